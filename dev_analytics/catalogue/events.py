@@ -1,0 +1,297 @@
+"""The seven events: what each says and which properties it has.
+
+An event is a class, its docstring the sentence that users read, its fields the properties. A
+field's `Kind` in ``Annotated`` is all that decides what may stand in it. Events and properties
+that come later carry a higher `since`; `NOTICE` is the highest, which is what a yes is given to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, ClassVar, Final, get_type_hints
+
+from msgspec import UNSET, Struct, UnsetType
+
+from dev_analytics.catalogue.values import (
+    Count,
+    Duration,
+    Flag,
+    Frames,
+    Kind,
+    RefusedValueError,
+    Version,
+    Word,
+)
+from dev_analytics.catalogue.vocabulary import Vocabulary
+from dev_analytics.version import __version__
+
+NOTICE: Final = 1
+"""The catalogue's version: the notice that a yes is given to."""
+
+FRONTENDS: Final = Vocabulary("frontends")
+SYSTEMS: Final = Vocabulary("systems", "linux", "darwin", "windows", "wasm")
+OUTCOMES: Final = Vocabulary("outcomes", "ok", "error", "interrupted", "syntax error")
+FEATURES: Final = Vocabulary(
+    "features", "line magic", "cell magic", "shell command", "help", "debugger"
+)
+LINE_MAGICS: Final = Vocabulary("line_magics")
+CELL_MAGICS: Final = Vocabulary("cell_magics")
+SHELL_COMMANDS: Final = Vocabulary("shell_commands")
+COMMANDS: Final = Vocabulary("commands", "status", "on", "off", "disable", "log", "reset")
+EXCEPTIONS: Final = Vocabulary("exceptions")
+PACKAGES: Final = Vocabulary("packages")
+USER_CODE: Final = Vocabulary("user code", "user code")
+PHASES: Final = Vocabulary("phases", "compile", "cell", "script", "callback", "thread", "display")
+PROVIDERS: Final = Vocabulary("providers")
+MODELS: Final = Vocabulary("models")
+OPERATIONS: Final = Vocabulary(
+    "operations", "chat", "text_completion", "generate_content", "embeddings"
+)
+SDKS: Final = Vocabulary(
+    "sdks",
+    *("openai", "anthropic", "google-genai", "mistralai", "cohere", "ollama", "groq", "litellm"),
+)
+EDIT_FORMATS: Final = Vocabulary("edit_formats")
+TOOLS: Final = Vocabulary("tools", "dev", "aider", "jupyter_ai")
+REASONS: Final = Vocabulary("reasons", "end of process", "unloaded")
+
+
+class Event(
+    Struct,
+    kw_only=True,
+    frozen=True,
+    rename={
+        "session_id": "$session_id",
+        "lib": "$lib",
+        "lib_version": "$lib_version",
+        "process_person_profile": "$process_person_profile",
+        "geoip_disable": "$geoip_disable",
+        "ip": "$ip",
+        "ignore_sent_at": "$ignore_sent_at",
+    },
+):
+    """What every event has: which session, its place in it, and the settings for PostHog.
+
+    Attributes
+    ----------
+    session_id
+        A random UUID7 of this run of the extension, its time in whole seconds.
+    seq
+        The record's number in the session, so that equal events stay two and a gap is seen.
+    lib, lib_version
+        This package and its version.
+    process_person_profile, geoip_disable, ip, ignore_sent_at
+        No profile of a person, no place looked up, no address kept, our own time kept.
+    """
+
+    wire: ClassVar[str]
+    """The event's name in its record."""
+    since: ClassVar[int] = 1
+    """The notice that first names the event."""
+
+    session_id: str
+    seq: int
+    lib: str = "dev-analytics"
+    lib_version: str = __version__
+    process_person_profile: bool = False
+    geoip_disable: bool = True
+    ip: str = "0.0.0.0"  # noqa: S104, no address to listen on but one that names nobody
+    ignore_sent_at: bool = True
+
+
+class Launched(Event, frozen=True):
+    """The extension was loaded into a kernel or a terminal."""
+
+    wire = "launched"
+
+    frontend: Annotated[str, Word("Program that the session runs in.", (FRONTENDS,))]
+    python: Annotated[str, Version("Version of Python.")]
+    ipython: Annotated[str, Version("Version of IPython.")]
+    os: Annotated[str, Word("Operating system.", (SYSTEMS,))]
+    version: Annotated[str, Version("Version of this package.")]
+
+
+class CellExecuted(Event, frozen=True):
+    """A cell of a notebook, or an input at the prompt, was run to its end."""
+
+    wire = "cell executed"
+
+    outcome: Annotated[str, Word("How it ended.", (OUTCOMES,))]
+    duration_ms: Annotated[int, Duration("How long it ran.", "ms")]
+
+
+class FeatureUsed(Event, frozen=True):
+    """A cell that was run used a magic, a shell command, help or the debugger."""
+
+    wire = "feature used"
+
+    kind: Annotated[str, Word("Kind of feature.", (FEATURES,))]
+    name: Annotated[
+        str,
+        Word(
+            "Name of the public magic, or first word of the shell command.",
+            (LINE_MAGICS, CELL_MAGICS, SHELL_COMMANDS),
+        ),
+    ]
+
+
+class CommandRun(Event, frozen=True):
+    """A command of dev was run."""
+
+    wire = "command run"
+
+    command: Annotated[str, Word("Name of the command.", (COMMANDS,))]
+
+
+class ErrorRaised(Event, frozen=True):
+    """An error reached the user: its public class and package, never its message."""
+
+    wire = "error raised"
+
+    exception: Annotated[
+        str, Word("Class of the error, or its nearest public ancestor.", (EXCEPTIONS,))
+    ]
+    exact: Annotated[bool, Flag("The class is the error's own, not an ancestor.")]
+    package: Annotated[
+        str, Word("Public package whose code raised it, or user code.", (PACKAGES, USER_CODE))
+    ]
+    phase: Annotated[str, Word("What was running.", (PHASES,))]
+    frames: Annotated[
+        list[str] | UnsetType,
+        Frames("Where it passed through the source of dev's own packages."),
+    ] = UNSET
+
+
+class LLMRequest(
+    Event,
+    frozen=True,
+    rename={
+        "provider": "$ai_provider",
+        "model": "$ai_model",
+        "input_tokens": "$ai_input_tokens",
+        "output_tokens": "$ai_output_tokens",
+        "cache_read_input_tokens": "$ai_cache_read_input_tokens",
+        "cache_write_input_tokens": "$ai_cache_creation_input_tokens",
+        "cache_reporting_exclusive": "$ai_cache_reporting_exclusive",
+        "reasoning_output_tokens": "$ai_reasoning_tokens",
+        "latency_s": "$ai_latency",
+        "time_to_first_chunk_s": "$ai_time_to_first_token",
+        "is_error": "$ai_is_error",
+        "error_type": "$ai_error",
+        "http_status": "$ai_http_status",
+        "trace_id": "$ai_trace_id",
+    },
+):
+    """A language model was asked: which one, with how many tokens, in which edit format."""
+
+    wire = "$ai_generation"
+
+    provider: Annotated[str | UnsetType, Word("Who serves the model.", (PROVIDERS,))] = UNSET
+    model: Annotated[str | UnsetType, Word("Public name of the model.", (MODELS,))] = UNSET
+    input_tokens: Annotated[
+        int | UnsetType, Count("Tokens sent, cached ones included.", "tokens")
+    ] = UNSET
+    output_tokens: Annotated[
+        int | UnsetType, Count("Tokens received, reasoning included.", "tokens")
+    ] = UNSET
+    cache_read_input_tokens: Annotated[
+        int | UnsetType, Count("Input tokens read from the provider's cache.", "tokens")
+    ] = UNSET
+    cache_write_input_tokens: Annotated[
+        int | UnsetType, Count("Input tokens written to the provider's cache.", "tokens")
+    ] = UNSET
+    reasoning_output_tokens: Annotated[
+        int | UnsetType, Count("Output tokens spent on reasoning.", "tokens")
+    ] = UNSET
+    latency_s: Annotated[
+        float | UnsetType, Duration("Time until the answer was complete.", "s", decimals=3)
+    ] = UNSET
+    time_to_first_chunk_s: Annotated[
+        float | UnsetType, Duration("Time until a streamed answer began.", "s", decimals=3)
+    ] = UNSET
+    is_error: Annotated[bool | UnsetType, Flag("The request failed.")] = UNSET
+    error_type: Annotated[str | UnsetType, Word("Class of the failure.", (EXCEPTIONS,))] = UNSET
+    http_status: Annotated[
+        int | UnsetType, Count("HTTP status of the answer.", "status", most=599)
+    ] = UNSET
+    operation: Annotated[str | UnsetType, Word("Kind of request.", (OPERATIONS,))] = UNSET
+    sdk: Annotated[str | UnsetType, Word("Client library that made it.", (SDKS,))] = UNSET
+    stream: Annotated[bool | UnsetType, Flag("The answer was streamed.")] = UNSET
+    edit_format: Annotated[
+        str | UnsetType, Word("Format in which edits were asked for.", (EDIT_FORMATS,))
+    ] = UNSET
+    tool: Annotated[str | UnsetType, Word("Tool that made the request.", (TOOLS,))] = UNSET
+    fine_tuned: Annotated[bool | UnsetType, Flag("The model is a fine-tuned one.")] = UNSET
+    trace_id: str | UnsetType = UNSET
+    cache_reporting_exclusive: bool = False
+
+
+class Exited(Event, frozen=True):
+    """The session ended."""
+
+    wire = "exited"
+
+    reason: Annotated[str, Word("How it ended.", (REASONS,))]
+    cells: Annotated[int, Count("Cells that were run.", "cells")]
+    duration: Annotated[int, Duration("How long the session was.", "s")]
+
+
+EVENTS: Final[Mapping[str, type[Event]]] = {
+    "launched": Launched,
+    "cell_executed": CellExecuted,
+    "feature_used": FeatureUsed,
+    "command_run": CommandRun,
+    "error_raised": ErrorRaised,
+    "message_send": LLMRequest,
+    "exited": Exited,
+}
+"""Every event by the name that ``Analytics.event`` takes."""
+
+
+class UndeclaredError(ValueError):
+    """An event or a property is not in the catalogue, or one that must be given is not."""
+
+
+@cache
+def properties(event: type[Event]) -> Mapping[str, Kind]:
+    """Give the declared properties of `event` by name; the common ones are not among them."""
+    hints = get_type_hints(event, include_extras=True)
+    return {
+        name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
+    }
+
+
+def accept(
+    event: type[Event], given: Mapping[str, object], notice: int = NOTICE
+) -> dict[str, object]:
+    """Give what may leave of the properties `given`.
+
+    Parameters
+    ----------
+    event
+        The event that they belong to.
+    given
+        The properties by name; None stands for one that is not known, and is left out.
+    notice
+        The notice that the user agreed to: what is newer is withheld.
+
+    Raises
+    ------
+    UndeclaredError
+        `event` has no such property.
+    RefusedValueError
+        A value is of a kind that its property cannot have.
+    """
+    declared = properties(event)
+    accepted: dict[str, object] = {}
+    for name, value in given.items():
+        kind = declared.get(name)
+        if kind is None:
+            raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
+        if value is not None and kind.since <= notice:
+            try:
+                accepted[name] = kind.accept(value)
+            except RefusedValueError as error:
+                raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
+    return accepted

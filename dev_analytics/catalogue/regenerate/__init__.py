@@ -1,0 +1,14 @@
+"""Refresh the shipped vocabularies from their public sources.
+
+Run ``python -m dev_analytics.catalogue.regenerate [NAME ...]``; nothing here is imported by the
+package itself, and what each source needs is imported only when that source is read.
+
+A file in ``vocabularies/`` has up to three parts, in this order:
+
+1. a heading of comment lines: what it is, where its members come from, how to refresh it;
+2. a section that begins with ``# from <source>``: rewritten each time;
+3. a section that begins with ``# kept by hand``: preserved as it stands.
+
+Each section holds one member a line, sorted, and no member stands twice in a file: what is kept
+by hand is left out of the rewritten section.
+"""

@@ -1,0 +1,66 @@
+"""Closed vocabularies: the only words that may leave.
+
+A value is looked up; what is passed on is the vocabulary's own member, never the value. What is
+not a member becomes ``"other"``. This is the one place where text is looked up, and the files in
+``vocabularies/`` are the one place where the long lists stand; each says in its first lines where
+its members come from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+OTHER: Final = "other"
+FOLDER: Final = Path(__file__).with_name("vocabularies")
+
+
+class Vocabulary:
+    """A named, closed set of words.
+
+    Parameters
+    ----------
+    name
+        What the documents call it; for a shipped vocabulary also the name of its file.
+    *members
+        The words. Without any, they are read from ``vocabularies/<name>.txt`` when first needed.
+    """
+
+    def __init__(self, name: str, *members: str) -> None:
+        self.name = name
+        self._members: dict[str, str] | None = _closed(members) if members else None
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Every word that this vocabulary can give, ``"other"`` included."""
+        return frozenset(self._load().values())
+
+    def find(self, value: object) -> str | None:
+        """Give the member that equals `value`, or None.
+
+        Only a plain ``str`` is compared: the ``__eq__`` and ``__hash__`` of anything else, a
+        subclass of ``str`` too, are the user's code.
+        """
+        return self._load().get(value) if type(value) is str else None
+
+    def member(self, value: object) -> str:
+        """Give the member that equals `value`, or ``"other"``."""
+        return self.find(value) or OTHER
+
+    def _load(self) -> dict[str, str]:
+        if self._members is None:
+            self._members = _closed(read(self.name))
+        return self._members
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({self.name!r})"
+
+
+def read(name: str) -> list[str]:
+    """Give the members in a shipped file: one a line, ``#`` begins a comment line."""
+    lines = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _closed(members: tuple[str, ...] | list[str]) -> dict[str, str]:
+    return {member: member for member in (*members, OTHER)}

@@ -1,0 +1,3 @@
+"""The version of the package, which the build and the records read."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,161 @@
+"""The catalogue as the contract has it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.catalogue import events
+from dev_analytics.catalogue.events import (
+    EVENTS,
+    NOTICE,
+    CellExecuted,
+    Event,
+    LLMRequest,
+    UndeclaredError,
+    accept,
+    properties,
+)
+from dev_analytics.catalogue.values import (
+    Count,
+    Duration,
+    Flag,
+    Frames,
+    RefusedValueError,
+    Version,
+    Word,
+)
+
+WIRE = {
+    "launched": "launched",
+    "cell_executed": "cell executed",
+    "feature_used": "feature used",
+    "command_run": "command run",
+    "error_raised": "error raised",
+    "message_send": "$ai_generation",
+    "exited": "exited",
+}
+
+NAMES = {
+    "launched": {"frontend", "python", "ipython", "os", "version"},
+    "cell_executed": {"outcome", "duration_ms"},
+    "feature_used": {"kind", "name"},
+    "command_run": {"command"},
+    "error_raised": {"exception", "exact", "package", "phase", "frames"},
+    "exited": {"reason", "cells", "duration"},
+}
+
+AI = {
+    "provider": "$ai_provider",
+    "model": "$ai_model",
+    "input_tokens": "$ai_input_tokens",
+    "output_tokens": "$ai_output_tokens",
+    "cache_read_input_tokens": "$ai_cache_read_input_tokens",
+    "cache_write_input_tokens": "$ai_cache_creation_input_tokens",
+    "reasoning_output_tokens": "$ai_reasoning_tokens",
+    "latency_s": "$ai_latency",
+    "time_to_first_chunk_s": "$ai_time_to_first_token",
+    "is_error": "$ai_is_error",
+    "error_type": "$ai_error",
+    "http_status": "$ai_http_status",
+    "operation": "operation",
+    "sdk": "sdk",
+    "stream": "stream",
+    "edit_format": "edit_format",
+    "tool": "tool",
+    "fine_tuned": "fine_tuned",
+}
+
+
+def wire_names(event: type[Event]) -> dict[str, str]:
+    return dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
+
+
+def test_there_are_the_seven_events_of_the_contract() -> None:
+    assert {name: event.wire for name, event in EVENTS.items()} == WIRE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_event_has_the_properties_of_the_contract(name: str) -> None:
+    declared = set(properties(EVENTS[name]))
+    assert declared == NAMES[name]
+    assert {wire_names(EVENTS[name])[each] for each in declared} == declared
+
+
+def test_a_request_to_a_model_has_posthog_s_names() -> None:
+    assert {name: wire_names(LLMRequest)[name] for name in properties(LLMRequest)} == AI
+
+
+def test_every_event_and_property_says_what_it_is_and_since_when() -> None:
+    for event in EVENTS.values():
+        assert inspect.getdoc(event) != inspect.getdoc(Event)
+        assert 1 <= event.since <= NOTICE
+        for name, kind in properties(event).items():
+            assert kind.meaning.endswith("."), (event, name)
+            assert event.since <= kind.since <= NOTICE
+
+
+def test_every_property_is_of_a_closed_kind() -> None:
+    for event in EVENTS.values():
+        for kind in properties(event).values():
+            assert isinstance(kind, Word | Flag | Count | Duration | Version | Frames)
+
+
+def test_no_field_of_an_event_is_outside_the_catalogue() -> None:
+    fixed = set(Event.__struct_fields__) | {"trace_id", "cache_reporting_exclusive"}
+    for event in EVENTS.values():
+        assert set(event.__struct_fields__) - set(properties(event)) <= fixed
+
+
+def test_an_undeclared_property_is_refused_by_name() -> None:
+    with pytest.raises(UndeclaredError, match="'cell executed' has no property 'source'"):
+        accept(CellExecuted, {"outcome": "ok", "duration_ms": 1, "source": "x = 1"})
+
+
+@pytest.mark.parametrize("name", sorted(set(Event.__struct_fields__) | {"trace_id"}))
+def test_no_caller_sets_a_common_property(name: str) -> None:
+    for event in EVENTS.values():
+        with pytest.raises(UndeclaredError):
+            accept(event, {name: "mine"})
+
+
+def test_a_value_of_another_kind_is_refused_without_being_shown() -> None:
+    with pytest.raises(RefusedValueError) as refused:
+        accept(CellExecuted, {"duration_ms": "a secret"})
+    assert str(refused.value) == "'cell executed', property 'duration_ms': not a number but str"
+
+
+def test_none_stands_for_what_is_not_known() -> None:
+    assert accept(LLMRequest, {"model": None, "input_tokens": None}) == {}
+
+
+def test_what_is_newer_than_the_notice_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = {**properties(CellExecuted), "outcome": Flag("Newer.", since=2)}
+    monkeypatch.setattr(events, "properties", lambda event: newer)
+    given_values: dict[str, Any] = {"outcome": True, "duration_ms": 5}
+    assert accept(CellExecuted, given_values, notice=1) == {"duration_ms": 5}
+    assert accept(CellExecuted, given_values, notice=2) == given_values
+
+
+ALL_NAMES = sorted({name for event in EVENTS.values() for name in properties(event)})
+
+
+@given(
+    st.sampled_from(sorted(EVENTS)),
+    st.dictionaries(st.sampled_from(ALL_NAMES), st.text()),
+)
+def test_no_text_gets_through_but_members_and_versions(name: str, texts: dict[str, str]) -> None:
+    event = EVENTS[name]
+    for key, text in texts.items():
+        try:
+            accepted = accept(event, {key: text})
+        except (UndeclaredError, RefusedValueError):
+            continue
+        kind = properties(event)[key]
+        assert isinstance(kind, Word | Version)
+        if isinstance(kind, Word):
+            assert accepted[key] in {m for v in kind.vocabularies for m in v.members}

@@ -1,0 +1,114 @@
+"""The record: its bytes are the contract's."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dev_analytics
+from dev_analytics.catalogue.events import CellExecuted, LLMRequest, UndeclaredError, accept
+from dev_analytics.catalogue.record import Record, encode, iso, make_record, new_session_id
+
+USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
+SESSION = "01a203fe-05c8-7d9e-b5a2-31333a3ee290"
+
+
+def record(user: str | None = USER) -> Record:
+    return make_record(
+        CellExecuted,
+        accept(CellExecuted, {"outcome": "ok", "duration_ms": 123}),
+        distinct_id=user,
+        session_id=SESSION,
+        seq=17,
+        seconds=1_795_341_600,
+    )
+
+
+def test_a_record_has_exactly_the_bytes_of_the_contract() -> None:
+    made = record()
+    assert encode(made).decode() == (
+        '{"event": "cell executed", '
+        f'"distinct_id": "{USER}", '
+        f'"uuid": "{made.uuid}", '
+        '"timestamp": "2026-11-22T10:00:00+00:00", '
+        '"properties": {"outcome": "ok", "duration_ms": 120, '
+        f'"$session_id": "{SESSION}", "seq": 17, '
+        f'"$lib": "dev-analytics", "$lib_version": "{dev_analytics.__version__}", '
+        '"$process_person_profile": false, "$geoip_disable": true, "$ip": "0.0.0.0", '
+        '"$ignore_sent_at": true}}'
+    )
+
+
+def test_its_bytes_are_those_of_python_s_json() -> None:
+    made = encode(record())
+    assert json.dumps(json.loads(made)).encode() == made
+
+
+def test_the_same_record_has_the_same_bytes() -> None:
+    made = record()
+    assert encode(made) == encode(made)
+    assert encode(made) != encode(record()), "two equal events stay two"
+
+
+def test_a_record_without_consent_names_nobody() -> None:
+    assert json.loads(encode(record(None)))["distinct_id"] is None
+
+
+def test_a_record_s_own_identifier_is_a_random_uuid4() -> None:
+    made = {record().uuid for _ in range(100)}
+    assert len(made) == 100
+    assert {uuid.UUID(one).version for one in made} == {4}
+    assert all(str(uuid.UUID(one)) == one for one in made)
+
+
+def test_a_request_s_trace_is_its_own_record() -> None:
+    made = make_record(LLMRequest, {}, distinct_id=None, session_id=SESSION, seq=1, seconds=0)
+    properties = json.loads(encode(made))["properties"]
+    assert properties["$ai_trace_id"] == made.uuid
+    assert properties["$ai_cache_reporting_exclusive"] is False
+    assert "$ai_model" not in properties
+
+
+def test_a_property_that_must_be_there_is_missed() -> None:
+    with pytest.raises(UndeclaredError, match="duration_ms"):
+        make_record(
+            CellExecuted,
+            {"outcome": "ok"},
+            distinct_id=None,
+            session_id=SESSION,
+            seq=1,
+            seconds=0,
+        )
+
+
+@given(st.integers(0, 2**32))
+def test_times_are_whole_seconds_in_utc(seconds: int) -> None:
+    assert datetime.fromisoformat(iso(seconds)) == datetime.fromtimestamp(seconds, UTC)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", iso(seconds))
+
+
+@given(st.integers(0, 2**38))
+def test_a_session_s_identifier_is_a_uuid7_of_whole_seconds(seconds: int) -> None:
+    made = uuid.UUID(new_session_id(seconds))
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
+    assert made.int >> 80 == seconds * 1000
+    assert new_session_id(seconds) != new_session_id(seconds)
+
+
+def test_one_module_makes_bytes_of_records() -> None:
+    """One encoder: nobody else encodes a record, and only the store encodes anything beside it."""
+    package = Path(dev_analytics.__file__).parent
+    encoders = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if "regenerate" not in file.parts
+        and re.search(r"json\.(Encoder|encode|dumps?)\b", file.read_text("utf-8"))
+    }
+    assert encoders == {"catalogue/record.py", "consent/store.py"}

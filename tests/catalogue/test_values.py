@@ -1,0 +1,214 @@
+"""What each kind of value lets through, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.catalogue.source import OPEN, functions, places
+from dev_analytics.catalogue.values import (
+    LARGEST,
+    LONGEST,
+    MOST_FRAMES,
+    Count,
+    Duration,
+    Flag,
+    Frames,
+    RefusedValueError,
+    Version,
+    Word,
+)
+from dev_analytics.catalogue.vocabulary import Vocabulary
+
+COLOURS = Vocabulary("colours", "red", "green")
+SHAPES = Vocabulary("shapes", "round", "red")
+
+
+class Hostile(str):
+    """Equals every word, and says so when it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Hostile.compared += 1
+        return True
+
+    def __hash__(self) -> int:
+        Hostile.compared += 1
+        return hash("red")
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.lists(st.text()),
+    st.dictionaries(st.text(), st.text()),
+    st.builds(object),
+    st.text().map(Hostile),
+)
+
+
+@given(anything)
+def test_a_word_is_a_member_or_other(value: object) -> None:
+    assert Word("", (COLOURS, SHAPES)).accept(value) in {"red", "green", "round", "other"}
+
+
+def test_a_word_is_the_vocabulary_s_own_object_and_never_the_input() -> None:
+    given_word = "".join(["re", "d"])
+    accepted = Word("", (COLOURS,)).accept(given_word)
+    assert accepted == given_word
+    assert accepted is not given_word
+
+
+def test_a_text_that_runs_code_when_compared_is_not_compared() -> None:
+    assert Word("", (COLOURS,)).accept(Hostile("red")) == "other"
+    assert Hostile.compared == 0
+
+
+@given(anything)
+def test_a_flag_is_a_boolean(value: object) -> None:
+    if type(value) is bool:
+        assert Flag("").accept(value) is value
+    else:
+        with pytest.raises(RefusedValueError):
+            Flag("").accept(value)
+
+
+@given(anything)
+def test_a_count_is_a_whole_number_from_0(value: Any) -> None:
+    if type(value) is int and 0 <= value <= LARGEST:
+        assert Count("", "").accept(value) == value
+    else:
+        with pytest.raises(RefusedValueError):
+            Count("", "").accept(value)
+
+
+@given(anything)
+def test_a_duration_is_a_number_from_0_in_two_significant_digits(value: Any) -> None:
+    kind = Duration("", "ms")
+    if type(value) in (int, float) and 0 <= value <= LONGEST:
+        accepted = kind.accept(value)
+        assert type(accepted) is int
+        assert re.fullmatch(r"\d{1,2}0*", str(accepted))
+        assert abs(accepted - value) <= max(0.5, 0.0501 * value)
+    else:
+        with pytest.raises(RefusedValueError):
+            kind.accept(value)
+
+
+@pytest.mark.parametrize(
+    ("given_ms", "kept"),
+    [
+        (0, 0),
+        (0.4, 0),
+        (0.6, 1),
+        (99.6, 100),
+        (123, 120),
+        (125.1, 130),
+        (1999, 2000),
+        (61234, 61000),
+    ],
+)
+def test_durations_are_rounded(given_ms: float, kept: int) -> None:
+    assert Duration("", "ms").accept(given_ms) == kept
+
+
+@given(st.floats(0, 1e6))
+def test_seconds_with_decimals_have_two_digits_and_are_no_finer_than_a_millisecond(
+    seconds: float,
+) -> None:
+    accepted = Duration("", "s", decimals=3).accept(seconds)
+    assert type(accepted) is float
+    assert abs(accepted - seconds) <= max(0.0005, 0.0501 * seconds)
+    assert json.dumps(accepted) == msgspec.json.encode(accepted).decode()
+    assert len(f"{accepted:.10f}".rstrip("0").strip("0.").replace(".", "").rstrip("0")) <= 2
+
+
+@pytest.mark.parametrize(
+    ("version", "kept"),
+    [
+        ("3.11.7", "3.11.7"),
+        ("9.18.1.dev0", "9.18.1"),
+        ("9.18.1+acme.17", "9.18.1"),
+        ("3.14.0rc1", "3.14.0"),
+        ("007", "7"),
+        ("acme-3", "other"),
+        ("", "other"),
+        ("٣.١", "other"),
+    ],
+)
+def test_a_version_keeps_its_numbers(version: str, kept: str) -> None:
+    assert Version("").accept(version) == kept
+
+
+@given(anything)
+def test_a_version_is_at_most_four_numbers(value: object) -> None:
+    accepted = Version("").accept(value)
+    assert accepted == "other" or re.fullmatch(r"\d{1,4}(\.\d{1,4}){0,3}", str(accepted))
+
+
+def a_place() -> tuple[str, str, int]:
+    line = functions("dev_analytics.catalogue.source")["places"][1]
+    return "dev_analytics.catalogue.source", "places", line
+
+
+def test_a_place_of_our_own_source_is_kept() -> None:
+    module, function, line = a_place()
+    assert Frames("").accept([(module, function, line)]) == [f"{module}:{function}:{line}"]
+
+
+def test_methods_and_inner_functions_have_their_qualified_names() -> None:
+    assert "Session.start" in functions("dev_analytics.extension")
+    assert "quiet.<locals>.quietly" in functions("dev_analytics.observers.quiet")
+    assert "load_ipython_extension" in functions("dev_analytics")
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        ("dev_analytics.catalogue.source", "places_secret", 20),
+        ("dev_analytics.catalogue.source", "places", 1),
+        ("dev_analytics.catalogue.source", "places", 10**6),
+        ("dev_analytics.secret", "places", 20),
+        ("dev_analytics/../secret", "places", 20),
+        ("dev_analytics...secret", "places", 20),
+        ("secret", "places", 20),
+        ("dev_analytics.catalogue.source", "places", "20"),
+        "dev_analytics.catalogue.source:places:20",
+        None,
+    ],
+)
+def test_a_place_that_does_not_exist_is_left_out(claim: object) -> None:
+    assert Frames("").accept([claim]) == []
+
+
+@given(st.lists(st.tuples(st.text(), st.text(), st.integers()) | anything, max_size=5))
+def test_only_places_that_exist_come_out(claims: list[object]) -> None:
+    assert Frames("").accept(claims) == []
+
+
+def test_the_innermost_places_are_kept() -> None:
+    module, function, line = a_place()
+    kept = Frames("").accept([(module, function, line)] * 20)
+    assert len(kept) == MOST_FRAMES  # type: ignore[arg-type]
+    with pytest.raises(RefusedValueError):
+        Frames("").accept("dev_analytics")
+
+
+def test_only_shipped_packages_are_open() -> None:
+    assert {name: (folder / "__init__.py").exists() for name, folder in OPEN.items()} == {
+        "dev_analytics": True
+    }
+    assert all(isinstance(folder, Path) for folder in OPEN.values())
+    assert list(places([])) == []
