@@ -1,0 +1,189 @@
+"""The rules of consent as one pure function: the first rule that matches decides.
+
+Nothing here reads a file, a clock or the environment, and nothing else in the package decides.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+PAUSE_DAYS: Final = 7
+"""How long a question left unanswered waits before it comes again by itself, in days."""
+
+
+class Rule(Enum):
+    """The rules in their order; the value is the number in the rule table."""
+
+    OPTED_OUT = "1, opted out"
+    UNREADABLE = "1, store unreadable"
+    FORBIDDEN = "2, administrator's policy"
+    DO_NOT_TRACK = "3, DO_NOT_TRACK"
+    SWITCHED_OFF = "4, switched off"
+    AGREED = "5, agreed"
+    SWITCHED_ON = "6, switched on"
+    SAMPLED = "7, in the sample"
+    NOT_DRAWN = "8, not drawn yet"
+    NOT_SAMPLED = "8, not in the sample"
+    CI = "8, CI"
+
+
+class Consent(Struct, frozen=True):
+    """What the consent store holds.
+
+    Parameters
+    ----------
+    opted_out
+        The permanent opt-out exists.
+    unreadable
+        Why the store cannot be used, in words; empty if it can.
+    user_id
+        The random UUID4; there is one exactly if the user agreed.
+    notice
+        The catalogue version that the user agreed to; 0 before that.
+    answered_on, asked_on
+        The days of the answer and of the last question.
+    draw
+        The user's place in the sample, from 0 to below 1; None before it was drawn.
+    """
+
+    opted_out: bool = False
+    unreadable: str = ""
+    user_id: str | None = None
+    notice: int = 0
+    answered_on: date | None = None
+    asked_on: date | None = None
+    draw: float | None = None
+
+
+class Environment(Struct, frozen=True):
+    """Who else has a say: administrator, environment variables.
+
+    Parameters
+    ----------
+    forbidden
+        Why the administrator's policy forbids analytics, in words; empty if it does not.
+    do_not_track, ci
+        The variables of these names are set and mean yes.
+    """
+
+    forbidden: str = ""
+    do_not_track: bool = False
+    ci: bool = False
+
+
+class Switch(Struct, frozen=True):
+    """The session's switch, in its newest position.
+
+    Parameters
+    ----------
+    on
+        The position.
+    source
+        Where it was set, in words that complete "switched off by ...".
+    explicit
+        Somebody typed it just now, so that the question comes at once.
+    """
+
+    on: bool
+    source: str
+    explicit: bool = False
+
+
+class Decision(Struct, frozen=True):
+    """What follows: whether to collect, whether to ask, and the one rule and reason for both."""
+
+    collecting: bool
+    ask: bool
+    rule: Rule
+    reason: str
+
+
+def decide(
+    consent: Consent,
+    environment: Environment,
+    switch: Switch | None,
+    *,
+    sample_percent: float,
+    notice: int,
+    can_answer: bool,
+    today: date,
+) -> Decision:
+    """Decide by the first rule that matches.
+
+    Parameters
+    ----------
+    consent, environment, switch
+        What the user, the administrator and the session say; None for no switch.
+    sample_percent
+        How many of all users are asked, from 0 to 100.
+    notice
+        The catalogue version that a yes would be given to now.
+    can_answer
+        Somebody is there who can answer a question.
+    today
+        The day, for the pause after a question left unanswered.
+
+    Returns
+    -------
+    Decision
+        Collecting only after a yes; asking only where somebody can answer.
+    """
+
+    def off(rule: Rule, reason: str, *, ask: bool = False) -> Decision:
+        return Decision(False, ask, rule, reason)
+
+    def wait(rule: Rule, why: str, *, at_once: bool = False) -> Decision:
+        if not can_answer:
+            return off(rule, f"{why}, but nobody here can answer the question")
+        if paused(consent.asked_on, today) and not at_once:
+            return off(
+                rule,
+                f"{why}, but the question of {consent.asked_on} was left unanswered and waits "
+                f"{PAUSE_DAYS} days",
+            )
+        return off(rule, f"{why} and have not answered yet", ask=True)
+
+    if consent.opted_out:
+        return off(Rule.OPTED_OUT, "you opted out permanently")
+    if consent.unreadable:
+        return off(Rule.UNREADABLE, f"the consent store cannot be used: {consent.unreadable}")
+    if environment.forbidden:
+        return off(Rule.FORBIDDEN, environment.forbidden)
+    if environment.do_not_track:
+        return off(Rule.DO_NOT_TRACK, "DO_NOT_TRACK is set")
+    if switch is not None and not switch.on:
+        return off(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
+    if consent.user_id is not None:
+        newer = consent.notice < notice
+        at_once = switch is not None and switch.explicit
+        ask = newer and can_answer and (at_once or not paused(consent.asked_on, today))
+        reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
+        withheld = f"; what notice {notice} adds is withheld until you agree to it"
+        return Decision(True, ask, Rule.AGREED, reason + withheld if newer else reason)
+    if switch is not None:
+        why = f"you are switched on by {switch.source}"
+        return wait(Rule.SWITCHED_ON, why, at_once=switch.explicit)
+    if environment.ci:
+        return off(Rule.CI, "CI is set, and nobody is asked there")
+    if consent.draw is None:
+        return off(Rule.NOT_DRAWN, "you have not been asked, and are not drawn for the sample yet")
+    if in_sample(consent.draw, sample_percent):
+        return wait(Rule.SAMPLED, "you are in the sample of users who are asked")
+    return off(Rule.NOT_SAMPLED, "you are not in the sample of users who are asked")
+
+
+def in_sample(draw: float, sample_percent: float) -> bool:
+    """Tell whether `draw` lies in the sample: sticky, and nested when the percentage grows."""
+    return draw < sample_percent / 100
+
+
+def paused(asked_on: date | None, today: date) -> bool:
+    """Tell whether a question asked on `asked_on` still waits.
+
+    A day far in the future comes from a clock that was wrong, and pauses nothing.
+    """
+    return asked_on is not None and abs((today - asked_on).days) < PAUSE_DAYS

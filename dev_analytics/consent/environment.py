@@ -1,0 +1,86 @@
+"""The environment's say: variables, the administrator's policy file, the data directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import platformdirs
+from msgspec import DecodeError, Struct, ValidationError, json
+
+from dev_analytics.consent.decision import Environment, Switch
+
+NAME: Final = "dev-analytics"
+_NO: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+class SettingError(ValueError):
+    """A setting has a value that is not allowed; the message names all three, in one line."""
+
+    def __init__(self, setting: str, value: object, allowed: str) -> None:
+        super().__init__(f"{setting} is {value!r}, allowed is {allowed}; analytics stay off")
+
+
+class _Policy(Struct):
+    """What an administrator may say of consent: never a yes for somebody else."""
+
+    analytics: Literal["allowed", "forbidden"] = "allowed"
+
+
+def means_yes(value: str | None) -> bool:
+    """Tell whether a variable is set to anything but empty, 0, false, no or off."""
+    return value is not None and value.strip().lower() not in _NO
+
+
+def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
+    """Read what the variables and the policy file say now."""
+    return Environment(
+        forbidden=_forbidden(policy_file(environ)),
+        do_not_track=means_yes(environ.get("DO_NOT_TRACK")),
+        ci=means_yes(environ.get("CI")),
+    )
+
+
+def environment_switch(environ: Mapping[str, str] = os.environ) -> Switch | None:
+    """Give the position that ``DEV_ANALYTICS`` sets, None if it is not set.
+
+    Raises
+    ------
+    SettingError
+        It is neither on nor off.
+    """
+    value = environ.get("DEV_ANALYTICS", "")
+    position = value.strip().lower()
+    if position not in ("", "on", "off"):
+        raise SettingError("DEV_ANALYTICS", value, "on or off")
+    return Switch(position == "on", "DEV_ANALYTICS") if position else None
+
+
+def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    """Give the data directory: ``DEV_ANALYTICS_DIR``, or the platform's place for user data.
+
+    It is relative only where the user has no home directory; the consent store then is unusable.
+    """
+    if named := environ.get("DEV_ANALYTICS_DIR"):
+        return Path(named).expanduser().absolute()
+    return platformdirs.user_data_path(NAME, appauthor=False)
+
+
+def policy_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Give the policy file: ``DEV_ANALYTICS_POLICY``, or the one in the site's configuration."""
+    if named := environ.get("DEV_ANALYTICS_POLICY"):
+        return Path(named).expanduser()
+    return platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"
+
+
+def _forbidden(file: Path) -> str:
+    """Say why `file` forbids analytics; a policy that cannot be understood forbids them too."""
+    try:
+        policy = json.decode(file.read_bytes(), type=_Policy)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, DecodeError, ValidationError, RecursionError):
+        return f"the administrator's policy cannot be read: {file}"
+    return f"the administrator forbids it: {file}" if policy.analytics == "forbidden" else ""

@@ -1,0 +1,114 @@
+"""The gate that every event passes: the decision as it is now, at the cost of one ``stat``."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+from dev_analytics.consent.decision import (
+    Consent,
+    Decision,
+    Rule,
+    Switch,
+    decide,
+)
+from dev_analytics.consent.environment import (
+    SettingError,
+    environment_switch,
+    read_environment,
+)
+from dev_analytics.consent.question import Answer
+from dev_analytics.consent.store import ConsentStore
+
+
+class Gate:
+    """Consent, environment and session switch of this process, decided anew when one changes.
+
+    Parameters
+    ----------
+    store
+        The user's consent store.
+    sample_percent
+        How many of all users are asked, from 0 to 100.
+    notice
+        The catalogue version that a yes is given to.
+    """
+
+    def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
+        self.store = store
+        self.sample_percent = sample_percent
+        self.notice = notice
+        self.switch: Switch | None = None
+        self._variables: tuple[str | None, str | None] = (None, None)
+        self._environment = read_environment()
+        self._latest: tuple[Consent, Switch | None, Decision] | None = None
+
+    def now(self) -> tuple[Decision, Consent]:
+        """Give the decision for an event, and the consent that it rests on; never raises."""
+        consent = self.store.current()
+        variables = (os.environ.get("DO_NOT_TRACK"), os.environ.get("DEV_ANALYTICS"))
+        if variables != self._variables:
+            self._follow(variables)
+        switch = self.switch
+        latest = self._latest
+        if latest is None or latest[0] is not consent or latest[1] is not switch:
+            latest = (consent, switch, self._decide(consent, can_answer=False))
+            self._latest = latest
+        return latest[2], consent
+
+    def decision(self, *, can_answer: bool) -> Decision:
+        """Give the decision for a question, reading everything anew; never raises."""
+        self.now()
+        self._environment = read_environment()
+        self._latest = None
+        return self._decide(self.store.read(), can_answer=can_answer)
+
+    def claim_question(self) -> bool:
+        """Tell whether to ask for a first answer now, and note it; never twice at once.
+
+        Raises
+        ------
+        ConsentStoreError
+            It could not be stored; an answer could not either.
+        """
+        decision = self.decision(can_answer=True)
+        if not (decision.ask or decision.rule is Rule.NOT_DRAWN) or decision.collecting:
+            return False
+        return self.store.claim_question(
+            lambda consent: self._decide(consent, can_answer=True).ask, date.today()
+        )
+
+    def answer(self, answer: Answer) -> None:
+        """Store what the user answered; no answer changes nothing.
+
+        Raises
+        ------
+        ConsentStoreError
+            It could not be stored.
+        """
+        if answer is Answer.YES:
+            self.store.agree(self.notice, date.today())
+        elif answer is Answer.NO:
+            self.store.opt_out()
+
+    def _follow(self, variables: tuple[str | None, str | None]) -> None:
+        """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
+        if variables[1] != self._variables[1]:
+            try:
+                self.switch = environment_switch() or self.switch
+            except SettingError:
+                self.switch = Switch(False, "a DEV_ANALYTICS that is neither on nor off")
+        self._variables = variables
+        self._environment = read_environment()
+        self._latest = None
+
+    def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
+        return decide(
+            consent,
+            self._environment,
+            self.switch,
+            sample_percent=self.sample_percent,
+            notice=self.notice,
+            can_answer=can_answer,
+            today=date.today(),
+        )

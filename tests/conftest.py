@@ -1,0 +1,402 @@
+"""The fixtures that all tests share: an own data directory, a shell, a real kernel, a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pexpect
+import pytest
+from hypothesis import HealthCheck, settings
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from dev_analytics.analytics import Analytics
+
+SECONDS = 60
+"""How long a test waits for a process before it fails; nothing is timed by it."""
+
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("tests")
+
+_OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test a user of its own: home, data directory, no variable that has a say."""
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
+    monkeypatch.setattr("dev_analytics.analytics._process", None)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    """An event log."""
+    return Log(tmp_path / "events.jsonl")
+
+
+class Log:
+    """An event log, read back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Every record; a broken line fails."""
+        if not self.path.exists():
+            return []
+        lines = self.path.read_bytes().split(b"\n")
+        assert lines.pop() == b"", "the last line is torn"
+        return [json.loads(line) for line in lines]
+
+    @property
+    def events(self) -> list[str]:
+        """The names of the events."""
+        return [record["event"] for record in self.records]
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        """Give the own properties of every `event`, without the common ones."""
+        return [
+            {name: value for name, value in record["properties"].items() if name not in COMMON}
+            for record in self.records
+            if record["event"] == event
+        ]
+
+
+COMMON = {
+    "$session_id",
+    "seq",
+    "$lib",
+    "$lib_version",
+    "$process_person_profile",
+    "$geoip_disable",
+    "$ip",
+    "$ignore_sent_at",
+}
+
+
+class Kept:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+
+    def accept(self, record: bytes) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    """A sink that keeps what it is given."""
+    return Kept()
+
+
+@pytest.fixture
+def analytics(data: Path, kept: Kept, log: Log) -> Iterator[Analytics]:
+    """A strict `Analytics` with an event log, whose user has not answered."""
+    analytics = Analytics(data, sink=kept, strict=True)
+    analytics.log_to(log.path)
+    yield analytics
+    analytics.stop_log()
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A real InteractiveShell in this process; ``shell.run(code)`` runs a user's cell."""
+    from IPython.core.history import HistoryManager
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.setattr(HistoryManager, "enabled", False)
+    before = sys.excepthook, sys.displayhook
+    shell = InteractiveShell()
+    shell.run = lambda code: shell.run_cell(code, store_history=True)
+    yield shell
+    sys.excepthook, sys.displayhook = before
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+
+
+class Ran:
+    """What a cell in a kernel gave."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.reply: dict[str, Any] = {}
+        self.asked: list[str] = []
+
+    @property
+    def status(self) -> str:
+        """Ok, error or aborted."""
+        return str(self.reply["status"])
+
+    @property
+    def text(self) -> str:
+        """All that it printed or displayed, as text."""
+        parts = []
+        for kind, content in self.messages:
+            if kind == "stream":
+                parts.append(content["text"])
+            elif kind in ("display_data", "execute_result"):
+                parts.append(content["data"].get("text/plain", ""))
+            elif kind == "error":
+                parts.append("\n".join(content["traceback"]))
+        return "\n".join(parts)
+
+
+class Kernel:
+    """A real ipykernel in a process of its own.
+
+    Parameters
+    ----------
+    env
+        Variables that its environment has beside the test's; None takes one away.
+    arguments
+        Arguments of its command line.
+    """
+
+    def __init__(self, env: dict[str, str | None] | None = None, *arguments: str) -> None:
+        environment = {**os.environ, **(env or {})}
+        self.manager = KernelManager()
+        self.manager.start_kernel(
+            env={name: value for name, value in environment.items() if value is not None},
+            extra_arguments=list(arguments),
+        )
+        self.client: BlockingKernelClient = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=SECONDS)
+
+    def run(
+        self,
+        code: str,
+        *,
+        answers: tuple[str, ...] | None = None,
+        silent: bool = False,
+        store_history: bool = True,
+        allow_stdin: bool | None = None,
+    ) -> Ran:
+        """Run a cell to its end.
+
+        Parameters
+        ----------
+        code
+            The cell.
+        answers
+            What somebody types when asked; None: nobody is there, as with ``nbconvert``.
+        """
+        ran = Ran()
+        given = list(answers or ())
+
+        def answer(message: dict[str, Any]) -> None:
+            ran.asked.append(message["content"]["prompt"])
+            assert given, f"asked once more: {message['content']['prompt']!r}"
+            self.client.input(given.pop(0))
+
+        def output(message: dict[str, Any]) -> None:
+            if message["msg_type"] not in ("status", "execute_input"):
+                ran.messages.append((message["msg_type"], message["content"]))
+
+        reply = self.client.execute_interactive(
+            code,
+            silent=silent,
+            store_history=store_history,
+            allow_stdin=(answers is not None) if allow_stdin is None else allow_stdin,
+            stop_on_error=False,
+            timeout=SECONDS,
+            output_hook=output,
+            stdin_hook=answer,
+        )
+        ran.reply = reply["content"]
+        return ran
+
+    def interrupt_when(self, code: str, ready: Callable[[], bool]) -> str:
+        """Run `code`, interrupt it once `ready`, and give its status."""
+        identifier = self.client.execute(code, store_history=True)
+        wait_until(ready)
+        self.manager.interrupt_kernel()
+        while True:
+            with suppress(Empty):
+                reply = self.client.get_shell_msg(timeout=SECONDS)
+                if reply["parent_header"].get("msg_id") == identifier:
+                    return str(reply["content"]["status"])
+
+    def stop(self) -> None:
+        """Shut the kernel down as a notebook does."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=False)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL."""
+        self.manager.signal_kernel(signal.SIGKILL)
+
+
+@pytest.fixture
+def kernel() -> Iterator[Callable[..., Kernel]]:
+    """Start kernels; they are shut down after the test."""
+    started: list[Kernel] = []
+
+    def start(env: dict[str, str | None] | None = None, *arguments: str) -> Kernel:
+        started.append(Kernel(env, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.client.stop_channels()
+        if one.manager.has_kernel:
+            one.manager.shutdown_kernel(now=True)
+
+
+class Terminal:
+    """A real IPython in a pseudo-terminal."""
+
+    PROMPT = r"In \[\d+\]: "
+
+    def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
+        environment = {
+            **os.environ,
+            "TERM": "dumb",
+            "PROMPT_TOOLKIT_NO_CPR": "1",
+            "PYTHONUNBUFFERED": "1",
+            **(env or {}),
+        }
+        self.process = pexpect.spawn(
+            sys.executable,
+            ["-m", "IPython", "--no-banner", "--no-confirm-exit", "--simple-prompt", *arguments],
+            env=environment,
+            encoding="utf-8",
+            timeout=SECONDS,
+            dimensions=(40, 200),
+        )
+        self.process.setecho(False)
+
+    def until(self, text: str) -> str:
+        """Wait for `text`, and give what came before."""
+        self.process.expect_exact(text)
+        return str(self.process.before)
+
+    def prompt(self) -> str:
+        """Wait for the next prompt, and give what came before."""
+        self.process.expect(self.PROMPT)
+        return str(self.process.before)
+
+    def run(self, line: str) -> str:
+        """Type a line at the prompt, and give what it shows."""
+        self.process.sendline(line)
+        return self.prompt()
+
+    def type(self, text: str) -> None:
+        """Type a line, without waiting."""
+        self.process.sendline(text)
+
+    def leave(self) -> None:
+        """Leave IPython and wait for its end."""
+        self.process.sendline("exit")
+        self.process.expect(pexpect.EOF)
+        self.process.close()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Start terminals; they are ended after the test."""
+    started: list[Terminal] = []
+
+    def start(*arguments: str, env: dict[str, str] | None = None) -> Terminal:
+        started.append(Terminal(*arguments, env=env))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.close(force=True)
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Wait for an event of another process."""
+    deadline = time.monotonic() + SECONDS
+    while not ready():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Wait for an event of another process."""
+    return wait_until
+
+
+def everything(folder: Path) -> bytes:
+    """Give every byte of every file below `folder`, and every name."""
+    found = b""
+    for path in sorted(folder.rglob("*")):
+        found += os.fsencode(path.relative_to(folder))
+        if path.is_file():
+            found += path.read_bytes()
+    return found
+
+
+@pytest.fixture(name="everything")
+def everything_below() -> Callable[[Path], bytes]:
+    """Read every byte and every name below a folder."""
+    return everything
+
+
+@pytest.fixture
+def click() -> Callable[..., Ran]:
+    """Click a Button in a kernel, by the name of its model, and give what that shows."""
+
+    def click(kernel: Kernel, model: str, *, wait: bool = True) -> Ran:
+        client = kernel.client
+        data = {"method": "custom", "content": {"event": "click"}}
+        message = client.session.msg("comm_msg", {"comm_id": model, "data": data})
+        client.shell_channel.send(message)
+        ran = Ran()
+        while wait:
+            shown = client.get_iopub_msg(timeout=SECONDS)
+            if shown["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            if shown["msg_type"] != "status":
+                ran.messages.append((shown["msg_type"], shown["content"]))
+            elif shown["content"]["execution_state"] == "idle":
+                break
+        return ran
+
+    return click
+
+
+@pytest.fixture
+def in_subshell() -> Callable[[Kernel, str], str]:
+    """Run a cell in a new subshell of a kernel, beside its main shell, and give its status."""
+
+    def run(kernel: Kernel, code: str) -> str:
+        client = kernel.client
+        client.control_channel.send(client.session.msg("create_subshell_request"))
+        subshell = client.get_control_msg(timeout=SECONDS)["content"]["subshell_id"]
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+        message = client.session.msg("execute_request", content)
+        message["header"]["subshell_id"] = subshell
+        client.shell_channel.send(message)
+        while True:
+            reply = client.get_shell_msg(timeout=SECONDS)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                return str(reply["content"]["status"])
+
+    return run

@@ -1,0 +1,219 @@
+"""The rule table, row by row, and what holds for every combination."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.consent.decision import (
+    Consent,
+    Decision,
+    Environment,
+    Rule,
+    Switch,
+    decide,
+    in_sample,
+    paused,
+)
+
+TODAY = date(2026, 11, 22)
+USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
+AGREED = Consent(user_id=USER, notice=1, answered_on=date(2026, 11, 1), draw=0.5)
+SAMPLED = Consent(draw=0.05)
+NOT_SAMPLED = Consent(draw=0.5)
+NO_SAY = Environment()
+ON = Switch(True, "c.DevAnalytics.enabled")
+TYPED_ON = Switch(True, "%dev_analytics on", explicit=True)
+OFF = Switch(False, "%dev_analytics off", explicit=True)
+
+
+def decided(
+    consent: Consent = NOT_SAMPLED,
+    environment: Environment = NO_SAY,
+    switch: Switch | None = None,
+    **changed: Any,
+) -> Decision:
+    facts: dict[str, Any] = {
+        "sample_percent": 10,
+        "notice": 1,
+        "can_answer": True,
+        "today": TODAY,
+        **changed,
+    }
+    return decide(consent, environment, switch, **facts)
+
+
+def test_rule_1_an_opt_out_beats_everything() -> None:
+    consent = Consent(opted_out=True, user_id=USER, notice=1, answered_on=TODAY, draw=0.0)
+    decision = decided(consent, switch=TYPED_ON)
+    assert decision == Decision(False, False, Rule.OPTED_OUT, "you opted out permanently")
+
+
+def test_rule_1_a_store_that_cannot_be_read_is_off() -> None:
+    decision = decided(Consent(unreadable="Permission denied"), switch=TYPED_ON)
+    assert (decision.collecting, decision.ask) == (False, False)
+    assert decision.reason == "the consent store cannot be used: Permission denied"
+
+
+def test_rule_2_the_administrator_s_policy_beats_a_yes() -> None:
+    decision = decided(AGREED, Environment(forbidden="the administrator forbids it"), TYPED_ON)
+    assert (decision.collecting, decision.ask, decision.rule) == (False, False, Rule.FORBIDDEN)
+    assert decision.reason == "the administrator forbids it"
+
+
+def test_rule_3_do_not_track_beats_a_yes_and_the_switch() -> None:
+    decision = decided(AGREED, Environment(do_not_track=True), TYPED_ON)
+    assert (decision.collecting, decision.ask, decision.rule) == (False, False, Rule.DO_NOT_TRACK)
+
+
+def test_rule_4_a_switch_that_is_off_beats_a_yes() -> None:
+    decision = decided(AGREED, switch=OFF)
+    assert (decision.collecting, decision.ask, decision.rule) == (False, False, Rule.SWITCHED_OFF)
+    assert decision.reason == "switched off for this session by %dev_analytics off"
+
+
+@pytest.mark.parametrize("switch", [None, ON, TYPED_ON])
+@pytest.mark.parametrize("ci", [False, True])
+@pytest.mark.parametrize("can_answer", [False, True])
+def test_rule_5_a_yes_collects_and_asks_no_more(
+    switch: Switch | None, ci: bool, can_answer: bool
+) -> None:
+    decision = decided(AGREED, Environment(ci=ci), switch, can_answer=can_answer)
+    assert decision == Decision(True, False, Rule.AGREED, "you agreed on 2026-11-01 (notice 1)")
+
+
+def test_rule_5_a_newer_notice_is_withheld_and_asked_about() -> None:
+    decision = decided(AGREED, notice=2)
+    assert (decision.collecting, decision.ask) == (True, True)
+    assert decision.reason == (
+        "you agreed on 2026-11-01 (notice 1); what notice 2 adds is withheld until you agree to it"
+    )
+    assert not decided(AGREED, notice=2, can_answer=False).ask
+
+
+def test_rule_6_a_switch_that_is_on_asks_whoever_can_answer() -> None:
+    decision = decided(NOT_SAMPLED, switch=ON)
+    assert (decision.collecting, decision.ask, decision.rule) == (False, True, Rule.SWITCHED_ON)
+
+
+def test_rule_6_a_switch_that_is_on_is_no_yes_where_nobody_is() -> None:
+    decision = decided(SAMPLED, switch=TYPED_ON, can_answer=False)
+    assert (decision.collecting, decision.ask) == (False, False)
+    assert decision.reason.endswith("nobody here can answer the question")
+
+
+def test_rule_6_holds_where_ci_is_set() -> None:
+    assert decided(NOT_SAMPLED, Environment(ci=True), ON).ask
+
+
+def test_rule_7_asks_the_sample() -> None:
+    decision = decided(SAMPLED)
+    assert (decision.collecting, decision.ask, decision.rule) == (False, True, Rule.SAMPLED)
+
+
+def test_rule_7_asks_nobody_who_cannot_answer() -> None:
+    assert not decided(SAMPLED, can_answer=False).ask
+
+
+def test_rule_8_ci_asks_nobody() -> None:
+    decision = decided(SAMPLED, Environment(ci=True))
+    assert (decision.collecting, decision.ask, decision.rule) == (False, False, Rule.CI)
+
+
+def test_rule_8_nobody_outside_the_sample_is_asked() -> None:
+    decision = decided(NOT_SAMPLED)
+    assert (decision.collecting, decision.ask, decision.rule) == (False, False, Rule.NOT_SAMPLED)
+
+
+def test_rule_8_nobody_is_asked_before_the_draw() -> None:
+    decision = decided(Consent())
+    assert (decision.collecting, decision.ask, decision.rule) == (False, False, Rule.NOT_DRAWN)
+
+
+def test_a_question_left_unanswered_waits_seven_days() -> None:
+    for days in range(7):
+        asked = Consent(draw=0.0, asked_on=TODAY - timedelta(days))
+        assert not decided(asked).ask
+        assert not decided(asked, switch=ON).ask, "a setting is not somebody who types"
+        assert decided(asked, switch=TYPED_ON).ask, "on asks at once"
+    assert decided(Consent(draw=0.0, asked_on=TODAY - timedelta(7))).ask
+
+
+def test_a_question_dated_by_a_wrong_clock_pauses_nothing() -> None:
+    assert not paused(TODAY + timedelta(365), TODAY)
+    assert paused(TODAY + timedelta(3), TODAY)
+
+
+@given(draw=st.integers(0, 9_999), percent=st.floats(0, 100))
+def test_the_sample_is_nested(draw: int, percent: float) -> None:
+    if in_sample(draw / 10_000, percent):
+        assert in_sample(draw / 10_000, min(100, percent + 1))
+
+
+@pytest.mark.parametrize(("percent", "members"), [(0, 0), (1, 100), (10, 1000), (100, 10_000)])
+def test_the_sample_is_exactly_its_percentage_of_all_draws(percent: int, members: int) -> None:
+    assert sum(in_sample(draw / 10_000, percent) for draw in range(10_000)) == members
+
+
+consents = st.builds(
+    Consent,
+    opted_out=st.booleans(),
+    unreadable=st.sampled_from(["", "is damaged"]),
+    user_id=st.sampled_from([None, USER]),
+    notice=st.integers(0, 3),
+    answered_on=st.just(TODAY),
+    asked_on=st.none() | st.dates(),
+    draw=st.none() | st.floats(0, 1, exclude_max=True),
+)
+environments = st.builds(
+    Environment,
+    forbidden=st.sampled_from(["", "forbidden"]),
+    do_not_track=st.booleans(),
+    ci=st.booleans(),
+)
+switches = st.none() | st.builds(Switch, st.booleans(), st.just("a switch"), st.booleans())
+
+
+@given(
+    consents,
+    environments,
+    switches,
+    st.floats(0, 100),
+    st.integers(1, 3),
+    st.booleans(),
+    st.dates(),
+)
+def test_nothing_collects_without_a_yes_and_nobody_is_asked_who_cannot_answer(
+    consent: Consent,
+    environment: Environment,
+    switch: Switch | None,
+    sample_percent: float,
+    notice: int,
+    can_answer: bool,
+    today: date,
+) -> None:
+    decision = decide(
+        consent,
+        environment,
+        switch,
+        sample_percent=sample_percent,
+        notice=notice,
+        can_answer=can_answer,
+        today=today,
+    )
+    forbidden = (
+        consent.opted_out
+        or bool(consent.unreadable or environment.forbidden)
+        or environment.do_not_track
+        or (switch is not None and not switch.on)
+    )
+    assert decision.collecting == (consent.user_id is not None and not forbidden)
+    if decision.ask:
+        assert can_answer
+        assert not forbidden
+    assert decision.reason
+    assert "\n" not in decision.reason

@@ -1,0 +1,98 @@
+"""Variables, the administrator's policy and the data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dev_analytics.consent.decision import Environment, Switch
+from dev_analytics.consent.environment import (
+    SettingError,
+    data_directory,
+    environment_switch,
+    policy_file,
+    read_environment,
+)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes", "on", "2", "anything", " 1 ", "None"])
+def test_do_not_track_and_ci_hold_for_anything_that_is_no_no(value: str) -> None:
+    environ = {"DEV_ANALYTICS_POLICY": "/nowhere"}
+    assert read_environment({**environ, "DO_NOT_TRACK": value}).do_not_track
+    assert read_environment({**environ, "CI": value}).ci
+
+
+@pytest.mark.parametrize("value", [None, "", "0", "false", "FALSE", "no", "No", "off", " off "])
+def test_do_not_track_and_ci_do_not_hold_for_a_no(value: str | None) -> None:
+    environ = {"DEV_ANALYTICS_POLICY": "/nowhere"}
+    if value is not None:
+        environ |= {"DO_NOT_TRACK": value, "CI": value}
+    assert read_environment(environ) == Environment()
+
+
+def test_the_switch_is_on_or_off() -> None:
+    assert environment_switch({}) is None
+    assert environment_switch({"DEV_ANALYTICS": ""}) is None
+    assert environment_switch({"DEV_ANALYTICS": "ON"}) == Switch(True, "DEV_ANALYTICS")
+    assert environment_switch({"DEV_ANALYTICS": " off"}) == Switch(False, "DEV_ANALYTICS")
+
+
+def test_another_position_is_one_clear_line() -> None:
+    with pytest.raises(SettingError) as refused:
+        environment_switch({"DEV_ANALYTICS": "maybe"})
+    assert str(refused.value) == (
+        "DEV_ANALYTICS is 'maybe', allowed is on or off; analytics stay off"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "forbids"),
+    [
+        (b'{"analytics": "forbidden"}', True),
+        (b'{"analytics": "allowed"}', False),
+        (b"{}", False),
+        (b'{"of a later version": 1}', False),
+        (b'{"analytics": "agreed"}', True),
+        (b'{"analytics": true}', True),
+        (b"", True),
+        (b"{", True),
+        (b"[]", True),
+        (b"\xff", True),
+    ],
+)
+def test_a_policy_forbids_or_allows_and_one_nobody_understands_forbids(
+    tmp_path: Path, content: bytes, forbids: bool
+) -> None:
+    file = tmp_path / "policy.json"
+    file.write_bytes(content)
+    environment = read_environment({"DEV_ANALYTICS_POLICY": str(file)})
+    assert bool(environment.forbidden) == forbids
+    if forbids:
+        assert str(file) in environment.forbidden
+
+
+def test_a_policy_that_cannot_be_read_forbids(tmp_path: Path) -> None:
+    assert read_environment({"DEV_ANALYTICS_POLICY": str(tmp_path)}).forbidden
+
+
+def test_no_policy_forbids_nothing(tmp_path: Path) -> None:
+    for missing in (tmp_path / "policy.json", tmp_path / "policy.json" / "deeper"):
+        assert not read_environment({"DEV_ANALYTICS_POLICY": str(missing)}).forbidden
+        (tmp_path / "policy.json").write_text("{}")
+
+
+def test_the_policy_stands_in_the_site_s_configuration() -> None:
+    assert policy_file({}).parts[-2:] == ("dev-analytics", "policy.json")
+    assert not policy_file({}).is_relative_to(Path.home())
+
+
+def test_the_data_directory_is_the_user_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert data_directory({}).name == "dev-analytics"
+    assert data_directory({}).is_relative_to(Path.home())
+    monkeypatch.chdir(tmp_path)
+    assert data_directory({"DEV_ANALYTICS_DIR": "here"}) == tmp_path / "here"
+    assert data_directory({"DEV_ANALYTICS_DIR": "~/here"}) == Path.home() / "here"

@@ -1,0 +1,85 @@
+"""The gate: what changes during a session counts at the next event."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dev_analytics.consent.decision import Rule, Switch
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.question import Answer
+from dev_analytics.consent.store import ConsentStore
+
+
+@pytest.fixture
+def gate(data: Path) -> Gate:
+    return Gate(ConsentStore(data), sample_percent=100, notice=1)
+
+
+def rule(gate: Gate) -> Rule:
+    return gate.now()[0].rule
+
+
+def test_the_newest_switch_holds(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate.answer(Answer.YES)
+    gate.switch = Switch(False, "c.DevAnalytics.enabled")
+    assert rule(gate) is Rule.SWITCHED_OFF
+    monkeypatch.setenv("DEV_ANALYTICS", "on")
+    assert rule(gate) is Rule.AGREED, "the variable came later"
+    gate.switch = Switch(False, "%dev_analytics off", explicit=True)
+    assert rule(gate) is Rule.SWITCHED_OFF, "the magic came later"
+    monkeypatch.delenv("DEV_ANALYTICS")
+    assert rule(gate) is Rule.SWITCHED_OFF, "a variable taken away is no switch"
+
+
+def test_a_variable_set_in_a_running_session_counts_at_once(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.answer(Answer.YES)
+    assert rule(gate) is Rule.AGREED
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    assert rule(gate) is Rule.DO_NOT_TRACK
+    monkeypatch.setenv("DO_NOT_TRACK", "0")
+    monkeypatch.setenv("DEV_ANALYTICS", "perhaps")
+    assert rule(gate) is Rule.SWITCHED_OFF, "a bad value keeps it off"
+
+
+def test_a_policy_counts_from_the_next_question_on(gate: Gate, tmp_path: Path) -> None:
+    assert gate.decision(can_answer=True).rule is Rule.NOT_DRAWN
+    (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')
+    assert gate.decision(can_answer=True).rule is Rule.FORBIDDEN
+    assert rule(gate) is Rule.FORBIDDEN
+    assert not gate.claim_question()
+    assert not gate.store.data.exists()
+
+
+def test_nothing_is_written_where_nobody_would_be_asked(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DO_NOT_TRACK", "CI"):
+        monkeypatch.setenv(name, "1")
+        assert not gate.claim_question()
+        monkeypatch.delenv(name)
+    gate.switch = Switch(False, "a switch")
+    assert not gate.claim_question()
+    assert not gate.store.data.exists()
+
+
+def test_a_question_is_claimed_once(gate: Gate) -> None:
+    assert gate.claim_question()
+    assert not gate.claim_question()
+    gate.switch = Switch(True, "%dev_analytics on", explicit=True)
+    assert gate.claim_question(), "on asks at once"
+
+
+def test_an_answer_is_stored_and_no_answer_is_not(gate: Gate) -> None:
+    gate.answer(Answer.NONE)
+    assert not gate.store.data.exists()
+    gate.answer(Answer.YES)
+    assert gate.store.read().answered_on == date.today()
+    gate.answer(Answer.NONE)
+    assert rule(gate) is Rule.AGREED
+    gate.answer(Answer.NO)
+    assert rule(gate) is Rule.OPTED_OUT

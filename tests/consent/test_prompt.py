@@ -1,0 +1,71 @@
+"""The question's words, and the loop that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.consent.prompt import ask
+from dev_analytics.consent.question import Answer, parse
+
+WORDS = """\
+Dev respects your privacy and never collects your code, prompts, chats, keys or any personal
+info.
+For more info: https://dev.chat/docs/more/analytics.html
+Allow collection of anonymous analytics to help improve dev? (Y)es/(N)o [Yes]: """
+
+
+def typed(*lines: str | BaseException) -> tuple[Callable[[str], str], list[str]]:
+    """Give a reader that types `lines`, and what it was asked."""
+    asked: list[str] = []
+    rest = iter(lines)
+
+    def read(prompt: str) -> str:
+        asked.append(prompt)
+        line = next(rest)
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+    return read, asked
+
+
+def test_the_question_is_asked_word_for_word() -> None:
+    read, asked = typed("y")
+    written: list[str] = []
+    assert ask(read, written.append) is Answer.YES
+    assert "\n".join(written + asked) == WORDS
+
+
+@pytest.mark.parametrize("text", ["", "y", "Y", "yes", "YES", "Yes", " y ", "\t"])
+def test_enter_and_every_yes_is_a_yes(text: str) -> None:
+    assert parse(text) is Answer.YES
+
+
+@pytest.mark.parametrize("text", ["n", "N", "no", "NO", " No "])
+def test_every_no_is_a_no(text: str) -> None:
+    assert parse(text) is Answer.NO
+
+
+def test_anything_else_asks_again() -> None:
+    read, asked = typed("maybe", "yep", "0", "nein", "nо", "n")
+    assert ask(read, lambda _: None) is Answer.NO
+    assert len(asked) == 6
+
+
+@given(st.text())
+def test_nothing_else_is_an_answer(text: str) -> None:
+    known = {"", "y", "yes", "n", "no"}
+    assert (parse(text) is None) == (text.strip().lower() not in known)
+
+
+@pytest.mark.parametrize(
+    "end", [KeyboardInterrupt(), EOFError(), OSError("gone"), RuntimeError("no input")]
+)
+def test_an_interrupt_and_the_end_of_input_are_no_answer(end: BaseException) -> None:
+    read, asked = typed("what?", end)
+    assert ask(read, lambda _: None) is Answer.NONE
+    assert len(asked) == 2

@@ -1,0 +1,397 @@
+"""Every state of a user against every switch: in a real terminal, without one, in a real kernel.
+
+A state is what the store holds before; what is checked is whether the question came, whether
+anything is collected, what the event log holds, and what the store holds after.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from dev_analytics.consent.question import DISABLED, INTRODUCTION, NOTICE, QUESTION
+from dev_analytics.consent.store import ConsentStore
+
+LOAD = "%load_ext dev_analytics"
+LOOK = "print('collecting', __import__('dev_analytics').get_analytics().gate.now()[0].collecting)"
+WORDS = f"{INTRODUCTION}\n{QUESTION}"
+TODAY = date.today()
+
+
+def prepare(store: ConsentStore, state: str) -> None:
+    """Bring the store into a state."""
+    if state in ("outside the sample", "in the sample", "asked today", "asked a week ago"):
+        store.folder.mkdir(parents=True)
+        draw = 0.9999 if state == "outside the sample" else 0.0
+        asked = {"asked today": TODAY, "asked a week ago": TODAY - timedelta(7)}.get(state)
+        on = f', "asked_on": "{asked}"' if asked else ""
+        store.file.write_text(f'{{"version": 1, "draw": {draw}{on}}}')
+    elif state == "agreed":
+        store.agree(1, TODAY)
+    elif state == "opted out":
+        store.opt_out()
+
+
+def after(store: ConsentStore) -> str:
+    """Name the answer that the store holds."""
+    consent = store.read()
+    assert not consent.unreadable
+    return "opted out" if consent.opted_out else "agreed" if consent.user_id else "none"
+
+
+# state, environment, typed at the question, asked, collecting, after
+TERMINAL: list[tuple[str, dict[str, str], str | None, bool, bool, str]] = [
+    ("outside the sample", {}, None, False, False, "none"),
+    ("outside the sample", {"DEV_ANALYTICS": "off"}, None, False, False, "none"),
+    ("outside the sample", {"DEV_ANALYTICS": "on"}, "y", True, True, "agreed"),
+    ("outside the sample", {"DEV_ANALYTICS": "on"}, "n", True, False, "opted out"),
+    ("outside the sample", {"DEV_ANALYTICS": "on"}, "^D", True, False, "none"),
+    ("in the sample", {}, "y", True, True, "agreed"),
+    ("in the sample", {}, "", True, True, "agreed"),
+    ("in the sample", {}, "n", True, False, "opted out"),
+    ("in the sample", {}, "^D", True, False, "none"),
+    ("in the sample", {}, "^C", True, False, "none"),
+    ("in the sample", {"DEV_ANALYTICS": "off"}, None, False, False, "none"),
+    ("in the sample", {"CI": "true"}, None, False, False, "none"),
+    ("in the sample", {"CI": "true", "DEV_ANALYTICS": "on"}, "y", True, True, "agreed"),
+    ("in the sample", {"DO_NOT_TRACK": "1"}, None, False, False, "none"),
+    ("in the sample", {"DO_NOT_TRACK": "1", "DEV_ANALYTICS": "on"}, None, False, False, "none"),
+    ("in the sample", {"DO_NOT_TRACK": "0"}, "y", True, True, "agreed"),
+    ("asked today", {}, None, False, False, "none"),
+    ("asked today", {"DEV_ANALYTICS": "on"}, None, False, False, "none"),
+    ("asked a week ago", {}, "n", True, False, "opted out"),
+    ("agreed", {}, None, False, True, "agreed"),
+    ("agreed", {"DEV_ANALYTICS": "on"}, None, False, True, "agreed"),
+    ("agreed", {"DEV_ANALYTICS": "off"}, None, False, False, "agreed"),
+    ("agreed", {"DO_NOT_TRACK": "1"}, None, False, False, "agreed"),
+    ("agreed", {"CI": "1"}, None, False, True, "agreed"),
+    ("opted out", {}, None, False, False, "opted out"),
+    ("opted out", {"DEV_ANALYTICS": "on"}, None, False, False, "opted out"),
+    ("opted out", {"DEV_ANALYTICS": "off"}, None, False, False, "opted out"),
+]
+
+
+@pytest.mark.parametrize(("state", "env", "typed", "asked", "collecting", "then"), TERMINAL)
+def test_a_terminal(
+    terminal: Callable[..., Any],
+    data: Path,
+    log: Any,
+    state: str,
+    env: dict[str, str],
+    typed: str | None,
+    asked: bool,
+    collecting: bool,
+    then: str,
+) -> None:
+    store = ConsentStore(data)
+    prepare(store, state)
+    ipython = terminal(env={**env, "DEV_ANALYTICS_LOG": str(log.path)})
+    ipython.prompt()
+    ipython.type(LOAD)
+    if asked:
+        before = ipython.until(QUESTION)
+        assert before.replace("\r", "").endswith(INTRODUCTION + "\n")
+        if typed in ("^C", "^D"):
+            ipython.process.sendcontrol(typed[1].lower())
+        else:
+            ipython.type(typed)
+    shown = ipython.prompt()
+    assert "privacy" not in shown, "asked where it may not, or twice"
+    assert (DISABLED in shown) == (typed == "n")
+    assert f"collecting {collecting}" in ipython.run(LOOK)
+    ipython.leave()
+    assert after(store) == then
+    # The log is written whatever was answered, and names the user exactly if it is collected.
+    assert "launched" in log.events
+    users = {record["distinct_id"] for record in log.records}
+    assert users == {store.read().user_id if collecting else None}
+
+
+def test_a_new_user_outside_the_sample_is_drawn_and_not_asked(
+    terminal: Callable[..., Any], data: Path
+) -> None:
+    ipython = terminal("--DevAnalytics.sample_percent=0")
+    ipython.prompt()
+    assert "privacy" not in ipython.run(LOAD)
+    ipython.leave()
+    assert ConsentStore(data).read().draw is not None
+
+
+def test_a_new_user_in_the_sample_is_asked_once(terminal: Callable[..., Any], data: Path) -> None:
+    first = terminal("--DevAnalytics.sample_percent=100")
+    first.prompt()
+    first.type(LOAD)
+    first.until(QUESTION)
+    second = terminal("--DevAnalytics.sample_percent=100")
+    second.prompt()
+    assert "privacy" not in second.run(LOAD), "one question at a time"
+    first.process.sendcontrol("d")
+    first.prompt()
+    consent = ConsentStore(data).read()
+    assert (consent.asked_on, consent.user_id) == (TODAY, None)
+
+
+def test_junk_asks_again_until_there_is_an_answer(terminal: Callable[..., Any], data: Path) -> None:
+    prepare(store := ConsentStore(data), "in the sample")
+    ipython = terminal()
+    ipython.prompt()
+    ipython.type(LOAD)
+    for junk in ("maybe", "yyy", "1"):
+        ipython.until(QUESTION)
+        ipython.type(junk)
+    ipython.until(QUESTION)
+    assert after(store) == "none"
+    ipython.type("N")
+    assert DISABLED in ipython.prompt()
+    assert after(store) == "opted out"
+
+
+def test_the_question_shows_in_a_terminal_with_line_editing_too(
+    terminal: Callable[..., Any], data: Path
+) -> None:
+    prepare(store := ConsentStore(data), "in the sample")
+    ipython = terminal("--TerminalInteractiveShell.simple_prompt=False")
+    ipython.until("In ")
+    ipython.process.send(LOAD + "\r")
+    ipython.until("[Yes]: ")
+    ipython.process.send("y\r")
+    ipython.until("Analytics are on")
+    assert after(store) == "agreed"
+
+
+@pytest.mark.parametrize(
+    ("state", "env", "then"),
+    [
+        ("in the sample", {}, "none"),
+        ("in the sample", {"DEV_ANALYTICS": "on"}, "none"),
+        ("outside the sample", {"DEV_ANALYTICS": "on"}, "none"),
+        ("none", {}, "none"),
+        ("opted out", {"DEV_ANALYTICS": "on"}, "opted out"),
+    ],
+)
+@pytest.mark.parametrize("typed", ["", "y\n", "yes\n" * 5])
+@pytest.mark.parametrize(
+    "arguments", [("-c", "%load_ext dev_analytics\n%dev_analytics on"), ("-i",), ("script.ipy",)]
+)
+def test_without_a_tty_nothing_is_a_yes(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    env: dict[str, str],
+    then: str,
+    typed: str,
+    arguments: tuple[str, ...],
+) -> None:
+    prepare(store := ConsentStore(data), state)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    code = f"{LOAD}\n%dev_analytics on\n"
+    (tmp_path / "script.ipy").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", *arguments],
+        input=(code if arguments == ("-i",) else "") + typed,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "privacy" not in done.stdout + done.stderr
+    assert "Analytics stay off" in done.stdout
+    assert after(store) == then
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "printf '%%load_ext dev_analytics\\n%%dev_analytics on\\ny\\n' | {ipython} -i; echo ended",
+        "{ipython} -i -c '%load_ext dev_analytics' > {shown}; echo ended",
+    ],
+    ids=["a pipe for input", "a file for output"],
+)
+def test_with_one_tty_alone_nobody_is_asked(data: Path, tmp_path: Path, command: str) -> None:
+    prepare(store := ConsentStore(data), "in the sample")
+    shown = tmp_path / "shown"
+    ipython = f"{sys.executable} -m IPython --no-banner --simple-prompt"
+    process = pexpect.spawn(
+        "/bin/sh",
+        ["-c", command.format(ipython=ipython, shown=shown)],
+        encoding="utf-8",
+        timeout=60,
+    )
+    if "{shown}" in command:
+        process.sendline("exit()")
+    process.expect_exact("\nended")
+    process.close()
+    output = process.before + (shown.read_text() if shown.exists() else "")
+    assert "privacy" not in output
+    assert ("Analytics stay off" in output) == ("analytics on" in command)
+    assert after(store) == "none"
+    assert store.read().asked_on is None
+
+
+# state, environment, notice shown after the first real cell, collecting
+KERNEL: list[tuple[str, dict[str, str], bool, bool]] = [
+    ("outside the sample", {}, False, False),
+    ("outside the sample", {"DEV_ANALYTICS": "on"}, True, False),
+    ("outside the sample", {"DEV_ANALYTICS": "off"}, False, False),
+    ("in the sample", {}, True, False),
+    ("in the sample", {"DEV_ANALYTICS": "off"}, False, False),
+    ("in the sample", {"CI": "1"}, False, False),
+    ("in the sample", {"DO_NOT_TRACK": "1", "DEV_ANALYTICS": "on"}, False, False),
+    ("asked today", {}, False, False),
+    ("asked a week ago", {}, True, False),
+    ("agreed", {}, False, True),
+    ("agreed", {"DEV_ANALYTICS": "off"}, False, False),
+    ("agreed", {"DO_NOT_TRACK": "1"}, False, False),
+    ("opted out", {"DEV_ANALYTICS": "on"}, False, False),
+]
+
+
+@pytest.mark.parametrize(("state", "env", "noticed", "collecting"), KERNEL)
+def test_a_kernel(
+    kernel: Callable[..., Any],
+    data: Path,
+    log: Any,
+    state: str,
+    env: dict[str, str],
+    noticed: bool,
+    collecting: bool,
+) -> None:
+    prepare(store := ConsentStore(data), state)
+    before = after(store)
+    notebook = kernel({**env, "DEV_ANALYTICS_LOG": str(log.path)})
+    shown = [notebook.run(code, answers=()).text for code in (LOAD, "1", "2")]
+    assert [text.count(NOTICE) for text in shown] == [noticed, 0, 0]
+    assert f"collecting {collecting}" in notebook.run(LOOK).text
+    notebook.stop()
+    assert after(store) == before, "a notice is no answer"
+    users = {record["distinct_id"] for record in log.records}
+    assert users == {store.read().user_id if collecting else None}
+
+
+@pytest.mark.parametrize(
+    ("state", "typed", "then"),
+    [
+        ("outside the sample", ("y",), "agreed"),
+        ("outside the sample", ("",), "agreed"),
+        ("in the sample", ("n",), "opted out"),
+        ("asked today", ("what?", "yes"), "agreed"),
+        ("agreed", (), "agreed"),
+        ("opted out", (), "opted out"),
+    ],
+)
+def test_on_in_a_kernel_asks_whoever_is_there(
+    kernel: Callable[..., Any], data: Path, state: str, typed: tuple[str, ...], then: str
+) -> None:
+    prepare(store := ConsentStore(data), state)
+    notebook = kernel()
+    notebook.run(LOAD)
+    ran = notebook.run("%dev_analytics on", answers=typed)
+    assert ran.asked == [QUESTION] * len(typed)
+    assert (INTRODUCTION in ran.text) == bool(typed)
+    assert after(store) == then
+    assert f"collecting {then == 'agreed'}" in notebook.run(LOOK).text
+
+
+def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
+    kernel: Callable[..., Any], data: Path, until: Callable[..., None]
+) -> None:
+    prepare(store := ConsentStore(data), "in the sample")
+    notebook = kernel()
+    notebook.run(LOAD)
+    notebook.client.execute("%dev_analytics on", allow_stdin=True)
+    assert notebook.client.get_stdin_msg(timeout=60)["content"]["prompt"] == QUESTION
+    notebook.manager.interrupt_kernel()
+    assert "No answer" in _until_idle(notebook)
+    assert (after(store), store.read().asked_on) == ("none", TODAY)
+
+
+def _until_idle(notebook: Any) -> str:
+    shown = ""
+    while True:
+        message = notebook.client.get_iopub_msg(timeout=60)
+        shown += message["content"].get("text", "")
+        if message["content"].get("execution_state") == "idle" and shown:
+            return shown
+
+
+@pytest.mark.parametrize("state", ["in the sample", "outside the sample", "none"])
+def test_a_notebook_run_with_nobody_there_is_never_a_yes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """A real ``nbconvert --execute``; papermill runs cells in the same way, through nbclient."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    prepare(store := ConsentStore(data), state)
+    monkeypatch.setenv("DEV_ANALYTICS", "on")
+    cells = [LOAD, "1", "%dev_analytics on", LOOK]
+    nbformat.write(
+        new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "n.ipynb"
+    )
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "nbconvert",
+            "--execute",
+            "--to",
+            "notebook",
+            "--inplace",
+            "n.ipynb",
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    ran = nbformat.read(tmp_path / "n.ipynb", as_version=4)
+    texts = ["".join(o.get("text", "") for o in cell.outputs) for cell in ran.cells]
+    assert texts[:2] == ["", ""]
+    assert texts[2].startswith("Analytics stay off")
+    assert "nobody here can answer" in texts[2]
+    assert texts[3] == "collecting False\n"
+    assert ran.cells[1].outputs[0].data == {"text/plain": "1"}
+    assert "widgets" not in ran.metadata
+    assert after(store) == "none"
+    assert store.read().asked_on is None
+    if state == "none":
+        assert not data.exists(), "nobody was there, so nothing was drawn"
+
+
+def test_silent_and_unstored_cells_show_nothing(kernel: Callable[..., Any], data: Path) -> None:
+    prepare(ConsentStore(data), "in the sample")
+    notebook = kernel()
+    texts = [
+        notebook.run(LOAD, answers=(), silent=True).text,
+        notebook.run("1", answers=(), store_history=False).text,
+        notebook.run("  ", answers=()).text,
+    ]
+    assert not any(NOTICE in text for text in texts)
+    assert NOTICE in notebook.run("1", answers=()).text
+
+
+def test_a_change_in_one_process_holds_in_every_other_at_its_next_event(
+    kernel: Callable[..., Any], data: Path, log: Any
+) -> None:
+    one, two = kernel(), kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    for notebook in (one, two):
+        notebook.run(LOAD)
+    one.run("%dev_analytics on", answers=("y",))
+    user_id = ConsentStore(data).read().user_id
+    two.run("1")
+    assert log.records[-1]["distinct_id"] == user_id is not None
+    one.run("%dev_analytics disable")
+    two.run("1")
+    assert log.records[-1]["distinct_id"] is None
+    one.run("%dev_analytics reset --yes")
+    one.run("%dev_analytics on", answers=("y",))
+    two.run("1")
+    assert log.records[-1]["distinct_id"] == ConsentStore(data).read().user_id != user_id

@@ -1,0 +1,570 @@
+"""The consent store: what is stored, what a fault does, and who wins a race."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+
+TODAY = date(2026, 11, 22)
+ROUNDS = 300
+"""How often the race between a yes and an opt-out is run."""
+
+
+@pytest.fixture
+def store(data: Path) -> ConsentStore:
+    return ConsentStore(data)
+
+
+def yes(consent: Consent) -> bool:
+    return consent.user_id is not None and not consent.opted_out and not consent.unreadable
+
+
+def anybody(_: Consent) -> bool:
+    return True
+
+
+def nobody(_: Consent) -> bool:
+    return False
+
+
+def content(store: ConsentStore) -> dict[str, Any]:
+    return dict(json.loads(store.file.read_bytes()))
+
+
+def test_reading_makes_nothing(store: ConsentStore, data: Path) -> None:
+    assert store.read() == store.current() == Consent()
+    assert not data.exists()
+
+
+def test_a_yes_makes_a_random_uuid4_and_keeps_it(store: ConsentStore) -> None:
+    first = store.agree(1, TODAY)
+    assert first.user_id is not None
+    assert uuid.UUID(first.user_id).version == 4
+    assert store.agree(2, TODAY).user_id == first.user_id
+    assert ConsentStore(store.data).read() == Consent(
+        user_id=first.user_id, notice=2, answered_on=TODAY
+    )
+
+
+def test_the_file_is_as_the_contract_says(store: ConsentStore) -> None:
+    store.claim_question(anybody, TODAY)
+    before = content(store)
+    assert before == {"version": 1, "asked_on": "2026-11-22", "draw": before["draw"]}
+    consent = store.agree(1, TODAY)
+    assert content(store) == {
+        **before,
+        "answer": "yes",
+        "user_id": consent.user_id,
+        "notice": 1,
+        "answered_on": "2026-11-22",
+    }
+
+
+def test_folders_and_files_are_the_user_s_alone(store: ConsentStore) -> None:
+    os.umask(before := os.umask(0))
+    os.umask(0)
+    try:
+        store.agree(1, TODAY)
+        store.opt_out()
+    finally:
+        os.umask(before)
+    for path in (store.data, *store.data.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_the_draw_has_four_decimals_and_stays(store: ConsentStore) -> None:
+    assert not store.claim_question(nobody, TODAY)
+    draw = store.read().draw
+    assert draw is not None
+    assert 0 <= draw < 1
+    assert round(draw, 4) == draw
+    assert store.claim_question(anybody, TODAY)
+    assert store.read() == Consent(draw=draw, asked_on=TODAY)
+
+
+def test_the_draw_leaves_the_user_s_random_numbers_alone(store: ConsentStore) -> None:
+    import random
+
+    random.seed(1)
+    expected = random.random()
+    random.seed(1)
+    store.claim_question(nobody, TODAY)
+    assert random.random() == expected
+
+
+def test_an_opt_out_deletes_answer_and_identifier(store: ConsentStore) -> None:
+    user_id = store.agree(1, TODAY).user_id
+    assert user_id is not None
+    store.opt_out()
+    assert store.read() == Consent(opted_out=True)
+    left = b"".join(path.read_bytes() for path in store.data.rglob("*") if path.is_file())
+    assert user_id.encode() not in left
+    assert sorted(path.name for path in store.folder.iterdir()) == ["opted-out"]
+
+
+def test_an_opt_out_also_deletes_what_a_killed_writer_left(store: ConsentStore) -> None:
+    store.agree(1, TODAY)
+    left = store.folder / "consent.json.new"
+    left.write_bytes(store.file.read_bytes())
+    store.opt_out()
+    assert not left.exists()
+
+
+def test_no_yes_comes_after_an_opt_out(store: ConsentStore) -> None:
+    store.opt_out()
+    assert store.agree(1, TODAY) == Consent(opted_out=True)
+    assert not store.claim_question(anybody, TODAY)
+    assert not store.file.exists()
+
+
+def test_a_later_yes_has_a_new_identifier(store: ConsentStore) -> None:
+    first = store.agree(1, TODAY).user_id
+    store.opt_out()
+    store.reset()
+    assert store.read() == Consent()
+    assert store.agree(1, TODAY).user_id not in (None, first)
+
+
+@pytest.mark.parametrize("place", ["consent.json", "opted-out"])
+def test_a_directory_named_like_the_opt_out_is_one_and_reset_removes_any(
+    store: ConsentStore, place: str
+) -> None:
+    (store.folder / place / "deep").mkdir(parents=True)
+    consent = store.read()
+    assert not yes(consent)
+    assert consent.opted_out == (place == "opted-out")
+    store.reset()
+    assert store.read() == Consent()
+
+
+def test_every_change_of_another_process_is_seen_at_once(store: ConsentStore) -> None:
+    other = ConsentStore(store.data)
+    for _ in range(50):
+        store.agree(1, TODAY)
+        assert yes(other.current())
+        store.opt_out()
+        assert other.current().opted_out
+        store.reset()
+        assert other.current() == Consent()
+
+
+def test_a_change_within_one_tick_of_the_folder_s_clock_is_seen(store: ConsentStore) -> None:
+    store.agree(1, TODAY)
+    ticked = store.folder.stat().st_mtime_ns
+    assert yes(store.current())
+    ConsentStore(store.data).opt_out()
+    os.utime(store.folder, ns=(ticked, ticked))
+    assert store.current().opted_out
+
+
+def test_a_store_that_has_settled_is_read_once(store: ConsentStore) -> None:
+    store.agree(1, TODAY)
+    os.utime(store.folder, (0, 0))
+    first = store.current()
+    assert yes(first)
+    assert store.current() is first
+    os.utime(store.folder, (1, 1))
+    assert store.current() is not first
+
+
+def test_a_deleted_data_directory_is_no_yes(store: ConsentStore) -> None:
+    import shutil
+
+    store.agree(1, TODAY)
+    assert yes(store.current())
+    shutil.rmtree(store.data)
+    assert store.current() == Consent()
+
+
+ANSWER = {
+    "version": 1,
+    "answer": "yes",
+    "user_id": "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11",
+    "notice": 1,
+    "answered_on": "2026-11-22",
+    "draw": 0.5,
+}
+GOOD = json.dumps(ANSWER).encode()
+
+DAMAGED = {
+    "empty": b"",
+    "half-written": GOOD[: len(GOOD) // 2],
+    "byte order mark": b"\xef\xbb\xbf" + GOOD,
+    "list": b"[]",
+    "null": b"null",
+    "true": b"true",
+    "bad UTF-8": GOOD.replace(b"yes", b"\xff\xfe\xfd"),
+    "UTF-16": json.dumps(ANSWER).encode("utf-16"),
+    "zeros": b"\0" * len(GOOD),
+    "two": GOOD + GOOD,
+    "deep": b"[" * 100_000,
+    "answer": json.dumps({**ANSWER, "answer": "no"}).encode(),
+    "answer true": json.dumps({**ANSWER, "answer": True}).encode(),
+    "version 2": json.dumps({**ANSWER, "version": 2}).encode(),
+    "no version": json.dumps({k: v for k, v in ANSWER.items() if k != "version"}).encode(),
+    "user_id a number": json.dumps({**ANSWER, "user_id": 7}).encode(),
+    "user_id a name": json.dumps({**ANSWER, "user_id": "ada"}).encode(),
+    "user_id a UUID1": json.dumps(
+        {**ANSWER, "user_id": "0c7b1d9e-5f38-1d0a-9a54-3a6f1b9a2a11"}
+    ).encode(),
+    "no user_id": json.dumps({k: v for k, v in ANSWER.items() if k != "user_id"}).encode(),
+    "user_id without answer": json.dumps(
+        {k: v for k, v in ANSWER.items() if k != "answer"}
+    ).encode(),
+    "notice 0": json.dumps({**ANSWER, "notice": 0}).encode(),
+    "notice a text": json.dumps({**ANSWER, "notice": "1"}).encode(),
+    "day of no calendar": json.dumps({**ANSWER, "answered_on": "2026-02-30"}).encode(),
+    "draw 1": json.dumps({**ANSWER, "draw": 1.0}).encode(),
+    "draw below 0": json.dumps({**ANSWER, "draw": -0.1}).encode(),
+    "draw a text": json.dumps({**ANSWER, "draw": "0.5"}).encode(),
+    "unknown field": json.dumps({**ANSWER, "name": "Ada"}).encode(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_store_is_no_yes_and_keeps_a_no(store: ConsentStore, damage: str) -> None:
+    store.folder.mkdir(parents=True)
+    store.file.write_bytes(DAMAGED[damage])
+    assert store.read() == store.current() == Consent(unreadable="consent.json is damaged")
+    assert not yes(store.agree(1, TODAY)), "a yes over a damaged store would hide a lost no"
+    assert not store.claim_question(anybody, TODAY)
+    assert store.file.read_bytes() == DAMAGED[damage]
+    store.opt_out()
+    assert store.read() == Consent(opted_out=True)
+    store.reset()
+    assert yes(store.agree(1, TODAY))
+
+
+@given(st.binary() | st.text().map(str.encode) | st.integers(0, len(GOOD)).map(lambda n: GOOD[:n]))
+def test_no_content_crashes_the_store(tmp_path: Path, written: bytes) -> None:
+    store = ConsentStore(tmp_path / "data")
+    store.folder.mkdir(parents=True, exist_ok=True)
+    store.file.write_bytes(written)
+    consent = store.read()
+    assert yes(consent) == (written == GOOD)
+
+
+def test_a_file_in_place_of_the_folder_is_no_yes(store: ConsentStore) -> None:
+    store.data.mkdir()
+    store.folder.write_bytes(GOOD)
+    assert store.read().unreadable == store.current().unreadable == "Not a directory"
+    with pytest.raises(ConsentStoreError):
+        store.agree(1, TODAY)
+    with pytest.raises(ConsentStoreError):
+        store.opt_out()
+
+
+def test_no_home_directory_is_no_yes_and_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    store = ConsentStore(Path("~/.local/share/dev-analytics"))
+    assert store.read().unreadable == store.current().unreadable != ""
+    for change in (lambda: store.agree(1, TODAY), store.opt_out, store.reset):
+        with pytest.raises(ConsentStoreError, match="no home directory"):
+            change()
+    assert set(tmp_path.iterdir()) == before
+
+
+# What root may do anyway cannot be forbidden by modes, so that these run as another user.
+AS_NOBODY = """
+import os, sys, filelock
+from datetime import date
+from pathlib import Path
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+if os.geteuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+store = ConsentStore(Path(sys.argv[1]))
+def tried(change):
+    try:
+        return change()
+    except ConsentStoreError as error:
+        return f"refused: {error}"
+"""
+
+
+def as_nobody(data: Path, code: str) -> str:
+    """Run `code` as a user whom modes bind, in a folder that this user owns."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY + code, str(data)],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def nobody_s_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="dev-analytics-"))
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    yield folder / "data"
+    subprocess.run(["chmod", "-R", "u+rwx", str(folder)], check=True)
+    shutil.rmtree(folder)
+
+
+def test_an_unreadable_store_is_no_yes(nobody_s_data: Path) -> None:
+    shown = as_nobody(
+        nobody_s_data,
+        """
+store.agree(1, date.today())
+store.file.chmod(0)
+print(store.read().unreadable, store.current().unreadable, sep="; ")
+store.folder.chmod(0)
+print(store.read().unreadable, ConsentStore(store.data).current().unreadable, sep="; ")
+""",
+    )
+    assert shown.splitlines() == ["Permission denied; Permission denied"] * 2
+
+
+def test_a_read_only_store_takes_no_answer_and_says_so(nobody_s_data: Path) -> None:
+    shown = as_nobody(
+        nobody_s_data,
+        """
+store.data.mkdir(); store.folder.mkdir()
+store.folder.chmod(0o500); store.data.chmod(0o500)
+print(tried(lambda: store.agree(1, date.today())))
+print(tried(lambda: store.claim_question(lambda _: True, date.today())))
+print(tried(store.opt_out))
+print(store.read().user_id)
+""",
+    )
+    assert shown.splitlines() == ["refused: Permission denied"] * 3 + ["None"]
+
+
+def test_an_opt_out_that_cannot_be_stored_is_told_and_never_pretended(nobody_s_data: Path) -> None:
+    shown = as_nobody(
+        nobody_s_data,
+        """
+store.agree(1, date.today())
+store.folder.chmod(0o500)
+print(tried(store.opt_out))
+""",
+    )
+    assert shown == "refused: Permission denied"
+
+
+# A full disk: no process may let a file grow, which writes meet as they meet a disk without room.
+FULL = """
+import resource, signal, sys
+from datetime import date
+from pathlib import Path
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+store = ConsentStore(Path(sys.argv[1]))
+def full(room=0):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+def tried(change):
+    try:
+        return change()
+    except ConsentStoreError as error:
+        return f"refused: {error}"
+"""
+
+
+def on_full_disk(data: Path, code: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL + code, str(data)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_full_disk_takes_no_yes_and_keeps_what_was_there(data: Path, room: int) -> None:
+    shown = on_full_disk(
+        data,
+        f"""
+store.claim_question(lambda _: True, date.today())
+before = store.read()
+full({room})
+print(tried(lambda: store.agree(1, date.today())))
+print(store.read() == before, sorted(path.name for path in store.folder.iterdir()))
+store.opt_out()
+print(store.read().opted_out)
+""",
+    )
+    assert shown == ["refused: File too large", "True ['consent.json']", "True"]
+
+
+def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No limit of this kind can be set for one folder: the one call that would fail is made to."""
+    user_id = store.agree(1, TODAY).user_id
+    opened = os.open
+
+    def no_room(path: Any, flags: int, *more: Any) -> int:
+        if flags & os.O_CREAT and str(path).endswith("opted-out"):
+            raise OSError(28, "No space left on device")
+        return opened(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", no_room)
+    store.opt_out()
+    assert store.read() == Consent(opted_out=True)
+    assert store.marker.read_bytes() == b""
+    assert user_id is not None
+    assert not store.file.exists()
+
+
+def test_a_writer_killed_at_any_moment_leaves_the_old_state_or_the_new(data: Path) -> None:
+    """Each run is killed a little later, until one has ended by itself."""
+    code = """
+import sys
+from datetime import date
+from pathlib import Path
+from dev_analytics.consent.store import ConsentStore
+import filelock
+store = ConsentStore(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for notice in range(1, 2000):
+    store.agree(notice, date.today())
+"""
+    store = ConsentStore(data)
+    seen = set()
+    for length in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(data)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        for _ in range(length):
+            before = store.read()
+            while store.read() == before and process.poll() is None:
+                pass
+        process.kill()
+        process.wait()
+        consent = store.read()
+        assert not consent.unreadable
+        seen.add(consent.user_id)
+    assert len(seen - {None}) == 1, "a killed writer never loses or changes the identifier"
+
+
+RACE = """
+import sys, time
+from datetime import date
+from pathlib import Path
+from dev_analytics.consent.store import ConsentStore
+import filelock
+for line in sys.stdin:
+    data, what, delay = line.rstrip("\\n").split("\\t")
+    store = ConsentStore(Path(data))
+    while not Path(data, "go").exists():
+        pass
+    begin = time.perf_counter() + float(delay)
+    while time.perf_counter() < begin:
+        pass
+    store.agree(1, date.today()) if what == "yes" else store.opt_out()
+    print("done", flush=True)
+"""
+
+
+def test_an_opt_out_always_wins_a_race_with_a_yes(tmp_path: Path) -> None:
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", RACE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    racers = {"yes": start(), "no": start()}
+    for number in range(ROUNDS):
+        data = tmp_path / str(number)
+        data.mkdir()
+        for what, racer in racers.items():
+            assert racer.stdin is not None
+            # The opt-out comes a little later each time, so that it meets every step of the yes.
+            delay = number % 30 * 0.0001 if what == "no" else 0
+            racer.stdin.write(f"{data}\t{what}\t{delay}\n")
+            racer.stdin.flush()
+        (data / "go").touch()
+        for racer in racers.values():
+            assert racer.stdout is not None
+            assert racer.stdout.readline() == "done\n"
+        store = ConsentStore(data)
+        assert store.read() == Consent(opted_out=True), number
+        assert not store.file.exists(), f"round {number} left an identifier"
+    for racer in racers.values():
+        assert racer.stdin is not None
+        racer.stdin.close()
+        assert racer.wait() == 0
+
+
+def test_an_opt_out_between_a_yes_s_check_and_its_write_wins(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = store._write
+
+    def opt_out_first(consent: Consent) -> None:
+        ConsentStore(store.data).opt_out()
+        write(consent)
+
+    monkeypatch.setattr(store, "_write", opt_out_first)
+    assert store.agree(1, TODAY) == Consent(opted_out=True)
+    assert sorted(path.name for path in store.folder.iterdir()) == ["opted-out"]
+
+
+def test_of_two_processes_that_would_ask_one_does(data: Path) -> None:
+    def may_ask(consent: Consent) -> bool:
+        return consent.asked_on is None
+
+    claims = [ConsentStore(data).claim_question(may_ask, TODAY) for _ in range(2)]
+    assert claims == [True, False]
+
+
+def test_a_store_that_another_process_holds_says_so(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock
+
+    import dev_analytics.consent.store as module
+
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    store.data.mkdir()
+    with FileLock(store.data / "consent.lock"):
+        with pytest.raises(ConsentStoreError, match="another process holds"):
+            store.agree(1, TODAY)
+        store.opt_out()
+    assert store.read().opted_out, "an opt-out waits for nobody"
+
+
+def test_every_writer_s_callback_sees_the_newest_state(store: ConsentStore) -> None:
+    store.agree(1, TODAY)
+    seen: list[Consent] = []
+
+    def look(consent: Consent) -> bool:
+        seen.append(consent)
+        return False
+
+    check: Callable[[Consent], bool] = look
+    ConsentStore(store.data).claim_question(check, TODAY)
+    assert [consent.user_id for consent in seen] == [store.read().user_id]
