@@ -1,0 +1,254 @@
+"""`Analytics`: the one object that every event passes through.
+
+Observers and tools call `Analytics.event`; it asks the consent gate, lets the encoder make the
+record's bytes once, and hands these same bytes to the event log, the preview and the sink. Nothing
+here knows who called or where the bytes end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from dev_analytics.catalogue.events import (
+    EDIT_FORMATS,
+    EVENTS,
+    NOTICE,
+    Event,
+    LLMRequest,
+    UndeclaredError,
+    accept,
+)
+from dev_analytics.catalogue.record import encode, make_record, new_session_id
+from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.consent.decision import Rule
+from dev_analytics.consent.environment import data_directory
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.sink import Nowhere, Sink
+from dev_analytics.drops import Drop, DropLedger
+
+MOST_PREVIEWED: Final = 1000
+"""How many records of this session are kept in memory, the newest."""
+
+SAMPLE_PERCENT: Final = 10.0
+"""How many of all users are asked, unless a setting says otherwise."""
+
+_UNSEEN: Final = frozenset(
+    {Rule.OPTED_OUT, Rule.UNREADABLE, Rule.FORBIDDEN, Rule.DO_NOT_TRACK, Rule.SWITCHED_OFF}
+)
+"""The rules under which not even the memory keeps a record: somebody said no, or may have."""
+
+_edit_format: ContextVar[str | None] = ContextVar("edit_format", default=None)
+
+
+class Previewed(Struct, frozen=True):
+    """A record of this session, as bytes, and whether it was accepted for sending."""
+
+    record: bytes
+    accepted: bool
+
+
+class Analytics:
+    """Where events go in.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    sample_percent
+        How many of all users are asked, from 0 to 100.
+    sink
+        Takes the records that the user agreed to send.
+    strict
+        Raise for an event or property that is not in the catalogue, and for any failure inside,
+        as tests and developers want it. Otherwise both are counted as drops.
+
+    Attributes
+    ----------
+    gate
+        Consent, environment and session switch.
+    drops
+        What was dropped in this session, by reason.
+    preview
+        The newest records of this session, kept in memory only.
+    recorded
+        How many records of each event were made in this session.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        sample_percent: float = SAMPLE_PERCENT,
+        sink: Sink | None = None,
+        strict: bool = False,
+    ) -> None:
+        store = ConsentStore(data_directory() if data is None else data)
+        self.gate = Gate(store, sample_percent=sample_percent, notice=NOTICE)
+        self.sink: Sink = Nowhere() if sink is None else sink
+        self.strict = strict
+        self.drops = DropLedger()
+        self.log: LineFile | None = None
+        self.begin()
+        _ALL.add(self)
+
+    def begin(self) -> None:
+        """Begin a new session: new identifier, numbers from 1, empty preview."""
+        self._seq = itertools.count(1)
+        self.session_id = new_session_id(int(time.time()))
+        self.process = os.getpid()
+        self.started = time.monotonic()
+        self.preview: deque[Previewed] = deque(maxlen=MOST_PREVIEWED)
+        self.recorded: Counter[str] = Counter()
+
+    def event(self, name: str, /, **properties: object) -> None:
+        """Take one event.
+
+        Parameters
+        ----------
+        name
+            One of `dev_analytics.catalogue.events.EVENTS`.
+        **properties
+            Its properties. A word outside its vocabulary becomes ``"other"``.
+
+        Raises
+        ------
+        UndeclaredError, RefusedValueError
+            Only if `strict`: the catalogue has no such event or property, or not of this kind.
+        """
+        try:
+            self._take(name, properties)
+        except Exception as error:
+            refused = isinstance(error, UndeclaredError | RefusedValueError)
+            self.drops.count(Drop.INVALID if refused else Drop.FAILURE)
+            if self.strict:
+                raise
+
+    @contextmanager
+    def edit_format(self, edit_format: str) -> Iterator[None]:
+        """Name the edit format of the LLM requests that are made inside.
+
+        Parameters
+        ----------
+        edit_format
+            A member of the vocabulary ``edit_formats``; anything else counts as ``"other"``.
+        """
+        token = _edit_format.set(EDIT_FORMATS.member(edit_format))
+        try:
+            yield
+        finally:
+            _edit_format.reset(token)
+
+    def log_to(self, file: Path) -> None:
+        """Append every record from now on to `file`, whether or not any is sent.
+
+        Raises
+        ------
+        OSError
+            It cannot be written; the log stays what it was.
+        """
+        log = LineFile(file.expanduser().absolute())
+        self.stop_log()
+        self.log = log
+
+    def stop_log(self) -> None:
+        """End the event log."""
+        log, self.log = self.log, None
+        if log is not None:
+            log.close()
+
+    def _take(self, name: str, properties: dict[str, object]) -> None:
+        event = EVENTS.get(name)
+        if event is None:
+            raise UndeclaredError(f"there is no event {name!r}")
+        decision, consent = self.gate.now()
+        log = self.log
+        previewed = decision.rule not in _UNSEEN
+        if decision.rule is Rule.OPTED_OUT:
+            self.preview.clear()
+        if not (previewed or log or self.strict):
+            return
+        if event is LLMRequest:
+            properties.setdefault("edit_format", _edit_format.get())
+        collecting = decision.collecting
+        accepted = accept(event, properties, consent.notice if collecting else NOTICE)
+        if collecting and event.since > consent.notice:
+            self.drops.count(Drop.WITHHELD)
+            collecting = False
+        record = encode(
+            make_record(
+                event,
+                accepted,
+                distinct_id=consent.user_id if collecting else None,
+                session_id=self.session_id,
+                seq=next(self._seq),
+                seconds=int(time.time()),
+            )
+        )
+        self._keep(event, record, log=log, previewed=previewed, collecting=collecting)
+
+    def _keep(
+        self,
+        event: type[Event],
+        record: bytes,
+        *,
+        log: LineFile | None,
+        previewed: bool,
+        collecting: bool,
+    ) -> None:
+        if previewed or log:
+            self.recorded[event.wire] += 1
+        if previewed:
+            self.preview.append(Previewed(record, collecting))
+        if collecting:
+            self.sink.accept(record)
+        if log:
+            try:
+                log.append(record)
+            except OSError:
+                self.drops.count(Drop.DISK_ERROR)
+
+
+_process: Analytics | None = None
+
+
+def get_analytics() -> Analytics:
+    """Give the one `Analytics` of this process; the first call makes it."""
+    global _process
+    if _process is None:
+        _process = Analytics()
+    return _process
+
+
+_ALL: Final[weakref.WeakSet[Analytics]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Give a forked child sessions and files of its own.
+
+    No number is used twice, and no lock is waited for that a thread of the parent held.
+    """
+    for analytics in _ALL:
+        analytics.begin()
+        if analytics.log is not None:
+            try:
+                analytics.log = LineFile(analytics.log.path)
+            except OSError:
+                analytics.log = None
+                analytics.drops.count(Drop.DISK_ERROR)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

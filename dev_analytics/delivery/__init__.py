@@ -1,0 +1,1 @@
+"""Where records go once an event has been accepted."""

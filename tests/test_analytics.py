@@ -1,0 +1,276 @@
+"""`Analytics`: what passes the gate, where it goes, and that it is the same bytes everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dev_analytics
+from dev_analytics import Analytics, get_analytics
+from dev_analytics.analytics import MOST_PREVIEWED
+from dev_analytics.catalogue import events
+from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
+from dev_analytics.catalogue.values import Flag, RefusedValueError
+from dev_analytics.consent.decision import Switch
+from dev_analytics.drops import Drop
+
+TODAY = date(2026, 11, 22)
+OFF = Switch(False, "a test")
+
+
+def cell(analytics: Analytics) -> None:
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+
+
+def agree(analytics: Analytics) -> str:
+    user_id = analytics.gate.store.agree(1, TODAY).user_id
+    assert user_id is not None
+    return user_id
+
+
+def test_nothing_is_on_disk_before_a_yes(data: Path, kept: Any) -> None:
+    analytics = Analytics(data, sink=kept, strict=True)
+    cell(analytics)
+    assert kept.records == []
+    assert not data.exists()
+    assert [json.loads(each.record)["distinct_id"] for each in analytics.preview] == [None]
+
+
+def test_after_a_yes_log_preview_and_sink_have_the_same_bytes(
+    analytics: Analytics, kept: Any, log: Any
+) -> None:
+    user_id = agree(analytics)
+    cell(analytics)
+    (record,) = kept.records
+    assert [each.record for each in analytics.preview] == [record]
+    assert log.path.read_bytes() == record + b"\n"
+    assert json.loads(record)["distinct_id"] == user_id
+
+
+def test_the_log_is_written_without_consent_and_names_nobody(
+    analytics: Analytics, kept: Any, log: Any
+) -> None:
+    cell(analytics)
+    agree(analytics)
+    analytics.gate.store.opt_out()
+    cell(analytics)
+    assert [record["distinct_id"] for record in log.records] == [None, None]
+    assert kept.records == []
+
+
+def test_an_opt_out_clears_the_memory_at_the_next_event(analytics: Analytics) -> None:
+    cell(analytics)
+    assert len(analytics.preview) == 1
+    analytics.gate.store.opt_out()
+    cell(analytics)
+    assert len(analytics.preview) == 0
+
+
+@pytest.mark.parametrize("why", ["switch", "do not track", "opt-out", "damage"])
+def test_a_no_keeps_nothing_even_in_memory(
+    data: Path, kept: Any, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    analytics = Analytics(data, sink=kept, strict=True)
+    agree(analytics)
+    if why == "switch":
+        analytics.gate.switch = OFF
+    elif why == "do not track":
+        monkeypatch.setenv("DO_NOT_TRACK", "1")
+    elif why == "opt-out":
+        analytics.gate.store.opt_out()
+    else:
+        analytics.gate.store.file.write_text("{")
+    cell(analytics)
+    assert (kept.records, list(analytics.preview)) == ([], [])
+    assert not analytics.recorded
+
+
+def test_records_are_numbered_in_their_session(analytics: Analytics, log: Any) -> None:
+    for _ in range(3):
+        cell(analytics)
+    assert [record["properties"]["seq"] for record in log.records] == [1, 2, 3]
+    assert len({record["properties"]["$session_id"] for record in log.records}) == 1
+
+
+def test_the_memory_keeps_the_newest(analytics: Analytics) -> None:
+    analytics.stop_log()
+    for _ in range(MOST_PREVIEWED + 5):
+        cell(analytics)
+    assert len(analytics.preview) == MOST_PREVIEWED
+    assert json.loads(analytics.preview[-1].record)["properties"]["seq"] == MOST_PREVIEWED + 5
+
+
+@pytest.mark.parametrize(
+    ("name", "properties", "refusal"),
+    [
+        ("cell executed", {}, UndeclaredError),
+        ("cell_run", {}, UndeclaredError),
+        ("cell_executed", {"outcome": "ok"}, UndeclaredError),
+        ("cell_executed", {"outcome": "ok", "duration_ms": 1, "code": "x"}, UndeclaredError),
+        ("cell_executed", {"outcome": "ok", "duration_ms": "1"}, RefusedValueError),
+        ("cell_executed", {"outcome": "ok", "duration_ms": -1}, RefusedValueError),
+        ("exited", {"reason": "unloaded", "cells": True, "duration": 1}, RefusedValueError),
+    ],
+)
+def test_what_the_catalogue_does_not_have_raises_for_developers_and_is_counted_for_users(
+    analytics: Analytics, log: Any, name: str, properties: dict[str, Any], refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        analytics.event(name, **properties)
+    analytics.strict = False
+    analytics.event(name, **properties)
+    assert analytics.drops.counts == {Drop.INVALID: 2}
+    assert log.records == []
+
+
+def test_strict_holds_while_analytics_are_off(analytics: Analytics) -> None:
+    analytics.gate.switch = OFF
+    analytics.stop_log()
+    with pytest.raises(UndeclaredError):
+        analytics.event("cell_executed", secret=1)
+
+
+def test_a_failure_inside_is_counted_and_not_raised(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: bytes) -> None:
+        raise RuntimeError("out of order")
+
+    agree(analytics)
+    monkeypatch.setattr(analytics.sink, "accept", fail)
+    with pytest.raises(RuntimeError):
+        cell(analytics)
+    analytics.strict = False
+    cell(analytics)
+    assert analytics.drops.counts == {Drop.FAILURE: 2}
+
+
+def test_a_newer_event_is_withheld_until_it_is_agreed_to(
+    analytics: Analytics, kept: Any, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(analytics)
+    monkeypatch.setattr(CellExecuted, "since", 2)
+    cell(analytics)
+    assert kept.records == []
+    assert analytics.drops.counts == {Drop.WITHHELD: 1}
+    assert [record["distinct_id"] for record in log.records] == [None], "the log still shows it"
+    analytics.gate.store.agree(2, TODAY)
+    cell(analytics)
+    assert len(kept.records) == 1
+
+
+def test_a_newer_property_is_withheld_alone(
+    analytics: Analytics, kept: Any, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = events.EVENTS["message_send"]
+    newer = {**events.properties(request), "stream": Flag("Newer.", since=2)}
+    monkeypatch.setattr(events, "properties", lambda event: newer)
+    agree(analytics)
+    analytics.event("message_send", input_tokens=3, stream=True)
+    analytics.gate.store.agree(2, TODAY)
+    analytics.event("message_send", input_tokens=3, stream=True)
+    old, new = (json.loads(record)["properties"] for record in kept.records)
+    assert "stream" not in old
+    assert new["stream"] is True
+    assert old["$ai_input_tokens"] == new["$ai_input_tokens"] == 3
+    assert log.path.read_bytes().splitlines() == kept.records
+
+
+def test_a_request_has_the_edit_format_of_its_block(analytics: Analytics, log: Any) -> None:
+    analytics.event("message_send", model="gpt-4o")
+    with analytics.edit_format("diff"):
+        analytics.event("message_send", model="gpt-4o")
+        with analytics.edit_format("my secret format"):
+            analytics.event("message_send", model="gpt-4o")
+        analytics.event("message_send", model="gpt-4o", edit_format="whole")
+        analytics.event("message_send", model="gpt-4o")
+    analytics.event("message_send", model="gpt-4o")
+    formats = [properties.get("edit_format") for properties in log.of("$ai_generation")]
+    assert formats == [None, "diff", "other", "whole", "diff", None]
+
+
+def test_an_edit_format_holds_in_async_code_and_for_nobody_else(
+    analytics: Analytics, log: Any
+) -> None:
+    async def ask(edit_format: str) -> None:
+        with analytics.edit_format(edit_format):
+            await asyncio.sleep(0)
+            analytics.event("message_send", model="gpt-4o")
+
+    async def both() -> None:
+        await asyncio.gather(ask("diff"), ask("whole"))
+
+    asyncio.run(both())
+    assert sorted(each["edit_format"] for each in log.of("$ai_generation")) == ["diff", "whole"]
+
+
+def test_a_log_that_cannot_be_written_leaves_the_old_one(
+    analytics: Analytics, log: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="Is a directory"):
+        analytics.log_to(tmp_path)
+    cell(analytics)
+    assert len(log.records) == 1
+
+
+def test_a_log_is_changed_and_ended(analytics: Analytics, log: Any, tmp_path: Path) -> None:
+    cell(analytics)
+    analytics.log_to(tmp_path / "second")
+    cell(analytics)
+    analytics.stop_log()
+    analytics.stop_log()
+    cell(analytics)
+    assert len(log.records) == 1
+    assert len((tmp_path / "second").read_bytes().splitlines()) == 1
+
+
+def test_a_log_stays_where_it_was_when_the_user_goes_elsewhere(
+    analytics: Analytics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    analytics.log_to(Path("here"))
+    monkeypatch.chdir("/")
+    cell(analytics)
+    assert analytics.log is not None
+    assert analytics.log.path == tmp_path / "here"
+
+
+def test_a_forked_child_is_a_session_of_its_own(analytics: Analytics, log: Any) -> None:
+    cell(analytics)
+    child = os.fork()
+    if child == 0:
+        cell(analytics)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    cell(analytics)
+    first, second, third = (record["properties"] for record in log.records)
+    assert first["$session_id"] == third["$session_id"] != second["$session_id"]
+    assert [first["seq"], second["seq"], third["seq"]] == [1, 1, 2]
+
+
+def test_there_is_one_analytics_for_the_process() -> None:
+    assert get_analytics() is get_analytics()
+    assert dev_analytics.get_analytics is get_analytics
+    assert isinstance(get_analytics(), Analytics)
+
+
+def test_the_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'secret'"):
+        _ = dev_analytics.secret
+
+
+def test_every_place_that_collects_is_found_by_one_search() -> None:
+    """No event goes in but by ``.event(``: nothing else calls what is behind it."""
+    package = Path(dev_analytics.__file__).parent
+    behind = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if "make_record(" in file.read_text("utf-8") or "._take(" in file.read_text("utf-8")
+    }
+    assert behind == {"analytics.py", "catalogue/record.py"}
