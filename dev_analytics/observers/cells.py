@@ -1,0 +1,200 @@
+"""Cells: how each ended and how long it ran, which features it used, which error it met.
+
+A cell is one pair of ``pre_run_cell`` and ``post_run_cell`` with the same ``ExecutionInfo``. Cells
+run inside cells (``%%capture``, ``run_cell``), beside each other (subshells), and without a
+beginning (the cell that loads the extension); silent ones have no pair, and those that store no
+history are a front end's own. What is held of a cell while it runs is a weak reference and a time.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+from asyncio import CancelledError
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dev_analytics.drops import Drop
+from dev_analytics.observers.errors import describe
+from dev_analytics.observers.features import MOST, features, transform
+from dev_analytics.observers.quiet import quiet
+
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics
+
+
+class Cells:
+    """Observes the cells of one shell.
+
+    Parameters
+    ----------
+    analytics
+        Where the events go.
+    shell
+        The InteractiveShell.
+
+    Attributes
+    ----------
+    count
+        Cells that were run.
+    drops
+        Where failures are counted.
+    """
+
+    def __init__(self, analytics: Analytics, shell: Any) -> None:
+        self.count = 0
+        self.drops = analytics.drops
+        self._analytics = analytics
+        self._shell = shell
+        self._running = _Running()
+        self._last_value = id(None)
+        # IPython unregisters by comparison, so the very same objects are kept.
+        self._callbacks = {
+            "pre_execute": self._pre_execute,
+            "pre_run_cell": self._pre_run_cell,
+            "post_execute": self._post_execute,
+            "post_run_cell": self._post_run_cell,
+        }
+
+    def register(self) -> None:
+        """Begin to observe."""
+        for event, callback in self._callbacks.items():
+            self._shell.events.register(event, callback)
+
+    def unregister(self) -> None:
+        """Observe no more."""
+        for event, callback in self._callbacks.items():
+            if callback in self._shell.events.callbacks[event]:
+                self._shell.events.unregister(event, callback)
+
+    @quiet
+    def _pre_execute(self) -> None:
+        running = self._running
+        running.depth = len(running.alive())
+        if not running.depth:
+            self._last_value = _last_value()
+
+    @quiet
+    def _pre_run_cell(self, info: Any) -> None:
+        self._running.push(info)
+
+    @quiet
+    def _post_execute(self) -> None:
+        """See the error of a widget's callback, which runs for a comm message, not for a cell.
+
+        A cell has one more running after it than before; a message that comes while one awaits
+        has not.
+        """
+        running = self._running
+        if len(running.alive()) == running.depth and self._is_comm_message():
+            self._shown("callback")
+
+    @quiet
+    def _post_run_cell(self, result: Any) -> None:
+        info = None if result is None else result.info
+        cell, outermost = self._running.pop(info)
+        if info is not None and cell is not None and cell.by_user:
+            self._ended(result, info, time.perf_counter() - cell.start, outermost=outermost)
+
+    def _ended(self, result: Any, info: Any, seconds: float, *, outermost: bool) -> None:
+        analytics = self._analytics
+        before: BaseException | None = result.error_before_exec
+        error: BaseException | None = result.error_in_exec
+        outcome = _outcome(before, error)
+        if outermost:
+            self.count += 1
+            analytics.event("cell_executed", outcome=outcome, duration_ms=seconds * 1000)
+        used = list(features(_code(info))) if outermost and before is None else []
+        for number, feature in enumerate(used):
+            if number < MOST:
+                analytics.event("feature_used", kind=feature.kind, name=feature.name)
+            else:
+                self.drops.count(Drop.SURPLUS)
+        met = before if before is not None else error
+        if met is None:
+            script = any(feature == ("line magic", "run") for feature in used)
+            self._shown("script" if script else "display")
+        elif id(met) != self._last_value:
+            self._last_value = id(met)
+            if outcome != "interrupted":
+                phase = "compile" if before is not None else "cell"
+                analytics.event("error_raised", phase=phase, **describe(met))
+
+    def _shown(self, phase: str) -> None:
+        """Record the error that IPython showed although nothing failed, if there is a new one."""
+        error: Any = getattr(sys, "last_value", None)
+        if id(error) != self._last_value:
+            self._last_value = id(error)
+            # Not isinstance: it would ask the object's __class__, which may be the user's code.
+            kind = type(error)
+            if issubclass(kind, BaseException) and not issubclass(kind, KeyboardInterrupt):
+                self._analytics.event("error_raised", phase=phase, **describe(error))
+
+    def _is_comm_message(self) -> bool:
+        shell = self._shell
+        if not hasattr(shell, "kernel"):
+            return False
+        parent = shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
+        return parent["header"]["msg_type"] == "comm_msg" if parent else False
+
+
+class _Cell(NamedTuple):
+    """A cell that runs, when it began, and whether a user's request is what runs it."""
+
+    info: weakref.ref[Any]
+    start: float
+    by_user: bool
+
+
+class _Running(threading.local):
+    """The cells that run on this thread, outermost first."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._cells: list[_Cell] = []
+
+    def alive(self) -> list[_Cell]:
+        """Forget what never ended and is gone, and give the rest."""
+        self._cells = [cell for cell in self._cells if cell.info() is not None]
+        return self._cells
+
+    def push(self, info: Any) -> None:
+        """Note that the cell of `info` begins."""
+        cells = self.alive()
+        by_user = cells[0].by_user if cells else info.store_history
+        cells.append(_Cell(weakref.ref(info), time.perf_counter(), by_user))
+
+    def pop(self, info: Any) -> tuple[_Cell | None, bool]:
+        """Give the cell of `info`, None if nobody saw it begin, and whether it is outermost.
+
+        What lies above it never ended, and is forgotten with it. Without an info it is the
+        innermost. An interrupted ``await`` at the terminal ends with a new info for the same text.
+        """
+        cells = self.alive()
+        for depth in range(len(cells) - 1, -1, -1):
+            begun: Any = cells[depth].info()
+            if info is None or begun is info or begun.raw_cell is info.raw_cell:
+                self._cells = cells[:depth]
+                return cells[depth], depth == 0
+        return None, False
+
+
+def _last_value() -> int:
+    """Identify the error that IPython showed last, without keeping it alive."""
+    return id(getattr(sys, "last_value", None))
+
+
+def _code(info: Any) -> str:
+    """Give the cell as IPython transformed it; before version 9.4 it does not tell."""
+    code = getattr(info, "transformed_cell", None)
+    return transform(info.raw_cell) if code is None else str(code)
+
+
+def _outcome(before: BaseException | None, error: BaseException | None) -> str:
+    if before is not None:
+        return "syntax error" if issubclass(type(before), SyntaxError) else "error"
+    if error is None:
+        return "ok"
+    interrupted = issubclass(type(error), KeyboardInterrupt | CancelledError)
+    return "interrupted" if interrupted else "error"

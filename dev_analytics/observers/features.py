@@ -1,0 +1,105 @@
+"""Magics, shell commands, help and debugger in a cell, read from its transformed source.
+
+IPython rewrites each to a call on ``get_ipython()``. Reading that text changes nothing for the
+user, where a wrapped ``run_line_magic`` or ``system`` would break ``$name`` in their commands. It
+sees a use once however often a loop runs it, also in a branch that did not run, and not one that a
+function made earlier.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+MOST: Final = 50
+"""How many uses of one cell are recorded."""
+
+DEEPEST: Final = 3
+"""How deep cell magics that run their body are followed into each other."""
+
+_CALL: Final = re.compile(
+    r"""get_ipython\(\)\.(?:
+        run_(?P<kind>line|cell)_magic\('(?P<magic>[^'\\]+)'
+      | (?:system|getoutput)\((?:'|")\s*(?P<command>[^\s'"\\;|&<>()]*)
+    )""",
+    re.VERBOSE,
+)
+# What IPython writes for a cell magic. Only its own escapes: a wrong one would warn in the session.
+_TEXT: Final = r"""(?:'(?:[^'\\]|\\[\\'"nrtxuU])*'|"(?:[^"\\]|\\[\\'"nrtxuU])*")"""
+_CELL_MAGIC: Final = re.compile(
+    rf"get_ipython\(\)\.run_cell_magic\({_TEXT}, {_TEXT}, (?P<body>{_TEXT})\)\s*"
+)
+_SEPARATORS: Final = re.compile("[\x1c-\x1e\x85\u2028\u2029]")
+"""What Python splits lines at and IPython warns about."""
+
+_HELP: Final = frozenset({"pinfo", "pinfo2", "psearch"})
+_DEBUGGER: Final = frozenset({"debug", "pdb"})
+_RUN_BODY: Final = frozenset({"time", "timeit", "capture", "prun"})
+
+
+class Feature(NamedTuple):
+    """A use of a feature: its kind, and the name that the vocabulary will look up."""
+
+    kind: str
+    name: str
+
+
+def features(code: str) -> Iterator[Feature]:
+    """Give each use in a cell.
+
+    Parameters
+    ----------
+    code
+        The cell as IPython transformed it. Names in it are the user's words: they go nowhere but
+        to the vocabularies.
+    """
+    return _features(code, DEEPEST)
+
+
+def transform(cell: str) -> str:
+    """Transform a cell as IPython does, without the transformers that the user added.
+
+    Raises
+    ------
+    SyntaxError
+        IPython's own transformers refuse it.
+    """
+    return str(_transformer().transform_cell(cell))
+
+
+def _features(code: str, deeper: int) -> Iterator[Feature]:
+    if "get_ipython()" not in code:
+        return
+    whole = _CELL_MAGIC.fullmatch(code)
+    for call in _CALL.finditer(code):
+        magic, command = call["magic"], call["command"]
+        if magic is None:
+            yield Feature("shell command", command)
+        elif magic in _HELP:
+            yield Feature("help", magic)
+        elif magic in _DEBUGGER:
+            yield Feature("debugger", magic)
+        else:
+            yield Feature(f"{call['kind']} magic", magic)
+        if whole:
+            if magic in _RUN_BODY and deeper:
+                yield from _features(_body(whole["body"]), deeper - 1)
+            return  # it takes the whole cell, so the rest is its body's text
+
+
+def _body(text: str) -> str:
+    """Give the transformed body of a cell magic, whose `text` is written as Python writes it."""
+    try:
+        return transform(_SEPARATORS.sub(" ", ast.literal_eval(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+
+
+@cache
+def _transformer() -> Any:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager()  # type: ignore[no-untyped-call]

@@ -1,0 +1,40 @@
+"""The promise of every callback: whatever fails inside stays inside, and is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from dev_analytics.drops import Drop, DropLedger
+
+P = ParamSpec("P")
+
+
+class Observer(Protocol):
+    """Has a ledger to count its failures in."""
+
+    @property
+    def drops(self) -> DropLedger:
+        """Where failures are counted."""
+
+
+O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
+
+
+def quiet(callback: Callable[Concatenate[O, P], Any]) -> Callable[Concatenate[O, P], None]:
+    """Let no exception out of `callback`.
+
+    An interrupt that arrives inside is counted too: IPython would print it with the user's code,
+    and run the cell all the same. Nothing here raises SystemExit: one that comes from a signal
+    handler of the user's must pass.
+    """
+
+    @wraps(callback)
+    def quietly(observer: O, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(observer, *args, **kwargs)
+        except (Exception, KeyboardInterrupt):
+            observer.drops.count(Drop.FAILURE)
+
+    return quietly

@@ -1,0 +1,47 @@
+"""Errors that end a thread, seen through ``threading.excepthook``; the hook there still runs."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from dev_analytics.observers.errors import describe
+from dev_analytics.observers.quiet import quiet
+
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics
+
+
+class Threads:
+    """Observes the threads of this process."""
+
+    def __init__(self, analytics: Analytics) -> None:
+        self.drops = analytics.drops
+        self._analytics = analytics
+        self._before: Any = None
+        self._hook: Any = None
+
+    def register(self) -> None:
+        """Begin to observe."""
+        before = threading.excepthook
+
+        def hook(args: threading.ExceptHookArgs) -> None:
+            # Somebody may have put a hook of theirs before this one, which then stays, idle.
+            if self._hook is hook:
+                self._observe(args)
+            before(args)
+
+        self._before, self._hook = before, hook
+        threading.excepthook = hook
+
+    def unregister(self) -> None:
+        """Observe no more, and leave no hook if nobody has put one before this."""
+        if threading.excepthook is self._hook:
+            threading.excepthook = self._before
+        self._hook = self._before = None
+
+    @quiet
+    def _observe(self, args: threading.ExceptHookArgs) -> None:
+        error = args.exc_value
+        if error is not None and not issubclass(args.exc_type, SystemExit):
+            self._analytics.event("error_raised", phase="thread", **describe(error))

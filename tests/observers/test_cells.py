@@ -1,0 +1,458 @@
+"""Cells are paired, counted once, named by how they ended, and nothing of them is kept."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+import weakref
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
+
+from dev_analytics import analytics as analytics_module
+from dev_analytics import load_ipython_extension, unload_ipython_extension
+
+LOG = "%load_ext dev_analytics\n%dev_analytics log "
+
+
+def outcomes(log: Any) -> list[str]:
+    return [cell["outcome"] for cell in log.of("cell executed")]
+
+
+def begin(shell: Any, code: str, *, store_history: bool = True) -> ExecutionInfo:
+    """Let IPython announce a cell, without running it."""
+    info = ExecutionInfo(code, store_history, False, True, None, transformed_cell=code)
+    shell.events.trigger("pre_execute")
+    shell.events.trigger("pre_run_cell", info)
+    return info
+
+
+def end(shell: Any, info: ExecutionInfo | None) -> None:
+    """Let IPython announce a cell's end."""
+    shell.events.trigger("post_execute")
+    shell.events.trigger("post_run_cell", None if info is None else ExecutionResult(info))
+
+
+# How a cell ends
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("x = 1", "ok"),
+        ("1 / 0", "error"),
+        ("x =", "syntax error"),
+        ("if True:\nx = 1", "syntax error"),
+        ("return 3", "syntax error"),
+        ("raise SyntaxError", "error"),
+        ("import sys; sys.exit(3)", "error"),
+        ("raise KeyboardInterrupt", "interrupted"),
+        ("import asyncio; raise asyncio.CancelledError", "interrupted"),
+        ("%no_such_magic", "error"),
+        ("%%time\n1 / 0", "error"),
+        ("await no_such_name", "error"),
+        ("import asyncio; await asyncio.sleep(0)", "ok"),
+    ],
+)
+def test_a_cell_is_named_by_how_it_ended(run: Any, log: Any, code: str, outcome: str) -> None:
+    run(code)
+
+    assert outcomes(log) == [outcome]
+
+
+def test_a_cell_that_an_input_transformer_refuses_is_an_error(
+    shell: Any, run: Any, log: Any
+) -> None:
+    def refuse(lines: list[str]) -> list[str]:
+        raise ValueError
+
+    shell.input_transformers_post.append(refuse)
+
+    run("x = 1")
+
+    assert outcomes(log) == ["error"]
+
+
+def test_a_kernel_interrupted_in_its_cell_counts_it_as_interrupted(
+    kernel: Any, log: Any, tmp_path: Any
+) -> None:
+    notebook = kernel()
+    notebook.run(LOG + str(log.path))
+    started = tmp_path / "started"
+
+    status = notebook.interrupt_when(
+        f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(600)",
+        started.exists,
+    )
+    notebook.run("x = 1")
+
+    assert status == "error"
+    assert outcomes(log) == ["interrupted", "ok"]
+    assert log.of("error raised") == []
+
+
+def test_a_terminal_interrupted_in_an_await_counts_it_as_interrupted_and_goes_on(
+    terminal: Any, log: Any, tmp_path: Any, until: Any
+) -> None:
+    session = terminal("--DevAnalytics.sample_percent=0")
+    session.prompt()
+    session.run("%load_ext dev_analytics")
+    session.run(f"%dev_analytics log {log.path}")
+    started = tmp_path / "started"
+    session.run("import asyncio, pathlib")
+
+    session.type(f"pathlib.Path({str(started)!r}).touch(); await asyncio.sleep(600)")
+    until(started.exists)
+    session.process.sendintr()
+    session.prompt()
+    session.run("x = 1")
+
+    # The log begins within the cell that asks for it.
+    assert outcomes(log) == ["ok", "ok", "interrupted", "ok"]
+
+
+# Which cells count
+
+
+def test_cells_are_paired_by_their_info_whatever_runs_between(
+    shell: Any, cells: Any, log: Any
+) -> None:
+    outer = begin(shell, "outer")
+    inner = begin(shell, "inner", store_history=False)
+    end(shell, inner)
+    assert outcomes(log) == []
+    end(shell, outer)
+
+    assert outcomes(log) == ["ok"]
+    assert cells.count == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "%%capture\nx = 1",
+        "get_ipython().run_cell('x = 1')",
+        "get_ipython().run_cell('get_ipython().run_cell(\"x = 1\")')",
+        "%%capture\nget_ipython().run_cell('')",
+        "%%time\nget_ipython().run_cell('x = 1')",
+    ],
+)
+def test_a_cell_in_a_cell_is_one_cell(run: Any, log: Any, code: str) -> None:
+    run(code)
+    run("x = 2")
+
+    assert outcomes(log) == ["ok", "ok"]
+
+
+def test_the_error_of_a_nested_cell_is_recorded_once_and_the_outer_one_is_ok(
+    run: Any, log: Any
+) -> None:
+    run("%%capture\n1 / 0")
+
+    assert outcomes(log) == ["ok"]
+    assert [error["exception"] for error in log.of("error raised")] == ["ZeroDivisionError"]
+
+
+def test_an_error_that_a_nested_cell_hands_on_is_recorded_once(run: Any, log: Any) -> None:
+    run("get_ipython().run_cell('1 / 0').raise_error()")
+
+    assert outcomes(log) == ["error"]
+    assert len(log.of("error raised")) == 1
+
+
+def test_the_cell_that_loads_the_extension_and_an_empty_one_count_not(
+    kernel: Any, log: Any
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+
+    notebook.run("%load_ext dev_analytics")
+    notebook.run("")
+    notebook.run("  \n")
+
+    assert log.events == ["launched"]
+
+
+@pytest.mark.parametrize("how", [{"silent": True}, {"store_history": False}])
+def test_a_cell_of_the_front_end_itself_counts_not(
+    kernel: Any, log: Any, how: dict[str, bool]
+) -> None:
+    notebook = kernel()
+    notebook.run(LOG + str(log.path))
+    before = log.events
+
+    notebook.run("1 / 0", **how)
+    notebook.run("%pwd", **how)
+    notebook.run("get_ipython().run_cell('1 / 0')", **how)
+    assert log.events == before
+    notebook.run("x = 1")
+
+    assert outcomes(log) == ["ok"]
+    assert log.of("error raised") == []
+
+
+def test_a_cell_in_a_subshell_counts_beside_the_cell_that_runs_in_the_main_shell(
+    kernel: Any, in_subshell: Any, log: Any
+) -> None:
+    notebook = kernel()
+    notebook.run(LOG + str(log.path))
+    notebook.run("import threading; begun, done = threading.Event(), threading.Event()")
+
+    notebook.client.execute("begun.set(); done.wait(60); x = 1")
+    assert in_subshell(notebook, "begun.wait(60); 1 / 0") == "error"
+    assert in_subshell(notebook, "%pwd") == "ok"
+    assert outcomes(log) == ["ok", "error", "ok"]
+    notebook.client.execute("x = 2")
+    assert in_subshell(notebook, "done.set()") == "ok"
+    notebook.run("x = 3")
+
+    assert outcomes(log) == ["ok", "error", "ok", "ok", "ok", "ok", "ok"]
+    assert [error["exception"] for error in log.of("error raised")] == ["ZeroDivisionError"]
+    assert notebook.run(
+        "from dev_analytics import get_analytics; get_analytics().drops.counts"
+    ).text
+    assert "Counter()" in notebook.run("get_analytics().drops.counts").text
+
+
+# Beginnings without an end, and ends without a beginning
+
+
+def test_an_end_without_a_result_ends_the_cell_and_counts_not(
+    shell: Any, run: Any, log: Any
+) -> None:
+    info = begin(shell, "x = 1")
+    end(shell, None)
+    run("x = 2")
+
+    assert info.raw_cell == "x = 1"
+    assert outcomes(log) == ["ok"]
+
+
+def test_an_end_without_a_beginning_counts_not(shell: Any, run: Any, log: Any) -> None:
+    end(shell, ExecutionInfo("x = 1", True, False, True, None, transformed_cell="x = 1"))
+    assert log.records == []
+    run("x = 2")
+
+    assert outcomes(log) == ["ok"]
+
+
+def test_an_end_without_a_beginning_in_a_cell_leaves_that_cell_whole(
+    shell: Any, log: Any, cells: Any
+) -> None:
+    outer = begin(shell, "outer")
+    end(shell, ExecutionInfo("", False, False, True, None, transformed_cell=""))
+    end(shell, outer)
+
+    assert outcomes(log) == ["ok"]
+
+
+def test_a_cell_whose_end_never_came_does_not_make_the_next_look_nested(
+    shell: Any, run: Any, log: Any
+) -> None:
+    begin(shell, "x = 1")
+    gc.collect()
+    run("x = 2")
+
+    assert outcomes(log) == ["ok"]
+
+
+def test_a_cell_that_another_callback_keeps_from_running_leaves_the_next_one_whole(
+    shell: Any, run: Any, log: Any
+) -> None:
+    def leave(info: object) -> None:
+        raise SystemExit
+
+    shell.events.register("pre_run_cell", leave)
+    run("x = 1")
+    shell.events.unregister("pre_run_cell", leave)
+    run("x = 2")
+
+    assert outcomes(log)[-1] == "ok"
+    assert "x" in shell.user_ns
+    assert shell.user_ns["x"] == 2
+
+
+# How long
+
+
+def test_a_duration_has_two_significant_digits(shell: Any, cells: Any, log: Any) -> None:
+    times = iter([0.0, 1.23456, 2.0, 2.98765, 5.0, 5.0004])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: next(times))
+        for _ in range(3):
+            end(shell, begin(shell, "x = 1"))
+
+    assert [cell["duration_ms"] for cell in log.of("cell executed")] == [1200, 990, 0]
+
+
+def test_a_cell_that_awaits_lasts_until_it_is_done(run: Any, log: Any) -> None:
+    run("import asyncio; await asyncio.sleep(0.25)")
+
+    (cell,) = log.of("cell executed")
+    assert cell["duration_ms"] >= 250
+
+
+def test_a_kernel_s_cell_that_awaits_lasts_until_it_is_done(kernel: Any, log: Any) -> None:
+    notebook = kernel()
+    notebook.run(LOG + str(log.path))
+
+    notebook.run("import asyncio; await asyncio.sleep(0.25)")
+
+    (cell,) = log.of("cell executed")
+    assert cell["outcome"] == "ok"
+    assert cell["duration_ms"] >= 250
+
+
+# What is kept
+
+
+def test_nothing_of_a_cell_is_kept_alive_after_its_error(run: Any, shell: Any) -> None:
+    run("class Large: ...")
+    run("def fail():\n    here = Large()\n    kept.append(weakref.ref(here))\n    1 / here.no")
+    shell.user_ns.update(kept=[], weakref=weakref)
+
+    run("fail()")
+    assert shell.user_ns["kept"][0]() is not None
+    # What Python and IPython themselves keep of the last error.
+    run("import sys; del sys.last_value, sys.last_traceback, sys.last_type")
+    shell.last_execution_result = None
+    for tb in (shell.InteractiveTB, shell.SyntaxTB):
+        tb.tb = None
+    run("x = 1")
+    gc.collect()
+
+    assert shell.user_ns["kept"][0]() is None
+
+
+def test_nothing_of_a_cell_is_kept_alive_after_it(shell: Any, cells: Any) -> None:
+    info = begin(shell, "x = 1")
+    gone = weakref.ref(info)
+    end(shell, info)
+
+    del info
+    assert gone() is None
+
+
+# Loading, reloading, unloading
+
+
+@pytest.fixture
+def own_analytics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the process an `Analytics` of the test's own."""
+    monkeypatch.setattr(analytics_module, "_process", None)
+
+
+def state(shell: Any) -> dict[str, Any]:
+    """What an extension can leave behind in a shell and in the process."""
+    return {
+        "callbacks": {name: list(of) for name, of in shell.events.callbacks.items()},
+        "excepthooks": (sys.excepthook, threading.excepthook, sys.unraisablehook),
+        "magics": {kind: set(of) for kind, of in shell.magics_manager.magics.items()},
+        "registry": set(shell.magics_manager.registry),
+        "configurables": list(shell.configurables),
+        "completers": dict(shell.strdispatchers["complete_command"].strs),
+        "matchers": list(shell.Completer.custom_matchers),
+        "transformers": (
+            list(shell.ast_transformers),
+            list(shell.input_transformers_post),
+            list(shell.input_transformers_cleanup),
+        ),
+        "names": set(shell.user_ns),
+        "displayhook": sys.displayhook,
+    }
+
+
+def test_what_was_loaded_is_taken_away_whole(shell: Any, own_analytics: None) -> None:
+    before = state(shell)
+
+    load_ipython_extension(shell)
+    assert state(shell) != before
+    unload_ipython_extension(shell)
+
+    assert state(shell) == before
+
+
+def test_loading_twice_doubles_nothing(shell: Any, own_analytics: None) -> None:
+    before = state(shell)
+    load_ipython_extension(shell)
+    once = state(shell)
+
+    load_ipython_extension(shell)
+    assert state(shell) == once
+    unload_ipython_extension(shell)
+
+    assert state(shell) == before
+
+
+def test_reloading_doubles_nothing(shell: Any, own_analytics: None, log: Any) -> None:
+    before = state(shell)
+    extensions = shell.extension_manager
+    extensions.load_extension("dev_analytics")
+    once = state(shell)
+
+    for _ in range(3):
+        extensions.reload_extension("dev_analytics")
+    again = state(shell)
+    for place in ("magics", "registry"):
+        assert again[place] == once[place]
+    assert set(again["completers"]) == set(once["completers"])
+    for event, callbacks in once["callbacks"].items():
+        assert len(again["callbacks"][event]) == len(callbacks)
+    assert len(again["configurables"]) == len(once["configurables"])
+    shell.run(f"%dev_analytics log {log.path}")
+    before_error = len(log.events)
+    shell.run("1 / 0")
+    assert log.events[before_error:].count("error raised") == 1
+    assert log.events[before_error:].count("cell executed") == 1
+    extensions.unload_extension("dev_analytics")
+
+    after = state(shell)
+    names = after.pop("names") - before.pop("names")
+    assert all(name.startswith("_") for name in names), "IPython's own history of cells alone"
+    assert after == before
+
+
+def test_a_process_that_loaded_reloaded_and_unloaded_has_nothing_to_do_at_its_end(
+    kernel: Any, log: Any
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    notebook.run("%load_ext dev_analytics")
+    notebook.run("%load_ext dev_analytics")
+    notebook.run("%reload_ext dev_analytics")
+    notebook.run("%unload_ext dev_analytics")
+    left = notebook.run(
+        "import gc; gc.collect()\n"
+        "from dev_analytics import config, extension\n"
+        "from dev_analytics.commands import magics\n"
+        "ours = (extension.Session, extension.Cells, extension.Threads)\n"
+        "ours += (config.DevAnalytics, magics.DevAnalyticsMagics)\n"
+        "[type(o).__name__ for o in gc.get_objects() if type(o) in ours]"
+    )
+    notebook.stop()
+
+    assert left.text == "[]"
+    assert [one["reason"] for one in log.of("exited")] == ["unloaded", "unloaded"]
+
+
+def test_a_hook_that_somebody_put_before_ours_outlives_the_unloading(
+    shell: Any, own_analytics: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
+    load_ipython_extension(shell)
+    ours = threading.excepthook
+
+    def theirs(args: threading.ExceptHookArgs) -> None:
+        seen.append("theirs")
+        ours(args)
+
+    threading.excepthook = theirs
+    unload_ipython_extension(shell)
+    assert threading.excepthook is theirs
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+
+    assert seen == ["theirs", ZeroDivisionError]

@@ -1,0 +1,254 @@
+"""Uses of magics, shell commands, help and debugger are seen, named from the vocabularies only."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dev_analytics.catalogue.events import FeatureUsed, properties
+from dev_analytics.drops import Drop
+from dev_analytics.observers.features import MOST, features, transform
+
+MARK = "zqxmark"
+
+
+def used(log: Any) -> list[tuple[str, str]]:
+    return [(feature["kind"], feature["name"]) for feature in log.of("feature used")]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("%pwd", [("line magic", "pwd")]),
+        ("here = %pwd", [("line magic", "pwd")]),
+        ("pwd", [("line magic", "pwd")]),
+        ("if True:\n    %pwd", [("line magic", "pwd")]),
+        ("ls", [("line magic", "ls")]),
+        ("%%html\n<b>text</b>", [("cell magic", "html")]),
+        ("%%bash\ntrue", [("cell magic", "bash")]),
+        ("%%!\ntrue", [("cell magic", "!")]),
+        ("%%sx\ntrue", [("cell magic", "sx")]),
+        ("%sx true", [("line magic", "sx")]),
+        ("!true", [("shell command", "other")]),
+        ("!git --version", [("shell command", "git")]),
+        ("x = !pip --version", [("shell command", "pip")]),
+        ("!!pwd", [("shell command", "pwd")]),
+        ("x = 1\nx?", [("help", "pinfo")]),
+        ("len?", [("help", "pinfo")]),
+        ("?len", [("help", "pinfo")]),
+        ("len??", [("help", "pinfo2")]),
+        ("*int*?", [("help", "psearch")]),
+        ("%pdb off", [("debugger", "pdb")]),
+        (
+            "%pwd\n%pwd\n!pwd",
+            [("line magic", "pwd"), ("line magic", "pwd"), ("shell command", "pwd")],
+        ),
+        ("x = 1", []),
+        ("'%pwd'", []),
+    ],
+)
+def test_a_use_is_seen(run: Any, log: Any, code: str, expected: list[tuple[str, str]]) -> None:
+    run(code)
+
+    assert used(log) == expected
+
+
+def test_a_use_of_the_debugger_is_seen(terminal: Any, log: Any) -> None:
+    session = terminal("--DevAnalytics.sample_percent=0", env={"DEV_ANALYTICS_LOG": str(log.path)})
+    session.prompt()
+    session.run("%load_ext dev_analytics")
+    session.run("1 / 0")
+    session.type("%debug")
+    session.until("ipdb> ")
+    session.run("quit")
+
+    assert used(log) == [("debugger", "debug")]
+
+
+@pytest.mark.parametrize("outer", ["time", "timeit -n1 -r1", "capture", "prun -q"])
+def test_what_a_cell_magic_runs_is_seen_once(run: Any, log: Any, outer: str) -> None:
+    run(f"%%{outer}\nx = 1\n%pwd\n!git --version\nlen?")
+
+    assert used(log) == [
+        ("cell magic", outer.split()[0]),
+        ("line magic", "pwd"),
+        ("shell command", "git"),
+        ("help", "pinfo"),
+    ]
+
+
+def test_cell_magics_in_cell_magics_are_followed_three_deep(run: Any, log: Any) -> None:
+    run("%%time\n%%capture\n%%time\n%pwd")
+    assert used(log)[-1] == ("line magic", "pwd")
+    assert len(used(log)) == 4
+
+    run("%%time\n%%time\n%%time\n%%time\n%pwd")
+    assert used(log)[4:] == [("cell magic", "time")] * 4
+
+
+def test_the_text_of_a_cell_magic_that_runs_no_python_is_not_read(
+    run: Any, log: Any, tmp_path: Path
+) -> None:
+    run(
+        f"%%writefile {tmp_path / 'x.py'}\n"
+        "get_ipython().system('git')\nget_ipython().run_line_magic('pwd', '')"
+    )
+
+    assert used(log) == [("cell magic", "writefile")]
+
+
+def test_a_loop_counts_once(run: Any, log: Any) -> None:
+    run("for _ in range(10):\n    %pwd")
+
+    assert used(log) == [("line magic", "pwd")]
+
+
+def test_a_private_magic_is_other(shell: Any, run: Any, log: Any) -> None:
+    shell.register_magic_function(lambda line: None, "line", MARK)
+    shell.register_magic_function(lambda line, cell: None, "cell", MARK)
+
+    run(f"%{MARK}")
+    run(f"%%{MARK}\ntext")
+
+    assert used(log) == [("line magic", "other"), ("cell magic", "other")]
+    assert MARK not in log.path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ('echo "it\'s"', "echo"),
+        ("echo 'it is'", "echo"),
+        ("""echo "it's" 'and "that"'""", "echo"),
+        ("  git status", "git"),
+        ("git", "git"),
+        ("git;true", "git"),
+        ("git|cat", "git"),
+        ("git&&true", "git"),
+        (f"/usr/bin/{MARK}/git x", "other"),
+        ("./git x", "other"),
+        ("../git", "other"),
+        (f"~/{MARK}", "other"),
+        ("'git' x", "other"),
+        ('"git" x', "other"),
+        (f"{MARK}", "other"),
+        (f"KEY={MARK} git", "other"),
+        ("$git", "other"),
+        ("{git}", "other"),
+        (f"\\git {MARK}", "other"),
+        (f"(cd {MARK})", "other"),
+        ("gít", "other"),
+        ("GIT", "other"),
+    ],
+)
+def test_the_first_word_of_a_command_is_its_name(command: str, name: str) -> None:
+    for code in (f"!{command}", f"x = !{command}"):
+        (feature,) = features(transform(code))
+
+        assert feature.kind == "shell command"
+        assert properties(FeatureUsed)["name"].accept(feature.name) == name
+
+
+def test_a_cell_with_very_many_uses_gives_some_and_counts_the_rest(
+    shell: Any, analytics: Any, log: Any, cells: Any
+) -> None:
+    shell.run("if False:\n" + "    %pwd\n" * (MOST + 7))
+
+    assert len(used(log)) == MOST
+    assert analytics.drops.counts.pop(Drop.SURPLUS) == 7
+
+
+def test_an_input_transformer_of_the_user_is_not_called_by_us(
+    shell: Any, cells: Any, log: Any
+) -> None:
+    calls: list[list[str]] = []
+
+    def count(lines: list[str]) -> list[str]:
+        calls.append(lines)
+        return lines
+
+    shell.input_transformers_cleanup.append(count)
+    shell.input_transformers_post.append(count)
+    cells.unregister()
+    shell.run("%%time\n%pwd")
+    without = len(calls)
+    calls.clear()
+    cells.register()
+    shell.run("%%time\n%pwd")
+
+    assert len(calls) == without
+    assert used(log) == [("cell magic", "time"), ("line magic", "pwd")]
+
+
+EXPANSIONS = """
+def function(local):
+    printed = !echo $local {local} ${local}
+    listed = %sx echo $local {local}
+    !echo $local {local.upper()} > $out
+    return list(printed), list(listed)
+result = repr(function("value")) + open(out).read()
+"""
+
+
+def test_names_in_commands_expand_in_functions_as_without_the_extension(
+    kernel: Any, tmp_path: Path
+) -> None:
+    shown = []
+    for load in ("pass", "%load_ext dev_analytics"):
+        notebook = kernel()
+        notebook.run(load)
+        notebook.run(f"out = {str(tmp_path / 'out')!r}")
+        notebook.run(EXPANSIONS)
+        shown.append(notebook.run("print(result)").text)
+        shown.append(
+            notebook.run(
+                "def g(local):\n    !echo $local {local}\n    %time !echo $local\ng('value')"
+            ).text.splitlines()[0]
+        )
+
+    assert shown[:2] == shown[2:]
+    assert "value value" in shown[0]
+    assert "value VALUE" in shown[0]
+    assert "$local" not in shown[0]
+    assert shown[1] == "value value"
+
+
+WORDS = st.sampled_from(
+    [
+        *"% %% ! !! ? ?? = ' \" \\ ( ) { } $ # ; time capture timeit prun pwd git x".split(),
+        *(" ", "\n", "\t", "\0", "\ud800", "', '", "')", MARK, "get_ipython()"),
+        *(".run_cell_magic('", ".run_line_magic('", ".system('", '.getoutput("'),
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(WORDS).map("".join)))
+@example("%%time\n%%time\n%%time\n%%time\n%pwd")
+@example("get_ipython().run_cell_magic('time', '', '%%time\\n')")
+@example("get_ipython().run_cell_magic('time', " + "(" * 500)
+@example("get_ipython().run_cell_magic('time', '', '!\\x00')")
+@example("get_ipython().run_cell_magic('time', '', '\\d')")
+@example("%%time\n%pwd\u2028%pwd\n%pwd")
+def test_whatever_stands_in_a_cell_only_words_of_the_vocabularies_come_out(cell: str) -> None:
+    kinds = properties(FeatureUsed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            transformed = transform(cell)
+        except Exception:
+            # IPython itself refuses it, so that it never runs.
+            transformed = cell
+    for code in (cell, transformed):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = list(features(code))
+        for feature in found:
+            assert kinds["kind"].accept(feature.kind) == feature.kind
+            name = kinds["name"].accept(feature.name)
+            assert any(name in vocabulary.members for vocabulary in kinds["name"].vocabularies)
+            assert MARK not in name

@@ -1,0 +1,155 @@
+"""What runs is told from closed signs, and each session begins and ends once."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import IPython
+import pytest
+
+from dev_analytics.catalogue.events import FRONTENDS, SYSTEMS
+from dev_analytics.observers.launch import frontend, launch
+from dev_analytics.version import __version__
+
+MARK = "zqxmark"
+SIGNS = {
+    "DATABRICKS_RUNTIME_VERSION": "databricks",
+    "KAGGLE_KERNEL_RUN_TYPE": "kaggle",
+    "COLAB_RELEASE_TAG": "colab",
+    "DEEPNOTE_PROJECT_ID": "deepnote",
+    "SPY_PYTHONPATH": "spyder",
+    "PYCHARM_HOSTED": "pycharm",
+    "VSCODE_PID": "vscode",
+}
+
+
+@pytest.mark.parametrize(("variable", "name"), SIGNS.items())
+def test_a_front_end_is_known_by_a_variable_that_it_sets(variable: str, name: str) -> None:
+    assert frontend(is_kernel=True, environ={variable: MARK}) == name
+    assert frontend(is_kernel=True, environ={variable: ""}) == name
+
+
+def test_a_front_end_without_a_sign_is_known_by_its_shell() -> None:
+    assert frontend(is_kernel=True, environ={"HOME": MARK}) == "jupyter kernel"
+    assert frontend(is_kernel=False, environ={"HOME": MARK}) == "ipython terminal"
+    assert frontend(is_kernel=False, environ={"VSCODE_PID": MARK}) == "ipython terminal"
+
+
+def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary() -> None:
+    told = {frontend(is_kernel=True, environ={sign: ""}) for sign in SIGNS}
+    told |= {frontend(is_kernel=kernel, environ={}) for kernel in (True, False)}
+
+    assert told <= FRONTENDS.members
+
+
+@pytest.mark.parametrize(
+    ("name", "system"),
+    [
+        ("linux", "linux"),
+        ("darwin", "darwin"),
+        ("win32", "windows"),
+        ("cygwin", "windows"),
+        ("emscripten", "wasm"),
+        ("wasi", "wasm"),
+    ],
+)
+def test_a_system_is_one_of_four(monkeypatch: pytest.MonkeyPatch, name: str, system: str) -> None:
+    monkeypatch.setattr(sys, "platform", name)
+
+    assert launch(SimpleNamespace(), {})["os"] == system
+    assert system in SYSTEMS.members
+
+
+def launched(log: Any) -> dict[str, Any]:
+    (one,) = log.of("launched")
+    return one
+
+
+def test_a_kernel_is_launched_once_and_exits_once(kernel: Any, log: Any) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    notebook.run("%load_ext dev_analytics")
+    for code in ("x = 1", "1 / 0", "", "%%capture\nx = 2", "x ="):
+        notebook.run(code)
+    notebook.stop()
+
+    assert launched(log) == {
+        "frontend": "jupyter kernel",
+        "python": platform.python_version(),
+        "ipython": IPython.__version__,
+        "os": sys.platform,
+        "version": __version__,
+    }
+    (exited,) = log.of("exited")
+    assert exited.pop("duration") >= 0
+    assert exited == {"reason": "end of process", "cells": 4}
+    assert log.events[0] == "launched"
+    assert log.events[-1] == "exited"
+    assert [record["properties"]["seq"] for record in log.records] == [
+        *range(1, len(log.records) + 1)
+    ]
+    assert len({record["properties"]["$session_id"] for record in log.records}) == 1
+
+
+def test_a_terminal_is_launched_once_and_exits_once(terminal: Any, log: Any) -> None:
+    session = terminal("--DevAnalytics.sample_percent=0", env={"DEV_ANALYTICS_LOG": str(log.path)})
+    session.prompt()
+    session.run("%load_ext dev_analytics")
+    session.run("x = 1")
+    session.leave()
+
+    assert launched(log)["frontend"] == "ipython terminal"
+    (exited,) = log.of("exited")
+    # "exit" is a cell too.
+    assert (exited["reason"], exited["cells"]) == ("end of process", 2)
+    assert log.events[-1] == "exited"
+
+
+def test_a_child_that_a_kernel_forks_adds_no_end(kernel: Any, log: Any) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    notebook.run("%load_ext dev_analytics")
+
+    # What the end of a process runs; IPython's part of it empties the namespace.
+    ran = notebook.run(
+        "import atexit, os\n"
+        "def end(run=atexit._run_exitfuncs, leave=os._exit):\n"
+        "    try:\n"
+        "        run()\n"
+        "    finally:\n"
+        "        leave(0)\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    end()\n"
+        "print(os.waitpid(child, 0)[1])"
+    )
+    assert ran.text.strip().splitlines()[-1] == "0"
+    assert "exited" not in log.events
+    notebook.stop()
+
+    assert log.events.count("exited") == 1
+
+
+def test_a_child_that_a_script_forks_adds_no_end(log: Any, tmp_path: Path) -> None:
+    script = tmp_path / "script.ipy"
+    script.write_text(
+        "%load_ext dev_analytics\n"
+        "import os, sys\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    sys.exit()\n"
+        "os.waitpid(child, 0)\n"
+    )
+
+    environment = {**os.environ, "DEV_ANALYTICS_LOG": str(log.path)}
+    subprocess.run(
+        [sys.executable, "-m", "IPython", str(script)], check=True, env=environment, timeout=60
+    )
+
+    assert log.events.count("launched") == 1
+    assert log.events.count("exited") == 1
+    assert log.records[-1]["properties"]["seq"] == len(log.records)
