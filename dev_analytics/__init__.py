@@ -1,0 +1,45 @@
+"""Opt-in, anonymous analytics for dev, in IPython and Jupyter.
+
+Nothing is collected before the user says yes, and nothing private can leave: every property is a
+number, a boolean, a version or a word of a closed vocabulary. ``%load_ext dev_analytics`` loads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dev_analytics.version import __version__
+
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics, get_analytics
+
+__all__ = [
+    "Analytics",
+    "__version__",
+    "get_analytics",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Load the extension: what ``%load_ext dev_analytics`` calls."""
+    from dev_analytics.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the extension away: what ``%unload_ext dev_analytics`` calls."""
+    from dev_analytics.extension import unload
+
+    unload(shell)
+
+
+def __getattr__(name: str) -> Any:
+    # A module that only wants the version or the extension need not load the catalogue.
+    if name in ("Analytics", "get_analytics"):
+        from dev_analytics import analytics
+
+        return getattr(analytics, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,177 @@
+"""The magic ``%dev_analytics``: its words, their help and their completion."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from IPython.core.error import StdinNotImplementedError, UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.consent.asking import Asking
+from dev_analytics.consent.presence import Presence, presence
+from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.views.status import status
+
+NAME: Final = "dev_analytics"
+WORDS: Final = ("status", "on", "off", "disable", "log", "reset")
+_FLAGS: Final = {"log": ("--stop",), "reset": ("--yes",)}
+_KEYS: Final = (NAME, f"%{NAME}")
+
+
+@magics_class
+class DevAnalyticsMagics(Magics):
+    """The magic ``%dev_analytics``."""
+
+    def __init__(self, shell: Any, analytics: Analytics) -> None:
+        super().__init__(shell)
+        self._analytics = analytics
+        self._asking = Asking(analytics.gate, shell)
+
+    @line_magic
+    def dev_analytics(self, line: str) -> None:
+        """Anonymous analytics for dev: only if you agree, and never anything you write.
+
+        ::
+
+          %dev_analytics              the same as status
+          %dev_analytics status       is it on, why, what was recorded, where the files are
+          %dev_analytics on           switch this session on; asks you the first time
+          %dev_analytics off          switch this session off
+          %dev_analytics disable      opt out for ever, in every notebook and terminal
+          %dev_analytics log FILE     append every event to FILE as JSON lines, sent or not
+          %dev_analytics log          say which file that is
+          %dev_analytics log --stop   end that
+          %dev_analytics reset        forget your answer, also an opt-out; asks first
+          %dev_analytics reset --yes  the same without asking
+        """
+        try:
+            word, *rest = shlex.split(line) or ["status"]
+        except ValueError as error:
+            raise UsageError(f"%{NAME}: {error}".rstrip(".")) from None
+        if word in ("help", "-h", "--help"):
+            print(_help())
+            return
+        if word not in WORDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(word, WORDS, 1)
+            meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(WORDS)}"
+            raise UsageError(f"%{NAME} knows no {word!r}: {meant}")
+        command: Callable[[list[str]], str] = getattr(self, f"_{word}")
+        text = command(rest)
+        self._analytics.event("command_run", command=word)
+        print(text)
+
+    def _status(self, rest: list[str]) -> str:
+        _no_more("status", rest)
+        present = presence(self.shell) is not Presence.NOBODY
+        return status(self._analytics, self._analytics.gate.decision(can_answer=present))
+
+    def _on(self, rest: list[str]) -> str:
+        _no_more("on", rest)
+        return self._asking.on()
+
+    def _off(self, rest: list[str]) -> str:
+        _no_more("off", rest)
+        return self._asking.off()
+
+    def _disable(self, rest: list[str]) -> str:
+        _no_more("disable", rest)
+        return self._asking.disable()
+
+    def _log(self, rest: list[str]) -> str:
+        analytics = self._analytics
+        match rest:
+            case []:
+                log = analytics.log
+                return "No event log." if log is None else f"The event log is {log.path}."
+            case ["--stop"]:
+                log = analytics.log
+                analytics.stop_log()
+                return "No event log." if log is None else f"The event log {log.path} has ended."
+            case [file] if not file.startswith("--"):
+                try:
+                    analytics.log_to(Path(file))
+                except (OSError, ValueError, RuntimeError) as error:
+                    raise UsageError(f"%{NAME} log: {no_log(file, error)}") from None
+                return f"Every event is appended to {analytics.log.path}."  # type: ignore[union-attr]
+        raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
+
+    def _reset(self, rest: list[str]) -> str:
+        if rest != ["--yes"]:
+            _no_more("reset", rest)
+            if not self._confirmed():
+                return "Nothing was changed."
+        try:
+            self._analytics.gate.store.reset()
+        except ConsentStoreError as error:
+            raise UsageError(f"%{NAME} reset: {error}") from None
+        self._analytics.preview.clear()
+        return (
+            "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
+            "Nothing is collected until you agree again."
+        )
+
+    def _confirmed(self) -> bool:
+        nobody = f"%{NAME} reset asks first, and nobody can answer here: add --yes"
+        if presence(self.shell) is Presence.NOBODY:
+            raise UsageError(nobody)
+        question = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
+        try:
+            return input(question).strip().lower() in ("y", "yes")
+        except StdinNotImplementedError:
+            raise UsageError(nobody) from None
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+
+def register_magics(shell: Any, analytics: Analytics) -> None:
+    """Give `shell` the magic and its completion."""
+    shell.register_magics(DevAnalyticsMagics(shell, analytics))
+    for key in _KEYS:
+        shell.set_hook("complete_command", _complete, str_key=key)
+
+
+def unregister_magics(shell: Any) -> None:
+    """Take both away; IPython has no call for that."""
+    shell.magics_manager.magics["line"].pop(NAME, None)
+    magics = shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
+    if magics in shell.configurables:
+        shell.configurables.remove(magics)
+    for key in _KEYS:
+        shell.strdispatchers["complete_command"].strs.pop(key, None)
+
+
+def no_log(file: str, error: Exception) -> str:
+    """Say in one line why there is no event log."""
+    why = getattr(error, "strerror", None) or error
+    return f"cannot write {file!r}: {why}"
+
+
+def _complete(shell: Any, event: Any) -> list[str]:
+    """Complete a word of the magic, a flag, or the path of the log."""
+    words = event.text_until_cursor.split()[1:]
+    if event.symbol and words:
+        words.pop()
+    if not words:
+        return [word for word in WORDS if word.startswith(event.symbol)]
+    flags = [flag for flag in _FLAGS.get(words[0], ()) if flag.startswith(event.symbol)]
+    if words[0] == "log" and not event.symbol.startswith("-"):
+        return flags + list(shell.Completer.file_matches(event.symbol))
+    return flags
+
+
+def _no_more(word: str, rest: list[str]) -> None:
+    if rest:
+        raise UsageError(f"%{NAME} {word} takes nothing more, and got {' '.join(rest)!r}")
+
+
+def _help() -> str:
+    lines = (DevAnalyticsMagics.dev_analytics.__doc__ or "").splitlines()
+    return "\n".join(
+        line.removeprefix("        ") for line in lines if line.strip() != "::"
+    ).strip()

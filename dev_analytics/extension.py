@@ -1,0 +1,158 @@
+"""The extension in one shell: settings, observers, magic, question; loaded and taken away whole.
+
+The state is kept here and not in the package's ``__init__``, which ``%reload_ext`` runs again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from dev_analytics.analytics import Analytics, get_analytics
+from dev_analytics.commands.magics import no_log, register_magics, unregister_magics
+from dev_analytics.config import DevAnalytics, load_settings
+from dev_analytics.consent.asking import Asking
+from dev_analytics.consent.decision import Switch
+from dev_analytics.consent.environment import SettingError, environment_switch
+from dev_analytics.drops import DropLedger
+from dev_analytics.observers.cells import Cells
+from dev_analytics.observers.launch import launch
+from dev_analytics.observers.quiet import quiet
+from dev_analytics.observers.threads import Threads
+
+_UNLOADED: Final = Switch(False, "%unload_ext")
+_sessions: Final[list[Session]] = []
+
+
+class Session:
+    """The extension in one shell.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell.
+    analytics
+        Where the events go.
+    """
+
+    def __init__(self, shell: Any, analytics: Analytics) -> None:
+        self.shell = shell
+        self.drops: DropLedger = analytics.drops
+        self._analytics = analytics
+        self._settings = self._read_settings()
+        self._cells = Cells(analytics, shell)
+        self._threads = Threads(analytics)
+        self._asking = Asking(analytics.gate, shell)
+        self._process = os.getpid()
+        self._started = time.monotonic()
+        self._after_cell = self._ask_after_cell
+
+    def start(self) -> None:
+        """Begin: follow the settings, observe, offer the magic, ask at a terminal."""
+        analytics, shell = self._analytics, self.shell
+        if self._settings.log:
+            self._log(self._settings.log)
+        register_magics(shell, analytics)
+        shell.configurables.append(self._settings)
+        self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
+        self._cells.register()
+        self._threads.register()
+        atexit.register(self._at_exit)
+        if hasattr(shell, "kernel"):
+            shell.events.register("post_run_cell", self._after_cell)
+        else:
+            self._asking.at_load()
+        analytics.event("launched", **launch(shell, os.environ))
+
+    def stop(self) -> None:
+        """End, and leave nothing behind in the shell."""
+        self._exited("unloaded")
+        atexit.unregister(self._at_exit)
+        self._stop_asking()
+        self._threads.unregister()
+        self._cells.unregister()
+        self._settings.unobserve_all()
+        self.shell.configurables.remove(self._settings)
+        unregister_magics(self.shell)
+        self._analytics.stop_log()
+        gate = self._analytics.gate
+        if gate.switch is None or gate.switch.on or not gate.switch.explicit:
+            gate.switch = _UNLOADED
+
+    def _read_settings(self) -> DevAnalytics:
+        """Read settings and environment; one that cannot be used is named, and keeps it off."""
+        gate = self._analytics.gate
+        try:
+            settings = load_settings(self.shell)
+            environment_switch()
+        except SettingError as error:
+            _say(str(error))
+            settings = DevAnalytics(enabled=False)
+        gate.sample_percent = settings.sample_percent
+        if gate.switch is None or gate.switch is _UNLOADED:
+            gate.switch = _switch(settings)
+        return settings
+
+    def _follow(self, change: Any) -> None:
+        """Follow a setting that ``%config DevAnalytics`` changed."""
+        if change.name == "enabled":
+            self._analytics.gate.switch = _switch(self._settings)
+        elif change.name == "sample_percent":
+            self._analytics.gate.sample_percent = change.new
+        elif change.new:
+            self._log(change.new)
+        else:
+            self._analytics.stop_log()
+
+    def _log(self, file: str) -> None:
+        try:
+            self._analytics.log_to(Path(file))
+        except (OSError, ValueError, RuntimeError) as error:
+            _say(f"no event log, {no_log(file, error)}")
+
+    @quiet
+    def _ask_after_cell(self, result: Any) -> None:
+        """Ask a notebook's user after the first real cell, the one that loads the extension too."""
+        info = None if result is None else result.info
+        real = info is not None and info.store_history and info.raw_cell.strip()
+        if real and self._asking.after_cell():
+            self._stop_asking()
+
+    def _stop_asking(self) -> None:
+        if self._after_cell in self.shell.events.callbacks["post_run_cell"]:
+            self.shell.events.unregister("post_run_cell", self._after_cell)
+
+    def _at_exit(self) -> None:
+        if os.getpid() == self._process:
+            self._exited("end of process")
+
+    def _exited(self, reason: str) -> None:
+        duration = time.monotonic() - self._started
+        self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
+
+
+def load(shell: Any) -> None:
+    """Load the extension into `shell`; once is enough."""
+    if not any(session.shell is shell for session in _sessions):
+        session = Session(shell, get_analytics())
+        session.start()
+        _sessions.append(session)
+
+
+def unload(shell: Any) -> None:
+    """Take the extension out of `shell`."""
+    for session in [session for session in _sessions if session.shell is shell]:
+        _sessions.remove(session)
+        session.stop()
+
+
+def _switch(settings: DevAnalytics) -> Switch | None:
+    return None if settings.enabled is None else Switch(settings.enabled, "c.DevAnalytics.enabled")
+
+
+def _say(line: str) -> None:
+    print(f"dev_analytics: {line}", file=sys.stderr)

@@ -1,0 +1,53 @@
+"""The status: is it on, which rule decided, what was recorded and dropped, where the files are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.consent.decision import Decision, Rule
+from dev_analytics.version import __version__
+
+_HOW: Mapping[Rule, str] = {
+    Rule.OPTED_OUT: "%dev_analytics reset is the only way back",
+    Rule.UNREADABLE: "%dev_analytics reset makes a new consent store",
+    Rule.FORBIDDEN: "ask your administrator",
+    Rule.DO_NOT_TRACK: "unset DO_NOT_TRACK, then %dev_analytics on",
+    Rule.SWITCHED_OFF: "%dev_analytics on (this session), %dev_analytics disable (never again)",
+    Rule.AGREED: "%dev_analytics off (this session), %dev_analytics disable (for ever)",
+}
+_ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
+
+
+def status(analytics: Analytics, decision: Decision) -> str:
+    """Give the status as aligned lines of text."""
+    rows = status_rows(analytics, decision)
+    width = max(map(len, rows))
+    return "\n".join(f"{label:{width}}  {text}" for label, text in rows.items())
+
+
+def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
+    """Give the status as labels and texts, in the order in which they are shown."""
+    log = analytics.log
+    return {
+        "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
+        "to change": _HOW.get(decision.rule, _ASK),
+        "this session": _counted(analytics.recorded) or "no events",
+        "dropped": _counted({drop.value: n for drop, n in analytics.drops.counts.items()})
+        or "nothing",
+        "event log": "none" if log is None else str(log.path),
+        "data": _from_home(analytics.gate.store.data),
+        "version": __version__,
+    }
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items(), key=lambda c: -c[1]))
+
+
+def _from_home(path: Path) -> str:
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)

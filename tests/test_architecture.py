@@ -1,0 +1,84 @@
+"""The invariants that modules state in their docstrings, read from the imports of the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dev_analytics
+
+PACKAGE = Path(dev_analytics.__file__).parent
+MODULES = {
+    ".".join(("dev_analytics", *file.relative_to(PACKAGE).with_suffix("").parts)): file
+    for file in PACKAGE.rglob("*.py")
+    if "regenerate" not in file.parts
+}
+
+# A part may import itself and what stands below it.
+ORDER = (
+    {"version", "drops"},
+    {"catalogue", "consent", "delivery"},
+    {"analytics"},
+    {"config", "observers", "views"},
+    {"commands"},
+    {"extension"},
+    {"__init__"},
+)
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Give every module that `file` imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"a relative import in {file}"
+            yield str(node.module)
+
+
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def rank(module: str) -> int:
+    (found,) = [number for number, parts in enumerate(ORDER) if part(module) in parts]
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_go_one_way(module: str) -> None:
+    for name in imports(MODULES[module]):
+        if name.split(".")[0] == "dev_analytics" and part(name) != part(module):
+            assert rank(name) < rank(module), f"{module} imports {name}"
+
+
+def test_the_decision_is_pure() -> None:
+    """No file, no clock, no environment: it has nothing to ask them with."""
+    allowed = {"__future__", "datetime", "enum", "typing", "msgspec"}
+    source = MODULES["dev_analytics.consent.decision"]
+    assert set(imports(source)) <= allowed
+    assert "today()" not in source.read_text("utf-8")
+    assert "now()" not in source.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "module", ["posthog", "requests", "httpx", "urllib", "http", "socket", "ssl", "ipywidgets"]
+)
+def test_nothing_in_the_package_can_reach_the_network(module: str) -> None:
+    importers = {
+        name
+        for name, file in MODULES.items()
+        if any(each.split(".")[0] == module for each in imports(file))
+    }
+    assert importers == set()
+
+
+def test_no_module_says_where_it_was_made() -> None:
+    root = PACKAGE.parent
+    for file in (*root.glob("*.md"), *PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.txt")):
+        text = file.read_text("utf-8")
+        assert str(root) not in text, file
+        assert "/root/" not in text, file

@@ -1,0 +1,176 @@
+"""The extension in a shell: settings, loading, reloading, unloading."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics import get_analytics
+from dev_analytics.consent.decision import Rule
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.extension import load, unload
+
+LOAD = "%load_ext dev_analytics"
+STATUS = "%dev_analytics status"
+
+
+def rule(shell: Any) -> Rule:
+    return get_analytics().gate.now()[0].rule
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("enabled", "'maybe'", "c.DevAnalytics.enabled is 'maybe', allowed is True, False or None"),
+        ("sample_percent", "101", "c.DevAnalytics.sample_percent is 101, allowed is a number from"),
+        (
+            "sample_percent",
+            "'many'",
+            "c.DevAnalytics.sample_percent is 'many', allowed is a number",
+        ),
+        ("log_file", "7", "c.DevAnalytics.log_file is 7, allowed is the path of a file"),
+    ],
+)
+def test_a_bad_setting_is_one_clear_line_and_analytics_stay_off(
+    shell: Any, data: Path, capsys: pytest.CaptureFixture[str], setting: str, value: str, said: str
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    shell.config.DevAnalytics[setting] = eval(value)
+    load(shell)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"dev_analytics: {said}")
+    assert shown.err.endswith("; analytics stay off\n")
+    assert shown.err.count("\n") == 1
+    assert rule(shell) is Rule.SWITCHED_OFF
+    unload(shell)
+
+
+def test_a_bad_variable_is_one_clear_line_and_analytics_stay_off(
+    kernel: Callable[..., Any], data: Path
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    notebook = kernel({"DEV_ANALYTICS": "maybe"})
+    assert notebook.run(LOAD).text == (
+        "dev_analytics: DEV_ANALYTICS is 'maybe', allowed is on or off; analytics stay off\n"
+    )
+    shown = notebook.run(STATUS).text
+    assert "off: switched off for this session by a DEV_ANALYTICS that is neither" in shown
+
+
+@pytest.mark.parametrize("from_variable", [True, False])
+def test_a_log_that_cannot_be_written_is_one_clear_line_and_work_goes_on(
+    kernel: Callable[..., Any], tmp_path: Path, from_variable: bool
+) -> None:
+    file = str(tmp_path / "missing" / "log")
+    notebook = (
+        kernel({"DEV_ANALYTICS_LOG": file})
+        if from_variable
+        else kernel(None, f"--DevAnalytics.log_file={file}")
+    )
+    assert notebook.run(LOAD).text == (
+        f"dev_analytics: no event log, cannot write '{file}': No such file or directory\n"
+    )
+    assert notebook.run("1").text == "1"
+    assert "none" in notebook.run(STATUS).text
+
+
+def test_settings_come_from_ipython_s_configuration(
+    kernel: Callable[..., Any], log: Any, tmp_path: Path
+) -> None:
+    profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text(
+        f"c = get_config()\nc.DevAnalytics.log_file = {str(log.path)!r}\n"
+        "c.DevAnalytics.enabled = False\n"
+    )
+    notebook = kernel()
+    notebook.run(LOAD)
+    assert "by c.DevAnalytics.enabled" in notebook.run(STATUS).text
+    assert log.events.count("command run") == 1
+    other = kernel({"DEV_ANALYTICS_LOG": str(tmp_path / "variable.jsonl")})
+    other.run(LOAD)
+    assert "variable.jsonl" in other.run("%dev_analytics log").text
+
+
+def test_a_setting_changed_in_the_session_counts_at_once(
+    shell: Any, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    load(shell)
+    assert rule(shell) is Rule.AGREED
+    shell.run("%config DevAnalytics.enabled = False")
+    assert rule(shell) is Rule.SWITCHED_OFF
+    shell.run("%config DevAnalytics.enabled = True")
+    assert rule(shell) is Rule.AGREED
+    shell.run(f"%config DevAnalytics.log_file = {str(tmp_path / 'log')!r}")
+    assert (tmp_path / "log").exists()
+    shell.run("%config DevAnalytics.log_file = ''")
+    assert get_analytics().log is None
+    shell.run("%config DevAnalytics.sample_percent = 50")
+    assert get_analytics().gate.sample_percent == 50
+    capsys.readouterr()
+    shell.run("%config DevAnalytics.sample_percent = 500")
+    assert get_analytics().gate.sample_percent == 50
+    unload(shell)
+
+
+def test_unloading_ends_collection_and_the_log(shell: Any, data: Path, log: Any) -> None:
+    ConsentStore(data).agree(1, date.today())
+    load(shell)
+    get_analytics().log_to(log.path)
+    shell.run("1")
+    unload(shell)
+    assert log.of("exited") == [{"reason": "unloaded", "cells": 1, "duration": 0}]
+    before = log.path.read_bytes()
+    get_analytics().event("command_run", command="status")
+    assert log.path.read_bytes() == before
+    assert rule(shell) is Rule.SWITCHED_OFF
+    load(shell)
+    assert rule(shell) is Rule.AGREED
+    unload(shell)
+
+
+def test_a_session_switched_off_stays_off_when_it_is_reloaded(shell: Any, data: Path) -> None:
+    ConsentStore(data).agree(1, date.today())
+    load(shell)
+    shell.run("%dev_analytics off")
+    unload(shell)
+    load(shell)
+    assert rule(shell) is Rule.SWITCHED_OFF
+    shell.run("%dev_analytics on")
+    assert rule(shell) is Rule.AGREED
+    unload(shell)
+
+
+def test_loading_twice_is_loading_once(shell: Any, log: Any) -> None:
+    load(shell)
+    get_analytics().log_to(log.path)
+    load(shell)
+    shell.run("1")
+    unload(shell)
+    assert log.events == ["cell executed", "exited"]
+
+
+def test_reloading_doubles_nothing(kernel: Callable[..., Any], log: Any) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    for code in (LOAD, LOAD, "%reload_ext dev_analytics", "%reload_ext dev_analytics", "1"):
+        notebook.run(code)
+    notebook.stop()
+    assert log.events.count("launched") == 3
+    assert log.events.count("exited") == 3
+    # A cell that reloads has lost its beginning; the first one and the second LOAD differ in that.
+    assert log.events.count("cell executed") == 2
+
+
+def test_loading_prints_nothing_and_binds_no_name(kernel: Callable[..., Any]) -> None:
+    notebook = kernel()
+    before = notebook.run("print(sorted(globals()))").text
+    assert notebook.run(LOAD).messages == []
+    after = notebook.run("print(sorted(globals()))").text
+    assert set(eval(after)) - set(eval(before)) <= {"_i1", "_i2", "_i3"}
