@@ -1,0 +1,42 @@
+# Every target does its own set-up in .venv: a fresh machine needs Python 3.11 or newer, pip and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint bench vocabularies clean
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
+
+demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
+	@$(BIN)/python notebooks/demo.py
+
+test: lint ## Run every check and every test, the benchmarks too.
+	$(BIN)/python -m pytest
+
+lint: .venv/test.stamp ## Check style and types.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/test.stamp ## Measure what the extension costs.
+	$(BIN)/python -m pytest tests/benchmarks
+
+vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their public sources.
+	$(BIN)/python -m dev_analytics.catalogue.regenerate
+
+clean: ## Delete the environment and everything that was generated.
+	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment with one extra of pyproject.toml, and a stamp that it is there. pip comes last
+# into a new environment, so one without it was cut short and is made again.
+.venv/%.stamp: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo '$(PYTHON) is no Python 3.11 or newer: name one with make PYTHON=/path/to/python' >&2; \
+		exit 1; \
+	}
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	@touch $@

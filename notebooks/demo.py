@@ -1,0 +1,135 @@
+"""Run a notebook in a real kernel, as somebody who agrees, and show all that was recorded.
+
+``python notebooks/demo.py [NOTEBOOK]``: home, data directory and event log are temporary, nothing
+is sent, and nothing stays behind. Fails if a cell fails that is not tagged ``raises-exception``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import textwrap
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import start_new_kernel
+
+from dev_analytics.catalogue.events import Event
+
+NOTEBOOK = Path(__file__).with_name("tour.ipynb")
+SECONDS = 120
+WIDTH = 100
+COMMON = frozenset(Event.__struct_encode_fields__)
+
+
+def main(notebook: Path) -> None:
+    """Run the notebook and print what it left in the event log."""
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    with tempfile.TemporaryDirectory(prefix="dev-analytics-demo-") as folder:
+        log = Path(folder, "events.jsonl")
+        become_somebody_else(Path(folder), log)
+        print(f"Running {notebook.name} in a kernel, and answering its question.\n")
+        run([cell for cell in cells if cell["cell_type"] == "code"], Path(folder))
+        lines = log.read_text("utf-8").splitlines() if log.exists() else []
+    if not lines:
+        sys.exit("The event log is empty.")
+    show(lines)
+
+
+def become_somebody_else(home: Path, log: Path) -> None:
+    """Give this process, and so the kernel, a user who has not answered yet."""
+    for name in ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI"):
+        os.environ.pop(name, None)
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        os.environ[name] = str(home / name.lower())
+    os.environ |= {
+        "HOME": str(home),
+        "DEV_ANALYTICS_DIR": str(home / "data"),
+        "DEV_ANALYTICS_POLICY": str(home / "policy.json"),
+        "DEV_ANALYTICS_LOG": str(log),
+        # The notebook's shell command finds the Python that runs it.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
+def run(cells: list[dict[str, Any]], folder: Path) -> None:
+    """Run the cells, and answer yes where they ask."""
+    manager, client = start_new_kernel(cwd=str(folder), extra_arguments=["--log-level=ERROR"])
+    shown: list[str] = []
+
+    def answer(message: dict[str, Any]) -> None:
+        question = message["content"]["prompt"]
+        print("".join(shown) + question + "y")
+        client.input("y")
+
+    def output(message: dict[str, Any]) -> None:
+        content = message["content"]
+        shown.append(content.get("text") or "\n".join(content.get("traceback", ())))
+
+    try:
+        for cell in cells:
+            shown.clear()
+            reply = client.execute_interactive(
+                "".join(cell["source"]),
+                allow_stdin=True,
+                stop_on_error=False,
+                timeout=SECONDS,
+                stdin_hook=answer,
+                output_hook=output,
+            )
+            expected = "raises-exception" in cell["metadata"].get("tags", ())
+            if reply["content"]["status"] != "ok" and not expected:
+                sys.exit(f"Cell {cell['id']} failed:\n{''.join(shown)}")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+
+
+def show(lines: list[str]) -> None:
+    """Print the records as a table, the counts by event, and one record as it stands."""
+    records = [json.loads(line) for line in lines]
+    rows = [
+        (
+            record["timestamp"][11:19],
+            record["event"],
+            ", ".join(
+                f"{name}={value}"
+                for name, value in record["properties"].items()
+                if name not in COMMON
+            ),
+        )
+        for record in records
+    ]
+    print("\nEvery record of the event log, without what all records have in common:\n")
+    table([("time", "event", "properties"), *rows])
+    print("\nCounts by event:\n")
+    table([(str(number), event) for event, number in count(records)])
+    print("\nOne record, exactly as it stands in the log and would be sent:\n")
+    print(max(zip(lines, records, strict=True), key=worth_showing)[0])
+
+
+def table(rows: list[tuple[str, ...]]) -> None:
+    """Print aligned columns, the last one wrapped."""
+    *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    left = sum(widths) + 2 * len(widths)
+    for *cells, last in rows:
+        start = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
+        print(textwrap.fill(last, WIDTH, initial_indent=start, subsequent_indent=" " * left))
+
+
+def count(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Count the records of each event, the most frequent first."""
+    return Counter(record["event"] for record in records).most_common()
+
+
+def worth_showing(item: tuple[str, dict[str, Any]]) -> tuple[bool, bool]:
+    """Prefer a record that was made after the yes, and of these a cell."""
+    record = item[1]
+    return record["distinct_id"] is not None, record["event"] == "cell executed"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else NOTEBOOK)

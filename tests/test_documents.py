@@ -1,0 +1,145 @@
+"""The documents name what the code has, and every link in them leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from msgspec.structs import fields
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import EVENTS, NOTICE, Event, properties
+from dev_analytics.catalogue.record import Record
+from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
+from dev_analytics.commands.magics import WORDS
+from dev_analytics.config import DevAnalytics
+from dev_analytics.consent import question
+from dev_analytics.version import __version__
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "PRIVACY.md", "CHANGELOG.md")
+README, PRIVACY, CHANGELOG = ((ROOT / name).read_text("utf-8") for name in DOCUMENTS)
+
+KINDS = {
+    Word: "word from a closed list",
+    Flag: "yes or no",
+    Count: "whole number",
+    Duration: "time, two digits",
+    Version: "version number",
+    Frames: "places in public source",
+}
+
+
+def source() -> str:
+    return "\n".join(
+        path.read_text("utf-8") for path in sorted((ROOT / "dev_analytics").rglob("*.py"))
+    )
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_of_the_magic_is_explained(word: str):
+    assert f"| `%dev_analytics {word}" in README or f", `%dev_analytics {word}`" in README
+    assert f"`{word}`" in CHANGELOG
+
+
+@pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
+def test_every_setting_is_explained(setting: str):
+    assert f"| `c.DevAnalytics.{setting}` |" in README
+
+
+def test_every_variable_is_explained():
+    used = set(re.findall(r'"(DEV_ANALYTICS\w*|DO_NOT_TRACK|CI)"', source()))
+    assert used >= {"DEV_ANALYTICS", "DEV_ANALYTICS_LOG", "DEV_ANALYTICS_DIR", "DO_NOT_TRACK", "CI"}
+    explained = set(re.findall(r"^\|[^|]*\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    assert explained == used
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_every_event_and_property_stands_in_the_table(event: type[Event]):
+    wire = {field.name: field.encode_name for field in fields(event)}
+    rows = [f"| **`{event.wire}`** | | {event.__doc__} | |"] + [
+        f"| | `{wire[name]}` | {kind.meaning} | {KINDS[type(kind)]} |"
+        for name, kind in properties(event).items()
+    ]
+    assert "\n".join(rows) + "\n" in PRIVACY
+
+
+def test_every_common_field_stands_in_the_table():
+    named = set(re.findall(r"`([^`]+)`", PRIVACY))
+    for record in (Record, *EVENTS.values()):
+        assert {field.encode_name for field in fields(record)} - {"properties"} <= named
+
+
+def test_the_tables_name_nothing_that_does_not_exist():
+    table = PRIVACY.partition("## What is collected")[2].partition("## What is never")[0]
+    first_cells = re.findall(r"^\|(?: \|)? ((?:\*{0,2}`[^`]+`\*{0,2}(?:, )?)+) \|", table, re.M)
+    named = {name for cell in first_cells for name in re.findall(r"`([^`]+)`", cell)}
+    there = {event.wire for event in EVENTS.values()}
+    for struct in (Record, *EVENTS.values()):
+        there |= {field.encode_name for field in fields(struct)}
+    assert named == there - {"properties"}
+
+
+def test_the_record_in_the_readme_is_one_of_today(analytics: Analytics):
+    shown = re.search(r"```json\n(.+)\n```", README)
+    assert shown
+    analytics.gate.store.agree(NOTICE, date.today())
+    analytics.event("cell_executed", outcome="ok", duration_ms=10)
+    assert shape(shown[1]) == shape(analytics.preview[-1].record.decode())
+
+
+def shape(record: str) -> str:
+    """Put one word for every identifier and time, and one for every number that may differ."""
+    record = re.sub(r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', "identifier", record)
+    record = re.sub(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"', "time", record)
+    return re.sub(r'"(seq|duration_ms)": \d+', r'"\1": number', record)
+
+
+def test_versions_question_and_contact():
+    assert f"notice {NOTICE}," in PRIVACY
+    assert re.search(rf"version\s{re.escape(__version__)}\b", PRIVACY)
+    assert f"## [{__version__}]" in CHANGELOG
+    assert f"{question.INTRODUCTION}\n{question.QUESTION.rstrip()}\n" in README
+    for document in (README, PRIVACY):
+        assert "privacy@dev.chat" in document
+        assert question.MORE_INFO in document
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_local_link_leads_somewhere(name: str):
+    text = (ROOT / name).read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text)
+    assert links or name == "CHANGELOG.md"
+    for path, anchor in links:
+        target = ROOT / path if path else ROOT / name
+        assert target.exists(), path
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+
+
+def test_every_target_of_make_is_explained():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+    assert targets == set(re.findall(r"^make ([a-z]+) ", README, re.MULTILINE)) | {"help"}
+
+
+def test_every_named_place_in_the_package_exists():
+    development = README.partition("## Development")[2]
+    rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", development, re.MULTILINE)
+    places = [place for row in rows for place in re.findall(r"`([^`]+)`", row)]
+    places += re.findall(r"`([\w/]+(?:\.py|/))`", development.partition("A new property")[2])
+    assert len(places) > 10
+    for place in places:
+        assert (ROOT / "dev_analytics" / place).exists(), place
+
+
+def test_the_licence_is_the_whole_apache_licence():
+    licence = (ROOT / "LICENSE").read_text("utf-8")
+    assert "Version 2.0, January 2004" in licence
+    for section in range(1, 10):
+        assert re.search(rf"^   {section}\. [A-Z]", licence, re.MULTILINE)
+    assert "END OF TERMS AND CONDITIONS" in licence
+    assert "APPENDIX: How to apply the Apache License to your work." in licence
