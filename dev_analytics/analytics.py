@@ -16,15 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from dev_analytics.catalogue.events import (
     EDIT_FORMATS,
     EVENTS,
     NOTICE,
-    Event,
     LLMRequest,
     UndeclaredError,
     accept,
@@ -45,15 +42,10 @@ MOST_PREVIEWED: Final = 1000
 SAMPLE_PERCENT: Final = 10.0
 """How many of all users are asked, unless a setting says otherwise."""
 
-_UNSEEN: Final = frozenset(
-    {Rule.OPTED_OUT, Rule.UNREADABLE, Rule.FORBIDDEN, Rule.DO_NOT_TRACK, Rule.SWITCHED_OFF}
-)
-"""The rules under which not even the memory keeps a record: somebody said no, or may have."""
-
 _edit_format: ContextVar[str | None] = ContextVar("edit_format", default=None)
 
 
-class Previewed(Struct, frozen=True):
+class Previewed(NamedTuple):
     """A record of this session, as bytes, and whether it was accepted for sending."""
 
     record: bytes
@@ -108,8 +100,6 @@ class Analytics:
         """Begin a new session: new identifier, numbers from 1, empty preview."""
         self._seq = itertools.count(1)
         self.session_id = new_session_id(int(time.time()))
-        self.process = os.getpid()
-        self.started = time.monotonic()
         self.preview: deque[Previewed] = deque(maxlen=MOST_PREVIEWED)
         self.recorded: Counter[str] = Counter()
 
@@ -174,15 +164,14 @@ class Analytics:
         if event is None:
             raise UndeclaredError(f"there is no event {name!r}")
         decision, consent = self.gate.now()
-        log = self.log
-        previewed = decision.rule not in _UNSEEN
-        if decision.rule is Rule.OPTED_OUT:
-            self.preview.clear()
-        if not (previewed or log or self.strict):
-            return
+        log, collecting = self.log, decision.collecting
+        if decision.silent:
+            if decision.rule is Rule.OPTED_OUT:
+                self.preview.clear()
+            if not (log or self.strict):
+                return
         if event is LLMRequest:
             properties.setdefault("edit_format", _edit_format.get())
-        collecting = decision.collecting
         accepted = accept(event, properties, consent.notice if collecting else NOTICE)
         if collecting and event.since > consent.notice:
             self.drops.count(Drop.WITHHELD)
@@ -197,20 +186,9 @@ class Analytics:
                 seconds=int(time.time()),
             )
         )
-        self._keep(event, record, log=log, previewed=previewed, collecting=collecting)
-
-    def _keep(
-        self,
-        event: type[Event],
-        record: bytes,
-        *,
-        log: LineFile | None,
-        previewed: bool,
-        collecting: bool,
-    ) -> None:
-        if previewed or log:
+        if log or not decision.silent:
             self.recorded[event.wire] += 1
-        if previewed:
+        if not decision.silent:
             self.preview.append(Previewed(record, collecting))
         if collecting:
             self.sink.accept(record)

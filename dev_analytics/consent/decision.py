@@ -94,12 +94,23 @@ class Switch(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What follows: whether to collect, whether to ask, and the one rule and reason for both."""
+    """What follows from the rules.
+
+    Parameters
+    ----------
+    collecting, ask
+        Whether to collect, and whether to ask.
+    rule, reason
+        The one rule that decided both, and why, in words.
+    silent
+        Somebody said no, or may have: nothing is kept, not even in memory.
+    """
 
     collecting: bool
     ask: bool
     rule: Rule
     reason: str
+    silent: bool = False
 
 
 def decide(
@@ -136,6 +147,9 @@ def decide(
     def off(rule: Rule, reason: str, *, ask: bool = False) -> Decision:
         return Decision(False, ask, rule, reason)
 
+    def never(rule: Rule, reason: str) -> Decision:
+        return Decision(False, False, rule, reason, silent=True)
+
     def wait(rule: Rule, why: str, *, at_once: bool = False) -> Decision:
         if not can_answer:
             return off(rule, f"{why}, but nobody here can answer the question")
@@ -148,15 +162,15 @@ def decide(
         return off(rule, f"{why} and have not answered yet", ask=True)
 
     if consent.opted_out:
-        return off(Rule.OPTED_OUT, "you opted out permanently")
+        return never(Rule.OPTED_OUT, "you opted out permanently")
     if consent.unreadable:
-        return off(Rule.UNREADABLE, f"the consent store cannot be used: {consent.unreadable}")
+        return never(Rule.UNREADABLE, f"the consent store cannot be used: {consent.unreadable}")
     if environment.forbidden:
-        return off(Rule.FORBIDDEN, environment.forbidden)
+        return never(Rule.FORBIDDEN, environment.forbidden)
     if environment.do_not_track:
-        return off(Rule.DO_NOT_TRACK, "DO_NOT_TRACK is set")
+        return never(Rule.DO_NOT_TRACK, "DO_NOT_TRACK is set")
     if switch is not None and not switch.on:
-        return off(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
+        return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
     if consent.user_id is not None:
         newer = consent.notice < notice
         at_once = switch is not None and switch.explicit

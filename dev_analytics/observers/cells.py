@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from asyncio import CancelledError
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dev_analytics.drops import Drop
@@ -50,12 +51,14 @@ class Cells:
         self._running = _Running()
         self._last_value = id(None)
         # IPython unregisters by comparison, so the very same objects are kept.
-        self._callbacks = {
-            "pre_execute": self._pre_execute,
+        self._callbacks: dict[str, Callable[..., None]] = {
             "pre_run_cell": self._pre_run_cell,
-            "post_execute": self._post_execute,
             "post_run_cell": self._post_run_cell,
         }
+        if hasattr(shell, "kernel"):
+            # Only a kernel has widgets, whose messages run in no cell.
+            self._callbacks["pre_execute"] = self._pre_execute
+            self._callbacks["post_execute"] = self._post_execute
 
     def register(self) -> None:
         """Begin to observe."""
@@ -77,7 +80,8 @@ class Cells:
 
     @quiet
     def _pre_run_cell(self, info: Any) -> None:
-        self._running.push(info)
+        if self._running.push(info):
+            self._last_value = _last_value()
 
     @quiet
     def _post_execute(self) -> None:
@@ -133,8 +137,6 @@ class Cells:
 
     def _is_comm_message(self) -> bool:
         shell = self._shell
-        if not hasattr(shell, "kernel"):
-            return False
         parent = shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
         return parent["header"]["msg_type"] == "comm_msg" if parent else False
 
@@ -156,14 +158,16 @@ class _Running(threading.local):
 
     def alive(self) -> list[_Cell]:
         """Forget what never ended and is gone, and give the rest."""
-        self._cells = [cell for cell in self._cells if cell.info() is not None]
+        if self._cells:
+            self._cells = [cell for cell in self._cells if cell.info() is not None]
         return self._cells
 
-    def push(self, info: Any) -> None:
-        """Note that the cell of `info` begins."""
+    def push(self, info: Any) -> bool:
+        """Note that the cell of `info` begins, and tell whether it is outermost."""
         cells = self.alive()
         by_user = cells[0].by_user if cells else info.store_history
         cells.append(_Cell(weakref.ref(info), time.perf_counter(), by_user))
+        return len(cells) == 1
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:
         """Give the cell of `info`, None if nobody saw it begin, and whether it is outermost.

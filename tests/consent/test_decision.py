@@ -50,7 +50,9 @@ def decided(
 def test_rule_1_an_opt_out_beats_everything() -> None:
     consent = Consent(opted_out=True, user_id=USER, notice=1, answered_on=TODAY, draw=0.0)
     decision = decided(consent, switch=TYPED_ON)
-    assert decision == Decision(False, False, Rule.OPTED_OUT, "you opted out permanently")
+    assert decision == Decision(
+        False, False, Rule.OPTED_OUT, "you opted out permanently", silent=True
+    )
 
 
 def test_rule_1_a_store_that_cannot_be_read_is_off() -> None:
@@ -215,5 +217,6 @@ def test_nothing_collects_without_a_yes_and_nobody_is_asked_who_cannot_answer(
     if decision.ask:
         assert can_answer
         assert not forbidden
+    assert decision.silent == forbidden
     assert decision.reason
     assert "\n" not in decision.reason
