@@ -12,7 +12,7 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint ## Run every check and every test, the benchmarks too.
+test: lint .venv/posthog-lowest.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp ## Check style and types.
@@ -39,4 +39,10 @@ clean: ## Delete the environment and everything that was generated.
 	}
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+# The lowest version of posthog that is allowed, beside the newest: the contract test runs with both.
+.venv/posthog-lowest.stamp: .venv/test.stamp
+	rm -rf .venv/posthog-lowest
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/posthog-lowest posthog==7.4.0 six
 	@touch $@

@@ -32,8 +32,9 @@ from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.launcher import Delivery, Launcher
 from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.sink import Nowhere, Sink
+from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop, DropLedger
 
 MOST_PREVIEWED: Final = 1000
@@ -61,8 +62,11 @@ class Analytics:
         The data directory.
     sample_percent
         How many of all users are asked, from 0 to 100.
+    delivery
+        Where records go; None leaves them to a process that knows, as `get_analytics` does until
+        the extension is loaded.
     sink
-        Takes the records that the user agreed to send.
+        Takes the records that the user agreed to send: the spool, unless a test has its own.
     strict
         Raise for an event or property that is not in the catalogue, and for any failure inside,
         as tests and developers want it. Otherwise both are counted as drops.
@@ -73,6 +77,8 @@ class Analytics:
         Consent, environment and session switch.
     drops
         What was dropped in this session, by reason.
+    launcher
+        Starts senders, and knows where they deliver.
     preview
         The newest records of this session, kept in memory only.
     recorded
@@ -84,14 +90,16 @@ class Analytics:
         data: Path | None = None,
         *,
         sample_percent: float = SAMPLE_PERCENT,
+        delivery: Delivery | None = Delivery(),  # noqa: B008, a frozen value
         sink: Sink | None = None,
         strict: bool = False,
     ) -> None:
-        store = ConsentStore(data_directory() if data is None else data)
-        self.gate = Gate(store, sample_percent=sample_percent, notice=NOTICE)
-        self.sink: Sink = Nowhere() if sink is None else sink
-        self.strict = strict
+        data = data_directory() if data is None else data
+        self.gate = Gate(ConsentStore(data), sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
+        self.launcher = Launcher(data, self.drops, delivery)
+        self.sink: Sink = Spool(data, self.launcher) if sink is None else sink
+        self.strict = strict
         self.log: LineFile | None = None
         self.begin()
         _ALL.add(self)
@@ -168,6 +176,7 @@ class Analytics:
         if decision.silent:
             if decision.rule is Rule.OPTED_OUT:
                 self.preview.clear()
+                self.sink.purge()
             if not (log or self.strict):
                 return
         if event is LLMRequest:
@@ -190,8 +199,11 @@ class Analytics:
             self.recorded[event.wire] += 1
         if not decision.silent:
             self.preview.append(Previewed(record, collecting))
-        if collecting:
-            self.sink.accept(record)
+        if collecting and consent.user_id is not None:
+            try:
+                self.sink.accept(record, consent.user_id)
+            except OSError:
+                self.drops.count(Drop.DISK_ERROR)
         if log:
             try:
                 log.append(record)
@@ -206,7 +218,7 @@ def get_analytics() -> Analytics:
     """Give the one `Analytics` of this process; the first call makes it."""
     global _process
     if _process is None:
-        _process = Analytics()
+        _process = Analytics(delivery=None)
     return _process
 
 
@@ -220,6 +232,9 @@ def _after_fork() -> None:
     """
     for analytics in _ALL:
         analytics.begin()
+        analytics.sink.after_fork()
+        # The parent stores what it dropped before.
+        analytics.drops.stored(analytics.drops.unstored())
         if analytics.log is not None:
             try:
                 analytics.log = LineFile(analytics.log.path)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from traitlets import Bool, Float, TraitError, Unicode
+from traitlets import Bool, Float, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.environment import SettingError
+from dev_analytics.delivery.launcher import Delivery
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
 
@@ -30,12 +31,57 @@ class DevAnalytics(Configurable):
         "DEV_ANALYTICS_LOG goes before it.",
     ).tag(config=True, allowed="the path of a file")
 
+    posthog_project_key = Unicode(
+        "",
+        help="PostHog's public project key; empty: records go to the archive on this machine.",
+    ).tag(config=True, allowed="a project key")
+
+    posthog_host = Unicode(
+        Delivery().host,
+        help="PostHog's address: its cloud in the US or the EU, or one that you run.",
+    ).tag(config=True, allowed="an http or https address")
+
+    flush_interval = Float(
+        Delivery().flush_seconds,
+        min=0,
+        help="How long a record waits for others before it is delivered, in seconds.",
+    ).tag(config=True, allowed="a number of seconds from 0")
+
+    spool_max_mib = Float(
+        Delivery().most_mib,
+        min=0.1,
+        help="How large all that waits may become, in MiB; the oldest is dropped first.",
+    ).tag(config=True, allowed="a number of MiB from 0.1")
+
+    spool_max_days = Float(
+        Delivery().most_days,
+        min=0,
+        help="How old a record that waits may become, in days.",
+    ).tag(config=True, allowed="a number of days from 0")
+
+    @validate("posthog_host")
+    def _is_an_address(self, proposal: Any) -> str:
+        if not str(proposal["value"]).startswith(("http://", "https://")):
+            raise TraitError("no address")
+        return str(proposal["value"])
+
     sample_percent = Float(
         SAMPLE_PERCENT,
         min=0,
         max=100,
         help="How many percent of all users are asked.",
     ).tag(config=True, allowed="a number from 0 to 100")
+
+    @property
+    def delivery(self) -> Delivery:
+        """Where records go, and how long they may wait."""
+        return Delivery(
+            flush_seconds=self.flush_interval,
+            project_key=self.posthog_project_key,
+            host=self.posthog_host,
+            most_mib=self.spool_max_mib,
+            most_days=self.spool_max_days,
+        )
 
     @property
     def log(self) -> str:

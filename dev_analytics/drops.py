@@ -1,4 +1,4 @@
-"""The drop ledger: every record that was not kept, counted by reason."""
+"""What was dropped: every record that was not kept or not delivered, counted by reason."""
 
 from __future__ import annotations
 
@@ -12,16 +12,35 @@ class Drop(Enum):
     INVALID = "invalid"
     WITHHELD = "withheld by notice"
     DISK_ERROR = "disk error"
+    SPOOL_FULL = "spool full"
+    EXPIRED = "expired"
+    REVOKED = "consent withdrawn"
+    QUARANTINED = "quarantined"
     SURPLUS = "more than one cell may give"
     FAILURE = "failure inside"
 
 
 class DropLedger:
-    """Counts what was dropped in this session."""
+    """Counts what was dropped in this session.
+
+    Attributes
+    ----------
+    counts
+        How often, by reason.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[Drop] = Counter()
+        self._stored: Counter[Drop] = Counter()
 
-    def count(self, drop: Drop) -> None:
-        """Count one."""
-        self.counts[drop] += 1
+    def count(self, drop: Drop, number: int = 1) -> None:
+        """Count one, or more at once."""
+        self.counts[drop] += number
+
+    def unstored(self) -> Counter[Drop]:
+        """Give what was counted and is in no ledger on disk yet."""
+        return self.counts - self._stored
+
+    def stored(self, counts: Counter[Drop]) -> None:
+        """Note that `counts` are in the ledger on disk now."""
+        self._stored += counts

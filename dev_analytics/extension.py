@@ -66,11 +66,13 @@ class Session:
             shell.events.register("post_run_cell", self._after_cell)
         else:
             self._asking.at_load()
+        if analytics.gate.now()[0].collecting:
+            analytics.sink.resume()
         analytics.event("launched", **launch(shell, os.environ))
 
     def stop(self) -> None:
         """End, and leave nothing behind in the shell."""
-        self._exited("unloaded")
+        self._exited("unloaded", at_exit=False)
         atexit.unregister(self._at_exit)
         self._stop_asking()
         self._threads.unregister()
@@ -93,6 +95,7 @@ class Session:
             _say(str(error))
             settings = DevAnalytics(enabled=False)
         gate.sample_percent = settings.sample_percent
+        self._analytics.launcher.delivery = settings.delivery
         if gate.switch is None or gate.switch is _UNLOADED:
             gate.switch = _switch(settings)
         return settings
@@ -101,12 +104,14 @@ class Session:
         """Follow a setting that ``%config DevAnalytics`` changed."""
         if change.name == "enabled":
             self._analytics.gate.switch = _switch(self._settings)
-        elif change.name == "sample_percent":
-            self._analytics.gate.sample_percent = change.new
-        elif change.new:
-            self._log(change.new)
+        elif change.name == "log_file":
+            if change.new:
+                self._log(change.new)
+            else:
+                self._analytics.stop_log()
         else:
-            self._analytics.stop_log()
+            self._analytics.gate.sample_percent = self._settings.sample_percent
+            self._analytics.launcher.delivery = self._settings.delivery
 
     def _log(self, file: str) -> None:
         try:
@@ -128,11 +133,12 @@ class Session:
 
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
-            self._exited("end of process")
+            self._exited("end of process", at_exit=True)
 
-    def _exited(self, reason: str) -> None:
+    def _exited(self, reason: str, *, at_exit: bool) -> None:
         duration = time.monotonic() - self._started
         self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
+        self._analytics.sink.close(at_exit=at_exit)
 
 
 def load(shell: Any) -> None:

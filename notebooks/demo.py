@@ -1,20 +1,25 @@
 """Run a notebook in a real kernel, as somebody who agrees, and show all that was recorded.
 
 ``python notebooks/demo.py [NOTEBOOK]``: home, data directory and event log are temporary, nothing
-is sent, and nothing stays behind. Fails if a cell fails that is not tagged ``raises-exception``.
+leaves the machine, and nothing stays behind. Fails if a cell fails that is not tagged
+``raises-exception``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import tempfile
 import textwrap
+import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from jupyter_client.manager import start_new_kernel
 
 from dev_analytics.catalogue.events import Event
@@ -22,6 +27,9 @@ from dev_analytics.catalogue.events import Event
 NOTEBOOK = Path(__file__).with_name("tour.ipynb")
 SECONDS = 120
 WIDTH = 100
+QUERY = """\
+SELECT event, count(*) AS records, max(duration_ms) AS longest_ms
+FROM events GROUP BY event ORDER BY records DESC, event"""
 COMMON = frozenset(Event.__struct_encode_fields__)
 
 
@@ -34,9 +42,10 @@ def main(notebook: Path) -> None:
         print(f"Running {notebook.name} in a kernel, and answering its question.\n")
         run([cell for cell in cells if cell["cell_type"] == "code"], Path(folder))
         lines = log.read_text("utf-8").splitlines() if log.exists() else []
-    if not lines:
-        sys.exit("The event log is empty.")
-    show(lines)
+        if not lines:
+            sys.exit("The event log is empty.")
+        show(lines)
+        show_archive(Path(folder, "data"))
 
 
 def become_somebody_else(home: Path, log: Path) -> None:
@@ -109,6 +118,23 @@ def show(lines: list[str]) -> None:
     table([(str(number), event) for event, number in count(records)])
     print("\nOne record, exactly as it stands in the log and would be sent:\n")
     print(max(zip(lines, records, strict=True), key=worth_showing)[0])
+
+
+def show_archive(data: Path) -> None:
+    """Wait until the sender has delivered, and print a query over the archive."""
+    end = time.monotonic() + SECONDS
+    while list(Path(data, "spool").glob("*")):
+        if time.monotonic() > end:
+            sys.exit("Nothing was delivered.")
+        time.sleep(0.05)
+    with FileLock(data / "sender.lock", timeout=SECONDS):
+        """The sender has ended."""
+    print("\nDelivered to the archive on this machine, as there is no project key:\n")
+    print(textwrap.indent(QUERY, "    ") + "\n")
+    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
+        found = archive.execute(QUERY)
+        names = tuple(column[0] for column in found.description)
+        table([names, *(tuple(map(str, row)) for row in found)])
 
 
 def table(rows: list[tuple[str, ...]]) -> None:

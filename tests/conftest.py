@@ -101,8 +101,21 @@ class Kept:
     def __init__(self) -> None:
         self.records: list[bytes] = []
 
-    def accept(self, record: bytes) -> None:
+    def accept(self, record: bytes, user_id: str) -> None:
+        assert user_id.encode() in record
         self.records.append(record)
+
+    def resume(self) -> None:
+        """Nothing is left by an earlier session."""
+
+    def close(self, *, at_exit: bool) -> None:
+        """Nothing waits."""
+
+    def purge(self) -> None:
+        self.records.clear()
+
+    def after_fork(self) -> None:
+        self.records = []
 
 
 @pytest.fixture

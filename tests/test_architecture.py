@@ -20,7 +20,8 @@ MODULES = {
 # A part may import itself and what stands below it.
 ORDER = (
     {"version", "drops"},
-    {"catalogue", "consent", "delivery"},
+    {"catalogue", "consent"},
+    {"delivery"},
     {"analytics"},
     {"config", "observers", "views"},
     {"commands"},
@@ -64,16 +65,35 @@ def test_the_decision_is_pure() -> None:
     assert "now()" not in source.read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    "module", ["posthog", "requests", "httpx", "urllib", "http", "socket", "ssl", "ipywidgets"]
-)
-def test_nothing_in_the_package_can_reach_the_network(module: str) -> None:
+ONLY_IN = {
+    "posthog": "delivery.posthog",
+    "requests": "delivery.posthog",
+    "http": "delivery.posthog",
+    "ssl": "delivery.posthog",
+    "sqlite3": "delivery.archive",
+    "httpx": None,
+    "urllib": None,
+    "urllib3": None,
+    "socket": None,
+    "ipywidgets": None,
+}
+
+
+@pytest.mark.parametrize("module", ONLY_IN)
+def test_one_module_reaches_the_network_and_one_the_archive(module: str) -> None:
     importers = {
-        name
+        name.removeprefix("dev_analytics.")
         for name, file in MODULES.items()
         if any(each.split(".")[0] == module for each in imports(file))
     }
-    assert importers == set()
+    assert importers == ({ONLY_IN[module]} if ONLY_IN[module] else set())
+
+
+def test_only_the_sender_loads_a_destination() -> None:
+    for name, file in MODULES.items():
+        destinations = {"dev_analytics.delivery.posthog", "dev_analytics.delivery.archive"}
+        if set(imports(file)) & destinations:
+            assert name == "dev_analytics.delivery.sender"
 
 
 def test_no_module_says_where_it_was_made() -> None:

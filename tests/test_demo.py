@@ -21,7 +21,8 @@ TOUR = NOTEBOOKS / "tour.ipynb"
 LISTS = re.compile(
     r"time +event +properties\n(?P<table>.+?)\n\n"
     r".+?:\n\n(?P<counts>.+?)\n\n"
-    r".+?:\n\n(?P<record>.+)\n",
+    r".+?:\n\n(?P<record>.+?)\n\n"
+    r".+?:\n\n.+?\n\nevent +records +longest_ms\n(?P<archive>.+)\n",
     re.DOTALL,
 )
 
@@ -83,6 +84,9 @@ def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells
     record = json.loads(found["record"])
     assert record["event"] == "cell executed"
     assert record["distinct_id"] is not None
+    archived = {line[:13].strip(): line[13:].split()[0] for line in found["archive"].splitlines()}
+    # The launch came before the yes, and is in no archive.
+    assert archived == {event: counts[event] for event in counts if event != "launched"}
     assert not data.exists(), "the user's own directory was touched"
     assert list((tmp_path / "home").iterdir()) == []
 
@@ -91,7 +95,7 @@ def test_the_demo_shows_nothing_of_the_notebook(tmp_path: Path, code_cells: list
     done = demo(tmp_path)
     found = LISTS.search(done.stdout)
     assert found
-    shown = set(re.findall(r"\w+", found["table"] + found["record"]))
+    shown = set(re.findall(r"\w+", found["table"] + found["record"] + found["archive"]))
     assert own_words(code_cells) & shown == set()
 
 

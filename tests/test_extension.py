@@ -34,6 +34,19 @@ def rule(shell: Any) -> Rule:
             "c.DevAnalytics.sample_percent is 'many', allowed is a number",
         ),
         ("log_file", "7", "c.DevAnalytics.log_file is 7, allowed is the path of a file"),
+        (
+            "posthog_project_key",
+            "7",
+            "c.DevAnalytics.posthog_project_key is 7, allowed is a project",
+        ),
+        (
+            "posthog_host",
+            "'example.org'",
+            "c.DevAnalytics.posthog_host is 'example.org', allowed is an http or https address",
+        ),
+        ("flush_interval", "-1", "c.DevAnalytics.flush_interval is -1, allowed is a number of"),
+        ("spool_max_mib", "0", "c.DevAnalytics.spool_max_mib is 0, allowed is a number of MiB"),
+        ("spool_max_days", "'x'", "c.DevAnalytics.spool_max_days is 'x', allowed is a number of"),
     ],
 )
 def test_a_bad_setting_is_one_clear_line_and_analytics_stay_off(
@@ -114,6 +127,10 @@ def test_a_setting_changed_in_the_session_counts_at_once(
     assert get_analytics().log is None
     shell.run("%config DevAnalytics.sample_percent = 50")
     assert get_analytics().gate.sample_percent == 50
+    shell.run("%config DevAnalytics.flush_interval = 5")
+    shell.run("%config DevAnalytics.posthog_project_key = 'phc_of_a_test'")
+    delivery = get_analytics().launcher.delivery
+    assert (delivery.flush_seconds, delivery.project_key) == (5, "phc_of_a_test")
     capsys.readouterr()
     shell.run("%config DevAnalytics.sample_percent = 500")
     assert get_analytics().gate.sample_percent == 50

@@ -38,7 +38,9 @@ FEATURES: Final = Vocabulary(
 LINE_MAGICS: Final = Vocabulary("line_magics")
 CELL_MAGICS: Final = Vocabulary("cell_magics")
 SHELL_COMMANDS: Final = Vocabulary("shell_commands")
-COMMANDS: Final = Vocabulary("commands", "status", "on", "off", "disable", "log", "reset")
+COMMANDS: Final = Vocabulary(
+    "commands", "status", "on", "off", "disable", "log", "preview", "reset"
+)
 EXCEPTIONS: Final = Vocabulary("exceptions")
 PACKAGES: Final = Vocabulary("packages")
 USER_CODE: Final = Vocabulary("user code", "user code")

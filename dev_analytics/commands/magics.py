@@ -14,10 +14,11 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.views.preview import preview
 from dev_analytics.views.status import status
 
 NAME: Final = "dev_analytics"
-WORDS: Final = ("status", "on", "off", "disable", "log", "reset")
+WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "reset")
 _FLAGS: Final = {"log": ("--stop",), "reset": ("--yes",)}
 _KEYS: Final = (NAME, f"%{NAME}")
 
@@ -45,6 +46,7 @@ class DevAnalyticsMagics(Magics):
           %dev_analytics log FILE     append every event to FILE as JSON lines, sent or not
           %dev_analytics log          say which file that is
           %dev_analytics log --stop   end that
+          %dev_analytics preview      show the exact records of this session: sent, or not
           %dev_analytics reset        forget your answer, also an opt-out; asks first
           %dev_analytics reset --yes  the same without asking
         """
@@ -100,6 +102,10 @@ class DevAnalyticsMagics(Magics):
                     raise UsageError(f"%{NAME} log: {no_log(file, error)}") from None
                 return f"Every event is appended to {analytics.log.path}."  # type: ignore[union-attr]
         raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
+
+    def _preview(self, rest: list[str]) -> str:
+        _no_more("preview", rest)
+        return preview(self._analytics)
 
     def _reset(self, rest: list[str]) -> str:
         if rest != ["--yes"]:

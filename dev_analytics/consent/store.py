@@ -30,6 +30,8 @@ SETTLED_NS: Final = 2_000_000_000
 which is 2 s on the coarsest file system in use."""
 
 _HOMELESS: Final = "there is no home directory to keep it in"
+_IDENTIFYING: Final = ("spool/*", "archive.sqlite*", "quarantine", "ledger.json")
+"""What delivery keeps beside the consent, and must not outlive it."""
 _UUID4: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
@@ -176,7 +178,13 @@ class ConsentStore:
                 _delete(self._new, self.file)
                 raise ConsentStoreError(_words(error)) from error
         # Whoever writes now finds the marker after its write, and deletes what it wrote.
+        self.purge()
+
+    def purge(self) -> None:
+        """Delete all that carries an identifier on this machine; what cannot be stays."""
         _delete(self._new, self.file)
+        for pattern in _IDENTIFYING:
+            _delete(*self.data.glob(pattern))
 
     def reset(self) -> None:
         """Forget everything: answer, identifier, draw, and last of all the opt-out.
@@ -189,8 +197,10 @@ class ConsentStore:
         self._seen = None
         try:
             with self._lock():
-                for path in (self._new, self.file, self.marker):
+                for path in (self._new, self.file):
                     _remove(path)
+                self.purge()
+                _remove(self.marker)
                 self._sync_folder()
         except OSError as error:
             raise ConsentStoreError(_words(error)) from error

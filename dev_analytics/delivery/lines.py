@@ -32,9 +32,9 @@ class LineFile:
         self.path = path
         # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
         flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            os.close(self._descriptor)
+        self.descriptor = os.open(path, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            os.close(self.descriptor)
             raise OSError(f"{path} is no regular file")
         self._open = True
         self._torn = False
@@ -53,7 +53,7 @@ class LineFile:
             if not self._open:
                 raise OSError("the file is closed")
             whole = (b"\n" if self._torn else b"") + line + b"\n"
-            written = os.write(self._descriptor, whole)
+            written = os.write(self.descriptor, whole)
             if written < len(whole):
                 self._take_back(written)
                 raise OSError("the line did not fit")
@@ -65,12 +65,12 @@ class LineFile:
             if self._open:
                 self._open = False
                 with contextlib.suppress(OSError):
-                    os.close(self._descriptor)
+                    os.close(self.descriptor)
 
     def _take_back(self, written: int) -> None:
         self._torn = True
         with contextlib.suppress(OSError):
-            end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-            if end == os.fstat(self._descriptor).st_size:
-                os.ftruncate(self._descriptor, end - written)
+            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+            if end == os.fstat(self.descriptor).st_size:
+                os.ftruncate(self.descriptor, end - written)
                 self._torn = False

@@ -1,12 +1,16 @@
-"""The status: is it on, which rule decided, what was recorded and dropped, where the files are."""
+"""The status: is it on, which rule decided, what was recorded, delivered and dropped, and where."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Decision, Rule
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.version import __version__
 
 _HOW: Mapping[Rule, str] = {
@@ -29,21 +33,41 @@ def status(analytics: Analytics, decision: Decision) -> str:
 
 def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
     """Give the status as labels and texts, in the order in which they are shown."""
-    log = analytics.log
+    log, data = analytics.log, analytics.gate.store.data
+    ledger = read_ledger(data)
+    dropped = Counter({drop.value: n for drop, n in analytics.drops.unstored().items()})
     return {
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "to change": _HOW.get(decision.rule, _ASK),
         "this session": _counted(analytics.recorded) or "no events",
-        "dropped": _counted({drop.value: n for drop, n in analytics.drops.counts.items()})
-        or "nothing",
+        "waiting": _waiting(Backlog(data).count(), analytics.launcher.failure),
+        "delivered": _delivered(ledger, analytics.launcher.delivery),
+        **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
+        "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
         "event log": "none" if log is None else str(log.path),
-        "data": _from_home(analytics.gate.store.data),
+        "data": _from_home(data),
         "version": __version__,
     }
 
 
+def _waiting(number: int, failure: str) -> str:
+    if failure and number:
+        return f"{number}, as no sender could be started: {failure}"
+    return str(number) if number else "nothing"
+
+
+def _delivered(ledger: Ledger, delivery: Delivery | None) -> str:
+    with_key = delivery is not None and delivery.project_key
+    where = "to PostHog" if with_key else "to the archive on this machine"
+    if not ledger.delivered:
+        return f"nothing yet; records go {where}"
+    return f"{ledger.delivered}, last at {ledger.delivered_at}; records go {where}"
+
+
 def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items(), key=lambda c: -c[1]))
+    return ", ".join(
+        f"{n} {name}" for name, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    )
 
 
 def _from_home(path: Path) -> str:

@@ -58,7 +58,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def agreed(data: Path, tmp_path: Path) -> Iterator[Analytics]:
     """An `Analytics` with an event log, whose user agreed a while ago."""
-    analytics = Analytics(data, strict=True)
+    analytics = Analytics(data, delivery=None, strict=True)
     analytics.gate.store.agree(NOTICE, date.today())
     age(data / "consent")
     analytics.log_to(tmp_path / "log.jsonl")

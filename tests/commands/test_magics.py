@@ -57,7 +57,9 @@ def test_status_is_aligned_and_says_all(run: Callable[[str], str], data: Path) -
     assert line(shown, "to change") == (
         "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
     )
-    assert line(shown, "this session") == "2 cell executed, 1 launched, 1 error raised"
+    assert line(shown, "this session") == "2 cell executed, 1 error raised, 1 launched"
+    assert line(shown, "waiting") == "nothing"
+    assert line(shown, "delivered") == "nothing yet; records go to the archive on this machine"
     assert line(shown, "dropped") == "nothing"
     assert line(shown, "event log") == "none"
     assert line(shown, "data") == str(data)
@@ -209,7 +211,7 @@ def test_reset_in_a_terminal_is_confirmed(terminal: Callable[..., Any], data: Pa
     ("typed", "said"),
     [
         ("disabel", "knows no 'disabel': did you mean 'disable'?"),
-        ("xyzzy", "knows no 'xyzzy': known are status, on, off, disable, log, reset"),
+        ("xyzzy", "knows no 'xyzzy': known are status, on, off, disable, log, preview, reset"),
         ("on now", "on takes nothing more, and got 'now'"),
         ("status x y", "status takes nothing more, and got 'x y'"),
         ("reset --no", "reset takes nothing more, and got '--no'"),

@@ -126,6 +126,22 @@ def test_an_opt_out_also_deletes_what_a_killed_writer_left(store: ConsentStore) 
     assert not left.exists()
 
 
+@pytest.mark.parametrize("change", [ConsentStore.opt_out, ConsentStore.reset])
+def test_an_opt_out_and_a_reset_delete_all_that_carries_an_identifier(
+    store: ConsentStore, change: Callable[[ConsentStore], None]
+) -> None:
+    user_id = store.agree(1, TODAY).user_id
+    assert user_id is not None
+    (store.data / "spool").mkdir()
+    names = ("spool/a.jsonl", "spool/b.live.jsonl", "spool/c.new", "archive.sqlite")
+    for name in (*names, "archive.sqlite-journal", "quarantine", "ledger.json", "sender.log"):
+        (store.data / name).write_text(user_id if name != "sender.log" else "1 delivered")
+    change(store)
+    left = [path for path in store.data.rglob("*") if path.is_file()]
+    assert not any(user_id in path.read_text() for path in left)
+    assert list((store.data / "spool").iterdir()) == []
+
+
 def test_no_yes_comes_after_an_opt_out(store: ConsentStore) -> None:
     store.opt_out()
     assert store.agree(1, TODAY) == Consent(opted_out=True)

@@ -108,7 +108,7 @@ def test_a_torn_line_that_somebody_wrote_behind_is_ended(
     def cut_off(descriptor: int, line: bytes) -> int:
         monkeypatch.setattr(os, "write", write)
         written = write(descriptor, line[:3])
-        write(other._descriptor, b"other\n")
+        write(other.descriptor, b"other\n")
         return written
 
     monkeypatch.setattr(os, "write", cut_off)
@@ -123,7 +123,7 @@ def test_a_closed_file_takes_no_line(tmp_path: Path) -> None:
     file = LineFile(tmp_path / "log")
     file.close()
     with (tmp_path / "the user's").open("wb") as users:
-        assert users.fileno() == file._descriptor
+        assert users.fileno() == file.descriptor
         with pytest.raises(OSError, match="closed"):
             file.append(b"a line")
         file.close()

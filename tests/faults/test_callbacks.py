@@ -103,7 +103,7 @@ FAULTS = {
     "encoding": "analytics.encode = fail",
     "the gate": "analytics.Gate.now = fail",
     "the consent store": "analytics.ConsentStore.current = fail",
-    "the sink": "analytics.Nowhere.accept = fail",
+    "the sink": "analytics.Spool.accept = fail",
     "the log": "analytics.LineFile.append = fail",
     "the whole event": "analytics.Analytics.event = fail",
 }
@@ -209,7 +209,7 @@ def test_a_failure_inside_changes_nothing_that_a_kernel_shows(
         "size = os.stat(log.path).st_size + 100\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))",
         # A device that is always full.
-        "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), log._descriptor);",
+        "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), log.descriptor);",
     ],
     ids=["full after a part of a line", "full"],
 )

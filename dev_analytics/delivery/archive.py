@@ -1,0 +1,116 @@
+"""The embedded archive: a SQLite file as a destination, for whoever has no account.
+
+One row for each event, its uuid the primary key, so that a record that is sent again is no second
+row. Every property of the catalogue is a column, so that SQL, pandas and DuckDB read it as it is.
+Only the sender writes to it, one at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import json
+
+from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.delivery.destination import Unacceptable, Unreachable
+
+NAME: Final = "archive.sqlite"
+MOST_ROWS: Final = 1_000_000
+"""How many events are kept, the newest."""
+
+_COMMON: Final = ("session_id", "seq", "lib_version")
+_RECORD: Final = ("uuid", "timestamp", "event", "distinct_id", "properties", *_COMMON)
+
+
+class Archive:
+    """The archive in a data directory.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    most_rows
+        How many events are kept, the newest.
+    """
+
+    most = 5_000
+
+    def __init__(self, data: Path, most_rows: int = MOST_ROWS) -> None:
+        self.file = data / NAME
+        self._most_rows = most_rows
+
+    def deliver(self, records: Sequence[bytes]) -> None:
+        """Store `records`, all or none.
+
+        Raises
+        ------
+        Unreachable
+            The file cannot be written.
+        Unacceptable
+            A value is none that SQLite can hold.
+        """
+        names = columns()
+        rows = [_row(json.decode(record)) for record in records]
+        quoted = ", ".join(f'"{name}"' for name in names)
+        marks = ", ".join(f":{name}" for name in names)
+        try:
+            self.file.touch(mode=0o600)
+            with closing(sqlite3.connect(self.file)) as archive, archive:
+                _prepare(archive, names)
+                archive.executemany(
+                    f"INSERT OR IGNORE INTO events ({quoted}) VALUES ({marks})",  # noqa: S608
+                    [{**dict.fromkeys(names), **row} for row in rows],
+                )
+                archive.execute(
+                    "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?",
+                    (self._most_rows,),
+                )
+        except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
+            raise Unacceptable("the archive cannot hold it") from None
+        except sqlite3.Error as error:
+            # SQLite's words name no path and no value.
+            raise Unreachable(f"the archive cannot be written: {error}") from None
+        except OSError as error:
+            raise Unreachable(f"the archive cannot be written: {error.strerror}") from None
+
+
+def columns() -> list[str]:
+    """Give the columns: those of every record, then every property of the catalogue, by name.
+
+    ``properties`` holds them all as JSON, those of a newer version of the package too.
+    """
+    names = dict.fromkeys(name for event in EVENTS.values() for name in properties(event))
+    return [*_RECORD, *names]
+
+
+def _prepare(archive: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Make the table, or give one of an older version the columns that it lacks."""
+    archive.execute("CREATE TABLE IF NOT EXISTS events (uuid TEXT PRIMARY KEY)")
+    known = {row[1] for row in archive.execute("PRAGMA table_info(events)")}
+    for name in names:
+        if name not in known:
+            archive.execute(f'ALTER TABLE events ADD COLUMN "{name}"')
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    """Give a record's columns by name; a list becomes JSON."""
+    row = {name: record[name] for name in ("uuid", "timestamp", "event", "distinct_id")}
+    row["properties"] = _text(record["properties"])
+    event = _BY_WIRE.get(record["event"], Event)
+    kept = {*_COMMON, *properties(event)}
+    for name, wire in zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True):
+        if name in kept and wire in record["properties"]:
+            value = record["properties"][wire]
+            row[name] = _text(value) if isinstance(value, list) else value
+    return row
+
+
+def _text(value: Any) -> str:
+    return json.encode(value).decode()
+
+
+_BY_WIRE: Final = {event.wire: event for event in EVENTS.values()}

@@ -1,0 +1,85 @@
+"""The ledger of delivery: what was delivered and dropped so far, and what happened last.
+
+It survives restarts and is shared by all processes: each adds what it counted, under a lock. It
+holds numbers, times and reasons, and nothing of any event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, json
+from msgspec.structs import replace
+
+NAME: Final = "ledger.json"
+LOCK_SECONDS: Final = 1.0
+"""How long a sender waits for a process that writes the ledger, in seconds."""
+
+
+class Ledger(Struct, frozen=True, omit_defaults=True):
+    """The content of the ledger.
+
+    Attributes
+    ----------
+    delivered
+        Records that a destination acknowledged.
+    dropped
+        Records that were not, by reason.
+    delivered_at, failed_at
+        When something was delivered, and when delivery failed, last; RFC 3339, UTC.
+    failure
+        Why it failed, in plain words; empty after a delivery.
+    not_before
+        No request before this time, in seconds since the epoch: the destination asked for it.
+    """
+
+    delivered: int = 0
+    dropped: dict[str, int] = {}
+    delivered_at: str = ""
+    failed_at: str = ""
+    failure: str = ""
+    not_before: int = 0
+
+    def add_dropped(self, counts: Mapping[str, int]) -> Ledger:
+        """Give the ledger with `counts` added."""
+        names = {**self.dropped, **counts}
+        sums = {name: self.dropped.get(name, 0) + counts.get(name, 0) for name in names}
+        return replace(self, dropped=sums)
+
+
+def read_ledger(data: Path) -> Ledger:
+    """Read the ledger; one that is missing or damaged is empty."""
+    try:
+        return json.decode((data / NAME).read_bytes(), type=Ledger)
+    except (OSError, ValueError, RecursionError):
+        return Ledger()
+
+
+def change_ledger(
+    data: Path, change: Callable[[Ledger], Ledger], *, wait: float = LOCK_SECONDS
+) -> None:
+    """Replace the ledger by what `change` makes of it.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, or another process held it for longer than `wait` seconds.
+    """
+    from filelock import FileLock, Timeout
+
+    file = data / NAME
+    # The lock would make it, for everybody to read.
+    if not data.is_dir():
+        raise FileNotFoundError("there is no data directory")
+    try:
+        with FileLock(data / "ledger.lock", timeout=wait, mode=0o600):
+            new = file.with_name(f"{NAME}.new")
+            new.touch(mode=0o600)
+            new.write_bytes(json.encode(change(read_ledger(data))))
+            new.replace(file)
+    except Timeout as error:
+        raise TimeoutError("another process holds the ledger") from error
+    except NotImplementedError as error:
+        raise OSError("the file system has no locks") from error

@@ -1,0 +1,298 @@
+"""The sender: a process of its own that delivers what waits in the spool, and ends.
+
+There is one for each data directory, as long as there is work. It asks for consent before every
+request, so that an opt-out stops the next one. What was acknowledged is removed; what was not goes
+out again with the same bytes. It writes to nobody's terminal, and nothing of any event to its log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+from msgspec import Struct, json
+
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.catalogue.record import iso
+from dev_analytics.consent.decision import decide
+from dev_analytics.consent.environment import read_environment
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.backlog import Backlog, holding, lines
+from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
+from dev_analytics.drops import Drop
+
+LOCK: Final = "sender.lock"
+
+FIRST_PAUSE: Final = 1.0
+"""How long to wait before the first repetition, in seconds; each further one takes twice that."""
+
+MOST_TRIES: Final = 6
+"""How often a batch is sent before the sender ends and leaves it to the next one."""
+
+LONGEST_PAUSE: Final = 60.0
+"""A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
+
+MOST_PUT_ASIDE: Final = 10
+"""How many records in a row may be not taken even alone before it is not they that are wrong."""
+
+
+class Stop(Exception):  # noqa: N818, an end and no error
+    """Nothing more can be sent now."""
+
+
+class _Record(Struct):
+    """A record as the sender reads it: whole, or it is none."""
+
+    event: str
+    distinct_id: str | None
+    uuid: str
+    timestamp: str
+    properties: dict[str, Any]
+
+
+class Sender:
+    """Delivers the spool of a data directory.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    destination
+        Where the records go.
+    most_days
+        How old a record may become, in days.
+    first_pause
+        How long to wait before the first repetition, in seconds.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        destination: Destination,
+        *,
+        most_days: float,
+        first_pause: float = FIRST_PAUSE,
+    ) -> None:
+        self._data = data
+        self._destination = destination
+        self._most_days = most_days
+        self._first_pause = first_pause
+        self._store = ConsentStore(data)
+        self._backlog = Backlog(data)
+        self._notes = Notes(data)
+        self._user_id = ""
+        self._dropped: Counter[str] = Counter()
+        self._put_aside = 0
+
+    def run(self) -> None:
+        """Deliver until nothing is left, if no other sender does."""
+        while True:
+            try:
+                with FileLock(self._data / LOCK, timeout=0, mode=0o600):
+                    left = self._deliver_all()
+            except (Timeout, Stop):
+                return
+            # Whoever found the lock taken just now has left its file to this sender.
+            if left.issuperset(self._backlog.ready()):
+                return
+
+    def _deliver_all(self) -> set[Path]:
+        """Deliver every file; give those that cannot be had now."""
+        self._user_id = self._ask_consent()
+        quiet = read_ledger(self._data).not_before - time.time()
+        # A longer one was noted by a clock that was wrong.
+        if 0 < quiet <= LONGEST_QUIET + 1:
+            raise Stop
+        left: set[Path] = set()
+        while files := [file for file in self._backlog.ready() if file not in left]:
+            if not os.access(self._backlog.folder, os.W_OK):
+                # What cannot be removed afterwards would be sent for ever.
+                self._notes.failed("the spool cannot be written")
+                raise Stop
+            for file in files:
+                with holding(file) as held:
+                    if held:
+                        self._deliver_file(file)
+                    else:
+                        left.add(file)
+        # Who opted out during the last request wants that gone too.
+        self._ask_consent()
+        return left
+
+    def _deliver_file(self, file: Path) -> None:
+        records = self._sendable(file)
+        batches: deque[list[bytes]] = deque()
+        try:
+            while batch := list(islice(records, self._destination.most)):
+                batches.append(batch)
+                while batches:
+                    self._deliver(batches)
+            file.unlink()
+        except FileNotFoundError:
+            # An opt-out took it.
+            return
+        except Stop:
+            self._keep(file, chain(chain.from_iterable(batches), records))
+            raise
+        finally:
+            self._notes.dropped(self._dropped)
+            self._dropped.clear()
+
+    def _sendable(self, file: Path) -> Iterator[bytes]:
+        """Give the records of `file` that are whole, this user's, and not too old."""
+        oldest = iso(max(0, int(time.time() - self._most_days * 86_400)))
+        if _is_torn(file):
+            self._dropped[Drop.INVALID.value] += 1
+        for line in lines(file):
+            try:
+                record = json.decode(line, type=_Record)
+            except (ValueError, RecursionError):
+                self._dropped[Drop.INVALID.value] += 1
+                continue
+            if record.distinct_id != self._user_id:
+                self._dropped[Drop.REVOKED.value] += 1
+            elif record.timestamp < oldest:
+                self._dropped[Drop.EXPIRED.value] += 1
+            else:
+                yield line
+
+    def _deliver(self, batches: deque[list[bytes]]) -> None:
+        """Deliver the first of `batches`, or put its halves in its place."""
+        batch = batches[0]
+        for number in range(1, MOST_TRIES + 1):
+            if self._ask_consent() != self._user_id:
+                raise Stop
+            try:
+                self._destination.deliver(batch)
+            except Unacceptable as error:
+                self._divide(batches, str(error))
+                return
+            except Refused as error:
+                self._notes.failed(str(error))
+                raise Stop from None
+            except Unreachable as error:
+                self._notes.failed(str(error), error.after)
+                pause = self._first_pause * 2 ** (number - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+                if number == MOST_TRIES or error.after > LONGEST_PAUSE:
+                    raise Stop from None
+                time.sleep(max(pause, error.after))
+            else:
+                batches.popleft()
+                self._put_aside = 0
+                self._notes.delivered(len(batch))
+                return
+
+    def _divide(self, batches: deque[list[bytes]], why: str) -> None:
+        """Put the halves of the first of `batches` in its place; put a single record aside."""
+        batch = batches[0]
+        if len(batch) == 1:
+            if self._put_aside == MOST_PUT_ASIDE:
+                self._notes.failed(f"{why}, to everything")
+                raise Stop
+            self._put_aside += 1
+            self._notes.put_aside(batch[0], why)
+            self._dropped[Drop.QUARANTINED.value] += 1
+        batches.popleft()
+        middle = len(batch) // 2
+        batches.extendleft(half for half in (batch[middle:], batch[:middle]) if len(batch) > 1)
+
+    def _ask_consent(self) -> str:
+        """Give the user's identifier; without a yes that holds now, stop."""
+        consent = self._store.read()
+        if consent.user_id is None and not consent.unreadable:
+            self._store.purge()
+        decision = decide(
+            consent,
+            read_environment(),
+            None,
+            sample_percent=0,
+            notice=NOTICE,
+            can_answer=False,
+            today=date.today(),
+        )
+        if not decision.collecting or consent.user_id is None:
+            raise Stop
+        return consent.user_id
+
+    def _keep(self, file: Path, records: Iterable[bytes]) -> None:
+        """Leave in `file` what was not delivered, or all of it where the disk is full."""
+        # One name, so that what a killed sender left of it is overwritten by the next one.
+        new = self._backlog.folder / "sender.new"
+        try:
+            times = file.stat()
+            new.touch(mode=0o600)
+            with new.open("wb") as opened:
+                opened.writelines(record + b"\n" for record in records)
+            os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
+            new.replace(file)
+        except OSError:
+            # An opt-out took it; or the disk is full, and all of it is read and counted again.
+            new.unlink(missing_ok=True)
+            self._dropped.clear()
+        # An opt-out in between would have missed the new file.
+        with contextlib.suppress(Stop):
+            self._ask_consent()
+
+
+def _is_torn(file: Path) -> bool:
+    """Tell whether the last line of `file` has no end."""
+    with file.open("rb") as opened:
+        opened.seek(max(0, opened.seek(0, os.SEEK_END) - 1))
+        return opened.read() not in (b"", b"\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Be the sender that the arguments describe."""
+    parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--project-key", default="")
+    parser.add_argument("--host", default="")
+    parser.add_argument("--most-days", type=float, required=True)
+    parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
+    options = parser.parse_args(arguments)
+    os.chdir(options.data)
+    os.nice(10)
+    if not Backlog(options.data).files():
+        return
+    try:
+        Sender(
+            options.data,
+            _destination(options),
+            most_days=options.most_days,
+            first_pause=options.first_pause,
+        ).run()
+    except ImportError:
+        Notes(options.data).failed("posthog is not installed")
+    except Exception as error:
+        Notes(options.data).failed(f"the sender failed ({type(error).__name__})")
+
+
+def _destination(options: argparse.Namespace) -> Destination:
+    """Give the destination; what it needs is imported only now."""
+    if options.project_key:
+        from dev_analytics.delivery.posthog import PostHog
+
+        return PostHog(options.project_key, options.host)
+    from dev_analytics.delivery.archive import Archive
+
+    return Archive(options.data)
+
+
+if __name__ == "__main__":
+    # The process that was started ends at once: its child is nobody's zombie.
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    main()

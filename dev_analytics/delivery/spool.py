@@ -1,0 +1,165 @@
+"""The spool's writer: one file for each process, one ``write`` for each record.
+
+The file that a process writes is locked by it, so that whoever gets the lock knows that its writer
+is gone: ``kill -9`` loses nothing. When it is due it changes its name and is the sender's. A forked
+child has a file of its own. No mmap and no database: a home directory on NFS will do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Final, Protocol
+
+from dev_analytics.delivery.backlog import LIVE, READY, Backlog, lock, unlock
+from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.delivery.lines import LineFile
+
+LARGEST_BYTES: Final = 4 * 2**20
+"""How large a file becomes before it is the sender's, whenever it is due."""
+
+
+class Sink(Protocol):
+    """Takes the records that the user agreed to send, on the user's path: it waits for nothing."""
+
+    def accept(self, record: bytes, user_id: str) -> None:
+        """Take the bytes of one record, without line end; may raise OSError."""
+
+    def resume(self) -> None:
+        """See to what earlier sessions left."""
+
+    def close(self, *, at_exit: bool) -> None:
+        """Let go of everything at the end of the session, or `at_exit` of the process."""
+
+    def purge(self) -> None:
+        """Delete what was not delivered yet; the user opted out."""
+
+    def after_fork(self) -> None:
+        """Become, in a forked child, a sink of its own."""
+
+
+class Spool:
+    """Keeps accepted records on disk until a sender has delivered them.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    launcher
+        Starts a sender when something is due, and at the end.
+    """
+
+    def __init__(self, data: Path, launcher: Launcher) -> None:
+        self._backlog = Backlog(data)
+        self._launcher = launcher
+        self._lock = threading.RLock()
+        self._file: LineFile | None = None
+        self._user_id = ""
+        self._size = 0
+        self._due = 0.0
+        self._handed_over: Path | None = None
+
+    def accept(self, record: bytes, user_id: str) -> None:
+        """Keep the bytes of one record.
+
+        Raises
+        ------
+        OSError
+            The disk takes nothing; the record is lost.
+        """
+        with self._lock:
+            file = self._file
+            if file is None or user_id != self._user_id:
+                file = self._open(user_id)
+            file.append(record)
+            self._size += len(record) + 1
+            due = time.monotonic() >= self._due
+            large = self._size >= LARGEST_BYTES
+            if due or large:
+                self._hand_over(also_beside_another=large)
+        if due:
+            self._launcher.start()
+
+    def resume(self) -> None:
+        """Start a sender if anything waits that an earlier process left."""
+        if self._backlog.files():
+            self._launcher.start()
+
+    def close(self, *, at_exit: bool) -> None:
+        """Hand over what is left, and start a sender for it."""
+        with self._lock:
+            waits = self._file is not None or self._is_waiting()
+            self._hand_over(also_beside_another=True)
+        if waits and at_exit:
+            self._launcher.start_at_exit()
+        elif waits:
+            self._launcher.start()
+        elif self._user_id:
+            self._launcher.store_drops()
+
+    def purge(self) -> None:
+        """Delete what this process still has."""
+        with self._lock:
+            file, self._file = self._file, None
+            self._user_id = ""
+            if file is not None:
+                file.close()
+                with contextlib.suppress(OSError):
+                    file.path.unlink()
+
+    def after_fork(self) -> None:
+        """Let go of the parent's file, and of a lock that one of its threads held.
+
+        The descriptor is closed: with it the parent's lock would hold as long as the child lives.
+        """
+        file, self._file = self._file, None
+        self._lock = threading.RLock()
+        self._handed_over = None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                os.close(file.descriptor)
+
+    def _open(self, user_id: str) -> LineFile:
+        """Begin a file. It has its name only when it is locked, so that nobody adopts it before."""
+        self.purge()
+        self._user_id, self._size = user_id, 0
+        self._backlog.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = os.urandom(8).hex()
+        file = LineFile(self._backlog.folder / f"{name}.new")
+        live = self._backlog.folder / f"{name}{LIVE}"
+        try:
+            lock(file.descriptor)
+            file.path.rename(live)
+        except OSError:
+            file.close()
+            file.path.unlink(missing_ok=True)
+            raise
+        file.path = live
+        self._file = file
+        self._due = time.monotonic() + self._flush_seconds()
+        return file
+
+    def _hand_over(self, *, also_beside_another: bool) -> None:
+        """Give the file to the sender, but no second small one while the first still waits."""
+        self._due = time.monotonic() + self._flush_seconds()
+        if self._file is None or (self._is_waiting() and not also_beside_another):
+            return
+        file, self._file = self._file, None
+        ready = file.path.with_name(file.path.name.removesuffix(LIVE) + READY)
+        with contextlib.suppress(OSError):
+            file.path.rename(ready)
+        # A child that was forked just now may have the descriptor, and the lock with it.
+        with contextlib.suppress(OSError):
+            unlock(file.descriptor)
+        file.close()
+        self._handed_over = ready
+
+    def _is_waiting(self) -> bool:
+        return self._handed_over is not None and self._handed_over.exists()
+
+    def _flush_seconds(self) -> float:
+        delivery = self._launcher.delivery
+        return Delivery().flush_seconds if delivery is None else delivery.flush_seconds

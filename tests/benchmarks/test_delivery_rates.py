@@ -1,0 +1,183 @@
+"""What delivery costs the user's path, and how fast a sender is: ratios within one run."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.ledger import read_ledger
+
+KEY = "phc_of_a_test"
+APPEND_BOUND = 15
+CAPTURE_BOUND = 1.5
+RATE_BOUND = 0.2
+WAITING = 20_000
+BATCH = 500
+
+SERVER = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Quick(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "13")
+        self.end_headers()
+        self.wfile.write(b'{"status": 1}')
+
+    def log_message(self, *_):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Quick)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def quick_server() -> Iterator[str]:
+    """A server in a process of its own that acknowledges whatever comes; its address."""
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE)
+    assert server.stdout
+    yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+    server.kill()
+    server.wait()
+    server.stdout.close()
+
+
+@pytest.fixture(autouse=True)
+def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Collect no garbage while measuring; send nothing through a proxy."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture
+def agreed(data: Path) -> Analytics:
+    """An `Analytics` with a spool, whose user agreed a while ago."""
+    ConsentStore(data).agree(NOTICE, date.today())
+    os.utime(data / "consent", (0, 0))
+    return Analytics(data, delivery=None, strict=True)
+
+
+@pytest.fixture
+def event(agreed: Analytics) -> Any:
+    """Have one event."""
+    return lambda: agreed.event("cell_executed", outcome="ok", duration_ms=120)
+
+
+def test_the_spool_against_a_bare_write(
+    agreed: Analytics, event: Any, tmp_path: Path, in_turns: Any, figure: Any
+) -> None:
+    event()
+    record = agreed.preview[-1].record
+    user_id = json.loads(record)["distinct_id"]
+    descriptor = os.open(tmp_path / "bare", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+
+    def bare() -> None:
+        os.write(descriptor, record + b"\n")
+
+    alone = in_turns(lambda: agreed.sink.accept(record, user_id), bare, rounds=200, loops=50)
+    whole = in_turns(event, bare, rounds=200, loops=50)
+    os.close(descriptor)
+    reference = f"bare write of its bytes {alone.second:.2f} µs"
+    figure("spool alone", f"{alone.first:.1f} µs, {alone.ratio:.1f}x", reference, "3x")
+    figure("event into the spool", f"{whole.first:.1f} µs, {whole.ratio:.1f}x", reference, "-")
+    assert alone.ratio < APPEND_BOUND
+
+
+def test_an_event_against_posthog_s_capture(
+    agreed: Analytics, event: Any, quick_server: str, in_turns: Any, figure: Any
+) -> None:
+    """Both do on the user's path what they do: one writes a line, one fills a queue."""
+    from posthog import Posthog
+
+    client = Posthog(KEY, host=quick_server, flush_interval=0.5)
+    user_id = agreed.gate.store.read().user_id
+
+    def capture() -> None:
+        client.capture(
+            "cell executed",
+            distinct_id=user_id,
+            properties={"outcome": "ok", "duration_ms": 120},
+        )
+
+    event()
+    record = agreed.preview[-1].record
+    alone = in_turns(
+        lambda: agreed.sink.accept(record, user_id or ""), capture, rounds=60, loops=25
+    )
+    whole = in_turns(event, capture, rounds=60, loops=25)
+    client.shutdown()
+    figure(
+        "event into the spool",
+        f"{whole.first:.1f} µs, {whole.ratio:.2f}x",
+        f"posthog's capture() {whole.second:.1f} µs",
+        "0.25x",
+    )
+    figure(
+        "spool alone",
+        f"{alone.first:.1f} µs, {alone.ratio:.2f}x",
+        f"posthog's capture() {alone.second:.1f} µs",
+        "0.25x",
+    )
+    assert whole.ratio < CAPTURE_BOUND
+
+
+def test_a_sender_against_bare_batch_post(
+    agreed: Analytics, event: Any, data: Path, quick_server: str, figure: Any
+) -> None:
+    import requests
+    from posthog.request import batch_post
+
+    from dev_analytics.delivery.posthog import PostHog
+    from dev_analytics.delivery.sender import Sender
+
+    for _ in range(WAITING):
+        event()
+    agreed.sink.close(at_exit=False)
+    content = {file.name: file.read_bytes() for file in (data / "spool").iterdir()}
+    events = [json.loads(line) for lines in content.values() for line in lines.splitlines()]
+    assert len(events) == WAITING
+    batches = [events[first : first + BATCH] for first in range(0, WAITING, BATCH)]
+    taken: dict[str, list[float]] = {"sender": [], "bare": []}
+    for _ in range(3):
+        for name, lines in content.items():
+            (data / "spool" / name).write_bytes(lines)
+        begin = time.perf_counter()
+        Sender(data, PostHog(KEY, quick_server), most_days=30).run()
+        taken["sender"].append(time.perf_counter() - begin)
+        session = requests.Session()
+        begin = time.perf_counter()
+        for batch in batches:
+            batch_post(KEY, quick_server, gzip=True, batch=batch, session=session)
+        taken["bare"].append(time.perf_counter() - begin)
+    assert read_ledger(data).delivered == 3 * WAITING
+    sender, bare = (WAITING / min(times) for times in taken.values())
+    figure(
+        "sender, events per second",
+        f"{sender:,.0f}, {sender / bare:.2f}x",
+        f"bare batch_post of ready batches {bare:,.0f}",
+        "0.5x or more",
+    )
+    assert sender / bare > RATE_BOUND

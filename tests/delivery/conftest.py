@@ -1,0 +1,91 @@
+"""What the tests of delivery share: users who agreed, a PostHog that can misbehave, senders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_posthog import KEY, FakePostHog
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+
+
+@pytest.fixture
+def posthog() -> Iterator[FakePostHog]:
+    """A PostHog on this machine; at the end, no request may have broken a rule."""
+    server = FakePostHog()
+    yield server
+    server.close()
+    assert not server.broken
+
+
+@pytest.fixture
+def spool_events(data: Path) -> Callable[..., list[bytes]]:
+    """Let a user who agrees have so many events; give their records, which wait in the spool."""
+
+    def events(number: int) -> list[bytes]:
+        consent = ConsentStore(data).agree(NOTICE, date.today())
+        assert consent.user_id
+        # The consent folder looks unchanged for a while, so that it is not read for every event.
+        os.utime(data / "consent", (0, 0))
+        analytics = Analytics(data, delivery=None, strict=True)
+        records = []
+        for count in range(number):
+            if count % 3:
+                analytics.event("cell_executed", outcome="ok", duration_ms=count)
+            else:
+                analytics.event("message_send", model="gpt-4o", input_tokens=count)
+            records.append(analytics.preview[-1].record)
+        analytics.sink.close(at_exit=False)
+        return records
+
+    return events
+
+
+SENDER = "from dev_analytics.delivery.sender import main; main()"
+
+
+@pytest.fixture
+def start_sender(data: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a sender as a process that the test can wait for; to the archive without a server."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(server: str = "", *options: str, **variables: str) -> subprocess.Popen[bytes]:
+        named: Sequence[str] = [f"--project-key={KEY}", f"--host={server}"] if server else []
+        arguments = [str(data), "--most-days=30", "--first-pause=0.01", *named, *options]
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", SENDER, *arguments],
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def waiting(data: Path) -> Callable[[], list[bytes]]:
+    """Give the lines that wait in the spool, sorted."""
+    return lambda: sorted(
+        line for file in (data / "spool").glob("*") for line in file.read_bytes().splitlines()
+    )
+
+
+def pytest_make_parametrize_id(val: Any) -> str | None:
+    """Name cases by what they are."""
+    return getattr(val, "__name__", None)

@@ -1,0 +1,270 @@
+"""The embedded archive: what SQL and pandas find in it, and what becomes of it on a bad disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.delivery.archive import Archive, columns
+from dev_analytics.delivery.destination import Unacceptable, Unreachable
+from dev_analytics.delivery.ledger import Ledger, read_ledger
+from dev_analytics.delivery.sender import Sender
+
+
+def run(data: Path) -> Ledger:
+    Sender(data, Archive(data), most_days=30, first_pause=0.001).run()
+    return read_ledger(data)
+
+
+def query(data: Path, sql: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
+        return archive.execute(sql).fetchall()
+
+
+def record(**changes: Any) -> bytes:
+    """Give a record as another version of the package may make it."""
+    whole = {
+        "event": "cell executed",
+        "distinct_id": str(uuid.uuid4()),
+        "uuid": str(uuid.uuid4()),
+        "timestamp": "2026-11-22T10:00:00+00:00",
+        "properties": {"outcome": "ok", "duration_ms": 120, "$session_id": "s", "seq": 1},
+    }
+    return json.dumps({**whole, **changes}).encode()
+
+
+@pytest.fixture
+def archive(data: Path) -> Archive:
+    """An archive in an empty data directory."""
+    data.mkdir()
+    return Archive(data)
+
+
+def test_without_a_project_key_a_sender_delivers_to_the_archive(
+    data: Path, spool_events: Any, start_sender: Any, waiting: Any
+) -> None:
+    records = spool_events(300)
+    assert start_sender().wait(60) == 0
+    assert waiting() == []
+    rows = query(data, "SELECT uuid, timestamp, event, distinct_id, seq FROM events ORDER BY seq")
+    wanted = [json.loads(record) for record in records]
+    assert rows == [
+        (*(one[name] for name in ("uuid", "timestamp", "event", "distinct_id")), number)
+        for number, one in enumerate(wanted, 1)
+    ]
+    assert read_ledger(data).delivered == 300
+    assert (data / "archive.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_record_that_comes_again_is_no_second_row(data: Path, archive: Archive) -> None:
+    records = [record() for _ in range(20)]
+    archive.deliver(records)
+    archive.deliver([*records[10:], record()])
+    assert query(data, "SELECT count(*), count(DISTINCT uuid) FROM events") == [(21, 21)]
+
+
+def test_every_property_of_the_catalogue_is_a_column_by_its_python_name(
+    data: Path, archive: Archive
+) -> None:
+    archive.deliver([record()])
+    found = [row[1] for row in query(data, "PRAGMA table_info(events)")]
+    declared = {name for event in EVENTS.values() for name in properties(event)}
+    assert declared | {"session_id", "seq", "lib_version"} <= set(found)
+    assert {"input_tokens", "model", "exception", "duration_ms"} <= set(found)
+    assert sorted(found) == sorted(columns())
+    assert not any(name.startswith("$") for name in found)
+
+
+def test_sql_and_pandas_answer_a_maintainer_s_questions(
+    data: Path, archive: Archive, analytics: Analytics
+) -> None:
+    """Made by Analytics; the log holds the bytes that the spool would."""
+    for number in (100, 300, 200, 5000, 400):
+        analytics.event("cell_executed", outcome="ok", duration_ms=number)
+    for model, tokens in (("gpt-4o", 10), ("gpt-4o", 32), ("claude-3-5-sonnet-20241022", 7)):
+        analytics.event("message_send", model=model, input_tokens=tokens, stream=True)
+    for exception in ("ValueError", "KeyError", "ValueError"):
+        analytics.event(
+            "error_raised", exception=exception, exact=True, package="user code", phase="cell"
+        )
+    assert analytics.log
+    archive.deliver(analytics.log.path.read_bytes().splitlines())
+
+    tokens = query(
+        data,
+        "SELECT model, sum(input_tokens) FROM events WHERE event = '$ai_generation'"
+        " GROUP BY model ORDER BY 2 DESC",
+    )
+    assert [total for _, total in tokens] == [42, 7]
+    assert tokens[0][0] == "gpt-4o"
+    assert query(
+        data,
+        "SELECT exception, count(*) FROM events WHERE exception IS NOT NULL"
+        " GROUP BY exception ORDER BY 2 DESC",
+    ) == [("ValueError", 2), ("KeyError", 1)]
+    assert query(
+        data,
+        "SELECT duration_ms FROM events WHERE event = 'cell executed' ORDER BY duration_ms"
+        " LIMIT 1 OFFSET (SELECT count(*) / 2 FROM events WHERE event = 'cell executed')",
+    ) == [(300,)]
+    with closing(sqlite3.connect(data / "archive.sqlite")) as opened:
+        frame = pandas.read_sql("SELECT * FROM events", opened, parse_dates=["timestamp"])
+    assert frame.groupby("model").input_tokens.sum().to_dict()["gpt-4o"] == 42
+    assert frame.duration_ms.median() == 300
+    assert frame.stream.sum() == 3
+    assert str(frame.timestamp.dtype).startswith("datetime64")
+    assert list(frame.seq) == list(range(1, 12))
+
+
+def test_a_list_is_json_and_what_is_not_known_is_null(data: Path, archive: Archive) -> None:
+    frames = ["dev_analytics.analytics:event:7"]
+    archive.deliver([record(event="error raised", properties={"frames": frames})])
+    ((text, model),) = query(data, "SELECT frames, model FROM events")
+    assert json.loads(text) == frames
+    assert model is None
+
+
+def test_an_archive_of_an_older_version_gets_the_columns_that_it_lacks(
+    data: Path, archive: Archive
+) -> None:
+    with closing(sqlite3.connect(archive.file)) as old, old:
+        old.execute("CREATE TABLE events (uuid TEXT PRIMARY KEY, event, outcome)")
+        old.execute("INSERT INTO events VALUES ('an old one', 'cell executed', 'ok')")
+    archive.deliver([record()])
+    rows = query(data, "SELECT uuid, outcome, duration_ms FROM events ORDER BY rowid")
+    assert rows[0] == ("an old one", "ok", None)
+    assert rows[1][1:] == ("ok", 120)
+
+
+def test_an_archive_of_a_newer_version_is_written_all_the_same(
+    data: Path, archive: Archive
+) -> None:
+    archive.deliver([record()])
+    with closing(sqlite3.connect(archive.file)) as newer, newer:
+        newer.execute("ALTER TABLE events ADD COLUMN mood")
+    archive.deliver([record()])
+    assert query(data, "SELECT outcome, mood FROM events") == [("ok", None)] * 2
+
+
+def test_what_a_newer_version_records_is_kept_as_json(data: Path, archive: Archive) -> None:
+    later = {"outcome": "ok", "mood": "good", "levels": {"a": [1]}}
+    archive.deliver([record(event="cell dreamt", properties=later), record(properties=later)])
+    rows = query(data, "SELECT event, outcome, properties FROM events")
+    assert [row[:2] for row in rows] == [("cell dreamt", None), ("cell executed", "ok")]
+    assert [json.loads(row[2]) for row in rows] == [later, later]
+    mood = "SELECT json_extract(properties, '$.mood') FROM events"
+    assert query(data, mood) == [("good",), ("good",)]
+
+
+def test_it_keeps_so_many_rows_and_the_newest(data: Path, archive: Archive) -> None:
+    archive = Archive(data, most_rows=50)
+    identifiers = [str(uuid.uuid4()) for _ in range(175)]
+    for first in range(0, 175, 25):
+        archive.deliver([record(uuid=one) for one in identifiers[first : first + 25]])
+        # A resend takes no place.
+        archive.deliver([record(uuid=one) for one in identifiers[first : first + 25]])
+    assert [row[0] for row in query(data, "SELECT uuid FROM events ORDER BY rowid")] == identifiers[
+        -50:
+    ]
+
+
+def damaged(file: Path) -> None:
+    file.write_bytes(b"no database " * 1000)
+
+
+def cut_off(file: Path) -> None:
+    Archive(file.parent).deliver([record() for _ in range(500)])
+    os.truncate(file, file.stat().st_size // 2)
+    with file.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * 4096)
+
+
+def a_folder(file: Path) -> None:
+    file.mkdir()
+
+
+@pytest.mark.parametrize("how", [damaged, cut_off, a_folder])
+def test_an_archive_that_cannot_be_used_keeps_the_records_and_says_so(
+    data: Path, spool_events: Any, waiting: Any, how: Any
+) -> None:
+    records = spool_events(30)
+    how(data / "archive.sqlite")
+    ledger = run(data)
+    assert waiting() == sorted(records)
+    assert ledger.delivered == 0
+    assert ledger.failure.startswith("the archive cannot be written: ")
+    assert str(data) not in ledger.failure
+    assert "Error" not in ledger.failure
+
+
+def test_an_archive_that_is_locked_by_a_reader_for_long_is_written_later(
+    data: Path, spool_events: Any, waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool_events(10)
+    Archive(data).deliver([record()])
+    monkeypatch.setattr("dev_analytics.delivery.sender.MOST_TRIES", 1)
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda file: connect(file, timeout=0.1))
+    with closing(connect(data / "archive.sqlite")) as reader:
+        reader.execute("BEGIN EXCLUSIVE")
+        assert run(data).failure == "the archive cannot be written: database is locked"
+        assert len(waiting()) == 10
+    assert run(data).delivered == 10
+
+
+def test_a_full_disk_keeps_the_records_and_says_so(data: Path, archive: Archive) -> None:
+    """The limit on the size of a file stands for the end of the disk."""
+    archive.deliver([record() for _ in range(100)])
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (archive.file.stat().st_size, limits[1]))
+    try:
+        with pytest.raises(Unreachable, match=r"cannot be written: [a-z ]*(full|I/O)"):
+            archive.deliver([record() for _ in range(1000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert query(data, "SELECT count(*) FROM events") == [(100,)]
+
+
+def test_a_read_only_archive_keeps_the_records_and_says_so(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    """A trigger refuses as a read-only file system does, whoever the user is."""
+    records = spool_events(10)
+    Archive(data).deliver([record()])
+    with closing(sqlite3.connect(data / "archive.sqlite")) as opened, opened:
+        refuse = "SELECT RAISE(ABORT, 'attempt to write a readonly database')"
+        opened.execute(f"CREATE TRIGGER t BEFORE INSERT ON events BEGIN {refuse}; END")
+    ledger = run(data)
+    assert ledger.failure == ("the archive cannot be written: attempt to write a readonly database")
+    assert waiting() == sorted(records)
+
+
+@pytest.mark.parametrize("value", [2**70, {"a": 1}])
+def test_a_value_that_sqlite_cannot_hold_is_put_aside_alone(
+    data: Path, spool_events: Any, waiting: Any, value: object
+) -> None:
+    records = spool_events(10)
+    bad = json.loads(records[1])
+    bad["properties"]["duration_ms"] = value
+    bad["uuid"] = str(uuid.uuid4())
+    (data / "spool" / "bad.jsonl").write_text(json.dumps(bad) + "\n")
+    ledger = run(data)
+    assert (ledger.delivered, ledger.dropped) == (10, {"quarantined": 1})
+    assert waiting() == []
+    with pytest.raises(Unacceptable):
+        Archive(data).deliver([json.dumps(bad).encode()])

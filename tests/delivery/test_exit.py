@@ -1,0 +1,217 @@
+"""The end of a kernel or a terminal waits for nothing, wherever its events are to go."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.launcher import MODULE
+from dev_analytics.delivery.ledger import read_ledger
+
+Until = Callable[[Callable[[], bool]], None]
+
+ROUNDS = 5
+MOST_SECONDS = 0.25
+"""What a busy machine keeps; the figures that are printed are to be below 0.05."""
+
+EVENTS = """
+from dev_analytics import get_analytics
+for _ in range(100): get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
+""".strip()
+
+WITHOUT = "without the extension"
+
+
+@pytest.fixture(autouse=True)
+def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    ConsentStore(data).agree(NOTICE, date.today())
+    yield
+    for sender in senders(data):
+        os.kill(sender, signal.SIGKILL)
+
+
+@pytest.fixture
+def hosts() -> Iterator[dict[str, str]]:
+    """Addresses of PostHog that never take anything."""
+    with socket.socket() as silent, socket.socket() as gone:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(100)
+        # Bound and not listening: nobody else gets the port meanwhile.
+        gone.bind(("127.0.0.1", 0))
+        yield {
+            "refuses": f"http://127.0.0.1:{gone.getsockname()[1]}",
+            "never answers": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "does not resolve": "http://posthog.invalid",
+        }
+
+
+def settings(host: str) -> list[str]:
+    return ["--DevAnalytics.posthog_project_key=phc_test", f"--DevAnalytics.posthog_host={host}"]
+
+
+def senders(data: Path) -> list[int]:
+    """Give the processes that are senders of a data directory, by their arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
+            found.append(int(process.name))
+    return found
+
+
+def state(process: int) -> tuple[str, int]:
+    """Give the state of a process and its parent."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return fields[0], int(fields[1])
+
+
+def seconds_to_end(process: int, end: Callable[[], None]) -> float:
+    """Measure how long `process` takes to end, from when it is told to."""
+    handle = os.pidfd_open(process)
+    try:
+        since = time.perf_counter()
+        end()
+        assert select.select([handle], [], [], 60)[0], "it does not end"
+        return time.perf_counter() - since
+    finally:
+        os.close(handle)
+
+
+def judge(what: str, seconds: dict[str, list[float]]) -> None:
+    """Print the medians, and compare each with that of an exit without the extension."""
+    medians = {case: statistics.median(each) for case, each in seconds.items()}
+    for case, median in medians.items():
+        over = median - medians[WITHOUT]
+        print(f"exit of {what}, {case}: {median * 1000:.0f} ms ({over * 1000:+.0f} ms)")
+    assert all(median < medians[WITHOUT] + MOST_SECONDS for median in medians.values()), medians
+
+
+def failed(data: Path, until: Until) -> None:
+    """Wait for what a sender that was started at the exit notes of its first request."""
+    until(lambda: bool(read_ledger(data).failure) or bool(senders(data)))
+    for sender in senders(data):
+        letter, parent = state(sender)
+        assert letter != "Z"
+        assert parent != os.getpid()
+        os.kill(sender, signal.SIGKILL)
+
+
+def clear(data: Path) -> None:
+    """Leave nothing for which the next process would start a sender before its end."""
+    for file in Backlog(data).files():
+        file.unlink()
+
+
+def test_a_kernel_ends_as_fast_as_without_the_extension(
+    kernel: Any, data: Path, until: Until, hosts: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    seconds: dict[str, list[float]] = {case: [] for case in (WITHOUT, *hosts)}
+    for _ in range(ROUNDS):
+        for case, each in seconds.items():
+            with_it = case != WITHOUT
+            running = kernel(None, *(settings(hosts[case]) if with_it else ()))
+            running.run(f"%load_ext dev_analytics\n{EVENTS}" if with_it else "0")
+            before = Backlog(data).count()
+            each.append(
+                seconds_to_end(
+                    running.manager.provisioner.pid, lambda k=running: k.client.shutdown()
+                )
+            )
+            running.stop()
+            if with_it:
+                failed(data, until)
+                assert Backlog(data).count() > before >= 100
+                clear(data)
+    # Warnings of ipykernel's own go there too, with and without the extension.
+    shown = [line for line in capfd.readouterr().err.splitlines() if "IPKernelApp" not in line]
+    assert shown == []
+    judge("a kernel", seconds)
+
+
+def test_a_terminal_ends_as_fast_as_without_the_extension(
+    terminal: Any, data: Path, until: Until, hosts: dict[str, str]
+) -> None:
+    seconds: dict[str, list[float]] = {case: [] for case in (WITHOUT, *hosts)}
+    shown = {}
+    for _ in range(ROUNDS):
+        for case, each in seconds.items():
+            with_it = case != WITHOUT
+            running = terminal(*(settings(hosts[case]) if with_it else ()))
+            running.prompt()
+            if with_it:
+                running.run("%load_ext dev_analytics")
+                for line in EVENTS.splitlines():
+                    running.run(line)
+                assert Backlog(data).count() >= 100
+            else:
+                running.run("0")
+            running.process.delaybeforesend = None
+            each.append(seconds_to_end(running.process.pid, lambda r=running: r.type("exit")))
+            shown[case] = running.process.read().replace("exit", "").strip()
+            running.process.close()
+            if with_it:
+                failed(data, until)
+                clear(data)
+    assert set(shown.values()) == {""}
+    judge("a terminal", seconds)
+
+
+def test_a_plain_process_ends_without_a_warning_or_a_word(
+    data: Path, until: Until, hosts: dict[str, str]
+) -> None:
+    code = f"""
+from dev_analytics.delivery.launcher import Delivery
+{EVENTS}
+analytics = get_analytics()
+analytics.launcher.delivery = Delivery(project_key="phc_test", host={hosts["refuses"]!r})
+analytics.sink.resume()
+analytics.event("cell_executed", outcome="ok", duration_ms=1)
+analytics.sink.close(at_exit=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    failed(data, until)
+    assert Backlog(data).count() == 101
+
+
+def test_what_the_sender_could_not_deliver_is_delivered_once_there_is_a_way(
+    kernel: Any, data: Path, until: Until, hosts: dict[str, str]
+) -> None:
+    running = kernel(None, *settings(hosts["refuses"]))
+    running.run(f"%load_ext dev_analytics\n{EVENTS}")
+    running.stop()
+    until(lambda: read_ledger(data).failure != "")
+    for sender in senders(data):
+        os.kill(sender, signal.SIGKILL)
+    waiting = Backlog(data).count()
+    assert waiting > 100
+    again = kernel()
+    again.run("%load_ext dev_analytics")
+    until(lambda: read_ledger(data).delivered >= waiting)
+    assert read_ledger(data).dropped == {}

@@ -1,0 +1,382 @@
+"""The launcher: senders that find the package, import nothing of the notebook's, and are alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dev_analytics
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.launcher import MODULE, Delivery, Launcher, environment
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.drops import DropLedger
+
+Until = Callable[[Callable[[], bool]], None]
+
+PACKAGE = Path(dev_analytics.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    ConsentStore(data).agree(NOTICE, date.today())
+    yield
+    for sender in senders(data):
+        os.kill(sender, signal.SIGKILL)
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and never answers."""
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(100)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def launcher(data: Path) -> Launcher:
+    return Launcher(data, DropLedger(), Delivery())
+
+
+def senders(data: Path) -> list[int]:
+    """Give the processes that are senders of a data directory, by their arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
+            found.append(int(process.name))
+    return found
+
+
+def children(process: int) -> list[str]:
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return [child for task in tasks for child in (task / "children").read_text().split()]
+
+
+def add_events(number: int = 1) -> None:
+    """Leave events of a process that is gone."""
+    code = f"""
+from dev_analytics import get_analytics
+for _ in range({number}):
+    get_analytics().event("message_send", model="gpt-4o", provider="openai")
+assert not get_analytics().drops.counts
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def waits_for_an_answer(data: Path, until: Until) -> int:
+    """Wait for the one sender that has a connection, and give it."""
+
+    def connected() -> bool:
+        found = senders(data)
+        return len(found) == 1 and any(one.startswith("socket:") for one in fds(found[0]))
+
+    until(connected)
+    return senders(data)[0]
+
+
+def fds(process: int) -> list[str]:
+    """Give what each descriptor of a process is; it may open and close some meanwhile."""
+    found = []
+    for one in Path(f"/proc/{process}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found.append(str(one.readlink()))
+    return found
+
+
+def test_a_sender_delivers_and_ends(data: Path, until: Until, launcher: Launcher) -> None:
+    add_events(3)
+    launcher.start()
+    until(lambda: read_ledger(data).delivered == 3)
+    until(lambda: senders(data) == [])
+    assert launcher.failure == ""
+    assert Backlog(data).files() == []
+
+
+def test_a_sender_ends_at_once_if_nothing_is_left(
+    data: Path, until: Until, launcher: Launcher
+) -> None:
+    launcher.start()
+    until(lambda: senders(data) == [] and children(os.getpid()) == [])
+    assert not (data / "archive.sqlite").exists()
+
+
+def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
+    data: Path, until: Until, launcher: Launcher, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONINSPECT", "1")
+    add_events()
+    launcher.delivery = Delivery(project_key="phc_test", host=silent)
+    launcher.start()
+    sender = waits_for_an_answer(data, until)
+    assert os.getpriority(os.PRIO_PROCESS, sender) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
+    assert os.getsid(sender) not in (os.getsid(0), 0)
+    process = Path(f"/proc/{sender}")
+    assert [os.readlink(process / "fd" / str(number)) for number in (0, 1, 2)] == ["/dev/null"] * 3  # noqa: PTH115
+    assert (process / "cwd").resolve() == data.resolve()
+    until(lambda: children(os.getpid()) == [])
+    user_id = ConsentStore(data).read().user_id
+    told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+    for content in (str(user_id), "$ai_generation", "message_send", "gpt-4o", "distinct_id"):
+        assert content.encode() not in told
+    assert b"PYTHONINSPECT" not in told
+
+
+def test_no_descriptor_of_the_kernel_s_reaches_it(
+    data: Path, until: Until, launcher: Launcher, silent: str, tmp_path: Path
+) -> None:
+    add_events()
+    launcher.delivery = Delivery(project_key="phc_test", host=silent)
+    with open(tmp_path / "user's file", "w"):
+        launcher.start()
+        sender = waits_for_an_answer(data, until)
+    assert not [one for one in fds(sender) if "user's file" in one]
+
+
+def test_of_ten_senders_one_remains(
+    data: Path, until: Until, launcher: Launcher, silent: str
+) -> None:
+    add_events()
+    launcher.delivery = Delivery(project_key="phc_test", host=silent)
+    for _ in range(10):
+        launcher.start()
+    waits_for_an_answer(data, until)
+    until(lambda: children(os.getpid()) == [])
+    assert len(senders(data)) == 1
+
+
+def test_ten_senders_deliver_each_record_once(data: Path, until: Until, launcher: Launcher) -> None:
+    for _ in range(5):
+        add_events(100)
+    for _ in range(10):
+        launcher.start()
+    until(lambda: not Backlog(data).files())
+    until(lambda: senders(data) == [])
+    assert read_ledger(data).delivered == 500
+    assert read_ledger(data).dropped == {}
+
+
+def test_a_kernel_that_starts_senders_all_the_time_has_no_zombie(
+    kernel: Any, data: Path, until: Until
+) -> None:
+    running = kernel(None, "--DevAnalytics.flush_interval=0")
+    running.run("%load_ext dev_analytics")
+    for _ in range(5):
+        running.run("1")
+    pid = running.manager.provisioner.pid
+    until(lambda: children(pid) == [])
+    until(lambda: senders(data) == [])
+    shown = running.run("import subprocess; subprocess.run(['true']).returncode")
+    assert shown.text == "0"
+
+
+def test_children_of_the_user_s_are_left_to_the_user(kernel: Any, data: Path) -> None:
+    running = kernel(None, "--DevAnalytics.flush_interval=0")
+    running.run("%load_ext dev_analytics")
+    shown = running.run(
+        """
+import os
+from dev_analytics import get_analytics
+ended = []
+for number in range(20):
+    child = os.posix_spawn("/bin/sh", ["sh", "-c", f"exit {number}"], {})
+    get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
+    ended.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == number)
+all(ended)
+"""
+    )
+    assert shown.text == "True"
+
+
+SHADOWS = ("posthog", "sqlite3", "json", "filelock", "msgspec", "argparse", "random", "requests")
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path) -> Path:
+    """A folder of notebooks with modules whose import is seen."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name in (*SHADOWS, "sitecustomize", "usercustomize"):
+        (folder / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r} + ' ')\n"
+        )
+    (tmp_path / "linked").symlink_to(folder)
+    return folder
+
+
+@pytest.mark.parametrize("destination", ["", "phc_test"], ids=["archive", "PostHog"])
+@pytest.mark.parametrize(
+    "path", [None, "", ".", ":", ".:/nowhere", "./", "{here}", "{linked}", "../notebooks"]
+)
+def test_nothing_in_the_notebook_s_folder_is_imported(
+    data: Path,
+    until: Until,
+    launcher: Launcher,
+    notebooks: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str | None,
+    destination: str,
+) -> None:
+    add_events()
+    monkeypatch.chdir(notebooks)
+    if path is None:
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+    else:
+        given = path.format(here=notebooks, linked=tmp_path / "linked")
+        monkeypatch.setenv("PYTHONPATH", given)
+    launcher.delivery = Delivery(project_key=destination, host="http://127.0.0.1:1")
+    launcher.start()
+    until(lambda: bool(read_ledger(data).delivered or read_ledger(data).failure))
+    assert launcher.failure == ""
+    assert not (tmp_path / "imported").exists()
+    assert bool(read_ledger(data).failure) == bool(destination)
+
+
+def test_what_else_is_on_the_path_stays_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "lib").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/elsewhere", "", ".", "lib", "/last"]))
+    expected = ["/elsewhere", str(tmp_path / "here" / "lib"), "/last"]
+    assert environment()["PYTHONPATH"].split(os.pathsep) == expected
+
+
+def test_a_checkout_that_is_worked_in_stays_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PACKAGE.parent)
+    monkeypatch.setenv("PYTHONPATH", ".")
+    assert environment()["PYTHONPATH"] == str(PACKAGE.parent)
+
+
+def test_a_process_whose_folder_was_deleted_still_starts_a_sender(
+    data: Path, until: Until, launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_events()
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    monkeypatch.setenv("PYTHONPATH", f".:{tmp_path}")
+    (tmp_path / "gone").rmdir()
+    assert environment()["PYTHONPATH"] == str(tmp_path)
+    launcher.start()
+    until(lambda: read_ledger(data).delivered == 1)
+    monkeypatch.chdir(tmp_path)
+
+
+DELIVERS = """
+import sys
+from dev_analytics import get_analytics
+import dev_analytics
+print(dev_analytics.__file__)
+from dev_analytics.delivery.launcher import Delivery
+get_analytics().launcher.delivery = Delivery()
+get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
+get_analytics().sink.close(at_exit=True)
+assert not get_analytics().launcher.failure
+"""
+
+
+def delivers(python: Path, env: dict[str, str], cwd: Path) -> str:
+    """Run a process that leaves its event to a sender; give where it found the package."""
+    done = subprocess.run(
+        [python, "-c", DELIVERS], env=env, cwd=cwd, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+def test_the_package_is_found_where_it_is_installed(
+    data: Path, until: Until, tmp_path: Path
+) -> None:
+    found = delivers(Path(sys.executable), dict(os.environ), tmp_path)
+    assert found == str(PACKAGE / "__init__.py")
+    until(lambda: read_ledger(data).delivered == 1)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_package_is_found_on_the_python_path_alone(
+    data: Path, until: Until, tmp_path: Path, relative: bool
+) -> None:
+    """An environment without the package, whose path has a copy of it and what it needs."""
+    libraries = tmp_path / "libraries"
+    shutil.copytree(PACKAGE, libraries / "dev_analytics")
+    for name in ("msgspec", "filelock", "platformdirs"):
+        module = Path(__import__(name).__file__ or "").parent
+        shutil.copytree(module, libraries / name)
+    venv.create(tmp_path / "venv", symlinks=True)
+    path = "libraries" if relative else str(libraries)
+    env = {**os.environ, "PYTHONPATH": path}
+    found = delivers(tmp_path / "venv" / "bin" / "python", env, tmp_path)
+    assert found == str(libraries / "dev_analytics" / "__init__.py")
+    until(lambda: read_ledger(data).delivered == 1)
+
+
+def test_the_package_is_found_in_the_user_s_site(data: Path, until: Until, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", symlinks=True, system_site_packages=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    ask = "import site; print(site.getusersitepackages())"
+    site = Path(subprocess.check_output([python, "-c", ask], text=True).strip())
+    assert tmp_path in site.parents
+    site.mkdir(parents=True)
+    for name in ("dev_analytics", "msgspec", "filelock", "platformdirs"):
+        shutil.copytree(Path(__import__(name).__file__ or "").parent, site / name)
+    found = delivers(python, dict(os.environ), tmp_path)
+    assert found == str(site / "dev_analytics" / "__init__.py")
+    until(lambda: read_ledger(data).delivered == 1)
+
+
+@pytest.mark.parametrize("python", ["", "/nowhere/python"])
+def test_where_no_python_can_be_started_the_records_stay_and_the_reason_is_known(
+    data: Path, until: Until, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    analytics = Analytics(data)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", python)
+        analytics.sink.close(at_exit=True)
+    expected = "no Python to start" if not python else "No such file or directory"
+    assert analytics.launcher.failure == expected
+    assert Backlog(data).count() == 1
+    analytics.launcher.start_at_exit()
+    assert analytics.launcher.failure == ""
+    until(lambda: read_ledger(data).delivered == 1)
+    until(lambda: senders(data) == [])
+
+
+def test_where_no_process_can_be_started_nothing_is_raised(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> int:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "posix_spawn", refuse)
+    analytics = Analytics(data, strict=True)
+    analytics.launcher.delivery = Delivery(flush_seconds=0)
+    for _ in range(3):
+        analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.sink.close(at_exit=True)
+    assert analytics.launcher.failure == "Resource temporarily unavailable"
+    assert Backlog(data).count() == 3
+    assert analytics.drops.counts == {}

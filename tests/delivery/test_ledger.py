@@ -1,0 +1,133 @@
+"""The ledger of delivery: shared by all processes, it loses no count and survives damage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from msgspec.structs import replace
+
+from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+
+
+def test_without_a_ledger_everything_is_nought(data: Path) -> None:
+    assert read_ledger(data) == Ledger()
+    assert not data.exists()
+
+
+def test_what_was_counted_is_there_for_the_next_process(data: Path) -> None:
+    data.mkdir()
+    change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 2, "invalid": 1}))
+    change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 3}))
+    change_ledger(data, lambda ledger: replace(ledger, delivered=7, failure="a reason"))
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from dev_analytics.delivery.ledger import read_ledger\n"
+        "print(read_ledger(Path(sys.argv[1])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(data)], capture_output=True, text=True, check=True
+    )
+    wanted = Ledger(delivered=7, dropped={"expired": 5, "invalid": 1}, failure="a reason")
+    assert done.stdout.strip() == repr(wanted)
+    assert (data / "ledger.json").stat().st_mode & 0o777 == 0o600
+
+
+ADDER = """
+import sys
+from pathlib import Path
+from dev_analytics.delivery.ledger import change_ledger
+sys.stdin.readline()
+for _ in range(100):
+    change_ledger(Path(sys.argv[1]), lambda ledger: ledger.add_dropped({"invalid": 1}), wait=60)
+"""
+
+
+def test_processes_that_count_at_once_lose_nothing(data: Path) -> None:
+    data.mkdir()
+    adders = [
+        subprocess.Popen([sys.executable, "-c", ADDER, str(data)], stdin=subprocess.PIPE)
+        for _ in range(5)
+    ]
+    for adder in adders:
+        assert adder.stdin
+        adder.stdin.write(b"go\n")
+        adder.stdin.close()
+    assert [adder.wait(60) for adder in adders] == [0] * 5
+    assert read_ledger(data).dropped == {"invalid": 500}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"null", b"\xff", b"\0" * 100, b"[" * 100_000),
+        *(b'{"delivered": "many"}', b'{"dropped": {"expired": -0.5}}', b'{"failure": "\xff"}'),
+    ],
+    ids=lambda content: repr(content[:12]),
+)
+def test_a_damaged_ledger_is_empty_and_begins_anew(data: Path, content: bytes) -> None:
+    data.mkdir()
+    (data / "ledger.json").write_bytes(content)
+    assert read_ledger(data) == Ledger()
+    change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 1}))
+    assert read_ledger(data).dropped == {"expired": 1}
+
+
+def test_a_ledger_of_a_newer_version_is_read(data: Path) -> None:
+    data.mkdir()
+    (data / "ledger.json").write_bytes(b'{"delivered": 3, "mood": "good", "dropped": {"new": 1}}')
+    assert read_ledger(data) == Ledger(delivered=3, dropped={"new": 1})
+
+
+def test_who_holds_it_for_long_is_not_waited_for(data: Path) -> None:
+    data.mkdir()
+    with (
+        FileLock(data / "ledger.lock"),
+        pytest.raises(TimeoutError, match="another process holds the ledger"),
+    ):
+        change_ledger(data, lambda ledger: ledger, wait=0.1)
+
+
+def test_a_change_that_fails_leaves_it_as_it_was_and_lets_go(data: Path) -> None:
+    data.mkdir()
+    change_ledger(data, lambda ledger: replace(ledger, delivered=1))
+    with pytest.raises(ZeroDivisionError):
+        change_ledger(data, lambda ledger: replace(ledger, delivered=ledger.delivered // 0))
+    change_ledger(data, lambda ledger: replace(ledger, delivered=ledger.delivered + 1), wait=0.1)
+    assert read_ledger(data).delivered == 2
+
+
+def test_a_ledger_that_cannot_be_written_says_so(data: Path) -> None:
+    (data / "ledger.json").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        change_ledger(data, lambda ledger: ledger)
+
+
+def test_a_data_directory_that_was_deleted_is_not_made_again(data: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        change_ledger(data, lambda ledger: ledger)
+    assert not data.exists()
+
+
+def test_readers_never_see_half_of_it(data: Path) -> None:
+    data.mkdir()
+    change_ledger(data, lambda ledger: replace(ledger, delivered=1))
+    over = threading.Event()
+
+    def write() -> None:
+        for number in range(2, 300):
+            change_ledger(data, lambda ledger, number=number: replace(ledger, delivered=number))
+        over.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = []
+    while not over.is_set():
+        seen.append(read_ledger(data).delivered)
+    writer.join()
+    assert seen == sorted(seen)
+    assert 0 not in seen

@@ -1,0 +1,506 @@
+"""The sender: killed, switched off, given rubbish, it loses nothing and sends nothing private."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status
+
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.destination import Unreachable
+from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
+from dev_analytics.delivery.posthog import PostHog
+from dev_analytics.delivery.sender import Sender
+
+IDENTITY = ("uuid", "timestamp", "event", "distinct_id")
+
+
+class Counting:
+    """A destination in memory, for what does not depend on the network."""
+
+    most = 10
+
+    def __init__(self, *failures: Exception, before: Callable[[int], None] | None = None) -> None:
+        self.batches: list[list[bytes]] = []
+        self._failures = list(failures)
+        self._before = before
+
+    @property
+    def records(self) -> list[bytes]:
+        """All that it acknowledged."""
+        return [record for batch in self.batches for record in batch]
+
+    def deliver(self, records: Any) -> None:
+        if self._before:
+            self._before(len(self.batches))
+        if self._failures:
+            raise self._failures.pop(0)
+        self.batches.append(list(records))
+
+
+def run(data: Path, destination: Any, most_days: float = 30) -> Ledger:
+    Sender(data, destination, most_days=most_days, first_pause=0.001).run()
+    return read_ledger(data)
+
+
+def spool(data: Path, name: str, content: bytes) -> Path:
+    file = data / "spool" / f"{name}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file
+
+
+def other(record: bytes, **changes: Any) -> bytes:
+    """Give a record like `record`, with changes."""
+    return json.dumps({**json.loads(record), "uuid": str(uuid.uuid4()), **changes}).encode()
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_killed_at_thirty_moments_it_loses_nothing_and_repeats_itself_exactly(
+    posthog: FakePostHog,
+    spool_events: Any,
+    start_sender: Any,
+    until: Any,
+    waiting: Any,
+    data: Path,
+    seed: int,
+) -> None:
+    """A request of 3,000 events takes six batches: each is killed again and again on its way.
+
+    The moments are spread over what the sender does: before its first request, while the server
+    has one, and after an answer.
+    """
+    chance = random.Random(seed)
+    records = [record for _ in range(6) for record in spool_events(500)]
+    assert len(waiting()) == 3000
+    failing = sometimes(0.15, 503, seed)
+
+    def a_moment_later(handler: Any, request: Any) -> None:
+        time.sleep(0.02)
+        failing(handler, request)
+
+    posthog.answer(then=a_moment_later)
+    kills = 0
+    while kills < 30:
+        if not waiting():
+            records += [record for _ in range(2) for record in spool_events(500)]
+        seen = len(posthog.requests)
+        process = start_sender(posthog.url, "--first-pause=0.02")
+        wanted = seen + chance.randint(0, 3)
+
+        def reached(process: Any = process, wanted: int = wanted) -> bool:
+            return len(posthog.requests) >= wanted or process.poll() is not None
+
+        until(reached)
+        time.sleep(chance.uniform(0, 0.06 if wanted > seen else 0.6))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    posthog.answer(then=ok)
+    assert start_sender(posthog.url).wait() == 0
+
+    assert waiting() == []
+    assert set(posthog.stored) == {json.loads(record)["uuid"] for record in records}
+    sent: dict[str, set[tuple[str, ...]]] = {}
+    for request in posthog.requests:
+        for event in request.events:
+            sent.setdefault(event["uuid"], set()).add(tuple(event[name] for name in IDENTITY))
+    assert {len(versions) for versions in sent.values()} == {1}
+    assert sum(map(len, posthog.stored.values())) > len(records), "nothing was ever sent again"
+    assert read_ledger(data).dropped == {}
+
+
+def test_an_opt_out_while_a_request_hangs_is_the_last_that_anybody_hears(
+    posthog: FakePostHog,
+    data: Path,
+    spool_events: Any,
+    start_sender: Any,
+    everything: Callable[[Path], bytes],
+    tmp_path: Path,
+) -> None:
+    records = [record for _ in range(2) for record in spool_events(500)]
+    identifier = json.loads(records[0])["distinct_id"]
+    posthog.answer(then=hang)
+    sender = start_sender(posthog.url)
+    assert posthog.arrived.wait(60)
+    assert identifier.encode() in everything(tmp_path)
+    ConsentStore(data).opt_out()
+    posthog.released.set()
+    assert sender.wait(60) == 0
+    assert len(posthog.requests) == 1
+    assert list((data / "spool").iterdir()) == []
+    assert identifier.encode() not in everything(tmp_path)
+    assert not any(json.loads(record)["uuid"].encode() in everything(data) for record in records)
+
+
+@pytest.mark.parametrize("answer", [ok, status(503), status(401), status(400)])
+def test_an_opt_out_during_a_request_leaves_nothing_however_it_ends(
+    posthog: FakePostHog,
+    data: Path,
+    spool_events: Any,
+    everything: Callable[[Path], bytes],
+    answer: Answer,
+) -> None:
+    records = spool_events(800)
+
+    def opt_out(handler: Any, request: Any) -> None:
+        ConsentStore(data).opt_out()
+        answer(handler, request)
+
+    posthog.answer(then=opt_out)
+    run(data, PostHog(KEY, posthog.url))
+    assert len(posthog.requests) == 1
+    assert list((data / "spool").iterdir()) == []
+    assert json.loads(records[0])["distinct_id"].encode() not in everything(data)
+
+
+def test_an_opt_out_while_what_is_left_is_written_leaves_nothing(
+    data: Path, spool_events: Any, waiting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes, and has deleted the spool, just before the sender makes the new file."""
+    spool_events(50)
+    touch = Path.touch
+
+    def opt_out(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.name == "sender.new":
+            ConsentStore(data).opt_out()
+        touch(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "touch", opt_out)
+    run(data, Counting(Unreachable("gone", 90)))
+    assert (data / "consent" / "opted-out").exists()
+    assert waiting() == []
+
+
+def test_consent_is_asked_for_before_every_request(data: Path, spool_events: Any) -> None:
+    spool_events(100)
+    destination = Counting(before=lambda sent: ConsentStore(data).opt_out() if sent == 3 else None)
+    run(data, destination)
+    assert len(destination.batches) == 4
+
+
+def test_a_new_identity_in_the_middle_gets_none_of_the_old_one_s_records(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    """Reset and a new yes: the old identifier is nobody's any more."""
+    spool_events(100)
+
+    def again(sent: int) -> None:
+        if sent == 2:
+            ConsentStore(data).reset()
+            ConsentStore(data).agree(NOTICE, date.today())
+
+    destination = Counting(before=again)
+    run(data, destination)
+    assert len(destination.batches) == 3
+    assert waiting() == []
+
+
+def test_without_a_yes_nothing_goes_out_and_nothing_is_left(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    spool_events(10)
+    (data / "consent" / "consent.json").unlink()
+    destination = Counting()
+    run(data, destination)
+    assert destination.batches == []
+    assert waiting() == []
+
+
+def test_a_consent_that_cannot_be_read_stops_it_without_deleting(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    records = spool_events(10)
+    (data / "consent" / "consent.json").write_bytes(b"{")
+    destination = Counting()
+    run(data, destination)
+    assert destination.batches == []
+    assert waiting() == sorted(records)
+
+
+def do_not_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+
+
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')
+
+
+@pytest.mark.parametrize("forbid", [do_not_track, policy])
+def test_who_forbids_it_stops_it_and_deletes_nothing(
+    data: Path,
+    spool_events: Any,
+    waiting: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    forbid: Any,
+) -> None:
+    records = spool_events(100)
+    destination = Counting(before=lambda sent: forbid(tmp_path, monkeypatch) if sent == 4 else None)
+    run(data, destination)
+    assert len(destination.batches) == 5
+    assert waiting() == sorted(set(records) - set(destination.records))
+    run(data, destination)
+    assert len(destination.batches) == 5
+
+
+def test_do_not_track_in_the_environment_of_a_process_stops_it_from_the_start(
+    posthog: FakePostHog, spool_events: Any, start_sender: Any, waiting: Any
+) -> None:
+    records = spool_events(10)
+    assert start_sender(posthog.url, DO_NOT_TRACK="1").wait(60) == 0
+    assert posthog.requests == []
+    assert waiting() == sorted(records)
+
+
+def test_what_is_too_old_is_dropped_and_counted(data: Path, spool_events: Any) -> None:
+    records = spool_events(10)
+    old = [other(records[0], timestamp="2020-02-02T02:02:02+00:00") for _ in range(7)]
+    spool(data, "old", b"".join(record + b"\n" for record in old))
+    destination = Counting()
+    ledger = run(data, destination)
+    assert sorted(destination.records) == sorted(records)
+    assert (ledger.delivered, ledger.dropped) == (10, {"expired": 7})
+
+
+def test_records_of_somebody_else_never_go_out(data: Path, spool_events: Any) -> None:
+    records = spool_events(10)
+    foreign = [
+        other(records[0], distinct_id=str(uuid.uuid4())),
+        other(records[0], distinct_id=None),
+    ]
+    spool(data, "foreign", b"".join(record + b"\n" for record in foreign))
+    destination = Counting()
+    ledger = run(data, destination)
+    assert sorted(destination.records) == sorted(records)
+    assert ledger.dropped == {"consent withdrawn": 2}
+
+
+RUBBISH = {
+    "no JSON": b"not JSON",
+    "a torn line that somebody wrote behind": b'{"event": "cell ex',
+    "no object": b"[1, 2]",
+    "a field is missing": b'{"event": "launched"}',
+    "zeros of a crashed file system": b"\0" * 100,
+    "no UTF-8": b'{"event": "\xff\xfe"}',
+    "no UTF-8 in a property": b"",
+    "no character": b"",
+    "deep": b"[" * 100_000,
+    "no properties": b"",
+    "an infinite number": b"",
+}
+
+
+@pytest.mark.parametrize("kind", RUBBISH)
+def test_what_is_no_record_is_counted_and_nothing_else_is_lost(
+    posthog: FakePostHog, data: Path, spool_events: Any, waiting: Any, kind: str
+) -> None:
+    records = spool_events(10)
+    rubbish = {
+        **RUBBISH,
+        "no UTF-8 in a property": records[0].replace(b"{}", b"").replace(b"gpt-4o", b"\xff"),
+        "no character": records[0].replace(b"gpt-4o", b"\\ud800"),
+        "no properties": other(records[0], properties=None),
+        "an infinite number": records[0].replace(b'"seq": 1,', b'"seq": 1e999,'),
+    }[kind]
+    assert rubbish not in records
+    spool(data, "bad", records[0][:30] + b"\n" + rubbish + b"\n\n")
+    ledger = run(data, PostHog(KEY, posthog.url))
+    assert (ledger.delivered, ledger.dropped) == (10, {"invalid": 2})
+    assert waiting() == []
+
+
+def test_a_torn_last_line_is_counted(data: Path, spool_events: Any) -> None:
+    records = spool_events(10)
+    whole = other(records[0])
+    spool(data, "torn", whole + b"\n" + records[0][:50])
+    destination = Counting()
+    ledger = run(data, destination)
+    assert sorted(destination.records) == sorted([*records, whole])
+    assert ledger.dropped == {"invalid": 1}
+
+
+@pytest.mark.parametrize("acknowledged", [0, 1, 4, 9])
+def test_what_stays_after_a_stop_is_exactly_what_was_not_acknowledged(
+    data: Path, spool_events: Any, waiting: Any, acknowledged: int
+) -> None:
+    records = spool_events(95)
+    file = spool(data, "bad", b"rubbish\n")
+    os.utime(file, (0, 0))
+    (ready,) = set((data / "spool").iterdir()) - {file}
+    os.utime(ready, (1000, 1000))
+
+    def end(sent: int) -> None:
+        if sent == acknowledged:
+            raise Unreachable("gone", 3600)
+
+    destination = Counting(before=end)
+    ledger = run(data, destination)
+    assert waiting() == sorted(records[acknowledged * 10 :])
+    assert ready.stat().st_mtime == 1000, "the oldest is dropped first, so it keeps its age"
+    assert ready.stat().st_mode & 0o777 == 0o600
+    assert ledger.dropped == {"invalid": 1}
+    assert ledger.delivered == acknowledged * 10
+
+
+def test_drops_are_counted_once_however_often_a_file_is_read(data: Path, spool_events: Any) -> None:
+    records = spool_events(10)
+    spool(data, "bad", b"rubbish\n" * 3 + other(records[0]) + b"\n" + b"rubbish\n" * 4)
+    assert run(data, Counting(Unreachable("gone", 90), Unreachable("gone", 90))).dropped == {}
+    for _ in range(3):
+        change_ledger(data, lambda ledger: Ledger(dropped=ledger.dropped))
+        ledger = run(data, Counting())
+    assert ledger.dropped == {"invalid": 7}
+
+
+def test_a_clock_that_was_a_year_ahead_does_not_keep_it_quiet(
+    data: Path, spool_events: Any
+) -> None:
+    spool_events(10)
+    change_ledger(data, lambda _: Ledger(not_before=int(time.time()) + 365 * 86_400))
+    assert run(data, Counting()).delivered == 10
+
+
+def test_a_file_that_somebody_holds_is_left_to_the_next_one(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    """And is not waited for."""
+    from dev_analytics.delivery.backlog import holding
+
+    records = spool_events(10)
+    spool(data, "held", other(records[0]) + b"\n")
+    destination = Counting()
+    with holding(data / "spool" / "held.jsonl"):
+        run(data, destination)
+        assert sorted(destination.records) == sorted(records)
+    run(data, destination)
+    assert len(destination.records) == 11
+    assert waiting() == []
+
+
+def test_two_at_once_are_one(posthog: FakePostHog, spool_events: Any, start_sender: Any) -> None:
+    spool_events(10)
+    posthog.answer(hang)
+    first = start_sender(posthog.url)
+    assert posthog.arrived.wait(60)
+    assert start_sender(posthog.url).wait(60) == 0
+    assert len(posthog.requests) == 1
+    posthog.released.set()
+    assert first.wait(60) == 0
+    assert [len(events) for events in posthog.stored.values()] == [1] * 10
+
+
+def test_the_log_holds_nothing_of_any_event(
+    posthog: FakePostHog, data: Path, spool_events: Any
+) -> None:
+    records = spool_events(1200)
+    posthog.answer(status(503), status(400), ok, status(429, Retry_After="0"), ok, status(401))
+    run(data, PostHog(KEY, posthog.url))
+    log = (data / "sender.log").read_text("ascii")
+    line = re.compile(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 "
+        r"(\d+ delivered|the server answered \d{3}|1 put aside, the server answered \d{3})"
+    )
+    assert len(log.splitlines()) == 5
+    assert all(line.fullmatch(one) for one in log.splitlines())
+    assert json.loads(records[0])["distinct_id"] not in log
+    assert (data / "sender.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_log_and_quarantine_stay_bounded(data: Path) -> None:
+    data.mkdir()
+    notes = Notes(data)
+    for number in range(3000):
+        notes.put_aside(b"x" * 1000, f"the server answered {number}")
+        assert (data / "sender.log").stat().st_size <= LOG_BYTES
+        assert (data / "quarantine").stat().st_size <= QUARANTINE_BYTES
+    assert b"answered 2999" in (data / "sender.log").read_bytes()
+
+
+def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events: Any) -> None:
+    """Here the package is damaged: the sender cannot be what it should be."""
+    spool_events(10)
+    for code, failure in (
+        ("raise ImportError", "posthog is not installed"),
+        ("1 / 0", "the sender failed (ZeroDivisionError)"),
+    ):
+        program = (
+            "import sys, types\n"
+            "class Broken:\n"
+            "    def find_spec(self, name, *_):\n"
+            f"        if name == 'posthog': {code}\n"
+            "sys.meta_path.insert(0, Broken())\n"
+            "from dev_analytics.delivery.sender import main; main()"
+        )
+        arguments = [str(data), "--most-days=30", f"--project-key={KEY}", f"--host={posthog.url}"]
+        subprocess.run([sys.executable, "-c", program, *arguments], check=True)
+        assert read_ledger(data).failure == failure
+    assert posthog.requests == []
+
+
+MEMORY = """
+import sys
+from dev_analytics.delivery.sender import main
+main(sys.argv[1:])
+with open("/proc/self/status") as status:
+    print(*(line.split()[1] for line in status if line.startswith("VmHWM")))
+"""
+
+
+def peak(data: Path, url: str) -> int:
+    """Give the most memory, in KiB, that a sender takes for what waits."""
+    arguments = [str(data), "--most-days=30", f"--project-key={KEY}", f"--host={url}"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", MEMORY, *arguments], capture_output=True, check=True
+    )
+    return int(done.stdout)
+
+
+def fill(data: Path, record: bytes, number: int) -> None:
+    """Let so many records wait, in files as large as a process makes them."""
+    head, tail = record.split(json.loads(record)["uuid"].encode(), 1)
+    for first in range(0, number, 10_000):
+        lines = (
+            head + b"%08x-0000-4000-8000-%012x" % (first, count) + tail + b"\n"
+            for count in range(min(10_000, number))
+        )
+        spool(data, f"{first:08}", b"".join(lines))
+
+
+def test_memory_stays_flat_with_the_backlog(data: Path, spool_events: Any) -> None:
+    from fake_posthog import Handler
+
+    class Quick(Handler):
+        """Takes all and looks at nothing."""
+
+        def do_POST(self) -> None:  # noqa: N802
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.reply(200, b'{"status": 1}')
+
+    server = FakePostHog()
+    server.RequestHandlerClass = Quick
+    record = spool_events(2)[1]
+    found = {}
+    for number in (10_000, int(os.environ.get("MOST_RECORDS", "300000"))):
+        fill(data, record, number)
+        found[number] = peak(data, server.url)
+        assert read_ledger(data).delivered >= number
+    server.close()
+    small, large = found.values()
+    print(f"peak memory in KiB: {found}")
+    assert large / small < 1.1

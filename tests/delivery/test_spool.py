@@ -1,0 +1,373 @@
+"""The spool's writer: one file for each process, one ``write`` for each record, purged at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.backlog import LIVE, Backlog, holding, lines
+from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
+from dev_analytics.drops import Drop, DropLedger
+
+Until = Callable[[Callable[[], bool]], None]
+
+USER = "5c1b0b3e-0000-4000-8000-000000000000"
+
+
+class Started(Launcher):
+    """A launcher that counts instead of starting a process."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, DropLedger(), Delivery())
+        self.times = 0
+
+    def start(self) -> None:
+        self.times += 1
+
+    start_at_exit = start
+
+
+@pytest.fixture
+def launcher(data: Path) -> Started:
+    return Started(data)
+
+
+@pytest.fixture
+def spool(data: Path, launcher: Started) -> Iterator[Spool]:
+    spool = Spool(data, launcher)
+    yield spool
+    spool.purge()
+
+
+def due(launcher: Started, seconds: float) -> None:
+    launcher.delivery = Delivery(flush_seconds=seconds)
+
+
+def names(data: Path) -> list[str]:
+    return [file.name for file in Backlog(data).files()]
+
+
+def waiting(data: Path) -> list[bytes]:
+    return list(Backlog(data).records())
+
+
+def test_a_record_is_on_disk_when_accept_returns(data: Path, spool: Spool) -> None:
+    spool.accept(b"one", USER)
+    spool.accept(b"two", USER)
+    (file,) = Backlog(data).files()
+    assert file.read_bytes() == b"one\ntwo\n"
+    assert file.name.endswith(LIVE)
+
+
+def test_folder_and_file_are_the_user_s_alone_whatever_the_umask(data: Path, spool: Spool) -> None:
+    before = os.umask(0)
+    try:
+        spool.accept(b"one", USER)
+    finally:
+        os.umask(before)
+    (file,) = Backlog(data).files()
+    assert stat.S_IMODE(data.joinpath("spool").stat().st_mode) == 0o700
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from dev_analytics.delivery.spool import Spool
+from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.drops import DropLedger
+data = Path(sys.argv[1])
+spool = Spool(data, Launcher(data, DropLedger(), Delivery()))
+spool.accept(b"first", "user")
+import os
+seen = []
+write, sys_open = os.write, os.open
+os.write = lambda descriptor, content: seen.append(bytes(content)) or write(descriptor, content)
+opened = []
+sys.addaudithook(lambda name, of: opened.append(of) if name == "open" else None)
+for number in range(100):
+    spool.accept(b"record %d" % number, "user")
+assert seen == [b"record %d\\n" % number for number in range(100)], seen
+assert opened == [], opened
+import fcntl
+flags = fcntl.fcntl(spool._file.descriptor, fcntl.F_GETFL)
+assert flags & os.O_APPEND
+assert not os.get_inheritable(spool._file.descriptor)
+loaded = {"sqlite3", "mmap", "filelock", "posthog", "requests", "socket", "ssl"} & set(sys.modules)
+print(sorted(loaded))
+"""
+
+
+def test_a_record_is_one_write_to_an_open_file_and_needs_no_database(data: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WRITES, data], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_kernel_maps_no_file_of_the_data_directory(kernel: Any, data: Path) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    running = kernel()
+    running.run("%load_ext dev_analytics")
+    running.run("1 / 0")
+    assert waiting(data)
+    process = Path(f"/proc/{running.manager.provisioner.pid}")
+    assert str(data) not in (process / "maps").read_text()
+    held = [str(one.readlink()) for one in (process / "fd").iterdir()]
+    assert [one for one in held if one.startswith(str(data))] == [str(Backlog(data).files()[0])]
+    shown = running.run("import sys; print({'posthog', 'requests', 'httpx'} & set(sys.modules))")
+    assert shown.text == "set()\n"
+
+
+def test_each_process_writes_a_file_of_its_own(data: Path) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    code = """
+from dev_analytics import get_analytics
+get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert len(names(data)) == len(waiting(data)) == 3
+
+
+def test_a_forked_child_writes_its_own_file_and_lets_go_of_its_parent_s(
+    data: Path, spool: Spool
+) -> None:
+    spool.accept(b"parent", USER)
+    (file,) = Backlog(data).files()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            spool.after_fork()
+            held = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
+            spool.accept(b"child", USER)
+            os.write(writing, b"let go" if str(file) not in held else b"kept")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with open(reading, "rb") as answer:
+        assert answer.read() == b"let go"
+    spool.accept(b"parent again", USER)
+    assert file.read_bytes() == b"parent\nparent again\n"
+    assert sorted(waiting(data)) == [b"child", b"parent", b"parent again"]
+
+
+def test_a_torn_last_line_and_an_empty_one_are_no_records(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"whole\n\nlast whole\ntor")
+    assert list(lines(tmp_path / "file")) == [b"whole", b"last whole"]
+
+
+def test_a_live_file_is_its_writer_s_alone(data: Path, spool: Spool) -> None:
+    spool.accept(b"one", USER)
+    (file,) = Backlog(data).files()
+    assert Backlog(data).ready() == []
+    with holding(file) as held:
+        assert not held
+    assert Backlog(data).files() == [file]
+
+
+def test_nothing_is_due_before_its_time(data: Path, spool: Spool, launcher: Started) -> None:
+    due(launcher, 3600)
+    for _ in range(10):
+        spool.accept(b"record", USER)
+    assert launcher.times == 0
+    assert Backlog(data).ready() == []
+
+
+def test_after_its_time_a_file_is_the_sender_s(data: Path, spool: Spool, launcher: Started) -> None:
+    due(launcher, 0)
+    spool.accept(b"record", USER)
+    assert launcher.times == 1
+    (file,) = Backlog(data).ready()
+    assert file.read_bytes() == b"record\n"
+    with holding(file) as held:
+        assert held, "the writer still has the lock"
+
+
+def test_no_second_small_file_is_handed_over_while_the_first_waits(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    due(launcher, 0)
+    for number in range(10):
+        spool.accept(b"record %d" % number, USER)
+    assert len(Backlog(data).ready()) == 1
+    assert len(names(data)) == 2
+    assert launcher.times == 10
+    Backlog(data).ready()[0].unlink()
+    spool.accept(b"one more", USER)
+    (file,) = Backlog(data).ready()
+    assert file.read_bytes().count(b"\n") == 10
+
+
+def test_large_files_are_handed_over_one_after_the_other(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    due(launcher, 3600)
+    record = b"x" * (LARGEST_BYTES // 4)
+    for _ in range(13):
+        spool.accept(record, USER)
+    assert len(Backlog(data).ready()) == 3
+    assert len(waiting(data)) == 13
+    assert launcher.times == 0
+
+
+def test_the_end_hands_over_what_is_left_and_starts_a_sender(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    due(launcher, 3600)
+    spool.accept(b"record", USER)
+    spool.close(at_exit=True)
+    assert launcher.times == 1
+    assert len(Backlog(data).ready()) == 1
+
+
+def test_the_end_of_a_process_that_has_nothing_starts_no_sender(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    spool.close(at_exit=True)
+    assert launcher.times == 0
+    assert not data.exists()
+
+
+def test_a_new_process_sees_to_what_an_earlier_one_left(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    spool.resume()
+    assert launcher.times == 0
+    spool.accept(b"record", USER)
+    Spool(data, launcher).resume()
+    assert launcher.times == 1
+
+
+def test_what_the_sender_may_not_open_or_lock_is_not_offered_to_it(data: Path) -> None:
+    """Otherwise it would try again without end."""
+    (data / "spool" / "folder.jsonl").mkdir(parents=True)
+    held, free = data / "spool" / "held.jsonl", data / "spool" / "free.jsonl"
+    held.write_bytes(b"record\n")
+    free.write_bytes(b"record\n")
+    with holding(held):
+        assert Backlog(data).ready() == [free]
+    assert set(Backlog(data).ready()) == {free, held}
+
+
+def test_trimming_drops_the_oldest_first(data: Path) -> None:
+    (data / "spool").mkdir(parents=True)
+    for number, age in enumerate((500, 400, 300, 200, 100)):
+        file = data / "spool" / f"{number * 7 % 5}.jsonl"
+        file.write_bytes(b"%d\n" % age * 3)
+        os.utime(file, (1e9 - age, 1e9 - age))
+    assert Backlog(data).trim(40) == 6
+    assert waiting(data) == [b"300"] * 3 + [b"200"] * 3 + [b"100"] * 3
+    assert Backlog(data).trim(40) == 0
+    assert Backlog(data).trim(0) == 9
+    assert waiting(data) == []
+
+
+def test_trimming_takes_no_file_that_is_written_or_sent(data: Path, spool: Spool) -> None:
+    spool.accept(b"live", USER)
+    sent = data / "spool" / "sent.jsonl"
+    sent.write_bytes(b"sent\n")
+    with holding(sent):
+        assert Backlog(data).trim(0) == 0
+    assert Backlog(data).trim(0) == 1
+    assert waiting(data) == [b"live"]
+
+
+def test_what_was_trimmed_is_counted_and_stays_counted(data: Path, until: Until) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    (data / "spool").mkdir()
+    (data / "spool" / "old.jsonl").write_bytes(b'{"old": 1}\n' * 20_000)
+    analytics = Analytics(data)
+    analytics.launcher.delivery = Delivery(most_mib=0.1)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.sink.close(at_exit=True)
+    assert analytics.drops.counts == {Drop.SPOOL_FULL: 20_000}
+    until(lambda: read_ledger(data).delivered == 1)
+    assert read_ledger(data).dropped == {"spool full": 20_000}
+
+
+def test_another_identifier_begins_another_file_and_the_old_records_are_gone(
+    data: Path, spool: Spool
+) -> None:
+    spool.accept(b"old", USER)
+    before = names(data)
+    spool.accept(b"new", USER.replace("5", "6"))
+    assert waiting(data) == [b"new"]
+    assert names(data) != before
+
+
+def test_what_is_purged_is_closed_and_gone(data: Path, spool: Spool, launcher: Started) -> None:
+    spool.accept(b"record", USER)
+    spool.purge()
+    assert list((data / "spool").iterdir()) == []
+    spool.close(at_exit=True)
+    assert launcher.times == 0
+
+
+def deleted_but_open(process: int) -> list[str]:
+    held = [str(one.readlink()) for one in Path(f"/proc/{process}/fd").iterdir()]
+    return [one for one in held if one.endswith("(deleted)") and "spool" in one]
+
+
+def test_an_opt_out_purges_every_running_kernel_at_its_next_event(
+    kernel: Any, data: Path, everything: Callable[[Path], bytes]
+) -> None:
+    user_id = ConsentStore(data).agree(NOTICE, date.today()).user_id
+    assert user_id is not None
+    kernels = [kernel(), kernel()]
+    for each in kernels:
+        each.run("%load_ext dev_analytics")
+        each.run("1")
+    assert len(names(data)) == 2
+    assert user_id.encode() in everything(data)
+    kernels[0].run("%dev_analytics disable", answers=("y",))
+    assert names(data) == []
+    assert user_id.encode() not in everything(data)
+    for each in kernels:
+        each.run("2")
+        each.run("3")
+        assert deleted_but_open(each.manager.provisioner.pid) == []
+        each.stop()
+    assert names(data) == []
+    assert user_id.encode() not in everything(data)
+    assert not (data / "archive.sqlite").exists()
+
+
+def test_after_a_reset_a_new_yes_has_a_new_file_and_the_old_records_never_go_out(
+    kernel: Any, data: Path, until: Until
+) -> None:
+    store = ConsentStore(data)
+    old = store.agree(NOTICE, date.today()).user_id
+    running = kernel()
+    running.run("%load_ext dev_analytics")
+    assert waiting(data)
+    before = names(data)
+    store.reset()
+    new = store.agree(NOTICE, date.today()).user_id
+    assert new != old
+    running.run("'first of the new'")
+    assert {json.loads(record)["distinct_id"] for record in waiting(data)} == {new}
+    assert names(data) != before
+    assert deleted_but_open(running.manager.provisioner.pid) == []
+    # What a file of the old identifier would hold is dropped by the sender too.
+    (data / "spool" / "late.jsonl").write_bytes(
+        waiting(data)[0].replace(str(new).encode(), str(old).encode()) + b"\n"
+    )
+    running.stop()
+    until(lambda: read_ledger(data).delivered > 0 and not names(data))
+    assert read_ledger(data).dropped == {"consent withdrawn": 1}
+    assert str(old).encode() not in (data / "archive.sqlite").read_bytes()

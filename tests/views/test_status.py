@@ -1,0 +1,78 @@
+"""The status of delivery in plain words: what waits, what went, what failed, what was dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.delivery.ledger import change_ledger, read_ledger
+from dev_analytics.drops import Drop
+from dev_analytics.views.status import status_rows
+
+
+def rows(analytics: Analytics) -> dict[str, str]:
+    return status_rows(analytics, analytics.gate.decision(can_answer=True))
+
+
+def agreed(data: Path) -> Analytics:
+    analytics = Analytics(data)
+    analytics.gate.store.agree(1, date.today())
+    return analytics
+
+
+def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None]) -> None:
+    analytics = agreed(data)
+    analytics.event("command_run", command="log")
+    assert rows(analytics)["waiting"] == "1"
+    analytics.sink.close(at_exit=False)
+    until(lambda: read_ledger(data).delivered == 1)
+    until(lambda: not Backlog(data).files())
+    shown = rows(analytics)
+    assert shown["waiting"] == "nothing"
+    assert shown["delivered"] == (
+        f"1, last at {read_ledger(data).delivered_at}; records go to the archive on this machine"
+    )
+
+
+def test_the_last_failure_in_plain_words(data: Path) -> None:
+    analytics = agreed(data)
+    analytics.launcher.delivery = Delivery(project_key="phc_of_a_test")
+    assert "last failure" not in rows(analytics)
+    change_ledger(
+        data,
+        lambda ledger: replace(
+            ledger, failure="the server answered 503", failed_at="2026-11-22T10:00:00+00:00"
+        ),
+    )
+    shown = rows(analytics)
+    assert shown["last failure"] == "2026-11-22T10:00:00+00:00: the server answered 503"
+    assert shown["delivered"] == "nothing yet; records go to PostHog"
+
+
+def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
+    data: Path, until: Callable[..., None]
+) -> None:
+    analytics = agreed(data)
+    change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 2, "invalid": 1}))
+    analytics.event("cell_executed", secret=1)
+    analytics.drops.count(Drop.DISK_ERROR, 5)
+    assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
+    analytics.event("command_run", command="log")
+    analytics.sink.close(at_exit=False)
+    until(lambda: not analytics.drops.unstored())
+    assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
+    later = Analytics(data)
+    assert rows(later)["dropped"] == "5 disk error, 2 expired, 2 invalid", "it survives restarts"
+
+
+def test_records_wait_where_no_sender_can_be_started(data: Path) -> None:
+    analytics = agreed(data)
+    analytics.event("command_run", command="log")
+    analytics.launcher.failure = "Permission denied"
+    assert rows(analytics)["waiting"] == "1, as no sender could be started: Permission denied"
