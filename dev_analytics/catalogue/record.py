@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -101,17 +100,17 @@ def iso(seconds: int) -> str:
 
 def uuid4() -> str:
     """Make a random UUID4 (RFC 9562) as text, in a third of the time that ``uuid`` takes."""
-    digits = os.urandom(16).hex()
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
-        f"{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
-    )
+    return _uuid(os.urandom(16).hex(), 4)
 
 
 def new_session_id(seconds: int) -> str:
     """Make a UUID7 (RFC 9562) whose time is `seconds`, no finer than the time of the records."""
-    random = int.from_bytes(os.urandom(10))
-    value = (seconds * 1000 << 80) | random
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(0x3 << 62) | 2 << 62
-    return str(uuid.UUID(int=value))
+    return _uuid(f"{seconds * 1000:012x}{os.urandom(10).hex()}", 7)
+
+
+def _uuid(digits: str, version: int) -> str:
+    """Write 32 hexadecimal digits as a UUID of `version`."""
+    return (
+        f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-"
+        f"{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
+    )

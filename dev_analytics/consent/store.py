@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -130,6 +129,8 @@ class ConsentStore:
         """
 
         def yes(before: Consent) -> Consent:
+            import uuid
+
             return replace(
                 before,
                 user_id=before.user_id or str(uuid.uuid4()),
