@@ -13,7 +13,7 @@ from msgspec import json
 from dev_analytics.consent.store import ConsentStore
 
 CELLS = """
-import sys; print("out"); print("err", file=sys.stderr); 40 + 2
+import sys; print("out", flush=True); print("err", file=sys.stderr, flush=True); 40 + 2
 ---
 from IPython.display import display
 display("shown"); {"key": [1, 2]}
