@@ -149,8 +149,8 @@ class Analytics:
         finally:
             _edit_format.reset(token)
 
-    def log_to(self, file: Path) -> None:
-        """Append every record from now on to `file`, whether or not any is sent.
+    def log_to(self, file: Path) -> Path:
+        """Append every record from now on to `file`, sent or not, and give its whole path.
 
         Raises
         ------
@@ -160,6 +160,7 @@ class Analytics:
         log = LineFile(file.expanduser().absolute())
         self.stop_log()
         self.log = log
+        return log.path
 
     def stop_log(self) -> None:
         """End the event log."""

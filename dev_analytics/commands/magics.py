@@ -97,10 +97,10 @@ class DevAnalyticsMagics(Magics):
                 return "No event log." if log is None else f"The event log {log.path} has ended."
             case [file] if not file.startswith("--"):
                 try:
-                    analytics.log_to(Path(file))
+                    path = analytics.log_to(Path(file))
                 except (OSError, ValueError, RuntimeError) as error:
                     raise UsageError(f"%{NAME} log: {no_log(file, error)}") from None
-                return f"Every event is appended to {analytics.log.path}."  # type: ignore[union-attr]
+                return f"Every event is appended to {path}."
         raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
 
     def _preview(self, rest: list[str]) -> str:
