@@ -43,3 +43,14 @@ def __getattr__(name: str) -> Any:
 
         return getattr(analytics, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "dev_analytics"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    """Load the extension of a Jupyter server: what the server calls at its start."""
+    from dev_analytics.server import load
+
+    load(app)

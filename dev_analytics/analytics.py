@@ -182,10 +182,10 @@ class Analytics:
                 return
         if event is LLMRequest:
             properties.setdefault("edit_format", _edit_format.get())
-        accepted = accept(event, properties, consent.notice if collecting else NOTICE)
         if collecting and event.since > consent.notice:
             self.drops.count(Drop.WITHHELD)
             collecting = False
+        accepted = accept(event, properties, consent.notice if collecting else self.gate.notice)
         record = encode(
             make_record(
                 event,

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from dev_analytics.analytics import Analytics, get_analytics
+from dev_analytics.catalogue.meanings import added_since
 from dev_analytics.commands.magics import no_log, register_magics, unregister_magics
 from dev_analytics.config import DevAnalytics, load_settings
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
-from dev_analytics.drops import DropLedger
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.launch import launch
-from dev_analytics.observers.quiet import quiet
 from dev_analytics.observers.threads import Threads
+from dev_analytics.views.kinds import kinds_html
 
 _UNLOADED: Final = Switch(False, "%unload_ext")
 _sessions: Final[list[Session]] = []
@@ -41,31 +41,32 @@ class Session:
 
     def __init__(self, shell: Any, analytics: Analytics) -> None:
         self.shell = shell
-        self.drops: DropLedger = analytics.drops
         self._analytics = analytics
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
         self._threads = Threads(analytics)
-        self._asking = Asking(analytics.gate, shell)
+        self._asking = Asking(
+            analytics.gate,
+            shell,
+            analytics.drops,
+            news=added_since,
+            records=lambda: kinds_html(analytics),
+        )
         self._process = os.getpid()
         self._started = time.monotonic()
-        self._after_cell = self._ask_after_cell
 
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal."""
         analytics, shell = self._analytics, self.shell
         if self._settings.log:
             self._log(self._settings.log)
-        register_magics(shell, analytics)
+        register_magics(shell, analytics, self._asking)
         shell.configurables.append(self._settings)
         self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
         self._cells.register()
         self._threads.register()
         atexit.register(self._at_exit)
-        if hasattr(shell, "kernel"):
-            shell.events.register("post_run_cell", self._after_cell)
-        else:
-            self._asking.at_load()
+        self._asking.start()
         if analytics.gate.now()[0].collecting:
             analytics.sink.resume()
         analytics.event("launched", **launch(shell, os.environ))
@@ -74,7 +75,7 @@ class Session:
         """End, and leave nothing behind in the shell."""
         self._exited("unloaded", at_exit=False)
         atexit.unregister(self._at_exit)
-        self._stop_asking()
+        self._asking.stop()
         self._threads.unregister()
         self._cells.unregister()
         self._settings.unobserve_all()
@@ -119,20 +120,9 @@ class Session:
         except (OSError, ValueError, RuntimeError) as error:
             _say(f"no event log, {no_log(file, error)}")
 
-    @quiet
-    def _ask_after_cell(self, result: Any) -> None:
-        """Ask a notebook's user after the first real cell, the one that loads the extension too."""
-        info = None if result is None else result.info
-        real = info is not None and info.store_history and info.raw_cell.strip()
-        if real and self._asking.after_cell():
-            self._stop_asking()
-
-    def _stop_asking(self) -> None:
-        if self._after_cell in self.shell.events.callbacks["post_run_cell"]:
-            self.shell.events.unregister("post_run_cell", self._after_cell)
-
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
+            self._asking.stop()
             self._exited("end of process", at_exit=True)
 
     def _exited(self, reason: str, *, at_exit: bool) -> None:

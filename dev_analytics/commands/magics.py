@@ -14,8 +14,8 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.views.preview import preview
-from dev_analytics.views.status import status
+from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
+from dev_analytics.views.status import status, status_html
 
 NAME: Final = "dev_analytics"
 WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "reset")
@@ -27,10 +27,10 @@ _KEYS: Final = (NAME, f"%{NAME}")
 class DevAnalyticsMagics(Magics):
     """The magic ``%dev_analytics``."""
 
-    def __init__(self, shell: Any, analytics: Analytics) -> None:
+    def __init__(self, shell: Any, analytics: Analytics, asking: Asking) -> None:
         super().__init__(shell)
         self._analytics = analytics
-        self._asking = Asking(analytics.gate, shell)
+        self._asking = asking
 
     @line_magic
     def dev_analytics(self, line: str) -> None:
@@ -66,12 +66,17 @@ class DevAnalyticsMagics(Magics):
         command: Callable[[list[str]], str] = getattr(self, f"_{word}")
         text = command(rest)
         self._analytics.event("command_run", command=word)
-        print(text)
+        if text:
+            print(text)
 
     def _status(self, rest: list[str]) -> str:
         _no_more("status", rest)
         present = presence(self.shell) is not Presence.NOBODY
-        return status(self._analytics, self._analytics.gate.decision(can_answer=present))
+        analytics = self._analytics
+        decision = analytics.gate.decision(can_answer=present)
+        return self._view(
+            lambda: status(analytics, decision), lambda: status_html(analytics, decision)
+        )
 
     def _on(self, rest: list[str]) -> str:
         _no_more("on", rest)
@@ -105,7 +110,10 @@ class DevAnalyticsMagics(Magics):
 
     def _preview(self, rest: list[str]) -> str:
         _no_more("preview", rest)
-        return preview(self._analytics)
+        analytics = self._analytics
+        # A notebook saves what it shows.
+        most = MOST_SHOWN if hasattr(self.shell, "kernel") else None
+        return self._view(lambda: preview(analytics, most), lambda: preview_html(analytics))
 
     def _reset(self, rest: list[str]) -> str:
         if rest != ["--yes"]:
@@ -122,6 +130,14 @@ class DevAnalyticsMagics(Magics):
             "Nothing is collected until you agree again."
         )
 
+    def _view(self, text: Callable[[], str], html: Callable[[], str]) -> str:
+        """Show a view where there can be HTML, or give it as text."""
+        shell: Any = self.shell
+        if not hasattr(shell, "kernel"):
+            return text()
+        shell.display_pub.publish({"text/plain": text(), "text/html": html()})
+        return ""
+
     def _confirmed(self) -> bool:
         nobody = f"%{NAME} reset asks first, and nobody can answer here: add --yes"
         if presence(self.shell) is Presence.NOBODY:
@@ -135,9 +151,9 @@ class DevAnalyticsMagics(Magics):
             return False
 
 
-def register_magics(shell: Any, analytics: Analytics) -> None:
+def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
     """Give `shell` the magic and its completion."""
-    shell.register_magics(DevAnalyticsMagics(shell, analytics))
+    shell.register_magics(DevAnalyticsMagics(shell, analytics, asking))
     for key in _KEYS:
         shell.set_hook("complete_command", _complete, str_key=key)
 

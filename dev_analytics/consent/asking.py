@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dev_analytics.consent.decision import Decision, Rule, Switch
+from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.presence import Presence, presence
+from dev_analytics.consent.notebook import NotebookQuestion, after_reply
+from dev_analytics.consent.output import Output
+from dev_analytics.consent.presence import Presence, presence, request
 from dev_analytics.consent.prompt import ask
-from dev_analytics.consent.question import DISABLED, NO_ANSWER, NOTICE, ON, Answer
+from dev_analytics.consent.question import (
+    DISABLED,
+    FIRST,
+    KEPT,
+    ON,
+    WAY_BACK,
+    Answer,
+    Question,
+    newer,
+)
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.drops import DropLedger
+from dev_analytics.quiet import quiet
 
 
 class Asking:
@@ -21,53 +36,136 @@ class Asking:
         Where the answer goes.
     shell
         The InteractiveShell.
+    drops
+        Where failures are counted.
+    news
+        Gives what the catalogue adds to an older notice, a line each.
+    records
+        Gives what would be sent, as HTML.
     """
 
-    def __init__(self, gate: Gate, shell: Any) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        shell: Any,
+        drops: DropLedger,
+        *,
+        news: Callable[[int], Sequence[str]],
+        records: Callable[[], str],
+    ) -> None:
+        self.drops = drops
         self._gate = gate
         self._shell = shell
+        self._news = news
+        self._records = records
+        self._open: NotebookQuestion | None = None
+        # IPython unregisters by comparison, so the very same object is kept.
+        self._callback = self._after_cell
 
-    def at_load(self) -> None:
+    def start(self) -> None:
         """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell."""
-        if presence(self._shell) is Presence.TERMINAL and self._claim():
-            print(self._ask())
+        if hasattr(self._shell, "kernel"):
+            self._follow_cells()
+        elif presence(self._shell) is Presence.TERMINAL and self._claim():
+            print(self._prompt())
 
-    def after_cell(self) -> bool:
-        """Show a notebook's user how to answer, if the rules say so.
-
-        Returns
-        -------
-        bool
-            This was settled: the notice is shown, or will not be for this session.
-        """
-        if presence(self._shell) is not Presence.KERNEL:
-            return False
-        if self._claim():
-            self._shell.display_pub.publish({"text/plain": NOTICE})
-        return True
+    def stop(self) -> None:
+        """Ask no more; a question that is open is taken back."""
+        self._leave_cells()
+        self._close(self._question().unanswered)
 
     def on(self) -> str:
-        """Switch the session on, ask if nobody answered yet, and give what then holds, in words."""
+        """Switch the session on, ask whoever can answer, and give what then holds, in words.
+
+        A dialog says it itself, so that there is nothing to say here.
+        """
         self._gate.switch = Switch(True, "%dev_analytics on", explicit=True)
-        present = presence(self._shell) is not Presence.NOBODY
-        decision = self._gate.decision(can_answer=present)
-        if decision.ask and not decision.collecting:
+        present = presence(self._shell)
+        can_answer = present is not Presence.NOBODY
+        decision = self._gate.decision(can_answer=can_answer)
+        if decision.ask:
             try:
                 if self._gate.claim_question():
-                    return self._ask()
+                    if present is Presence.NOTEBOOK and self._show(request(self._shell)):
+                        return ""
+                    return self._prompt()
             except ConsentStoreError as error:
-                return f"Analytics stay off: the consent store cannot be used: {error}."
-            decision = self._gate.decision(can_answer=present)
-        return ON if decision.collecting else stays_off(decision)
+                if not decision.collecting:
+                    return f"Analytics stay off: the consent store cannot be used: {error}."
+            decision = self._gate.decision(can_answer=can_answer)
+        return _holds(decision)
 
     def off(self) -> str:
         """Switch the session off, and say so."""
         self._gate.switch = Switch(False, "%dev_analytics off", explicit=True)
-        return "Analytics are off for this session. %dev_analytics on switches them on again."
+        text = "Analytics are off for this session. %dev_analytics on switches them on again."
+        self._close(text)
+        return text
 
     def disable(self) -> str:
         """Opt out for ever, and give what then holds, in words."""
-        return self._store(Answer.NO)
+        text = self._store(Answer.NO)
+        self._close(text)
+        return text
+
+    @quiet
+    def _after_cell(self, result: Any) -> None:
+        """Look at the end of a cell: the first real one asks, those after it follow the dialog.
+
+        The first may be the one that loads the extension.
+        """
+        info = None if result is None else result.info
+        if info is None or not info.store_history or not info.raw_cell.strip():
+            return
+        if self._open is None:
+            self._first_cell()
+        elif self._open.ended:
+            self._leave_cells()
+        else:
+            self._open.after_cell(request(self._shell))
+
+    def _first_cell(self) -> None:
+        present = presence(self._shell)
+        if present is Presence.NOBODY:
+            return
+        self._leave_cells()
+        if not self._gate.may_ask():
+            return
+        if present is Presence.NOTEBOOK:
+            running = request(self._shell)
+            after_reply(lambda: self._ask_below(running))
+        elif self._claim():
+            self._shell.display_pub.publish({"text/plain": self._question().notice})
+
+    @quiet
+    def _ask_below(self, running: Any) -> None:
+        if self._claim() and not self._show(running):
+            Output(self._shell, running).show({"text/plain": self._question().notice})
+
+    def _show(self, running: Any) -> bool:
+        """Show the question below the cell of `running`; False where there are no widgets."""
+        question = self._question()
+        self._close(question.unanswered)
+        try:
+            self._open = NotebookQuestion(
+                self._shell,
+                self._gate,
+                self.drops,
+                make=lambda: Dialog(question, self._store, self._records),
+                unanswered=question.unanswered,
+                holds=lambda: _holds(self._gate.now()[0]),
+            )
+        except ImportError:
+            return False
+        self._open.open(running)
+        self._follow_cells()
+        return True
+
+    def _question(self) -> Question:
+        consent = self._gate.store.read()
+        if consent.user_id is None:
+            return FIRST
+        return newer(self._news(consent.notice), consent.answered_on)
 
     def _claim(self) -> bool:
         try:
@@ -75,33 +173,54 @@ class Asking:
         except ConsentStoreError:
             return False
 
-    def _ask(self) -> str:
+    def _prompt(self) -> str:
         # input() is looked up now: a kernel puts its own in place of the built-in one.
-        return self._store(ask(input, print))
+        question = self._question()
+        answer = ask(question, input, print)
+        return question.unanswered if answer is Answer.NONE else self._store(answer)
 
     def _store(self, answer: Answer) -> str:
+        """Store an answer, and give what then holds, in words."""
         try:
             self._gate.answer(answer)
         except ConsentStoreError as error:
-            self._gate.switch = Switch(False, "an answer that could not be stored")
-            return (
-                f"Your answer could not be stored: {error}. Analytics are off for this session; "
-                "set DO_NOT_TRACK=1 to keep them off everywhere."
-                if answer is Answer.NO
-                else f"Analytics stay off: your answer could not be stored: {error}."
-            )
-        if answer is Answer.NONE:
-            return NO_ANSWER
+            return self._not_stored(answer, error)
+        if answer is Answer.KEEP:
+            return KEPT
         if answer is Answer.NO:
-            return DISABLED
-        decision, _ = self._gate.now()
-        return ON if decision.collecting else stays_off(decision)
+            return f"{DISABLED} {WAY_BACK}"
+        return _holds(self._gate.now()[0])
+
+    def _not_stored(self, answer: Answer, error: ConsentStoreError) -> str:
+        if answer is Answer.KEEP:
+            return f"{KEPT} That could not be stored, so you will be asked again: {error}."
+        self._gate.switch = Switch(False, "an answer that could not be stored")
+        if answer is Answer.YES:
+            return f"Analytics stay off: your answer could not be stored: {error}."
+        return (
+            f"Your answer could not be stored: {error}. Analytics are off for this session; "
+            "set DO_NOT_TRACK=1 to keep them off everywhere."
+        )
+
+    def _close(self, text: str) -> None:
+        if self._open is not None:
+            self._open.close(text)
+
+    def _follow_cells(self) -> None:
+        if self._callback not in self._shell.events.callbacks["post_run_cell"]:
+            self._shell.events.register("post_run_cell", self._callback)
+
+    def _leave_cells(self) -> None:
+        if self._callback in self._shell.events.callbacks["post_run_cell"]:
+            self._shell.events.unregister("post_run_cell", self._callback)
 
 
-def stays_off(decision: Decision) -> str:
-    """Say why analytics stay off, and what would change it."""
+def _holds(decision: Decision) -> str:
+    """Say what holds after an answer, and what would change it."""
+    if decision.collecting:
+        return ON
     way_back = {
-        Rule.OPTED_OUT: " Only %dev_analytics reset leads back.",
+        Rule.OPTED_OUT: f" {WAY_BACK}",
         Rule.UNREADABLE: " %dev_analytics reset makes a new one.",
     }.get(decision.rule, "")
     return f"Analytics stay off: {decision.reason}.{way_back}"

@@ -44,6 +44,8 @@ class Consent(Struct, frozen=True):
         The random UUID4; there is one exactly if the user agreed.
     notice
         The catalogue version that the user agreed to; 0 before that.
+    kept_notice
+        The newer version whose additions the user did not want; 0 if there is none.
     answered_on, asked_on
         The days of the answer and of the last question.
     draw
@@ -54,6 +56,7 @@ class Consent(Struct, frozen=True):
     unreadable: str = ""
     user_id: str | None = None
     notice: int = 0
+    kept_notice: int = 0
     answered_on: date | None = None
     asked_on: date | None = None
     draw: float | None = None
@@ -174,7 +177,8 @@ def decide(
     if consent.user_id is not None:
         newer = consent.notice < notice
         at_once = switch is not None and switch.explicit
-        ask = newer and can_answer and (at_once or not paused(consent.asked_on, today))
+        waits = consent.kept_notice >= notice or paused(consent.asked_on, today)
+        ask = newer and can_answer and (at_once or not waits)
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
         withheld = f"; what notice {notice} adds is withheld until you agree to it"
         return Decision(True, ask, Rule.AGREED, reason + withheld if newer else reason)

@@ -63,16 +63,20 @@ class Gate:
         self._latest = None
         return self._decide(self.store.read(), can_answer=can_answer)
 
+    def may_ask(self) -> bool:
+        """Tell whether somebody who can answer may be asked now, unless the draw is against it."""
+        decision = self.decision(can_answer=True)
+        return decision.ask or decision.rule is Rule.NOT_DRAWN
+
     def claim_question(self) -> bool:
-        """Tell whether to ask for a first answer now, and note it; never twice at once.
+        """Tell whether to ask now, and note that it was asked; never twice at once.
 
         Raises
         ------
         ConsentStoreError
             It could not be stored; an answer could not either.
         """
-        decision = self.decision(can_answer=True)
-        if not (decision.ask or decision.rule is Rule.NOT_DRAWN) or decision.collecting:
+        if not self.may_ask():
             return False
         return self.store.claim_question(
             lambda consent: self._decide(consent, can_answer=True).ask, date.today()
@@ -90,6 +94,8 @@ class Gate:
             self.store.agree(self.notice, date.today())
         elif answer is Answer.NO:
             self.store.opt_out()
+        elif answer is Answer.KEEP:
+            self.store.keep(self.notice)
 
     def _follow(self, variables: tuple[str | None, str | None]) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""

@@ -1,4 +1,4 @@
-"""Whether somebody is there who can answer: at a terminal, or behind a notebook's request."""
+"""Whether somebody can answer, and how: at a terminal, or behind a kernel's request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Any
 
 
 class Presence(Enum):
-    """Who can answer, and how they can be asked."""
+    """Who can answer, and how they can be asked.
+
+    ``NOTEBOOK`` is a front end with cells, which can show a dialog; ``CONSOLE`` one that takes
+    input from a kernel's user but has no cells to show one in.
+    """
 
     NOBODY = "nobody"
     TERMINAL = "terminal"
-    KERNEL = "kernel"
+    CONSOLE = "console"
+    NOTEBOOK = "notebook"
 
 
 def presence(shell: Any) -> Presence:
@@ -23,7 +28,10 @@ def presence(shell: Any) -> Presence:
     shell is interactive, which ``ipython -c`` and a script are not.
     """
     if hasattr(shell, "kernel"):
-        return Presence.KERNEL if _takes_input(shell) else Presence.NOBODY
+        running = request(shell)
+        if _part(running, "content").get("allow_stdin") is not True:
+            return Presence.NOBODY
+        return Presence.NOTEBOOK if cell_id(running) else Presence.CONSOLE
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
@@ -32,10 +40,23 @@ def presence(shell: Any) -> Presence:
     return Presence.NOBODY
 
 
-def _takes_input(shell: Any) -> bool:
-    request = shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
-    content = request.get("content") if isinstance(request, dict) else None
-    return isinstance(content, dict) and content.get("allow_stdin") is True
+def request(shell: Any) -> Any:
+    """Give the message that a kernel's `shell` handles now; empty if there is none."""
+    return shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
+
+
+def cell_id(request: Any) -> str:
+    """Give the front end's name of the cell that `request` runs; empty if it names none.
+
+    It may hold a path, so it is looked at and never kept.
+    """
+    cell = _part(request, "metadata").get("cellId")
+    return cell if type(cell) is str else ""
+
+
+def _part(request: Any, name: str) -> dict[str, Any]:
+    part = request.get(name) if isinstance(request, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _is_tty(stream: Any) -> bool:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dev_analytics.consent.question import INTRODUCTION, QUESTION, Answer, parse
+from dev_analytics.consent.question import Answer, Question
 
 
-def ask(read: Callable[[str], str] = input, write: Callable[[str], object] = print) -> Answer:
+def ask(
+    question: Question,
+    read: Callable[[str], str] = input,
+    write: Callable[[str], object] = print,
+) -> Answer:
     """Ask until there is an answer; Ctrl-C, end of input and a front end that is gone are none.
 
     The loop is our own: IPython's ``ask_yes_no`` answers yes for a shell that was told to be quiet.
     """
-    write(INTRODUCTION)
+    write(question.lines)
     while True:
         try:
-            answer = parse(read(QUESTION))
+            answer = question.parse(read(question.prompt))
         except (KeyboardInterrupt, EOFError):
             write("")
             return Answer.NONE

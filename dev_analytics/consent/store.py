@@ -45,6 +45,7 @@ class _File(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     answer: Literal["yes"] | None = None
     user_id: Annotated[str, Meta(pattern=_UUID4)] | None = None
     notice: Annotated[int, Meta(ge=1)] | None = None
+    kept_notice: Annotated[int, Meta(ge=1)] | None = None
     answered_on: date | None = None
     asked_on: date | None = None
     draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
@@ -57,6 +58,7 @@ class _File(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
         return Consent(
             user_id=self.user_id,
             notice=self.notice or 0,
+            kept_notice=self.kept_notice or 0,
             answered_on=self.answered_on,
             asked_on=self.asked_on,
             draw=self.draw,
@@ -135,10 +137,28 @@ class ConsentStore:
                 before,
                 user_id=before.user_id or str(uuid.uuid4()),
                 notice=notice,
+                kept_notice=0,
                 answered_on=today,
+                asked_on=None,
             )
 
         return self._change(yes)
+
+    def keep(self, notice: int) -> Consent:
+        """Store that the user wants nothing of what `notice` adds, and give what now holds.
+
+        Raises
+        ------
+        ConsentStoreError
+            It could not be stored.
+        """
+
+        def kept(before: Consent) -> Consent:
+            if before.user_id is None:
+                return before
+            return replace(before, kept_notice=notice, asked_on=None)
+
+        return self._change(kept)
 
     def claim_question(self, may_ask: Callable[[Consent], bool], today: date) -> bool:
         """Note that the user is asked today; False if, as it stands now, nobody may ask.
@@ -244,6 +264,7 @@ class ConsentStore:
                 answer="yes" if consent.user_id else None,
                 user_id=consent.user_id,
                 notice=consent.notice or None,
+                kept_notice=consent.kept_notice or None,
                 answered_on=consent.answered_on,
                 asked_on=consent.asked_on,
                 draw=consent.draw,

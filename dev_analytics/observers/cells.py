@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dev_analytics.drops import Drop
 from dev_analytics.observers.errors import describe
 from dev_analytics.observers.features import MOST, features, transform
-from dev_analytics.observers.quiet import quiet
+from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from dev_analytics.observers.errors import describe
-from dev_analytics.observers.quiet import quiet
+from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

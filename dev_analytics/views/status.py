@@ -12,6 +12,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.version import __version__
+from dev_analytics.views.markup import escape, view
 
 _HOW: Mapping[Rule, str] = {
     Rule.OPTED_OUT: "%dev_analytics reset is the only way back",
@@ -31,6 +32,15 @@ def status(analytics: Analytics, decision: Decision) -> str:
     return "\n".join(f"{label:{width}}  {text}" for label, text in rows.items())
 
 
+def status_html(analytics: Analytics, decision: Decision) -> str:
+    """Give the status as a table."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{escape(text)}</td></tr>\n'
+        for label, text in status_rows(analytics, decision).items()
+    )
+    return view([f'<table aria-label="Status of analytics"><tbody>\n{rows}</tbody></table>'])
+
+
 def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
     """Give the status as labels and texts, in the order in which they are shown."""
     log, data = analytics.log, analytics.gate.store.data
@@ -44,7 +54,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "delivered": _delivered(ledger, analytics.launcher.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
-        "event log": "none" if log is None else str(log.path),
+        "event log": "none" if log is None else _from_home(log.path),
         "data": _from_home(data),
         "version": __version__,
     }

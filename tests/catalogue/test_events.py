@@ -99,6 +99,14 @@ def test_every_event_and_property_says_what_it_is_and_since_when() -> None:
             assert event.since <= kind.since <= NOTICE
 
 
+def test_what_comes_later_to_an_older_event_may_be_withheld_from_it() -> None:
+    for event in EVENTS.values():
+        for name, kind in properties(event).items():
+            field = event.__struct_fields__.index(name) - len(event.__struct_fields__)
+            optional = -field <= len(event.__struct_defaults__)
+            assert kind.since == event.since or optional, (event, name)
+
+
 def test_every_property_is_of_a_closed_kind() -> None:
     for event in EVENTS.values():
         for kind in properties(event).values():

@@ -12,7 +12,7 @@ import pytest
 
 from dev_analytics import get_analytics
 from dev_analytics.commands.magics import WORDS
-from dev_analytics.consent.question import DISABLED
+from dev_analytics.consent.question import DISABLED, WAY_BACK
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.extension import load, unload
 
@@ -112,7 +112,7 @@ def test_on_says_why_it_cannot(run: Callable[[str], str], data: Path) -> None:
 
 def test_disable_opts_out_for_ever_and_at_once(run: Callable[[str], str], data: Path) -> None:
     user_id = ConsentStore(data).agree(1, TODAY).user_id
-    assert run("%dev_analytics disable").strip() == DISABLED
+    assert run("%dev_analytics disable").strip() == f"{DISABLED} {WAY_BACK}"
     assert ConsentStore(data).read().opted_out
     assert user_id is not None
     assert all(user_id.encode() not in each.record for each in get_analytics().preview)

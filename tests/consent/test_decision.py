@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dev_analytics.consent.decision import (
     Consent,
@@ -95,6 +96,14 @@ def test_rule_5_a_newer_notice_is_withheld_and_asked_about() -> None:
         "you agreed on 2026-11-01 (notice 1); what notice 2 adds is withheld until you agree to it"
     )
     assert not decided(AGREED, notice=2, can_answer=False).ask
+
+
+def test_rule_5_what_the_user_did_not_want_is_asked_about_no_more_unless_they_say_on() -> None:
+    kept = replace(AGREED, kept_notice=2)
+    assert not decided(kept, notice=2).ask
+    assert not decided(kept, switch=ON, notice=2).ask
+    assert decided(kept, switch=TYPED_ON, notice=2).ask
+    assert decided(kept, notice=3).ask, "what is newer still is news"
 
 
 def test_rule_6_a_switch_that_is_on_asks_whoever_can_answer() -> None:

@@ -83,3 +83,26 @@ def test_an_answer_is_stored_and_no_answer_is_not(gate: Gate) -> None:
     assert rule(gate) is Rule.AGREED
     gate.answer(Answer.NO)
     assert rule(gate) is Rule.OPTED_OUT
+
+
+def test_keeping_what_was_agreed_to_is_an_answer(gate: Gate) -> None:
+    agreed = gate.store.agree(1, date.today())
+    gate.notice = 2
+    assert gate.claim_question()
+    gate.answer(Answer.KEEP)
+    kept = gate.store.read()
+    assert (kept.user_id, kept.notice, kept.kept_notice) == (agreed.user_id, 1, 2)
+    assert not gate.may_ask()
+    gate.answer(Answer.YES)
+    assert (gate.store.read().notice, gate.store.read().kept_notice) == (2, 0)
+
+
+def test_a_question_about_a_newer_notice_waits_like_any_other(gate: Gate) -> None:
+    gate.store.agree(1, date.today())
+    gate.notice = 2
+    assert [gate.claim_question(), gate.claim_question()] == [True, False]
+
+
+def test_nobody_keeps_what_they_never_agreed_to(gate: Gate) -> None:
+    gate.answer(Answer.KEEP)
+    assert gate.store.read().kept_notice == 0

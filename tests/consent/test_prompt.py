@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.prompt import ask
-from dev_analytics.consent.question import Answer, parse
+from dev_analytics.consent.question import FIRST, Answer, newer
 
 WORDS = """\
 Dev respects your privacy and never collects your code, prompts, chats, keys or any personal
@@ -36,30 +37,30 @@ def typed(*lines: str | BaseException) -> tuple[Callable[[str], str], list[str]]
 def test_the_question_is_asked_word_for_word() -> None:
     read, asked = typed("y")
     written: list[str] = []
-    assert ask(read, written.append) is Answer.YES
+    assert ask(FIRST, read, written.append) is Answer.YES
     assert "\n".join(written + asked) == WORDS
 
 
 @pytest.mark.parametrize("text", ["", "y", "Y", "yes", "YES", "Yes", " y ", "\t"])
 def test_enter_and_every_yes_is_a_yes(text: str) -> None:
-    assert parse(text) is Answer.YES
+    assert FIRST.parse(text) is Answer.YES
 
 
 @pytest.mark.parametrize("text", ["n", "N", "no", "NO", " No "])
 def test_every_no_is_a_no(text: str) -> None:
-    assert parse(text) is Answer.NO
+    assert FIRST.parse(text) is Answer.NO
 
 
 def test_anything_else_asks_again() -> None:
     read, asked = typed("maybe", "yep", "0", "nein", "nо", "n")
-    assert ask(read, lambda _: None) is Answer.NO
+    assert ask(FIRST, read, lambda _: None) is Answer.NO
     assert len(asked) == 6
 
 
 @given(st.text())
 def test_nothing_else_is_an_answer(text: str) -> None:
     known = {"", "y", "yes", "n", "no"}
-    assert (parse(text) is None) == (text.strip().lower() not in known)
+    assert (FIRST.parse(text) is None) == (text.strip().lower() not in known)
 
 
 @pytest.mark.parametrize(
@@ -67,5 +68,32 @@ def test_nothing_else_is_an_answer(text: str) -> None:
 )
 def test_an_interrupt_and_the_end_of_input_are_no_answer(end: BaseException) -> None:
     read, asked = typed("what?", end)
-    assert ask(read, lambda _: None) is Answer.NONE
+    assert ask(FIRST, read, lambda _: None) is Answer.NONE
     assert len(asked) == 2
+
+
+NEWER = newer(["dreamt: A dream was dreamt."], date(2026, 11, 1))
+
+
+def test_a_newer_notice_is_asked_about_with_the_difference_alone() -> None:
+    read, asked = typed("keep")
+    written: list[str] = []
+    assert ask(NEWER, read, written.append) is Answer.KEEP
+    assert (
+        "\n".join(written + asked)
+        == """\
+You agreed to dev's anonymous analytics on 2026-11-01. They can now say more, still
+nothing that you write. None of this is collected unless you agree to it:
+  - dreamt: A dream was dreamt.
+Allow this too? (Y)es/(K)eep it as it is [Keep]: """
+    )
+
+
+@pytest.mark.parametrize("text", ["", "k", "Keep", "n", "NO"])
+def test_enter_keeps_what_was_agreed_to(text: str) -> None:
+    assert NEWER.parse(text) is Answer.KEEP
+
+
+def test_only_a_yes_agrees_to_more() -> None:
+    assert [text for text, answer in NEWER.typed.items() if answer is Answer.YES] == ["y", "yes"]
+    assert Answer.NO not in NEWER.typed.values(), "no to what is new is no opt-out"

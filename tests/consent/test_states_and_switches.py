@@ -16,11 +16,12 @@ from typing import Any
 import pexpect
 import pytest
 
-from dev_analytics.consent.question import DISABLED, INTRODUCTION, NOTICE, QUESTION
+from dev_analytics.consent.question import DISABLED, FIRST
 from dev_analytics.consent.store import ConsentStore
 
 LOAD = "%load_ext dev_analytics"
 LOOK = "print('collecting', __import__('dev_analytics').get_analytics().gate.now()[0].collecting)"
+INTRODUCTION, QUESTION, NOTICE = FIRST.lines, FIRST.prompt, FIRST.notice
 WORDS = f"{INTRODUCTION}\n{QUESTION}"
 TODAY = date.today()
 
@@ -136,6 +137,36 @@ def test_a_new_user_in_the_sample_is_asked_once(terminal: Callable[..., Any], da
     first.prompt()
     consent = ConsentStore(data).read()
     assert (consent.asked_on, consent.user_id) == (TODAY, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "notice", "kept"), [("y", 2, 0), ("", 1, 2), ("k", 1, 2), ("^D", 1, 0)]
+)
+def test_after_an_upgrade_a_terminal_asks_about_the_difference_alone(
+    terminal: Callable[..., Any],
+    data: Path,
+    newer_catalogue: dict[str, str],
+    typed: str,
+    notice: int,
+    kept: int,
+) -> None:
+    prepare(store := ConsentStore(data), "agreed")
+    user = store.read().user_id
+    ipython = terminal(env=newer_catalogue)
+    ipython.prompt()
+    ipython.run("import newer")
+    ipython.type(LOAD)
+    shown = ipython.until("Allow this too? (Y)es/(K)eep it as it is [Keep]: ")
+    assert "dreamt: A dream was dreamt." in shown
+    assert "cell executed" not in shown
+    if typed == "^D":
+        ipython.process.sendcontrol("d")
+    else:
+        ipython.type(typed)
+    ipython.prompt()
+    assert "collecting True" in ipython.run(LOOK)
+    consent = store.read()
+    assert (consent.user_id, consent.notice, consent.kept_notice) == (user, notice, kept)
 
 
 def test_junk_asks_again_until_there_is_an_answer(terminal: Callable[..., Any], data: Path) -> None:

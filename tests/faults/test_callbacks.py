@@ -77,9 +77,10 @@ IN_MEMORY = "--HistoryManager.hist_file=:memory:"
 KINDS = ("RuntimeError", "KeyboardInterrupt")
 
 FAIL = """
-import dev_analytics.analytics, dev_analytics.extension, dev_analytics.observers.cells as cells
+import dev_analytics.analytics, dev_analytics.consent.asking as asking
+import dev_analytics.observers.cells as cells
 import dev_analytics.observers.errors, dev_analytics.observers.threads as threads
-analytics, extension = dev_analytics.analytics, dev_analytics.extension
+analytics = dev_analytics.analytics
 def fail(*args, **kwargs): raise {error}("inside")
 def break_callback(callback):
     (inner,) = [c for c in callback.__closure__ if callable(c.cell_contents)]
@@ -93,7 +94,7 @@ FAULTS = {
     "before a cell": "break_callback(cells.Cells._pre_run_cell)",
     "after execution": "break_callback(cells.Cells._post_execute)",
     "after a cell": "break_callback(cells.Cells._post_run_cell)",
-    "asking after a cell": "break_callback(extension.Session._ask_after_cell)",
+    "asking after a cell": "break_callback(asking.Asking._after_cell)",
     "in a thread": "break_callback(threads.Threads._observe)",
     "describing an error": "cells.describe = threads.describe = fail",
     "reading features": "cells.features = fail",

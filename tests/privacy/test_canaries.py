@@ -207,11 +207,12 @@ def test_nothing_private_of_a_notebook_is_recorded(
         marks("variable of a kernel"): marks("value in a kernel"),
     })  # fmt: skip
     notebook.client.session.username = marks("user in a request")
-    notebook.client.session.metadata = {"cellId": f"file:///{marks('cell')}"}
 
     notebook.run("%load_ext dev_analytics", answers=())
     notebook.run(f"%dev_analytics log {log.path}")
     assert "Analytics are on" in notebook.run("%dev_analytics on", answers=("y",)).text
+    # A cell with a name would be asked by a dialog.
+    notebook.client.session.metadata = {"cellId": f"file:///{marks('cell')}"}
     cells = list(notebook_cells(marks, folder))
     shown = [notebook.run(cell).text for cell in cells]
     click(notebook, shown[-1].strip())

@@ -8,10 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from dev_analytics.analytics import Analytics
+from dev_analytics.analytics import MOST_PREVIEWED, Analytics, Previewed
 from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.views.preview import fates, preview
+from dev_analytics.views.preview import MOST_SHOWN, fates, preview, preview_html
 
 TODAY = date(2026, 11, 22)
 
@@ -73,3 +73,73 @@ def test_the_magic_shows_it_in_a_kernel(kernel: Callable[..., Any]) -> None:
     assert '"event": "launched"' in shown
     assert '"event": "cell executed"' in shown
     assert shown.count("# would have been sent") == 2
+
+
+def test_a_notebook_has_a_row_for_each_record_the_newest_first(
+    data: Path, read_view: Callable[..., Any]
+) -> None:
+    analytics = Analytics(data, strict=True)
+    cell(analytics)
+    analytics.gate.store.agree(1, TODAY)
+    analytics.event("message_send", model="gpt-4o", stream=False)
+    times = [json.loads(record)["timestamp"][11:19] for _, record in fates(analytics)]
+    view = read_view(preview_html(analytics))
+    assert view.rows[1:] == [
+        ["2", "$ai_generation", "waiting", times[1], "$ai_model: gpt-4o, stream: false"],
+        ["1", "cell executed", "would have been sent", times[0], "outcome: ok, duration_ms: 1"],
+    ]
+    assert view.scopes == ["col"] * 5 + ["row"] * 2
+    assert view.labels == ["Records of this session"]
+    assert "Records of this session, the newest first: 2" in view.text
+    analytics.sink.purge()
+
+
+def test_each_row_opens_to_the_exact_bytes(data: Path, read_view: Callable[..., Any]) -> None:
+    analytics = Analytics(data, strict=True)
+    for milliseconds in range(3):
+        analytics.event("cell_executed", outcome="ok", duration_ms=milliseconds)
+    hostile = b'{"event": "cell executed", "uuid": "\xc3\xa9</pre><b>&amp;  \\n\'", '
+    hostile += b'"timestamp": "", "properties": {"seq": 4, "outcome": "<script>"}}'
+    analytics.preview.append(Previewed(hostile, False))
+    view = read_view(preview_html(analytics))
+    assert [text.encode() for text in view.exact] == [
+        record for record, _ in reversed(analytics.preview)
+    ]
+    assert view.summaries[0] == "outcome: <script>"
+
+
+def test_a_record_without_properties_of_its_own_can_be_opened_too(
+    data: Path, read_view: Callable[..., Any]
+) -> None:
+    analytics = Analytics(data, strict=True)
+    analytics.event("message_send")
+    assert read_view(preview_html(analytics)).summaries == ["no properties of its own"]
+
+
+def test_a_notebook_is_given_the_newest_hundred_and_told_of_the_rest(
+    data: Path, read_view: Callable[..., Any]
+) -> None:
+    analytics = Analytics(data, strict=True)
+    for _ in range(MOST_PREVIEWED):
+        cell(analytics)
+    html = preview_html(analytics)
+    view = read_view(html)
+    assert len(html) < 200_000
+    assert [row[0] for row in view.rows[1:]] == [str(1000 - n) for n in range(MOST_SHOWN)]
+    assert "the newest first: 100. 900 older ones are not shown here." in view.text
+    assert "%dev_analytics log FILE" in view.text
+    text = preview(analytics, MOST_SHOWN)
+    assert text.startswith("# 900 older ones are not shown here.")
+    assert text.count("# would have been sent") == MOST_SHOWN
+    assert preview(analytics).count("# would have been sent") == MOST_PREVIEWED
+
+
+def test_a_notebook_is_told_as_well_that_there_is_nothing(
+    data: Path, read_view: Callable[..., Any]
+) -> None:
+    analytics = Analytics(data)
+    analytics.gate.switch = Switch(False, "<b>a test</b>")
+    cell(analytics)
+    view = read_view(preview_html(analytics))
+    assert view.text.strip() == preview(analytics)
+    assert "<b>a test</b>" in view.text

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import change_ledger, read_ledger
 from dev_analytics.drops import Drop
-from dev_analytics.views.status import status_rows
+from dev_analytics.views.status import status_html, status_rows
 
 
 def rows(analytics: Analytics) -> dict[str, str]:
@@ -76,3 +78,38 @@ def test_records_wait_where_no_sender_can_be_started(data: Path) -> None:
     analytics.event("command_run", command="log")
     analytics.launcher.failure = "Permission denied"
     assert rows(analytics)["waiting"] == "1, as no sender could be started: Permission denied"
+
+
+def test_a_notebook_shows_the_same_rows(data: Path, read_view: Callable[..., Any]) -> None:
+    analytics = agreed(data)
+    analytics.event("command_run", command="log")
+    change_ledger(data, lambda ledger: replace(ledger, delivered=3, failure="a failure"))
+    decision = analytics.gate.decision(can_answer=True)
+    view = read_view(status_html(analytics, decision))
+    assert view.rows == [list(row) for row in status_rows(analytics, decision).items()]
+    assert view.scopes == ["row"] * len(view.rows)
+    assert view.labels == ["Status of analytics"]
+    analytics.sink.purge()
+
+
+def test_nothing_that_is_shown_is_read_as_html(
+    data: Path, tmp_path: Path, read_view: Callable[..., Any]
+) -> None:
+    analytics = agreed(data)
+    log = tmp_path / "<script>alert(1)<b title='\" &amp; $x$.jsonl"
+    analytics.log_to(log)
+    change_ledger(data, lambda ledger: replace(ledger, failure="<img src=x onerror=alert(1)>"))
+    analytics.gate.switch = Switch(False, "<i>somebody</i>")
+    decision = analytics.gate.decision(can_answer=True)
+    shown = dict(read_view(status_html(analytics, decision)).rows)
+    assert shown == status_rows(analytics, decision)
+    assert shown["event log"] == str(log)
+    analytics.stop_log()
+
+
+def test_files_in_the_user_s_home_are_shown_from_there(data: Path) -> None:
+    analytics = agreed(data)
+    analytics.log_to(Path("~/events.jsonl"))
+    assert rows(analytics)["event log"] == "~/events.jsonl"
+    assert rows(Analytics(Path.home() / "d"))["data"] == "~/d"
+    analytics.stop_log()

@@ -1,0 +1,41 @@
+"""What the catalogue says in words: of an event, of its properties, and of what a notice adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.values import Kind
+
+
+def sentence(event: type[Event]) -> str:
+    """Give the sentence that says when `event` happens."""
+    return (event.__doc__ or "").partition("\n")[0]
+
+
+@cache
+def declared(event: type[Event]) -> Mapping[str, Kind]:
+    """Give the declared properties of `event` by the names that they have in a record."""
+    kinds = properties(event)
+    names = zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True)
+    return {wire: kinds[name] for name, wire in names if name in kinds}
+
+
+def added_since(notice: int) -> list[str]:
+    """Give in words what the catalogue has beyond `notice`, a line each.
+
+    A new event is one line, with its sentence; a new property of an older event is one, with its
+    meaning.
+    """
+    lines = []
+    for event in EVENTS.values():
+        if event.since > notice:
+            lines.append(f"{event.wire}: {sentence(event)}")
+        else:
+            lines += [
+                f"{event.wire}, {name}: {kind.meaning}"
+                for name, kind in declared(event).items()
+                if kind.since > notice
+            ]
+    return lines

@@ -1,0 +1,162 @@
+"""A question as a dialog below a cell: the only module that imports ipywidgets.
+
+The kernel never waits for it. A line of text takes its place as soon as it is answered or taken
+back, so that a notebook keeps no widget; while it is open its output is marked, and
+`dev_analytics.consent.saving` leaves what is marked out of the file. Where the kernel was restarted
+under it, its buttons would be dead, so the style hides it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from dev_analytics.consent.output import Output
+from dev_analytics.consent.question import MORE_INFO, Answer, Question
+
+MARK: Final = "dev_analytics_question"
+"""Marks the output of an open question in its metadata."""
+
+WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
+SEE: Final = "See what would be sent"
+HIDE: Final = "Hide what would be sent"
+
+_STYLE: Final = """\
+<style>
+.dev-analytics-question.jupyter-widgets-disconnected { display: none !important; }
+.dev-analytics-question {
+  border-left: 3px solid var(--jp-border-color1, currentColor);
+  margin: 4px 0; padding: 4px 0 4px 12px; overflow: visible;
+}
+.dev-analytics-question .widget-html-content {
+  color: inherit; font-size: var(--jp-content-font-size1, 14px); line-height: 1.5;
+  max-width: 46em; white-space: normal;
+}
+.dev-analytics-question .widget-html-content p { margin: 0 0 4px; }
+.dev-analytics-question .widget-html-content ul { margin: 0 0 4px; padding-left: 1.5em; }
+.dev-analytics-question .widget-html-content a { text-decoration: underline; }
+.dev-analytics-question .widget-hbox { flex-wrap: wrap; overflow: visible; }
+.dev-analytics-question .jupyter-button {
+  flex: none; height: auto; line-height: 1.5; min-width: max-content; overflow: visible;
+  padding: 3px 14px;
+}
+.dev-analytics-question .jupyter-button:focus-visible {
+  outline: 2px solid currentColor; outline-offset: 1px;
+}
+</style>"""
+
+
+class Dialog:
+    """One question in one notebook, until it is answered or taken back.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    answered
+        Takes the answer, and gives the line that takes the dialog's place. It may be called on
+        any thread, and is called once at most.
+    records
+        Gives what would be sent, as HTML.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        answered: Callable[[Answer], str],
+        records: Callable[[], str],
+    ) -> None:
+        self._notice = question.notice
+        self._answered = answered
+        self._records = records
+        self._output: Output | None = None
+        self._ending = threading.Lock()
+        self._ended = False
+        self._make(question)
+
+    def _make(self, question: Question) -> None:
+        from ipywidgets import HTML, Button, HBox, VBox
+
+        def button(label: str, width: str, pressed: Callable[[Any], None]) -> Any:
+            made = Button(description=label, layout={"width": width, "margin": "2px 6px 2px 0"})
+            made.on_click(pressed)
+            return made
+
+        width = f"{max(len(label) for label, _ in question.buttons) + 6}ch"
+        answers = [
+            button(label, width, partial(self._press, answer)) for label, answer in question.buttons
+        ]
+        self._see = button(SEE, "auto", self._toggle)
+        self._shown = HTML("")
+        self._box = VBox([HTML(_html(question)), HBox([*answers, self._see])])
+        self._box.add_class("dev-analytics-question")
+        # The front end counts the views only of a widget that has a count.
+        self._box._view_count = 0
+
+    @property
+    def ended(self) -> bool:
+        """The question was answered, or taken back."""
+        return self._ended
+
+    @property
+    def views(self) -> int:
+        """How many views of it front ends have made, less those that they took away."""
+        return int(self._box._view_count)
+
+    def show(self, output: Output, viewed: Callable[[], None]) -> None:
+        """Show it as `output`, and call `viewed` while a page says that it made a view."""
+        self._output = output
+        self._box.observe(lambda change: viewed(), "_view_count")
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        output.show({"text/plain": self._notice, WIDGET_VIEW: view}, {MARK: True})
+
+    def end(self, text: str) -> None:
+        """Take it back, and leave `text` in its place."""
+        if self._end():
+            self._leave(text)
+
+    def give_up(self) -> None:
+        """Leave the line of text that stands for the question."""
+        self.end(self._notice)
+
+    def _end(self) -> bool:
+        with self._ending:
+            ended, self._ended = self._ended, True
+            return not ended
+
+    def _press(self, answer: Answer, _: Any) -> None:
+        if self._end():
+            self._leave(self._answered(answer))
+
+    def _leave(self, text: str) -> None:
+        if self._output is not None:
+            self._output.replace({"text/plain": text})
+        widgets = [self._box, *self._box.children, *self._box.children[1].children, self._shown]
+        for widget in dict.fromkeys(widgets):
+            for part in (getattr(widget, "style", None), widget.layout, widget):
+                if part is not None:
+                    part.close()
+
+    def _toggle(self, _: Any) -> None:
+        question, buttons, *shown = self._box.children
+        if shown:
+            self._see.description = SEE
+            self._box.children = (question, buttons)
+        else:
+            self._see.description = HIDE
+            self._shown.value = self._records()
+            self._box.children = (question, buttons, self._shown)
+
+
+def _html(question: Question) -> str:
+    from html import escape
+
+    link = f'<a href="{MORE_INFO}" target="_blank" rel="noopener noreferrer">{MORE_INFO}</a>'
+    introduction = escape(" ".join(question.introduction)).replace(MORE_INFO, link)
+    news = "".join(f"<li>{escape(line)}</li>" for line in question.news)
+    return (
+        f"{_STYLE}<p>{introduction}</p>{f'<ul>{news}</ul>' if news else ''}"
+        f"<p><strong>{escape(question.words)}</strong></p>"
+    )

@@ -1,0 +1,68 @@
+"""The kinds of event: what each says, in the catalogue's words, and its newest record.
+
+This is what somebody sees who asks what would be sent before they answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.meanings import declared, sentence
+from dev_analytics.views.markup import escape, exact, many, view
+from dev_analytics.views.reading import Reading, read
+
+_FIRST: Final = "These are all the kinds of event that there are, each with all that it can say."
+_COMMON: Final = (
+    "Every record also has the time in whole seconds; a random identifier of its own, of its "
+    "session and, only once you have agreed, of you; its number in the session; the name and "
+    "version of this package; and settings that tell PostHog to keep no profile of a person, no "
+    "place and no address."
+)
+
+
+def kinds_html(analytics: Analytics) -> str:
+    """Give every kind of event; what happened in this session is open, the rest can be opened."""
+    kinds = (_html(*kind) for kind in _kinds(analytics))
+    parts = [f"<p>{escape(_FIRST)}</p>", *kinds, f"<p>{escape(_COMMON)}</p>"]
+    return view([many("Kinds of event", parts)])
+
+
+def _kinds(analytics: Analytics) -> Iterator[tuple[type[Event], int, Reading | None]]:
+    """Give every event with the number of its records in memory, and the newest of them."""
+    readings = [read(record) for record, _ in tuple(analytics.preview)]
+    numbers = Counter(reading.event for reading in readings)
+    newest = {reading.event: reading for reading in readings}
+    for event in EVENTS.values():
+        yield event, numbers[event.wire], newest.get(event.wire)
+
+
+def _html(event: type[Event], number: int, newest: Reading | None) -> str:
+    heads = ("property", "meaning", "newest value") if newest else ("property", "meaning")
+    parts = [
+        f'<details class="dev-analytics-kind"{" open" if newest else ""}>',
+        f"<summary><strong>{escape(event.wire)}</strong> ({_times(number)}): ",
+        f"{escape(sentence(event))}</summary>",
+        f'<table aria-label="Properties of {escape(event.wire)}"><thead><tr>',
+        *(f'<th scope="col">{head}</th>' for head in heads),
+        "</tr></thead><tbody>",
+    ]
+    for name, kind in declared(event).items():
+        value = f"<td>{escape(_value(newest, name))}</td>" if newest else ""
+        label = f'<th scope="row">{escape(name)}</th>'
+        parts.append(f"<tr>{label}<td>{escape(kind.meaning)}</td>{value}</tr>")
+    parts.append("</tbody></table>")
+    if newest:
+        parts.append(exact(f"The exact record, the newest {escape(event.wire)}", newest))
+    return "".join([*parts, "</details>"])
+
+
+def _times(number: int) -> str:
+    return f"{number} in this session" if number else "none yet"
+
+
+def _value(reading: Reading, name: str) -> str:
+    return reading.own.get(name, "not given")

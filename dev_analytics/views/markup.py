@@ -1,0 +1,95 @@
+"""The HTML of the views: the notebook's own fonts and colours, no script, nothing from elsewhere.
+
+Whatever is shown goes through `escape`. Without its style sheet, which some viewers of saved
+notebooks take away, a view is still a readable table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from dev_analytics.views.reading import Reading
+
+_BORDER: Final = (
+    "border-top: 1px solid var(--jp-border-color2, var(--vscode-panel-border, currentColor))"
+)
+# Three times the class wins over Lab's own rules for tables: zebra, hover, everything to the right.
+_V: Final = ".dev-analytics-view" * 3
+_STYLE: Final = f"""\
+{_V} {{ line-height: 1.5; max-width: 60em; text-align: left; white-space: normal }}
+{_V} p {{ margin: 0.3em 0 }}
+{_V} table {{ border-collapse: collapse; font: inherit; margin: 0; table-layout: auto }}
+{_V} caption {{ caption-side: top; padding: 0.3em 0; text-align: left }}
+{_V} tr {{ background: none; padding: 0; text-align: left }}
+{_V} th, {_V} td {{ background: none; border: 0; line-height: inherit; max-width: none;
+  {_BORDER}; padding: 0.2em 1.5em 0.2em 0;
+  text-align: left; vertical-align: top; white-space: normal }}
+{_V} th {{ font-weight: 600; white-space: nowrap }}
+{_V} tr > :last-child {{ overflow-wrap: anywhere; padding-right: 0 }}
+{_V} details {{ margin: 0; padding: 0 }}
+{_V} summary {{ cursor: pointer }}
+{_V} pre {{ background: none; border: 0; color: inherit; font-size: 0.9em; margin: 0.3em 0;
+  overflow-wrap: anywhere; padding: 0; white-space: pre-wrap }}
+{_V} .dev-analytics-many {{ container-type: inline-size; max-height: 32em; overflow: auto }}
+{_V} .dev-analytics-records {{ width: 100% }}
+{_V} .dev-analytics-records tr > :last-child {{ width: 100% }}
+{_V} .dev-analytics-records td {{ white-space: nowrap }}
+{_V} .dev-analytics-records details {{ white-space: normal }}
+{_V} .dev-analytics-kind {{ margin: 0.3em 0 }}
+{_V} .dev-analytics-kind > :not(summary) {{ margin-left: 1.2em }}
+@container (max-width: 40em) {{
+  {_V} .dev-analytics-records tr {{ display: block; padding: 0.3em 0; {_BORDER} }}
+  {_V} .dev-analytics-records tr > * {{ border: 0; display: inline-block;
+    padding: 0 1em 0 0 }}
+  {_V} .dev-analytics-records tr > :last-child {{ display: block }}
+}}
+"""
+
+
+def view(parts: Iterable[str]) -> str:
+    """Give a whole view.
+
+    Parameters
+    ----------
+    parts
+        Its HTML.
+    """
+    # The two further classes keep MathJax from reading "$session_id ... $lib" as a formula.
+    classes = "dev-analytics-view mathjax_ignore tex2jax_ignore"
+    return "".join([f'<div class="{classes}"><style>\n{_STYLE}</style>\n', *parts, "</div>"])
+
+
+def many(label: str, parts: Iterable[str]) -> str:
+    """Give what may be long a height that leaves the notebook in sight.
+
+    Parameters
+    ----------
+    label
+        Its accessible name.
+    parts
+        Its HTML.
+    """
+    opening = f'<div class="dev-analytics-many" role="region" tabindex="0" aria-label="{label}">'
+    return "".join([opening, *parts, "</div>"])
+
+
+def escape(text: str) -> str:
+    """Give `text` as HTML that shows it."""
+    from html import escape as escaped  # not loaded in a kernel that shows no view
+
+    return escaped(text)
+
+
+def exact(title: str, reading: Reading) -> str:
+    """Give what opens to the exact bytes of a record.
+
+    Parameters
+    ----------
+    title
+        The HTML that it opens at.
+    reading
+        The record.
+    """
+    text = escape(reading.record.decode())
+    return f"<details><summary>{title}</summary><pre>{text}</pre></details>"

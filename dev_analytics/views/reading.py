@@ -1,0 +1,55 @@
+"""A record read back from its bytes, for the views that show it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct, json
+
+from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.meanings import declared
+
+_EVENTS: Final[Mapping[str, type[Event]]] = {event.wire: event for event in EVENTS.values()}
+
+
+class Reading(Struct, frozen=True):
+    """What the views say about a record.
+
+    Attributes
+    ----------
+    record
+        Its exact bytes.
+    event, time
+        The event's name, and when it was: RFC 3339, UTC.
+    seq
+        The record's number in the session.
+    own
+        The event's own properties by name, the common ones left out; the values as text.
+    """
+
+    record: bytes
+    event: str
+    time: str
+    seq: int
+    own: dict[str, str]
+
+
+class _Record(Struct):
+    event: str
+    timestamp: str
+    properties: dict[str, Any]
+
+
+def read(record: bytes) -> Reading:
+    """Read the bytes of a record of this session."""
+    found = json.decode(record, type=_Record)
+    given = found.properties
+    own = {name: _text(given[name]) for name in declared(_EVENTS[found.event]) if name in given}
+    return Reading(record, found.event, found.timestamp, given["seq"], own)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,63 @@
+"""A console has no cells to show a dialog in: one line says how to answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.consent.store import ConsentStore
+
+SECONDS = 60
+PROMPT = r"In \[\d+\]: "
+
+
+@pytest.fixture
+def console() -> Iterator[pexpect.spawn]:
+    """A real ``jupyter console``, with a kernel of its own."""
+    process = pexpect.spawn(
+        sys.executable,
+        ["-m", "jupyter_console", "--simple-prompt"],
+        env={**os.environ, "DEV_ANALYTICS": "on", "TERM": "dumb"},
+        encoding="utf-8",
+        timeout=SECONDS,
+        dimensions=(40, 1000),
+    )
+    process.setecho(False)
+    process.expect(PROMPT)
+    yield process
+    process.close(force=True)
+
+
+def run(console: pexpect.spawn, line: str) -> str:
+    console.sendline(line)
+    console.expect(PROMPT)
+    return str(console.before)
+
+
+def test_one_line_says_how_to_answer(console: pexpect.spawn, data: Path) -> None:
+    assert FIRST.notice in run(console, "%load_ext dev_analytics")
+    assert FIRST.notice not in run(console, "1 + 1")
+    assert ConsentStore(data).read().asked_on is not None
+
+
+@pytest.mark.parametrize(("typed", "then"), [("y", ON), ("n", DISABLED)])
+def test_on_asks_at_the_prompt(console: pexpect.spawn, data: Path, typed: str, then: str) -> None:
+    run(console, "%load_ext dev_analytics")
+    console.sendline("%dev_analytics on")
+    console.expect_exact(FIRST.prompt)
+    assert then in run(console, typed)
+    consent = ConsentStore(data).read()
+    assert (consent.user_id is not None, consent.opted_out) == (typed == "y", typed == "n")
+
+
+def test_the_status_is_text(console: pexpect.spawn) -> None:
+    run(console, "%load_ext dev_analytics")
+    shown = run(console, "%dev_analytics")
+    assert "to change" in shown
+    assert "<" not in shown

@@ -1,0 +1,71 @@
+"""The dialog as an object: one answer, whatever arrives at once, and no widget left."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from ipywidgets import Widget
+
+from dev_analytics.consent.dialog import Dialog
+from dev_analytics.consent.question import FIRST, Answer, newer
+
+
+class Page:
+    """Takes what a dialog shows, in its order."""
+
+    def __init__(self) -> None:
+        self.shown: list[Any] = []
+
+    def show(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self.shown.append(data["text/plain"])
+
+    def replace(self, data: dict[str, Any]) -> None:
+        self.shown.append(data)
+
+
+def test_a_click_while_another_one_is_stored_is_none() -> None:
+    """A click may come on a subshell's thread, beside one on the main thread."""
+    stored: list[Answer] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def answered(answer: Answer) -> str:
+        stored.append(answer)
+        begun.set()
+        assert go_on.wait(60)
+        return "answered"
+
+    dialog, page = Dialog(FIRST, answered, records=str), Page()
+    dialog.show(page, lambda: None)  # type: ignore[arg-type]
+    thread = threading.Thread(target=buttons(dialog)["No"].click)
+    thread.start()
+    assert begun.wait(60)
+    buttons(dialog)["Yes"].click()
+    dialog.end("taken back")
+    go_on.set()
+    thread.join()
+    assert stored == [Answer.NO]
+    assert page.shown == [FIRST.notice, {"text/plain": "answered"}]
+
+
+def test_no_widget_is_left() -> None:
+    from ipywidgets.widgets.widget import _instances
+
+    before = set(_instances)
+    for question in (FIRST, newer(["something"], None)):
+        dialog = Dialog(question, lambda answer: "", records=lambda: "<p>records</p>")
+        dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
+        buttons(dialog)["See what would be sent"].click()
+        assert len(_instances) > len(before)
+        dialog.end("")
+        assert set(_instances) == before
+
+
+def test_what_is_new_is_shown_as_it_is_written() -> None:
+    dialog = Dialog(newer(["a <b> & c"], None), lambda answer: "", records=str)
+    assert "<li>a &lt;b&gt; &amp; c</li>" in dialog._box.children[0].value
+
+
+def buttons(dialog: Dialog) -> dict[str, Any]:
+    row: Widget = dialog._box.children[1]
+    return {button.description: button for button in row.children}

@@ -1,0 +1,93 @@
+"""The kinds of event: the catalogue in words, and the newest record of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.catalogue.meanings import declared, sentence
+from dev_analytics.consent.decision import Switch
+from dev_analytics.views.kinds import kinds_html
+
+ReadView = Callable[[str], Any]
+
+
+@pytest.fixture
+def analytics(data: Path) -> Analytics:
+    return Analytics(data, strict=True)
+
+
+def test_before_any_record_it_is_the_whole_catalogue(
+    analytics: Analytics, read_view: ReadView
+) -> None:
+    view = read_view(kinds_html(analytics))
+    assert view.summaries == [
+        f"{event.wire} (none yet): {sentence(event)}" for event in EVENTS.values()
+    ]
+    assert [row for row in view.rows if row != ["property", "meaning"]] == [
+        [name, kind.meaning] for event in EVENTS.values() for name, kind in declared(event).items()
+    ]
+    assert view.exact == []
+    assert " open>" not in view.html
+
+
+def test_a_kind_shows_the_values_of_its_newest_record(
+    analytics: Analytics, read_view: ReadView
+) -> None:
+    analytics.event("cell_executed", outcome="error", duration_ms=7)
+    analytics.event("cell_executed", outcome="ok", duration_ms=120)
+    analytics.event("message_send", model="gpt-4o", stream=True)
+    view = read_view(kinds_html(analytics))
+    assert ["outcome", "How it ended.", "ok"] in view.rows
+    assert ["duration_ms", "How long it ran.", "120"] in view.rows
+    assert ["$ai_model", "Public name of the model.", "gpt-4o"] in view.rows
+    assert ["stream", "The answer was streamed.", "true"] in view.rows
+    assert ["sdk", "Client library that made it.", "not given"] in view.rows
+    assert any(title.startswith("cell executed (2 in this session): ") for title in view.summaries)
+    assert view.html.count(" open>") == 2
+
+
+def test_places_in_the_source_are_one_text(analytics: Analytics, read_view: ReadView) -> None:
+    def row() -> str:
+        rows = read_view(kinds_html(analytics)).rows
+        return str(next(row[2] for row in rows if row[0] == "frames"))
+
+    error = {"exception": "KeyError", "exact": True, "package": "user code", "phase": "cell"}
+    analytics.event("error_raised", **error, frames=[])
+    assert row() == "none"
+    function = sentence.__code__
+    place = ("dev_analytics.catalogue.meanings", "sentence", function.co_firstlineno + 1)
+    analytics.event("error_raised", **error, frames=[place, place])
+    assert row() == ", ".join([":".join(map(str, place))] * 2)
+
+
+def test_a_kind_opens_to_the_exact_bytes_of_its_newest_record(
+    analytics: Analytics, read_view: ReadView
+) -> None:
+    analytics.event("cell_executed", outcome="error", duration_ms=7)
+    analytics.event("cell_executed", outcome="ok", duration_ms=120)
+    analytics.event("message_send", model="gpt-4o")
+    _, cell, request = (record for record, _ in analytics.preview)
+    assert [text.encode() for text in read_view(kinds_html(analytics)).exact] == [cell, request]
+
+
+def test_where_somebody_said_no_it_still_says_what_there_is(
+    analytics: Analytics, read_view: ReadView
+) -> None:
+    analytics.strict = False
+    analytics.gate.switch = Switch(False, "a test")
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    view = read_view(kinds_html(analytics))
+    assert len(view.summaries) == len(EVENTS)
+    assert "none yet" in view.summaries[1]
+
+
+def test_it_says_what_every_record_also_has(analytics: Analytics, read_view: ReadView) -> None:
+    shown = read_view(kinds_html(analytics)).text
+    assert "These are all the kinds of event" in shown
+    assert "random identifier of its own, of its session and, only once you have agreed" in shown
