@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench vocabularies clean
+.PHONY: help demo test lint bench images vocabularies clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -12,7 +12,7 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint .venv/posthog-lowest.stamp ## Run every check and every test, the benchmarks too.
+test: lint .venv/posthog-lowest.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp ## Check style and types.
@@ -22,6 +22,9 @@ lint: .venv/test.stamp ## Check style and types.
 
 bench: .venv/test.stamp ## Measure what the extension costs.
 	$(BIN)/python -m pytest tests/benchmarks
+
+images: .venv/browser.stamp ## Make the pictures of the documents anew, in a real JupyterLab.
+	$(BIN)/python -m pytest tests/browser/images.py
 
 vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their public sources.
 	$(BIN)/python -m dev_analytics.catalogue.regenerate
@@ -45,4 +48,16 @@ clean: ## Delete the environment and everything that was generated.
 .venv/posthog-lowest.stamp: .venv/test.stamp
 	rm -rf .venv/posthog-lowest
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/posthog-lowest posthog==7.4.0 six
+	@touch $@
+
+# A Chromium for the tests in real front ends: the system's, or one that Playwright fetches.
+.venv/browser.stamp: .venv/test.stamp
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > .venv/browser && break; done; \
+	if test -s .venv/browser; then \
+		exit 0; \
+	elif test "$$(id -u)" = 0 && command -v apt-get > /dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq chromium > /dev/null; \
+	else \
+		$(BIN)/python -m playwright install chromium; \
+	fi
 	@touch $@

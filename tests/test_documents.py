@@ -101,7 +101,7 @@ def test_versions_question_and_contact():
     assert f"notice {NOTICE}," in PRIVACY
     assert re.search(rf"version\s{re.escape(__version__)}\b", PRIVACY)
     assert f"## [{__version__}]" in CHANGELOG
-    assert f"{question.INTRODUCTION}\n{question.QUESTION.rstrip()}\n" in README
+    assert f"{question.FIRST.lines}\n{question.FIRST.prompt.rstrip()}\n" in README
     for document in (README, PRIVACY):
         assert "privacy@dev.chat" in document
         assert question.MORE_INFO in document
@@ -111,6 +111,7 @@ def test_versions_question_and_contact():
 def test_every_local_link_leads_somewhere(name: str):
     text = (ROOT / name).read_text("utf-8")
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text)
+    links += [(picture, "") for picture in re.findall(r'src(?:set)?="([^"]+)"', text)]
     assert links or name == "CHANGELOG.md"
     for path, anchor in links:
         target = ROOT / path if path else ROOT / name

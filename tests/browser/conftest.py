@@ -1,0 +1,446 @@
+"""Real front ends: JupyterLab and Notebook 7 in Chromium, with real kernels.
+
+One server gives both, and one Chromium shows them, to all tests of this folder. What a test must
+have for itself hangs on its kernels: they start with the home and the data directory of that test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, expect, sync_playwright
+
+SECONDS = 60
+"""How long a page is waited for before the test fails; nothing is timed by it."""
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+_OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
+_OF_THE_TEST = ("HOME", "IPYTHONDIR", "DEV_ANALYTICS_DIR", "DEV_ANALYTICS_POLICY")
+
+_READY = """() => {
+    const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+    const kernel = context?.session?.kernel;
+    return !!document.querySelector('.jp-Notebook .jp-Cell')
+        && kernel?.status === 'idle' && kernel?.connectionStatus === 'connected';
+}"""
+
+_START = """([command, cell]) => {
+    const {commands, shell} = window.jupyterapp;
+    if (cell !== null) shell.currentWidget.content.activeCellIndex = cell;
+    window.started = (window.started ?? 0) + 1;
+    void commands.execute(command).finally(() => { window.started -= 1; });
+}"""
+
+_OUTPUTS = """cell => window.jupyterapp.shell.currentWidget.content.widgets[cell]
+    .model.toJSON().outputs"""
+
+_KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+
+_opened: pytest.StashKey[list[NotebookPage]] = pytest.StashKey()
+
+
+class Server:
+    """A Jupyter server with JupyterLab and Notebook 7.
+
+    Parameters
+    ----------
+    folder
+        Everything that it keeps: home, settings, notebooks.
+    """
+
+    TOKEN = "token"
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "notebooks"
+        self.specs = folder / "data" / "kernels"
+        self.settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+        for path in (self.root, self.specs, self.settings):
+            path.mkdir(parents=True)
+        # Lab's news come with buttons of their own, named Yes and No.
+        (self.settings / "notification.jupyterlab-settings").write_text(
+            '{"fetchNews": "false", "checkForUpdates": false}'
+        )
+        self._log = folder / "server.log"
+        self._port = _free_port()
+        self._process = self._start(folder)
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                self.request("GET", "/api/status")
+            except OSError:
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < deadline, self._log.read_text()
+                time.sleep(0.05)
+            else:
+                return
+
+    def request(self, method: str, path: str) -> Any:
+        """Use its REST interface."""
+        request = urllib.request.Request(
+            f"{self.address}{path}",
+            method=method,
+            headers={"Authorization": f"token {self.TOKEN}"},
+        )
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            return json.loads(response.read() or "null")
+
+    def stop_kernels(self) -> None:
+        """Shut all kernels down."""
+        for session in self.request("GET", "/api/sessions"):
+            self.request("DELETE", f"/api/sessions/{session['id']}")
+
+    def stop(self) -> None:
+        """End it, and whatever it started."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(_OURS)
+        }
+        for name in ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+            environment[name] = str(folder / name.lower())
+        environment["JUPYTER_DATA_DIR"] = str(self.specs.parent)
+        environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
+        environment["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
+        arguments = (
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={self._port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={self.TOKEN}",
+            f"--ServerApp.root_dir={self.root}",
+            "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+        )
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "jupyterlab", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+class NotebookPage:
+    """A notebook, open in a page of its own.
+
+    Parameters
+    ----------
+    context
+        The browser's context.
+    url
+        Where it is opened.
+    file
+        The notebook's file.
+    """
+
+    def __init__(self, context: BrowserContext, url: str, file: Path) -> None:
+        self.file = file
+        self.errors: list[str] = []
+        self.page = context.new_page()
+        self._url = url
+
+    def open(self) -> None:
+        """Open it; if it is open, close the page before and take a new one."""
+        context = self.page.context
+        self.page.close()
+        self.page = page = context.new_page()
+        page.set_default_timeout(SECONDS * 1000)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(self._url, wait_until="domcontentloaded")
+        self._wait_for_kernel()
+
+    @property
+    def question(self) -> Locator:
+        """The dialogs that can be seen."""
+        return self.page.locator(".dev-analytics-question").filter(visible=True)
+
+    def button(self, name: str) -> Locator:
+        """Give a button below a cell by its accessible name."""
+        return self.page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
+
+    def below(self, cell: int) -> Locator:
+        """Give the outputs below a cell, whether they can be seen or not."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea-output")
+
+    def text_below(self, cell: int) -> str:
+        """Give the text that can be seen below a cell."""
+        return "\n".join(self.below(cell).filter(visible=True).all_inner_texts()).strip()
+
+    def run(self, *cells: int) -> None:
+        """Run cells to their end, all if none is named."""
+        for cell in cells or (None,):
+            self.start(cell)
+            self.wait()
+
+    def start(self, cell: int | None) -> None:
+        """Run a cell, all for None, without waiting for its end."""
+        command = "notebook:run-all-cells" if cell is None else "notebook:run-cell"
+        self.page.evaluate(_START, [command, cell])
+
+    def wait(self) -> None:
+        """Wait for the end of what was started."""
+        self.page.wait_for_function("window.started === 0")
+
+    def outputs(self, cell: int) -> list[dict[str, Any]]:
+        """Give a cell's outputs, as the notebook holds them."""
+        outputs: list[dict[str, Any]] = self.page.evaluate(_OUTPUTS, cell)
+        return outputs
+
+    def saved(self) -> dict[str, Any]:
+        """Save the notebook, and give what its file holds."""
+        self.page.evaluate(_START, ["docmanager:save", None])
+        self.wait()
+        notebook: dict[str, Any] = json.loads(self.file.read_text())
+        return notebook
+
+    def busy(self) -> bool:
+        """Tell whether the kernel runs something."""
+        return bool(self.page.evaluate(f"{_KERNEL}.status === 'busy'"))
+
+    def wait_until_busy(self) -> None:
+        """Wait until the kernel runs something."""
+        self.page.wait_for_function(f"{_KERNEL}.status === 'busy'")
+
+    def reload(self) -> None:
+        """Load the page anew; what was not saved is lost."""
+        self.page.reload(wait_until="domcontentloaded")
+        self._wait_for_kernel()
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, and wait until it is ready."""
+        self.page.evaluate(f"{_KERNEL}.restart()")
+        self._wait_for_kernel()
+
+    def wait_until_killed(self) -> None:
+        """Wait until the page knows that its kernel was killed; the server starts another one."""
+        self.page.wait_for_function(f"!/busy|idle/.test({_KERNEL}.status)")
+
+    def end_kernel(self) -> None:
+        """Shut the kernel down."""
+        self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+    def use_theme(self, theme: str) -> None:
+        """Switch to a theme, and wait until its colours are there."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+        self.page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=theme
+        )
+
+    def _wait_for_kernel(self) -> None:
+        self.page.wait_for_function(_READY)
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of all tests of this folder."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="package")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """The Chromium of all tests of this folder; without one they fail.
+
+    It has a profile, which keeps scripts compiled, so that pages open faster.
+    """
+    path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if path is None:
+        pytest.fail("no Chromium on the PATH: install it (Debian, Ubuntu: apt install chromium)")
+    # Left running it would leave its event loop to the tests of other folders.
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=SECONDS * 1000)
+        profile = tmp_path_factory.mktemp("chromium")
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, args=_FLAGS, viewport={"width": 1280, "height": 900}
+        )
+        yield context
+        context.close()
+
+
+class Stored:
+    """What the files of the consent store hold.
+
+    Parameters
+    ----------
+    folder
+        The store's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The content of ``consent.json``; empty if there is none."""
+        try:
+            return dict(json.loads((self._folder / "consent.json").read_bytes()))
+        except FileNotFoundError:
+            return {}
+
+    @property
+    def user(self) -> str | None:
+        """The identifier of a user who agreed."""
+        return self.fields.get("user_id")
+
+    @property
+    def answer(self) -> str | None:
+        """The answer: yes, no, or none yet."""
+        if (self._folder / "opted-out").exists():
+            assert not self.fields, "an opt-out leaves no identifier behind"
+            return "no"
+        assert (self.user is None) == ("answer" not in self.fields)
+        return self.fields.get("answer")
+
+
+@pytest.fixture
+def stored(data: Path) -> Stored:
+    """The test's user's answer, as it is on disk."""
+    return Stored(data / "consent")
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def front_end(request: pytest.FixtureRequest) -> str:
+    """JupyterLab or Notebook 7."""
+    return str(request.param)
+
+
+@pytest.fixture
+def open_notebook(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    server: Server,
+    chromium: BrowserContext,
+    front_end: str,
+    log: Any,
+) -> Iterator[Callable[..., NotebookPage]]:
+    """Open notebooks of these cells.
+
+    Their kernels are switched on, so that they ask, and keep the test's event log; keywords are
+    further variables of their environment.
+    """
+    name = tmp_path.name
+    folder = server.root / name
+    folder.mkdir()
+    notebooks = request.node.stash.setdefault(_opened, [])
+
+    def open_notebook(*cells: str, **environment: str) -> NotebookPage:
+        number = len(notebooks)
+        kernel = f"{name}-{number}".lower()
+        own = {variable: os.environ[variable] for variable in _OF_THE_TEST}
+        asked = {"DEV_ANALYTICS": "on", "DEV_ANALYTICS_LOG": str(log.path)}
+        _write_kernelspec(server.specs / kernel, {**own, **asked, **environment})
+        file = folder / f"{number}.ipynb"
+        file.write_text(json.dumps(_notebook(cells, kernel)))
+        path = f"{name}/{file.name}?token={server.TOKEN}"
+        where = f"lab/workspaces/{kernel}/tree" if front_end == "lab" else "notebooks"
+        notebook = NotebookPage(chromium, f"{server.address}/{where}/{path}", file)
+        notebooks.append(notebook)
+        notebook.open()
+        return notebook
+
+    yield open_notebook
+    for page in chromium.pages[1:]:
+        page.close()
+    (server.settings / "themes.jupyterlab-settings").unlink(missing_ok=True)
+    server.stop_kernels()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keep of a failed test what its pages show, and what they complain of."""
+    report: Any = yield
+    if report.failed and report.when == "call":
+        opened: list[NotebookPage] = item.stash.get(_opened, [])
+        for number, notebook in enumerate(opened):
+            complaints = "\n".join(notebook.errors) or "nothing in the console"
+            if not notebook.page.is_closed():
+                picture = item.funcargs["tmp_path"] / f"page-{number}.png"  # type: ignore[attr-defined]
+                notebook.page.screenshot(path=picture)
+                complaints = f"{picture}\n{complaints}"
+            report.sections.append((f"page {number}", complaints))
+    return report
+
+
+def _write_kernelspec(folder: Path, environment: dict[str, str]) -> None:
+    folder.mkdir()
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": folder.name,
+        "language": "python",
+        "env": environment,
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec))
+
+
+def _notebook(cells: tuple[str, ...], kernel: str) -> dict[str, Any]:
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "source": source,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number, source in enumerate(cells)
+        ],
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

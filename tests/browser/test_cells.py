@@ -1,0 +1,71 @@
+"""The question and the user's cells: neither is in the other's way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from dev_analytics.consent.question import DISABLED, ON
+
+LOAD = "%load_ext dev_analytics"
+
+
+@pytest.mark.parametrize(
+    ("imported", "sleep", "at_once"),
+    [("time", "time.sleep(2)", False), ("asyncio", "await asyncio.sleep(2)", True)],
+    ids=["sleep", "await"],
+)
+def test_an_answer_during_a_long_cell_neither_waits_in_vain_nor_holds_the_cell_up(
+    open_notebook: Callable[..., Any],
+    stored: Any,
+    log: Any,
+    until: Callable[[Callable[[], bool]], None],
+    imported: str,
+    sleep: str,
+    at_once: bool,
+) -> None:
+    long = f"begun = monotonic()\n{sleep}\nprint(monotonic() - begun)"
+    notebook = open_notebook(LOAD, f"import {imported}\nfrom time import monotonic", long, "1 + 1")
+    notebook.run(0, 1)
+    expect(notebook.question).to_have_count(1)
+    notebook.start(2)
+    notebook.wait_until_busy()
+    notebook.button("Yes").click()
+    if at_once:
+        until(lambda: stored.answer == "yes")
+        assert notebook.busy(), "the answer holds while the cell still runs"
+    notebook.wait()
+    assert 2 <= float(notebook.text_below(2)) < 2.5
+    expect(notebook.below(0)).to_have_text(ON)
+    user = stored.user
+    notebook.run(3)
+    assert notebook.text_below(3) == "2"
+    assert log.records[-1]["distinct_id"] == user
+    *_, slept, _ = log.of("cell executed")
+    assert slept["outcome"] == "ok"
+    assert 2000 <= slept["duration_ms"] < 2500
+
+
+@pytest.mark.parametrize(
+    ("cell", "left"),
+    [
+        (f"{LOAD}\nprint('gone')\nfrom IPython.display import clear_output\nclear_output()", ""),
+        (f"%%capture kept\n{LOAD}\nprint('captured')", "'captured\\n'"),
+    ],
+    ids=["clear_output", "capture"],
+)
+def test_a_cell_that_takes_its_outputs_away_leaves_the_question(
+    open_notebook: Callable[..., Any], stored: Any, log: Any, cell: str, left: str
+) -> None:
+    notebook = open_notebook(cell, "kept.stdout if 'kept' in dir() else None")
+    notebook.run(0, 1)
+    expect(notebook.question).to_have_count(1)
+    assert notebook.text_below(1) == left, "the question is not among what the cell shows"
+    notebook.button("No").click()
+    expect(notebook.below(0)).to_contain_text(DISABLED)
+    assert [list(output["data"]) for output in notebook.outputs(0)] == [["text/plain"]]
+    assert stored.answer == "no"
+    assert {record["distinct_id"] for record in log.records} == {None}

@@ -1,0 +1,224 @@
+"""The question below a cell: what a user sees, presses and gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from dev_analytics.consent.question import DISABLED, FIRST, ON
+
+LOAD = "%load_ext dev_analytics"
+SEE, HIDE = "See what would be sent", "Hide what would be sent"
+
+LOOK = """node => {
+    const style = getComputedStyle(node), box = node.getBoundingClientRect();
+    const names = ['fontSize', 'fontWeight', 'fontFamily', 'color', 'backgroundColor',
+        'borderTop', 'boxShadow', 'opacity', 'padding', 'margin'];
+    return [box.width, box.height, box.top, ...names.map(name => style[name])];
+}"""
+
+CONTRASTS = """root => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+    const rgba = color => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+        return [r, g, b, a / 255];
+    };
+    const over = ([r, g, b, a], below) =>
+        [r, g, b].map((value, i) => value * a + below[i] * (1 - a));
+    const background = node => {
+        if (!node) return [255, 255, 255];
+        const color = rgba(getComputedStyle(node).backgroundColor);
+        return color[3] === 1 ? color.slice(0, 3) : over(color, background(node.parentElement));
+    };
+    const luminance = color => color
+        .map(value => value / 255)
+        .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
+    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    const found = {};
+    while (texts.nextNode()) {
+        const text = texts.currentNode.data.trim(), node = texts.currentNode.parentElement;
+        if (!text || !node.checkVisibility()) continue;
+        const behind = background(node);
+        const inFront = over(rgba(getComputedStyle(node).color), behind);
+        const [dark, light] = [behind, inFront].map(luminance).sort((a, b) => a - b);
+        found[text] = (light + 0.05) / (dark + 0.05);
+    }
+    return found;
+}"""
+
+
+def senders(log: Any) -> set[str | None]:
+    """Give in whose name the records of the log were made; None: in nobody's."""
+    return {record["distinct_id"] for record in log.records}
+
+
+def test_the_question_stands_below_the_first_cell_and_nothing_is_collected_before_the_answer(
+    open_notebook: Callable[..., Any], data: Path, stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1")
+    notebook.run(0)
+    expect(notebook.question).to_have_count(1)
+    said = " ".join(notebook.text_below(0).split())
+    assert " ".join(FIRST.introduction) in said
+    assert FIRST.words in said
+    notebook.run(1)
+    assert notebook.text_below(1) == "2"
+    expect(notebook.question).to_have_count(1)
+    assert stored.answer is None
+    assert sorted(path.name for path in data.iterdir()) == ["consent", "consent.lock"]
+    assert set(stored.fields) == {"version", "draw", "asked_on"}
+    assert log.events == ["launched", "cell executed"]
+    assert senders(log) == {None}
+
+
+def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1")
+    notebook.run(0)
+    notebook.button("Yes").click()
+    expect(notebook.question).to_have_count(0)
+    expect(notebook.below(0)).to_have_text(ON)
+    assert stored.answer == "yes"
+    assert senders(log) == {None}
+    notebook.run(1)
+    assert log.events[-1] == "cell executed"
+    assert log.records[-1]["distinct_id"] == stored.user
+    assert [output["data"] for output in notebook.outputs(0)] == [{"text/plain": ON}]
+
+
+def test_no_is_permanent_said_in_one_line_and_leaves_no_identifier(
+    open_notebook: Callable[..., Any], data: Path, stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1", "%reload_ext dev_analytics\n%dev_analytics status")
+    notebook.run(0)
+    notebook.button("No").click()
+    expect(notebook.question).to_have_count(0)
+    expect(notebook.below(0)).to_contain_text(DISABLED)
+    assert [list(output["data"]) for output in notebook.outputs(0)] == [["text/plain"]]
+    assert stored.answer == "no"
+    notebook.run(1, 2)
+    expect(notebook.question).to_have_count(0)
+    assert "opted out" in notebook.text_below(2)
+    assert not (data / "spool").exists()
+    assert senders(log) == {None}, "the log goes on, in nobody's name"
+    assert "cell executed" in log.events
+
+
+def test_see_what_would_be_sent_shows_the_exact_records_of_this_session(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 / 0")
+    notebook.run(0)
+    expect(notebook.question).to_have_count(1)
+    notebook.run(1)
+    before = log.path.read_text()
+    notebook.button(SEE).click()
+    expect(notebook.button(HIDE)).to_have_count(1)
+    expect(notebook.question).to_contain_text("cell executed")
+    shown = [text for text in notebook.question.locator("pre").all_text_contents() if text]
+    lines = before.splitlines()
+    assert set(shown) <= set(lines), "what is shown is what would be sent, byte for byte"
+    executed = [line for line in lines if json.loads(line)["event"] == "cell executed"]
+    assert executed[-1] in shown
+    assert {json.loads(text)["event"] for text in shown} == set(log.events)
+    notebook.button(HIDE).click()
+    expect(notebook.button(SEE)).to_have_count(1)
+    assert "cell executed" not in notebook.text_below(0)
+    assert log.path.read_text() == before, "to look is no event"
+    assert stored.answer is None, "to look is no answer"
+
+
+@pytest.mark.parametrize(
+    ("front_end", "name", "key", "words"),
+    [("lab", "Yes", "Enter", ON), ("notebook", "No", "Space", DISABLED)],
+    indirect=["front_end"],
+    ids=["lab", "notebook"],
+)
+def test_the_keyboard_alone_is_enough(
+    open_notebook: Callable[..., Any], stored: Any, log: Any, name: str, key: str, words: str
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1")
+    page = notebook.page
+    page.locator(".jp-Cell .cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    expect(notebook.question).to_have_count(1)
+    page.keyboard.press("Escape")
+    reached = []
+    while SEE not in reached:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText"))
+        assert len(reached) < 10, reached
+    assert reached[-3:] == ["Yes", "No", SEE]
+    for _ in range(reached[::-1].index(name)):
+        page.keyboard.press("Shift+Tab")
+    expect(notebook.button(name)).to_be_focused()
+    page.keyboard.press(key)
+    expect(notebook.below(0)).to_contain_text(words)
+    expect(notebook.question).to_have_count(0)
+    assert stored.answer == name.lower()
+    notebook.run(1)
+    assert log.records[-1]["distinct_id"] == stored.user
+
+
+def test_the_answers_look_alike_and_none_is_chosen_before(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD)
+    notebook.run(0)
+    yes, no = notebook.button("Yes"), notebook.button("No")
+    expect(yes).to_have_count(1)
+    expect(no).to_have_count(1)
+    assert yes.evaluate(LOOK) == no.evaluate(LOOK)
+    assert not notebook.question.evaluate("node => node.contains(document.activeElement)")
+    assert stored.answer is None
+    assert senders(log) == {None}
+
+
+def test_whoever_hears_the_page_finds_the_question_and_three_named_buttons(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD)
+    notebook.run(0)
+    expect(notebook.button("Yes")).to_have_count(1)
+    heard = notebook.question.aria_snapshot()
+    for said in (FIRST.words, 'button "Yes"', 'button "No"', f'button "{SEE}"', "link "):
+        assert heard.count(said) == 1, heard
+    assert heard.count("button") == 3, heard
+    assert stored.answer is None
+    assert senders(log) == {None}
+
+
+def test_every_word_can_be_read_in_light_and_dark_also_when_the_theme_changes_under_it(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.button(SEE).click()
+    expect(notebook.button(HIDE)).to_have_count(1)
+    expect(notebook.question).to_contain_text("cell executed")
+    assert_readable(notebook.question)
+    notebook.use_theme("JupyterLab Dark")
+    assert_readable(notebook.question)
+    notebook.button("Yes").click()
+    expect(notebook.below(0)).to_have_text(ON)
+    assert_readable(notebook.below(0))
+    assert stored.answer == "yes"
+    assert senders(log) == {None}
+
+
+def assert_readable(shown: Locator) -> None:
+    """Find the contrast of WCAG 2.2, level AA, in every text that can be seen."""
+    contrasts = shown.evaluate(CONTRASTS)
+    assert contrasts
+    assert {text: ratio for text, ratio in contrasts.items() if ratio < 4.5} == {}

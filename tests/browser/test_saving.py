@@ -1,0 +1,111 @@
+"""What outlives the question: files, pages and kernels show no remains of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from dev_analytics.consent.question import DISABLED, ON
+
+LOAD = "%load_ext dev_analytics"
+KILL = "import os\nos.kill(os.getpid(), 9)"
+
+
+@pytest.mark.parametrize(
+    ("answered", "killed"),
+    [(False, False), (False, True), (True, True)],
+    ids=["open, shut down", "open, killed", "answered, killed"],
+)
+def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
+    open_notebook: Callable[..., Any],
+    stored: Any,
+    log: Any,
+    answered: bool,
+    killed: bool,
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1", KILL)
+    notebook.run(0, 1)
+    expect(notebook.question).to_have_count(1)
+    if answered:
+        notebook.button("Yes").click()
+        expect(notebook.below(0)).to_have_text(ON)
+    saved = notebook.saved()
+    assert_no_widget(saved)
+    left = ["".join(output["data"]["text/plain"]) for output in saved["cells"][0]["outputs"]]
+    assert left == ([ON] if answered else [])
+    assert notebook.question.count() == (0 if answered else 1), "to save changes nothing in view"
+    if killed:
+        notebook.start(2)
+        notebook.wait_until_killed()
+    else:
+        notebook.end_kernel()
+    notebook.open()
+    notebook.run(1)
+    assert notebook.text_below(0) == (ON if answered else "")
+    assert notebook.text_below(1) == "2"
+    assert_no_error(notebook)
+    assert_no_widget(notebook.saved())
+    assert stored.answer == ("yes" if answered else None)
+    assert "cell executed" in log.events
+
+
+def test_a_page_that_was_loaded_anew_is_asked_below_the_next_cell(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1")
+    notebook.run(0)
+    expect(notebook.question).to_have_count(1)
+    notebook.saved()
+    notebook.reload()
+    assert notebook.text_below(0) == ""
+    assert_no_error(notebook)
+    notebook.run(1)
+    expect(notebook.question).to_have_count(1)
+    assert notebook.text_below(0) == ""
+    assert "Allow collection" in notebook.text_below(1)
+    notebook.button("No").click()
+    expect(notebook.below(1).last).to_contain_text(DISABLED)
+    assert notebook.text_below(0) == ""
+    assert_no_error(notebook)
+    assert_no_widget(notebook.saved())
+    assert stored.answer == "no"
+    assert {record["distinct_id"] for record in log.records} == {None}
+
+
+def test_a_restarted_kernel_leaves_no_dead_dialog(
+    open_notebook: Callable[..., Any], stored: Any, log: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1", "%dev_analytics on")
+    notebook.run(0, 1)
+    expect(notebook.question).to_have_count(1)
+    notebook.restart_kernel()
+    expect(notebook.question).to_have_count(0)
+    assert notebook.button("Yes").count() == 0, "nobody can press what does nothing"
+    assert_no_error(notebook)
+    assert_no_widget(notebook.saved())
+    notebook.run(0, 1)
+    assert notebook.question.count() == 0, "asked today, so it does not come by itself"
+    notebook.run(2)
+    expect(notebook.question).to_have_count(1)
+    notebook.button("Yes").click()
+    expect(notebook.below(2)).to_have_text(ON)
+    assert stored.answer == "yes"
+    assert {record["distinct_id"] for record in log.records} == {None}
+
+
+def assert_no_widget(notebook: dict[str, Any]) -> None:
+    """Find neither a view of a widget nor the state of one in the content of a file."""
+    assert "widgets" not in notebook["metadata"]
+    outputs = [output for cell in notebook["cells"] for output in cell["outputs"]]
+    assert {kind for output in outputs for kind in output["data"]} <= {"text/plain"}
+    assert "widget" not in json.dumps(notebook)
+
+
+def assert_no_error(notebook: Any) -> None:
+    """Find nothing on the page that says that something is missing."""
+    for words in ("Error displaying widget", "Loading widget", "model not found"):
+        assert notebook.page.get_by_text(words).filter(visible=True).count() == 0
