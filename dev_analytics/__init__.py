@@ -36,6 +36,16 @@ def unload_ipython_extension(shell: Any) -> None:
     unload(shell)
 
 
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "dev_analytics"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    from dev_analytics.server import load
+
+    load(app)
+
+
 def __getattr__(name: str) -> Any:
     # A module that only wants the version or the extension need not load the catalogue.
     if name in ("Analytics", "get_analytics"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, Final
 
 from dev_analytics.consent.decision import Decision, Rule, Switch
 from dev_analytics.consent.gate import Gate
@@ -10,6 +11,8 @@ from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.prompt import ask
 from dev_analytics.consent.question import DISABLED, NO_ANSWER, NOTICE, ON, Answer
 from dev_analytics.consent.store import ConsentStoreError
+
+_ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 
 
 class Asking:
@@ -28,8 +31,17 @@ class Asking:
         self._shell = shell
 
     def at_load(self) -> None:
-        """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell."""
-        if presence(self._shell) is Presence.TERMINAL and self._claim():
+        """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell.
+
+        Who switched on with the command that began the session is told why where it does not work.
+        """
+        switch, present = self._gate.switch, presence(self._shell)
+        if switch is not None and switch.on and switch.explicit:
+            if not self._gate.now()[0].collecting:
+                # Where nobody is, the output is somebody's data.
+                file = sys.stderr if present is Presence.NOBODY else sys.stdout
+                print(self.on(switch), file=file)
+        elif present is Presence.TERMINAL and self._claim():
             print(self._ask())
 
     def after_cell(self) -> bool:
@@ -46,9 +58,9 @@ class Asking:
             self._shell.display_pub.publish({"text/plain": NOTICE})
         return True
 
-    def on(self) -> str:
+    def on(self, switch: Switch = _ON) -> str:
         """Switch the session on, ask if nobody answered yet, and give what then holds, in words."""
-        self._gate.switch = Switch(True, "%dev_analytics on", explicit=True)
+        self._gate.switch = switch
         present = presence(self._shell) is not Presence.NOBODY
         decision = self._gate.decision(can_answer=present)
         if decision.ask and not decision.collecting:
