@@ -111,10 +111,12 @@ def load_settings(parent: Any) -> DevAnalytics:
     except TraitError:
         for name, trait in DevAnalytics.class_traits(config=True).items():
             value = parent.config.DevAnalytics.get(name)
+            # A text of the command line is shown as it was typed, not as traitlets keeps it.
+            shown = str(value) if isinstance(value, str) else value
             try:
                 DevAnalytics(**{name: value} if name in parent.config.DevAnalytics else {})
             except TraitError:
                 raise SettingError(
-                    f"c.DevAnalytics.{name}", value, trait.metadata["allowed"]
+                    f"c.DevAnalytics.{name}", shown, trait.metadata["allowed"]
                 ) from None
         raise
