@@ -32,9 +32,7 @@ class Place(Enum):
     def file(self) -> Path:
         """The start-up file in this place."""
         if self is Place.USER:
-            from IPython.paths import get_ipython_dir
-
-            folder = Path(get_ipython_dir()) / "profile_default"
+            folder = _ipython_folder() / "profile_default"
         elif self is Place.SYS_PREFIX:
             folder = Path(sys.prefix) / "etc" / "ipython"
         else:
@@ -53,7 +51,10 @@ class ForeignFileError(Exception):
 
 def enabled() -> list[Path]:
     """Give every start-up file that is there."""
-    files = dict.fromkeys(place.file for place in Place)
+    try:
+        files = dict.fromkeys(place.file for place in Place)
+    except RuntimeError:
+        return []  # there is no home, so no kernel has one either
     return [file for file in files if _is_there(file) and _is_ours(file)]
 
 
@@ -108,6 +109,16 @@ def remove(place: Place) -> Path | None:
     file.unlink()
     _leave(file, list(file.parents)[:made])
     return file
+
+
+def _ipython_folder() -> Path:
+    """Give the user's IPython folder; IPython's own function makes it, or a temporary one."""
+    if named := os.environ.get("IPYTHONDIR"):
+        return Path(named).expanduser().absolute()
+    home = Path.home()
+    old = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "ipython"
+    new = home / ".ipython"
+    return old if not new.exists() and old.is_dir() and not old.is_symlink() else new
 
 
 def _leave(file: Path, folders: list[Path]) -> None:

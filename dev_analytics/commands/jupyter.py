@@ -125,7 +125,7 @@ def _reset(options: argparse.Namespace) -> str:
 def _enable(options: argparse.Namespace) -> str:
     try:
         file = autoload.enable(Place(options.place))
-    except (ForeignFileError, OSError) as error:
+    except (ForeignFileError, OSError, RuntimeError) as error:
         raise CommandError(_why(error)) from None
     return (
         f"Every kernel and terminal that reads {file} loads dev_analytics from now on.\n"
@@ -136,7 +136,7 @@ def _enable(options: argparse.Namespace) -> str:
 def _remove(options: argparse.Namespace) -> str:
     try:
         file = autoload.remove(Place(options.place))
-    except (ForeignFileError, OSError) as error:
+    except (ForeignFileError, OSError, RuntimeError) as error:
         raise CommandError(_why(error)) from None
     if file is None:
         return f"There is no {Place(options.place).file}."
@@ -154,7 +154,7 @@ def _text(fields: object) -> str:
 
 
 def _program() -> str:
-    if Path(sys.argv[0]).name == "__main__.py":
+    if Path(sys.argv[0]).parts[-2:] == ("dev_analytics", "__main__.py"):
         return "python -m dev_analytics"
     return "jupyter dev-analytics"
 
