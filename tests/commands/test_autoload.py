@@ -295,10 +295,21 @@ def test_dev_with_it_loads_it_once(
     assert log.events.count("launched") == 1
 
 
+GONE = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "dev_analytics":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Finder())
+"""
+
+
 def test_it_is_silent_when_the_package_is_gone(environment: Environment) -> None:
     environment.command("enable")
     (site,) = environment.prefix.rglob("sitecustomize.py")
-    site.write_text("import sys; sys.modules['dev_analytics'] = None\n")
+    site.write_text(GONE)
+    assert "ModuleNotFoundError" in environment.run("-c", "import dev_analytics").stderr
     ran = environment.run("-m", "IPython", "-c", "print(1)")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
 

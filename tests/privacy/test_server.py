@@ -270,7 +270,7 @@ def test_a_failure_inside_shows_in_the_server_s_log_once_at_most(
 ) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "sitecustomize.py").write_text(broken)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"), prepend=os.pathsep)
     running = server()
     work(running, marks)
     said = [line for line in running.stop().splitlines() if "dev_analytics is not" in line]
