@@ -216,6 +216,13 @@ def test_disable_alone_does_its_one_thing_and_ends(
     assert not Path(os.environ["IPYTHONDIR"]).exists(), "nothing was set up"
 
 
+def test_disable_alone_is_in_the_log_that_was_asked_for(log: Any) -> None:
+    assert run("--analytics-disable", "--analytics-log", str(log.path)).returncode == 0
+    said = [each["command"] for each in log.of("command run")]
+    assert said == ["--analytics-disable", "--analytics-log"]
+    assert {record["distinct_id"] for record in log.records} == {None}
+
+
 def test_disable_alone_in_a_terminal_ends_too(dev: Callable[..., Any], data: Path) -> None:
     process = dev("--analytics-disable")
     process.expect(pexpect.EOF)
