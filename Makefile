@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint bench images vocabularies clean
+.PHONY: help demo test lint peers bench images vocabularies clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -12,13 +12,16 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint .venv/posthog-lowest.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
+test: lint .venv/posthog-lowest.stamp .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp ## Check style and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
+	$(BIN)/python tests/peers/suites.py
 
 bench: .venv/test.stamp ## Measure what the extension costs.
 	$(BIN)/python -m pytest tests/benchmarks
@@ -60,4 +63,18 @@ clean: ## Delete the environment and everything that was generated.
 	else \
 		$(BIN)/python -m playwright install chromium; \
 	fi
+	@touch $@
+
+# The releases whose own tests are run with the extension loaded, and what these tests need beside;
+# apart from the environment, whose pytest shall have no plugin of theirs.
+PEERS := ipython ipykernel nbclient ipywidgets
+comma := ,
+empty :=
+.venv/peers.stamp: .venv/test.stamp
+	rm -rf .venv/peers
+	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/peers --no-binary $(subst $(empty) ,$(comma),$(PEERS)) \
+		$$(grep -E '^($(subst $(empty) ,|,$(PEERS)))==' constraints.txt)
+	for release in .venv/peers/*.tar.gz; do tar -xzf $$release -C .venv/peers || exit 1; done
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/peers/packages \
+		flaky==3.8.1 pytest-asyncio==1.5.0 pytest-timeout==2.4.0 pytz==2026.6 testpath==0.6.0 xmltodict==1.0.4
 	@touch $@

@@ -9,7 +9,7 @@ from traitlets import Bool, Float, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
-from dev_analytics.consent.environment import SettingError
+from dev_analytics.consent.environment import Policy, PolicyError, SettingError, read_policy
 from dev_analytics.delivery.launcher import Delivery
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
@@ -74,11 +74,20 @@ class DevAnalytics(Configurable):
 
     @property
     def delivery(self) -> Delivery:
-        """Where records go, and how long they may wait."""
+        """Where records go, and how long they may wait.
+
+        What the administrator's policy names goes before the setting. With a key of theirs the
+        host is theirs too: no user's setting leads the records of a whole site elsewhere.
+        """
+        try:
+            policy = read_policy()
+        except PolicyError:
+            policy = Policy()  # it forbids everything, so nothing goes anywhere
+        own_host = Delivery().host if policy.posthog_project_key else self.posthog_host
         return Delivery(
             flush_seconds=self.flush_interval,
-            project_key=self.posthog_project_key,
-            host=self.posthog_host,
+            project_key=policy.posthog_project_key or self.posthog_project_key,
+            host=policy.posthog_host or own_host,
             most_mib=self.spool_max_mib,
             most_days=self.spool_max_days,
         )
@@ -102,10 +111,12 @@ def load_settings(parent: Any) -> DevAnalytics:
     except TraitError:
         for name, trait in DevAnalytics.class_traits(config=True).items():
             value = parent.config.DevAnalytics.get(name)
+            # A text of the command line is shown as it was typed, not as traitlets keeps it.
+            shown = str(value) if isinstance(value, str) else value
             try:
                 DevAnalytics(**{name: value} if name in parent.config.DevAnalytics else {})
             except TraitError:
                 raise SettingError(
-                    f"c.DevAnalytics.{name}", value, trait.metadata["allowed"]
+                    f"c.DevAnalytics.{name}", shown, trait.metadata["allowed"]
                 ) from None
         raise

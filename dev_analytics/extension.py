@@ -58,7 +58,7 @@ class Session:
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal."""
         analytics, shell = self._analytics, self.shell
-        if self._settings.log:
+        if self._settings.log and analytics.log is None:
             self._log(self._settings.log)
         register_magics(shell, analytics, self._asking)
         shell.configurables.append(self._settings)
@@ -89,12 +89,14 @@ class Session:
     def _read_settings(self) -> DevAnalytics:
         """Read settings and environment; one that cannot be used is named, and keeps it off."""
         gate = self._analytics.gate
+        gate.now()  # what the environment says is older than all that follows
         try:
             settings = load_settings(self.shell)
             environment_switch()
         except SettingError as error:
             _say(str(error))
             settings = DevAnalytics(enabled=False)
+            gate.switch = Switch(False, f"a setting that cannot be used: {error.what}")
         gate.sample_percent = settings.sample_percent
         self._analytics.launcher.delivery = settings.delivery
         if gate.switch is None or gate.switch is _UNLOADED:

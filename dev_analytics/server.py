@@ -1,12 +1,49 @@
-"""The extension of a Jupyter server: no question is saved with a notebook."""
+"""The extension in a Jupyter server: it asks nobody, and observes the server's own events.
+
+It is enabled when the package is installed, and records nothing before its user has agreed in a
+notebook or a terminal. It also leaves a question that is open out of the notebooks that are saved.
+Whatever fails is one line in the server's log.
+"""
 
 from __future__ import annotations
 
+import atexit
+from pathlib import Path
 from typing import Any
 
+from dev_analytics.analytics import get_analytics
+from dev_analytics.config import load_settings
+from dev_analytics.consent.decision import Switch
+from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.consent.saving import leave_out_question
+from dev_analytics.observers.server import ServerEvents
 
 
 def load(app: Any) -> None:
-    """Load the extension into the server `app`."""
-    app.contents_manager.register_pre_save_hook(leave_out_question)
+    """Load the extension into `app`, a ServerApp; never raises."""
+    try:
+        app.contents_manager.register_pre_save_hook(leave_out_question)
+        _load(app)
+    except SettingError as error:
+        app.log.warning(f"dev_analytics: {error}")
+    except Exception as error:
+        # Its message may hold a path, and a server's log has many readers.
+        app.log.warning(f"dev_analytics is not loaded: {type(error).__name__}")
+
+
+def _load(app: Any) -> None:
+    analytics = get_analytics()
+    gate = analytics.gate
+    gate.now()  # what the environment says goes before a setting
+    settings = load_settings(app)
+    environment_switch()
+    if gate.switch is None and settings.enabled is not None:
+        gate.switch = Switch(settings.enabled, "c.DevAnalytics.enabled")
+    analytics.launcher.delivery = settings.delivery
+    if settings.log:
+        try:
+            analytics.log_to(Path(settings.log))
+        except (OSError, ValueError, RuntimeError):
+            app.log.warning("dev_analytics: no event log, its file cannot be written")
+    ServerEvents(analytics).register(app.event_logger)
+    atexit.register(analytics.sink.close, at_exit=True)

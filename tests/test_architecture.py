@@ -26,7 +26,7 @@ ORDER = (
     {"analytics"},
     {"config", "observers", "views"},
     {"commands"},
-    {"extension", "server"},
+    {"extension", "server", "__main__"},
     {"__init__"},
 )
 
@@ -90,11 +90,19 @@ def test_one_module_reaches_the_network_one_the_archive_and_one_the_widgets(modu
     assert importers == ({ONLY_IN[module]} if ONLY_IN[module] else set())
 
 
-def test_only_the_sender_loads_a_destination() -> None:
-    for name, file in MODULES.items():
-        destinations = {"dev_analytics.delivery.posthog", "dev_analytics.delivery.archive"}
-        if set(imports(file)) & destinations:
-            assert name == "dev_analytics.delivery.sender"
+def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() -> None:
+    loaders = {
+        destination: {
+            name.removeprefix("dev_analytics.")
+            for name, file in MODULES.items()
+            if f"dev_analytics.delivery.{destination}" in imports(file)
+        }
+        for destination in ("posthog", "archive")
+    }
+    assert loaders == {
+        "posthog": {"delivery.sender"},
+        "archive": {"delivery.sender", "views.report"},
+    }
 
 
 def test_no_module_says_where_it_was_made() -> None:

@@ -13,14 +13,19 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS, NOTICE, Event, properties
 from dev_analytics.catalogue.record import Record
 from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
+from dev_analytics.commands import dev, jupyter
+from dev_analytics.commands.autoload import Place
 from dev_analytics.commands.magics import WORDS
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent import question
+from dev_analytics.consent.environment import Policy
 from dev_analytics.version import __version__
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "PRIVACY.md", "CHANGELOG.md")
-README, PRIVACY, CHANGELOG = ((ROOT / name).read_text("utf-8") for name in DOCUMENTS)
+DOCUMENTS = ("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md")
+README, PRIVACY, CHANGELOG, ADMINISTRATORS = (
+    (ROOT / name).read_text("utf-8") for name in DOCUMENTS
+)
 
 KINDS = {
     Word: "word from a closed list",
@@ -42,6 +47,25 @@ def source() -> str:
 def test_every_word_of_the_magic_is_explained(word: str):
     assert f"| `%dev_analytics {word}" in README or f", `%dev_analytics {word}`" in README
     assert f"`{word}`" in CHANGELOG
+
+
+@pytest.mark.parametrize("word", jupyter.WORDS)
+def test_every_word_of_the_shell_s_command_is_explained(word: str):
+    assert f"`jupyter dev-analytics {word}" in README
+    assert f"`{word}`" in CHANGELOG
+
+
+@pytest.mark.parametrize("flag", re.findall(r"^--[a-z-]+", dev.HELP, re.MULTILINE))
+def test_every_flag_of_dev_is_explained(flag: str):
+    assert f"| `dev {flag}" in README
+    assert f"`{flag}`" in CHANGELOG
+
+
+def test_the_administrators_page_explains_the_policy_and_every_place():
+    for name in Policy.__struct_fields__:
+        assert f"| `{name}` |" in ADMINISTRATORS
+    for place in Place:
+        assert f"| `{place.value}` |" in ADMINISTRATORS
 
 
 @pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
@@ -114,7 +138,7 @@ def test_every_local_link_leads_somewhere(name: str):
     links += [(picture, "") for picture in re.findall(r'src(?:set)?="([^"]+)"', text)]
     assert links or name == "CHANGELOG.md"
     for path, anchor in links:
-        target = ROOT / path if path else ROOT / name
+        target = (ROOT / name).parent / path if path else ROOT / name
         assert target.exists(), path
         if anchor:
             headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)

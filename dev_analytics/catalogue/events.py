@@ -1,4 +1,4 @@
-"""The seven events: what each says and which properties it has.
+"""The nine events: what each says and which properties it has.
 
 An event is a class, its docstring the sentence that users read, its fields the properties. A
 field's `Kind` in ``Annotated`` is all that decides what may stand in it. Events and properties
@@ -39,7 +39,10 @@ LINE_MAGICS: Final = Vocabulary("line_magics")
 CELL_MAGICS: Final = Vocabulary("cell_magics")
 SHELL_COMMANDS: Final = Vocabulary("shell_commands")
 COMMANDS: Final = Vocabulary(
-    "commands", "status", "on", "off", "disable", "log", "preview", "reset"
+    "commands",
+    *("status", "on", "off", "disable", "log", "preview", "reset"),
+    *("report", "enable", "remove"),
+    *("--analytics", "--no-analytics", "--analytics-disable", "--analytics-log"),
 )
 EXCEPTIONS: Final = Vocabulary("exceptions")
 PACKAGES: Final = Vocabulary("packages")
@@ -56,6 +59,16 @@ SDKS: Final = Vocabulary(
 )
 EDIT_FORMATS: Final = Vocabulary("edit_formats")
 TOOLS: Final = Vocabulary("tools", "dev", "aider", "jupyter_ai")
+KERNEL_ACTIONS: Final = Vocabulary("kernel actions", "start", "interrupt", "restart", "shutdown")
+STATUSES: Final = Vocabulary("statuses", "success", "error")
+FILE_ACTIONS: Final = Vocabulary(
+    "file actions", "save", "create", "upload", "rename", "copy", "delete"
+)
+FILE_KINDS: Final = Vocabulary(
+    "file kinds",
+    *("notebook", "python", "source code", "markdown", "text", "data", "configuration"),
+    *("image", "document", "archive"),
+)
 REASONS: Final = Vocabulary("reasons", "end of process", "unloaded")
 
 
@@ -229,6 +242,24 @@ class LLMRequest(
     cache_reporting_exclusive: bool = False
 
 
+class KernelAction(Event, frozen=True):
+    """A Jupyter server did something to a kernel."""
+
+    wire = "kernel action"
+
+    action: Annotated[str, Word("What it did.", (KERNEL_ACTIONS,))]
+    status: Annotated[str, Word("How that ended.", (STATUSES,))]
+
+
+class FileAction(Event, frozen=True):
+    """A Jupyter server did something to a file."""
+
+    wire = "file action"
+
+    action: Annotated[str, Word("What it did.", (FILE_ACTIONS,))]
+    kind: Annotated[str, Word("Kind of file, by how its name ends.", (FILE_KINDS,))]
+
+
 class Exited(Event, frozen=True):
     """The session ended."""
 
@@ -246,6 +277,8 @@ EVENTS: Final[Mapping[str, type[Event]]] = {
     "command_run": CommandRun,
     "error_raised": ErrorRaised,
     "message_send": LLMRequest,
+    "kernel_action": KernelAction,
+    "file_action": FileAction,
     "exited": Exited,
 }
 """Every event by the name that ``Analytics.event`` takes."""

@@ -19,6 +19,11 @@ from dev_analytics.views.status import status, status_html
 
 NAME: Final = "dev_analytics"
 WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "reset")
+RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
+RESET: Final = (
+    "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
+    "Nothing is collected until you agree again."
+)
 _FLAGS: Final = {"log": ("--stop",), "reset": ("--yes",)}
 _KEYS: Final = (NAME, f"%{NAME}")
 
@@ -125,10 +130,7 @@ class DevAnalyticsMagics(Magics):
         except ConsentStoreError as error:
             raise UsageError(f"%{NAME} reset: {error}") from None
         self._analytics.preview.clear()
-        return (
-            "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
-            "Nothing is collected until you agree again."
-        )
+        return RESET
 
     def _view(self, text: Callable[[], str], html: Callable[[], str]) -> str:
         """Show a view where there can be HTML, or give it as text."""
@@ -142,9 +144,8 @@ class DevAnalyticsMagics(Magics):
         nobody = f"%{NAME} reset asks first, and nobody can answer here: add --yes"
         if presence(self.shell) is Presence.NOBODY:
             raise UsageError(nobody)
-        question = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
         try:
-            return input(question).strip().lower() in ("y", "yes")
+            return input(RESET_QUESTION).strip().lower() in ("y", "yes")
         except StdinNotImplementedError:
             raise UsageError(nobody) from None
         except (EOFError, KeyboardInterrupt):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dev_analytics.consent.decision import Decision, Rule, Switch
 from dev_analytics.consent.dialog import Dialog
@@ -25,6 +26,8 @@ from dev_analytics.consent.question import (
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
+
+_ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 
 
 class Asking:
@@ -63,10 +66,22 @@ class Asking:
         self._callback = self._after_cell
 
     def start(self) -> None:
-        """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell."""
+        """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell.
+
+        Who switched on with the command that began the session is told why where it does not work.
+        """
         if hasattr(self._shell, "kernel"):
             self._follow_cells()
-        elif presence(self._shell) is Presence.TERMINAL and self._claim():
+            return
+        switch, present = self._gate.switch, presence(self._shell)
+        if switch is not None and switch.on and switch.explicit:
+            decision = self._gate.decision(can_answer=present is Presence.TERMINAL)
+            if decision.ask or not decision.collecting:
+                # Where nobody is, the output is somebody's data.
+                print(
+                    self.on(switch), file=sys.stderr if present is Presence.NOBODY else sys.stdout
+                )
+        elif present is Presence.TERMINAL and self._claim():
             print(self._prompt())
 
     def stop(self) -> None:
@@ -74,12 +89,12 @@ class Asking:
         self._leave_cells()
         self._close(self._question().unanswered)
 
-    def on(self) -> str:
+    def on(self, switch: Switch = _ON) -> str:
         """Switch the session on, ask whoever can answer, and give what then holds, in words.
 
         A dialog says it itself, so that there is nothing to say here.
         """
-        self._gate.switch = Switch(True, "%dev_analytics on", explicit=True)
+        self._gate.switch = switch
         present = presence(self._shell)
         can_answer = present is not Presence.NOBODY
         decision = self._gate.decision(can_answer=can_answer)

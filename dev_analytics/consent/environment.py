@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import platformdirs
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import DecodeError, Meta, Struct, ValidationError, json
 
 from dev_analytics.consent.decision import Environment, Switch
 
@@ -17,16 +17,37 @@ _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 class SettingError(ValueError):
-    """A setting has a value that is not allowed; the message names all three, in one line."""
+    """A setting has a value that is not allowed; the message names all three, in one line.
+
+    Attributes
+    ----------
+    what
+        The message without what follows from it.
+    """
 
     def __init__(self, setting: str, value: object, allowed: str) -> None:
-        super().__init__(f"{setting} is {value!r}, allowed is {allowed}; analytics stay off")
+        self.what = f"{setting} is {value!r}, allowed is {allowed}"
+        super().__init__(f"{self.what}; analytics stay off")
 
 
-class _Policy(Struct):
-    """What an administrator may say of consent: never a yes for somebody else."""
+class PolicyError(ValueError):
+    """There is a policy file that nobody understands, or may read."""
+
+
+class Policy(Struct, frozen=True):
+    """What an administrator may say: no, or where records go; never a yes for somebody else.
+
+    Attributes
+    ----------
+    analytics
+        Whether a user may be asked at all.
+    posthog_project_key, posthog_host
+        Where records go, whatever a user's settings say; empty leaves it to them.
+    """
 
     analytics: Literal["allowed", "forbidden"] = "allowed"
+    posthog_project_key: str = ""
+    posthog_host: Annotated[str, Meta(pattern=r"^(https?://.+)?$")] = ""
 
 
 def means_yes(value: str | None) -> bool:
@@ -37,7 +58,7 @@ def means_yes(value: str | None) -> bool:
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     """Read what the variables and the policy file say now."""
     return Environment(
-        forbidden=_forbidden(policy_file(environ)),
+        forbidden=_forbidden(environ),
         do_not_track=means_yes(environ.get("DO_NOT_TRACK")),
         ci=means_yes(environ.get("CI")),
     )
@@ -75,12 +96,29 @@ def policy_file(environ: Mapping[str, str] = os.environ) -> Path:
     return platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"
 
 
-def _forbidden(file: Path) -> str:
-    """Say why `file` forbids analytics; a policy that cannot be understood forbids them too."""
+def read_policy(environ: Mapping[str, str] = os.environ) -> Policy:
+    """Read the policy file; where there is none, everything is left to the user.
+
+    Raises
+    ------
+    PolicyError
+        There is one, but it cannot be read: a link to nowhere too.
+    """
+    file = policy_file(environ)
     try:
-        policy = json.decode(file.read_bytes(), type=_Policy)
+        return json.decode(file.read_bytes(), type=Policy)
     except (FileNotFoundError, NotADirectoryError):
-        return ""
+        if not os.path.lexists(file):
+            return Policy()
     except (OSError, DecodeError, ValidationError, RecursionError):
-        return f"the administrator's policy cannot be read: {file}"
-    return f"the administrator forbids it: {file}" if policy.analytics == "forbidden" else ""
+        pass
+    raise PolicyError(f"the administrator's policy cannot be read: {file}")
+
+
+def _forbidden(environ: Mapping[str, str]) -> str:
+    """Say why the policy forbids analytics; one that cannot be understood forbids them too."""
+    try:
+        forbids = read_policy(environ).analytics == "forbidden"
+    except PolicyError as error:
+        return str(error)
+    return f"the administrator forbids it: {policy_file(environ)}" if forbids else ""

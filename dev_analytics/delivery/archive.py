@@ -8,12 +8,12 @@ Only the sender writes to it, one at a time.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import json
+from msgspec import Raw, json
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.delivery.destination import Unacceptable, Unreachable
@@ -22,6 +22,7 @@ NAME: Final = "archive.sqlite"
 MOST_ROWS: Final = 1_000_000
 """How many events are kept, the newest."""
 
+_MAGIC: Final = b"SQLite format 3\0"
 _COMMON: Final = ("session_id", "seq", "lib_version")
 _RECORD: Final = ("uuid", "timestamp", "event", "distinct_id", "properties", *_COMMON)
 
@@ -76,6 +77,37 @@ class Archive:
             raise Unreachable(f"the archive cannot be written: {error}") from None
         except OSError as error:
             raise Unreachable(f"the archive cannot be written: {error.strerror}") from None
+
+
+def is_archive(file: Path) -> bool:
+    """Tell whether `file` is an archive, by its first bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with file.open("rb") as opened:
+        return opened.read(len(_MAGIC)) == _MAGIC
+
+
+def read(file: Path) -> Iterator[bytes]:
+    """Give the records in an archive, the oldest first; nothing is changed.
+
+    Raises
+    ------
+    Unreachable
+        It is damaged, or none.
+    """
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as archive:
+            for event, time, properties in archive.execute(
+                "SELECT event, timestamp, properties FROM events ORDER BY rowid"
+            ):
+                record = {"event": event, "timestamp": time, "properties": Raw(properties.encode())}
+                yield json.encode(record)
+    except sqlite3.Error as error:
+        raise Unreachable(f"the archive cannot be read: {error}") from None
 
 
 def columns() -> list[str]:

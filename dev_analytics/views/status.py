@@ -27,7 +27,11 @@ _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
 
 def status(analytics: Analytics, decision: Decision) -> str:
     """Give the status as aligned lines of text."""
-    rows = status_rows(analytics, decision)
+    return aligned(status_rows(analytics, decision))
+
+
+def aligned(rows: Mapping[str, str]) -> str:
+    """Give labels and texts as lines whose texts begin in one column."""
     width = max(map(len, rows))
     return "\n".join(f"{label:{width}}  {text}" for label, text in rows.items())
 
@@ -67,8 +71,10 @@ def _waiting(number: int, failure: str) -> str:
 
 
 def _delivered(ledger: Ledger, delivery: Delivery | None) -> str:
-    with_key = delivery is not None and delivery.project_key
-    where = "to PostHog" if with_key else "to the archive on this machine"
+    if delivery is None:
+        where = "where each session's settings say"
+    else:
+        where = "to PostHog" if delivery.project_key else "to the archive on this machine"
     if not ledger.delivered:
         return f"nothing yet; records go {where}"
     return f"{ledger.delivered}, last at {ledger.delivered_at}; records go {where}"

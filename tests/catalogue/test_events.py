@@ -37,6 +37,8 @@ WIRE = {
     "command_run": "command run",
     "error_raised": "error raised",
     "message_send": "$ai_generation",
+    "kernel_action": "kernel action",
+    "file_action": "file action",
     "exited": "exited",
 }
 
@@ -46,6 +48,8 @@ NAMES = {
     "feature_used": {"kind", "name"},
     "command_run": {"command"},
     "error_raised": {"exception", "exact", "package", "phase", "frames"},
+    "kernel_action": {"action", "status"},
+    "file_action": {"action", "kind"},
     "exited": {"reason", "cells", "duration"},
 }
 
@@ -75,7 +79,7 @@ def wire_names(event: type[Event]) -> dict[str, str]:
     return dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
 
 
-def test_there_are_the_seven_events_of_the_contract() -> None:
+def test_there_are_the_nine_events_of_the_contract() -> None:
     assert {name: event.wire for name, event in EVENTS.items()} == WIRE
 
 

@@ -1,0 +1,191 @@
+"""The command ``jupyter dev-analytics``, also ``python -m dev_analytics``: outside any session."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import json
+
+from dev_analytics.analytics import get_analytics
+from dev_analytics.commands import autoload
+from dev_analytics.commands.autoload import ForeignFileError, Place
+from dev_analytics.commands.magics import RESET, RESET_QUESTION
+from dev_analytics.consent.question import DISABLED
+from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.version import __version__
+from dev_analytics.views.machine import machine, machine_fields, waiting
+from dev_analytics.views.report import ReportError, report, report_fields, tally
+
+WORDS: Final = {
+    "status": "is it on, why, what each process does, what waits and what was delivered",
+    "preview": "show the exact records that wait to be sent",
+    "report": "count what was recorded: events, features, errors, models",
+    "disable": "opt out for ever, in every notebook and terminal",
+    "reset": "forget your answer, also an opt-out; asks first",
+    "enable": "load the extension in every kernel and terminal; collects nothing by itself",
+    "remove": "load it no more",
+}
+_JSON: Final = ("status", "preview", "report")
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked; the message says why, in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be the command, and give its exit code: 0, 1 if it failed, 2 if it was not understood."""
+    options = _parser().parse_args(arguments)
+    word = options.word or "status"
+    try:
+        text = {
+            "status": _status,
+            "preview": _preview,
+            "report": _report,
+            "disable": _disable,
+            "reset": _reset,
+            "enable": _enable,
+            "remove": _remove,
+        }[word](options)
+    except CommandError as error:
+        print(f"{_program()} {word}: {error}", file=sys.stderr)
+        return 1
+    analytics = get_analytics()
+    analytics.event("command_run", command=word)
+    analytics.sink.close(at_exit=False)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Who reads has seen enough; Python would complain once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _status(options: argparse.Namespace) -> str:
+    analytics = get_analytics()
+    decision = analytics.gate.decision(can_answer=True)
+    if options.json:
+        return _text(machine_fields(analytics, decision, autoload.enabled()))
+    return machine(analytics, decision, autoload.enabled())
+
+
+def _preview(options: argparse.Namespace) -> str:
+    records = [record.decode() for record in waiting(get_analytics())]
+    if options.json:
+        return f"[{', '.join(records)}]"
+    if not records:
+        return (
+            "No records wait. What a session would send, and has sent, only it knows: "
+            "%dev_analytics preview there."
+        )
+    return "\n\n".join(f"# waiting\n{record}" for record in records)
+
+
+def _report(options: argparse.Namespace) -> str:
+    try:
+        counted = tally(options.file, get_analytics().gate.store.data)
+    except ReportError as error:
+        raise CommandError(error) from None
+    return _text(report_fields(counted)) if options.json else report(counted)
+
+
+def _disable(options: argparse.Namespace) -> str:
+    try:
+        get_analytics().gate.store.opt_out()
+    except ConsentStoreError as error:
+        raise CommandError(
+            f"the opt-out could not be stored: {error}. "
+            "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
+        ) from None
+    return DISABLED
+
+
+def _reset(options: argparse.Namespace) -> str:
+    if not options.yes:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise CommandError("it asks first, and nobody can answer here: add --yes")
+        try:
+            sure = input(RESET_QUESTION).strip().lower() in ("y", "yes")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            sure = False
+        if not sure:
+            return "Nothing was changed."
+    try:
+        get_analytics().gate.store.reset()
+    except ConsentStoreError as error:
+        raise CommandError(error) from None
+    return RESET
+
+
+def _enable(options: argparse.Namespace) -> str:
+    try:
+        file = autoload.enable(Place(options.place))
+    except (ForeignFileError, OSError, RuntimeError) as error:
+        raise CommandError(_why(error)) from None
+    return (
+        f"Every kernel and terminal that reads {file} loads dev_analytics from now on.\n"
+        "Nothing is collected before its user agrees."
+    )
+
+
+def _remove(options: argparse.Namespace) -> str:
+    try:
+        file = autoload.remove(Place(options.place))
+    except (ForeignFileError, OSError, RuntimeError) as error:
+        raise CommandError(_why(error)) from None
+    if file is None:
+        return f"There is no {Place(options.place).file}."
+    return f"Removed {file}. Sessions that run go on until they end."
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _text(fields: object) -> str:
+    return json.format(json.encode(fields), indent=2).decode()
+
+
+def _program() -> str:
+    if Path(sys.argv[0]).parts[-2:] == ("dev_analytics", "__main__.py"):
+        return "python -m dev_analytics"
+    return "jupyter dev-analytics"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_program(),
+        description="Anonymous analytics for dev: only if you agree, and never anything you write.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(word=None, json=False)
+    words = parser.add_subparsers(dest="word", metavar="WORD", title="words")
+    for word, says in WORDS.items():
+        each = words.add_parser(word, help=says, description=f"{says[0].upper()}{says[1:]}.")
+        if word in _JSON:
+            each.add_argument("--json", action="store_true", help="as JSON, for a script")
+        if word == "report":
+            each.add_argument(
+                "file", nargs="?", type=Path, help="an event log or an archive; without: your own"
+            )
+        elif word == "reset":
+            each.add_argument("--yes", action="store_true", help="without asking")
+        elif word in ("enable", "remove"):
+            where = each.add_mutually_exclusive_group()
+            for place, whose in (
+                (Place.USER, "for you, in your IPython profile (without any of these)"),
+                (Place.SYS_PREFIX, "for everybody who uses this Python environment"),
+                (Place.SYSTEM, "for everybody on this machine"),
+            ):
+                where.add_argument(
+                    place.value, dest="place", action="store_const", const=place.value, help=whose
+                )
+            each.set_defaults(place=Place.USER.value)
+    return parser

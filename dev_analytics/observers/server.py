@@ -1,0 +1,82 @@
+"""What a Jupyter server says happened: to kernels, and to files.
+
+Its events hold paths, names and messages, and any client can send more of them: of each, one word
+or two are looked up in closed vocabularies, and nothing else of it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dev_analytics.quiet import quiet
+
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics
+
+_SCHEMAS: Final = "https://events.jupyter.org/jupyter_server/"
+_ENDINGS: Final = {
+    "notebook": "ipynb",
+    "python": "py pyi pyw",
+    "source code": "c cc cpp css cu go h hpp ipy java jl js jsx kt lua m php pl r rb rs scala sh "
+    "sql swift ts tsx",
+    "markdown": "md markdown myst qmd rmd rst",
+    "text": "log tex txt",
+    "data": "arrow csv db feather h5 hdf5 json jsonl npy npz ods parquet pickle pkl sqlite tsv xls "
+    "xlsx xml",
+    "configuration": "cfg conf env ini toml yaml yml",
+    "image": "bmp gif ico jpeg jpg png svg tif tiff webp",
+    "document": "doc docx epub htm html odp odt pdf ppt pptx",
+    "archive": "7z bz2 gz rar tar tgz whl xz zip zst",
+}
+_KINDS: Final = {ending: kind for kind, endings in _ENDINGS.items() for ending in endings.split()}
+
+
+class ServerEvents:
+    """Observes the events of one server.
+
+    Parameters
+    ----------
+    analytics
+        Where the events go.
+
+    Attributes
+    ----------
+    drops
+        Where failures are counted: a listener that raised would be in the server's log each time.
+    """
+
+    def __init__(self, analytics: Analytics) -> None:
+        self.drops = analytics.drops
+        self._analytics = analytics
+
+    def register(self, event_logger: Any) -> None:
+        """Listen to a server's ``event_logger``, on its loop: each event takes microseconds."""
+        for schema, listener in (
+            ("kernel_actions/v1", self._on_kernel),
+            ("contents_service/v1", self._on_file),
+        ):
+            event_logger.add_listener(schema_id=f"{_SCHEMAS}{schema}", listener=listener)
+
+    async def _on_kernel(self, logger: Any, schema_id: str, data: Mapping[str, Any]) -> None:
+        self._kernel(data)
+
+    async def _on_file(self, logger: Any, schema_id: str, data: Mapping[str, Any]) -> None:
+        self._file(data)
+
+    @quiet
+    def _kernel(self, data: Mapping[str, Any]) -> None:
+        self._analytics.event("kernel_action", action=data["action"], status=data["status"])
+
+    @quiet
+    def _file(self, data: Mapping[str, Any]) -> None:
+        # A file is looked at several times for each thing that is done to it.
+        if data["action"] != "get":
+            kind = file_kind(data["path"])
+            self._analytics.event("file_action", action=data["action"], kind=kind)
+
+
+def file_kind(path: str) -> str:
+    """Name the kind of a file by how its name ends: ``"other"`` for what is on no list."""
+    name, _, ending = path.rpartition("/")[2].rpartition(".")
+    return _KINDS.get(ending.lower(), "other") if name else "other"

@@ -1,0 +1,110 @@
+"""The status of this machine, for a shell: no session of its own, but all that others left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import asdict
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.consent.decision import Decision
+from dev_analytics.consent.environment import PolicyError, policy_file, read_policy
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.sender import LOCK
+from dev_analytics.delivery.writers import Writer, holder_of, writers
+from dev_analytics.version import __version__
+from dev_analytics.views.status import aligned, status_rows
+
+_OF_A_SESSION = ("this session", "event log")
+
+
+def machine(analytics: Analytics, decision: Decision, loaded_by: Sequence[Path]) -> str:
+    """Give the status as aligned lines of text.
+
+    Parameters
+    ----------
+    analytics
+        The one of this process.
+    decision
+        What holds for a session that begins now.
+    loaded_by
+        The start-up files that load the extension.
+    """
+    data = analytics.gate.store.data
+    shared = status_rows(analytics, decision)
+    rows = {label: text for label, text in shared.items() if label not in _OF_A_SESSION}
+    rows["waiting"] = str(Backlog(data).count() or "nothing")
+    rows["processes"] = _processes(writers(data))
+    sender = holder_of(data / LOCK)
+    rows["sender"] = _numbered("running", sender.pid) if sender.held else "not running"
+    rows["policy"] = _policy()
+    rows["loaded by"] = ", ".join(map(str, loaded_by)) or "%load_ext dev_analytics only"
+    return aligned(rows)
+
+
+def machine_fields(
+    analytics: Analytics, decision: Decision, loaded_by: Sequence[Path]
+) -> dict[str, object]:
+    """Give the status as fields, for a script."""
+    data = analytics.gate.store.data
+    consent, ledger = analytics.gate.store.read(), read_ledger(data)
+    return {
+        "collecting": decision.collecting,
+        "rule": int(decision.rule.value.partition(",")[0]),
+        "reason": decision.reason,
+        "notice": consent.notice,
+        "opted_out": consent.opted_out,
+        "policy": _policy(),
+        "processes": [asdict(writer) for writer in writers(data)],
+        "sender": asdict(holder_of(data / LOCK)),
+        "waiting": Backlog(data).count(),
+        "delivered": ledger.delivered,
+        "delivered_at": ledger.delivered_at or None,
+        "failure": ledger.failure or None,
+        "dropped": ledger.dropped,
+        "loaded_by": [str(file) for file in loaded_by],
+        "data": str(data),
+        "version": __version__,
+    }
+
+
+def waiting(analytics: Analytics) -> list[bytes]:
+    """Give the exact records that wait to be sent, of all processes."""
+    return list(Backlog(analytics.gate.store.data).records())
+
+
+def _processes(found: Sequence[Writer]) -> str:
+    recording = [
+        f"{_numbered('recording', writer.pid)}, {_records(writer.waiting)}"
+        for writer in found
+        if writer.state == "recording"
+    ]
+    ended = sum(writer.waiting for writer in found if writer.state != "recording")
+    if ended:
+        recording.append(f"handed over or ended, {_records(ended)}")
+    return "; ".join(recording) or "none is recording (one that is off leaves no trace to list)"
+
+
+def _numbered(what: str, pid: int | None) -> str:
+    return what if pid is None else f"{what} (pid {pid})"
+
+
+def _records(number: int) -> str:
+    return f"{number} {'record' if number == 1 else 'records'} waiting"
+
+
+def _policy() -> str:
+    try:
+        policy = read_policy()
+    except PolicyError as error:
+        return str(error)
+    if not policy_file().exists():
+        return "none"
+    named = [f"{policy_file()}: analytics {policy.analytics}"]
+    if policy.posthog_project_key:
+        named.append("names the project key")
+    if policy.posthog_host:
+        named.append(f"records go to {policy.posthog_host}")
+    return ", ".join(named)

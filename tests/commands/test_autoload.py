@@ -1,0 +1,404 @@
+"""The start-up file: written and taken away in each place, in real environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+ROOT = Path(__file__).parent.parent.parent
+PLACES = ("--user", "--sys-prefix", "--system")
+LOADED = "print('loaded', 'dev_analytics' in get_ipython().extension_manager.loaded)"
+
+
+class Environment:
+    """A Python environment of its own, that sees the packages of this one.
+
+    Attributes
+    ----------
+    python
+        Its interpreter.
+    trees
+        Everything that the three places could change.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.prefix = folder / "prefix"
+        self.system = folder / "system"
+        self.user = Path(os.environ["IPYTHONDIR"])
+        self.trees = (self.prefix, self.system, self.user, Path(os.environ["HOME"]))
+        venv.create(self.prefix, symlinks=True)
+        self.python = self.prefix / "bin" / "python"
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        packages = self.prefix / "lib" / version / "site-packages"
+        ours = sysconfig.get_path("purelib")
+        (packages / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+        # The places of the machine are under the test's folder.
+        places = [str(self.system / name / "ipython") for name in ("usr/local/etc", "etc")]
+        (packages / "sitecustomize.py").write_text(
+            f"import IPython.core.application as a; a.SYSTEM_CONFIG_DIRS[:] = {places!r}\n"
+        )
+
+    def startup(self, place: str) -> Path:
+        """Give the start-up folder of a place."""
+        return {
+            "--user": self.user / "profile_default" / "startup",
+            "--sys-prefix": self.prefix / "etc" / "ipython" / "startup",
+            "--system": self.system / "usr" / "local" / "etc" / "ipython" / "startup",
+        }[place]
+
+    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run its interpreter."""
+        return subprocess.run(
+            [self.python, *arguments],
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+    def command(self, *arguments: str) -> str:
+        """Run ``python -m dev_analytics``, which must succeed."""
+        ran = self.run("-m", "dev_analytics", *arguments)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return ran.stdout
+
+    def terminal(self, code: str) -> str:
+        """Run code in IPython."""
+        ran = self.run("-m", "IPython", "-c", code)
+        return ran.stdout + ran.stderr
+
+    def tree(self) -> dict[str, tuple[int, bytes]]:
+        """Give the mode and the bytes of everything."""
+        found = {}
+        for root in self.trees:
+            for path in root.rglob("*"):
+                content = os.fsencode(path.readlink()) if path.is_symlink() else b""
+                if path.is_file() and not path.is_symlink():
+                    content = path.read_bytes()
+                found[str(path)] = (path.lstat().st_mode, content)
+        return found
+
+    def kernelspec(self) -> str:
+        """Give the name of a kernel of this environment."""
+        folder = Path(os.environ["JUPYTER_DATA_DIR"]) / "kernels" / "temporary"
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "display_name": "temporary", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+        return "temporary"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """A Python environment of its own."""
+    return Environment(tmp_path)
+
+
+def furnish(environment: Environment, place: str) -> None:
+    """Put start-up files, configuration in py and JSON, and another extension in a place."""
+    startup = environment.startup(place)
+    startup.mkdir(parents=True)
+    (startup / "00-first.py").write_text("started = 'started'\n")
+    (startup / "50-dev-analytics-of-mine.py").write_text("")
+    (startup / "README").write_text("of IPython\n")
+    profile = startup.parent
+    (profile / "ipython_config.py").write_text(
+        "c = get_config()\nc.InteractiveShellApp.exec_lines = ['configured = 1']\n"
+    )
+    (profile / "ipython_config.json").write_text(
+        '{"InteractiveShellApp": {"extensions": ["autoreload"]}}'
+    )
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("before", ["nothing", "an empty folder", "files of others"])
+def test_remove_leaves_every_tree_as_it_was_before_enable(
+    environment: Environment, place: str, before: str
+) -> None:
+    startup = environment.startup(place)
+    if before == "an empty folder":
+        startup.mkdir(parents=True)
+    elif before == "files of others":
+        furnish(environment, place)
+    then = environment.tree()
+    said = environment.command("enable", place)
+    file = startup / "50-dev-analytics.py"
+    assert str(file) in said
+    now = environment.tree()
+    assert {path: now[path] for path in then} == then, "nothing else is touched"
+    new = set(now) - set(then)
+    assert str(file) in new
+    assert new <= {str(file), *map(str, file.parents)}
+    assert environment.command("enable", place) == said, "a second time changes nothing"
+    assert environment.tree() == now
+    assert str(file) in environment.command("remove", place)
+    assert environment.tree() == then
+    assert "There is no" in environment.command("remove", place)
+    assert environment.tree() == then
+
+
+def test_the_three_places_do_not_disturb_each_other(environment: Environment) -> None:
+    then = environment.tree()
+    for place in PLACES:
+        environment.command("enable", place)
+    for place in PLACES:
+        files = re.findall(r"loaded by +(.*)", environment.command("status"))[0].split(", ")
+        assert str(environment.startup(place) / "50-dev-analytics.py") in files
+        environment.command("remove", place)
+    assert "%load_ext dev_analytics only" in environment.command("status")
+    assert environment.tree() == then
+
+
+def test_the_user_s_place_is_what_no_flag_means(environment: Environment) -> None:
+    assert environment.command("enable") == environment.command("enable", "--user")
+    environment.command("remove")
+    assert not environment.user.exists()
+
+
+def theirs(shown: str) -> bool:
+    """Tell whether what others had put there works too."""
+    return "theirs started 1 True" in shown
+
+
+CODE = (
+    "print('loaded', 'dev_analytics' in get_ipython().extension_manager.loaded); "
+    "print('theirs', started, configured, "
+    "'IPython.extensions.autoreload' in get_ipython().extension_manager.loaded)"
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_terminal_loads_it_while_it_is_enabled(environment: Environment, place: str) -> None:
+    furnish(environment, place)
+    assert "loaded False" in environment.terminal(CODE), "installing alone loads nothing"
+    environment.command("enable", place)
+    shown = environment.terminal(CODE)
+    assert "loaded True" in shown
+    assert theirs(shown)
+    environment.command("remove", place)
+    shown = environment.terminal(CODE)
+    assert "loaded False" in shown
+    assert theirs(shown)
+
+
+def ask(client: BlockingKernelClient, code: str) -> str:
+    """Run a cell in a kernel, and give what it prints."""
+    shown: list[str] = []
+    client.execute_interactive(
+        code,
+        timeout=60,
+        allow_stdin=False,
+        output_hook=lambda message: shown.append(str(message["content"].get("text", ""))),
+    )
+    return "".join(shown)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_kernel_loads_it_while_it_is_enabled(environment: Environment, place: str) -> None:
+    furnish(environment, place)
+    for word, loaded in (("enable", True), ("remove", False)):
+        environment.command(word, place)
+        manager, client = start_new_kernel(kernel_name=environment.kernelspec())
+        try:
+            shown = ask(client, CODE)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+        assert f"loaded {loaded}" in shown
+        assert theirs(shown)
+
+
+@pytest.fixture
+def lab(environment: Environment, until: Callable[..., None]) -> Iterator[httpx.Client]:
+    """A JupyterLab of the environment, over its REST API."""
+    log = environment.prefix / "lab.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                *(environment.python, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *("--port=0", "--ip=127.0.0.1", "--IdentityProvider.token=t"),
+                f"--ServerApp.root_dir={ROOT}",
+            ],
+            stdout=out,
+            stderr=out,
+        )
+    found: list[str] = []
+
+    def ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        found[:] = re.findall(r"http://127\.0\.0\.1:\d+/", log.read_text())
+        return bool(found)
+
+    until(ready)
+    with httpx.Client(
+        base_url=found[0], headers={"Authorization": "token t"}, timeout=60
+    ) as client:
+        yield client
+    process.terminate()
+    process.wait(60)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_lab_s_kernel_loads_it_while_it_is_enabled(
+    environment: Environment, lab: httpx.Client, place: str
+) -> None:
+    furnish(environment, place)
+    for word, loaded in (("enable", True), ("remove", False)):
+        environment.command(word, place)
+        kernel = lab.post("api/kernels", json={"name": environment.kernelspec()}).json()["id"]
+        file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{kernel}.json"
+        client = BlockingKernelClient(connection_file=str(file))
+        client.load_connection_file()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        shown = ask(client, CODE)
+        client.stop_channels()
+        lab.delete(f"api/kernels/{kernel}")
+        assert f"loaded {loaded}" in shown
+        assert theirs(shown)
+
+
+def test_it_is_never_loaded_twice(
+    environment: Environment, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in PLACES:
+        environment.command("enable", place)
+    monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
+    environment.terminal("%load_ext dev_analytics\n1 + 1")
+    assert log.events.count("launched") == 1
+    assert log.events.count("exited") == 1
+
+
+def test_dev_with_it_loads_it_once(
+    environment: Environment, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.command("enable", "--user")
+    monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
+    dev = "from dev_analytics.commands.dev import main; main()"
+    assert environment.run("-c", dev, "-c", LOADED).stdout == "loaded True\n"
+    assert log.events.count("launched") == 1
+
+
+GONE = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "dev_analytics":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_it_is_silent_when_the_package_is_gone(environment: Environment) -> None:
+    environment.command("enable")
+    (site,) = environment.prefix.rglob("sitecustomize.py")
+    site.write_text(GONE)
+    assert "ModuleNotFoundError" in environment.run("-c", "import dev_analytics").stderr
+    ran = environment.run("-m", "IPython", "-c", "print(1)")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
+
+
+def test_it_binds_no_name_and_prints_nothing(environment: Environment) -> None:
+    names = "print(sorted(globals()))"
+    before = environment.terminal(names)
+    environment.command("enable")
+    assert environment.terminal(names) == before
+
+
+@pytest.mark.parametrize("word", ["enable", "remove"])
+def test_somebody_s_own_file_of_this_name_stays(environment: Environment, word: str) -> None:
+    startup = environment.startup("--user")
+    startup.mkdir(parents=True)
+    (startup / "50-dev-analytics.py").write_text("mine = 1\n")
+    then = environment.tree()
+    ran = environment.run("-m", "dev_analytics", word)
+    assert ran.returncode == 1
+    assert "is not of dev_analytics, and stays as it is" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert environment.tree() == then
+
+
+def test_a_file_of_an_older_version_is_renewed_and_still_knows_its_folders(
+    environment: Environment,
+) -> None:
+    then = environment.tree()
+    environment.command("enable")
+    file = environment.startup("--user") / "50-dev-analytics.py"
+    now = file.read_text()
+    file.write_text(now.replace("    pass", "    pass  # as it once was"))
+    environment.command("enable")
+    assert file.read_text() == now
+    environment.command("remove")
+    assert environment.tree() == then
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_that_cannot_be_written_is_one_clear_line(
+    environment: Environment, place: str
+) -> None:
+    startup = environment.startup(place)
+    startup.parent.parent.mkdir(parents=True)
+    startup.parent.write_text("a file where a folder should be")
+    then = environment.tree()
+    ran = environment.run("-m", "dev_analytics", "enable", place)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("python -m dev_analytics enable: ")
+    assert ran.stderr.count("\n") == 1
+    assert environment.tree() == then
+
+
+def test_what_ipython_adds_meanwhile_stays(environment: Environment) -> None:
+    environment.command("enable")
+    environment.terminal("1")
+    file = str(environment.startup("--user") / "50-dev-analytics.py")
+    then = environment.tree()
+    assert any("profile_default/history.sqlite" in path for path in then)
+    environment.command("remove")
+    left = {str(environment.startup("--user")), file}
+    assert set(then) - set(environment.tree()) <= left
+    assert file not in environment.tree()
+
+
+def test_a_wheel_has_the_file_and_loads_nothing_by_itself(
+    environment: Environment, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),
+            *("--no-build-isolation", "--wheel-dir", tmp_path / "wheel", ROOT),
+        ],
+        check=True,
+    )
+    (file,) = (tmp_path / "wheel").iterdir()
+    with zipfile.ZipFile(file) as wheel:
+        names = wheel.namelist()
+        wheel.extractall(tmp_path / "unpacked")
+    assert not [name for name in names if "etc/ipython" in name]
+    assert [name.partition(".data/")[2] for name in names if ".data/" in name] == [
+        "data/etc/jupyter/jupyter_server_config.d/dev_analytics.json"
+    ]
+    (points,) = (tmp_path / "unpacked").glob("*.dist-info/entry_points.txt")
+    assert "dev = dev_analytics.commands.dev:main" in points.read_text()
+    assert "jupyter-dev-analytics = dev_analytics.commands.jupyter:main" in points.read_text()
+    # The unpacked package goes before the checkout, whose files it must not need.
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'unpacked')!r}); "
+    code += "from dev_analytics.commands import autoload; assert 'unpacked' in autoload.__file__; "
+    code += "autoload._CHECKOUT = None; print(autoload.enable(autoload.Place.USER))"
+    ran = environment.run("-c", code)
+    assert ran.stdout.strip() == str(environment.startup("--user") / "50-dev-analytics.py")
