@@ -21,6 +21,7 @@ from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.drops import DropLedger
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.launch import launch
+from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.quiet import quiet
 from dev_analytics.observers.threads import Threads
 
@@ -61,6 +62,7 @@ class Session:
         self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
         self._cells.register()
         self._threads.register()
+        hooks.register(analytics)
         atexit.register(self._at_exit)
         if hasattr(shell, "kernel"):
             shell.events.register("post_run_cell", self._after_cell)
@@ -75,6 +77,8 @@ class Session:
         self._exited("unloaded", at_exit=False)
         atexit.unregister(self._at_exit)
         self._stop_asking()
+        if len(_sessions) == 0:
+            hooks.unregister()
         self._threads.unregister()
         self._cells.unregister()
         self._settings.unobserve_all()
@@ -136,6 +140,7 @@ class Session:
             self._exited("end of process", at_exit=True)
 
     def _exited(self, reason: str, *, at_exit: bool) -> None:
+        self._analytics.naming.close()
         duration = time.monotonic() - self._started
         self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
         self._analytics.sink.close(at_exit=at_exit)

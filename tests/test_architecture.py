@@ -21,7 +21,7 @@ MODULES = {
 ORDER = (
     {"version", "drops"},
     {"catalogue", "consent"},
-    {"delivery"},
+    {"delivery", "edit_formats", "naming"},
     {"analytics"},
     {"config", "observers", "views"},
     {"commands"},
@@ -76,6 +76,10 @@ ONLY_IN = {
     "urllib3": None,
     "socket": None,
     "ipywidgets": None,
+    "genai_prices": "catalogue.matcher",
+    "wrapt": "observers.llm.hooks",
+    **dict.fromkeys(("openai", "anthropic", "google", "mistralai", "cohere", "ollama", "groq")),
+    **dict.fromkeys(("litellm", "jupyter_ai_magic_commands")),
 }
 
 

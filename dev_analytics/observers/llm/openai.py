@@ -1,0 +1,71 @@
+"""Calls made with the SDK of OpenAI, also those to Azure and to servers that speak its language."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm import stainless
+from dev_analytics.observers.llm.recorder import SDK, Answer, belongs
+
+OPERATIONS: Final = {
+    "/chat/completions": "chat",
+    "/responses": "chat",
+    "/completions": "text_completion",
+    "/embeddings": "embeddings",
+}
+_LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+def read(answer: Any) -> Answer | None:
+    """Tell what an answer, or a chunk or event of one, says."""
+    if type(answer).__module__.startswith("openai.types.responses.response_"):
+        # An event of the Responses API; only the last one holds the counts.
+        return read_usage(answer.response) if getattr(answer, "type", None) in _LAST else None
+    return read_usage(answer)
+
+
+def read_usage(answer: Any) -> Answer:
+    """Tell the model and the tokens of an answer, in the words of either API."""
+    model, usage = getattr(answer, "model", None), getattr(answer, "usage", None)
+    if usage is None:
+        return Answer(model)
+    if hasattr(usage, "input_tokens"):
+        into, out = "input_tokens", "output_tokens"
+    else:
+        into, out = "prompt_tokens", "completion_tokens"
+    cached = getattr(usage, f"{into}_details", None)
+    reasoned = getattr(usage, f"{out}_details", None)
+    return Answer(
+        model,
+        getattr(usage, into, None),
+        getattr(usage, out, None),
+        cache_read_input_tokens=getattr(cached, "cached_tokens", None),
+        reasoning_output_tokens=getattr(reasoned, "reasoning_tokens", None),
+    )
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    stainless.observe(
+        SDK("openai", "openai", read),
+        (module.OpenAI, module.AsyncOpenAI),
+        OPERATIONS,
+        streams=(module.Stream, module.AsyncStream),
+        raw=_raw_classes(),
+        provider=_provider,
+    )
+
+
+def _provider(client: Any) -> str | None:
+    """Tell Azure by the client's class: its address may be a gateway of the user's."""
+    azure = any(belongs(cls, "openai.lib.azure") for cls in type(client).__mro__)
+    return "azure" if azure else None
+
+
+def _raw_classes() -> tuple[type, ...]:
+    modules = [sys.modules.get(f"openai.{name}") for name in ("_legacy_response", "_response")]
+    names = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
+    found = (vars(module).get(name) for module in modules if module for name in names)
+    return tuple(dict.fromkeys(each for each in found if isinstance(each, type)))
