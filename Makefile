@@ -12,7 +12,7 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint .venv/posthog-lowest.stamp ## Run every check and every test, the benchmarks too.
+test: lint .venv/posthog-lowest.stamp .venv/openai-lowest.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp ## Check style and types.
@@ -45,4 +45,10 @@ clean: ## Delete the environment and everything that was generated.
 .venv/posthog-lowest.stamp: .venv/test.stamp
 	rm -rf .venv/posthog-lowest
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/posthog-lowest posthog==7.4.0 six
+	@touch $@
+
+# The lowest version of openai whose calls are observed. Only what lies in a site-packages counts as installed.
+.venv/openai-lowest.stamp: .venv/test.stamp
+	rm -rf .venv/openai-lowest
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/openai-lowest/site-packages openai==1.3.0
 	@touch $@

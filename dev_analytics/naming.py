@@ -62,6 +62,8 @@ class Naming:
 
     def settle(self, seconds: float) -> bool:
         """Wait until all that waits now is recorded, and tell whether it was in time."""
+        if self._thread is None:
+            return self._queue.empty()
         settled = threading.Event()
         self._queue.put(settled.set)
         return settled.wait(seconds)

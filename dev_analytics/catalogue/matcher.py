@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Final
 
 MAIN: Final = (
@@ -77,6 +78,16 @@ def loaded() -> Matcher | None:
 def tried() -> bool:
     """Tell whether loading is over, well or not."""
     return _Loading.tried
+
+
+def missing() -> bool:
+    """Tell whether the names cannot be had; this loads nothing."""
+    if _Loading.tried:
+        return _Loading.matcher is None
+    try:
+        return find_spec("genai_prices") is None
+    except Exception:
+        return True
 
 
 def _import() -> Matcher | None:

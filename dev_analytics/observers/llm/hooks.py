@@ -68,7 +68,8 @@ _FINDER: Final = _Finder()
 
 def register(analytics: Analytics) -> None:
     """Begin to observe the SDKs that are imported, and those that will be."""
-    State.active = Recorder(analytics)
+    if State.active is None or State.active.analytics is not analytics:
+        State.active = Recorder(analytics)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     for name in HOOKS:

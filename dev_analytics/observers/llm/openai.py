@@ -28,22 +28,23 @@ def read(answer: Any) -> Answer | None:
 
 def read_usage(answer: Any) -> Answer:
     """Tell the model and the tokens of an answer, in the words of either API."""
-    model, usage = getattr(answer, "model", None), getattr(answer, "usage", None)
-    if usage is None:
-        return Answer(model)
-    if hasattr(usage, "input_tokens"):
-        into, out = "input_tokens", "output_tokens"
-    else:
+    usage = _get(answer, "usage")
+    if _get(usage, "input_tokens") is None:
         into, out = "prompt_tokens", "completion_tokens"
-    cached = getattr(usage, f"{into}_details", None)
-    reasoned = getattr(usage, f"{out}_details", None)
+    else:
+        into, out = "input_tokens", "output_tokens"
     return Answer(
-        model,
-        getattr(usage, into, None),
-        getattr(usage, out, None),
-        cache_read_input_tokens=getattr(cached, "cached_tokens", None),
-        reasoning_output_tokens=getattr(reasoned, "reasoning_tokens", None),
+        _get(answer, "model"),
+        _get(usage, into),
+        _get(usage, out),
+        cache_read_input_tokens=_get(_get(usage, f"{into}_details"), "cached_tokens"),
+        reasoning_output_tokens=_get(_get(usage, f"{out}_details"), "reasoning_tokens"),
     )
+
+
+def _get(part: Any, name: str) -> Any:
+    """Give a field; a version older than the field has a plain dictionary in its place."""
+    return part.get(name) if type(part) is dict else getattr(part, name, None)
 
 
 def hook(module: ModuleType) -> None:

@@ -199,7 +199,7 @@ class Recorder:
 
     def __init__(self, analytics: Analytics) -> None:
         self.drops = analytics.drops
-        self._analytics = analytics
+        self.analytics = analytics
         self._held: weakref.WeakKeyDictionary[Any, tuple[Call, Any]] = weakref.WeakKeyDictionary()
 
     def begin(
@@ -214,7 +214,7 @@ class Recorder:
     ) -> Call | None:
         """Begin a call; None while nothing is collected. The parameters are those of `Call`."""
         try:
-            analytics = self._analytics
+            analytics = self.analytics
             if analytics.gate.now()[0].silent and analytics.log is None:
                 return None
             analytics.naming.start()
@@ -228,7 +228,7 @@ class Recorder:
     def take(self, call: Call) -> None:
         """Have a call that is over recorded, in a thread of its own."""
         try:
-            self._analytics.naming.put(lambda: self._record(call))
+            self.analytics.naming.put(lambda: self._record(call))
         except Exception:
             self.drops.count(Drop.FAILURE)
 
@@ -249,7 +249,7 @@ class Recorder:
         return call
 
     def _record(self, call: Call) -> None:
-        self._analytics.event("message_send", **call.properties())
+        self.analytics.event("message_send", **call.properties())
 
 
 def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:

@@ -1,0 +1,112 @@
+"""What observing adds to a call to a language model and to the import of an SDK, in one run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.observers.llm import hooks
+
+CALL_BOUND = 400
+"""µs more that a call may take on a busy machine; the aim stands in the table."""
+IMPORT_BOUND = 1.5
+ANSWER = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "gpt-4o-2024-08-06",
+    "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}
+    ],
+    "usage": {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17},
+}
+IMPORT = """
+import time
+{before}
+begin = time.perf_counter()
+import openai
+print(time.perf_counter() - begin)
+"""
+PLAIN = """
+from dev_analytics.analytics import Analytics
+from dev_analytics.observers.llm import hooks
+"""
+LOADED = f"{PLAIN}hooks.register(Analytics(delivery=None))"
+
+
+@pytest.fixture
+def client() -> openai.OpenAI:
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=ANSWER))
+    return openai.OpenAI(api_key="k", http_client=httpx2.Client(transport=transport))
+
+
+@pytest.fixture
+def agreed(data: Path) -> Iterator[Analytics]:
+    analytics = Analytics(data, delivery=None)
+    analytics.gate.store.agree(1, date.today())
+    os.utime(data / "consent", (0, 0))
+    yield analytics
+    hooks.unregister()
+    analytics.naming.close()
+
+
+def test_a_call_to_a_model(
+    client: openai.OpenAI, agreed: Analytics, in_turns: Any, figure: Any
+) -> None:
+    def ask() -> None:
+        client.chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "hello"}]
+        )
+
+    def observed() -> None:
+        hooks.State.active = recorder
+        ask()
+
+    def unobserved() -> None:
+        hooks.State.active = None
+        ask()
+
+    hooks.register(agreed)
+    recorder = hooks.State.active
+    ask()
+    assert agreed.naming.settle(60)
+    idle = in_turns(observed, unobserved, rounds=400)
+    assert agreed.naming.settle(60)
+    assert agreed.recorded["$ai_generation"] > 400
+    assert not agreed.drops.counts
+    figure(
+        "a call with openai, observed",
+        f"{idle.more:.0f} µs more, {idle.ratio:.2f}x",
+        f"not observed {idle.second:.0f} µs, in memory",
+        "60 µs more",
+    )
+    assert idle.more < CALL_BOUND
+
+
+def test_the_import_of_an_sdk(data: Path, figure: Any) -> None:
+    def seconds(before: str) -> float:
+        program = IMPORT.format(before=before)
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+        return float(ran.stdout) * 1000
+
+    seconds(LOADED)
+    pairs = [(seconds(LOADED), seconds(PLAIN)) for _ in range(5)]
+    observed, plain = (median(times) for times in zip(*pairs, strict=True))
+    figure(
+        "import openai, observed",
+        f"{observed:.0f} ms, {observed / plain:.2f}x",
+        f"not observed {plain:.0f} ms",
+        "1.1x",
+    )
+    assert observed / plain < IMPORT_BOUND
