@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
+# Versions of SDKs whose calls are observed, beside those in the environment itself.
+SDKS := openai-lowest anthropic-lowest litellm-newest
+
 .NOTPARALLEL:
 .PHONY: help demo test lint bench vocabularies clean
 
@@ -12,7 +15,7 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint .venv/posthog-lowest.stamp .venv/openai-lowest.stamp ## Run every check and every test, the benchmarks too.
+test: lint .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp ## Check style and types.
@@ -47,8 +50,19 @@ clean: ## Delete the environment and everything that was generated.
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/posthog-lowest posthog==7.4.0 six
 	@touch $@
 
-# The lowest version of openai whose calls are observed. Only what lies in a site-packages counts as installed.
+# Other versions of SDKs whose calls are observed. Only what lies in a site-packages counts as installed.
 .venv/openai-lowest.stamp: .venv/test.stamp
-	rm -rf .venv/openai-lowest
+	rm -rf $(@:.stamp=)
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/openai-lowest/site-packages openai==1.3.0
+	@touch $@
+
+.venv/anthropic-lowest.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/anthropic-lowest/site-packages anthropic==0.28.0
+	@touch $@
+
+# It asks for a newer certifi than others may have: here it runs with that of the environment.
+.venv/litellm-newest.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/litellm-newest/site-packages litellm==1.109.1
 	@touch $@

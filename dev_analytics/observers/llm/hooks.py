@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 HOOKS: Final = {
     "openai": "dev_analytics.observers.llm.openai",
+    "anthropic": "dev_analytics.observers.llm.anthropic",
+    "groq": "dev_analytics.observers.llm.groq",
+    "litellm": "dev_analytics.observers.llm.litellm",
+    "google.genai.models": "dev_analytics.observers.llm.google_genai",
+    "mistralai.client.chat": "dev_analytics.observers.llm.mistralai",
+    "mistralai.chat": "dev_analytics.observers.llm.mistralai",
+    "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
+    "ollama._client": "dev_analytics.observers.llm.ollama",
+    "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""
 
@@ -40,12 +49,15 @@ class State:
         The modules in `HOOKS` that were imported while the extension was there.
     unhooked
         Those of them that could not be hooked, as wrapt is missing.
+    undo
+        What takes out the hooks that are no wrapped methods.
     """
 
     active: Recorder | None = None
     seen: Final[set[str]] = set()
     unhooked: Final[set[str]] = set()
     wrapped: Final[list[tuple[type, str, Any, Any]]] = []
+    undo: Final[list[Callable[[], None]]] = []
 
 
 class _Finder:
@@ -89,6 +101,9 @@ def unregister() -> None:
         if vars(owner).get(name) is wrapper:
             setattr(owner, name, original)
             State.wrapped.remove((owner, name, original, wrapper))
+    while State.undo:
+        with suppress(Exception):
+            State.undo.pop()()
 
 
 def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm import stainless
-from dev_analytics.observers.llm.recorder import SDK, Answer, belongs
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 
 OPERATIONS: Final = {
     "/chat/completions": "chat",
@@ -28,33 +27,28 @@ def read(answer: Any) -> Answer | None:
 
 def read_usage(answer: Any) -> Answer:
     """Tell the model and the tokens of an answer, in the words of either API."""
-    usage = _get(answer, "usage")
-    if _get(usage, "input_tokens") is None:
+    usage = get(answer, "usage")
+    if get(usage, "input_tokens") is None:
         into, out = "prompt_tokens", "completion_tokens"
     else:
         into, out = "input_tokens", "output_tokens"
     return Answer(
-        _get(answer, "model"),
-        _get(usage, into),
-        _get(usage, out),
-        cache_read_input_tokens=_get(_get(usage, f"{into}_details"), "cached_tokens"),
-        reasoning_output_tokens=_get(_get(usage, f"{out}_details"), "reasoning_tokens"),
+        get(answer, "model"),
+        get(usage, into),
+        get(usage, out),
+        cache_read_input_tokens=get(get(usage, f"{into}_details"), "cached_tokens"),
+        reasoning_output_tokens=get(get(usage, f"{out}_details"), "reasoning_tokens"),
+        id=get(answer, "id"),
     )
-
-
-def _get(part: Any, name: str) -> Any:
-    """Give a field; a version older than the field has a plain dictionary in its place."""
-    return part.get(name) if type(part) is dict else getattr(part, name, None)
 
 
 def hook(module: ModuleType) -> None:
     """Put the hooks in."""
     stainless.observe(
+        module,
         SDK("openai", "openai", read),
         (module.OpenAI, module.AsyncOpenAI),
         OPERATIONS,
-        streams=(module.Stream, module.AsyncStream),
-        raw=_raw_classes(),
         provider=_provider,
     )
 
@@ -63,10 +57,3 @@ def _provider(client: Any) -> str | None:
     """Tell Azure by the client's class: its address may be a gateway of the user's."""
     azure = any(belongs(cls, "openai.lib.azure") for cls in type(client).__mro__)
     return "azure" if azure else None
-
-
-def _raw_classes() -> tuple[type, ...]:
-    modules = [sys.modules.get(f"openai.{name}") for name in ("_legacy_response", "_response")]
-    names = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
-    found = (vars(module).get(name) for module in modules if module for name in names)
-    return tuple(dict.fromkeys(each for each in found if isinstance(each, type)))

@@ -5,59 +5,22 @@ Nothing here raises into the user's code, prints, waits, or keeps an object of t
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dev_analytics.catalogue import matcher
 from dev_analytics.catalogue.models import name_provider
-from dev_analytics.catalogue.values import LARGEST
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
+from dev_analytics.observers.llm.counted import Counted
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
-
-_MODULE: Final = type.__dict__["__module__"].__get__
-
-
-class Answer(NamedTuple):
-    """What a whole answer, or a chunk of one, tells; what it does not tell is None.
-
-    The token counts are as the catalogue has them: cached tokens are part of the input, reasoning
-    is part of the output. `total` adds up what an SDK counts apart.
-    """
-
-    model: object = None
-    input_tokens: object = None
-    output_tokens: object = None
-    cache_read_input_tokens: object = None
-    cache_write_input_tokens: object = None
-    reasoning_output_tokens: object = None
-
-
-class SDK(NamedTuple):
-    """A client library.
-
-    Attributes
-    ----------
-    name
-        The member of the vocabulary ``sdks``.
-    package
-        The dotted name that the modules of its classes begin with: nothing else is read.
-    read
-        Tells what an answer or chunk says, or None for a chunk that says nothing.
-    provider
-        The member of ``providers`` that always serves it; None where the address decides.
-    """
-
-    name: str
-    package: str
-    read: Callable[[Any], Answer | None]
-    provider: str | None = None
 
 
 class Call:
@@ -90,6 +53,7 @@ class Call:
         "_first",
         "_last",
         "_over",
+        "_process",
         "address",
         "model",
         "operation",
@@ -118,15 +82,17 @@ class Call:
         self.address = address
         self.recorder = recorder
         self._asked = current()
-        self._answer = Answer()
+        self._answer: Answer | None = None
         self._error: tuple[str, int | None] | None = None
         self._first: float | None = None
         self._last: float | None = None
         self._over = False
+        # A forked child has the parent's calls too, and may see the end of one.
+        self._process = os.getpid()
         self._begun = time.perf_counter()
 
     def read(self, answer: object) -> None:
-        """Read what an answer or a chunk tells; a later chunk's word counts."""
+        """Read what an answer or a chunk tells."""
         now = self._last = time.perf_counter()
         if self._first is None:
             self._first = now
@@ -135,14 +101,24 @@ class Call:
             if belongs(type(answer), self.sdk.package):
                 told = self.sdk.read(answer)
                 if told is not None:
-                    self._answer = Answer(
-                        *(
-                            old if new is None else new
-                            for old, new in zip(self._answer, told, strict=True)
-                        )
-                    )
+                    self.tell(told)
         except Exception:
             self.recorder.drops.count(Drop.FAILURE)
+
+    def tell(self, told: Answer) -> None:
+        """Take what an answer or a chunk told; a later one's word counts."""
+        known = self._answer
+        if known is None:
+            self._answer = told
+            self.recorder.counted.add(told)
+        else:
+            self._answer = Answer(
+                *(old if new is None else new for old, new in zip(known, told, strict=True))
+            )
+
+    def lasted(self, seconds: float) -> None:
+        """Note how long it was, where somebody else measured it."""
+        self._begun, self._last = 0.0, seconds
 
     def arrived(self) -> None:
         """Note that an answer is there that the user has not read yet."""
@@ -154,7 +130,8 @@ class Call:
             self._last = time.perf_counter()
             name = public_class(type(error))[0] if belongs(type(error), self.sdk.package) else OTHER
             own = name.partition(".")[0] == self.sdk.package.partition(".")[0]
-            self._error = name if own else OTHER, _status(error) if own else None
+            self._error = name if own else OTHER, status(error) if own else None
+            self.recorder.counted.add_error(error)
         except Exception:
             self._error = OTHER, None
             self.recorder.drops.count(Drop.FAILURE)
@@ -164,17 +141,26 @@ class Call:
         """Have it recorded, unless it has been; it may be called while garbage is collected."""
         if not self._over:
             self._over = True
-            self.recorder.take(self)
+            if self._process == os.getpid():
+                self.recorder.take(self)
 
     def properties(self) -> dict[str, object]:
         """Give what is recorded of it; the public names must be loaded by now, if they ever are."""
-        names, answer, error = matcher.loaded(), self._answer, self._error
-        model = self.model if answer.model is None else answer.model
+        names, answer, error = matcher.loaded(), self._answer or Answer(), self._error
+        provider = self.provider or name_provider(self.address, names)
+        model = answer.model
+        if model is None and provider != "azure":
+            # A request to Azure names a deployment, which may be called like another model.
+            model = self.model
         asked, last, first = self._asked, self._last, self._first
         return {
-            "provider": self.provider or name_provider(self.address, names),
+            "provider": provider,
             "model": OTHER if names is None else model,
-            **{name: tokens(value) for name, value in answer._asdict().items() if name != "model"},
+            "input_tokens": tokens(answer.input_tokens),
+            "output_tokens": tokens(answer.output_tokens),
+            "cache_read_input_tokens": tokens(answer.cache_read_input_tokens),
+            "cache_write_input_tokens": tokens(answer.cache_write_input_tokens),
+            "reasoning_output_tokens": tokens(answer.reasoning_output_tokens),
             "latency_s": None if last is None else last - self._begun,
             "time_to_first_chunk_s": first - self._begun if self.stream and first else None,
             "is_error": error is not None,
@@ -195,10 +181,16 @@ class Recorder:
     ----------
     analytics
         Where the events go.
+
+    Attributes
+    ----------
+    counted
+        The calls that were recorded lately.
     """
 
     def __init__(self, analytics: Analytics) -> None:
         self.drops = analytics.drops
+        self.counted = Counted()
         self.analytics = analytics
         self._held: weakref.WeakKeyDictionary[Any, tuple[Call, Any]] = weakref.WeakKeyDictionary()
 
@@ -250,74 +242,3 @@ class Recorder:
 
     def _record(self, call: Call) -> None:
         self.analytics.event("message_send", **call.properties())
-
-
-def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
-    """Give an iterator over the same chunks, which reads them for `call` and ends it."""
-
-    def following() -> Iterator[Any]:
-        try:
-            for chunk in chunks:
-                call.read(chunk)
-                yield chunk
-            call.arrived()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            call.fail(error)
-            raise
-        finally:
-            call.end()
-
-    followed = following()
-    call.recorder.hold(followed, call)
-    return followed
-
-
-def follow_async(call: Call, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Do what `follow` does for an asynchronous iterator."""
-
-    async def following() -> AsyncIterator[Any]:
-        try:
-            async for chunk in chunks:
-                call.read(chunk)
-                yield chunk
-            call.arrived()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            call.fail(error)
-            raise
-        finally:
-            call.end()
-
-    followed = following()
-    call.recorder.hold(followed, call)
-    return followed
-
-
-def belongs(cls: type, package: str) -> bool:
-    """Tell whether a class says that it comes from `package`."""
-    module = _MODULE(cls)
-    return type(module) is str and (module == package or module.startswith(f"{package}."))
-
-
-def tokens(value: object) -> int | None:
-    """Give a number of tokens: a whole one that is not negative, else None."""
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= LARGEST else None
-
-
-def total(*parts: object) -> object:
-    """Add up what an SDK counts apart; None where none of it is a number of tokens."""
-    known = [number for number in map(tokens, parts) if number is not None]
-    return sum(known) if known else None
-
-
-def _status(error: object) -> int | None:
-    for name in ("status_code", "code"):
-        status = getattr(error, name, None)
-        if type(status) is int and 100 <= status <= 599:
-            return status
-    return None

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import SDK, Call, follow, follow_async
+from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.streams import follow, follow_async
 
-_ITERATOR: Final = "_iterator"
-"""Where a stream of theirs keeps the iterator over its chunks."""
+_RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
 
 
 def observe(
+    module: ModuleType,
     sdk: SDK,
-    clients: tuple[type, ...],
+    clients: tuple[type, type],
     operations: Mapping[str, str],
     *,
-    streams: tuple[type, ...] = (),
-    raw: tuple[type, ...] = (),
     provider: Callable[[Any], str | None] = lambda client: None,
 ) -> None:
     """Put hooks in the clients of an SDK.
@@ -30,19 +32,20 @@ def observe(
 
     Parameters
     ----------
+    module
+        The module that the SDK is imported by.
     sdk
         The SDK.
     clients
         Its synchronous and its asynchronous client.
     operations
         The operation by the path of a request; no other path is observed.
-    streams
-        Its classes of streamed answers: closing one before its end ends the call.
-    raw
-        The classes of unparsed answers, which are read when the user parses them.
     provider
         Tells who serves a client, where its class alone decides.
     """
+    # Closing a stream before its end ends the call; an unparsed answer is read when it is parsed.
+    streams = tuple(_classes(module, "_streaming", ("Stream", "AsyncStream")))
+    raw = (*_classes(module, "_legacy_response", _RAW), *_classes(module, "_response", _RAW))
 
     def begin(client: Any, options: Any, stream: object) -> Call | None:
         recorder = State.active
@@ -58,7 +61,8 @@ def observe(
                 operation,
                 body.get("model") if type(body) is dict else None,
                 stream=stream is True,
-                provider=provider(client),
+                # A class of the SDK's main module says nothing more.
+                provider=None if type(client) in clients else provider(client),
                 address=str(client.base_url),
             )
         except Exception:
@@ -74,7 +78,7 @@ def observe(
         except BaseException as error:
             call.fail(error)
             raise
-        _watch(call, answer, raw)
+        _watch(call, answer, streams, raw)
         return answer
 
     async def request_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
@@ -86,7 +90,7 @@ def observe(
         except BaseException as error:
             call.fail(error)
             raise
-        _watch(call, answer, raw)
+        _watch(call, answer, streams, raw)
         return answer
 
     def parse(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
@@ -100,8 +104,8 @@ def observe(
             call.fail(error)
             raise
         if inspect.iscoroutine(parsed):
-            return _parsed(call, parsed)
-        _watch(call, parsed, ())
+            return _parsed(call, parsed, streams)
+        _watch(call, parsed, streams)
         return parsed
 
     def close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
@@ -121,13 +125,20 @@ def observe(
             wrap(stream, "close", close)
 
 
-async def _parsed(call: Call, parsing: Any) -> Any:
+def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[type]:
+    """Give the classes of these names that a part of the SDK has in this version."""
+    found = sys.modules.get(f"{module.__name__}.{part}")
+    if found is not None:
+        yield from (vars(found)[name] for name in names if name in vars(found))
+
+
+async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...]) -> Any:
     try:
         parsed = await parsing
     except BaseException as error:
         call.fail(error)
         raise
-    _watch(call, parsed, ())
+    _watch(call, parsed, streams)
     return parsed
 
 
@@ -136,13 +147,14 @@ def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return args[1] if len(args) > 1 else kwargs.get("options")
 
 
-def _watch(call: Call, answer: Any, raw: tuple[type, ...]) -> None:
+def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, ...] = ()) -> None:
     """Read an answer now, or when its user does."""
     try:
         if issubclass(type(answer), raw):
             call.arrived()
             call.recorder.hold(answer, call)
-        elif call.stream and _ITERATOR in vars(answer):
+        elif issubclass(type(answer), streams):
+            # Some versions make the iterator when it is first asked for.
             chunks = answer._iterator
             follows = follow_async if hasattr(chunks, "__anext__") else follow
             answer._iterator = follows(call, chunks)

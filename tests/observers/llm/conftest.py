@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -17,6 +18,9 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
 
 SECONDS = 60
+
+# Otherwise its import asks the network for prices.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 def _fake_llm() -> ModuleType:

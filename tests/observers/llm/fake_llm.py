@@ -153,19 +153,182 @@ def openai_completions(request: Json) -> Reply:
     return whole({**common, "choices": [choice], "usage": usage})
 
 
+ANTHROPIC_USAGE = {
+    "input_tokens": 20,
+    "cache_read_input_tokens": 200,
+    "cache_creation_input_tokens": 115,
+    "output_tokens": 30,
+    "output_tokens_details": {"thinking_tokens": 10},
+}
+
+
+def anthropic_messages(request: Json) -> Reply:
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": str(request["model"]),
+        "content": [{"type": "text", "text": MARK}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": ANTHROPIC_USAGE,
+    }
+    if not request.get("stream"):
+        return whole(message)
+    begun = {**message, "content": [], "stop_reason": None}
+    begun["usage"] = {**ANTHROPIC_USAGE, "output_tokens": 1, "output_tokens_details": None}
+    ended = {"output_tokens": 30, "output_tokens_details": {"thinking_tokens": 10}}
+    text = {"type": "text", "text": ""}
+    events = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": text},
+        {"type": "ping"},
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "text_delta", "text": MARK},
+        },
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": ended,
+        },
+        {"type": "message_stop"},
+    ]
+    return server_sent(events, named=True, done=False)
+
+
+def groq_chat(request: Json) -> Reply:
+    """Give what OpenAI gives, but the usage of a stream in a place of its own."""
+    if not request.get("stream"):
+        return openai_chat(request)
+    common = {"id": "chatcmpl-1", "created": 1, "model": request["model"]}
+    common["object"] = "chat.completion.chunk"
+    chunks: list[Json] = [
+        {
+            **common,
+            "choices": [{"index": 0, "delta": {"content": MARK}, "finish_reason": None}],
+            "x_groq": {"id": "req_1"},
+        },
+        {
+            **common,
+            "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+            "x_groq": {"id": "req_1", "usage": CHAT_USAGE},
+        },
+    ]
+    return server_sent(chunks)
+
+
 def openai_embeddings(request: Json) -> Reply:
     data = [{"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}]
     usage = {"prompt_tokens": 9, "total_tokens": 9}
     return whole({"object": "list", "data": data, "model": model_of(request), "usage": usage})
 
 
+def google(request: Json) -> Reply:
+    return whole(google_answer(MARK, GOOGLE_USAGE))
+
+
+def google_stream(request: Json) -> Reply:
+    chunks = [google_answer(MARK, {}), google_answer(" ...", {}), google_answer("", GOOGLE_USAGE)]
+    return server_sent(chunks, done=False)
+
+
+GOOGLE_USAGE = {
+    "promptTokenCount": 120,
+    "candidatesTokenCount": 10,
+    "thoughtsTokenCount": 20,
+    "cachedContentTokenCount": 100,
+    "totalTokenCount": 150,
+}
+
+
+def google_answer(text: str, usage: Json) -> Json:
+    content = {"role": "model", "parts": [{"text": text}]}
+    return {
+        "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "1",
+        **({"usageMetadata": usage} if usage else {}),
+    }
+
+
+def mistral(request: Json) -> Reply:
+    usage = {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150}
+    usage["prompt_tokens_details"] = {"cached_tokens": 100}
+    common = {"id": "1", "created": 1, "model": request["model"]}
+    if not request.get("stream"):
+        message = {"role": "assistant", "content": MARK}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        answer = {**common, "object": "chat.completion", "choices": [choice], "usage": usage}
+        return whole(answer)
+    common["object"] = "chat.completion.chunk"
+    deltas: list[Json] = [{"role": "assistant", "content": MARK}, {"content": ""}, {"content": ""}]
+    chunks = [
+        {**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in deltas
+    ]
+    chunks[-1]["choices"][0]["finish_reason"] = "stop"
+    chunks[-1]["usage"] = usage
+    return server_sent(chunks)
+
+
+def cohere(request: Json) -> Reply:
+    usage = {
+        "billed_units": {"input_tokens": 5, "output_tokens": 6},
+        "tokens": {"input_tokens": 120, "output_tokens": 30},
+        "cached_tokens": 100,
+    }
+    text = {"type": "text", "text": MARK}
+    if not request.get("stream"):
+        message = {"role": "assistant", "content": [text]}
+        return whole({"id": "1", "finish_reason": "COMPLETE", "message": message, "usage": usage})
+    begun = {"message": {"role": "assistant", "content": []}}
+    ended = {"finish_reason": "COMPLETE", "usage": usage}
+    return server_sent(
+        [
+            {"id": "1", "type": "message-start", "delta": begun},
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": text}}},
+            {"type": "message-end", "id": "1", "delta": ended},
+        ],
+        named=True,
+    )
+
+
+def ollama(request: Json) -> Reply:
+    """Give a line for each chunk; a chat has a message, a text a response."""
+    chat = {"message": {"role": "assistant", "content": MARK}}
+    part = chat if "messages" in request else {"response": MARK}
+    common = {"model": request["model"], "created_at": "2026-11-22T10:00:00Z", **part}
+    ended = {**common, "done": True, "prompt_eval_count": 120, "eval_count": 30}
+    if not request.get("stream"):
+        return whole(ended)
+    chunks = [{**common, "done": False}, {**common, "done": False}, ended]
+    lines = "".join(f"{json.dumps(chunk)}\n" for chunk in chunks)
+    return Reply(lines.encode(), kind="application/x-ndjson")
+
+
+def ollama_embed(request: Json) -> Reply:
+    return whole({"model": request["model"], "embeddings": [[0.1]], "prompt_eval_count": 9})
+
+
 ROUTES: dict[str, Callable[[Json], Reply]] = {
+    "/v1/messages": anthropic_messages,
+    "/openai/v1/chat/completions": groq_chat,
     "/chat/completions": openai_chat,
     "/responses": openai_responses,
     "/completions": openai_completions,
     "/embeddings": openai_embeddings,
+    ":generateContent": google,
+    ":streamGenerateContent": google_stream,
+    "/mistral/v1/chat/completions": mistral,
+    "/v2/chat": cohere,
+    "/api/chat": ollama,
+    "/api/generate": ollama,
+    "/api/embed": ollama_embed,
 }
-"""What answers a path that ends so; the first one that fits."""
+"""What answers a path that ends so; the longest one that fits."""
 
 
 class FakeLLM:
@@ -188,7 +351,10 @@ class FakeLLM:
         if self.replies:
             return self.replies.popleft()
         path = path.partition("?")[0]
-        route = next((route for end, route in ROUTES.items() if path.endswith(end)), None)
+        route = next(
+            (ROUTES[end] for end in sorted(ROUTES, key=len, reverse=True) if path.endswith(end)),
+            None,
+        )
         return failure(404) if route is None else route(json.loads(body))
 
 
