@@ -17,15 +17,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dev_analytics.catalogue import matcher
-from dev_analytics.catalogue.events import (
-    EVENTS,
-    NOTICE,
-    PROVIDERS,
-    LLMRequest,
-    UndeclaredError,
-    accept,
-)
-from dev_analytics.catalogue.models import name_model, needs_names
+from dev_analytics.catalogue.events import EVENTS, NOTICE, LLMRequest, UndeclaredError, accept
+from dev_analytics.catalogue.models import needs_names, put_public_name
 from dev_analytics.catalogue.record import encode, make_record, new_session_id
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.consent.decision import Rule
@@ -36,7 +29,7 @@ from dev_analytics.delivery.launcher import Delivery, Launcher
 from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop, DropLedger
-from dev_analytics.edit_formats import asking, current
+from dev_analytics.edit_formats import asking, complete
 from dev_analytics.naming import Naming
 
 MOST_PREVIEWED: Final = 1000
@@ -186,14 +179,14 @@ class Analytics:
             if not (log or self.strict):
                 return
         if event is LLMRequest:
-            _complete(properties)
+            complete(properties)
             if not self.naming.over and needs_names(properties.get("model")):
                 accept(event, properties)
                 self.naming.start()
                 # Its edit format is settled here: there, another one is in force, or none.
                 self.naming.put(lambda: self.event("message_send", **properties))
                 return
-            _name(properties)
+            put_public_name(properties, matcher.loaded())
         accepted = accept(event, properties, consent.notice if collecting else NOTICE)
         if collecting and event.since > consent.notice:
             self.drops.count(Drop.WITHHELD)
@@ -222,25 +215,6 @@ class Analytics:
                 log.append(record)
             except OSError:
                 self.drops.count(Drop.DISK_ERROR)
-
-
-def _complete(properties: dict[str, object]) -> None:
-    """Add what is in force where a request is made, if it does not say so itself."""
-    asked = current()
-    properties.setdefault("edit_format", asked and asked.edit_format)
-    properties.setdefault("tool", asked and asked.tool)
-
-
-def _name(properties: dict[str, object]) -> None:
-    """Put the public name in the place of what the model was called."""
-    given = properties.get("model")
-    if given is not None:
-        provider = PROVIDERS.find(properties.get("provider"))
-        named = name_model(given, matcher.loaded(), provider)
-        properties["model"] = named.id
-        for name, value in (("provider", named.provider), ("fine_tuned", named.fine_tuned)):
-            if properties.get(name) is None:
-                properties[name] = value
 
 
 _process: Analytics | None = None

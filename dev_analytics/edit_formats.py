@@ -45,6 +45,14 @@ def current() -> Asked | None:
     return asked
 
 
+def complete(properties: dict[str, object]) -> None:
+    """Add to a request what is in force where it is made, if it does not say so itself."""
+    if "edit_format" not in properties or "tool" not in properties:
+        asked = current()
+        properties.setdefault("edit_format", asked and asked.edit_format)
+        properties.setdefault("tool", asked and asked.tool)
+
+
 @contextmanager
 def asking(edit_format: str, tool: str | None = None) -> Iterator[None]:
     """Have `edit_format` and `tool` in force inside; what is no member becomes ``"other"``."""

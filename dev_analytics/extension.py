@@ -77,13 +77,14 @@ class Session:
         self._exited("unloaded", at_exit=False)
         atexit.unregister(self._at_exit)
         self._stop_asking()
-        if len(_sessions) == 0:
-            hooks.unregister()
         self._threads.unregister()
         self._cells.unregister()
         self._settings.unobserve_all()
         self.shell.configurables.remove(self._settings)
         unregister_magics(self.shell)
+        if _sessions:
+            return  # another shell in this process goes on
+        hooks.unregister()
         self._analytics.stop_log()
         gate = self._analytics.gate
         if gate.switch is None or gate.switch.on or not gate.switch.explicit:

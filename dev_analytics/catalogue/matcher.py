@@ -20,6 +20,10 @@ MAIN: Final = (
 """The providers whose models are looked through where no provider is known, in this order."""
 
 
+LONGEST_WAIT: Final = 2.0
+"""How many seconds a fork waits at most for the data that a thread is loading."""
+
+
 class Matcher:
     """Finds public models and providers in the data of genai-prices.
 
@@ -57,6 +61,7 @@ class _Loading:
     """Whether the data is there: the matcher, or None where it cannot be had."""
 
     lock = threading.Lock()
+    forking = False
     tried = False
     matcher: Matcher | None = None
 
@@ -99,9 +104,23 @@ def _import() -> Matcher | None:
     return Matcher(lambda: DataSnapshot(providers=providers, from_auto_update=False))
 
 
+def _before_fork() -> None:
+    """Let the data be loaded to the end: a child would wait for ever for a half imported module."""
+    _Loading.forking = _Loading.lock.acquire(timeout=LONGEST_WAIT)
+
+
+def _after_fork_in_parent() -> None:
+    if _Loading.forking:
+        _Loading.lock.release()
+
+
 def _after_fork() -> None:
     _Loading.lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork,
+    )

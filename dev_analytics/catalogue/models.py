@@ -120,6 +120,17 @@ def needs_names(given: object) -> bool:
     return _may_be_public(given) and given != OTHER and name_model(given, None).id == OTHER
 
 
+def put_public_name(properties: dict[str, object], names: Names | None) -> None:
+    """Put the public name in the place of what a request calls the model."""
+    given = properties.get("model")
+    if given is not None:
+        named = name_model(given, names, PROVIDERS.find(properties.get("provider")))
+        properties["model"] = named.id
+        for name, value in (("provider", named.provider), ("fine_tuned", named.fine_tuned)):
+            if properties.get(name) is None:
+                properties[name] = value
+
+
 def name_provider(url: object, names: Names | None) -> str:
     """Give the public provider that serves `url`; a machine of one's own is ``"local"``."""
     if type(url) is not str or len(url) > LONGEST_URL:

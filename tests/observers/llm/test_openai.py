@@ -188,19 +188,42 @@ def test_an_asynchronous_raw_answer(server: FakeLLM, recorded: Any) -> None:
     assert recorded.call() == {**ASKED, **USAGE}
 
 
-def test_azure_is_named_by_its_model_and_not_by_its_deployment(
-    server: FakeLLM, recorded: Any
-) -> None:
-    azure = openai.AzureOpenAI(
-        azure_endpoint=f"{server.address}/{MARK}",
+def ask_azure(server: FakeLLM, deployment: str, *, asynchronous: bool) -> None:
+    address = f"{server.address}/{MARK}"
+    kind, library = openai.AzureOpenAI, httpx.Client
+    if asynchronous:
+        kind, library = openai.AsyncAzureOpenAI, httpx.AsyncClient
+    one = kind(
+        azure_endpoint=address,
         api_key=MARK,
         api_version="2024-06-01",
         max_retries=0,
-        http_client=None if newest() else httpx.Client(base_url=f"{server.address}/{MARK}/openai/"),
+        http_client=None if newest() else library(base_url=f"{address}/openai/"),
     )
-    azure.chat.completions.create(**{**CHAT, "model": f"deployment-{MARK}"})
+    answer = one.chat.completions.create(**{**CHAT, "model": deployment})
+    if asynchronous:
+        asyncio.run(answer)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_azure_is_named_by_its_model_and_not_by_its_deployment(
+    server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    ask_azure(server, f"deployment-{MARK}", asynchronous=asynchronous)
     assert f"/deployments/deployment-{MARK}/" in server.received[0].path
     assert recorded.call() == {**ASKED, **USAGE, "$ai_provider": "azure"}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_deployment_at_azure_is_not_taken_for_a_model_on_an_error(
+    server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    server.replies.append(failure(429))
+    with pytest.raises(openai.RateLimitError):
+        ask_azure(server, "gpt-4o", asynchronous=asynchronous)
+    call = recorded.call()
+    assert (call["$ai_provider"], call["$ai_error"]) == ("azure", "openai.RateLimitError")
+    assert "$ai_model" not in call
 
 
 @pytest.mark.parametrize(
