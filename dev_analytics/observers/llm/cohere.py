@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.llm.answers import SDK, Answer
+from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.hooks import wrap
 from dev_analytics.observers.llm.method import asks, begin, observe
 from dev_analytics.observers.llm.recorder import Call
@@ -27,13 +27,13 @@ def read(answer: Any) -> Answer | None:
         if kind != "message-end":
             return None
         answer = answer.delta
-    usage = getattr(answer, "usage", None)
-    counts = getattr(usage, "tokens", None)
+    usage = get(answer, "usage")
+    counts = get(usage, "tokens")
     return Answer(
         None,
-        getattr(counts, "input_tokens", None),
-        getattr(counts, "output_tokens", None),
-        cache_read_input_tokens=getattr(usage, "cached_tokens", None),
+        get(counts, "input_tokens"),
+        get(counts, "output_tokens"),
+        cache_read_input_tokens=get(usage, "cached_tokens"),
     )
 
 

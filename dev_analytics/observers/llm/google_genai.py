@@ -9,22 +9,19 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.observers.llm.answers import SDK, Answer, total
+from dev_analytics.observers.llm.answers import SDK, Answer, get, total
 from dev_analytics.observers.llm.method import asks, observe
 
 
 def read(answer: Any) -> Answer:
     """Tell what an answer or a chunk of one says; the counts of a chunk hold for all before it."""
     usage = answer.usage_metadata
-    reasoning = getattr(usage, "thoughts_token_count", None)
+    reasoning = get(usage, "thoughts_token_count")
     return Answer(
         answer.model_version,
-        total(
-            getattr(usage, "prompt_token_count", None),
-            getattr(usage, "tool_use_prompt_token_count", None),
-        ),
-        total(getattr(usage, "candidates_token_count", None), reasoning),
-        cache_read_input_tokens=getattr(usage, "cached_content_token_count", None),
+        total(get(usage, "prompt_token_count"), get(usage, "tool_use_prompt_token_count")),
+        total(get(usage, "candidates_token_count"), reasoning),
+        cache_read_input_tokens=get(usage, "cached_content_token_count"),
         reasoning_output_tokens=reasoning,
     )
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.llm.answers import SDK, Answer
+from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.method import asks, observe
 from dev_analytics.observers.llm.recorder import Call
@@ -17,13 +17,11 @@ def read(answer: Any) -> Answer:
     """Tell what an answer, or an event with a chunk of one, says."""
     answer = getattr(answer, "data", answer)
     usage = answer.usage
-    # This part is not declared, so it stays a dictionary.
-    details = getattr(usage, "prompt_tokens_details", None)
     return Answer(
         answer.model,
-        getattr(usage, "prompt_tokens", None),
-        getattr(usage, "completion_tokens", None),
-        cache_read_input_tokens=details.get("cached_tokens") if type(details) is dict else None,
+        get(usage, "prompt_tokens"),
+        get(usage, "completion_tokens"),
+        cache_read_input_tokens=get(get(usage, "prompt_tokens_details"), "cached_tokens"),
     )
 
 
