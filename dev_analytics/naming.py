@@ -50,12 +50,20 @@ class Naming:
                 thread.start()
                 self._thread = thread
 
-    def put(self, record: Callable[[], object]) -> None:
+    def put(self, record: Callable[[], object], *, here: bool = False) -> None:
         """Have `record` called as soon as models can be named.
 
-        It takes no lock that the caller may hold: it may be called while garbage is collected.
+        Parameters
+        ----------
+        record
+            Records a request. Queueing it takes no lock that the caller may hold: that may be done
+            while garbage is collected.
+        here
+            It may be called at once, where nothing waits: waking the thread costs as much again.
         """
-        if self._queue.qsize() < MOST_WAITING:
+        if here and matcher.tried() and self._queue.empty():
+            self._record(record)
+        elif self._queue.qsize() < MOST_WAITING:
             self._queue.put(record)
         else:
             self._drops.count(Drop.UNNAMED)

@@ -7,6 +7,7 @@ deployments, fine-tuned models and private servers are no words of it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, TypeGuard
 
 from dev_analytics.catalogue.events import MODELS, PROVIDERS
@@ -15,6 +16,9 @@ from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 
 class Names(Protocol):
     """Knows public models and the addresses of providers."""
+
+    def __hash__(self) -> int:
+        """Tell it from others: what it found is remembered."""
 
     def model(self, name: str, provider: str | None) -> str | None:
         """Give the id of the public model that `name` means at `provider`, or anywhere."""
@@ -104,6 +108,11 @@ def name_model(given: object, names: Names | None, provider: str | None = None) 
     provider
         Who serves it, if that is known: a prefix of the name says more.
     """
+    return _named(given, names, provider) if type(given) is str else UNKNOWN
+
+
+@lru_cache(maxsize=256)
+def _named(given: str, names: Names | None, provider: str | None) -> ModelName:
     if not _may_be_public(given):
         return UNKNOWN
     bare, prefix = _without_prefixes(given.lower())
@@ -133,8 +142,11 @@ def put_public_name(properties: dict[str, object], names: Names | None) -> None:
 
 def name_provider(url: object, names: Names | None) -> str:
     """Give the public provider that serves `url`; a machine of one's own is ``"local"``."""
-    if type(url) is not str or len(url) > LONGEST_URL:
-        return OTHER
+    return _provider(url, names) if type(url) is str and len(url) <= LONGEST_URL else OTHER
+
+
+@lru_cache(maxsize=64)
+def _provider(url: str, names: Names | None) -> str:
     host = _HOST.match(url)
     if host and _LOCAL.fullmatch(host[1]):
         return PROVIDERS.member("local")

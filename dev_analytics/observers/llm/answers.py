@@ -56,6 +56,8 @@ def belongs(cls: type, package: str) -> bool:
 
 def get(part: Any, name: str) -> Any:
     """Give a field; a version older than the field has a plain dictionary in its place."""
+    if part is None:
+        return None
     return part.get(name) if type(part) is dict else getattr(part, name, None)
 
 

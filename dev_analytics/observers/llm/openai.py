@@ -28,17 +28,22 @@ def read(answer: Any) -> Answer | None:
 def read_usage(answer: Any) -> Answer:
     """Tell the model and the tokens of an answer, in the words of either API."""
     usage = get(answer, "usage")
-    if get(usage, "input_tokens") is None:
-        into, out = "prompt_tokens", "completion_tokens"
-    else:
+    if usage is None:
+        return Answer(get(answer, "model"), id=get(answer, "id"))
+    # Most are chats; a field that is not there takes the longest to read.
+    into, out = "prompt_tokens", "completion_tokens"
+    sent, received = get(usage, into), get(usage, out)
+    if sent is None and received is None:
         into, out = "input_tokens", "output_tokens"
+        sent, received = get(usage, into), get(usage, out)
     return Answer(
         get(answer, "model"),
-        get(usage, into),
-        get(usage, out),
-        cache_read_input_tokens=get(get(usage, f"{into}_details"), "cached_tokens"),
-        reasoning_output_tokens=get(get(usage, f"{out}_details"), "reasoning_tokens"),
-        id=get(answer, "id"),
+        sent,
+        received,
+        get(get(usage, f"{into}_details"), "cached_tokens"),
+        None,
+        get(get(usage, f"{out}_details"), "reasoning_tokens"),
+        get(answer, "id"),
     )
 
 

@@ -137,12 +137,12 @@ class Call:
             self.recorder.drops.count(Drop.FAILURE)
         self.end()
 
-    def end(self) -> None:
-        """Have it recorded, unless it has been; it may be called while garbage is collected."""
+    def end(self, *, here: bool = False) -> None:
+        """Have it recorded, unless it has been; not `here` if garbage may be being collected."""
         if not self._over:
             self._over = True
             if self._process == os.getpid():
-                self.recorder.take(self)
+                self.recorder.take(self, here=here)
 
     def properties(self) -> dict[str, object]:
         """Give what is recorded of it; the public names must be loaded by now, if they ever are."""
@@ -207,7 +207,9 @@ class Recorder:
         """Begin a call; None while nothing is collected. The parameters are those of `Call`."""
         try:
             analytics = self.analytics
-            if analytics.gate.now()[0].silent and analytics.log is None:
+            # Whether it may be kept is decided when it is over: a guess saves a look at the disk.
+            gate = analytics.gate
+            if gate.was_silent() and gate.now()[0].silent and analytics.log is None:
                 return None
             analytics.naming.start()
             return Call(
@@ -217,10 +219,10 @@ class Recorder:
             self.drops.count(Drop.FAILURE)
             return None
 
-    def take(self, call: Call) -> None:
-        """Have a call that is over recorded, in a thread of its own."""
+    def take(self, call: Call, *, here: bool = False) -> None:
+        """Have a call that is over recorded, in a thread of its own or, if it may be, `here`."""
         try:
-            self.analytics.naming.put(lambda: self._record(call))
+            self.analytics.naming.put(lambda: self._record(call), here=here)
         except Exception:
             self.drops.count(Drop.FAILURE)
 

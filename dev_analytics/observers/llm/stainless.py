@@ -56,14 +56,15 @@ def observe(
             if operation is None or options.method != "post":
                 return None
             body = options.json_data
+            # A class of the SDK's main module says nothing more.
+            known = sdk.provider if type(client) in clients else provider(client)
             return recorder.begin(
                 sdk,
                 operation,
                 body.get("model") if type(body) is dict else None,
                 stream=stream is True,
-                # A class of the SDK's main module says nothing more.
-                provider=None if type(client) in clients else provider(client),
-                address=str(client.base_url),
+                provider=known,
+                address=None if known else str(client.base_url),
             )
         except Exception:
             recorder.drops.count(Drop.FAILURE)
@@ -161,7 +162,7 @@ def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, 
             call.recorder.hold(answer, call)
         else:
             call.read(answer)
-            call.end()
+            call.end(here=True)
     except Exception:
         call.recorder.drops.count(Drop.FAILURE)
         call.end()
