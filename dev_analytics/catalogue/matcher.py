@@ -20,7 +20,7 @@ MAIN: Final = (
 """The providers whose models are looked through where no provider is known, in this order."""
 
 
-LONGEST_WAIT: Final = 2.0
+LONGEST_WAIT: Final = 10.0
 """How many seconds a fork waits at most for the data that a thread is loading."""
 
 
