@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
+# Versions of SDKs whose calls are observed, beside those in the environment itself.
+SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai
+
 .NOTPARALLEL:
 .PHONY: help demo test lint peers bench images vocabularies clean
 
@@ -12,7 +15,7 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint .venv/posthog-lowest.stamp .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
+test: lint .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest
 
 lint: .venv/test.stamp ## Check style and types.
@@ -77,4 +80,28 @@ empty :=
 	for release in .venv/peers/*.tar.gz; do tar -xzf $$release -C .venv/peers || exit 1; done
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/peers/packages \
 		flaky==3.8.1 pytest-asyncio==1.5.0 pytest-timeout==2.4.0 pytz==2026.6 testpath==0.6.0 xmltodict==1.0.4
+	@touch $@
+
+# Other versions of SDKs whose calls are observed. Only what lies in a site-packages counts as installed.
+.venv/openai-lowest.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/openai-lowest/site-packages openai==1.3.0
+	@touch $@
+
+.venv/anthropic-lowest.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/anthropic-lowest/site-packages anthropic==0.28.0
+	@touch $@
+
+# The magic %%ai asks for versions of other SDKs that are not those of the environment.
+.venv/jupyter-ai.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/jupyter-ai/site-packages \
+		jupyter-ai-magic-commands==0.0.4 jupyter-ai-litellm==0.1.0
+	@touch $@
+
+# It asks for a newer certifi than others may have: here it runs with that of the environment.
+.venv/litellm-newest.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/litellm-newest/site-packages litellm==1.109.1
 	@touch $@

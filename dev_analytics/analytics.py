@@ -12,20 +12,13 @@ import os
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dev_analytics.catalogue.events import (
-    EDIT_FORMATS,
-    EVENTS,
-    NOTICE,
-    LLMRequest,
-    UndeclaredError,
-    accept,
-)
+from dev_analytics.catalogue import matcher
+from dev_analytics.catalogue.events import EVENTS, NOTICE, LLMRequest, UndeclaredError, accept
+from dev_analytics.catalogue.models import needs_names, put_public_name
 from dev_analytics.catalogue.record import encode, make_record, new_session_id
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.consent.decision import Rule
@@ -36,14 +29,14 @@ from dev_analytics.delivery.launcher import Delivery, Launcher
 from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.edit_formats import asking, complete
+from dev_analytics.naming import Naming
 
 MOST_PREVIEWED: Final = 1000
 """How many records of this session are kept in memory, the newest."""
 
 SAMPLE_PERCENT: Final = 10.0
 """How many of all users are asked, unless a setting says otherwise."""
-
-_edit_format: ContextVar[str | None] = ContextVar("edit_format", default=None)
 
 
 class Previewed(NamedTuple):
@@ -77,6 +70,8 @@ class Analytics:
         Consent, environment and session switch.
     drops
         What was dropped in this session, by reason.
+    naming
+        Where LLM requests wait until their model can be named.
     launcher
         Starts senders, and knows where they deliver.
     preview
@@ -97,6 +92,7 @@ class Analytics:
         data = data_directory() if data is None else data
         self.gate = Gate(ConsentStore(data), sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
+        self.naming = Naming(self.drops)
         self.launcher = Launcher(data, self.drops, delivery)
         self.sink: Sink = Spool(data, self.launcher) if sink is None else sink
         self.strict = strict
@@ -134,20 +130,22 @@ class Analytics:
             if self.strict:
                 raise
 
-    @contextmanager
-    def edit_format(self, edit_format: str) -> Iterator[None]:
+    def edit_format(
+        self, edit_format: str, *, tool: str | None = None
+    ) -> AbstractContextManager[None]:
         """Name the edit format of the LLM requests that are made inside.
+
+        It holds in asynchronous code too, in threads that are started inside, and in what is
+        submitted to a thread pool there.
 
         Parameters
         ----------
         edit_format
             A member of the vocabulary ``edit_formats``; anything else counts as ``"other"``.
+        tool
+            A member of ``tools``: who asks in this format.
         """
-        token = _edit_format.set(EDIT_FORMATS.member(edit_format))
-        try:
-            yield
-        finally:
-            _edit_format.reset(token)
+        return asking(edit_format, tool)
 
     def log_to(self, file: Path) -> Path:
         """Append every record from now on to `file`, sent or not, and give its whole path.
@@ -181,7 +179,14 @@ class Analytics:
             if not (log or self.strict):
                 return
         if event is LLMRequest:
-            properties.setdefault("edit_format", _edit_format.get())
+            complete(properties)
+            if not self.naming.over and needs_names(properties.get("model")):
+                accept(event, properties)
+                self.naming.start()
+                # Its edit format is settled here: there, another one is in force, or none.
+                self.naming.put(lambda: self.event("message_send", **properties))
+                return
+            put_public_name(properties, matcher.loaded())
         if collecting and event.since > consent.notice:
             self.drops.count(Drop.WITHHELD)
             collecting = False
@@ -234,6 +239,7 @@ def _after_fork() -> None:
     for analytics in _ALL:
         analytics.begin()
         analytics.sink.after_fork()
+        analytics.naming.after_fork()
         # The parent stores what it dropped before.
         analytics.drops.stored(analytics.drops.unstored())
         if analytics.log is not None:

@@ -17,6 +17,7 @@ class Drop(Enum):
     REVOKED = "consent withdrawn"
     QUARANTINED = "quarantined"
     SURPLUS = "more than one cell may give"
+    UNNAMED = "too many requests at once"
     FAILURE = "failure inside"
 
 

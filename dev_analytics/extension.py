@@ -21,6 +21,7 @@ from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.launch import launch
+from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
 from dev_analytics.views.kinds import kinds_html
 
@@ -65,6 +66,7 @@ class Session:
         self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
         self._cells.register()
         self._threads.register()
+        hooks.register(analytics)
         atexit.register(self._at_exit)
         self._asking.start()
         if analytics.gate.now()[0].collecting:
@@ -81,6 +83,9 @@ class Session:
         self._settings.unobserve_all()
         self.shell.configurables.remove(self._settings)
         unregister_magics(self.shell)
+        if _sessions:
+            return  # another shell in this process goes on
+        hooks.unregister()
         self._analytics.stop_log()
         gate = self._analytics.gate
         if gate.switch is None or gate.switch.on or not gate.switch.explicit:
@@ -128,6 +133,7 @@ class Session:
             self._exited("end of process", at_exit=True)
 
     def _exited(self, reason: str, *, at_exit: bool) -> None:
+        self._analytics.naming.close()
         duration = time.monotonic() - self._started
         self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
         self._analytics.sink.close(at_exit=at_exit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -27,10 +28,16 @@ from dev_analytics.catalogue.events import Event
 NOTEBOOK = Path(__file__).with_name("tour.ipynb")
 SECONDS = 120
 WIDTH = 100
-QUERY = """\
+QUERIES = (
+    """\
 SELECT event, count(*) AS records, max(duration_ms) AS longest_ms
-FROM events GROUP BY event ORDER BY records DESC, event"""
-COMMON = frozenset(Event.__struct_encode_fields__)
+FROM events GROUP BY event ORDER BY records DESC, event""",
+    """\
+SELECT provider, model, fine_tuned, edit_format, count(*) AS calls,
+       sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out
+FROM events WHERE event = '$ai_generation' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2""",
+)
+COMMON = {*Event.__struct_encode_fields__, "$ai_trace_id", "$ai_cache_reporting_exclusive"}
 
 
 def main(notebook: Path) -> None:
@@ -66,6 +73,8 @@ def become_somebody_else(home: Path, log: Path) -> None:
 
 def run(cells: list[dict[str, Any]], folder: Path) -> None:
     """Run the cells, and answer yes where they ask."""
+    # What lies beside the notebook can be imported, as it can where somebody runs it.
+    shutil.copy(NOTEBOOK.with_name("small_llm.py"), folder)
     manager, client = start_new_kernel(cwd=str(folder), extra_arguments=["--log-level=ERROR"])
     shown: list[str] = []
 
@@ -130,11 +139,14 @@ def show_archive(data: Path) -> None:
     with FileLock(data / "sender.lock", timeout=SECONDS):
         """The sender has ended."""
     print("\nDelivered to the archive on this machine, as there is no project key:\n")
-    print(textwrap.indent(QUERY, "    ") + "\n")
     with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
-        found = archive.execute(QUERY)
-        names = tuple(column[0] for column in found.description)
-        table([names, *(tuple(map(str, row)) for row in found)])
+        for query in QUERIES:
+            print(textwrap.indent(query, "    ") + "\n")
+            found = archive.execute(query)
+            names = tuple(column[0] for column in found.description)
+            rows = [tuple("-" if each is None else str(each) for each in row) for row in found]
+            table([names, *rows])
+            print()
 
 
 def table(rows: list[tuple[str, ...]]) -> None:

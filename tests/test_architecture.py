@@ -22,9 +22,10 @@ ORDER = (
     {"version", "drops"},
     {"quiet"},
     {"catalogue", "consent"},
-    {"delivery"},
+    {"delivery", "edit_formats", "naming"},
     {"analytics"},
-    {"config", "observers", "views"},
+    {"config", "observers"},
+    {"views"},
     {"commands"},
     {"extension", "server", "__main__"},
     {"__init__"},
@@ -77,6 +78,10 @@ ONLY_IN = {
     "urllib3": None,
     "socket": None,
     "ipywidgets": "consent.dialog",
+    "genai_prices": "catalogue.matcher",
+    "wrapt": "observers.llm.hooks",
+    **dict.fromkeys(("openai", "anthropic", "google", "mistralai", "cohere", "ollama", "groq")),
+    **dict.fromkeys(("litellm", "jupyter_ai_magic_commands")),
 }
 
 

@@ -18,11 +18,15 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TOUR = NOTEBOOKS / "tour.ipynb"
+PUBLIC = {"diff", "gpt", "mini", "llama3", "user"}
+"""Words of the notebook that the vocabularies have too: they may be shown."""
 LISTS = re.compile(
     r"time +event +properties\n(?P<table>.+?)\n\n"
     r".+?:\n\n(?P<counts>.+?)\n\n"
     r".+?:\n\n(?P<record>.+?)\n\n"
-    r".+?:\n\n.+?\n\nevent +records +longest_ms\n(?P<archive>.+)\n",
+    r".+?:\n\n.+?\n\nevent +records +longest_ms\n(?P<archive>.+?)\n\n"
+    r".+?\n\nprovider +model +fine_tuned +edit_format +calls +tokens_in +tokens_out\n"
+    r"(?P<models>.+)\n",
     re.DOTALL,
 )
 
@@ -65,6 +69,7 @@ def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells
         "feature used",
         "command run",
         "error raised",
+        "$ai_generation",
         "exited",
     }
     assert events["cell executed"] == len(code_cells) - 1, "all but the one that loads it"
@@ -84,9 +89,16 @@ def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells
     record = json.loads(found["record"])
     assert record["event"] == "cell executed"
     assert record["distinct_id"] is not None
-    archived = {line[:13].strip(): line[13:].split()[0] for line in found["archive"].splitlines()}
+    rows = [re.split(" {2,}", line.strip()) for line in found["archive"].splitlines()]
+    archived = {event: records for event, records, _ in rows}
     # The launch came before the yes, and is in no archive.
     assert archived == {event: counts[event] for event in counts if event != "launched"}
+    assert [line.split() for line in found["models"].strip().splitlines()] == [
+        ["local", "gpt-4o", "-", "diff", "1", "8", "10"],
+        ["local", "gpt-4o-mini", "1", "diff", "1", "8", "10"],
+        ["local", "other", "-", "diff", "1", "8", "10"],
+        ["ollama", "llama3.2", "-", "-", "1", "8", "10"],
+    ]
     assert not data.exists(), "the user's own directory was touched"
     assert list((tmp_path / "home").iterdir()) == []
 
@@ -95,7 +107,8 @@ def test_the_demo_shows_nothing_of_the_notebook(tmp_path: Path, code_cells: list
     done = demo(tmp_path)
     found = LISTS.search(done.stdout)
     assert found
-    shown = set(re.findall(r"\w+", found["table"] + found["record"] + found["archive"]))
+    lists = (found[name] for name in ("table", "record", "archive", "models"))
+    shown = set(re.findall(r"\w+", "".join(lists)))
     assert own_words(code_cells) & shown == set()
 
 
@@ -111,7 +124,8 @@ def own_words(cells: list[str]) -> set[str]:
                 case ast.Constant(value=str(text)):
                     words.update(re.findall(r"\w{3,}", text))
     assert {"TideTableError", "Cuxhaven", "heights", "measurement"} <= words
-    return words - set(dir(builtins))
+    assert {"spring", "harbourmaster", "oracle"} <= words, "of questions and of private models"
+    return words - set(dir(builtins)) - PUBLIC
 
 
 @pytest.mark.parametrize(

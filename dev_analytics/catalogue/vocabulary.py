@@ -41,7 +41,10 @@ class Vocabulary:
         Only a plain ``str`` is compared: the ``__eq__`` and ``__hash__`` of anything else, a
         subclass of ``str`` too, are the user's code.
         """
-        return self._load().get(value) if type(value) is str else None
+        if type(value) is not str:
+            return None
+        members = self._members
+        return (self._load() if members is None else members).get(value)
 
     def member(self, value: object) -> str:
         """Give the member that equals `value`, or ``"other"``."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue import matcher
 from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import Ledger, read_ledger
+from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
 
@@ -54,6 +56,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "to change": _HOW.get(decision.rule, _ASK),
         "this session": _counted(analytics.recorded) or "no events",
+        **_llm_calls(),
         "waiting": _waiting(Backlog(data).count(), analytics.launcher.failure),
         "delivered": _delivered(ledger, analytics.launcher.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
@@ -62,6 +65,15 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "data": _from_home(data),
         "version": __version__,
     }
+
+
+def _llm_calls() -> dict[str, str]:
+    """Say what to install where an SDK for language models was seen and little is known."""
+    if State.unhooked:
+        return {"LLM calls": f"not seen; to see them: {MISSING}"}
+    if State.seen and matcher.missing():
+        return {"LLM calls": f"recorded without the model's name; to name it: {MISSING}"}
+    return {}
 
 
 def _waiting(number: int, failure: str) -> str:

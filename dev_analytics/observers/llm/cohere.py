@@ -1,0 +1,94 @@
+"""Calls made with the SDK of Cohere, by the second version of its API.
+
+What is hooked is the client below the public one, which copies its own methods when it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK, Answer, get
+from dev_analytics.observers.llm.hooks import wrap
+from dev_analytics.observers.llm.method import asks, begin, observe
+from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.streams import follow, follow_async
+
+
+def read(answer: Any) -> Answer | None:
+    """Tell what an answer or an event says; no answer names its model."""
+    answer = getattr(answer, "data", answer)
+    kind = getattr(answer, "type", None)
+    if kind is not None:
+        # Of the events only the last one has counts.
+        if kind != "message-end":
+            return None
+        answer = answer.delta
+    usage = get(answer, "usage")
+    counts = get(usage, "tokens")
+    return Answer(
+        None,
+        get(counts, "input_tokens"),
+        get(counts, "output_tokens"),
+        cache_read_input_tokens=get(usage, "cached_tokens"),
+    )
+
+
+COHERE: Final = SDK("cohere", "cohere", read, "cohere")
+STREAMED: Final = asks("chat", stream=True)
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    for client in (module.RawV2Client, module.AsyncRawV2Client):
+        observe(COHERE, client, "chat", asks("chat"))
+    wrap(module.RawV2Client, "chat_stream", _chat_stream)
+    wrap(module.AsyncRawV2Client, "chat_stream", _chat_stream_async)
+
+
+@contextmanager
+def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+    """Do what the method does, and read the chunks; the request is made on entering."""
+    with ExitStack() as stack:
+        call = begin(COHERE, STREAMED, args, kwargs)
+        try:
+            response = stack.enter_context(method(*args, **kwargs))
+        except BaseException as error:
+            if call is not None:
+                call.fail(error)
+            raise
+        if call is not None:
+            _watch(call, response)
+            stack.callback(call.end)
+        yield response
+
+
+@asynccontextmanager
+async def _chat_stream_async(
+    method: Any, client: Any, args: Any, kwargs: Any
+) -> AsyncIterator[Any]:
+    """Do what `_chat_stream` does, asynchronously."""
+    async with AsyncExitStack() as stack:
+        call = begin(COHERE, STREAMED, args, kwargs)
+        try:
+            response = await stack.enter_async_context(method(*args, **kwargs))
+        except BaseException as error:
+            if call is not None:
+                call.fail(error)
+            raise
+        if call is not None:
+            _watch(call, response)
+            stack.callback(call.end)
+        yield response
+
+
+def _watch(call: Call, response: Any) -> None:
+    try:
+        chunks = response._data
+        response._data = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
+    except Exception:
+        call.recorder.drops.count(Drop.FAILURE)
+        call.end()

@@ -1,0 +1,37 @@
+"""Calls made with google-genai, to Gemini or to Vertex AI.
+
+What is hooked is the one request below the public methods: these may ask several times, to call
+functions or to continue an answer, and each time has counts of its own.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm.answers import SDK, Answer, get, total
+from dev_analytics.observers.llm.method import asks, observe
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer or a chunk of one says; the counts of a chunk hold for all before it."""
+    usage = answer.usage_metadata
+    reasoning = get(usage, "thoughts_token_count")
+    return Answer(
+        answer.model_version,
+        total(get(usage, "prompt_token_count"), get(usage, "tool_use_prompt_token_count")),
+        total(get(usage, "candidates_token_count"), reasoning),
+        cache_read_input_tokens=get(usage, "cached_content_token_count"),
+        reasoning_output_tokens=reasoning,
+    )
+
+
+GOOGLE: Final = SDK("google-genai", "google.genai", read, "google")
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    for models in (module.Models, module.AsyncModels):
+        observe(GOOGLE, models, "_generate_content", asks("generate_content"))
+        streamed = asks("generate_content", stream=True)
+        observe(GOOGLE, models, "_generate_content_stream", streamed)

@@ -1,0 +1,34 @@
+"""Calls made with the SDK of Groq."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm import stainless
+from dev_analytics.observers.llm.answers import SDK, Answer, get
+from dev_analytics.observers.llm.openai import read_usage
+
+OPERATIONS: Final = {
+    "/openai/v1/chat/completions": "chat",
+    "/openai/v1/embeddings": "embeddings",
+}
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer, or a chunk of one, says; older versions stream the usage apart."""
+    told = read_usage(answer)
+    apart = get(answer, "x_groq")
+    if told.input_tokens is None and get(apart, "usage") is not None:
+        return read_usage(apart)._replace(model=told.model, id=told.id)
+    return told
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    stainless.observe(
+        module,
+        SDK("groq", "groq", read),
+        (module.Groq, module.AsyncGroq),
+        OPERATIONS,
+    )

@@ -1,0 +1,179 @@
+"""The hooks in the SDKs: put in when an SDK is imported, taken out with the extension.
+
+Loading the extension imports no SDK and no wrapt. A finder that finds nothing waits for the modules
+in `HOOKS`; what it sees imported is hooked once its own code has run. A hook that cannot be taken
+out is idle while no recorder is `active`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.recorder import Recorder
+
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics
+
+HOOKS: Final = {
+    "openai": "dev_analytics.observers.llm.openai",
+    "anthropic": "dev_analytics.observers.llm.anthropic",
+    "groq": "dev_analytics.observers.llm.groq",
+    "litellm": "dev_analytics.observers.llm.litellm",
+    "google.genai.models": "dev_analytics.observers.llm.google_genai",
+    "mistralai.client.chat": "dev_analytics.observers.llm.mistralai",
+    "mistralai.chat": "dev_analytics.observers.llm.mistralai",
+    "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
+    "ollama._client": "dev_analytics.observers.llm.ollama",
+    "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
+}
+"""Which module of ours hooks which module of an SDK; each has ``hook(module)``."""
+
+MISSING: Final = 'pip install "dev-analytics[llm]"'
+
+
+class State:
+    """What is hooked in this process.
+
+    Attributes
+    ----------
+    active
+        Takes the calls; None: every hook is idle.
+    seen
+        The modules in `HOOKS` that were imported while the extension was there.
+    unhooked
+        Those of them that could not be hooked, as wrapt is missing.
+    undo
+        What takes out the hooks that are no wrapped methods.
+    """
+
+    active: Recorder | None = None
+    seen: Final[set[str]] = set()
+    unhooked: Final[set[str]] = set()
+    wrapped: Final[list[tuple[type, str, Any, Any]]] = []
+    undo: Final[list[Callable[[], None]]] = []
+
+
+class _Finder:
+    """Finds no module, but sees which are looked for."""
+
+    def find_spec(
+        self, name: str, path: Any = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in HOOKS or name in sys.modules:
+            return None
+        spec = _found_by_others(self, name, path, target)
+        with suppress(Exception):
+            if spec is not None and spec.loader is not None:
+                _tell_when_run(spec.loader, name)
+        return spec
+
+
+_FINDER: Final = _Finder()
+
+
+def register(analytics: Analytics) -> None:
+    """Begin to observe the SDKs that are imported, and those that will be."""
+    if State.active is None or State.active.analytics is not analytics:
+        State.active = Recorder(analytics)
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    for name in HOOKS:
+        module = sys.modules.get(name)
+        # One that another thread imports right now is told of when it has run.
+        spec = getattr(module, "__spec__", None)
+        if module is not None and not getattr(spec, "_initializing", False):
+            _hook(module)
+
+
+def unregister() -> None:
+    """Observe no more, and leave no hook that nobody has wrapped again."""
+    State.active = None
+    with suppress(ValueError):
+        sys.meta_path.remove(_FINDER)
+    for owner, name, original, wrapper in reversed(State.wrapped):
+        if vars(owner).get(name) is wrapper:
+            setattr(owner, name, original)
+            State.wrapped.remove((owner, name, original, wrapper))
+    while State.undo:
+        with suppress(Exception):
+            State.undo.pop()()
+
+
+def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
+    """Wrap a method where it is defined; once, however often it is asked for.
+
+    Parameters
+    ----------
+    owner
+        The class, or one that inherits the method.
+    name
+        The method's name.
+    wrapper
+        Called with the bound method, its object, arguments and keyword arguments, as wrapt does.
+    """
+    from wrapt import FunctionWrapper
+
+    owner = next(cls for cls in owner.__mro__ if name in vars(cls))
+    original = vars(owner)[name]
+    if not any((cls, each) == (owner, name) for cls, each, _, _ in State.wrapped):
+        wrapped = FunctionWrapper(original, wrapper)
+        setattr(owner, name, wrapped)
+        State.wrapped.append((owner, name, original, wrapped))
+
+
+def _hook(module: ModuleType) -> None:
+    """Have our module for `module` put its hooks in; a failure is counted."""
+    recorder = State.active
+    if recorder is None:
+        return
+    name = module.__name__
+    State.seen.add(name)
+    try:
+        importlib.import_module(HOOKS[name]).hook(module)
+    except ModuleNotFoundError as error:
+        if error.name != "wrapt":
+            recorder.drops.count(Drop.FAILURE)
+        State.unhooked.add(name)
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+
+
+def _tell_when_run(loader: Any, name: str) -> None:
+    """Have the module `name` hooked when `loader` has run it, and leave no trace in the loader."""
+    run = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        if module.__name__ == name:
+            del loader.exec_module
+        run(module)
+        if module.__name__ == name:
+            with suppress(Exception):
+                _hook(module)
+
+    loader.exec_module = exec_module
+
+
+def _found_by_others(
+    finder: _Finder, name: str, path: Any, target: ModuleType | None
+) -> ModuleSpec | None:
+    for other in _others(finder):
+        spec: ModuleSpec | None = other.find_spec(name, path, target)
+        if spec is not None:
+            return spec
+    return None
+
+
+def _others(finder: _Finder) -> Iterator[Any]:
+    """Give the finders that come after ours: those before it have been asked."""
+    after = False
+    for each in list(sys.meta_path):
+        if after and hasattr(each, "find_spec"):
+            yield each
+        after = after or each is finder

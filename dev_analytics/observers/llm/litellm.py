@@ -1,0 +1,127 @@
+"""Calls made with litellm that no SDK observed here makes for it.
+
+litellm tells each of its loggers of every call. What it hands them holds messages and keys by
+reference: only what stands in `_tell` is read.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.catalogue.models import PREFIXES
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
+from dev_analytics.observers.llm.hooks import State
+from dev_analytics.observers.llm.recorder import Recorder
+
+OPERATIONS: Final = {
+    "completion": "chat",
+    "responses": "chat",
+    "anthropic_messages": "chat",
+    "text_completion": "text_completion",
+    "generate_content": "generate_content",
+    "embedding": "embeddings",
+}
+"""The operation by what litellm calls the call; an ``a`` before it stands for asynchronous."""
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer says: litellm has the words of OpenAI for all, and cached tokens in."""
+    usage = get(answer, "usage")
+    if get(usage, "prompt_tokens") is None:
+        into, out = "input_tokens", "output_tokens"
+    else:
+        into, out = "prompt_tokens", "completion_tokens"
+    details = get(usage, f"{into}_details")
+    return Answer(
+        get(answer, "model"),
+        get(usage, into),
+        get(usage, out),
+        cache_read_input_tokens=get(details, "cached_tokens"),
+        cache_write_input_tokens=get(details, "cache_creation_tokens"),
+        reasoning_output_tokens=get(get(usage, f"{out}_details"), "reasoning_tokens"),
+        id=get(answer, "id"),
+    )
+
+
+_SDK: Final = SDK("litellm", "litellm", read)
+
+
+class _Logger:
+    """What litellm calls; beside it stands litellm's own class, for all the rest."""
+
+    def log_success_event(
+        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        _take(kwargs, response_obj, start_time, end_time)
+
+    def log_failure_event(
+        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        _take(kwargs, None, start_time, end_time)
+
+    async def async_log_success_event(
+        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        _take(kwargs, response_obj, start_time, end_time)
+
+    async def async_log_failure_event(
+        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        _take(kwargs, None, start_time, end_time)
+
+
+def hook(module: ModuleType) -> None:
+    """Have litellm tell us, too."""
+    theirs = importlib.import_module("litellm.integrations.custom_logger").CustomLogger
+    logger = type("DevAnalyticsLogger", (_Logger, theirs), {})()
+    module.callbacks.append(logger)
+
+    def undo() -> None:
+        # At its first call litellm copies its callbacks into lists of other names.
+        for each in list(vars(module).values()):
+            if type(each) is list:
+                each[:] = [item for item in each if item is not logger]
+
+    State.undo.append(undo)
+
+
+def _take(kwargs: Any, answer: object, start: Any, end: Any) -> None:
+    """Record a call, unless that has been done; litellm would print what is raised."""
+    recorder = State.active
+    if recorder is None:
+        return
+    try:
+        _tell(recorder, kwargs, answer, (end - start).total_seconds())
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+
+
+def _tell(recorder: Recorder, kwargs: Mapping[str, Any], answer: object, seconds: float) -> None:
+    kind = kwargs.get("call_type")
+    operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
+    error = kwargs.get("exception") if answer is None else None
+    if operation is None or (answer is None and error is None):
+        return
+    told = read(answer) if belongs(type(answer), "litellm") else Answer()
+    counted = recorder.counted
+    if counted.has(told) if error is None else counted.has_error(error):
+        return
+    call = recorder.begin(
+        _SDK,
+        operation,
+        kwargs.get("model"),
+        stream=kwargs.get("stream") is True,
+        provider=PREFIXES.get(str(kwargs.get("custom_llm_provider")), OTHER),
+    )
+    if call is not None:
+        call.lasted(seconds)
+        if error is None:
+            call.tell(told)
+            call.end()
+        else:
+            call.fail(error)

@@ -1,0 +1,43 @@
+"""Calls made with the SDK of Ollama, by a client or by the functions of its package.
+
+What is hooked is the one method below: the functions of the package are bound to a client that is
+made when it is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm.answers import SDK, Answer
+from dev_analytics.observers.llm.method import Request, observe
+
+OPERATIONS: Final = {
+    "/api/chat": "chat",
+    "/api/generate": "text_completion",
+    "/api/embed": "embeddings",
+}
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer, or a chunk of one, says."""
+    return Answer(answer.model, answer.prompt_eval_count, getattr(answer, "eval_count", None))
+
+
+OLLAMA: Final = SDK("ollama", "ollama", read, "ollama")
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    for client in (module.Client, module.AsyncClient):
+        observe(OLLAMA, client, "_request", _asked)
+
+
+def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
+    """Tell what is asked by the arguments: a class, the verb and the path of the request."""
+    operation = OPERATIONS.get(args[2]) if len(args) > 2 else None
+    body = kwargs.get("json")
+    if operation is None or type(body) is not dict:
+        return None
+    return Request(operation, body.get("model"), stream=kwargs.get("stream") is True)

@@ -1,0 +1,246 @@
+"""The one recorder of calls to language models: what a call tells, and when it is over.
+
+Nothing here raises into the user's code, prints, waits, or keeps an object of theirs alive.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from dev_analytics.catalogue import matcher
+from dev_analytics.catalogue.models import name_provider
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.drops import Drop
+from dev_analytics.edit_formats import current
+from dev_analytics.observers.errors import public_class
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
+from dev_analytics.observers.llm.counted import Counted
+
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics
+
+
+class Call:
+    """One call to a language model, from its beginning to its end, recorded once.
+
+    Parameters
+    ----------
+    recorder
+        Takes it when it is over.
+    sdk
+        The client library.
+    operation
+        A member of the vocabulary ``operations``.
+    model
+        What the request calls the model.
+    stream
+        Whether the answer is streamed.
+    provider
+        The member of ``providers`` that serves it, where that is known.
+    address
+        The URL that it goes to, to look up the provider; it is never recorded.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_answer",
+        "_asked",
+        "_begun",
+        "_error",
+        "_first",
+        "_last",
+        "_over",
+        "_process",
+        "address",
+        "model",
+        "operation",
+        "provider",
+        "recorder",
+        "sdk",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        sdk: SDK,
+        operation: str,
+        model: object,
+        *,
+        stream: bool,
+        provider: str | None,
+        address: str | None,
+    ) -> None:
+        self.sdk = sdk
+        self.operation = operation
+        self.model = model if type(model) is str else None
+        self.stream = stream
+        self.provider = provider or sdk.provider
+        self.address = address
+        self.recorder = recorder
+        self._asked = current()
+        self._answer: Answer | None = None
+        self._error: tuple[str, int | None] | None = None
+        self._first: float | None = None
+        self._last: float | None = None
+        self._over = False
+        # A forked child has the parent's calls too, and may see the end of one.
+        self._process = os.getpid()
+        self._begun = time.perf_counter()
+
+    def read(self, answer: object) -> None:
+        """Read what an answer or a chunk tells."""
+        now = self._last = time.perf_counter()
+        if self._first is None:
+            self._first = now
+        try:
+            # Only the SDK's own classes are read: one of the user's may be asked for.
+            if belongs(type(answer), self.sdk.package):
+                told = self.sdk.read(answer)
+                if told is not None:
+                    self.tell(told)
+        except Exception:
+            self.recorder.drops.count(Drop.FAILURE)
+
+    def tell(self, told: Answer) -> None:
+        """Take what an answer or a chunk told; a later one's word counts."""
+        known = self._answer
+        if known is None:
+            self._answer = told
+            self.recorder.counted.add(told)
+        else:
+            self._answer = Answer(
+                *(old if new is None else new for old, new in zip(known, told, strict=True))
+            )
+
+    def lasted(self, seconds: float) -> None:
+        """Note how long it was, where somebody else measured it."""
+        self._begun, self._last = 0.0, seconds
+
+    def arrived(self) -> None:
+        """Note that an answer is there that the user has not read yet."""
+        self._last = time.perf_counter()
+
+    def fail(self, error: BaseException) -> None:
+        """Note the error that ends it, and end it."""
+        try:
+            self._last = time.perf_counter()
+            name = public_class(type(error))[0] if belongs(type(error), self.sdk.package) else OTHER
+            own = name.partition(".")[0] == self.sdk.package.partition(".")[0]
+            self._error = name if own else OTHER, status(error) if own else None
+            self.recorder.counted.add_error(error)
+        except Exception:
+            self._error = OTHER, None
+            self.recorder.drops.count(Drop.FAILURE)
+        self.end()
+
+    def end(self, *, here: bool = False) -> None:
+        """Have it recorded, unless it has been; not `here` if garbage may be being collected."""
+        if not self._over:
+            self._over = True
+            if self._process == os.getpid():
+                self.recorder.take(self, here=here)
+
+    def properties(self) -> dict[str, object]:
+        """Give what is recorded of it; the public names must be loaded by now, if they ever are."""
+        names, answer, error = matcher.loaded(), self._answer or Answer(), self._error
+        provider = self.provider or name_provider(self.address, names)
+        model = answer.model
+        if model is None and provider != "azure":
+            # A request to Azure names a deployment, which may be called like another model.
+            model = self.model
+        asked, last, first = self._asked, self._last, self._first
+        return {
+            "provider": provider,
+            "model": OTHER if names is None else model,
+            "input_tokens": tokens(answer.input_tokens),
+            "output_tokens": tokens(answer.output_tokens),
+            "cache_read_input_tokens": tokens(answer.cache_read_input_tokens),
+            "cache_write_input_tokens": tokens(answer.cache_write_input_tokens),
+            "reasoning_output_tokens": tokens(answer.reasoning_output_tokens),
+            "latency_s": None if last is None else last - self._begun,
+            "time_to_first_chunk_s": first - self._begun if self.stream and first else None,
+            "is_error": error is not None,
+            "error_type": error and error[0],
+            "http_status": error and error[1],
+            "operation": self.operation,
+            "sdk": self.sdk.name,
+            "stream": self.stream,
+            "edit_format": asked and asked.edit_format,
+            "tool": asked and asked.tool,
+        }
+
+
+class Recorder:
+    """Begins calls and records them when they are over.
+
+    Parameters
+    ----------
+    analytics
+        Where the events go.
+
+    Attributes
+    ----------
+    counted
+        The calls that were recorded lately.
+    """
+
+    def __init__(self, analytics: Analytics) -> None:
+        self.drops = analytics.drops
+        self.counted = Counted()
+        self.analytics = analytics
+        self._held: weakref.WeakKeyDictionary[Any, tuple[Call, Any]] = weakref.WeakKeyDictionary()
+
+    def begin(
+        self,
+        sdk: SDK,
+        operation: str,
+        model: object,
+        *,
+        stream: bool = False,
+        provider: str | None = None,
+        address: str | None = None,
+    ) -> Call | None:
+        """Begin a call; None while nothing is collected. The parameters are those of `Call`."""
+        try:
+            analytics = self.analytics
+            # Whether it may be kept is decided when it is over: a guess saves a look at the disk.
+            gate = analytics.gate
+            if gate.was_silent() and gate.now()[0].silent and analytics.log is None:
+                return None
+            analytics.naming.start()
+            return Call(
+                self, sdk, operation, model, stream=stream, provider=provider, address=address
+            )
+        except Exception:
+            self.drops.count(Drop.FAILURE)
+            return None
+
+    def take(self, call: Call, *, here: bool = False) -> None:
+        """Have a call that is over recorded, in a thread of its own or, if it may be, `here`."""
+        try:
+            self.analytics.naming.put(lambda: self._record(call), here=here)
+        except Exception:
+            self.drops.count(Drop.FAILURE)
+
+    def hold(self, thing: object, call: Call) -> None:
+        """Hold `call` for as long as `thing` lives, and end it then."""
+        try:
+            self._held[thing] = call, weakref.finalize(thing, call.end)
+        except Exception:
+            self.drops.count(Drop.FAILURE)
+
+    def release(self, thing: object) -> Call | None:
+        """Give, once, the call that is held for `thing`, which no longer ends it."""
+        try:
+            call, ending = self._held.pop(thing)
+        except (KeyError, TypeError):
+            return None
+        ending.detach()
+        return call
+
+    def _record(self, call: Call) -> None:
+        self.analytics.event("message_send", **call.properties())

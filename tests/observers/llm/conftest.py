@@ -1,0 +1,106 @@
+"""What the tests of all SDKs share: a provider on this machine, and what was recorded of calls."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.observers.llm import hooks
+
+SECONDS = 60
+
+# Otherwise its import asks the network for prices.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+
+def _fake_llm() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "fake_llm", Path(__file__).with_name("fake_llm.py")
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fake_llm"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+FAKE = sys.modules.get("fake_llm") or _fake_llm()
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A provider of language models."""
+    with FAKE.running() as server:
+        yield server
+
+
+class Recorded:
+    """What was recorded of the calls to language models.
+
+    Attributes
+    ----------
+    analytics
+        Takes the calls; its user agreed, and has an event log.
+    """
+
+    def __init__(self, analytics: Analytics, log: Any, kept: Any) -> None:
+        self.analytics = analytics
+        self.log = log
+        self._kept = kept
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Give the properties of every call, once all that waits is recorded."""
+        gc.collect()
+        assert self.analytics.naming.settle(SECONDS)
+        assert not self.analytics.drops.counts
+        return list(self.log.of("$ai_generation"))
+
+    def call(self) -> dict[str, Any]:
+        """Give the properties of the only call, without what differs from run to run."""
+        (call,) = self.calls()
+        assert call.pop("$ai_trace_id")
+        call.pop("$ai_latency", None)
+        call.pop("$ai_time_to_first_token", None)
+        assert call.pop("$ai_cache_reporting_exclusive") is False
+        return call
+
+    def everything(self, folder: Path, everything: Callable[[Path], bytes]) -> bytes:
+        """Give every byte that is kept, on disk and in memory."""
+        self.calls()
+        previewed = b"".join(each.record for each in self.analytics.preview)
+        return everything(folder) + previewed + b"".join(self._kept.records)
+
+
+@pytest.fixture
+def recorded(analytics: Analytics, log: Any, kept: Any) -> Iterator[Recorded]:
+    """The hooks in every SDK, and what they record."""
+    analytics.gate.store.agree(1, date.today())
+    hooks.register(analytics)
+    # What all the SDKs have loaded is no garbage, and takes long to look through.
+    gc.freeze()
+    yield Recorded(analytics, log, kept)
+    gc.unfreeze()
+    hooks.unregister()
+    analytics.naming.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_private(
+    request: pytest.FixtureRequest, tmp_path: Path, everything: Callable[[Path], bytes]
+) -> Iterator[None]:
+    """Find no planted mark in any byte that a test kept."""
+    recorded = request.getfixturevalue("recorded") if "recorded" in request.fixturenames else None
+    yield
+    if recorded is not None:
+        assert FAKE.MARK.encode() not in recorded.everything(tmp_path, everything)

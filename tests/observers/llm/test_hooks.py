@@ -1,0 +1,195 @@
+"""The hooks: put in whenever an SDK comes, at no cost before, and taken out whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from fake_llm import MARK, FakeLLM
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue import matcher
+from dev_analytics.observers.llm import hooks
+from dev_analytics.views.status import status_rows
+
+MESSAGES = [{"role": "user", "content": MARK}]
+FORMATS = ("diff", "whole", "udiff", "ask", "architect") * 4
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from dev_analytics.analytics import Analytics
+from dev_analytics.observers.llm import hooks
+
+analytics = Analytics(delivery=None, strict=True)
+analytics.log_to(Path({log!r}))
+{before}
+hooks.register(analytics)
+if "openai" not in sys.modules:
+    assert not {{"wrapt", "genai_prices"}} & set(sys.modules), "loaded too early"
+{after}
+import openai
+assert "exec_module" not in vars(openai.__spec__.loader)
+client = openai.OpenAI(base_url={address!r}, api_key="k", max_retries=0)
+client.chat.completions.create(model="gpt-4o-2024-08-06", messages=[])
+{last}
+"""
+
+
+def run(server: FakeLLM, log: Any, *, before: str = "", after: str = "", last: str = "") -> str:
+    address = f"{server.address}/v1"
+    last = last or "assert analytics.naming.settle(60)"
+    program = PROGRAM.format(
+        log=str(log.path), before=before, after=after, last=last, address=address
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+@pytest.mark.parametrize("when", ["before", "after", "within a from-import"])
+def test_an_sdk_imported_before_or_after_loading_is_observed(
+    server: FakeLLM, log: Any, when: str
+) -> None:
+    if when == "before":
+        run(server, log, before="import openai")
+    elif when == "after":
+        run(server, log, after="import openai")
+    else:
+        run(server, log, after="from openai.types.chat import ChatCompletion")
+    (call,) = log.of("$ai_generation")
+    assert (call["$ai_model"], call["sdk"]) == ("gpt-4o", "openai")
+
+
+def test_a_call_before_the_end_of_the_process_is_recorded_at_once(
+    server: FakeLLM, log: Any
+) -> None:
+    run(server, log, last="analytics.naming.close()")
+    assert len(log.of("$ai_generation")) == 1
+
+
+@pytest.mark.parametrize("missing", ["genai_prices", "wrapt"])
+def test_without_the_extra_nothing_breaks_and_status_says_what_to_install(
+    server: FakeLLM, log: Any, missing: str
+) -> None:
+    block = f"""
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(name, name={missing!r})
+sys.meta_path.insert(0, Missing())
+"""
+    show = """
+assert analytics.naming.settle(60)
+assert not analytics.drops.counts
+from dev_analytics.views.status import status
+print(status(analytics, analytics.gate.now()[0]))
+"""
+    shown = run(server, log, before=block, last=show)
+    assert 'pip install "dev-analytics[llm]"' in shown
+    calls = log.of("$ai_generation")
+    assert [call["$ai_model"] for call in calls] == (["other"] if missing != "wrapt" else [])
+
+
+def test_a_status_with_all_there_says_nothing_of_it(recorded: Any) -> None:
+    assert "openai" in hooks.State.seen
+    analytics = recorded.analytics
+    assert "LLM calls" not in status_rows(analytics, analytics.gate.now()[0])
+
+
+def test_calls_wait_for_the_names_and_keep_their_order_and_edit_format(
+    server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, go, real = matcher.load(), threading.Event(), matcher.load
+
+    def slow() -> Any:
+        assert go.wait(60)
+        monkeypatch.undo()
+        return real()
+
+    monkeypatch.setattr(matcher, "load", slow)
+    monkeypatch.setattr(matcher._Loading, "tried", False)
+    monkeypatch.setattr(matcher._Loading, "matcher", None)
+    client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK)
+    with recorded.analytics.edit_format("diff"):
+        client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    with recorded.analytics.edit_format("whole"):
+        recorded.analytics.event("message_send", model="gpt-4o-2024-08-06")
+    client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert recorded.log.of("$ai_generation") == []
+    go.set()
+    calls = recorded.calls()
+    assert [call.get("edit_format") for call in calls] == ["diff", "whole", None]
+    assert {call["$ai_model"] for call in calls} == {"gpt-4o"}
+    assert matcher.loaded() is names
+
+
+def test_twenty_threads_have_one_call_each_in_their_own_edit_format(
+    server: FakeLLM, recorded: Any
+) -> None:
+    client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK)
+    together = threading.Barrier(20)
+
+    def ask() -> None:
+        client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+
+    def work(edit_format: str) -> None:
+        with recorded.analytics.edit_format(edit_format):
+            together.wait()
+            helper = threading.Thread(target=ask)
+            helper.start()
+            helper.join()
+
+    threads = [threading.Thread(target=work, args=(each,)) for each in FORMATS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(call["edit_format"] for call in recorded.calls()) == sorted(FORMATS)
+
+
+def test_the_extension_in_a_kernel_observes_calls(
+    kernel: Callable[..., Any], server: FakeLLM, log: Any
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    for cell in (
+        "%load_ext dev_analytics",
+        "import openai, dev_analytics",
+        f"client = openai.OpenAI(base_url='{server.address}/v1', api_key='{MARK}')",
+        f"ask = lambda: client.chat.completions.create(model='gpt-4o', messages={MESSAGES})",
+        "with dev_analytics.get_analytics().edit_format('diff'): _ = ask()",
+        "assert dev_analytics.get_analytics().naming.settle(60)",
+        "%dev_analytics log --stop",
+        "_ = ask()",
+        "%unload_ext dev_analytics",
+        "_ = ask()",
+        "type(client).request.__class__.__name__",
+    ):
+        ran = notebook.run(cell)
+        assert ran.status == "ok", ran.text
+    assert ran.text == "'function'"
+    notebook.stop()
+    (call,) = log.of("$ai_generation")
+    assert call["edit_format"] == "diff"
+
+
+def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "an_sdk.py").write_text("value = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(hooks.HOOKS, "an_sdk", "dev_analytics.version")
+    hooks.register(analytics)
+    import an_sdk  # type: ignore[import-not-found]
+
+    hooks.unregister()
+    assert an_sdk.value == 1
+    assert sum(analytics.drops.counts.values()) == 1
+    del sys.modules["an_sdk"]
+    hooks.State.seen.discard("an_sdk")

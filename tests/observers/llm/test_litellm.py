@@ -1,0 +1,224 @@
+"""Calls made with the real litellm: one record each, whoever makes the request for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+import litellm
+import pytest
+from fake_llm import MARK, FakeLLM, failure
+
+from dev_analytics.observers.llm import hooks
+from dev_analytics.observers.llm import litellm as ours
+
+MESSAGES = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
+OPENAI_USAGE = {
+    "$ai_input_tokens": 120,
+    "$ai_output_tokens": 30,
+    "$ai_cache_read_input_tokens": 100,
+    "$ai_reasoning_tokens": 20,
+}
+CLAUDE_USAGE = {
+    "$ai_input_tokens": 335,
+    "$ai_output_tokens": 30,
+    "$ai_cache_read_input_tokens": 200,
+    "$ai_cache_creation_input_tokens": 115,
+}
+CLAUDE = "anthropic/claude-3-5-haiku-20241022"
+
+
+def test_the_version_is_the_one_expected() -> None:
+    from importlib.metadata import version
+
+    assert version("litellm") == os.environ.get("EXPECTED_LITELLM", version("litellm"))
+
+
+@pytest.fixture
+def options(server: FakeLLM) -> dict[str, Any]:
+    return {"api_base": f"{server.address}/{MARK}", "api_key": f"sk-{MARK}", "max_retries": 0}
+
+
+def told(call: dict[str, Any]) -> dict[str, Any]:
+    """Give the tokens but the reasoning, of which not every version tells."""
+    return {name: call.get(name) for name in CLAUDE_USAGE}
+
+
+@pytest.fixture
+def told_of(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Released whenever litellm has told us of a call, which it does in threads of its own."""
+    told_of, real = threading.Semaphore(0), ours._take
+
+    def take(*arguments: Any) -> None:
+        real(*arguments)
+        told_of.release()
+
+    monkeypatch.setattr(ours, "_take", take)
+    return told_of
+
+
+@pytest.fixture
+def ask(told_of: threading.Semaphore, options: Any) -> Any:
+    """Ask synchronously, or not, streamed or not, and wait until litellm has told us."""
+
+    async def asynchronously(model: str, **more: Any) -> None:
+        answer = await litellm.acompletion(model, MESSAGES, **options, **more)
+        if more.get("stream"):
+            async for _ in answer:
+                pass
+
+    async def until_told(model: str, more: dict[str, Any]) -> None:
+        try:
+            await asynchronously(model, **more)
+        finally:
+            assert await asyncio.to_thread(told_of.acquire, True, 60)
+
+    def ask(model: str, *, asynchronous: bool = False, **more: Any) -> None:
+        if asynchronous:
+            asyncio.run(until_told(model, more))
+            return
+        try:
+            answer = litellm.completion(model, MESSAGES, **options, **more)
+            if more.get("stream"):
+                list(answer)
+        finally:
+            assert told_of.acquire(True, 60)
+
+    return ask
+
+
+both = pytest.mark.parametrize("asynchronous", [False, True])
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_through_the_sdk_of_openai_is_counted_once(
+    recorded: Any, ask: Any, asynchronous: bool, stream: bool
+) -> None:
+    with recorded.analytics.edit_format("diff"):
+        ask("openai/gpt-4o", asynchronous=asynchronous, stream=stream)
+    call = recorded.call()
+    assert (call["sdk"], call["$ai_model"]) == ("openai", "gpt-4o")
+    assert (call["stream"], call["edit_format"]) == (stream, "diff")
+    assert stream or {**call, **OPENAI_USAGE} == call
+
+
+def test_embeddings_through_the_sdk_of_openai_are_counted_once(
+    recorded: Any, told_of: threading.Semaphore, options: Any
+) -> None:
+    for _ in range(2):
+        litellm.embedding("openai/text-embedding-3-small", input=[MARK], **options)
+        assert told_of.acquire(True, 60)
+    assert [call["sdk"] for call in recorded.calls()] == ["openai", "openai"]
+
+
+@both
+def test_an_error_through_the_sdk_of_openai_is_counted_once(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    server.replies.append(failure(429))
+    with pytest.raises(litellm.RateLimitError):
+        ask("openai/gpt-4o", asynchronous=asynchronous)
+    call = recorded.call()
+    assert (call["sdk"], call["$ai_error"]) == ("openai", "openai.RateLimitError")
+
+
+def test_an_error_that_is_raised_again_is_counted_again(
+    server: FakeLLM, recorded: Any, ask: Any
+) -> None:
+    server.replies.extend([failure(429)] * 2)
+    for _ in range(2):
+        with pytest.raises(litellm.RateLimitError):
+            ask(CLAUDE)
+    assert len(recorded.calls()) == 2
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_litellm_makes_itself(
+    recorded: Any, ask: Any, asynchronous: bool, stream: bool
+) -> None:
+    with recorded.analytics.edit_format("diff"):
+        ask(CLAUDE, asynchronous=asynchronous, stream=stream)
+    call = recorded.call()
+    assert told(call) == CLAUDE_USAGE
+    assert (call["sdk"], call["$ai_provider"]) == ("litellm", "anthropic")
+    assert (call["$ai_model"], call["operation"]) == ("claude-3-5-haiku-latest", "chat")
+    assert (call["stream"], call["$ai_is_error"]) == (stream, False)
+    assert call["edit_format"] == "diff"
+
+
+@both
+def test_an_error_of_a_call_that_litellm_makes_itself(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    server.replies.append(failure(429))
+    with pytest.raises(litellm.RateLimitError):
+        ask(CLAUDE, asynchronous=asynchronous)
+    call = recorded.call()
+    assert (call["sdk"], call["$ai_provider"]) == ("litellm", "anthropic")
+    assert call["$ai_error"] == "litellm.exceptions.RateLimitError"
+    assert call["$ai_http_status"] == 429
+
+
+@both
+def test_a_call_to_ollama(recorded: Any, ask: Any, asynchronous: bool) -> None:
+    ask("ollama_chat/llama3.2:3b", asynchronous=asynchronous)
+    call = recorded.call()
+    assert (call["sdk"], call["$ai_provider"]) == ("litellm", "ollama")
+    assert call["$ai_model"] == "llama3.2"
+
+
+def test_a_private_model_is_other(recorded: Any, ask: Any) -> None:
+    ask(f"anthropic/{MARK}")
+    assert recorded.call()["$ai_model"] == "other"
+
+
+def test_a_deployment_at_azure_is_not_named_on_an_error(
+    server: FakeLLM, recorded: Any, ask: Any
+) -> None:
+    server.replies.append(failure(429))
+    with pytest.raises(litellm.RateLimitError):
+        ask("azure/gpt-4o", api_version="2024-06-01")
+    call = recorded.call()
+    assert call["$ai_provider"] == "azure"
+    assert "$ai_model" not in call
+
+
+def test_callbacks_of_the_user_s_own_stay_theirs(recorded: Any, options: Any) -> None:
+    before, litellm.callbacks = litellm.callbacks, []
+    try:
+        litellm.completion(CLAUDE, MESSAGES, **options)
+        assert litellm.callbacks == []
+    finally:
+        litellm.callbacks = before
+
+
+def test_a_failure_of_ours_prints_nothing(
+    recorded: Any,
+    ask: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(ours, "_tell", fail)
+    ask(CLAUDE)
+    assert sum(recorded.analytics.drops.counts.values()) == 1
+    recorded.analytics.drops.counts.clear()
+    assert "out of order" not in "".join(capfd.readouterr())
+
+
+def test_unloading_leaves_nothing_in_litellm(recorded: Any, ask: Any) -> None:
+    ask(CLAUDE)
+    assert loggers()
+    hooks.unregister()
+    assert not loggers()
+
+
+def loggers() -> list[object]:
+    lists = [each for each in vars(litellm).values() if type(each) is list]
+    return [item for each in lists for item in each if "DevAnalytics" in repr(item)]

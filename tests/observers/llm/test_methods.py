@@ -1,0 +1,474 @@
+"""What holds for the real SDKs of Google, Mistral, Cohere and Ollama alike."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import operator
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import cohere
+import cohere.v2.raw_client
+import mistralai.client.chat
+import mistralai.client.utils.eventstreaming as events
+import ollama
+import pytest
+from fake_llm import MARK, FakeLLM, Reply, failure
+from google import genai
+from google.genai import models, types
+
+from dev_analytics.consent.decision import Switch
+from dev_analytics.observers.llm import hooks
+
+SAID = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": MARK,
+        "description": MARK,
+        "parameters": {"type": "object", "properties": {MARK: {"type": "string"}}},
+    },
+}
+
+
+class Way(NamedTuple):
+    """How an SDK is asked.
+
+    Attributes
+    ----------
+    make
+        Makes a client, or an asynchronous one.
+    ask, stream
+        Ask with a client; what they give may have to be awaited.
+    recorded
+        What is recorded of an answer, beside what all have in common.
+    errors
+        The class of the error by HTTP status.
+    hooked
+        The classes and methods that are hooked.
+    asked_at_once
+        The request of a stream is made before its first chunk is asked for.
+    """
+
+    make: Callable[[FakeLLM, bool], Any]
+    ask: Callable[[Any, bool], Any]
+    stream: Callable[[Any, bool], Any]
+    recorded: dict[str, Any]
+    errors: dict[int, str]
+    hooked: list[tuple[type, str]]
+    asked_at_once: bool = False
+
+
+def make_google(server: FakeLLM, asynchronous: bool) -> Any:
+    options = types.HttpOptions(base_url=f"{server.address}/{MARK}")
+    client = genai.Client(api_key=MARK, http_options=options)
+    return client.aio if asynchronous else client
+
+
+def google(client: Any, method: str) -> Any:
+    function = {"name": MARK, "parameters": {"type": "OBJECT", "properties": {}}}
+    config = types.GenerateContentConfig(
+        system_instruction=MARK, tools=[types.Tool(function_declarations=[function])]
+    )
+    ask = getattr(client.models, method)
+    return ask(model="gemini-2.5-flash", contents=MARK, config=config)
+
+
+def make_mistral(server: FakeLLM, asynchronous: bool) -> Any:
+    return mistralai.client.Mistral(api_key=MARK, server_url=f"{server.address}/{MARK}/mistral")
+
+
+def mistral(client: Any, method: str) -> Any:
+    ask = getattr(client.chat, method)
+    return ask(model="mistral-large-2411", messages=SAID, tools=[TOOL])
+
+
+def make_cohere(server: FakeLLM, asynchronous: bool) -> Any:
+    make = cohere.AsyncClientV2 if asynchronous else cohere.ClientV2
+    return make(api_key=MARK, base_url=f"{server.address}/{MARK}", max_retries=0)
+
+
+def ask_cohere(client: Any, method: str) -> Any:
+    return getattr(client, method)(model="command-r-plus", messages=SAID, tools=[TOOL])
+
+
+def make_ollama(server: FakeLLM, asynchronous: bool) -> Any:
+    make = ollama.AsyncClient if asynchronous else ollama.Client
+    return make(f"{server.address}/{MARK}", headers={"authorization": MARK})
+
+
+def ask_ollama(client: Any, **more: Any) -> Any:
+    return client.chat("llama3.2:1b", SAID, tools=[TOOL], **more)
+
+
+COUNTS = {"$ai_input_tokens": 120, "$ai_output_tokens": 30}
+CACHED = {**COUNTS, "$ai_cache_read_input_tokens": 100}
+CHAT = {"$ai_is_error": False, "operation": "chat"}
+
+WAYS = {
+    "google-genai": Way(
+        make_google,
+        lambda client, _: google(client, "generate_content"),
+        lambda client, _: google(client, "generate_content_stream"),
+        {
+            **CHAT,
+            **CACHED,
+            "$ai_reasoning_tokens": 20,
+            "$ai_provider": "google",
+            "$ai_model": "gemini-2.5-flash",
+            "operation": "generate_content",
+        },
+        {
+            400: "google.genai.errors.ClientError",
+            429: "google.genai.errors.ClientError",
+            500: "google.genai.errors.ServerError",
+        },
+        [
+            (owner, name)
+            for owner in (models.Models, models.AsyncModels)
+            for name in ("_generate_content", "_generate_content_stream")
+        ],
+    ),
+    "mistralai": Way(
+        make_mistral,
+        lambda client, async_: mistral(client, "complete_async" if async_ else "complete"),
+        lambda client, async_: mistral(client, "stream_async" if async_ else "stream"),
+        {**CHAT, **CACHED, "$ai_provider": "mistral", "$ai_model": "mistral-large"},
+        dict.fromkeys((400, 401, 429, 500), "mistralai.client.errors.sdkerror.SDKError"),
+        [
+            *(
+                (mistralai.client.chat.Chat, name)
+                for name in ("complete", "complete_async", "stream", "stream_async")
+            ),
+            (events.EventStream, "close"),
+            (events.EventStreamAsync, "close"),
+        ],
+        asked_at_once=True,
+    ),
+    "cohere": Way(
+        make_cohere,
+        lambda client, _: ask_cohere(client, "chat"),
+        lambda client, _: ask_cohere(client, "chat_stream"),
+        {**CHAT, **CACHED, "$ai_provider": "cohere", "$ai_model": "command-r-plus"},
+        {
+            400: "cohere.errors.bad_request_error.BadRequestError",
+            401: "cohere.errors.unauthorized_error.UnauthorizedError",
+            429: "cohere.errors.too_many_requests_error.TooManyRequestsError",
+            500: "cohere.errors.internal_server_error.InternalServerError",
+        },
+        [
+            (owner, name)
+            for owner in (
+                cohere.v2.raw_client.RawV2Client,
+                cohere.v2.raw_client.AsyncRawV2Client,
+            )
+            for name in ("chat", "chat_stream")
+        ],
+    ),
+    "ollama": Way(
+        make_ollama,
+        lambda client, _: ask_ollama(client),
+        lambda client, _: ask_ollama(client, stream=True),
+        {**CHAT, **COUNTS, "$ai_provider": "ollama", "$ai_model": "llama3.2"},
+        dict.fromkeys((400, 404, 429, 500), "ollama._types.ResponseError"),
+        [(ollama.Client, "_request"), (ollama.AsyncClient, "_request")],
+    ),
+}
+ERRORS = [(name, status) for name, way in WAYS.items() for status in way.errors]
+
+pytestmark = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+each_sdk = pytest.mark.parametrize("name", WAYS)
+
+
+def ask(name: str, server: FakeLLM, asynchronous: bool, client: Any = None) -> Any:
+    """Ask for a whole answer, with a new client unless one is given."""
+    way = WAYS[name]
+
+    client = client or way.make(server, asynchronous)
+
+    async def asked() -> Any:
+        return await way.ask(client, True)
+
+    return asyncio.run(asked()) if asynchronous else way.ask(client, False)
+
+
+def read(
+    name: str, server: FakeLLM, asynchronous: bool, most: int | None = None, client: Any = None
+) -> list[Any]:
+    """Ask for a streamed answer, and read it, or so many chunks of it."""
+    way = WAYS[name]
+    client = client or way.make(server, asynchronous)
+    chunks: list[Any] = []
+
+    async def asked() -> None:
+        stream = way.stream(client, True)
+        stream = await stream if inspect.isawaitable(stream) else stream
+        while most is None or len(chunks) < most:
+            try:
+                chunks.append(await anext(stream))
+            except StopAsyncIteration:
+                break
+
+    if asynchronous:
+        asyncio.run(asked())
+    else:
+        stream = way.stream(client, False)
+        while most is None or len(chunks) < most:
+            try:
+                chunks.append(next(stream))
+            except StopIteration:
+                break
+    return chunks
+
+
+def expected(name: str, *, stream: bool, counts: bool = True, model: bool = True) -> dict[str, Any]:
+    """Give what is recorded of a call that went well."""
+    recorded = {**WAYS[name].recorded, "sdk": name, "stream": stream}
+    if not counts:
+        recorded = {key: value for key, value in recorded.items() if not key.endswith("_tokens")}
+    return recorded
+
+
+@each_sdk
+def test_a_whole_answer(name: str, server: FakeLLM, recorded: Any, asynchronous: bool) -> None:
+    answer = ask(name, server, asynchronous)
+    assert MARK in repr(answer)
+    assert recorded.call() == expected(name, stream=False)
+
+
+@each_sdk
+def test_a_stream(name: str, server: FakeLLM, recorded: Any, asynchronous: bool) -> None:
+    assert len(read(name, server, asynchronous)) == 3
+    assert recorded.call() == expected(name, stream=True)
+
+
+@each_sdk
+def test_a_stream_read_in_part_is_one_call_without_tokens(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    assert len(read(name, server, asynchronous, most=1)) == 1
+    assert recorded.call() == expected(name, stream=True, counts=False)
+
+
+@each_sdk
+def test_a_stream_that_nobody_reads_is_a_call_if_it_was_asked_for(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    assert read(name, server, asynchronous, most=0) == []
+    asked = WAYS[name].asked_at_once
+    assert len(server.received) == asked
+    assert len(recorded.calls()) == asked
+
+
+@pytest.mark.parametrize("name", [name for name in WAYS if name != "mistralai"])
+def test_an_answer_without_counts_has_none(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    ask(name, server, asynchronous)
+    answer = server.answer(server.received[0].path, server.received[0].body).body
+    for counts in (b"usageMetadata", b"usage", b"prompt_eval_count", b"eval_count"):
+        answer = answer.replace(b'"%s"' % counts, b'"not_%s"' % counts)
+    server.replies.append(Reply(answer))
+    ask(name, server, asynchronous)
+    assert "$ai_input_tokens" in recorded.calls()[0]
+    recorded.log.path.write_text("".join(recorded.log.path.read_text().splitlines(True)[1:]))
+    assert recorded.call() == expected(name, stream=False, counts=False)
+
+
+@pytest.mark.parametrize(("name", "status"), ERRORS)
+def test_an_error_is_the_sdk_s_own_and_recorded_by_class(
+    name: str, status: int, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    for stream, asking in ((False, ask), (True, read)):
+        server.replies.append(failure(status))
+        with pytest.raises(Exception, match=MARK) as caught:
+            asking(name, server, asynchronous)
+        cls = type(caught.value)
+        assert f"{cls.__module__}.{cls.__qualname__}" == WAYS[name].errors[status]
+        call = recorded.calls()[-1]
+        assert (call["$ai_is_error"], call["stream"]) == (True, stream)
+        assert (call["$ai_error"], call["$ai_http_status"]) == (WAYS[name].errors[status], status)
+        assert not {"$ai_input_tokens", "$ai_output_tokens"} & set(call)
+    assert len(recorded.calls()) == 2
+
+
+@each_sdk
+def test_a_connection_that_is_cut(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    server.replies.append(Reply(b"{}", cut=0))
+    with pytest.raises(Exception, match=r"(?i)connection|peer|disconnect|payload"):
+        ask(name, server, asynchronous)
+    call = recorded.call()
+    # It is an error of the HTTP library, which is no class of the SDK.
+    assert (call["$ai_is_error"], call["$ai_error"]) == (True, "other")
+
+
+@each_sdk
+def test_a_stream_that_is_cut(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    read(name, server, asynchronous)
+    assert len(recorded.calls()) == 1
+    reply = server.answer(server.received[0].path, server.received[0].body)
+    middle = len(reply.body) - 10
+    server.replies.append(reply._replace(cut=middle))
+    with pytest.raises(Exception, match=r"(?i)connection|peer|closed|payload"):
+        read(name, server, asynchronous)
+    call = recorded.calls()[1]
+    assert (call["$ai_is_error"], call["$ai_error"]) == (True, "other")
+    assert len(recorded.calls()) == 2
+
+
+@each_sdk
+def test_what_goes_over_the_wire_and_what_comes_back_is_unchanged(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    def asked() -> list[Any]:
+        answer = ask(name, server, asynchronous)
+        chunks = read(name, server, asynchronous)
+        shown = re.sub(r"\d\d:\d\d:\d\d", "time", repr(answer))
+        return [type(answer), shown, [type(chunk) for chunk in chunks]]
+
+    hooked = asked()
+    hooks.unregister()
+    assert hooked == asked()
+    assert server.received[:2] == server.received[2:]
+
+
+@each_sdk
+def test_a_stream_is_of_the_type_that_it_has_without_us(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    way = WAYS[name]
+
+    async def streamed() -> list[type]:
+        stream = way.stream(way.make(server, True), True)
+        outer = type(stream)
+        return [outer, type(await stream if inspect.isawaitable(stream) else stream)]
+
+    def type_of_stream() -> list[type]:
+        if asynchronous:
+            return asyncio.run(streamed())
+        return [type(way.stream(way.make(server, False), False))]
+
+    hooked = type_of_stream()
+    hooks.unregister()
+    assert hooked == type_of_stream()
+
+
+@each_sdk
+def test_signatures_are_unchanged_and_unloading_takes_the_hooks_out(
+    name: str, recorded: Any, asynchronous: bool
+) -> None:
+    def described() -> list[Any]:
+        methods = [getattr(owner, method) for owner, method in WAYS[name].hooked]
+        kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction)
+        return [(inspect.signature(each), [kind(each) for kind in kinds]) for each in methods]
+
+    def methods() -> list[Any]:
+        return [vars(owner)[method] for owner, method in WAYS[name].hooked]
+
+    hooked, ours = described(), methods()
+    hooks.unregister()
+    assert hooked == described()
+    assert not any(map(operator.is_, ours, methods()))
+    assert {type(each).__name__ for each in methods()} == {"function"}
+
+
+@each_sdk
+@pytest.mark.parametrize("how", ["off", "disable", "DO_NOT_TRACK", "unload"])
+def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
+    name: str,
+    server: FakeLLM,
+    recorded: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+    asynchronous: bool,
+) -> None:
+    ask(name, server, asynchronous)
+    one = WAYS[name].make(server, asynchronous)
+    assert len(recorded.calls()) == 1
+    recorded.analytics.stop_log()
+    recorded.analytics.strict = False
+    if how == "off":
+        recorded.analytics.gate.switch = Switch(False, "a test")
+    elif how == "disable":
+        recorded.analytics.gate.store.opt_out()
+    elif how == "DO_NOT_TRACK":
+        monkeypatch.setenv("DO_NOT_TRACK", "1")
+    else:
+        hooks.unregister()
+    ask(name, server, asynchronous, one)
+    read(name, server, asynchronous)
+    assert recorded.analytics.naming.settle(60)
+    assert recorded.analytics.recorded["$ai_generation"] == 1
+
+
+@each_sdk
+def test_a_client_used_before_loading_is_observed_too(
+    name: str, server: FakeLLM, request: pytest.FixtureRequest, asynchronous: bool
+) -> None:
+    way = WAYS[name]
+    one = way.make(server, asynchronous)
+
+    async def twice() -> None:
+        await way.ask(one, True)
+        request.getfixturevalue("recorded")
+        await way.ask(one, True)
+
+    if asynchronous:
+        asyncio.run(twice())
+    else:
+        way.ask(one, False)
+        request.getfixturevalue("recorded")
+        way.ask(one, False)
+    assert request.getfixturevalue("recorded").call() == expected(name, stream=False)
+
+
+@each_sdk
+def test_a_failure_of_ours_does_not_reach_the_user(
+    name: str,
+    server: FakeLLM,
+    recorded: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    asynchronous: bool,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of order")
+
+    for place in ("recorder.current", "recorder.belongs"):
+        with monkeypatch.context() as broken:
+            broken.setattr(f"dev_analytics.observers.llm.{place}", fail)
+            assert MARK in repr(ask(name, server, asynchronous))
+            assert len(read(name, server, asynchronous)) == 3
+    assert recorded.analytics.drops.counts
+    recorded.analytics.drops.counts.clear()
+
+
+@each_sdk
+def test_tasks_have_each_its_own_edit_format(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    formats = ["diff", "whole", "udiff", "ask"] * 3
+
+    async def asked(one: Any, edit_format: str) -> None:
+        with recorded.analytics.edit_format(edit_format, tool="aider"):
+            await asyncio.sleep(0)
+            await WAYS[name].ask(one, True)
+
+    async def together() -> None:
+        one = WAYS[name].make(server, True)
+        await asyncio.gather(*(asked(one, edit_format) for edit_format in formats))
+
+    if asynchronous:
+        asyncio.run(together())
+    else:
+        for edit_format in formats:
+            with recorded.analytics.edit_format(edit_format, tool="aider"):
+                ask(name, server, asynchronous)
+    calls = recorded.calls()
+    assert sorted(call["edit_format"] for call in calls) == sorted(formats)
+    assert {call["tool"] for call in calls} == {"aider"}

@@ -1,0 +1,181 @@
+"""What the SDKs of Google, Mistral, Cohere and Ollama have each on its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import cohere
+import mistralai.client
+import ollama
+import pytest
+from fake_llm import GOOGLE_USAGE, MARK, FakeLLM, google_answer, whole
+from google import genai
+from google.genai import types
+
+SAID = [{"role": "user", "content": MARK}]
+
+
+@pytest.fixture
+def gemini(server: FakeLLM) -> genai.Client:
+    return genai.Client(api_key=MARK, http_options=types.HttpOptions(base_url=server.address))
+
+
+def test_a_chat_with_gemini(gemini: genai.Client, recorded: Any) -> None:
+    chat = gemini.chats.create(model="gemini-2.5-flash")
+    chat.send_message(MARK)
+    assert len(list(chat.send_message_stream(MARK))) == 3
+    assert [call["stream"] for call in recorded.calls()] == [False, True]
+
+
+def test_functions_that_gemini_calls_are_answered_by_a_request_with_counts_of_its_own(
+    gemini: genai.Client, server: FakeLLM, recorded: Any
+) -> None:
+    def high_tide(harbour: str) -> str:
+        """Tell when it is."""
+        return MARK + harbour
+
+    wanted = google_answer("", {**GOOGLE_USAGE, "promptTokenCount": 70})
+    call = {"functionCall": {"name": "high_tide", "args": {"harbour": MARK}}}
+    wanted["candidates"][0]["content"]["parts"] = [call]
+    server.replies.append(whole(wanted))
+    config = types.GenerateContentConfig(tools=[high_tide])
+    gemini.models.generate_content(model="gemini-2.5-flash", contents=MARK, config=config)
+    assert len(server.received) == 2
+    assert [call["$ai_input_tokens"] for call in recorded.calls()] == [70, 120]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [("models/gemini-2.5-pro", "gemini-2.5-pro"), (f"tunedModels/{MARK}", "other")],
+)
+def test_a_model_of_google_is_named_by_the_vocabulary(
+    gemini: genai.Client, server: FakeLLM, recorded: Any, asked: str, named: str
+) -> None:
+    answer = google_answer(MARK, GOOGLE_USAGE)
+    del answer["modelVersion"]
+    server.replies.append(whole(answer))
+    gemini.models.generate_content(model=asked, contents=MARK)
+    assert recorded.call()["$ai_model"] == named
+
+
+def test_what_tools_gave_gemini_is_part_of_the_input(
+    gemini: genai.Client, server: FakeLLM, recorded: Any
+) -> None:
+    server.replies.append(
+        whole(google_answer(MARK, {**GOOGLE_USAGE, "toolUsePromptTokenCount": 7}))
+    )
+    gemini.models.generate_content(model="gemini-2.5-flash", contents=MARK)
+    assert recorded.call()["$ai_input_tokens"] == 127
+
+
+def test_a_stream_of_mistral_ends_when_its_with_block_is_left(
+    server: FakeLLM, recorded: Any
+) -> None:
+    client = mistralai.client.Mistral(api_key=MARK, server_url=f"{server.address}/mistral")
+    with client.chat.stream(model="mistral-large-2411", messages=SAID) as stream:
+        next(stream)
+        assert recorded.calls() == []
+    # It is still referred to: only its end can have had it recorded.
+    assert stream is not None
+    assert recorded.call()["$ai_is_error"] is False
+
+
+def test_a_raw_answer_of_cohere(server: FakeLLM, recorded: Any) -> None:
+    client = cohere.ClientV2(api_key=MARK, base_url=server.address)
+    client.with_raw_response.chat(model="command-r-plus", messages=SAID)
+    with client.with_raw_response.chat_stream(model="command-r-plus", messages=SAID) as raw:
+        assert len(list(raw.data)) == 3
+    assert [call["$ai_input_tokens"] for call in recorded.calls()] == [120, 120]
+
+
+def test_an_error_of_the_user_while_cohere_streams_is_none_of_the_call(
+    server: FakeLLM, recorded: Any
+) -> None:
+    client = cohere.ClientV2(api_key=MARK, base_url=server.address)
+
+    def ask() -> None:
+        asking = client.with_raw_response.chat_stream(model="command-r-plus", messages=SAID)
+        with asking as raw:
+            next(raw.data)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ask()
+    assert recorded.call()["$ai_is_error"] is False
+
+
+def test_texts_and_embeddings_of_ollama(server: FakeLLM, recorded: Any) -> None:
+    client = ollama.Client(server.address)
+    client.generate("qwen3:8b", MARK, system=MARK)
+    assert len(list(client.generate("qwen3:8b", MARK, stream=True))) == 3
+    client.embed("nomic-embed-text", MARK)
+    assert [
+        (call["operation"], call["$ai_model"], call.get("$ai_input_tokens"))
+        for call in recorded.calls()
+    ] == [
+        ("text_completion", "qwen3", 120),
+        ("text_completion", "qwen3", 120),
+        ("embeddings", "nomic-embed-text", 9),
+    ]
+
+
+def test_what_is_no_question_to_a_model_is_not_observed(server: FakeLLM, recorded: Any) -> None:
+    with pytest.raises(ollama.ResponseError):
+        ollama.Client(server.address).pull(MARK)
+    assert recorded.calls() == []
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from dev_analytics.analytics import Analytics
+from dev_analytics.observers.llm import hooks
+
+analytics = Analytics(delivery=None, strict=True)
+analytics.log_to(Path({log!r}))
+def load():
+    hooks.register(analytics)
+{code}
+assert analytics.naming.settle(60)
+assert not analytics.drops.counts
+"""
+CALLS = {
+    "google-genai": (
+        "from google import genai",
+        "client = genai.Client(api_key='k', http_options={{'base_url': '{address}'}})",
+        "client.models.generate_content(model='gemini-2.5-flash', contents='')",
+    ),
+    "mistralai": (
+        "from mistralai.client import Mistral",
+        "client = Mistral(api_key='k', server_url='{address}/mistral')",
+        "client.chat.complete(model='mistral-large-2411', messages=[])",
+    ),
+    "cohere": (
+        "import cohere",
+        "client = cohere.ClientV2(api_key='k', base_url='{address}')",
+        "client.chat(model='command-r-plus', messages=[])",
+    ),
+    "ollama": (
+        "import os; os.environ['OLLAMA_HOST'] = '{address}'; import ollama",
+        "",
+        "ollama.chat('llama3.2', [])",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("when", [0, 1, 2], ids=["before", "after the import", "after the client"])
+def test_loading_before_or_after_an_import_is_alike(
+    server: FakeLLM, log: Any, name: str, when: int
+) -> None:
+    lines = [line.format(address=server.address) for line in CALLS[name]]
+    code = "\n".join([*lines[:when], "load()", *lines[when:]])
+    program = PROGRAM.format(log=str(log.path), code=code)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    (call,) = log.of("$ai_generation")
+    assert (call["sdk"], call["$ai_input_tokens"]) == (name, 120)
+    assert json.loads(server.received[0].body)

@@ -1,0 +1,143 @@
+"""What newer versions of OpenAI's SDK offer beside: the Responses API, parsed answers, helpers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import openai
+import pydantic
+import pytest
+from fake_llm import MARK, FakeLLM, openai_chat, server_sent
+
+MESSAGES = [{"role": "user", "content": MARK}]
+RESPONSE = {"model": "gpt-4o", "input": MARK, "instructions": MARK}
+USAGE = {
+    "$ai_input_tokens": 220,
+    "$ai_output_tokens": 40,
+    "$ai_cache_read_input_tokens": 200,
+    "$ai_reasoning_tokens": 15,
+}
+
+
+class Wanted(pydantic.BaseModel):
+    answer: str
+
+
+@pytest.fixture
+def client(server: FakeLLM) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
+
+
+@pytest.fixture
+def async_client(server: FakeLLM) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
+
+
+def usage(call: dict[str, Any]) -> dict[str, Any]:
+    assert (call["operation"], call["$ai_model"]) == ("chat", "gpt-4o")
+    return {name: call.get(name) for name in USAGE}
+
+
+def test_a_response(client: openai.OpenAI, recorded: Any) -> None:
+    assert client.responses.create(**RESPONSE).output_text == MARK
+    assert usage(recorded.call()) == USAGE
+
+
+def test_a_streamed_response(client: openai.OpenAI, recorded: Any) -> None:
+    assert len(list(client.responses.create(**RESPONSE, stream=True))) == 5
+    call = recorded.call()
+    assert call["stream"] is True
+    assert usage(call) == USAGE
+
+
+def test_the_stream_helper_of_responses(client: openai.OpenAI, recorded: Any) -> None:
+    with client.responses.stream(**RESPONSE) as stream:
+        stream.until_done()
+    assert usage(recorded.call()) == USAGE
+
+
+def test_an_asynchronous_response(async_client: openai.AsyncOpenAI, recorded: Any) -> None:
+    asyncio.run(async_client.responses.create(**RESPONSE))
+    assert usage(recorded.call()) == USAGE
+
+
+def test_a_parsed_chat(client: openai.OpenAI, recorded: Any) -> None:
+    parsed = client.chat.completions.parse(
+        model="gpt-4o", messages=MESSAGES, response_format=Wanted
+    )
+    assert parsed.choices[0].message.parsed == Wanted(answer=MARK)
+    assert recorded.call()["$ai_input_tokens"] == 120
+
+
+def test_the_stream_helper_of_chats(client: openai.OpenAI, recorded: Any) -> None:
+    options = {"include_usage": True}
+    with client.chat.completions.stream(
+        model="gpt-4o", messages=MESSAGES, stream_options=options
+    ) as stream:
+        stream.until_done()
+    call = recorded.call()
+    assert (call["$ai_input_tokens"], call["$ai_output_tokens"]) == (120, 30)
+
+
+def test_closing_a_stream_ends_the_call_at_once(client: openai.OpenAI, recorded: Any) -> None:
+    with client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True) as stream:
+        next(stream)
+    assert recorded.call()["stream"] is True
+    assert list(stream) is not None
+    assert len(recorded.calls()) == 1
+
+
+def test_a_streaming_response_that_is_parsed(client: openai.OpenAI, recorded: Any) -> None:
+    with client.chat.completions.with_streaming_response.create(
+        model="gpt-4o", messages=MESSAGES
+    ) as response:
+        response.parse()
+    assert recorded.call()["$ai_input_tokens"] == 120
+
+
+def test_an_asynchronous_streaming_response_that_is_parsed(
+    async_client: openai.AsyncOpenAI, recorded: Any
+) -> None:
+    async def ask() -> None:
+        async with async_client.chat.completions.with_streaming_response.create(
+            model="gpt-4o", messages=MESSAGES
+        ) as response:
+            await response.parse()
+
+    asyncio.run(ask())
+    assert recorded.call()["$ai_input_tokens"] == 120
+
+
+def test_an_answer_of_a_class_of_the_user_s_is_not_read(
+    client: openai.OpenAI, recorded: Any
+) -> None:
+    class Own(openai.BaseModel):
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError("read")
+
+    client.post("/chat/completions", cast_to=Own, body={"model": "gpt-4o", "messages": MESSAGES})
+    call = recorded.call()
+    assert call["$ai_model"] == "gpt-4o"
+    assert "$ai_input_tokens" not in call
+
+
+@pytest.mark.parametrize("tokens", [-1, 1.5, None, MARK, [MARK], 2**60])
+def test_what_is_no_number_of_tokens_is_left_out(
+    client: openai.OpenAI, server: FakeLLM, recorded: Any, tokens: Any
+) -> None:
+    answer = json.loads(openai_chat({"model": "gpt-4o"}).body)
+    answer["usage"]["prompt_tokens"] = tokens
+    server.replies.append(openai_chat({})._replace(body=json.dumps(answer).encode()))
+    client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    call = recorded.call()
+    assert "$ai_input_tokens" not in call
+    assert call["$ai_output_tokens"] == 30
+
+
+def test_an_error_event_in_a_stream(client: openai.OpenAI, server: FakeLLM, recorded: Any) -> None:
+    server.replies.append(server_sent([{"error": {"message": MARK}}]))
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True))
+    assert recorded.call()["$ai_error"] == "openai.APIError"

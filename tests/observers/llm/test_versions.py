@@ -1,0 +1,47 @@
+"""The tests of an SDK pass in other versions, too: the lowest that is observed, or the newest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[3]
+VERSIONS = {
+    "openai-lowest": "openai==1.3.0",
+    "anthropic-lowest": "anthropic==0.28.0",
+    "litellm-newest": "litellm==1.109.1",
+}
+versions = pytest.mark.parametrize("name", VERSIONS)
+
+
+@versions
+def test_a_version_is_the_one_that_the_makefile_installs(name: str) -> None:
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    assert f"--target .venv/{name}/site-packages {VERSIONS[name]}\n" in makefile
+
+
+@versions
+def test_calls_are_recorded_with_another_version(name: str) -> None:
+    folder = Path(sys.prefix) / name / "site-packages"
+    package, _, version = VERSIONS[name].partition("==")
+    assert folder.is_dir(), f"{VERSIONS[name]} is missing: run make .venv/{name}.stamp"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            str(Path(__file__).with_name(f"test_{package}.py")),
+        ],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            f"EXPECTED_{package.upper()}": version,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " skipped" not in done.stdout
