@@ -12,16 +12,20 @@ def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
     """Give an iterator over the same chunks, which reads them for `call` and ends it."""
 
     def following() -> Iterator[Any]:
+        iterator = iter(chunks)
         try:
-            for chunk in chunks:
+            while True:
+                # Only what the stream itself raises is its failure, not what is thrown in below.
+                try:
+                    chunk = next(iterator)
+                except StopIteration:
+                    call.arrived()
+                    return
+                except BaseException as error:
+                    call.fail(error)
+                    raise
                 call.read(chunk)
                 yield chunk
-            call.arrived()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            call.fail(error)
-            raise
         finally:
             call.end()
 
@@ -34,16 +38,20 @@ def follow_async(call: Call, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """Do what `follow` does for an asynchronous iterator."""
 
     async def following() -> AsyncIterator[Any]:
+        iterator = aiter(chunks)
         try:
-            async for chunk in chunks:
+            while True:
+                try:
+                    chunk = await anext(iterator)
+                except StopAsyncIteration:
+                    call.arrived()
+                    return
+                except BaseException as error:
+                    call.fail(error)
+                    raise
                 call.read(chunk)
+                # A loop that ends while the stream is collected throws its own cancellation in.
                 yield chunk
-            call.arrived()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            call.fail(error)
-            raise
         finally:
             call.end()
 

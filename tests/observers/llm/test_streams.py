@@ -1,0 +1,55 @@
+"""What is thrown into a stream from outside is no failure of the stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from dev_analytics.observers.llm.answers import SDK
+from dev_analytics.observers.llm.hooks import State
+from dev_analytics.observers.llm.streams import follow, follow_async
+
+OPENAI = SDK("openai", "openai", lambda answer: None)
+
+
+def begin() -> Any:
+    assert State.active is not None
+    return State.active.begin(OPENAI, "chat", "gpt-4o", stream=True)
+
+
+def test_a_loop_that_ends_cancels_a_stream_read_in_part(recorded: Any) -> None:
+    async def chunks() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    async def read_in_part() -> None:
+        stream: Any = follow_async(begin(), chunks())
+        assert await anext(stream) == 1
+        with pytest.raises(asyncio.CancelledError):
+            await stream.athrow(asyncio.CancelledError())
+
+    asyncio.run(read_in_part())
+    assert recorded.call()["$ai_is_error"] is False
+
+
+def test_an_exception_thrown_into_a_stream_is_not_the_provider_s(recorded: Any) -> None:
+    stream: Any = follow(begin(), iter([1, 2]))
+    assert next(stream) == 1
+    with pytest.raises(ZeroDivisionError):
+        stream.throw(ZeroDivisionError())
+    assert recorded.call()["$ai_is_error"] is False
+
+
+def test_what_the_stream_itself_raises_is_its_failure(recorded: Any) -> None:
+    def chunks() -> Iterator[int]:
+        yield 1
+        raise ConnectionError("cut")
+
+    stream = follow(begin(), chunks())
+    assert next(stream) == 1
+    with pytest.raises(ConnectionError, match="cut"):
+        next(stream)
+    assert recorded.call()["$ai_is_error"] is True
