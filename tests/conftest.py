@@ -29,6 +29,9 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+# What runs in the background ignores interrupts, and so would every process that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
 
 
