@@ -121,7 +121,18 @@ def show(lines: list[str]) -> None:
 
 
 def show_archive(data: Path) -> None:
-    """Wait until the sender has delivered, and print a query over the archive."""
+    """Print a query over the archive, once all is delivered."""
+    wait_for_sender(data)
+    print("\nDelivered to the archive on this machine, as there is no project key:\n")
+    print(textwrap.indent(QUERY, "    ") + "\n")
+    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
+        found = archive.execute(QUERY)
+        names = tuple(column[0] for column in found.description)
+        table([names, *(tuple(map(str, row)) for row in found)])
+
+
+def wait_for_sender(data: Path) -> None:
+    """Wait until all is delivered and the sender has ended."""
     end = time.monotonic() + SECONDS
     while list(Path(data, "spool").glob("*")):
         if time.monotonic() > end:
@@ -129,12 +140,6 @@ def show_archive(data: Path) -> None:
         time.sleep(0.05)
     with FileLock(data / "sender.lock", timeout=SECONDS):
         """The sender has ended."""
-    print("\nDelivered to the archive on this machine, as there is no project key:\n")
-    print(textwrap.indent(QUERY, "    ") + "\n")
-    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
-        found = archive.execute(QUERY)
-        names = tuple(column[0] for column in found.description)
-        table([names, *(tuple(map(str, row)) for row in found)])
 
 
 def table(rows: list[tuple[str, ...]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.documents import documents
 from dev_analytics.catalogue.events import EVENTS, NOTICE, Event, properties
+from dev_analytics.catalogue.meanings import KINDS, unit, values
 from dev_analytics.catalogue.record import Record
-from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
 from dev_analytics.commands import dev, jupyter
 from dev_analytics.commands.autoload import Place
 from dev_analytics.commands.magics import WORDS
@@ -26,15 +28,6 @@ DOCUMENTS = ("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md"
 README, PRIVACY, CHANGELOG, ADMINISTRATORS = (
     (ROOT / name).read_text("utf-8") for name in DOCUMENTS
 )
-
-KINDS = {
-    Word: "word from a closed list",
-    Flag: "yes or no",
-    Count: "whole number",
-    Duration: "time, two digits",
-    Version: "version number",
-    Frames: "places in public source",
-}
 
 
 def source() -> str:
@@ -83,11 +76,34 @@ def test_every_variable_is_explained():
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_every_event_and_property_stands_in_the_table(event: type[Event]):
     wire = {field.name: field.encode_name for field in fields(event)}
-    rows = [f"| **`{event.wire}`** | | {event.__doc__} | |"] + [
-        f"| | `{wire[name]}` | {kind.meaning} | {KINDS[type(kind)]} |"
+    why = event.why
+    rows = [f"| **`{event.wire}`** | | {event.__doc__} | {why.event} | |"] + [
+        f"| | `{wire[name]}` | {kind.meaning} | {why.properties[name]} | {KINDS[type(kind)]} |"
         for name, kind in properties(event).items()
     ]
     assert "\n".join(rows) + "\n" in PRIVACY
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_the_page_of_events_says_all_of_each_property(event: type[Event]):
+    page = (ROOT / "docs/events.md").read_text("utf-8")
+    section = page.partition(f"\n## {event.wire}\n")[2].partition("\n## ")[0]
+    assert f"{event.__doc__} **Why:** {event.why.event}\n\nSince notice {event.since}." in section
+    wire = {field.name: field.encode_name for field in fields(event)}
+    shown = json.loads(re.search(r"```json\n(.+)\n```", section)[1])["properties"]
+    for name, kind in properties(event).items():
+        said = [f"`{wire[name]}`", kind.meaning, values(kind), unit(kind)]
+        said += [event.why.properties[name], str(kind.since)]
+        row = f"| {' | '.join(said)} | `{json.dumps(shown[wire[name]])}` |"
+        assert row.replace("|  |", "| |") in section
+
+
+def test_the_documents_are_those_of_the_catalogue():
+    """Run ``make documents`` if this fails."""
+    made = documents(ROOT)
+    for path, content in made.items():
+        assert path.read_bytes() == content, f"{path.name} is stale: make documents"
+    assert set((ROOT / "docs/schemas").iterdir()) <= set(made), "make documents"
 
 
 def test_every_common_field_stands_in_the_table():
