@@ -24,9 +24,12 @@ from dev_analytics.consent.environment import Policy
 from dev_analytics.version import __version__
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md")
-README, PRIVACY, CHANGELOG, ADMINISTRATORS = (
-    (ROOT / name).read_text("utf-8") for name in DOCUMENTS
+DOCUMENTS = (
+    *("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md", "docs/architecture.md"),
+    *("docs/events.md", "docs/verify-it-yourself.md"),
+)
+README, PRIVACY, CHANGELOG, ADMINISTRATORS, ARCHITECTURE = (
+    (ROOT / name).read_text("utf-8") for name in DOCUMENTS[:5]
 )
 
 
@@ -171,10 +174,53 @@ def test_every_named_place_in_the_package_exists():
     development = README.partition("## Development")[2]
     rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", development, re.MULTILINE)
     places = [place for row in rows for place in re.findall(r"`([^`]+)`", row)]
-    places += re.findall(r"`([\w/]+(?:\.py|/))`", development.partition("A new property")[2])
     assert len(places) > 10
     for place in places:
         assert (ROOT / "dev_analytics" / place).exists(), place
+
+
+def test_every_place_that_the_architecture_names_exists():
+    places = set(re.findall(r"`([\w/-]+(?:\.py|/)|tests/\w+)`", ARCHITECTURE))
+    assert len(places) > 30
+    missing = {place for place in places if not place_of(place).exists()}
+    assert {place for place in missing if place not in LANGUAGE_MODELS} == set()
+    for name in re.findall(r"`([A-Z_]{3,})`", ARCHITECTURE):
+        assert name in LANGUAGE_MODELS or re.search(rf"^{name}\b", everything_in_python(), re.M), (
+            name
+        )
+
+
+LANGUAGE_MODELS = {
+    *("observers/llm/", "observers/llm/hooks.py", "observers/llm/stainless.py"),
+    *("observers/llm/method.py", "observers/llm/recorder.py", "catalogue/models.py", "HOOKS"),
+}
+"""What observes language models, which comes with the extra ``llm``."""
+
+
+def place_of(place: str) -> Path:
+    own = place.split("/")[0] in ("tests", "docs", "dev_analytics")
+    return (ROOT if own else ROOT / "dev_analytics") / place
+
+
+def everything_in_python() -> str:
+    return source() + (ROOT / "tests/test_architecture.py").read_text("utf-8")
+
+
+def test_every_document_is_linked_from_the_readme():
+    shown = {path for path in ROOT.glob("docs/*") if path.suffix in (".md", ".json", ".jsonl")}
+    shown |= {path for path in ROOT.glob("*.md") if path.name != "README.md"}
+    for path in shown:
+        assert f"]({path.relative_to(ROOT).as_posix()})" in README, path
+
+
+def test_the_privacy_page_answers_what_people_ask():
+    asked = ["What is collected", "When", "Where it goes", "How long it is kept", "How to stop"]
+    asked += ["How to be forgotten", "Who to ask"]
+    headings = re.findall(r"^## (.+)$", PRIVACY, re.MULTILINE)
+    assert [heading for heading in headings if heading in asked] == asked
+    goes = PRIVACY.partition("## Where it goes")[2].partition("\n## ")[0]
+    for said in ("network address (IP) reaches PostHog", '"Discard client IP data"', "HTTPS"):
+        assert said in goes
 
 
 def test_the_licence_is_the_whole_apache_licence():
