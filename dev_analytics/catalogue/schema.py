@@ -47,6 +47,7 @@ def schema(event: type[Event]) -> dict[str, object]:
         "$schema": DIALECT,
         "title": event.wire,
         "description": f"{sentence(event)} {event.why.event}",
+        "x-since-notice": event.since,
         "type": "object",
         "properties": record,
         "required": list(record),

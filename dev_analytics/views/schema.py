@@ -12,7 +12,7 @@ from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.values import Kind
 from dev_analytics.views.markup import escape, many, view
 
-_HEADS: Final = ("property", "meaning", "values", "why", "since")
+_HEADS: Final = ("property", "meaning", "values", "why", "since notice")
 _MORE: Final = "%dev_analytics schema EVENT shows the properties of one, with --json its schema."
 
 
@@ -78,7 +78,7 @@ def _html(name: str, *, opened: bool) -> str:
         f'<tr><th scope="row">{escape(wire)}</th>'
         + "".join(
             f"<td>{escape(text)}</td>"
-            for text in (kind.meaning, _values(kind), why[wire], f"notice {kind.since}")
+            for text in (kind.meaning, _values(kind), why[wire], str(kind.since))
         )
         + "</tr>"
         for wire, kind in declared(event).items()

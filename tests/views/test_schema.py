@@ -56,9 +56,11 @@ def test_an_event_that_does_not_exist_is_named(asked: str, said: str) -> None:
         named(asked)
 
 
-def test_a_notebook_shows_tables(kernel: Callable[..., Any]) -> None:
+def test_a_notebook_shows_tables_and_loads_them_when_asked(kernel: Callable[..., Any]) -> None:
     notebook = kernel()
     notebook.run("%load_ext dev_analytics")
+    loaded = "import sys; print([m for m in sys.modules if m.endswith(('schema', 'examples'))])"
+    assert "dev_analytics" not in notebook.run(loaded).text, "not before it is asked for"
     ran = notebook.run("%dev_analytics schema cell executed")
     (shown,) = [content["data"] for kind, content in ran.messages if kind == "display_data"]
     assert shown["text/plain"] == schema_text(["cell_executed"])
