@@ -7,7 +7,7 @@ BIN := .venv/bin
 SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai
 
 .NOTPARALLEL:
-.PHONY: help demo test lint peers bench images vocabularies clean
+.PHONY: help demo test lint peers bench documents sample images vocabularies clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -29,11 +29,18 @@ peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykerne
 bench: .venv/test.stamp ## Measure what the extension costs.
 	$(BIN)/python -m pytest tests/benchmarks
 
+documents: .venv/demo.stamp ## Make the documents that come from the catalogue: docs/events.md, schemas, tables.
+	$(BIN)/python -m dev_analytics.catalogue.documents
+
+sample: .venv/demo.stamp ## Run the notebooks for real and keep the last 1,000 records of their event log.
+	$(BIN)/python notebooks/sample.py
+
 images: .venv/browser.stamp ## Make the pictures of the documents anew, in a real JupyterLab.
 	$(BIN)/python -m pytest tests/browser/images.py
 
 vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their public sources.
 	$(BIN)/python -m dev_analytics.catalogue.regenerate
+	$(BIN)/python -m dev_analytics.catalogue.documents
 
 clean: ## Delete the environment and everything that was generated.
 	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -130,14 +130,8 @@ def show(lines: list[str]) -> None:
 
 
 def show_archive(data: Path) -> None:
-    """Wait until the sender has delivered, and print a query over the archive."""
-    end = time.monotonic() + SECONDS
-    while list(Path(data, "spool").glob("*")):
-        if time.monotonic() > end:
-            sys.exit("Nothing was delivered.")
-        time.sleep(0.05)
-    with FileLock(data / "sender.lock", timeout=SECONDS):
-        """The sender has ended."""
+    """Print queries over the archive, once all is delivered."""
+    wait_for_sender(data)
     print("\nDelivered to the archive on this machine, as there is no project key:\n")
     with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
         for query in QUERIES:
@@ -147,6 +141,17 @@ def show_archive(data: Path) -> None:
             rows = [tuple("-" if each is None else str(each) for each in row) for row in found]
             table([names, *rows])
             print()
+
+
+def wait_for_sender(data: Path) -> None:
+    """Wait until all is delivered and the sender has ended."""
+    end = time.monotonic() + SECONDS
+    while list(Path(data, "spool").glob("*")):
+        if time.monotonic() > end:
+            sys.exit("Nothing was delivered.")
+        time.sleep(0.05)
+    with FileLock(data / "sender.lock", timeout=SECONDS):
+        """The sender has ended."""
 
 
 def table(rows: list[tuple[str, ...]]) -> None:

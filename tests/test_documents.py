@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.documents import documents
 from dev_analytics.catalogue.events import EVENTS, NOTICE, Event, properties
+from dev_analytics.catalogue.meanings import KINDS, unit, values
 from dev_analytics.catalogue.record import Record
-from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
 from dev_analytics.commands import dev, jupyter
 from dev_analytics.commands.autoload import Place
 from dev_analytics.commands.magics import WORDS
@@ -22,19 +24,13 @@ from dev_analytics.consent.environment import Policy
 from dev_analytics.version import __version__
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md")
-README, PRIVACY, CHANGELOG, ADMINISTRATORS = (
-    (ROOT / name).read_text("utf-8") for name in DOCUMENTS
+DOCUMENTS = (
+    *("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md", "docs/architecture.md"),
+    *("docs/events.md", "docs/verify-it-yourself.md"),
 )
-
-KINDS = {
-    Word: "word from a closed list",
-    Flag: "yes or no",
-    Count: "whole number",
-    Duration: "time, two digits",
-    Version: "version number",
-    Frames: "places in public source",
-}
+README, PRIVACY, CHANGELOG, ADMINISTRATORS, ARCHITECTURE = (
+    (ROOT / name).read_text("utf-8") for name in DOCUMENTS[:5]
+)
 
 
 def source() -> str:
@@ -83,11 +79,34 @@ def test_every_variable_is_explained():
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_every_event_and_property_stands_in_the_table(event: type[Event]):
     wire = {field.name: field.encode_name for field in fields(event)}
-    rows = [f"| **`{event.wire}`** | | {event.__doc__} | |"] + [
-        f"| | `{wire[name]}` | {kind.meaning} | {KINDS[type(kind)]} |"
+    why = event.why
+    rows = [f"| **`{event.wire}`** | | {event.__doc__} | {why.event} | |"] + [
+        f"| | `{wire[name]}` | {kind.meaning} | {why.properties[name]} | {KINDS[type(kind)]} |"
         for name, kind in properties(event).items()
     ]
     assert "\n".join(rows) + "\n" in PRIVACY
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_the_page_of_events_says_all_of_each_property(event: type[Event]):
+    page = (ROOT / "docs/events.md").read_text("utf-8")
+    section = page.partition(f"\n## {event.wire}\n")[2].partition("\n## ")[0]
+    assert f"{event.__doc__} **Why:** {event.why.event}\n\nSince notice {event.since}." in section
+    wire = {field.name: field.encode_name for field in fields(event)}
+    shown = json.loads(re.search(r"```json\n(.+)\n```", section)[1])["properties"]
+    for name, kind in properties(event).items():
+        said = [f"`{wire[name]}`", kind.meaning, values(kind), unit(kind)]
+        said += [event.why.properties[name], str(kind.since)]
+        row = f"| {' | '.join(said)} | `{json.dumps(shown[wire[name]])}` |"
+        assert row.replace("|  |", "| |") in section
+
+
+def test_the_documents_are_those_of_the_catalogue():
+    """Run ``make documents`` if this fails."""
+    made = documents(ROOT)
+    for path, content in made.items():
+        assert path.read_bytes() == content, f"{path.name} is stale: make documents"
+    assert set((ROOT / "docs/schemas").iterdir()) <= set(made), "make documents"
 
 
 def test_every_common_field_stands_in_the_table():
@@ -155,10 +174,44 @@ def test_every_named_place_in_the_package_exists():
     development = README.partition("## Development")[2]
     rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", development, re.MULTILINE)
     places = [place for row in rows for place in re.findall(r"`([^`]+)`", row)]
-    places += re.findall(r"`([\w/]+(?:\.py|/))`", development.partition("A new property")[2])
     assert len(places) > 10
     for place in places:
         assert (ROOT / "dev_analytics" / place).exists(), place
+
+
+def test_every_place_that_the_architecture_names_exists():
+    places = set(re.findall(r"`([\w/-]+(?:\.py|/)|tests/\w+)`", ARCHITECTURE))
+    assert len(places) > 30
+    missing = {place for place in places if not place_of(place).exists()}
+    assert missing == set()
+    for name in re.findall(r"`([A-Z_]{3,})`", ARCHITECTURE):
+        assert re.search(rf"^{name}\b", everything_in_python(), re.M), name
+
+
+def place_of(place: str) -> Path:
+    own = place.split("/")[0] in ("tests", "docs", "dev_analytics")
+    return (ROOT if own else ROOT / "dev_analytics") / place
+
+
+def everything_in_python() -> str:
+    return source() + (ROOT / "tests/test_architecture.py").read_text("utf-8")
+
+
+def test_every_document_is_linked_from_the_readme():
+    shown = {path for path in ROOT.glob("docs/*") if path.suffix in (".md", ".json", ".jsonl")}
+    shown |= {path for path in ROOT.glob("*.md") if path.name != "README.md"}
+    for path in shown:
+        assert f"]({path.relative_to(ROOT).as_posix()})" in README, path
+
+
+def test_the_privacy_page_answers_what_people_ask():
+    asked = ["What is collected", "When", "Where it goes", "How long it is kept", "How to stop"]
+    asked += ["How to be forgotten", "Who to ask"]
+    headings = re.findall(r"^## (.+)$", PRIVACY, re.MULTILINE)
+    assert [heading for heading in headings if heading in asked] == asked
+    goes = PRIVACY.partition("## Where it goes")[2].partition("\n## ")[0]
+    for said in ("network address (IP) reaches PostHog", '"Discard client IP data"', "HTTPS"):
+        assert said in goes
 
 
 def test_the_licence_is_the_whole_apache_licence():

@@ -1,8 +1,9 @@
 """The nine events: what each says and which properties it has.
 
 An event is a class, its docstring the sentence that users read, its fields the properties. A
-field's `Kind` in ``Annotated`` is all that decides what may stand in it. Events and properties
-that come later carry a higher `since`; `NOTICE` is the highest, which is what a yes is given to.
+field's `Kind` in ``Annotated`` is all that decides what may stand in it. `Why` gives each a reason.
+Events and properties that come later carry a higher `since`; `NOTICE` is the highest, which is what
+a yes is given to.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ CELL_MAGICS: Final = Vocabulary("cell_magics")
 SHELL_COMMANDS: Final = Vocabulary("shell_commands")
 COMMANDS: Final = Vocabulary(
     "commands",
-    *("status", "on", "off", "disable", "log", "preview", "reset"),
+    *("status", "on", "off", "disable", "log", "preview", "schema", "reset"),
     *("report", "enable", "remove"),
     *("--analytics", "--no-analytics", "--analytics-disable", "--analytics-log"),
 )
@@ -70,6 +71,22 @@ FILE_KINDS: Final = Vocabulary(
     *("image", "document", "archive"),
 )
 REASONS: Final = Vocabulary("reasons", "end of process", "unloaded")
+
+
+class Why:
+    """Why an event is collected: what it decides, or what is to be known.
+
+    Parameters
+    ----------
+    event
+        The reason for the event, in one sentence.
+    **properties
+        The reason for each of its properties.
+    """
+
+    def __init__(self, event: str, /, **properties: str) -> None:
+        self.event = event
+        self.properties: Final[Mapping[str, str]] = properties
 
 
 class Event(
@@ -102,6 +119,8 @@ class Event(
 
     wire: ClassVar[str]
     """The event's name in its record."""
+    why: ClassVar[Why]
+    """Why the event and each of its properties are collected."""
     since: ClassVar[int] = 1
     """The notice that first names the event."""
 
@@ -119,6 +138,14 @@ class Launched(Event, frozen=True):
     """The extension was loaded into a kernel or a terminal."""
 
     wire = "launched"
+    why = Why(
+        "To know where dev is used, and with which versions it must go on working.",
+        frontend="Decides which front ends are tested first.",
+        python="Decides when the support of an old Python can end.",
+        ipython="Decides when the support of an old IPython can end.",
+        os="Decides which systems are tested.",
+        version="Shows which versions a fault is in, and whether people update.",
+    )
 
     frontend: Annotated[str, Word("Program that the session runs in.", (FRONTENDS,))]
     python: Annotated[str, Version("Version of Python.")]
@@ -131,6 +158,11 @@ class CellExecuted(Event, frozen=True):
     """A cell of a notebook, or an input at the prompt, was run to its end."""
 
     wire = "cell executed"
+    why = Why(
+        "To know how much dev is used, and how often work fails.",
+        outcome="Shows how often work fails or is given up.",
+        duration_ms="Tells quick tries from long computations.",
+    )
 
     outcome: Annotated[str, Word("How it ended.", (OUTCOMES,))]
     duration_ms: Annotated[int, Duration("How long it ran.", "ms")]
@@ -140,6 +172,11 @@ class FeatureUsed(Event, frozen=True):
     """A cell that was run used a magic, a shell command, help or the debugger."""
 
     wire = "feature used"
+    why = Why(
+        "To know which features deserve work, and which could go.",
+        kind="Shows which kinds of feature are used at all.",
+        name="Shows which of them deserve work.",
+    )
 
     kind: Annotated[str, Word("Kind of feature.", (FEATURES,))]
     name: Annotated[
@@ -155,6 +192,10 @@ class CommandRun(Event, frozen=True):
     """A command of dev was run."""
 
     wire = "command run"
+    why = Why(
+        "To know which commands are found and used.",
+        command="Shows which commands are used, and which nobody finds.",
+    )
 
     command: Annotated[str, Word("Name of the command.", (COMMANDS,))]
 
@@ -163,6 +204,14 @@ class ErrorRaised(Event, frozen=True):
     """An error reached the user: its public class and package, never its message."""
 
     wire = "error raised"
+    why = Why(
+        "To prevent or explain the errors that users meet most, and to find those of dev.",
+        exception="Shows which errors to prevent or explain first.",
+        exact="Says how far the class can be relied on.",
+        package="Tells errors of dev and of libraries from those of one's own code.",
+        phase="Shows where to look for the cause.",
+        frames="Leads to the faulty line of dev.",
+    )
 
     exception: Annotated[
         str, Word("Class of the error, or its nearest public ancestor.", (EXCEPTIONS,))
@@ -201,6 +250,27 @@ class LLMRequest(
     """A language model was asked: which one, with how many tokens, in which edit format."""
 
     wire = "$ai_generation"
+    why = Why(
+        "To support the models and the edit formats that people use.",
+        provider="Decides which providers are supported and tested.",
+        model="Decides which models are supported and tested.",
+        input_tokens="Shows how large requests are, to set sensible limits.",
+        output_tokens="Shows how large answers are, to set sensible limits.",
+        cache_read_input_tokens="Shows whether caching helps.",
+        cache_write_input_tokens="Shows what caching costs.",
+        reasoning_output_tokens="Shows how much of the answers nobody reads.",
+        latency_s="Shows which models are too slow to work with.",
+        time_to_first_chunk_s="Shows how long people wait before they see something.",
+        is_error="Shows how reliable models and providers are.",
+        error_type="Tells limits, time-outs and faults apart.",
+        http_status="Tells what the provider refused from what did not reach it.",
+        operation="Shows which kinds of request have to work.",
+        sdk="Decides which client libraries are supported.",
+        stream="Shows whether streaming is worth the work.",
+        edit_format="Shows which edit formats are used with which models.",
+        tool="Shows which tools the requests come from.",
+        fine_tuned="Shows whether fine-tuned models need support.",
+    )
 
     provider: Annotated[str | UnsetType, Word("Who serves the model.", (PROVIDERS,))] = UNSET
     model: Annotated[str | UnsetType, Word("Public name of the model.", (MODELS,))] = UNSET
@@ -246,6 +316,11 @@ class KernelAction(Event, frozen=True):
     """A Jupyter server did something to a kernel."""
 
     wire = "kernel action"
+    why = Why(
+        "To know whether kernels do their work where dev is used.",
+        action="Shows how often kernels are interrupted or restarted.",
+        status="Shows which of them fail.",
+    )
 
     action: Annotated[str, Word("What it did.", (KERNEL_ACTIONS,))]
     status: Annotated[str, Word("How that ended.", (STATUSES,))]
@@ -255,6 +330,11 @@ class FileAction(Event, frozen=True):
     """A Jupyter server did something to a file."""
 
     wire = "file action"
+    why = Why(
+        "To know how people work with files where dev is used.",
+        action="Shows what people do with files beside running them.",
+        kind="Decides which kinds of file dev supports well.",
+    )
 
     action: Annotated[str, Word("What it did.", (FILE_ACTIONS,))]
     kind: Annotated[str, Word("Kind of file, by how its name ends.", (FILE_KINDS,))]
@@ -264,6 +344,12 @@ class Exited(Event, frozen=True):
     """The session ended."""
 
     wire = "exited"
+    why = Why(
+        "To know how long sessions are, and how they end.",
+        reason="Tells the end of work from an extension that was taken out.",
+        cells="Shows how much is done in a session.",
+        duration="Lets what happened in sessions be compared.",
+    )
 
     reason: Annotated[str, Word("How it ended.", (REASONS,))]
     cells: Annotated[int, Count("Cells that were run.", "cells")]

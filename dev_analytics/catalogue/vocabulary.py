@@ -13,6 +13,7 @@ from typing import Final
 
 OTHER: Final = "other"
 FOLDER: Final = Path(__file__).with_name("vocabularies")
+_ORIGIN_ENDS: Final = ("# Refresh with", "# from ", "# kept by hand")
 
 
 class Vocabulary:
@@ -34,6 +35,11 @@ class Vocabulary:
     def members(self) -> frozenset[str]:
         """Every word that this vocabulary can give, ``"other"`` included."""
         return frozenset(self._load().values())
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same in the order in which they are declared, without ``"other"``."""
+        return tuple(word for word in self._load() if word != OTHER)
 
     def find(self, value: object) -> str | None:
         """Give the member that equals `value`, or None.
@@ -63,6 +69,16 @@ def read(name: str) -> list[str]:
     """Give the members in a shipped file: one a line, ``#`` begins a comment line."""
     lines = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def origin(name: str) -> str:
+    """Give what a shipped file says of itself: what its members are and where they come from."""
+    told = []
+    for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
+        if not line.startswith("#") or line.startswith(_ORIGIN_ENDS):
+            break
+        told.append(line.removeprefix("# "))
+    return " ".join(told)
 
 
 def _closed(members: tuple[str, ...] | list[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
@@ -18,13 +19,13 @@ from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
 from dev_analytics.views.status import status, status_html
 
 NAME: Final = "dev_analytics"
-WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "reset")
+WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "reset")
 RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
 RESET: Final = (
     "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
     "Nothing is collected until you agree again."
 )
-_FLAGS: Final = {"log": ("--stop",), "reset": ("--yes",)}
+_FLAGS: Final = {"log": ("--stop",), "schema": ("--json",), "reset": ("--yes",)}
 _KEYS: Final = (NAME, f"%{NAME}")
 
 
@@ -52,6 +53,8 @@ class DevAnalyticsMagics(Magics):
           %dev_analytics log          say which file that is
           %dev_analytics log --stop   end that
           %dev_analytics preview      show the exact records of this session: sent, or not
+          %dev_analytics schema       show every event and property, and why it is collected
+          %dev_analytics schema EVENT show one; with --json its JSON Schema
           %dev_analytics reset        forget your answer, also an opt-out; asks first
           %dev_analytics reset --yes  the same without asking
         """
@@ -120,6 +123,21 @@ class DevAnalyticsMagics(Magics):
         most = MOST_SHOWN if hasattr(self.shell, "kernel") else None
         return self._view(lambda: preview(analytics, most), lambda: preview_html(analytics))
 
+    def _schema(self, rest: list[str]) -> str:
+        from dev_analytics.views import schema  # with all that makes schemas, when asked for
+
+        as_json = "--json" in rest
+        asked = " ".join(word for word in rest if word != "--json")
+        try:
+            names = schema.named(asked)
+        except LookupError as error:
+            raise UsageError(f"%{NAME} schema {error.args[0]}") from None
+        if as_json:
+            if not asked:
+                raise UsageError(f"%{NAME} schema --json takes one event: {', '.join(EVENTS)}")
+            return schema.schema_json(names[0])
+        return self._view(lambda: schema.schema_text(names), lambda: schema.schema_html(names))
+
     def _reset(self, rest: list[str]) -> str:
         if rest != ["--yes"]:
             _no_more("reset", rest)
@@ -183,6 +201,8 @@ def _complete(shell: Any, event: Any) -> list[str]:
     if not words:
         return [word for word in WORDS if word.startswith(event.symbol)]
     flags = [flag for flag in _FLAGS.get(words[0], ()) if flag.startswith(event.symbol)]
+    if words[0] == "schema" and not event.symbol.startswith("-"):
+        return flags + [name for name in EVENTS if name.startswith(event.symbol)]
     if words[0] == "log" and not event.symbol.startswith("-"):
         return flags + list(shell.Completer.file_matches(event.symbol))
     return flags

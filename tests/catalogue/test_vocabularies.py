@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dev_analytics.catalogue.regenerate.exceptions import full_name
 from dev_analytics.catalogue.regenerate.sections import parse
 from dev_analytics.catalogue.regenerate.sources import SOURCES
-from dev_analytics.catalogue.vocabulary import FOLDER, OTHER, Vocabulary, read
+from dev_analytics.catalogue.vocabulary import FOLDER, OTHER, Vocabulary, origin, read
 
 FILES = sorted(FOLDER.glob("*.txt"))
 NAMES = [path.stem for path in FILES]
@@ -73,6 +73,14 @@ def test_every_vocabulary_is_shipped() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 class TestFile:
+    def test_tells_its_words_and_where_they_come_from(self, name: str) -> None:
+        vocabulary = Vocabulary(name)
+        assert list(vocabulary.words) == [word for word in read(name) if word != OTHER]
+        assert {*vocabulary.words, OTHER} == vocabulary.members
+        assert origin(name).endswith(".")
+        assert "#" not in origin(name)
+        assert REFRESH not in origin(name)
+
     def test_is_ascii(self, name: str) -> None:
         assert text(name).isascii()
 

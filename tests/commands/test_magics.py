@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dev_analytics import get_analytics
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.commands.magics import WORDS
 from dev_analytics.consent.question import DISABLED, WAY_BACK
 from dev_analytics.consent.store import ConsentStore
@@ -211,13 +212,18 @@ def test_reset_in_a_terminal_is_confirmed(terminal: Callable[..., Any], data: Pa
     ("typed", "said"),
     [
         ("disabel", "knows no 'disabel': did you mean 'disable'?"),
-        ("xyzzy", "knows no 'xyzzy': known are status, on, off, disable, log, preview, reset"),
+        (
+            "xyzzy",
+            "knows no 'xyzzy': known are status, on, off, disable, log, preview, schema, reset",
+        ),
         ("on now", "on takes nothing more, and got 'now'"),
         ("status x y", "status takes nothing more, and got 'x y'"),
         ("reset --no", "reset takes nothing more, and got '--no'"),
         ("log a b", "log takes one file (in quotes if it has spaces), or --stop"),
         ("log --end", "log takes one file (in quotes if it has spaces), or --stop"),
         ("log 'a", ": No closing quotation"),
+        ("schema exitd", "schema knows no event 'exitd': did you mean 'exited'?"),
+        ("schema --json", f"schema --json takes one event: {', '.join(EVENTS)}"),
     ],
 )
 def test_an_unknown_word_is_one_clear_line(
@@ -251,6 +257,8 @@ def test_ipython_s_own_help_shows_the_same(run: Callable[[str], str], shell: Any
         ("%dev_analytics o", {"on", "off"}),
         ("dev_analytics di", {"disable"}),
         ("%dev_analytics log --", {"--stop"}),
+        ("%dev_analytics schema e", {"error_raised", "exited"}),
+        ("%dev_analytics schema --", {"--json"}),
         ("%dev_analytics reset -", {"--yes"}),
     ],
 )
@@ -287,3 +295,11 @@ def test_every_command_is_recorded_by_its_name_alone(
     assert '"command": "log"' in written
     assert '"command": "status"' in written
     assert "secret" not in written
+
+
+def test_the_schema_of_one_event_is_shown_by_either_of_its_names(run: Callable[[str], str]) -> None:
+    assert run("%dev_analytics schema").startswith("launched ")
+    shown = run("%dev_analytics schema message_send")
+    assert shown.startswith("$ai_generation: A language model was asked")
+    assert run("%dev_analytics schema $ai_generation") == shown
+    assert json.loads(run("%dev_analytics schema exited --json"))["title"] == "exited"

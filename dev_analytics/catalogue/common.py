@@ -1,0 +1,103 @@
+"""The fields that every record has beside the properties of its event: meaning, reason, form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from dev_analytics.catalogue.values import LARGEST
+
+_HEX: Final = "[0-9a-f]"
+_UUID: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-%d{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}"
+_UUID4: Final = {"type": "string", "pattern": f"^{_UUID % 4}$"}
+_UUID7: Final = {"type": "string", "pattern": f"^{_UUID % 7}$"}
+_TIME: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\+00:00$"
+
+
+class Common(Struct, frozen=True):
+    """A field of every record. It cannot be withheld, so a new one needs a new question.
+
+    Attributes
+    ----------
+    meaning
+        What it says.
+    why
+        Why it is there.
+    schema
+        Its JSON Schema.
+    """
+
+    meaning: str
+    why: str
+    schema: Mapping[str, object]
+
+
+RECORD: Final[Mapping[str, Common]] = {
+    "event": Common("Name of the event.", "Says what happened.", {"type": "string"}),
+    "distinct_id": Common(
+        "Random identifier, made when you agree, deleted when you opt out; `null` without a yes.",
+        "Tells one person who does a thing ten times from ten who do it once.",
+        {**_UUID4, "type": ["string", "null"]},
+    ),
+    "uuid": Common(
+        "Random number of the record.",
+        "Keeps a record that is sent twice from being counted twice.",
+        _UUID4,
+    ),
+    "timestamp": Common(
+        "Time in whole seconds, UTC.",
+        "Puts what happened in an order.",
+        {"type": "string", "pattern": _TIME},
+    ),
+}
+"""The fields of the record itself, beside `properties`."""
+
+PROPERTIES: Final[Mapping[str, Common]] = {
+    "$session_id": Common(
+        "Random identifier of this session, with its beginning in whole seconds.",
+        "Shows what happened together.",
+        _UUID7,
+    ),
+    "seq": Common(
+        "Number of the record in its session.",
+        "Shows that a record was lost, and keeps two equal ones apart.",
+        {"type": "integer", "minimum": 1, "maximum": LARGEST},
+    ),
+    "$lib": Common(
+        "This package.", "Tells its records from those of others.", {"const": "dev-analytics"}
+    ),
+    "$lib_version": Common(
+        "Version of this package.",
+        "Tells which version of the catalogue a record follows.",
+        {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)*([a-z]+[0-9]+)?$"},
+    ),
+    "$process_person_profile": Common(
+        "Fixed: no profile of a person.", "PostHog would make one.", {"const": False}
+    ),
+    "$geoip_disable": Common(
+        "Fixed: no place is looked up.", "PostHog would look up the address.", {"const": True}
+    ),
+    "$ip": Common(
+        "Fixed: no address is kept.",
+        "PostHog would keep that of the request.",
+        {"const": "0.0.0.0"},  # noqa: S104, no address to listen on but one that names nobody
+    ),
+    "$ignore_sent_at": Common(
+        "Fixed: this record's own time is kept.",
+        "PostHog would shift it by how long the record waited.",
+        {"const": True},
+    ),
+    "$ai_trace_id": Common(
+        "`$ai_generation` only: the record's own `uuid` again.",
+        "PostHog's views of models need one.",
+        _UUID4,
+    ),
+    "$ai_cache_reporting_exclusive": Common(
+        "`$ai_generation` only, fixed: tokens sent include the cached ones.",
+        "PostHog would count them twice.",
+        {"const": False},
+    ),
+}
+"""The fields that stand among the properties of every event, or of every `$ai_generation`."""

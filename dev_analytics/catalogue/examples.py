@@ -1,0 +1,79 @@
+"""An example of every event, for the documents: made up, but made a record as a real one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
+from dev_analytics.catalogue.record import Record, encode
+from dev_analytics.catalogue.values import Frames
+
+_DISTINCT_ID: Final = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
+_UUID: Final = "4163b27f-0a2e-460a-a170-451d6443b2b5"
+_SESSION: Final = "01a2042b-1cc0-7e03-916b-076d9f8c7209"
+_TIME: Final = "2026-11-22T16:51:04+00:00"
+
+GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
+    "launched": {
+        "frontend": "jupyterlab",
+        "python": "3.13.1",
+        "ipython": "9.1.0",
+        "os": "linux",
+        "version": "1.0.0",
+    },
+    "cell_executed": {"outcome": "ok", "duration_ms": 120},
+    "feature_used": {"kind": "line magic", "name": "timeit"},
+    "command_run": {"command": "preview"},
+    "error_raised": {
+        "exception": "OSError",
+        "exact": False,
+        "package": "dev_analytics",
+        "phase": "cell",
+        "frames": ["dev_analytics.commands.magics:DevAnalyticsMagics.dev_analytics:75"],
+    },
+    "message_send": {
+        "provider": "anthropic",
+        "model": "claude-sonnet-4-5",
+        "input_tokens": 1820,
+        "output_tokens": 344,
+        "cache_read_input_tokens": 1024,
+        "cache_write_input_tokens": 0,
+        "reasoning_output_tokens": 64,
+        "latency_s": 4.2,
+        "time_to_first_chunk_s": 0.61,
+        "is_error": True,
+        "error_type": "anthropic.APIStatusError",
+        "http_status": 529,
+        "operation": "chat",
+        "sdk": "anthropic",
+        "stream": True,
+        "edit_format": "diff",
+        "tool": "dev",
+        "fine_tuned": False,
+    },
+    "kernel_action": {"action": "restart", "status": "success"},
+    "file_action": {"action": "save", "kind": "notebook"},
+    "exited": {"reason": "end of process", "cells": 12, "duration": 940},
+}
+"""What is given for the example of each event, by the names of Python."""
+
+
+def example(name: str) -> bytes:
+    """Give the example of an event as its record would be written, byte for byte."""
+    event = EVENTS[name]
+    trace = {"trace_id": _UUID} if event is LLMRequest else {}
+    made = event(session_id=_SESSION, seq=17, **trace, **accepted(event, GIVEN[name]))  # type: ignore[arg-type]
+    return encode(Record(event.wire, _DISTINCT_ID, _UUID, _TIME, made))
+
+
+def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, object]:
+    """Give what a record would keep of `given`.
+
+    Places are kept as they are: real ones move with every change of the source.
+    """
+    kinds = properties(event)
+    return {
+        name: value if isinstance(kinds[name], Frames) else kinds[name].accept(value)
+        for name, value in given.items()
+    }

@@ -1,0 +1,92 @@
+"""What each notice told: the catalogue as people agreed to it, kept apart in ``docs/notices.json``.
+
+A notice that is in that file never changes. What the catalogue has beyond it belongs to a higher
+one, so that it is withheld until people agree to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from dev_analytics.catalogue import common
+from dev_analytics.catalogue.events import EVENTS, NOTICE
+from dev_analytics.catalogue.meanings import declared
+from dev_analytics.catalogue.values import Count, Duration, Kind, Word
+
+Told: TypeAlias = dict[str, dict[str, str]]
+"""What one notice names: for each event its properties, each with the form of its values."""
+
+EVERY: Final = "every record"
+
+
+class ChangedNoticeError(Exception):
+    """The catalogue says something else than a notice told; the message names what."""
+
+
+def told() -> dict[str, Told]:
+    """Give what each notice tells, as the catalogue is now."""
+    return {str(notice): _told(notice) for notice in range(1, NOTICE + 1)}
+
+
+def kept(before: Mapping[str, Told]) -> dict[str, Told]:
+    """Give what each notice tells, where nothing that was told `before` has changed.
+
+    Parameters
+    ----------
+    before
+        The content of ``docs/notices.json``.
+
+    Raises
+    ------
+    ChangedNoticeError
+        A notice of `before` would change.
+    """
+    now = told()
+    for notice, old in before.items():
+        new = now.get(notice, {})
+        if new != old:
+            raise ChangedNoticeError(
+                f"notice {notice} is what people agreed to, and would change: "
+                f"{', '.join(_differences(old, new))}. What is new needs a higher NOTICE in "
+                "catalogue/events.py and that number as its since; what is gone stays told."
+            )
+    return now
+
+
+def _told(notice: int) -> Told:
+    found: Told = {}
+    if notice == 1:
+        every = {**common.RECORD, **common.PROPERTIES}
+        found[EVERY] = {name: _text(field.schema) for name, field in every.items()}
+    for event in EVENTS.values():
+        new = {name: _form(kind) for name, kind in declared(event).items() if kind.since == notice}
+        if new or event.since == notice:
+            found[event.wire] = new
+    return found
+
+
+def _form(kind: Kind) -> str:
+    """Name the kind of value and all that widens it: vocabularies, unit, digits."""
+    name = type(kind).__name__.lower()
+    match kind:
+        case Word():
+            return f"{name}: {', '.join(each.name for each in kind.vocabularies)}"
+        case Count():
+            return f"{name}: {kind.unit}"
+        case Duration():
+            return f"{name}: {kind.unit}, {kind.decimals} decimals"
+    return name
+
+
+def _text(schema: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in schema.items())
+
+
+def _differences(old: Told, new: Told) -> list[str]:
+    before, after = (
+        {(event, name, form) for event in each for name, form in each[event].items()}
+        | {(event, "", "") for event in each}
+        for each in (old, new)
+    )
+    return sorted({f"{event} {name}".strip() for event, name, _ in before ^ after})
