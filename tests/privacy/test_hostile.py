@@ -175,7 +175,7 @@ def test_what_is_huge_costs_no_record_more(
             f"if 0: get_ipython().run_line_magic('{marks(f'magic {n}')}', '')" for n in range(60)
         ),
         f"%{marks('magic')} {marks('argument') * 1_000}",
-        f"!true {marks('shell argument') * 1000}",
+        f"!true {marks('shell argument') * 50}",
     ):
         notebook.run(cell)
     notebook.stop()
