@@ -64,7 +64,6 @@ def check(lines: bytes, marks: Marks, foreign: Strange) -> Counter[str]:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:To exit:UserWarning")
 @pytest.mark.filterwarnings("ignore:.make_tokens_by_line. received:UserWarning")
 def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_shell(

@@ -145,7 +145,7 @@ _ = <name>()
 <use>
 """, name=name("hostile object"), text=text("message of a method"),
          method=st.sampled_from(["__repr__", "__str__", "__eq__", "__getattr__", "__bool__",
-                                 "_repr_html_", "_ipython_display_", "__del__"]),
+                                 "_repr_html_", "_ipython_display_"]),
          base=st.sampled_from(BASES),
          use=st.sampled_from(["_", "raise ValueError(_)", "del _", "1"])),
 )  # fmt: skip
