@@ -7,7 +7,7 @@ BIN := .venv/bin
 SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai
 
 .NOTPARALLEL:
-.PHONY: help demo test lint peers bench documents sample images vocabularies clean
+.PHONY: help demo test lint privacy mutants peers bench documents sample images vocabularies clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -22,6 +22,13 @@ lint: .venv/test.stamp ## Check style and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+privacy: .venv/test.stamp ## Prove that nothing private leaves, at length; print what each event can say.
+	$(BIN)/python tests/privacy/payloads.py
+	$(BIN)/python -m pytest tests/privacy --hypothesis-profile=privacy
+
+mutants: .venv/test.stamp ## Break the promise in one way after another; a test must see each.
+	$(BIN)/python tests/privacy/mutants.py
 
 peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
 	$(BIN)/python tests/peers/suites.py

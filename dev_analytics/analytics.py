@@ -167,6 +167,8 @@ class Analytics:
             log.close()
 
     def _take(self, name: str, properties: dict[str, object]) -> None:
+        if type(name) is not str:
+            raise UndeclaredError("an event whose name is no plain text")
         event = EVENTS.get(name)
         if event is None:
             raise UndeclaredError(f"there is no event {name!r}")

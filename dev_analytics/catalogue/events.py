@@ -407,6 +407,9 @@ def accept(
     declared = properties(event)
     accepted: dict[str, object] = {}
     for name, value in given.items():
+        # The methods of a subclass of str are the user's code.
+        if type(name) is not str:
+            raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
         kind = declared.get(name)
         if kind is None:
             raise UndeclaredError(f"{event.wire!r} has no property {name!r}")

@@ -23,8 +23,20 @@ from dev_analytics.drops import Drop, DropLedger
 
 MODULE: Final = "dev_analytics.delivery.sender"
 _PACKAGE_FOLDER: Final = Path(__file__).parent.parent.parent
-_LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; exec "$0" "$@"')
-"""A sender's imports beside a process that ends would make its end twice as long."""
+_NEEDED: Final = frozenset(
+    {"CI", "CURL_CA_BUNDLE", "DO_NOT_TRACK", "HOME", "LANG", "LANGUAGE", "PATH"}
+    | {"REQUESTS_CA_BUNDLE", "TMPDIR", "TZ", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+)
+_NEEDED_BEGINNINGS: Final = (
+    *("PYTHON", "CONDA_PREFIX", "GUIX_", "NIX_", "LD_", "DYLD_", "LC_"),
+    *("DEV_ANALYTICS", "XDG_", "SSL_", "OPENSSL_"),
+)
+"""Variables that a sender is given: to find Python and the package, a proxy, certificates, the
+system's folders, and what has a say in consent."""
+
+_LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
+"""A sender's imports beside a process that ends would make its end twice as long. A shell would
+tell it the notebook's folder."""
 
 
 class Delivery(Struct, frozen=True):
@@ -149,17 +161,24 @@ class Launcher:
 
 
 def environment() -> dict[str, str]:
-    """Give a sender's environment: this one, without the notebook's folder on the path.
+    """Give a sender's environment: of this one, what Python, the network and consent need.
 
-    Unless the package itself is there: a checkout that is worked in.
+    The keys and words that a user keeps in others, or a notebook puts there, are no business of
+    its. The notebook's folder is not on its path, unless the package itself is there: a checkout
+    that is worked in.
     """
-    own = dict(os.environ)
-    own.pop("PYTHONINSPECT", None)
+    own = {name: value for name, value in os.environ.items() if _is_needed(name)}
     named = filter(None, own.pop("PYTHONPATH", "").split(os.pathsep))
     kept = [entry for entry in named if _is_safe(Path(entry))]
     if kept:
         own["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in kept)
     return own
+
+
+def _is_needed(name: str) -> bool:
+    if name == "PYTHONINSPECT":
+        return False
+    return name in _NEEDED or name.startswith(_NEEDED_BEGINNINGS) or name.lower().endswith("_proxy")
 
 
 def _is_safe(entry: Path) -> bool:

@@ -123,6 +123,20 @@ def test_a_sender_ends_at_once_if_nothing_is_left(
     assert not (data / "archive.sqlite").exists()
 
 
+def test_it_is_given_the_variables_that_it_needs_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needed = {"PATH", "HOME", "LC_ALL", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "HTTPS_PROXY"}
+    needed |= {"no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "XDG_CONFIG_DIRS"}
+    needed |= {"DEV_ANALYTICS_POLICY", "DO_NOT_TRACK", "CI"}
+    others = {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "JPY_SESSION_NAME"}
+    others |= {"USER", "PWD", "OLDPWD", "PYTHONINSPECT"}
+    for name in needed | others:
+        monkeypatch.setenv(name, "value")
+    assert needed <= set(environment())
+    assert not others & set(environment())
+
+
 def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
     data: Path, until: Until, launcher: Launcher, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,141 @@
+"""The strict reading of a record: what of it is of no closed set, told without the encoder's help.
+
+Every key must be declared and stand in its order, every value be a member of its own vocabulary,
+a number within its bounds and of its roundness, a version of digits and dots, an identifier of the
+right shape, a constant, or a place in our own source. The bytes must be those of that value alone,
+so that nothing hides between them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import NODEFAULT
+from msgspec.structs import fields
+from payloads import durations
+
+import dev_analytics
+from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.meanings import declared
+from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Kind, Version, Word
+from dev_analytics.version import __version__
+
+UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
+VERSION: Final = r"(0|[1-9]\d{0,3})(\.(0|[1-9]\d{0,3})){0,3}|other"
+PLACE: Final = re.compile(r"(dev_analytics(?:\.[a-z_]+)*):([A-Za-z_.<>]+):([1-9]\d*)")
+SHAPES: Final = {"$session_id": UUID % 7, "$ai_trace_id": UUID % 4}
+CONSTANTS: Final[dict[str, object]] = {
+    "$lib": "dev-analytics",
+    "$lib_version": __version__,
+    "$process_person_profile": False,
+    "$geoip_disable": True,
+    "$ip": "0.0.0.0",
+    "$ignore_sent_at": True,
+    "$ai_cache_reporting_exclusive": False,
+}
+HEAD: Final = ("event", "distinct_id", "uuid", "timestamp", "properties")
+BY_WIRE: Final[dict[str, type[Event]]] = {event.wire: event for event in EVENTS.values()}
+SOURCE: Final = Path(dev_analytics.__file__).parent
+
+
+def is_closed(line: bytes) -> bool:
+    """Tell whether nothing in the bytes of a record is of no closed set."""
+    return not strange(line)
+
+
+def strange(line: bytes) -> list[str]:
+    """Name what in the bytes of a record is of no closed set."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return ["no JSON"]
+    if not isinstance(record, dict) or tuple(record) != HEAD:
+        return ["not the fields of a record"]
+    if json.dumps(record).encode() != line:
+        return ["bytes that are not those of its values"]
+    event = BY_WIRE.get(record["event"]) if isinstance(record["event"], str) else None
+    if event is None or not isinstance(record["properties"], dict):
+        return ["not an event of the catalogue"]
+    wrong = [
+        name
+        for name, shape in (("distinct_id", UUID % 4), ("uuid", UUID % 4), ("timestamp", TIME))
+        if not (name == "distinct_id" and record[name] is None) and not _is(shape, record[name])
+    ]
+    return wrong + strange_properties(event, record["properties"])
+
+
+def strange_properties(event: type[Event], given: dict[str, Any]) -> list[str]:
+    """Name what among the properties of a record of `event` is of no closed set."""
+    known = {field.encode_name: field for field in fields(event)}
+    wrong = [f"{event.wire} {name}: not declared" for name in given if name not in known]
+    wrong += [
+        f"{event.wire} {name}: missing"
+        for name, field in known.items()
+        if field.default is NODEFAULT and name not in given
+    ]
+    if [name for name in known if name in given] != [name for name in given if name in known]:
+        wrong.append(f"{event.wire}: properties in an order of their own")
+    kinds = declared(event)
+    return wrong + [
+        f"{event.wire} {name}={value!r}"
+        for name, value in given.items()
+        if name in known and not _is_allowed(name, kinds.get(name), value)
+    ]
+
+
+def _is_allowed(name: str, kind: Kind | None, value: Any) -> bool:
+    if kind is not None:
+        return _is_of(kind, value)
+    if name in CONSTANTS:
+        return type(value) is type(CONSTANTS[name]) and value == CONSTANTS[name]
+    if name == "seq":
+        return type(value) is int and 0 < value < 2**53
+    return name in SHAPES and _is(SHAPES[name], value)
+
+
+def _is_of(kind: Kind, value: Any) -> bool:
+    match kind:
+        case Word():
+            return type(value) is str and any(value in v.members for v in kind.vocabularies)
+        case Flag():
+            return type(value) is bool
+        case Count():
+            return type(value) is int and 0 <= value <= min(kind.most, 2**53 - 1)
+        case Duration():
+            number = type(value) is (float if kind.decimals else int)
+            return number and value in durations(kind.decimals)
+        case Version():
+            return _is(VERSION, value)
+        case Frames():
+            return type(value) is list and len(value) <= 8 and all(map(_is_place, value))
+    return False
+
+
+def _is(shape: str, value: Any) -> bool:
+    return type(value) is str and re.fullmatch(shape, value, re.ASCII) is not None
+
+
+def _is_place(value: Any) -> bool:
+    """Tell whether `value` names a line of a module of ours, and a function that is there."""
+    found = PLACE.fullmatch(value) if type(value) is str else None
+    if found is None:
+        return False
+    module, function, line = found.groups()
+    lines = _lines(module)
+    return 0 < int(line) <= len(lines) and any(
+        re.search(rf"\bdef {re.escape(function.split('.')[-1])}\b", text) for text in lines
+    )
+
+
+@cache
+def _lines(module: str) -> tuple[str, ...]:
+    inner = module.split(".")[1:]
+    for file in (SOURCE.joinpath(*inner, "__init__.py"), Path(f"{SOURCE.joinpath(*inner)}.py")):
+        if file.is_file():
+            return tuple(file.read_text("utf-8").splitlines())
+    return ()

@@ -1,0 +1,189 @@
+"""Breaks the promise in one way after another, in a copy, and expects a named test to see it.
+
+``python tests/privacy/mutants.py [WORD]``: all of them, or those whose name has the word. A value
+passes two lines of defence, the observer and the vocabulary, so most of these break both. Fails
+if one survives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).parent.parent.parent
+COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "tests", "pyproject.toml",
+                 "Makefile", "LICENSE", "README.md", "PRIVACY.md", "CHANGELOG.md")  # fmt: skip
+ANSWERS: Final = "tests/privacy/test_answers.py::"
+CELL: Final = f"{ANSWERS}test_what_a_cell_says_of_its_writer_is_a_word_of_ours"
+DOCUMENT: Final = "tests/test_documents.py::test_every_event_and_property_stands_in_the_table"
+SENT: Final = "tests/privacy/test_notebooks.py::test_nothing_that_somebody_wrote_is_left_anywhere"
+
+
+class Edit(NamedTuple):
+    """One change of a file: what stands in it once, and what takes its place."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutant(NamedTuple):
+    """A broken promise, the edits that break it, and the test that must fail."""
+
+    name: str
+    test: str
+    edits: tuple[Edit, ...]
+
+
+LOOSE: Final = Edit(
+    "dev_analytics/catalogue/values.py",
+    "                return member\n        return OTHER",
+    "                return member\n        return value",
+)
+"""A word that is on no list passes as it is."""
+
+
+def error(new: str) -> Edit:
+    """Let the description of an error say something else for its class."""
+    return Edit("dev_analytics/observers/errors.py", '"exception": name,', f'"exception": {new},')
+
+
+MUTANTS: Final = (
+    Mutant("a variable's name let through", f"{CELL}[a variable's name]",
+           (LOOSE, error('getattr(error, "name", None) or name'))),
+    Mutant("a path let through", f"{CELL}[a path]",
+           (LOOSE, error('getattr(error, "filename", None) or name'))),
+    Mutant("the file of user code let through", f"{CELL}[a file's name]", (LOOSE, Edit(
+        "dev_analytics/observers/errors.py",
+        'if frame is None or module is None or not _is_installed(frame.f_code.co_filename):\n'
+        '        return "user code"',
+        'if frame is None or module is None or not _is_installed(frame.f_code.co_filename):\n'
+        '        return frame.f_code.co_filename if frame else "user code"'))),
+    Mutant("an exception's message let through", f"{CELL}[a message]",
+           (LOOSE, error("str(error)"))),
+    Mutant("the hash of a message let through", f"{CELL}[a message]",
+           (LOOSE, error('__import__("hashlib").md5(str(error.args[0]).encode()).hexdigest()'))),
+    Mutant("a user's class name let through", f"{CELL}[a class]", (LOOSE, Edit(
+        "dev_analytics/observers/errors.py",
+        "return member if member is not None and _is_found_at(cls, module, qualname) else None",
+        "return qualname"))),
+    Mutant("an unlisted magic let through", f"{CELL}[a magic]", (LOOSE,)),
+    Mutant("a free string property",
+           "tests/privacy/test_payloads.py::"
+           "test_every_property_is_a_number_a_boolean_a_version_or_of_a_closed_vocabulary",
+           (Edit("dev_analytics/catalogue/events.py",
+                 'duration_ms: Annotated[int, Duration("How long it ran.", "ms")]',
+                 'duration_ms: Annotated[int, Duration("How long it ran.", "ms")]\n'
+                 '    note: str = ""'),)),
+    Mutant("a model's name uncut", f"{CELL}[a model]", (Edit(
+        "dev_analytics/analytics.py",
+        "        record = encode(\n",
+        '        if event is LLMRequest and "model" in properties:\n'
+        '            accepted["model"] = str(properties["model"])\n'
+        "        record = encode(\n"),)),
+    Mutant("an identifier before a yes",
+           f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
+           (Edit("dev_analytics/analytics.py",
+                 "distinct_id=consent.user_id if collecting else None",
+                 "distinct_id=consent.user_id or self.session_id"),)),
+    Mutant("a record on disk before a yes",
+           f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
+           (Edit("dev_analytics/analytics.py",
+                 "if collecting and consent.user_id is not None:",
+                 "if True:"),
+            Edit("dev_analytics/analytics.py",
+                 "self.sink.accept(record, consent.user_id)",
+                 'self.sink.accept(record, consent.user_id or "")'))),
+    Mutant("an opt-out that does not purge",
+           f"{ANSWERS}test_after_an_opt_out_nothing_identifying_is_left",
+           (Edit("dev_analytics/consent/store.py",
+                 "        for pattern in _IDENTIFYING:\n"
+                 "            _delete(*self.data.glob(pattern))\n", ""),)),
+    Mutant("an object of the user asked for its text",
+           "tests/privacy/test_hostile.py::test_a_hostile_object_is_called_by_ipython_alone[raise]",
+           (Edit("dev_analytics/observers/cells.py",
+                 "        if met is None:\n",
+                 "        repr(result.result)\n        if met is None:\n"),)),
+    Mutant("the user's variables told to the sender", f"{SENT}[customers]",
+           (Edit("dev_analytics/delivery/launcher.py", " if _is_needed(name)}", "}"),)),
+    Mutant("a record's text in the sender's log", f"{SENT}[database]",
+           (Edit("dev_analytics/delivery/notes.py",
+                 'self._say(f"{number} delivered")',
+                 'self._say(f"{number} delivered of {self._data}")'),)),
+    Mutant("a request that says more than its record", f"{SENT}[database]",
+           (Edit("dev_analytics/delivery/posthog.py",
+                 'batch = list({event["uuid"]: event for event in events}.values())',
+                 'batch = list({event["uuid"]: event for event in events}.values())\n'
+                 '        batch[0]["properties"]["os"] = __import__("platform").platform()'),)),
+    Mutant("a stale document", DOCUMENT,
+           (Edit("PRIVACY.md",
+                 "| | `duration_ms` | How long it ran. | Tells quick", "| | `duration_ms` | How it ran. | Tells quick"),)),
+)  # fmt: skip
+
+
+def copied(folder: Path) -> None:
+    """Copy the checkout, without what was generated, into `folder`."""
+    for name in COPIED:
+        there = ROOT / name
+        if there.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(there, folder / name, ignore=ignored)
+        else:
+            shutil.copy2(there, folder / name)
+
+
+def applied(edit: Edit, root: Path) -> str:
+    """Give the text of a file with the edit made; fail loudly if there is no one place for it."""
+    text = (root / edit.file).read_text("utf-8")
+    if text.count(edit.old) != 1:
+        raise LookupError(f"{edit.file} has {text.count(edit.old)} of {edit.old!r}, and not one")
+    return text.replace(edit.old, edit.new)
+
+
+def tests(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """Run named tests in a copy, with the copy's package."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *names]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def outcome(mutant: Mutant) -> str:
+    """Make a mutant in a copy of its own, and tell what the test made of it."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+        folder = Path(name)
+        copied(folder)
+        for edit in mutant.edits:
+            (folder / edit.file).write_text(applied(edit, folder), "utf-8")
+        ran = tests(folder, mutant.test)
+    # Only 1 says that a test has failed; a copy that does not even start proves nothing.
+    return {0: "SURVIVED", 1: "caught"}.get(ran.returncode, f"BROKEN ({ran.returncode})")
+
+
+def main(word: str) -> int:
+    """Make the mutants whose name has `word`, and print what became of each."""
+    chosen = [mutant for mutant in MUTANTS if word in mutant.name]
+    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+        copied(Path(name))
+        sound = tests(Path(name), *dict.fromkeys(mutant.test for mutant in chosen))
+        if sound.returncode:
+            print(sound.stdout, "The tests fail without any mutation.", sep="\n", file=sys.stderr)
+            return 1
+    survived = 0
+    print(f"{'mutation':<42} {'outcome':<9} test")
+    for mutant in chosen:
+        said = outcome(mutant)
+        survived += said != "caught"
+        print(f"{mutant.name:<42} {said:<9} {mutant.test.rpartition('::')[2]}", flush=True)
+    print(f"{len(chosen) - survived} of {len(chosen)} caught")
+    return 1 if survived or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -1,0 +1,143 @@
+"""Every property is a number, a boolean, a version or a closed vocabulary: nothing else fits."""
+
+from __future__ import annotations
+
+from math import log2
+from types import UnionType
+from typing import Annotated, Any, get_args, get_type_hints
+
+import pytest
+from closed import CONSTANTS, SHAPES
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import fields
+from payloads import bits, durations, payloads, table, values
+
+from dev_analytics.catalogue.events import EVENTS, CellExecuted, Event, properties
+from dev_analytics.catalogue.meanings import declared
+from dev_analytics.catalogue.record import Record
+from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
+
+TYPES: dict[type, tuple[object, ...]] = {
+    Word: (str,),
+    Flag: (bool,),
+    Count: (int,),
+    Duration: (int, float),
+    Version: (str,),
+    Frames: (list[str],),
+}
+"""Every kind that there may be, and what a field of it may hold."""
+
+
+def held(hint: Any) -> object:
+    """Give the type of a field without its kind, and without its absence."""
+    while hasattr(hint, "__metadata__"):
+        hint = hint.__origin__
+    if not isinstance(hint, UnionType):
+        return hint
+    (found,) = [each for each in get_args(hint) if each is not UnsetType]
+    return found
+
+
+def unexplained(event: type[Event]) -> list[str]:
+    """Name the fields that are of no closed kind, no identifier and no constant."""
+    hints = get_type_hints(event, include_extras=True)
+    kinds, wrong = properties(event), []
+    for field in fields(event):
+        kind, name = kinds.get(field.name), field.encode_name
+        if kind is not None:
+            closed = held(hints[field.name]) in TYPES.get(type(kind), ())
+        elif name in CONSTANTS:
+            closed = type(field.default) is type(CONSTANTS[name])
+            closed = closed and field.default == CONSTANTS[name]
+        else:
+            closed = name in SHAPES or (name == "seq" and held(hints[field.name]) is int)
+        if not closed:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_every_property_is_a_number_a_boolean_a_version_or_of_a_closed_vocabulary(
+    event: type[Event],
+) -> None:
+    assert unexplained(event) == []
+    assert 0 < bits(event) < 1000
+
+
+def test_a_record_has_nothing_beside_its_event_but_identifiers_and_a_time() -> None:
+    names = [field.name for field in fields(Record)]
+    assert names == ["event", "distinct_id", "uuid", "timestamp", "properties"]
+
+
+def test_the_table_counts_the_payloads_of_every_event() -> None:
+    shown = table()
+    for event in EVENTS.values():
+        assert f"{event.wire:<16} {'':<32} {'':>22} {bits(event):7.1f}" in shown
+        assert set(payloads(event)) == set(declared(event))
+    assert bits(CellExecuted) == pytest.approx(log2(5 * len(durations(0))))
+
+
+WORDS = [
+    (event.wire, name, word)
+    for event in EVENTS.values()
+    for name, kind in declared(event).items()
+    if isinstance(kind, Word)
+    for words in kind.vocabularies
+    for word in sorted(words.members)
+]
+
+
+def test_every_word_is_a_short_public_name() -> None:
+    for place, name, word in WORDS:
+        assert word.isascii(), (place, name, word)
+        assert word.isprintable(), (place, name, word)
+        assert 0 < len(word) <= 120, (place, name, word)
+        assert not word.startswith(("/", "~/", "\\")), (place, name, word)
+        assert "://" not in word, (place, name, word)
+
+
+@given(value=st.floats(0, 10**12), decimals=st.sampled_from([0, 3]))
+def test_every_duration_is_one_of_those_that_are_counted(value: float, decimals: int) -> None:
+    kind = Duration("A time.", "s", decimals=decimals)
+    assert kind.accept(value) in durations(decimals)
+
+
+def test_each_duration_that_is_counted_can_be_had() -> None:
+    for decimals in (0, 3):
+        kind = Duration("A time.", "s", decimals=decimals)
+        assert {kind.accept(value) for value in durations(decimals)} == durations(decimals)
+
+
+# The check itself sees what it is for.
+
+
+class Text(Struct, frozen=True):
+    meaning: str
+    since: int = 1
+
+    def accept(self, value: object) -> object:
+        return value
+
+
+class WithText(CellExecuted, frozen=True):
+    note: Annotated[str, Text("What somebody wrote.")] = ""
+
+
+class WithBareText(CellExecuted, frozen=True):
+    note: str = ""
+
+
+class WithLooseWord(CellExecuted, frozen=True):
+    note: Annotated[object, Word("A word.", ())] = UNSET
+
+
+@pytest.mark.parametrize("event", [WithText, WithBareText, WithLooseWord])
+def test_a_property_of_free_text_is_found(event: type[Event]) -> None:
+    assert unexplained(event) == ["note"]
+
+
+def test_what_is_not_closed_is_not_counted() -> None:
+    with pytest.raises(TypeError, match="Text is no number"):
+        values(Text("What somebody wrote."))
