@@ -122,7 +122,7 @@ MUTANTS: Final = (
                  '        batch[0]["properties"]["os"] = __import__("platform").platform()'),)),
     Mutant("a stale document", DOCUMENT,
            (Edit("PRIVACY.md",
-                 "| | `duration_ms` | How long it ran. | Tells quick", "| | `duration_ms` | How it ran. | Tells quick"),)),
+                 "| | `duration_ms` | How long it ran. |", "| | `duration_ms` | How it ran. |"),)),
 )  # fmt: skip
 
 
