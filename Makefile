@@ -16,7 +16,8 @@ demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show wha
 	@$(BIN)/python notebooks/demo.py
 
 test: lint .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/benchmarks
+	$(BIN)/python -m pytest --ignore tests/benchmarks --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/test.stamp ## Check style and types.
 	$(BIN)/ruff check
