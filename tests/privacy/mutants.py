@@ -80,12 +80,14 @@ MUTANTS: Final = (
                  'duration_ms: Annotated[int, Duration("How long it ran.", "ms")]',
                  'duration_ms: Annotated[int, Duration("How long it ran.", "ms")]\n'
                  '    note: str = ""'),)),
-    Mutant("a model's name uncut", f"{CELL}[a model]", (Edit(
-        "dev_analytics/analytics.py",
-        "        record = encode(\n",
-        '        if event is LLMRequest and "model" in properties:\n'
-        '            accepted["model"] = str(properties["model"])\n'
-        "        record = encode(\n"),)),
+    Mutant("a model's name uncut", f"{CELL}[a model]",
+           (Edit("dev_analytics/analytics.py",
+                 "            put_public_name(properties, matcher.loaded())\n", ""),
+            Edit("dev_analytics/analytics.py",
+                 "        record = encode(\n",
+                 '        if event is LLMRequest and "model" in properties:\n'
+                 '            accepted["model"] = str(properties["model"])\n'
+                 "        record = encode(\n"),)),
     Mutant("an identifier before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/analytics.py",
