@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_posthog import KEY, FakePostHog
+from processes import senders
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import NOTICE
@@ -28,6 +30,18 @@ def posthog() -> Iterator[FakePostHog]:
     yield server
     server.close()
     assert not server.broken
+
+
+@pytest.fixture
+def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A user who agreed and has no proxy; at the end, no sender is left."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    ConsentStore(data).agree(NOTICE, date.today())
+    yield
+    for sender in senders(data):
+        os.kill(sender, signal.SIGKILL)
 
 
 @pytest.fixture

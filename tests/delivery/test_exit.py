@@ -11,16 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import senders
 
-from dev_analytics.catalogue.events import NOTICE
-from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import MODULE
 from dev_analytics.delivery.ledger import read_ledger
 
 Until = Callable[[Callable[[], bool]], None]
@@ -37,15 +34,7 @@ for _ in range(100): get_analytics().event("cell_executed", outcome="ok", durati
 WITHOUT = "without the extension"
 
 
-@pytest.fixture(autouse=True)
-def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    ConsentStore(data).agree(NOTICE, date.today())
-    yield
-    for sender in senders(data):
-        os.kill(sender, signal.SIGKILL)
+pytestmark = pytest.mark.usefixtures("agreed")
 
 
 @pytest.fixture
@@ -65,19 +54,6 @@ def hosts() -> Iterator[dict[str, str]]:
 
 def settings(host: str) -> list[str]:
     return ["--DevAnalytics.posthog_project_key=phc_test", f"--DevAnalytics.posthog_host={host}"]
-
-
-def senders(data: Path) -> list[int]:
-    """Give the processes that are senders of a data directory, by their arguments."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
-            found.append(int(process.name))
-    return found
 
 
 def state(process: int) -> tuple[str, int]:

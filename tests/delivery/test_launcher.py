@@ -5,23 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import senders
 
 import dev_analytics
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import MODULE, Delivery, Launcher, environment
+from dev_analytics.delivery.launcher import Delivery, Launcher, environment
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.drops import DropLedger
 
@@ -30,15 +28,7 @@ Until = Callable[[Callable[[], bool]], None]
 PACKAGE = Path(dev_analytics.__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    ConsentStore(data).agree(NOTICE, date.today())
-    yield
-    for sender in senders(data):
-        os.kill(sender, signal.SIGKILL)
+pytestmark = pytest.mark.usefixtures("agreed")
 
 
 @pytest.fixture
@@ -55,19 +45,6 @@ def silent() -> Iterator[str]:
 @pytest.fixture
 def launcher(data: Path) -> Launcher:
     return Launcher(data, DropLedger(), Delivery())
-
-
-def senders(data: Path) -> list[int]:
-    """Give the processes that are senders of a data directory, by their arguments."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
-            found.append(int(process.name))
-    return found
 
 
 def children(process: int) -> list[str]:

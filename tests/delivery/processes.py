@@ -1,0 +1,21 @@
+"""The senders that run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dev_analytics.delivery.launcher import MODULE
+
+
+def senders(data: Path) -> list[int]:
+    """Give the processes that are senders of a data directory, by their arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
+            found.append(int(process.name))
+    return found
