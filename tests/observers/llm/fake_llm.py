@@ -6,6 +6,7 @@ An SDK is added by adding its paths to `ROUTES`.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -340,11 +341,14 @@ class FakeLLM:
         Every request, in the order in which they came.
     replies
         What the next requests are answered with, instead of what their path gives.
+    failures
+        What went wrong in the server itself.
     """
 
     def __init__(self, port: int) -> None:
         self.received: list[Received] = []
         self.replies: deque[Reply] = deque()
+        self.failures: list[BaseException | None] = []
         self.address = f"http://127.0.0.1:{port}"
 
     def answer(self, path: str, body: bytes) -> Reply:
@@ -383,6 +387,12 @@ def running() -> Iterator[FakeLLM]:
         daemon_threads = True
         request_queue_size = 256
 
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            # No traceback is printed of a client that gave up: that would parse code, and Python
+            # 3.11 cannot do so in two threads at once.
+            if not isinstance(sys.exception(), ConnectionError):
+                fake.failures.append(sys.exception())
+
     server = Server(("127.0.0.1", 0), Handler)
     fake = FakeLLM(server.server_port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -391,3 +401,4 @@ def running() -> Iterator[FakeLLM]:
     server.shutdown()
     thread.join()
     server.server_close()
+    assert not fake.failures

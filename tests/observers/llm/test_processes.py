@@ -88,11 +88,16 @@ analytics = Analytics(delivery=None, strict=True)
 analytics.log_to(Path({log!r}))
 hooks.register(analytics)
 import openai
-client = openai.OpenAI(base_url={address!r}, api_key="k", max_retries=0)
-client.chat.completions.create(model="gpt-4o-2024-08-06", messages=[])
+
+def call():
+    # A client of its own: two processes cannot share a connection that is kept alive.
+    client = openai.OpenAI(base_url={address!r}, api_key="k", max_retries=0)
+    client.chat.completions.create(model="gpt-4o-2024-08-06", messages=[])
+
+call()
 # The names are loading now.
 child = os.fork()
-client.chat.completions.create(model="gpt-4o-2024-08-06", messages=[])
+call()
 assert analytics.naming.settle(60)
 import genai_prices
 if child == 0:
