@@ -12,6 +12,7 @@ import os
 import time
 import weakref
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -123,12 +124,25 @@ class Analytics:
             Only if `strict`: the catalogue has no such event or property, or not of this kind.
         """
         try:
+            self.naming.catch_up()
             self._take(name, properties)
         except Exception as error:
             refused = isinstance(error, UndeclaredError | RefusedValueError)
             self.drops.count(Drop.INVALID if refused else Drop.FAILURE)
             if self.strict:
                 raise
+
+    def later(self, request: Callable[[], dict[str, object]], *, agreed: bool) -> None:
+        """Take an LLM request as soon as its model can be named, out of the caller's way.
+
+        Parameters
+        ----------
+        request
+            Gives its properties.
+        agreed
+            Whether the user had agreed when it was made: no later yes makes it leave.
+        """
+        self.naming.put(lambda: self._take_later(request, agreed))
 
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
@@ -166,6 +180,12 @@ class Analytics:
         if log is not None:
             log.close()
 
+    def _take_later(self, request: Callable[[], dict[str, object]], agreed: bool) -> None:
+        if not agreed and self.gate.now()[0].collecting:
+            self.drops.count(Drop.WITHHELD)
+        else:
+            self.event("message_send", **request())
+
     def _take(self, name: str, properties: dict[str, object]) -> None:
         if type(name) is not str:
             raise UndeclaredError("an event whose name is no plain text")
@@ -186,7 +206,7 @@ class Analytics:
                 accept(event, properties)
                 self.naming.start()
                 # Its edit format is settled here: there, another one is in force, or none.
-                self.naming.put(lambda: self.event("message_send", **properties))
+                self.later(lambda: properties, agreed=collecting)
                 return
             put_public_name(properties, matcher.loaded())
         if collecting and event.since > consent.notice:

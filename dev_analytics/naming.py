@@ -1,14 +1,17 @@
-"""Where LLM requests wait until their model can be named, in a thread of its own.
+"""Where LLM requests wait until their model can be named, out of the user's way.
 
-The names of public models take half a second to load. A thread does that beside the user's code,
-and then records what waits, in the order in which it came.
+The names of public models take half a second to load, and a record made right after a call finds
+nothing of ours in the processor's caches. So a request only queues; it is recorded before the next
+event, which keeps the order, or by a thread that loads the names and then gathers for a moment.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final
 
 from dev_analytics.catalogue import matcher
@@ -16,6 +19,12 @@ from dev_analytics.drops import Drop, DropLedger
 
 MOST_WAITING: Final = 1000
 """How many requests wait at most; those beyond are counted as drops."""
+
+GATHERED: Final = 0.02
+"""For how many seconds the thread gathers what queues, to be woken once for all of it."""
+
+LONGEST_WAIT: Final = 1.0
+"""How many seconds the end waits at most for a thread that is recording."""
 
 
 class Naming:
@@ -29,10 +38,16 @@ class Naming:
 
     def __init__(self, drops: DropLedger) -> None:
         self._drops = drops
-        self._lock = threading.Lock()
-        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
         self._closed = False
+        self._anew()
+
+    def _anew(self) -> None:
+        self._starting = threading.Lock()
+        self._recording = threading.Lock()
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._bell: SimpleQueue[bool] = SimpleQueue()
+        self._rung = False
+        self._thread: threading.Thread | None = None
 
     @property
     def over(self) -> bool:
@@ -43,67 +58,76 @@ class Naming:
         """Begin to load the names, if that has not begun; never waits."""
         if self._thread is not None:
             return
-        with self._lock:
+        with self._starting:
             if self._thread is None:
                 self._closed = False
-                thread = threading.Thread(target=self._work, name="dev_analytics", daemon=True)
+                thread = threading.Thread(
+                    target=self._work, args=(self._bell,), name="dev_analytics", daemon=True
+                )
                 thread.start()
                 self._thread = thread
 
-    def put(self, record: Callable[[], object], *, here: bool = False) -> None:
+    def put(self, record: Callable[[], object]) -> None:
         """Have `record` called as soon as models can be named.
 
-        Parameters
-        ----------
-        record
-            Records a request. Queueing it takes no lock that the caller may hold: that may be done
-            while garbage is collected.
-        here
-            It may be called at once, where nothing waits: waking the thread costs as much again.
+        It takes no lock that the caller may hold: that may be done while garbage is collected.
         """
-        if here and matcher.tried() and self._queue.empty():
-            self._record(record)
-        elif self._queue.qsize() < MOST_WAITING:
-            self._queue.put(record)
-        else:
+        if len(self._waiting) >= MOST_WAITING:
             self._drops.count(Drop.UNNAMED)
+            return
+        self._waiting.append(record)
+        if not self._rung:
+            self._rung = True
+            self._bell.put(True)
+
+    def catch_up(self) -> None:
+        """Record what waits, if models can be named, unless somebody else is at it; never waits."""
+        if self._waiting and self.over and self._recording.acquire(blocking=False):
+            self._record_all()
 
     def settle(self, seconds: float) -> bool:
         """Wait until all that waits now is recorded, and tell whether it was in time."""
         if self._thread is None:
-            return self._queue.empty()
+            return not self._waiting
         settled = threading.Event()
-        self._queue.put(settled.set)
+        self._waiting.append(settled.set)
+        self._bell.put(True)
         return settled.wait(seconds)
 
     def close(self) -> None:
         """Record what waits at once, in the calling thread, with the names there are."""
         self._closed = True
-        with self._lock:
-            queue, self._queue, self._thread = self._queue, SimpleQueue(), None
-        while True:
-            try:
-                record = queue.get_nowait()
-            except Empty:
-                break
-            if record is not None:
-                self._record(record)
-        queue.put(None)
+        with self._starting:
+            bell, self._bell, self._thread = self._bell, SimpleQueue(), None
+            self._rung = False
+        bell.put(False)
+        if self._recording.acquire(timeout=LONGEST_WAIT):
+            self._record_all()
 
     def after_fork(self) -> None:
         """Begin anew: what waits is the parent's, and so is the thread."""
-        self._lock = threading.Lock()
-        self._queue, self._thread = SimpleQueue(), None
         self._closed = False
+        self._anew()
 
-    def _work(self) -> None:
-        queue = self._queue
+    def _work(self, bell: SimpleQueue[bool]) -> None:
         matcher.load()
-        while (record := queue.get()) is not None:
-            self._record(record)
+        while bell.get():
+            time.sleep(GATHERED)
+            self._rung = False  # what queues from here on rings again
+            self._recording.acquire()
+            self._record_all()
 
-    def _record(self, record: Callable[[], object]) -> None:
+    def _record_all(self) -> None:
+        """Record in order until nothing waits, and let others do so again."""
         try:
-            record()
-        except Exception:
-            self._drops.count(Drop.FAILURE)
+            while True:
+                try:
+                    record = self._waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    record()
+                except Exception:
+                    self._drops.count(Drop.FAILURE)
+        finally:
+            self._recording.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.naming import MOST_WAITING, Naming
 
-SECONDS = 60
+SECONDS = 20
 
 
 class Gate:
@@ -23,11 +24,13 @@ class Gate:
     def __init__(self) -> None:
         self.open = threading.Event()
         self.begun = threading.Event()
+        self.over = threading.Event()
 
     def load(self) -> None:
         self.begun.set()
         assert self.open.wait(SECONDS)
         matcher._Loading.tried = True
+        self.over.set()
 
 
 @pytest.fixture
@@ -39,6 +42,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     monkeypatch.setattr(matcher, "load", gate.load)
     yield gate
     gate.open.set()
+    assert not gate.begun.is_set() or gate.over.wait(SECONDS)
 
 
 def test_what_waits_is_recorded_in_order_once_the_names_are_there(gate: Gate) -> None:
@@ -47,6 +51,7 @@ def test_what_waits_is_recorded_in_order_once_the_names_are_there(gate: Gate) ->
     for number in range(9):
         naming.put(lambda number=number: done.append(number))
     assert gate.begun.wait(SECONDS)
+    naming.catch_up()
     assert done == []
     gate.open.set()
     assert naming.settle(SECONDS)
@@ -59,6 +64,78 @@ def test_the_end_waits_for_nothing(gate: Gate) -> None:
     naming.put(lambda: done.append(naming.over))
     naming.close()
     assert done == [True]
+
+
+def test_the_end_lets_the_thread_record_what_it_has_begun(gate: Gate) -> None:
+    naming, begun, go, done = Naming(DropLedger()), threading.Event(), threading.Event(), []
+    gate.open.set()
+    naming.start()
+
+    def slow() -> None:
+        begun.set()
+        assert go.wait(SECONDS)
+        done.append("slow")
+
+    naming.put(slow)
+    assert begun.wait(SECONDS)
+    naming.put(lambda: done.append("next"))
+    naming.catch_up()  # does not wait for the thread
+    assert done == []
+    threading.Timer(0.1, go.set).start()
+    naming.close()
+    assert done == ["slow", "next"]
+
+
+def test_what_comes_later_wakes_the_thread_again(gate: Gate) -> None:
+    naming = Naming(DropLedger())
+    gate.open.set()
+    naming.start()
+    for _ in range(3):
+        recorded = threading.Event()
+        naming.put(recorded.set)
+        assert recorded.wait(SECONDS)
+
+
+def test_what_is_put_while_recording_is_recorded_too(gate: Gate) -> None:
+    naming, done = Naming(DropLedger()), []
+    gate.open.set()
+    naming.start()
+    assert gate.over.wait(SECONDS)
+
+    def nested() -> None:
+        naming.put(lambda: done.append("inner"))
+        naming.catch_up()
+        done.append("outer")
+
+    naming.put(nested)
+    naming.catch_up()
+    assert naming.settle(SECONDS)
+    assert done == ["outer", "inner"]
+
+
+def test_the_thread_is_woken_once_for_what_it_gathers(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakes: list[float] = []
+    asleep, go = threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        wakes.append(seconds)
+        asleep.set()
+        assert go.wait(SECONDS)
+
+    monkeypatch.setattr("dev_analytics.naming.time", SimpleNamespace(sleep=sleep))
+    gate.open.set()
+    naming, done = Naming(DropLedger()), []
+    naming.start()
+    naming.put(lambda: done.append(0))
+    assert asleep.wait(SECONDS)
+    for number in range(1, 100):
+        naming.put(lambda number=number: done.append(number))
+    go.set()
+    assert naming.settle(SECONDS)
+    assert done == list(range(100))
+    assert len(wakes) <= 2  # the second for settling
 
 
 def test_it_begins_again_after_its_end(gate: Gate) -> None:

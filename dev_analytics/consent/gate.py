@@ -56,10 +56,10 @@ class Gate:
             self._latest = latest
         return latest[2], consent
 
-    def was_silent(self) -> bool:
-        """Tell whether the latest decision was silent, or no longer holds; reads nothing anew."""
+    def was_collecting(self) -> bool:
+        """Tell whether the latest decision was to collect, and still holds; reads nothing anew."""
         latest = self._latest
-        return latest is None or latest[1] is not self.switch or latest[2].silent
+        return latest is not None and latest[1] is self.switch and latest[2].collecting
 
     def decision(self, *, can_answer: bool) -> Decision:
         """Give the decision for a question, reading everything anew; never raises."""

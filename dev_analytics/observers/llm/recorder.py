@@ -36,6 +36,8 @@ class Call:
         A member of the vocabulary ``operations``.
     model
         What the request calls the model.
+    agreed
+        Whether the user had agreed when it began.
     stream
         Whether the answer is streamed.
     provider
@@ -55,6 +57,7 @@ class Call:
         "_over",
         "_process",
         "address",
+        "agreed",
         "model",
         "operation",
         "provider",
@@ -70,6 +73,7 @@ class Call:
         operation: str,
         model: object,
         *,
+        agreed: bool,
         stream: bool,
         provider: str | None,
         address: str | None,
@@ -77,6 +81,7 @@ class Call:
         self.sdk = sdk
         self.operation = operation
         self.model = model if type(model) is str else None
+        self.agreed = agreed
         self.stream = stream
         self.provider = provider or sdk.provider
         self.address = address
@@ -137,12 +142,12 @@ class Call:
             self.recorder.drops.count(Drop.FAILURE)
         self.end()
 
-    def end(self, *, here: bool = False) -> None:
-        """Have it recorded, unless it has been; not `here` if garbage may be being collected."""
+    def end(self) -> None:
+        """Have it recorded, unless it has been."""
         if not self._over:
             self._over = True
             if self._process == os.getpid():
-                self.recorder.take(self, here=here)
+                self.recorder.take(self)
 
     def properties(self) -> dict[str, object]:
         """Give what is recorded of it; the public names must be loaded by now, if they ever are."""
@@ -208,21 +213,31 @@ class Recorder:
         try:
             analytics = self.analytics
             # Whether it may be kept is decided when it is over: a guess saves a look at the disk.
-            gate = analytics.gate
-            if gate.was_silent() and gate.now()[0].silent and analytics.log is None:
-                return None
+            agreed = analytics.gate.was_collecting()
+            if not agreed:
+                decision = analytics.gate.now()[0]
+                if decision.silent and analytics.log is None:
+                    return None
+                agreed = decision.collecting
             analytics.naming.start()
             return Call(
-                self, sdk, operation, model, stream=stream, provider=provider, address=address
+                self,
+                sdk,
+                operation,
+                model,
+                agreed=agreed,
+                stream=stream,
+                provider=provider,
+                address=address,
             )
         except Exception:
             self.drops.count(Drop.FAILURE)
             return None
 
-    def take(self, call: Call, *, here: bool = False) -> None:
-        """Have a call that is over recorded, in a thread of its own or, if it may be, `here`."""
+    def take(self, call: Call) -> None:
+        """Have a call that is over recorded; garbage may be being collected."""
         try:
-            self.analytics.naming.put(lambda: self._record(call), here=here)
+            self.analytics.later(call.properties, agreed=call.agreed)
         except Exception:
             self.drops.count(Drop.FAILURE)
 
@@ -241,6 +256,3 @@ class Recorder:
             return None
         ending.detach()
         return call
-
-    def _record(self, call: Call) -> None:
-        self.analytics.event("message_send", **call.properties())

@@ -162,7 +162,7 @@ def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, 
             call.recorder.hold(answer, call)
         else:
             call.read(answer)
-            call.end(here=True)
+            call.end()
     except Exception:
         call.recorder.drops.count(Drop.FAILURE)
         call.end()

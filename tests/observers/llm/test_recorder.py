@@ -1,0 +1,74 @@
+"""When a call is recorded, and under which consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from fake_llm import MARK, FakeLLM
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue import matcher
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm import hooks
+
+SECONDS = 60
+CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
+
+
+def client(server: FakeLLM) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
+
+
+@pytest.fixture
+def observed(analytics: Analytics) -> Iterator[Analytics]:
+    """The hooks, for a user who was not asked yet; the names are loaded."""
+    hooks.register(analytics)
+    matcher.load()
+    yield analytics
+    hooks.unregister()
+    analytics.naming.close()
+
+
+def test_a_call_is_recorded_before_the_event_that_follows(
+    server: FakeLLM, recorded: Any, log: Any
+) -> None:
+    matcher.load()
+    one = client(server)
+    for _ in range(20):
+        one.chat.completions.create(**CHAT)
+        recorded.analytics.event("command_run", command="status")
+    assert log.events == ["$ai_generation", "command run"] * 20
+    assert [record["properties"]["seq"] for record in log.records] == list(range(1, 41))
+
+
+@pytest.mark.parametrize("who", ["this process", "another one"])
+def test_a_call_after_the_yes_is_sent(
+    server: FakeLLM, observed: Analytics, kept: Any, data: Path, who: str
+) -> None:
+    one = client(server)
+    observed.event("command_run", command="status")
+    store = observed.gate.store if who == "this process" else ConsentStore(data)
+    store.agree(1, date.today())
+    one.chat.completions.create(**CHAT)
+    assert observed.naming.settle(SECONDS)
+    (record,) = kept.records
+    assert b"$ai_generation" in record
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_call_that_began_before_the_yes_never_leaves(
+    server: FakeLLM, observed: Analytics, kept: Any, stream: bool
+) -> None:
+    answer = client(server).chat.completions.create(**CHAT, stream=stream)
+    observed.gate.store.agree(1, date.today())
+    for _ in answer if stream else ():
+        pass
+    assert observed.naming.settle(SECONDS)
+    assert kept.records == []
+    assert observed.drops.counts == {Drop.WITHHELD: 1}
