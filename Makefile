@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
-SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai
+SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index
 
 .NOTPARALLEL:
 .PHONY: help demo test lint privacy mutants peers bench documents sample images vocabularies clean
@@ -113,6 +113,18 @@ empty :=
 	rm -rf $(@:.stamp=)
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/jupyter-ai/site-packages \
 		jupyter-ai-magic-commands==0.0.4 jupyter-ai-litellm==0.1.0
+	@touch $@
+
+# It asks for an older openai than that of the environment.
+.venv/llama-index.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/llama-index/site-packages \
+		llama-index-core==0.14.25 llama-index-embeddings-openai==0.7.0 llama-index-instrumentation==0.6.0 \
+		llama-index-llms-openai==0.8.3 llama-index-workflows==2.26.1 openai==2.54.0 \
+		aiosqlite==0.22.1 banks==2.5.1 dataclasses-json==0.6.7 deprecated==1.3.1 dirtyjson==1.0.8 \
+		filetype==1.2.0 griffe==2.4.1 griffelib==2.4.1 griffecli==2.4.1 joblib==1.6.0 \
+		marshmallow==3.26.2 nest-asyncio==1.6.0 networkx==3.6.1 nltk==3.10.4 sqlalchemy==2.1.9 \
+		tinytag==2.3.2 typing-inspect==0.9.0 colorama==0.4.6
 	@touch $@
 
 # It asks for a newer certifi than others may have: here it runs with that of the environment.

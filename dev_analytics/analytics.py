@@ -17,9 +17,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dev_analytics.catalogue import matcher
 from dev_analytics.catalogue.events import EVENTS, NOTICE, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.models import needs_names, put_public_name
+from dev_analytics.catalogue.models import Names, put_public_name
 from dev_analytics.catalogue.record import encode, make_record, new_session_id
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.consent.decision import Rule
@@ -31,6 +30,7 @@ from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.edit_formats import asking, complete
+from dev_analytics.names import NAMES, NotKnownYet
 from dev_analytics.naming import Naming
 
 MOST_PREVIEWED: Final = 1000
@@ -132,17 +132,17 @@ class Analytics:
             if self.strict:
                 raise
 
-    def later(self, request: Callable[[], dict[str, object]], *, agreed: bool) -> None:
+    def later(self, request: Callable[[Names], dict[str, object]], *, agreed: bool) -> None:
         """Take an LLM request as soon as its model can be named, out of the caller's way.
 
         Parameters
         ----------
         request
-            Gives its properties.
+            Gives its properties, with the public names that there are.
         agreed
             Whether the user had agreed when it was made: no later yes makes it leave.
         """
-        self.naming.put(lambda: self._take_later(request, agreed))
+        self.naming.put(lambda names: self._take_later(names, request, agreed))
 
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
@@ -180,11 +180,15 @@ class Analytics:
         if log is not None:
             log.close()
 
-    def _take_later(self, request: Callable[[], dict[str, object]], agreed: bool) -> None:
+    def _take_later(
+        self, names: Names, request: Callable[[Names], dict[str, object]], agreed: bool
+    ) -> None:
+        properties = request(names)
+        put_public_name(properties, names)
         if not agreed and self.gate.now()[0].collecting:
             self.drops.count(Drop.WITHHELD)
         else:
-            self.event("message_send", **request())
+            self.event("message_send", **properties)
 
     def _take(self, name: str, properties: dict[str, object]) -> None:
         if type(name) is not str:
@@ -202,13 +206,14 @@ class Analytics:
                 return
         if event is LLMRequest:
             complete(properties)
-            if not self.naming.over and needs_names(properties.get("model")):
+            try:
+                put_public_name(properties, NAMES)
+            except NotKnownYet:
                 accept(event, properties)
                 self.naming.start()
                 # Its edit format is settled here: there, another one is in force, or none.
-                self.later(lambda: properties, agreed=collecting)
+                self.later(lambda _: properties, agreed=collecting)
                 return
-            put_public_name(properties, matcher.loaded())
         if collecting and event.since > consent.notice:
             self.drops.count(Drop.WITHHELD)
             collecting = False

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dev_analytics
+from dev_analytics import names
 
 PACKAGE = Path(dev_analytics.__file__).parent
 MODULES = {
@@ -20,8 +21,8 @@ MODULES = {
 # A part may import itself and what stands below it.
 ORDER = (
     {"version", "drops"},
-    {"quiet"},
-    {"catalogue", "consent"},
+    {"quiet", "detached"},
+    {"catalogue", "consent", "names"},
     {"delivery", "edit_formats", "naming"},
     {"analytics"},
     {"config", "observers"},
@@ -108,6 +109,13 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
         "posthog": {"delivery.sender"},
         "archive": {"delivery.sender", "views.report"},
     }
+
+
+def test_what_knows_public_models_is_a_process_of_its_own() -> None:
+    """Its imports would be met half loaded by the user's code."""
+    module = "dev_analytics.catalogue.matcher"
+    assert [name for name, file in MODULES.items() if module in imports(file)] == []
+    assert module == names.MODULE
 
 
 def test_no_module_says_where_it_was_made() -> None:

@@ -1,27 +1,26 @@
 """What genai-prices knows: which public model a name means, and whose address a URL is.
 
-No other module imports genai-prices, and this one only when `load` is called: it takes a quarter
-to half a second. Its network is never used, its caches neither: they would keep names and
-addresses, and its errors quote them.
+No other module imports genai-prices, and this one only in a process of its own, which
+`dev_analytics.names` starts and asks: it takes a quarter to half a second, and what it imports
+would be seen half imported by other threads of the user's. Its network is never used, its caches
+neither: they would keep names and addresses, and its errors quote them.
 """
 
 from __future__ import annotations
 
 import os
-import threading
+import sys
+from collections.abc import Iterable
 from functools import lru_cache
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
+
+from msgspec import json
 
 MAIN: Final = (
     *("openai", "anthropic", "google", "mistral", "cohere", "deepseek", "x-ai"),
     *("meta", "groq", "aws", "perplexity", "moonshotai", "voyageai"),
 )
 """The providers whose models are looked through where no provider is known, in this order."""
-
-
-LONGEST_WAIT: Final = 10.0
-"""How many seconds a fork waits at most for the data that a thread is loading."""
 
 
 class Matcher:
@@ -57,45 +56,8 @@ class Matcher:
         return found if type(found) is str else None
 
 
-class _Loading:
-    """Whether the data is there: the matcher, or None where it cannot be had."""
-
-    lock = threading.Lock()
-    forking = False
-    tried = False
-    matcher: Matcher | None = None
-
-
 def load() -> Matcher | None:
-    """Give the matcher, loading it first; None where genai-prices is missing or broken."""
-    with _Loading.lock:
-        if not _Loading.tried:
-            _Loading.matcher = _import()
-            _Loading.tried = True
-        return _Loading.matcher
-
-
-def loaded() -> Matcher | None:
-    """Give the matcher if it is loaded."""
-    return _Loading.matcher
-
-
-def tried() -> bool:
-    """Tell whether loading is over, well or not."""
-    return _Loading.tried
-
-
-def missing() -> bool:
-    """Tell whether the names cannot be had; this loads nothing."""
-    if _Loading.tried:
-        return _Loading.matcher is None
-    try:
-        return find_spec("genai_prices") is None
-    except Exception:
-        return True
-
-
-def _import() -> Matcher | None:
+    """Give the matcher; None where genai-prices is missing or broken."""
     try:
         from genai_prices.data import providers
         from genai_prices.data_snapshot import DataSnapshot
@@ -104,23 +66,21 @@ def _import() -> Matcher | None:
     return Matcher(lambda: DataSnapshot(providers=providers, from_auto_update=False))
 
 
-def _before_fork() -> None:
-    """Let the data be loaded to the end: a child would wait for ever for a half imported module."""
-    _Loading.forking = _Loading.lock.acquire(timeout=LONGEST_WAIT)
+def answer(questions: Iterable[bytes], answers: BinaryIO, matcher: Matcher | None) -> None:
+    """Answer each line, ``["model", name, provider]`` or ``["provider", url]``, with a line."""
+    for line in questions:
+        kind, *what = json.decode(line, type=tuple[str | None, ...])
+        found = getattr(matcher, str(kind))(*what) if matcher else None
+        answers.write(json.encode(found) + b"\n")
+        answers.flush()
 
 
-def _after_fork_in_parent() -> None:
-    if _Loading.forking:
-        _Loading.lock.release()
+def main() -> None:
+    """Answer on the standard streams, in a child that nobody waits for, until they end."""
+    if os.fork():
+        os._exit(0)
+    answer(sys.stdin.buffer, sys.stdout.buffer, load())
 
 
-def _after_fork() -> None:
-    _Loading.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork,
-    )
+if __name__ == "__main__":
+    main()

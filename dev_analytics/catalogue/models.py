@@ -124,11 +124,6 @@ def _named(given: str, names: Names | None, provider: str | None) -> ModelName:
     return ModelName(found or OTHER, PROVIDERS.find(prefix), fine_tuned)
 
 
-def needs_names(given: object) -> bool:
-    """Tell whether `given` can be named only where public names are looked up."""
-    return _may_be_public(given) and given != OTHER and name_model(given, None).id == OTHER
-
-
 def put_public_name(properties: dict[str, object], names: Names | None) -> None:
     """Put the public name in the place of what a request calls the model."""
     given = properties.get("model")

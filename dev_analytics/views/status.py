@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue import matcher
 from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import Ledger, read_ledger
+from dev_analytics.names import NAMES
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
@@ -71,7 +71,7 @@ def _llm_calls() -> dict[str, str]:
     """Say what to install where an SDK for language models was seen and little is known."""
     if State.unhooked:
         return {"LLM calls": f"not seen; to see them: {MISSING}"}
-    if State.seen and matcher.missing():
+    if State.seen and not NAMES.installed:
         return {"LLM calls": f"recorded without the model's name; to name it: {MISSING}"}
     return {}
 

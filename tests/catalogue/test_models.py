@@ -19,7 +19,6 @@ from dev_analytics.catalogue.models import (
     ModelName,
     name_model,
     name_provider,
-    needs_names,
 )
 
 PUBLIC = """
@@ -129,8 +128,6 @@ def test_every_family_is_a_public_model() -> None:
 def test_without_names_only_the_vocabulary_s_own_words_are_known() -> None:
     assert name_model("openai/gpt-4o", None).id == "gpt-4o"
     assert name_model("gpt-4o-2024-08-06", None).id == "other"
-    assert needs_names("gpt-4o-2024-08-06")
-    assert not any(map(needs_names, ("gpt-4o", "arn:x", None, "other", b"gpt-4o")))
 
 
 def test_a_name_that_only_the_matcher_gives_is_other() -> None:

@@ -19,8 +19,9 @@ import dev_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Delivery, Launcher, environment
+from dev_analytics.delivery.launcher import Delivery, Launcher
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
 
 Until = Callable[[Callable[[], bool]], None]
@@ -98,20 +99,6 @@ def test_a_sender_ends_at_once_if_nothing_is_left(
     launcher.start()
     until(lambda: senders(data) == [] and children(os.getpid()) == [])
     assert not (data / "archive.sqlite").exists()
-
-
-def test_it_is_given_the_variables_that_it_needs_and_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    needed = {"PATH", "HOME", "LC_ALL", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "HTTPS_PROXY"}
-    needed |= {"no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "XDG_CONFIG_DIRS"}
-    needed |= {"DEV_ANALYTICS_POLICY", "DO_NOT_TRACK", "CI"}
-    others = {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "JPY_SESSION_NAME"}
-    others |= {"USER", "PWD", "OLDPWD", "PYTHONINSPECT"}
-    for name in needed | others:
-        monkeypatch.setenv(name, "value")
-    assert needed <= set(environment())
-    assert not others & set(environment())
 
 
 def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
@@ -244,22 +231,6 @@ def test_nothing_in_the_notebook_s_folder_is_imported(
     assert launcher.failure == ""
     assert not (tmp_path / "imported").exists()
     assert bool(read_ledger(data).failure) == bool(destination)
-
-
-def test_what_else_is_on_the_path_stays_on_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "here" / "lib").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/elsewhere", "", ".", "lib", "/last"]))
-    expected = ["/elsewhere", str(tmp_path / "here" / "lib"), "/last"]
-    assert environment()["PYTHONPATH"].split(os.pathsep) == expected
-
-
-def test_a_checkout_that_is_worked_in_stays_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(PACKAGE.parent)
-    monkeypatch.setenv("PYTHONPATH", ".")
-    assert environment()["PYTHONPATH"] == str(PACKAGE.parent)
 
 
 def test_a_process_whose_folder_was_deleted_still_starts_a_sender(

@@ -82,7 +82,7 @@ MUTANTS: Final = (
                  '    note: str = ""'),)),
     Mutant("a model's name uncut", f"{CELL}[a model]",
            (Edit("dev_analytics/analytics.py",
-                 "            put_public_name(properties, matcher.loaded())\n", ""),
+                 "                put_public_name(properties, NAMES)\n", "                pass\n"),
             Edit("dev_analytics/analytics.py",
                  "        record = encode(\n",
                  '        if event is LLMRequest and "model" in properties:\n'

@@ -10,11 +10,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dev_analytics.catalogue import matcher
-from dev_analytics.catalogue.models import name_provider
+from dev_analytics.catalogue.models import Names, name_provider
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
+from dev_analytics.names import NAMES
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
 from dev_analytics.observers.llm.counted import Counted
@@ -149,9 +149,9 @@ class Call:
             if self._process == os.getpid():
                 self.recorder.take(self)
 
-    def properties(self) -> dict[str, object]:
-        """Give what is recorded of it; the public names must be loaded by now, if they ever are."""
-        names, answer, error = matcher.loaded(), self._answer or Answer(), self._error
+    def properties(self, names: Names) -> dict[str, object]:
+        """Give what is recorded of it."""
+        answer, error = self._answer or Answer(), self._error
         provider = self.provider or name_provider(self.address, names)
         model = answer.model
         if model is None and provider != "azure":
@@ -160,7 +160,7 @@ class Call:
         asked, last, first = self._asked, self._last, self._first
         return {
             "provider": provider,
-            "model": OTHER if names is None else model,
+            "model": model if NAMES.installed else OTHER,
             "input_tokens": tokens(answer.input_tokens),
             "output_tokens": tokens(answer.output_tokens),
             "cache_read_input_tokens": tokens(answer.cache_read_input_tokens),

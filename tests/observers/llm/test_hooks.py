@@ -14,7 +14,8 @@ import pytest
 from fake_llm import MARK, FakeLLM
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue import matcher
+from dev_analytics.catalogue import models
+from dev_analytics.names import NAMES, Question
 from dev_analytics.observers.llm import hooks
 from dev_analytics.views.status import status_rows
 
@@ -32,13 +33,14 @@ analytics.log_to(Path({log!r}))
 {before}
 hooks.register(analytics)
 if "openai" not in sys.modules:
-    assert not {{"wrapt", "genai_prices"}} & set(sys.modules), "loaded too early"
+    assert "wrapt" not in sys.modules, "loaded too early"
 {after}
 import openai
 assert "exec_module" not in vars(openai.__spec__.loader)
 client = openai.OpenAI(base_url={address!r}, api_key="k", max_retries=0)
 client.chat.completions.create(model="gpt-4o-2024-08-06", messages=[])
 {last}
+assert "genai_prices" not in sys.modules
 """
 
 
@@ -106,28 +108,29 @@ def test_a_status_with_all_there_says_nothing_of_it(recorded: Any) -> None:
 def test_calls_wait_for_the_names_and_keep_their_order_and_edit_format(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names, go, real = matcher.load(), threading.Event(), matcher.load
+    asked, go, learn = threading.Event(), threading.Event(), NAMES.learn
 
-    def slow() -> Any:
+    def slow(question: Question) -> bool:
+        asked.set()
         assert go.wait(60)
-        monkeypatch.undo()
-        return real()
+        return learn(question)
 
-    monkeypatch.setattr(matcher, "load", slow)
-    monkeypatch.setattr(matcher._Loading, "tried", False)
-    monkeypatch.setattr(matcher._Loading, "matcher", None)
+    monkeypatch.setattr(NAMES, "_known", {})
+    monkeypatch.setattr(NAMES, "learn", slow)
+    models._named.cache_clear()
+    models._provider.cache_clear()
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK)
     with recorded.analytics.edit_format("diff"):
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     with recorded.analytics.edit_format("whole"):
         recorded.analytics.event("message_send", model="gpt-4o-2024-08-06")
     client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert asked.wait(60)
     assert recorded.log.of("$ai_generation") == []
     go.set()
     calls = recorded.calls()
     assert [call.get("edit_format") for call in calls] == ["diff", "whole", None]
     assert {call["$ai_model"] for call in calls} == {"gpt-4o"}
-    assert matcher.loaded() is names
 
 
 def test_twenty_threads_have_one_call_each_in_their_own_edit_format(

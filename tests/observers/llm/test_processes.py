@@ -95,18 +95,17 @@ def call():
     client.chat.completions.create(model="gpt-4o-2024-08-06", messages=[])
 
 call()
-# The names are loading now.
+# The names are being looked up now.
 child = os.fork()
 call()
 assert analytics.naming.settle(60)
-import genai_prices
 if child == 0:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 """
 
 
-def test_a_fork_while_the_names_are_loading(server: FakeLLM, log: Any) -> None:
+def test_a_fork_while_the_names_are_looked_up(server: FakeLLM, log: Any) -> None:
     program = PROGRAM.format(log=str(log.path), address=f"{server.address}/v1")
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=SECONDS

@@ -12,7 +12,6 @@ import pytest
 from fake_llm import MARK, FakeLLM
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue import matcher
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm import hooks
@@ -27,9 +26,8 @@ def client(server: FakeLLM) -> openai.OpenAI:
 
 @pytest.fixture
 def observed(analytics: Analytics) -> Iterator[Analytics]:
-    """The hooks, for a user who was not asked yet; the names are loaded."""
+    """The hooks, for a user who was not asked yet."""
     hooks.register(analytics)
-    matcher.load()
     yield analytics
     hooks.unregister()
     analytics.naming.close()
@@ -38,13 +36,14 @@ def observed(analytics: Analytics) -> Iterator[Analytics]:
 def test_a_call_is_recorded_before_the_event_that_follows(
     server: FakeLLM, recorded: Any, log: Any
 ) -> None:
-    matcher.load()
     one = client(server)
+    one.chat.completions.create(**CHAT)
+    assert len(recorded.calls()) == 1
     for _ in range(20):
         one.chat.completions.create(**CHAT)
         recorded.analytics.event("command_run", command="status")
-    assert log.events == ["$ai_generation", "command run"] * 20
-    assert [record["properties"]["seq"] for record in log.records] == list(range(1, 41))
+    assert log.events == ["$ai_generation", *["$ai_generation", "command run"] * 20]
+    assert [record["properties"]["seq"] for record in log.records] == list(range(1, 42))
 
 
 @pytest.mark.parametrize("who", ["this process", "another one"])
