@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial, wraps
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dev_analytics.catalogue.events import EDIT_FORMATS, TOOLS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Asked(NamedTuple):
@@ -75,6 +77,8 @@ class _Wrapped:
 
     @classmethod
     def open(cls) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         with cls.lock:
             cls.blocks += 1
             # Not empty also where an earlier one could not be taken away.

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dev_analytics.drops import Drop
 from dev_analytics.observers.errors import describe
-from dev_analytics.observers.features import MOST, features, transform
 from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
@@ -109,21 +108,30 @@ class Cells:
         if outermost:
             self.count += 1
             analytics.event("cell_executed", outcome=outcome, duration_ms=seconds * 1000)
-        used = list(features(_code(info))) if outermost and before is None else []
-        for number, feature in enumerate(used):
-            if number < MOST:
-                analytics.event("feature_used", kind=feature.kind, name=feature.name)
-            else:
-                self.drops.count(Drop.SURPLUS)
+        ran_script = outermost and before is None and self._used(_code(info))
         met = before if before is not None else error
         if met is None:
-            script = any(feature == ("line magic", "run") for feature in used)
-            self._shown("script" if script else "display")
+            self._shown("script" if ran_script else "display")
         elif id(met) != self._last_value:
             self._last_value = id(met)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
                 analytics.event("error_raised", phase=phase, **describe(met))
+
+    def _used(self, code: str) -> bool:
+        """Record the features that a cell used, and tell whether it ran a script."""
+        if "get_ipython()" not in code:
+            return False
+        from dev_analytics.observers.features import MOST, features
+
+        ran_script = False
+        for number, feature in enumerate(features(code)):
+            if number < MOST:
+                self._analytics.event("feature_used", kind=feature.kind, name=feature.name)
+            else:
+                self.drops.count(Drop.SURPLUS)
+            ran_script = ran_script or feature == ("line magic", "run")
+        return ran_script
 
     def _shown(self, phase: str) -> None:
         """Record the error that IPython showed although nothing failed, if there is a new one."""
@@ -192,7 +200,11 @@ def _last_value() -> int:
 def _code(info: Any) -> str:
     """Give the cell as IPython transformed it; before version 9.4 it does not tell."""
     code = getattr(info, "transformed_cell", None)
-    return transform(info.raw_cell) if code is None else str(code)
+    if code is not None:
+        return str(code)
+    from dev_analytics.observers.features import transform
+
+    return transform(info.raw_cell)
 
 
 def _outcome(before: BaseException | None, error: BaseException | None) -> str:

@@ -78,7 +78,7 @@ KINDS = ("RuntimeError", "KeyboardInterrupt")
 
 FAIL = """
 import dev_analytics.analytics, dev_analytics.consent.asking as asking
-import dev_analytics.observers.cells as cells
+import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
 import dev_analytics.observers.errors, dev_analytics.observers.threads as threads
 analytics = dev_analytics.analytics
 def fail(*args, **kwargs): raise {error}("inside")
@@ -97,7 +97,7 @@ FAULTS = {
     "asking after a cell": "break_callback(asking.Asking._after_cell)",
     "in a thread": "break_callback(threads.Threads._observe)",
     "describing an error": "cells.describe = threads.describe = fail",
-    "reading features": "cells.features = fail",
+    "reading features": "features.features = fail",
     "naming an outcome": "cells._outcome = fail",
     "looking words up": "dev_analytics.catalogue.vocabulary.Vocabulary.find = fail",
     "making a record": "analytics.make_record = fail",

@@ -16,10 +16,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.llm.recorder import Recorder
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
+    from dev_analytics.observers.llm.recorder import Recorder
 
 HOOKS: Final = {
     "openai": "dev_analytics.observers.llm.openai",
@@ -43,8 +43,10 @@ class State:
 
     Attributes
     ----------
+    analytics
+        Where the calls go; None: the extension is not loaded.
     active
-        Takes the calls; None: every hook is idle.
+        Takes the calls; None: every hook is idle. It is made with the first hook.
     seen
         The modules in `HOOKS` that were imported while the extension was there.
     unhooked
@@ -53,6 +55,7 @@ class State:
         What takes out the hooks that are no wrapped methods.
     """
 
+    analytics: Analytics | None = None
     active: Recorder | None = None
     seen: Final[set[str]] = set()
     unhooked: Final[set[str]] = set()
@@ -80,8 +83,8 @@ _FINDER: Final = _Finder()
 
 def register(analytics: Analytics) -> None:
     """Begin to observe the SDKs that are imported, and those that will be."""
-    if State.active is None or State.active.analytics is not analytics:
-        State.active = Recorder(analytics)
+    if State.analytics is not analytics:
+        State.analytics, State.active = analytics, None
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     for name in HOOKS:
@@ -94,7 +97,7 @@ def register(analytics: Analytics) -> None:
 
 def unregister() -> None:
     """Observe no more, and leave no hook that nobody has wrapped again."""
-    State.active = None
+    State.analytics = State.active = None
     with suppress(ValueError):
         sys.meta_path.remove(_FINDER)
     for owner, name, original, wrapper in reversed(State.wrapped):
@@ -130,19 +133,23 @@ def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
 
 def _hook(module: ModuleType) -> None:
     """Have our module for `module` put its hooks in; a failure is counted."""
-    recorder = State.active
-    if recorder is None:
+    analytics = State.analytics
+    if analytics is None:
         return
     name = module.__name__
     State.seen.add(name)
     try:
+        if State.active is None:
+            from dev_analytics.observers.llm.recorder import Recorder
+
+            State.active = Recorder(analytics)
         importlib.import_module(HOOKS[name]).hook(module)
     except ModuleNotFoundError as error:
         if error.name != "wrapt":
-            recorder.drops.count(Drop.FAILURE)
+            analytics.drops.count(Drop.FAILURE)
         State.unhooked.add(name)
     except Exception:
-        recorder.drops.count(Drop.FAILURE)
+        analytics.drops.count(Drop.FAILURE)
 
 
 def _tell_when_run(loader: Any, name: str) -> None:
