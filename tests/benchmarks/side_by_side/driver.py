@@ -24,7 +24,7 @@ WAITING = 100
 KILLED = 1_000
 REMEMBERED = 10_000
 BACKLOGS = (10, 10_000, 100_000)
-PATIENCE = 20.0
+PATIENCE = 12.0
 """How long it may take to fill a backlog, in seconds."""
 
 CELL = "total = 1 + 1"

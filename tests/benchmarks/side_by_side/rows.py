@@ -177,12 +177,12 @@ def beside_each_other(number: int) -> Measure:
 
 TASKS: Final[Sequence[Task]] = (
     Task(("load_kernel",), 4, in_kernel),
-    Task(("load_python",), 7, program("load")),
+    Task(("load_python",), 5, program("load")),
     Task(("event",), 4, program("event")),
     Task(("cell",), 2, program("cell")),
     Task(("model",), 2, program("model")),
-    Task(("exit_refusing",), 3, exit_with("refusing")),
-    Task(("exit_silent",), 3, exit_with("silent")),
+    Task(("exit_refusing",), 2, exit_with("refusing")),
+    Task(("exit_silent",), 2, exit_with("silent")),
     Task(("kill",), 1, killed),
     Task(("fork_hard",), 1, forked("fork_hard")),
     Task(("fork_normal",), 1, forked("fork_normal")),
