@@ -35,6 +35,10 @@ class FailedError(Exception):
     """A library could not be measured; the message says why, in a line."""
 
 
+class EndlessError(Exception):
+    """A process did not end in the time that it is given: that is what was found."""
+
+
 class Hosts:
     """The hosts of `server`, by the kind of host that they are."""
 
@@ -136,7 +140,7 @@ class Place:
         timer.cancel()
         file = self.home / result
         if not in_time:
-            raise FailedError(f"did not end within {LIMIT:.0f} s")
+            raise EndlessError(f"did not end within {LIMIT:.0f} s")
         if code != (-signal.SIGKILL if killed else 0):
             raise FailedError(self._last_words())
         return Ended(json.loads(file.read_text()) if file.exists() else {}, at)

@@ -22,7 +22,7 @@ from typing import Any, Final
 import document
 import picture
 import psutil
-from measure import RIVALS, ROOT, FailedError, Hosts, version
+from measure import RIVALS, ROOT, EndlessError, FailedError, Hosts, version
 from rivals import LIBRARIES, NOTHING
 from rows import ROWS, TASKS, Task
 
@@ -36,6 +36,7 @@ def measured(
     """Measure `libraries` in turns; give the figures by row and library, and what failed."""
     samples: dict[tuple[str, str], list[float]] = defaultdict(list)
     failed: dict[tuple[str, str], str] = {}
+    endless: dict[tuple[str, str], str] = {}
     everyone = [NOTHING, *libraries]
     hosts = Hosts()
     try:
@@ -44,19 +45,21 @@ def measured(
                 # Each begins a round once, so that nobody always comes after the same one.
                 first = number % len(everyone)
                 for library in everyone[first:] + everyone[:first]:
-                    if not task.concerns(library) or (task.rows[0], library) in failed:
+                    if not task.concerns(library) or (task.rows[0], library) in {*failed, *endless}:
                         continue
                     try:
                         for row, found in task.measure(hosts, library).items():
                             samples[row, library] += found
                     except FailedError as error:
                         failed[task.rows[0], library] = str(error)
+                    except EndlessError as error:
+                        endless[task.rows[0], library] = str(error)
             print(f"{time.strftime('%H:%M:%S')} {', '.join(task.rows)}", flush=True)
     finally:
         hosts.close()
     rows = [row for task in tasks for row in task.rows]
     figures = {
-        row: {library: figure(row, library, samples, failed) for library in libraries}
+        row: {library: figure(row, library, samples, failed, endless) for library in libraries}
         for row in rows
     }
     return figures, [f"{row}, {library}: {why}" for (row, library), why in failed.items()]
@@ -67,6 +70,7 @@ def figure(
     library: str,
     samples: dict[tuple[str, str], list[float]],
     failed: dict[tuple[str, str], str],
+    endless: dict[tuple[str, str], str],
 ) -> dict[str, Any]:
     """Give the median and the quartiles of what was measured, or say why there are none."""
     about = ROWS[row]
@@ -74,6 +78,8 @@ def figure(
         return {"words": about.otherwise}
     if (row, library) in failed:
         return {"failed": failed[row, library]}
+    if (row, library) in endless:
+        return {"words": endless[row, library]}
     found = samples[row, library]
     if not found:
         return {"words": "not reached in the time given"}
