@@ -10,6 +10,7 @@ from measure import Hosts, arrived, place
 from rivals import LIBRARIES, NOTHING
 
 PARALLEL: Final = 4
+QUICK_ROUNDS, QUICK_MS = 5, 500.0
 
 Found = dict[str, list[float]]
 Measure = Callable[[Hosts, str], Found]
@@ -127,9 +128,13 @@ def exit_with(host: str) -> Measure:
     """Measure the exit with a dead host."""
 
     def measure(hosts: Hosts, library: str) -> Found:
-        with place(library, 0) as where:
-            ended = where.run("exit", getattr(hosts, host))
-            return {f"exit_{host}": [(ended.at - ended.found["ended"][0]) * 1000]}
+        taken: list[float] = []
+        # What is quick varies by as much as it takes: it is done more often.
+        while len(taken) < QUICK_ROUNDS and max(taken, default=0.0) < QUICK_MS:
+            with place(library, 0) as where:
+                ended = where.run("exit", getattr(hosts, host))
+                taken.append((ended.at - ended.found["ended"][0]) * 1000)
+        return {f"exit_{host}": taken}
 
     return measure
 
