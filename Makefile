@@ -34,8 +34,9 @@ mutants: .venv/test.stamp ## Break the promise in one way after another; a test 
 peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
 	$(BIN)/python tests/peers/suites.py
 
-bench: .venv/test.stamp ## Measure what the extension costs.
+bench: .venv/test.stamp .venv/rivals.stamp ## Measure what the extension costs, beside other libraries; make docs/benchmarks.md.
 	$(BIN)/python -m pytest tests/benchmarks
+	$(BIN)/python tests/benchmarks/side_by_side/run.py
 
 documents: .venv/demo.stamp ## Make the documents that come from the catalogue: docs/events.md, schemas, tables.
 	$(BIN)/python -m dev_analytics.catalogue.documents
@@ -126,6 +127,21 @@ empty :=
 		marshmallow==3.26.2 nest-asyncio==1.6.0 networkx==3.6.1 nltk==3.10.4 sqlalchemy==2.1.9 \
 		tinytag==2.3.2 typing-inspect==0.9.0 colorama==0.4.6
 	@touch $@
+
+# What the extension is measured beside: each apart, in the versions of its list. One that cannot be
+# installed is told of in the tables, and is tried again the next time.
+RIVALS := $(wildcard tests/benchmarks/side_by_side/requirements/*.txt)
+.venv/rivals.stamp: .venv/test.stamp $(RIVALS)
+	rm -rf .venv/rivals
+	mkdir .venv/rivals
+	for name in $(basename $(notdir $(RIVALS))); do \
+		$(BIN)/python -m pip install --quiet --no-deps --target .venv/rivals/$$name \
+			--requirement tests/benchmarks/side_by_side/requirements/$$name.txt \
+			2> .venv/rivals/$$name.failed \
+			&& rm .venv/rivals/$$name.failed \
+			|| { cat .venv/rivals/$$name.failed >&2; rm -rf .venv/rivals/$$name; }; \
+	done
+	@test -n "$$(find .venv/rivals -maxdepth 1 -name '*.failed')" || touch $@
 
 # It asks for a newer certifi than others may have: here it runs with that of the environment.
 .venv/litellm-newest.stamp: .venv/test.stamp

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -103,27 +102,6 @@ def test_an_event_with_the_log_on(
     assert pair.ratio < EVENT_BOUND
     benchmark(event)
     assert not agreed.drops.counts
-
-
-def test_an_event_against_a_line_of_the_logging_module(
-    agreed: Analytics, tmp_path: Path, in_turns: Any, figure: Any
-) -> None:
-    def event() -> None:
-        agreed.event("cell_executed", outcome="ok", duration_ms=120)
-
-    event()
-    text = agreed.preview[-1].record.decode()
-    logger = logging.Logger("reference")
-    handler = logging.FileHandler(tmp_path / "logging")
-    logger.addHandler(handler)
-    pair = in_turns(event, lambda: logger.info(text), rounds=200, loops=50)
-    handler.close()
-    figure(
-        "event, agreed, log on",
-        f"{pair.first:.1f} µs, {pair.ratio:.1f}x",
-        f"same line by logging {pair.second:.1f} µs",
-        "-",
-    )
 
 
 def test_an_event_when_nothing_is_collected(

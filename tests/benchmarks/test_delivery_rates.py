@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measure import Hosts
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import NOTICE
@@ -22,43 +21,17 @@ from dev_analytics.delivery.ledger import read_ledger
 
 KEY = "phc_of_a_test"
 APPEND_BOUND = 15
-CAPTURE_BOUND = 1.5
 RATE_BOUND = 0.2
 WAITING = 20_000
 BATCH = 500
-
-SERVER = """
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-class Quick(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "13")
-        self.end_headers()
-        self.wfile.write(b'{"status": 1}')
-
-    def log_message(self, *_):
-        pass
-
-server = ThreadingHTTPServer(("127.0.0.1", 0), Quick)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
 
 
 @pytest.fixture
 def quick_server() -> Iterator[str]:
     """A server in a process of its own that acknowledges whatever comes; its address."""
-    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE)
-    assert server.stdout
-    yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-    server.kill()
-    server.wait()
-    server.stdout.close()
+    hosts = Hosts()
+    yield hosts.good
+    hosts.close()
 
 
 @pytest.fixture(autouse=True)
@@ -104,44 +77,6 @@ def test_the_spool_against_a_bare_write(
     figure("spool alone", f"{alone.first:.1f} µs, {alone.ratio:.1f}x", reference, "3x")
     figure("event into the spool", f"{whole.first:.1f} µs, {whole.ratio:.1f}x", reference, "-")
     assert alone.ratio < APPEND_BOUND
-
-
-def test_an_event_against_posthog_s_capture(
-    agreed: Analytics, event: Any, quick_server: str, in_turns: Any, figure: Any
-) -> None:
-    """Both do on the user's path what they do: one writes a line, one fills a queue."""
-    from posthog import Posthog
-
-    client = Posthog(KEY, host=quick_server, flush_interval=0.5)
-    user_id = agreed.gate.store.read().user_id
-
-    def capture() -> None:
-        client.capture(
-            "cell executed",
-            distinct_id=user_id,
-            properties={"outcome": "ok", "duration_ms": 120},
-        )
-
-    event()
-    record = agreed.preview[-1].record
-    alone = in_turns(
-        lambda: agreed.sink.accept(record, user_id or ""), capture, rounds=60, loops=25
-    )
-    whole = in_turns(event, capture, rounds=60, loops=25)
-    client.shutdown()
-    figure(
-        "event into the spool",
-        f"{whole.first:.1f} µs, {whole.ratio:.2f}x",
-        f"posthog's capture() {whole.second:.1f} µs",
-        "0.25x",
-    )
-    figure(
-        "spool alone",
-        f"{alone.first:.1f} µs, {alone.ratio:.2f}x",
-        f"posthog's capture() {alone.second:.1f} µs",
-        "0.25x",
-    )
-    assert whole.ratio < CAPTURE_BOUND
 
 
 def test_a_sender_against_bare_batch_post(
