@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "consent"))
+
+from pages import NotebookPage
 
 from dev_analytics.tools import installed as registry
 
@@ -61,6 +68,27 @@ def forget() -> None:
         registry._forget(name)
     registry._Known.unknown.clear()
     registry._Known.entries = None
+
+
+@pytest.fixture
+def delivered(data: Path) -> Callable[[], list[tuple[str, str]]]:
+    """Give event and properties of all that is in the archive; nothing while it is being made."""
+
+    def read() -> list[tuple[str, str]]:
+        if not (data / "archive.sqlite").exists():
+            return []
+        with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
+            if not archive.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchall():
+                return []
+            return archive.execute("SELECT event, properties FROM events").fetchall()
+
+    return read
+
+
+@pytest.fixture
+def page(kernel: Callable[..., Any]) -> Callable[[], NotebookPage]:
+    """Open notebooks, each with a kernel of its own."""
+    return lambda: NotebookPage(kernel())
 
 
 @pytest.fixture
