@@ -90,7 +90,8 @@ def find(name: str) -> Found | None:
     found = _Known.events.get(name)
     if found is None:
         tool, dot, _ = name.partition(".")
-        if dot and tool not in _Known.tools and _load(tool) is not None:
+        # Another thread may have made it known since.
+        if dot and (tool in _Known.tools or _load(tool) is not None):
             found = _Known.events.get(name)
     return found
 
@@ -134,6 +135,7 @@ def offers(consent: Consent) -> list[Offer]:
 def declared(tool: Tool) -> Iterator[Installed]:
     """Have `tool` known inside, installed or not: for its own tests."""
     before = _Known.tools.get(tool.name)
+    _forget(tool.name)
     now = _keep(Installed(tool.name, "tests", tool))
     try:
         yield now
@@ -153,11 +155,12 @@ def _line(each: Installed, tool: Tool, agreed: int) -> str:
 
 def _load(name: str) -> Installed | None:
     """Import the declaration of the tool `name`; None if there is no such tool, or not yet."""
+    looked_before = _Known.entries is not None
     entries = _entries().get(name)
-    if entries is None and name not in _Known.unknown:
-        if len(_Known.unknown) < MOST_UNKNOWN:
-            entries = _entries(anew=True).get(name)
+    may_be_new = name not in _Known.unknown and len(_Known.unknown) < MOST_UNKNOWN
+    if entries is None and looked_before and may_be_new:
         _Known.unknown.add(name)
+        entries = _entries(anew=True).get(name)
     if not entries:
         return None
     packages = sorted({_package(entry) for entry in entries})
@@ -225,7 +228,7 @@ def _package(entry: EntryPoint) -> str:
 
 
 def _keep(each: Installed) -> Installed:
-    _forget(each.name)
+    """Make a tool known, its events first: whoever sees the tool finds them."""
     if each.tool is not None:
         for name, event in each.tool.by_name.items():
             _Known.events[name] = Found(event, each.name, each.key, each.tool.notice)
