@@ -191,7 +191,11 @@ def decide(
         return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
     if consent.user_id is not None:
         newer = consent.notice < notice
-        missing = {key: n for key, n in tools.items() if consent.tools.get(key, 0) < n}
+        missing = {
+            key: n
+            for key, n in tools.items()
+            if consent.tools.get(key, 0) < n and key.partition("@")[0] not in consent.tools_off
+        }
         unknown = newer and consent.kept_notice < notice
         unknown = unknown or any(consent.kept_tools.get(key, 0) < n for key, n in missing.items())
         at_once = switch is not None and switch.explicit

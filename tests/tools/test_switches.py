@@ -194,6 +194,15 @@ class Shared(Event, frozen=True):
     why = Why("To know it.")
 
 
+def test_nobody_is_asked_about_a_tool_that_is_off(used: Analytics) -> None:
+    used.event("acme.chart_made", **MADE)
+    assert used.gate.may_ask()
+    used.gate.store.switch_off("acme")
+    assert not used.gate.may_ask()
+    used.gate.store.switch_on("acme")
+    assert used.gate.may_ask()
+
+
 def test_a_grown_notice_withholds_what_is_new(used: Analytics, kept: Any) -> None:
     grown = Tool(name="acme", title="Acme Charts", about="It.", events=(Made, Shared), notice=2)
     with declared(grown) as acme:
