@@ -21,7 +21,7 @@ from dev_analytics.catalogue.events import EVENTS, NOTICE, LLMRequest, Undeclare
 from dev_analytics.catalogue.models import Names, put_public_name
 from dev_analytics.catalogue.record import encode, make_record, new_session_id
 from dev_analytics.catalogue.values import RefusedValueError
-from dev_analytics.consent.decision import Rule
+from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
@@ -32,12 +32,17 @@ from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.edit_formats import asking, complete
 from dev_analytics.names import NAMES, NotKnownYet
 from dev_analytics.naming import Naming
+from dev_analytics.tools.installed import find
 
 MOST_PREVIEWED: Final = 1000
 """How many records of this session are kept in memory, the newest."""
 
 SAMPLE_PERCENT: Final = 10.0
 """How many of all users are asked, unless a setting says otherwise."""
+
+
+_OFF: Final = Decision(False, False, Rule.SWITCHED_OFF, "switched off by itself", silent=True)
+"""What holds for the events of a tool that is off, whatever holds for the others."""
 
 
 class Previewed(NamedTuple):
@@ -114,7 +119,7 @@ class Analytics:
         Parameters
         ----------
         name
-            One of `dev_analytics.catalogue.events.EVENTS`.
+            One of `dev_analytics.catalogue.events.EVENTS`, or ``tool.event`` of an installed tool.
         **properties
             Its properties. A word outside its vocabulary becomes ``"other"``.
 
@@ -193,11 +198,19 @@ class Analytics:
     def _take(self, name: str, properties: dict[str, object]) -> None:
         if type(name) is not str:
             raise UndeclaredError("an event whose name is no plain text")
-        event = EVENTS.get(name)
+        event, tool = EVENTS.get(name), None
         if event is None:
-            raise UndeclaredError(f"there is no event {name!r}")
+            tool = find(name)
+            if tool is None:
+                raise UndeclaredError(f"there is no event {name!r}")
+            event = tool.event
         decision, consent = self.gate.now()
         log, collecting = self.log, decision.collecting
+        notice, newest = consent.notice, self.gate.notice
+        if tool is not None:
+            notice, newest = consent.tools.get(tool.key, 0), tool.notice
+            if tool.tool in consent.tools_off:
+                decision, collecting = _OFF, False
         if decision.silent:
             if decision.rule is Rule.OPTED_OUT:
                 self.preview.clear()
@@ -214,10 +227,12 @@ class Analytics:
                 # Its edit format is settled here: there, another one is in force, or none.
                 self.later(lambda _: properties, agreed=collecting)
                 return
-        if collecting and event.since > consent.notice:
+        if collecting and tool is not None and notice < newest:
+            self.gate.want(tool.key, newest)
+        if collecting and event.since > notice:
             self.drops.count(Drop.WITHHELD)
             collecting = False
-        accepted = accept(event, properties, consent.notice if collecting else self.gate.notice)
+        accepted = accept(event, properties, notice if collecting else newest)
         record = encode(
             make_record(
                 event,

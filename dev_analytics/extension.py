@@ -23,6 +23,7 @@ from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.launch import launch
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
+from dev_analytics.tools.installed import offers
 from dev_analytics.views.kinds import kinds_html
 
 _UNLOADED: Final = Switch(False, "%unload_ext")
@@ -52,6 +53,7 @@ class Session:
             analytics.drops,
             news=added_since,
             records=lambda: kinds_html(analytics),
+            offers=offers,
         )
         self._process = os.getpid()
         self._started = time.monotonic()

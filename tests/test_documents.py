@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
     *("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md", "docs/architecture.md"),
     *("docs/events.md", "docs/verify-it-yourself.md", "docs/benchmarks.md"),
+    "docs/for-tool-makers.md",
 )
 README, PRIVACY, CHANGELOG, ADMINISTRATORS, ARCHITECTURE = (
     (ROOT / name).read_text("utf-8") for name in DOCUMENTS[:5]

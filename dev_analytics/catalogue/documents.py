@@ -83,8 +83,8 @@ def _events() -> Iterator[str]:
         yield f"{sentence(event)} **Why:** {event.why.event}\n"
         by = f'`Analytics.event("{name}")`'
         yield f"Since notice {event.since}. {by}, [schema](schemas/{name}.json).\n"
-        yield from _table(_properties(name, event))
-        yield f"\n```json\n{example(name).decode()}\n```\n"
+        yield from _table(_properties(event))
+        yield f"\n```json\n{example(event).decode()}\n```\n"
     yield "## Every record\n"
     every = [*common.RECORD.items(), *common.PROPERTIES.items()]
     rows = [(f"`{name}`", field.meaning, field.why) for name, field in every]
@@ -99,9 +99,9 @@ def _events() -> Iterator[str]:
     yield ""
 
 
-def _properties(name: str, event: type[Event]) -> Iterator[tuple[str, ...]]:
+def _properties(event: type[Event]) -> Iterator[tuple[str, ...]]:
     yield "property", "what it says", "values", "unit", "why", "since", "example"
-    why, shown = reasons(event), json.decode(example(name), type=_Example).properties
+    why, shown = reasons(event), json.decode(example(event), type=_Example).properties
     for wire, kind in declared(event).items():
         yield (
             f"`{wire}`",

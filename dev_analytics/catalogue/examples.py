@@ -7,7 +7,15 @@ from typing import Final
 
 from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
 from dev_analytics.catalogue.record import Record, encode
-from dev_analytics.catalogue.values import Frames
+from dev_analytics.catalogue.values import (
+    Count,
+    Duration,
+    Flag,
+    Frames,
+    Kind,
+    Version,
+    Word,
+)
 
 _DISTINCT_ID: Final = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 _UUID: Final = "4163b27f-0a2e-460a-a170-451d6443b2b5"
@@ -59,11 +67,12 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
 """What is given for the example of each event, by the names of Python."""
 
 
-def example(name: str) -> bytes:
+def example(event: type[Event]) -> bytes:
     """Give the example of an event as its record would be written, byte for byte."""
-    event = EVENTS[name]
     trace = {"trace_id": _UUID} if event is LLMRequest else {}
-    made = event(session_id=_SESSION, seq=17, **trace, **accepted(event, GIVEN[name]))  # type: ignore[arg-type]
+    own = _BY_WIRE.get(event.wire)
+    given = typical(event) if own is None else accepted(event, own)
+    made = event(session_id=_SESSION, seq=17, **trace, **given)  # type: ignore[arg-type]
     return encode(Record(event.wire, _DISTINCT_ID, _UUID, _TIME, made))
 
 
@@ -77,3 +86,26 @@ def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, objec
         name: value if isinstance(kinds[name], Frames) else kinds[name].accept(value)
         for name, value in given.items()
     }
+
+
+def typical(event: type[Event]) -> dict[str, object]:
+    """Give a value for each property of any event, as its record would keep it."""
+    return {name: kind.accept(_given(kind)) for name, kind in properties(event).items()}
+
+
+def _given(kind: Kind) -> object:
+    match kind:
+        case Word():
+            return next(iter(kind.vocabularies[0].words))
+        case Flag():
+            return True
+        case Count():
+            return min(12, kind.most)
+        case Duration():
+            return 1.2
+        case Version():
+            return "1.2.3"
+    return []
+
+
+_BY_WIRE: Final = {EVENTS[name].wire: given for name, given in GIVEN.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
@@ -92,8 +92,13 @@ def added_since(notice: int) -> list[str]:
     A new event is one line, with its sentence; a new property of an older event is one, with its
     meaning.
     """
+    return added_to(EVENTS.values(), notice)
+
+
+def added_to(events: Iterable[type[Event]], notice: int) -> list[str]:
+    """Give the same of some events: the core's own, or those of a tool."""
     lines = []
-    for event in EVENTS.values():
+    for event in events:
         if event.since > notice:
             lines.append(f"{event.wire}: {sentence(event)}")
         else:

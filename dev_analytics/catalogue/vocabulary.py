@@ -25,10 +25,16 @@ class Vocabulary:
         What the documents call it; for a shipped vocabulary also the name of its file.
     *members
         The words. Without any, they are read from ``vocabularies/<name>.txt`` when first needed.
+
+    Attributes
+    ----------
+    shipped
+        Its words are those of a file.
     """
 
     def __init__(self, name: str, *members: str) -> None:
         self.name = name
+        self.shipped = not members
         self._members: dict[str, str] | None = _closed(members) if members else None
 
     @property

@@ -15,6 +15,7 @@ from dev_analytics.analytics import get_analytics
 from dev_analytics.commands import autoload
 from dev_analytics.commands.autoload import ForeignFileError, Place
 from dev_analytics.commands.magics import RESET, RESET_QUESTION
+from dev_analytics.commands.switches import switch_off, switch_on
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.version import __version__
@@ -25,7 +26,8 @@ WORDS: Final = {
     "status": "is it on, why, what each process does, what waits and what was delivered",
     "preview": "show the exact records that wait to be sent",
     "report": "count what was recorded: events, features, errors, models",
-    "disable": "opt out for ever, in every notebook and terminal",
+    "disable": "opt out for ever, in every notebook and terminal; with TOOL only of that tool",
+    "on": "undo the disable of one other tool",
     "reset": "forget your answer, also an opt-out; asks first",
     "enable": "load the extension in every kernel and terminal; collects nothing by itself",
     "remove": "load it no more",
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "preview": _preview,
             "report": _report,
             "disable": _disable,
+            "on": _on,
             "reset": _reset,
             "enable": _enable,
             "remove": _remove,
@@ -93,7 +96,19 @@ def _report(options: argparse.Namespace) -> str:
     return _text(report_fields(counted)) if options.json else report(counted)
 
 
+def _on(options: argparse.Namespace) -> str:
+    try:
+        return switch_on(get_analytics().gate.store, options.tool)
+    except (LookupError, ConsentStoreError) as error:
+        raise CommandError(error.args[0]) from None
+
+
 def _disable(options: argparse.Namespace) -> str:
+    if options.tool is not None:
+        try:
+            return switch_off(get_analytics().gate.store, options.tool)
+        except (LookupError, ConsentStoreError) as error:
+            raise CommandError(error.args[0]) from None
     try:
         get_analytics().gate.store.opt_out()
     except ConsentStoreError as error:
@@ -175,6 +190,10 @@ def _parser() -> argparse.ArgumentParser:
             each.add_argument(
                 "file", nargs="?", type=Path, help="an event log or an archive; without: your own"
             )
+        elif word == "disable":
+            each.add_argument("tool", nargs="?", help="the name of one other tool")
+        elif word == "on":
+            each.add_argument("tool", help="the name of the tool")
         elif word == "reset":
             each.add_argument("--yes", action="store_true", help="without asking")
         elif word in ("enable", "remove"):

@@ -12,9 +12,11 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.commands.switches import known_tools, switch_off, switch_on
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.tools.installed import tool_events
 from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
 from dev_analytics.views.status import status, status_html
 
@@ -49,12 +51,14 @@ class DevAnalyticsMagics(Magics):
           %dev_analytics on           switch this session on; asks you the first time
           %dev_analytics off          switch this session off
           %dev_analytics disable      opt out for ever, in every notebook and terminal
+          %dev_analytics disable TOOL switch one other tool off for ever, and nothing else
+          %dev_analytics on TOOL      undo that; asks you if you have not agreed to it
           %dev_analytics log FILE     append every event to FILE as JSON lines, sent or not
           %dev_analytics log          say which file that is
           %dev_analytics log --stop   end that
           %dev_analytics preview      show the exact records of this session: sent, or not
           %dev_analytics schema       show every event and property, and why it is collected
-          %dev_analytics schema EVENT show one; with --json its JSON Schema
+          %dev_analytics schema EVENT show one, or those of a TOOL; with --json its JSON Schema
           %dev_analytics reset        forget your answer, also an opt-out; asks first
           %dev_analytics reset --yes  the same without asking
         """
@@ -87,16 +91,25 @@ class DevAnalyticsMagics(Magics):
         )
 
     def _on(self, rest: list[str]) -> str:
-        _no_more("on", rest)
-        return self._asking.on()
+        if not rest:
+            return self._asking.on()
+        try:
+            said = switch_on(self._analytics.gate.store, " ".join(rest))
+        except (LookupError, ConsentStoreError) as error:
+            raise UsageError(f"%{NAME} on {error.args[0]}") from None
+        return "\n".join(filter(None, (said, self._asking.on())))
 
     def _off(self, rest: list[str]) -> str:
         _no_more("off", rest)
         return self._asking.off()
 
     def _disable(self, rest: list[str]) -> str:
-        _no_more("disable", rest)
-        return self._asking.disable()
+        if not rest:
+            return self._asking.disable()
+        try:
+            return switch_off(self._analytics.gate.store, " ".join(rest))
+        except (LookupError, ConsentStoreError) as error:
+            raise UsageError(f"%{NAME} disable {error.args[0]}") from None
 
     def _log(self, rest: list[str]) -> str:
         analytics = self._analytics
@@ -129,14 +142,14 @@ class DevAnalyticsMagics(Magics):
         as_json = "--json" in rest
         asked = " ".join(word for word in rest if word != "--json")
         try:
-            names = schema.named(asked)
+            events = schema.named(asked)
         except LookupError as error:
             raise UsageError(f"%{NAME} schema {error.args[0]}") from None
         if as_json:
             if not asked:
                 raise UsageError(f"%{NAME} schema --json takes one event: {', '.join(EVENTS)}")
-            return schema.schema_json(names[0])
-        return self._view(lambda: schema.schema_text(names), lambda: schema.schema_html(names))
+            return schema.schema_json(events)
+        return self._view(lambda: schema.schema_text(events), lambda: schema.schema_html(events))
 
     def _reset(self, rest: list[str]) -> str:
         if rest != ["--yes"]:
@@ -202,7 +215,10 @@ def _complete(shell: Any, event: Any) -> list[str]:
         return [word for word in WORDS if word.startswith(event.symbol)]
     flags = [flag for flag in _FLAGS.get(words[0], ()) if flag.startswith(event.symbol)]
     if words[0] == "schema" and not event.symbol.startswith("-"):
-        return flags + [name for name in EVENTS if name.startswith(event.symbol)]
+        names = [*EVENTS, *known_tools(), *tool_events()]
+        return flags + [name for name in names if name.startswith(event.symbol)]
+    if words[0] in ("on", "disable"):
+        return [name for name in known_tools() if name.startswith(event.symbol)]
     if words[0] == "log" and not event.symbol.startswith("-"):
         return flags + list(shell.Completer.file_matches(event.symbol))
     return flags

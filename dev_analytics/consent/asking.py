@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from dev_analytics.consent.decision import Decision, Rule, Switch
+from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
 from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.notebook import NotebookQuestion, after_reply
@@ -15,12 +15,13 @@ from dev_analytics.consent.presence import Presence, presence, request
 from dev_analytics.consent.prompt import ask
 from dev_analytics.consent.question import (
     DISABLED,
-    FIRST,
     KEPT,
     ON,
     WAY_BACK,
     Answer,
+    Offer,
     Question,
+    first,
     newer,
 )
 from dev_analytics.consent.store import ConsentStoreError
@@ -45,6 +46,8 @@ class Asking:
         Gives what the catalogue adds to an older notice, a line each.
     records
         Gives what would be sent, as HTML.
+    offers
+        Gives what other tools would record beyond a consent.
     """
 
     def __init__(
@@ -55,13 +58,16 @@ class Asking:
         *,
         news: Callable[[int], Sequence[str]],
         records: Callable[[], str],
+        offers: Callable[[Consent], Sequence[Offer]] = lambda consent: (),
     ) -> None:
         self.drops = drops
         self._gate = gate
         self._shell = shell
         self._news = news
         self._records = records
+        self._offers = offers
         self._open: NotebookQuestion | None = None
+        self._unanswered = ""
         # IPython unregisters by comparison, so the very same object is kept.
         self._callback = self._after_cell
 
@@ -70,6 +76,7 @@ class Asking:
 
         Who switched on with the command that began the session is told why where it does not work.
         """
+        self._gate.on_wanted = self._tool_wanted
         if hasattr(self._shell, "kernel"):
             self._follow_cells()
             return
@@ -87,7 +94,10 @@ class Asking:
     def stop(self) -> None:
         """Ask no more; a question that is open is taken back."""
         self._leave_cells()
-        self._close(self._question().unanswered)
+        if self._gate.on_wanted == self._tool_wanted:
+            self._gate.on_wanted = None
+        if self._open is not None:
+            self._close(self._unanswered)
 
     def on(self, switch: Switch = _ON) -> str:
         """Switch the session on, ask whoever can answer, and give what then holds, in words.
@@ -97,6 +107,8 @@ class Asking:
         self._gate.switch = switch
         present = presence(self._shell)
         can_answer = present is not Presence.NOBODY
+        for offer in self._offers(self._gate.store.read()):
+            self._gate.wanted[offer.key] = offer.notice
         decision = self._gate.decision(can_answer=can_answer)
         if decision.ask:
             try:
@@ -119,7 +131,7 @@ class Asking:
 
     def disable(self) -> str:
         """Opt out for ever, and give what then holds, in words."""
-        text = self._store(Answer.NO)
+        text = self._store(Answer.NO, ())
         self._close(text)
         return text
 
@@ -150,7 +162,16 @@ class Asking:
             running = request(self._shell)
             after_reply(lambda: self._ask_below(running))
         elif self._claim():
-            self._shell.display_pub.publish({"text/plain": self._question().notice})
+            if present is Presence.TERMINAL:
+                print(self._prompt())
+            else:
+                self._shell.display_pub.publish({"text/plain": self._question().notice})
+
+    def _tool_wanted(self) -> None:
+        """Ask at the end of the cell in which a tool had something that is not agreed to."""
+        if self._open is not None and self._open.ended:
+            self._open = None
+        self._follow_cells()
 
     @quiet
     def _ask_below(self, running: Any) -> None:
@@ -161,12 +182,15 @@ class Asking:
         """Show the question below the cell of `running`; False where there are no widgets."""
         question = self._question()
         self._close(question.unanswered)
+        self._unanswered = question.unanswered
         try:
             self._open = NotebookQuestion(
                 self._shell,
                 self._gate,
                 self.drops,
-                make=lambda: Dialog(question, self._store, self._records),
+                make=lambda: Dialog(
+                    question, lambda answer: self._store(answer, question.offers), self._records
+                ),
                 unanswered=question.unanswered,
                 holds=lambda: _holds(self._gate.now()[0]),
             )
@@ -178,9 +202,10 @@ class Asking:
 
     def _question(self) -> Question:
         consent = self._gate.store.read()
+        offers = self._offers(consent)
         if consent.user_id is None:
-            return FIRST
-        return newer(self._news(consent.notice), consent.answered_on)
+            return first(offers)
+        return newer(self._news(consent.notice), consent.answered_on, offers)
 
     def _claim(self) -> bool:
         try:
@@ -192,12 +217,14 @@ class Asking:
         # input() is looked up now: a kernel puts its own in place of the built-in one.
         question = self._question()
         answer = ask(question, input, print)
-        return question.unanswered if answer is Answer.NONE else self._store(answer)
+        return (
+            question.unanswered if answer is Answer.NONE else self._store(answer, question.offers)
+        )
 
-    def _store(self, answer: Answer) -> str:
+    def _store(self, answer: Answer, offers: Sequence[Offer]) -> str:
         """Store an answer, and give what then holds, in words."""
         try:
-            self._gate.answer(answer)
+            self._gate.answer(answer, offers)
         except ConsentStoreError as error:
             return self._not_stored(answer, error)
         if answer is Answer.KEEP:

@@ -50,6 +50,10 @@ class Consent(Struct, frozen=True):
         The days of the answer and of the last question.
     draw
         The user's place in the sample, from 0 to below 1; None before it was drawn.
+    tools, kept_tools
+        The notices of other tools that the user agreed to, and did not want, by what names them.
+    tools_off
+        The names of the tools that the user switched off for good.
     """
 
     opted_out: bool = False
@@ -60,6 +64,14 @@ class Consent(Struct, frozen=True):
     answered_on: date | None = None
     asked_on: date | None = None
     draw: float | None = None
+    tools: dict[str, int] = {}
+    kept_tools: dict[str, int] = {}
+    tools_off: frozenset[str] = frozenset()
+
+    def covers(self, tool: str) -> bool:
+        """Tell whether what `tool` recorded may be sent: agreed to, and not switched off."""
+        agreed = any(key.partition("@")[0] == tool for key in self.tools)
+        return agreed and tool not in self.tools_off
 
 
 class Environment(Struct, frozen=True):
@@ -125,6 +137,7 @@ def decide(
     notice: int,
     can_answer: bool,
     today: date,
+    tools: dict[str, int] = {},  # noqa: B006, only read
 ) -> Decision:
     """Decide by the first rule that matches.
 
@@ -140,6 +153,8 @@ def decide(
         Somebody is there who can answer a question.
     today
         The day, for the pause after a question left unanswered.
+    tools
+        The notices of other tools that are wanted here: what is not agreed to yet is asked about.
 
     Returns
     -------
@@ -176,9 +191,16 @@ def decide(
         return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
     if consent.user_id is not None:
         newer = consent.notice < notice
+        missing = {
+            key: n
+            for key, n in tools.items()
+            if consent.tools.get(key, 0) < n and key.partition("@")[0] not in consent.tools_off
+        }
+        unknown = newer and consent.kept_notice < notice
+        unknown = unknown or any(consent.kept_tools.get(key, 0) < n for key, n in missing.items())
         at_once = switch is not None and switch.explicit
-        waits = consent.kept_notice >= notice or paused(consent.asked_on, today)
-        ask = newer and can_answer and (at_once or not waits)
+        waits = not unknown or paused(consent.asked_on, today)
+        ask = (newer or bool(missing)) and can_answer and (at_once or not waits)
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
         withheld = f"; what notice {notice} adds is withheld until you agree to it"
         return Decision(True, ask, Rule.AGREED, reason + withheld if newer else reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from dev_analytics.consent.decision import (
@@ -17,7 +18,7 @@ from dev_analytics.consent.environment import (
     environment_switch,
     read_environment,
 )
-from dev_analytics.consent.question import Answer
+from dev_analytics.consent.question import Answer, Offer
 from dev_analytics.consent.store import ConsentStore
 
 
@@ -32,6 +33,13 @@ class Gate:
         How many of all users are asked, from 0 to 100.
     notice
         The catalogue version that a yes is given to.
+
+    Attributes
+    ----------
+    wanted
+        The notices of other tools that were wanted here, and are to be asked about.
+    on_wanted
+        Is called when one more is.
     """
 
     def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
@@ -39,6 +47,8 @@ class Gate:
         self.sample_percent = sample_percent
         self.notice = notice
         self.switch: Switch | None = None
+        self.wanted: dict[str, int] = {}
+        self.on_wanted: Callable[[], None] | None = None
         self._variables: tuple[str | None, str | None] = (None, None)
         self._environment = read_environment()
         self._latest: tuple[Consent, Switch | None, Decision] | None = None
@@ -55,6 +65,13 @@ class Gate:
             latest = (consent, switch, self._decide(consent, can_answer=False))
             self._latest = latest
         return latest[2], consent
+
+    def want(self, key: str, notice: int) -> None:
+        """Note that a tool had something to record that the user has not agreed to."""
+        if self.wanted.get(key) != notice:
+            self.wanted[key] = notice
+            if self.on_wanted is not None:
+                self.on_wanted()
 
     def was_collecting(self) -> bool:
         """Tell whether the latest decision was to collect, and still holds; reads nothing anew."""
@@ -87,8 +104,15 @@ class Gate:
             lambda consent: self._decide(consent, can_answer=True).ask, date.today()
         )
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: Answer, offers: Sequence[Offer] = ()) -> None:
         """Store what the user answered; no answer changes nothing.
+
+        Parameters
+        ----------
+        answer
+            The answer.
+        offers
+            What of other tools the question named.
 
         Raises
         ------
@@ -96,11 +120,11 @@ class Gate:
             It could not be stored.
         """
         if answer is Answer.YES:
-            self.store.agree(self.notice, date.today())
+            self.store.agree(self.notice, date.today(), _notices(offers))
         elif answer is Answer.NO:
             self.store.opt_out()
         elif answer is Answer.KEEP:
-            self.store.keep(self.notice)
+            self.store.keep(self.notice, _notices(offers))
 
     def _follow(self, variables: tuple[str | None, str | None]) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
@@ -122,4 +146,9 @@ class Gate:
             notice=self.notice,
             can_answer=can_answer,
             today=date.today(),
+            tools=self.wanted,
         )
+
+
+def _notices(offers: Sequence[Offer]) -> dict[str, int]:
+    return {offer.key: offer.notice for offer in offers}

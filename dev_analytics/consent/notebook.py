@@ -182,6 +182,8 @@ def _answer(consent: Consent) -> tuple[object, ...]:
         consent.user_id,
         consent.notice,
         consent.kept_notice,
+        consent.tools,
+        consent.kept_tools,
         consent.opted_out,
         consent.unreadable,
     )

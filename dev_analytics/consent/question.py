@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
 
@@ -22,6 +23,24 @@ class Answer(Enum):
     NO = "no"
     KEEP = "keep"
     NONE = "none"
+
+
+class Offer(Struct, frozen=True):
+    """What another tool would record, as a question names it.
+
+    Parameters
+    ----------
+    key
+        What a yes is given to: the tool and its package.
+    notice
+        The tool's notice that the yes covers.
+    line
+        What the user reads.
+    """
+
+    key: str
+    notice: int
+    line: str
 
 
 class Question(Struct, frozen=True):
@@ -46,6 +65,8 @@ class Question(Struct, frozen=True):
         as nothing is chosen for a user who reads on.
     unanswered
         What is said where there was no answer.
+    offers
+        What of other tools it names, and a yes covers.
     """
 
     introduction: tuple[str, ...]
@@ -56,6 +77,7 @@ class Question(Struct, frozen=True):
     notice: str
     unanswered: str
     news: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
 
     @property
     def lines(self) -> str:
@@ -96,7 +118,22 @@ FIRST: Final = Question(
 """The question to a user who has not answered yet."""
 
 
-def newer(news: Iterable[str], agreed_on: date | None) -> Question:
+def first(offers: Sequence[Offer]) -> Question:
+    """Give the first question; where other tools are installed, it names them below its words."""
+    if not offers:
+        return FIRST
+    return replace(
+        FIRST,
+        introduction=(*FIRST.introduction, _OTHERS),
+        news=tuple(offer.line for offer in offers),
+        offers=tuple(offers),
+    )
+
+
+_OTHERS: Final = "A yes also holds for other tools here, each until you switch it off by itself:"
+
+
+def newer(news: Iterable[str], agreed_on: date | None, offers: Sequence[Offer] = ()) -> Question:
     """Give the question after an upgrade: only about what a newer notice adds.
 
     Parameters
@@ -105,13 +142,16 @@ def newer(news: Iterable[str], agreed_on: date | None) -> Question:
         What it adds, a line each.
     agreed_on
         The day on which the user agreed to an older notice.
+    offers
+        What other tools would record in addition.
     """
     return Question(
         introduction=(
             f"You agreed to dev's anonymous analytics on {agreed_on}. They can now say more, still",
             "nothing that you write. None of this is collected unless you agree to it:",
         ),
-        news=tuple(news),
+        news=(*news, *(offer.line for offer in offers)),
+        offers=tuple(offers),
         words="Allow this too?",
         choices="(Y)es/(K)eep it as it is [Keep]",
         typed={

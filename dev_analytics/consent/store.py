@@ -1,9 +1,11 @@
-"""The consent store: a folder of two files that every process of the user shares.
+"""The consent store: a folder of few files that every process of the user shares.
 
 ``opted-out`` is the permanent opt-out: that it exists is all that counts. It is written before
 anything else happens, without waiting for a lock, and beats whatever stands beside it.
-``consent.json`` is replaced whole, under a lock. What cannot be read, parsed or written reads as
-*not agreed*: a fault can lose a yes, never a no. The identifier is made here and nowhere else.
+``off.<tool>`` is the same for one other tool. ``consent.json`` is replaced whole, under a lock,
+and so is ``tools.json`` with the other tools that the same answer covers. What cannot be read,
+parsed or written reads as *not agreed*: a fault can lose a yes, never a no. The identifier is made
+here and nowhere else.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -27,6 +29,9 @@ LOCK_SECONDS: Final = 2.0
 SETTLED_NS: Final = 2_000_000_000
 """A folder changed less than this ago, in ns, may change again within one tick of its clock,
 which is 2 s on the coarsest file system in use."""
+
+_OFF: Final = "off."
+"""Before a tool's name, the name of the file that switches it off."""
 
 _HOMELESS: Final = "there is no home directory to keep it in"
 _IDENTIFYING: Final = ("spool/*", "archive.sqlite*", "quarantine", "ledger.json")
@@ -65,6 +70,20 @@ class _File(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
         )
 
 
+class _Tools(Struct, omit_defaults=True, frozen=True):
+    """The content of ``tools.json``: which notices of other tools the same answer covers.
+
+    It is a file of its own, as an older version of this package takes a ``consent.json`` with more
+    in it for a damaged one. Day and draw say which answer it belongs to, and nobody's name.
+    """
+
+    version: Literal[1]
+    answered_on: date | None = None
+    draw: float | None = None
+    tools: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    kept: dict[str, Annotated[int, Meta(ge=1)]] = {}
+
+
 class ConsentStore:
     """The consent of one user.
 
@@ -79,7 +98,9 @@ class ConsentStore:
         self.folder = data / "consent"
         self.file = self.folder / "consent.json"
         self.marker = self.folder / "opted-out"
+        self.tools_file = self.folder / "tools.json"
         self._new = self.folder / "consent.json.new"
+        self._tools_new = self.folder / "tools.json.new"
         self._watched = str(self.folder)
         self._absent = Consent(unreadable="" if data.is_absolute() else _HOMELESS)
         self._seen: tuple[tuple[int, int], Consent] | None = None
@@ -112,15 +133,16 @@ class ConsentStore:
             try:
                 content = self.file.read_bytes()
             except FileNotFoundError:
-                return Consent()
-            return json.decode(content, type=_File).consent()
+                return Consent(tools_off=self._read_off())
+            consent = json.decode(content, type=_File).consent()
+            return self._with_tools(consent)
         except OSError as error:
             return Consent(unreadable=_words(error))
         except (DecodeError, ValidationError, ValueError, RecursionError):
             return Consent(unreadable="consent.json is damaged")
 
-    def agree(self, notice: int, today: date) -> Consent:
-        """Store a yes to `notice` and give the consent that now holds.
+    def agree(self, notice: int, today: date, tools: Mapping[str, int] = {}) -> Consent:
+        """Store a yes to `notice` and to those of `tools`, and give the consent that now holds.
 
         A user who agreed before keeps the identifier. An opt-out, seen or not, wins.
 
@@ -140,12 +162,16 @@ class ConsentStore:
                 kept_notice=0,
                 answered_on=today,
                 asked_on=None,
+                tools={**(before.tools if before.user_id else {}), **tools},
+                kept_tools={
+                    key: n for key, n in before.kept_tools.items() if tools.get(key, 0) < n
+                },
             )
 
         return self._change(yes)
 
-    def keep(self, notice: int) -> Consent:
-        """Store that the user wants nothing of what `notice` adds, and give what now holds.
+    def keep(self, notice: int, tools: Mapping[str, int] = {}) -> Consent:
+        """Store that the user wants nothing of what these notices add, and give what now holds.
 
         Raises
         ------
@@ -156,7 +182,8 @@ class ConsentStore:
         def kept(before: Consent) -> Consent:
             if before.user_id is None:
                 return before
-            return replace(before, kept_notice=notice, asked_on=None)
+            kept_tools = {**before.kept_tools, **tools}
+            return replace(before, kept_notice=notice, kept_tools=kept_tools, asked_on=None)
 
         return self._change(kept)
 
@@ -192,7 +219,7 @@ class ConsentStore:
         self._seen = None
         try:
             self._make_folder()
-            self._mark()
+            _mark(self.marker, self.file)
             self._sync_folder()
         except OSError as error:
             if not os.path.lexists(self.marker):
@@ -201,9 +228,44 @@ class ConsentStore:
         # Whoever writes now finds the marker after its write, and deletes what it wrote.
         self.purge()
 
+    def switch_off(self, tool: str) -> None:
+        """Switch another tool off for good: an empty file, and that it exists is all that counts.
+
+        Raises
+        ------
+        ConsentStoreError
+            It could not be stored.
+        """
+        self._seen = None
+        marker = self._off(tool)
+        try:
+            self._make_folder()
+            _mark(marker, self.tools_file)
+            self._sync_folder()
+        except OSError as error:
+            if not os.path.lexists(marker):
+                raise ConsentStoreError(_words(error)) from error
+
+    def switch_on(self, tool: str) -> bool:
+        """Undo that, and tell whether it was off.
+
+        Raises
+        ------
+        ConsentStoreError
+            It could not be undone.
+        """
+        self._seen = None
+        marker = self._off(tool)
+        was_off = os.path.lexists(marker)
+        try:
+            _remove(marker)
+        except OSError as error:
+            raise ConsentStoreError(_words(error)) from error
+        return was_off
+
     def purge(self) -> None:
         """Delete all that carries an identifier on this machine; what cannot be stays."""
-        _delete(self._new, self.file)
+        _delete(self._new, self.file, self._tools_new, self.tools_file)
         for pattern in _IDENTIFYING:
             _delete(*self.data.glob(pattern))
 
@@ -218,7 +280,8 @@ class ConsentStore:
         self._seen = None
         try:
             with self._lock():
-                for path in (self._new, self.file):
+                off = self.folder.glob(f"{_OFF}*")
+                for path in (self._new, self.file, self._tools_new, self.tools_file, *off):
                     _remove(path)
                 self.purge()
                 _remove(self.marker)
@@ -237,7 +300,7 @@ class ConsentStore:
                 if after != before:
                     self._write(after)
                 if os.path.lexists(self.marker):
-                    _delete(self.file)
+                    _delete(self.file, self.tools_file)
                     return Consent(opted_out=True)
                 return after
         except OSError as error:
@@ -246,18 +309,38 @@ class ConsentStore:
                 return Consent(opted_out=True)
             raise ConsentStoreError(_words(error)) from error
 
-    def _mark(self) -> None:
+    def _off(self, tool: str) -> Path:
+        return self.folder / f"{_OFF}{tool}"
+
+    def _read_off(self) -> frozenset[str]:
+        """Give the tools that are switched off.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be listed.
+        """
         try:
-            os.close(os.open(self.marker, os.O_CREAT | os.O_WRONLY, 0o600))
-        except OSError as error:
-            # A full disk that takes no new file still lets an old one change its name.
-            try:
-                self.file.rename(self.marker)
-            except OSError:
-                raise error from None
-            os.truncate(self.marker, 0)
+            names = os.listdir(self._watched)  # noqa: PTH208, the hot path after a change
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(name.removeprefix(_OFF) for name in names if name.startswith(_OFF))
+
+    def _with_tools(self, consent: Consent) -> Consent:
+        """Add what is stored of other tools; what cannot be read was not agreed to."""
+        try:
+            kept = json.decode(self.tools_file.read_bytes(), type=_Tools)
+        except (OSError, DecodeError, ValidationError, ValueError, RecursionError):
+            kept = _Tools(1)
+        of_this_answer = (kept.answered_on, kept.draw) == (consent.answered_on, consent.draw)
+        if consent.user_id is None or not of_this_answer:
+            kept = _Tools(1)
+        return replace(consent, tools=kept.tools, kept_tools=kept.kept, tools_off=self._read_off())
 
     def _write(self, consent: Consent) -> None:
+        if consent.tools or consent.kept_tools:
+            kept = _Tools(1, consent.answered_on, consent.draw, consent.tools, consent.kept_tools)
+            self._replace(self.tools_file, self._tools_new, json.encode(kept))
         content = json.encode(
             _File(
                 version=1,
@@ -270,18 +353,21 @@ class ConsentStore:
                 draw=consent.draw,
             )
         )
+        self._replace(self.file, self._new, content)
+        self._sync_folder()
+
+    def _replace(self, path: Path, new: Path, content: bytes) -> None:
         # One name, so that an opt-out also finds what a killed writer left of an identifier.
         try:
-            descriptor = os.open(self._new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+            descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
             with open(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
-            self._new.replace(self.file)
+            new.replace(path)
         except BaseException:
-            _delete(self._new)
+            _delete(new)
             raise
-        self._sync_folder()
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -308,6 +394,18 @@ class ConsentStore:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _mark(marker: Path, spare: Path) -> None:
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError as error:
+        # A full disk that takes no new file still lets an old one change its name.
+        try:
+            spare.rename(marker)
+        except OSError:
+            raise error from None
+        os.truncate(marker, 0)
 
 
 def _delete(*paths: Path) -> None:

@@ -24,7 +24,7 @@ from msgspec import Struct, json
 
 from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.catalogue.record import iso
-from dev_analytics.consent.decision import decide
+from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog, holding, lines
@@ -32,6 +32,7 @@ from dev_analytics.delivery.destination import Destination, Refused, Unacceptabl
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
 from dev_analytics.drops import Drop
+from dev_analytics.tools.declaration import tool_of
 
 LOCK: Final = "sender.lock"
 
@@ -93,6 +94,7 @@ class Sender:
         self._backlog = Backlog(data)
         self._notes = Notes(data)
         self._user_id = ""
+        self._consent = Consent()
         self._dropped: Counter[str] = Counter()
         self._put_aside = 0
 
@@ -161,7 +163,7 @@ class Sender:
             except (ValueError, RecursionError):
                 self._dropped[Drop.INVALID.value] += 1
                 continue
-            if record.distinct_id != self._user_id:
+            if record.distinct_id != self._user_id or not self._covers(record.event):
                 self._dropped[Drop.REVOKED.value] += 1
             elif record.timestamp < oldest:
                 self._dropped[Drop.EXPIRED.value] += 1
@@ -174,6 +176,10 @@ class Sender:
         for number in range(1, MOST_TRIES + 1):
             if self._ask_consent() != self._user_id:
                 raise Stop
+            batch = batches[0] = self._covered(batch)
+            if not batch:
+                batches.popleft()
+                return
             try:
                 self._destination.deliver(batch)
             except Unacceptable as error:
@@ -193,6 +199,19 @@ class Sender:
                 self._put_aside = 0
                 self._notes.delivered(len(batch))
                 return
+
+    def _covers(self, event: str) -> bool:
+        """Tell whether the consent as it is now covers records of `event`."""
+        tool = tool_of(event)
+        return not tool or self._consent.covers(tool)
+
+    def _covered(self, batch: list[bytes]) -> list[bytes]:
+        """Leave out what tools recorded that were switched off while it waited."""
+        if not self._consent.tools_off:
+            return batch
+        kept = [line for line in batch if self._covers(json.decode(line, type=_Record).event)]
+        self._dropped[Drop.REVOKED.value] += len(batch) - len(kept)
+        return kept
 
     def _divide(self, batches: deque[list[bytes]], why: str) -> None:
         """Put the halves of the first of `batches` in its place; put a single record aside."""
@@ -224,6 +243,7 @@ class Sender:
         )
         if not decision.collecting or consent.user_id is None:
             raise Stop
+        self._consent = consent
         return consent.user_id
 
     def _keep(self, file: Path, records: Iterable[bytes]) -> None:

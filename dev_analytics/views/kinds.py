@@ -6,12 +6,13 @@ This is what somebody sees who asks what would be sent before they answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.meanings import declared, sentence
+from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, exact, many, view
 from dev_analytics.views.reading import Reading, read
 
@@ -26,17 +27,23 @@ _COMMON: Final = (
 
 def kinds_html(analytics: Analytics) -> str:
     """Give every kind of event; what happened in this session is open, the rest can be opened."""
-    kinds = (_html(*kind) for kind in _kinds(analytics))
-    parts = [f"<p>{escape(_FIRST)}</p>", *kinds, f"<p>{escape(_COMMON)}</p>"]
-    return view([many("Kinds of event", parts)])
+    parts = [f"<p>{escape(_FIRST)}</p>"]
+    parts += [_html(*kind) for kind in _kinds(analytics, EVENTS.values())]
+    for each, tool in usable():
+        whose = f"{tool.title}, by the package {each.package}: {tool.about}"
+        parts.append(f"<p>{escape(whose)}</p>")
+        parts += [_html(*kind) for kind in _kinds(analytics, tool.events)]
+    return view([many("Kinds of event", [*parts, f"<p>{escape(_COMMON)}</p>"])])
 
 
-def _kinds(analytics: Analytics) -> Iterator[tuple[type[Event], int, Reading | None]]:
-    """Give every event with the number of its records in memory, and the newest of them."""
+def _kinds(
+    analytics: Analytics, events: Iterable[type[Event]]
+) -> Iterator[tuple[type[Event], int, Reading | None]]:
+    """Give each event with the number of its records in memory, and the newest of them."""
     readings = [read(record) for record, _ in tuple(analytics.preview)]
     numbers = Counter(reading.event for reading in readings)
     newest = {reading.event: reading for reading in readings}
-    for event in EVENTS.values():
+    for event in events:
         yield event, numbers[event.wire], newest.get(event.wire)
 
 

@@ -14,6 +14,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import LOCK
 from dev_analytics.delivery.writers import Writer, holder_of, writers
+from dev_analytics.tools.installed import installed
 from dev_analytics.version import __version__
 from dev_analytics.views.status import aligned, status_rows
 
@@ -64,6 +65,15 @@ def machine_fields(
         "delivered_at": ledger.delivered_at or None,
         "failure": ledger.failure or None,
         "dropped": ledger.dropped,
+        "tools": {
+            each.name: {
+                "package": each.package,
+                "agreed": consent.tools.get(each.key, 0),
+                "off": each.name in consent.tools_off,
+                "fault": each.fault or None,
+            }
+            for each in installed()
+        },
         "loaded_by": [str(file) for file in loaded_by],
         "data": str(data),
         "version": __version__,

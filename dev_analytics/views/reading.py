@@ -9,6 +9,7 @@ from msgspec import Struct, json
 
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.meanings import declared
+from dev_analytics.tools.installed import find_wire
 
 _EVENTS: Final[Mapping[str, type[Event]]] = {event.wire: event for event in EVENTS.values()}
 
@@ -45,7 +46,8 @@ def read(record: bytes) -> Reading:
     """Read the bytes of a record of this session."""
     found = json.decode(record, type=_Record)
     given = found.properties
-    own = {name: _text(given[name]) for name in declared(_EVENTS[found.event]) if name in given}
+    event = _EVENTS.get(found.event) or find_wire(found.event) or Event
+    own = {name: _text(given[name]) for name in declared(event) if name in given}
     return Reading(record, found.event, found.timestamp, given["seq"], own)
 
 

@@ -12,6 +12,8 @@ from msgspec import DecodeError, Struct, ValidationError, field, json
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.delivery.archive import NAME, is_archive, read
 from dev_analytics.delivery.destination import Unreachable
+from dev_analytics.tools.declaration import tool_of
+from dev_analytics.tools.installed import usable
 
 _MOST_ROWS: Final = 20
 """How many rows of a table are shown, the largest."""
@@ -125,6 +127,7 @@ def report(counted: Tally) -> str:
     head = f"{counted.records} records in {len(counted.sessions)} sessions{span}{broken}"
     tables = [
         _table(("event", "count"), [(name, n) for name, n in counted.events.most_common()]),
+        _table(("tool", "event", "count"), _of_tools(counted.events)),
         _table(("feature", "name", "count"), _rows(counted.features)),
         _table(("error", "package", "count"), _rows(counted.errors)),
         _table(("provider", "model", "requests", "tokens in", "tokens out"), _asked(counted)),
@@ -160,6 +163,15 @@ def _lines(source: Path) -> Iterator[bytes]:
         for line in opened:
             if line.strip():
                 yield line
+
+
+def _of_tools(events: Counter[str]) -> list[tuple[object, ...]]:
+    """Give the events of other tools, each with the title of its tool."""
+    rows = [(tool_of(wire), wire, number) for wire, number in events.most_common()]
+    if not any(tool for tool, _, _ in rows):
+        return []
+    titles = {tool.name: tool.title for _, tool in usable()}
+    return [(titles.get(tool, tool), wire, number) for tool, wire, number in rows if tool]
 
 
 def _rows(counts: Counter[tuple[str, str]]) -> list[tuple[object, ...]]:

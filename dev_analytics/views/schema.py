@@ -2,64 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
 
-from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
 from dev_analytics.catalogue.meanings import declared, reasons, sentence, unit, values
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.values import Kind
+from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, many, view
 
 _HEADS: Final = ("property", "meaning", "values", "why", "since notice")
 _MORE: Final = "%dev_analytics schema EVENT shows the properties of one, with --json its schema."
 
 
-def named(asked: str) -> Sequence[str]:
-    """Give the events that somebody asks for: all, or one by its name here or in a record.
+Events: TypeAlias = Mapping[str, type[Event]]
+
+
+def named(asked: str) -> Events:
+    """Give the events that somebody asks for: all, those of a tool, or one by either name of it.
 
     Raises
     ------
     LookupError
         There is no such event; the message goes on after the command's name.
     """
+    tools = {tool.name: tool for _, tool in usable()}
+    events = dict(EVENTS)
+    for tool in tools.values():
+        events |= tool.by_name
     if not asked:
-        return list(EVENTS)
-    for name, event in EVENTS.items():
+        return events
+    if asked in tools:
+        return tools[asked].by_name
+    for name, event in events.items():
         if asked in (name, event.wire):
-            return [name]
+            return {name: event}
     from difflib import get_close_matches
 
-    near = get_close_matches(asked, EVENTS, 1)
-    meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(EVENTS)}"
+    near = get_close_matches(asked, [*events, *tools], 1)
+    meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(events)}"
     raise LookupError(f"knows no event {asked!r}: {meant}")
 
 
-def schema_text(names: Sequence[str]) -> str:
+def schema_text(events: Events) -> str:
     """Give all events with their sentences and reasons, or all about one, as text."""
-    if len(names) == 1:
-        return "\n".join(_one(names[0]))
-    width = max(map(len, names))
+    if len(events) == 1:
+        return "\n".join(line for event in events.values() for line in _one(event))
+    width = max(map(len, events))
     lines = [
-        f"{name:{width}}  {sentence(EVENTS[name])}\n{'':{width}}  {EVENTS[name].why.event}"
-        for name in names
+        f"{name:{width}}  {sentence(event)}\n{'':{width}}  {event.why.event}"
+        for name, event in events.items()
     ]
     return "\n".join([*lines, "", _MORE])
 
 
-def schema_html(names: Sequence[str]) -> str:
+def schema_html(events: Events) -> str:
     """Give the same as tables: all events to be opened, or one that is open."""
-    return view([many("Events", (_html(name, opened=len(names) == 1) for name in names))])
+    opened = len(events) == 1
+    return view([many("Events", (_html(event, opened=opened) for event in events.values()))])
 
 
-def schema_json(name: str) -> str:
-    """Give the JSON Schema of an event, as it stands in ``docs/schemas``."""
-    return pretty(schema(EVENTS[name])).decode().rstrip()
+def schema_json(events: Events) -> str:
+    """Give the JSON Schema of an event, as it stands in ``docs/schemas``; of several by name."""
+    schemas = {name: schema(event) for name, event in events.items()}
+    shown = schemas if len(schemas) > 1 else next(iter(schemas.values()))
+    return pretty(shown).decode().rstrip()
 
 
-def _one(name: str) -> Iterator[str]:
-    event = EVENTS[name]
+def _one(event: type[Event]) -> Iterator[str]:
     yield f"{event.wire}: {sentence(event)}"
     yield f"{event.why.event} Since notice {event.since}."
     why = reasons(event)
@@ -68,11 +80,10 @@ def _one(name: str) -> Iterator[str]:
         yield f"  values  {_values(kind)}"
         yield f"  why     {why[wire]}"
         yield f"  since   notice {kind.since}"
-    yield f"\nAn example:\n{example(name).decode()}"
+    yield f"\nAn example:\n{example(event).decode()}"
 
 
-def _html(name: str, *, opened: bool) -> str:
-    event = EVENTS[name]
+def _html(event: type[Event], *, opened: bool) -> str:
     why = reasons(event)
     rows = [
         f'<tr><th scope="row">{escape(wire)}</th>'
@@ -92,7 +103,7 @@ def _html(name: str, *, opened: bool) -> str:
             f"<p>{escape(event.why.event)} Since notice {event.since}.</p>",
             f'<table aria-label="{label}"><thead><tr>{heads}</tr></thead>',
             f"<tbody>{''.join(rows)}</tbody></table>",
-            f"<p>An example:</p><pre>{escape(example(name).decode())}</pre></details>",
+            f"<p>An example:</p><pre>{escape(example(event).decode())}</pre></details>",
         ]
     )
 

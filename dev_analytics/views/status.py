@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.consent.decision import Decision, Rule
+from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.names import NAMES
 from dev_analytics.observers.llm.hooks import MISSING, State
+from dev_analytics.tools.installed import Installed, installed
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
 
@@ -57,6 +58,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "to change": _HOW.get(decision.rule, _ASK),
         "this session": _counted(analytics.recorded) or "no events",
         **_llm_calls(),
+        **_tools(analytics, decision),
         "waiting": _waiting(Backlog(data).count(), analytics.launcher.failure),
         "delivered": _delivered(ledger, analytics.launcher.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
@@ -65,6 +67,29 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "data": _from_home(data),
         "version": __version__,
     }
+
+
+def _tools(analytics: Analytics, decision: Decision) -> dict[str, str]:
+    """Say of each tool that is installed whether it is on, and which rule says so."""
+    consent = analytics.gate.store.read()
+    return {f"tool {each.name}": _tool(each, consent, decision) for each in installed()}
+
+
+def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
+    if each.tool is None:
+        return f"not used, {each.fault} (package {each.package})"
+    whose = f"{each.tool.title}, by the package {each.package}"
+    agreed = consent.tools.get(each.key, 0)
+    if each.name in consent.tools_off:
+        return f"off: you switched it off; %dev_analytics on {each.name} undoes that ({whose})"
+    if not decision.collecting:
+        return f"off: as all analytics ({whose})"
+    if not agreed:
+        return f"off: withheld until you agree to it, %dev_analytics on asks ({whose})"
+    if agreed < each.tool.notice:
+        return f"on: you agreed to its notice {agreed}, what is newer is withheld ({whose})"
+    how = f"%dev_analytics disable {each.name} switches it off"
+    return f"on: you agreed to its notice {agreed}; {how} ({whose})"
 
 
 def _llm_calls() -> dict[str, str]:

@@ -74,13 +74,13 @@ def strange(name: str, key: str, value: object) -> object:
 @pytest.mark.parametrize("name", EVENTS)
 class TestExample:
     def test_fits_and_shows_every_property(self, name: str) -> None:
-        record = json.decode(example(name))
+        record = json.decode(example(EVENTS[name]))
         VALIDATORS[EVENTS[name].wire].validate(record)
         assert set(GIVEN[name]) == set(properties(EVENTS[name]))
         assert OTHER not in record["properties"].values()
 
     def test_has_no_field_too_many_or_too_few(self, name: str) -> None:
-        record = json.decode(example(name))
+        record = json.decode(example(EVENTS[name]))
         kinds = declared(EVENTS[name])
         optional = {"frames", *declared(EVENTS["message_send"]), "$ai_trace_id"}
         for part in (record, record["properties"]):
@@ -91,7 +91,7 @@ class TestExample:
         assert not set(kinds) - set(record["properties"])
 
     def test_has_no_value_of_another_kind(self, name: str) -> None:
-        record = json.decode(example(name))
+        record = json.decode(example(EVENTS[name]))
         for part in (record, record["properties"]):
             for field in part:
                 for wrong in ("words of mine", "/home/me/x.py", -1, 1.5e300, [], ["a"], {}, None):
@@ -115,7 +115,7 @@ def without(record: dict[str, Any], part: dict[str, Any], field: str) -> Any:
 
 
 def test_a_word_must_be_in_the_vocabulary_of_its_own_property() -> None:
-    record = json.decode(example("cell_executed"))
+    record = json.decode(example(EVENTS["cell_executed"]))
     said = record["properties"]
     assert fits(with_field(record, said, "outcome", "interrupted"), "cell_executed")
     assert not fits(with_field(record, said, "outcome", "timeit"), "cell_executed")

@@ -216,7 +216,7 @@ def test_reset_in_a_terminal_is_confirmed(terminal: Callable[..., Any], data: Pa
             "xyzzy",
             "knows no 'xyzzy': known are status, on, off, disable, log, preview, schema, reset",
         ),
-        ("on now", "on takes nothing more, and got 'now'"),
+        ("on now", "on knows no tool 'now': none is installed that has events of its own"),
         ("status x y", "status takes nothing more, and got 'x y'"),
         ("reset --no", "reset takes nothing more, and got '--no'"),
         ("log a b", "log takes one file (in quotes if it has spaces), or --stop"),

@@ -12,9 +12,10 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent.parent / "delivery"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from closed import strange
 from fake_posthog import FakePostHog
-from marks import Marks
+
+from dev_analytics.proof.closed import strange
+from dev_analytics.proof.marks import Marks
 
 settings.register_profile("privacy", settings.get_profile("tests"), max_examples=2000)
 

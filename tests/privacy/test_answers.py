@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from marks import Marks
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.question import Answer
 from dev_analytics.observers.cells import Cells
+from dev_analytics.proof.marks import Marks
 
 IDENTIFIER = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 Everything = Callable[[Path], bytes]

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from closed import is_closed, strange
 from hypothesis import given
 from hypothesis import strategies as st
-from marks import DISGUISES, Marks
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.proof.closed import is_closed, strange
+from dev_analytics.proof.marks import DISGUISES, Marks
 
 FRAME = ("dev_analytics.drops", "DropLedger.count")
 GIVEN: dict[str, dict[str, object]] = {

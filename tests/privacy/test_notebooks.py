@@ -23,12 +23,12 @@ from typing import Any
 import nbformat
 import pytest
 from fake_posthog import KEY, FakePostHog, hang
-from marks import Marks
 from nbclient import NotebookClient
 
 from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.launcher import MODULE
+from dev_analytics.proof.marks import Marks
 
 NOTEBOOKS = sorted(Path(__file__).with_name("notebooks").glob("*.ipynb"))
 MARK = re.compile(r"MARK(?:[_-]\w+)?")

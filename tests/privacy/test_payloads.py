@@ -3,59 +3,20 @@
 from __future__ import annotations
 
 from math import log2
-from types import UnionType
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated
 
 import pytest
-from closed import CONSTANTS, SHAPES
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 from msgspec.structs import fields
-from payloads import bits, durations, payloads, table, values
 
-from dev_analytics.catalogue.events import EVENTS, CellExecuted, Event, properties
+from dev_analytics.catalogue.events import EVENTS, CellExecuted, Event
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.record import Record
-from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
-
-TYPES: dict[type, tuple[object, ...]] = {
-    Word: (str,),
-    Flag: (bool,),
-    Count: (int,),
-    Duration: (int, float),
-    Version: (str,),
-    Frames: (list[str],),
-}
-"""Every kind that there may be, and what a field of it may hold."""
-
-
-def held(hint: Any) -> object:
-    """Give the type of a field without its kind, and without its absence."""
-    while hasattr(hint, "__metadata__"):
-        hint = hint.__origin__
-    if not isinstance(hint, UnionType):
-        return hint
-    (found,) = [each for each in get_args(hint) if each is not UnsetType]
-    return found
-
-
-def unexplained(event: type[Event]) -> list[str]:
-    """Name the fields that are of no closed kind, no identifier and no constant."""
-    hints = get_type_hints(event, include_extras=True)
-    kinds, wrong = properties(event), []
-    for field in fields(event):
-        kind, name = kinds.get(field.name), field.encode_name
-        if kind is not None:
-            closed = held(hints[field.name]) in TYPES.get(type(kind), ())
-        elif name in CONSTANTS:
-            closed = type(field.default) is type(CONSTANTS[name])
-            closed = closed and field.default == CONSTANTS[name]
-        else:
-            closed = name in SHAPES or (name == "seq" and held(hints[field.name]) is int)
-        if not closed:
-            wrong.append(name)
-    return wrong
+from dev_analytics.catalogue.values import Duration, Word
+from dev_analytics.proof.closed import unexplained
+from dev_analytics.proof.payloads import bits, durations, payloads, table, values
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)

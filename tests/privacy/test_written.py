@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from marks import Marks
 from written import notebooks, planted
 
 from dev_analytics import get_analytics
@@ -20,6 +19,7 @@ from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import Drop
 from dev_analytics.extension import load, unload
+from dev_analytics.proof.marks import Marks
 
 SCALE = settings().max_examples / 100
 Strange = Callable[[bytes], list[str]]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from hypothesis import strategies as st
-from marks import DISGUISES, Marks
+
+from dev_analytics.proof.marks import DISGUISES, Marks
 
 PUBLIC: tuple[str, ...] = (
     "requests.exceptions:ConnectionError",

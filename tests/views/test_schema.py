@@ -28,10 +28,10 @@ def test_all_events_are_listed_with_their_reasons() -> None:
 def test_one_event_is_shown_whole_in_text_and_in_html(name: str) -> None:
     event = EVENTS[name]
     assert list(named(event.wire)) == list(named(name)) == [name]
-    text, html = schema_text([name]), schema_html([name])
+    text, html = schema_text(named(name)), schema_html(named(name))
     said = [sentence(event), event.why.event, *declared(event), *reasons(event).values()]
     said += [kind.meaning for kind in declared(event).values()]
-    for each in (*said, example(name).decode()):
+    for each in (*said, example(event).decode()):
         assert each in text
         assert escape(each) in html
     assert "<details" in html
@@ -45,7 +45,7 @@ def test_all_events_can_be_opened() -> None:
 
 
 def test_the_json_is_the_schema() -> None:
-    assert json.loads(schema_json("exited")) == schema(EVENTS["exited"])
+    assert json.loads(schema_json(named("exited"))) == schema(EVENTS["exited"])
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,6 @@ def test_a_notebook_shows_tables_and_loads_them_when_asked(kernel: Callable[...,
     assert "dev_analytics" not in notebook.run(loaded).text, "not before it is asked for"
     ran = notebook.run("%dev_analytics schema cell executed")
     (shown,) = [content["data"] for kind, content in ran.messages if kind == "display_data"]
-    assert shown["text/plain"] == schema_text(["cell_executed"])
-    assert shown["text/html"] == schema_html(["cell_executed"])
+    assert shown["text/plain"] == schema_text(named("cell_executed"))
+    assert shown["text/html"] == schema_html(named("cell_executed"))
     assert json.loads(notebook.run("%dev_analytics schema launched --json").text)["title"]

@@ -12,8 +12,9 @@ import hashlib
 import re
 import secrets
 import unicodedata
-import urllib.parse
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
@@ -37,8 +38,8 @@ DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "last piece": lambda mark: mark[-PIECE - 1 :],
     "fullwidth": lambda mark: "".join(chr(ord(letter) + 0xFEE0) for letter in mark),
     "utf-16": lambda mark: "\0".join(mark),
-    "md5": lambda mark: hashlib.md5(mark.encode()).hexdigest(),
-    "sha1": lambda mark: hashlib.sha1(mark.encode()).hexdigest(),
+    "md5": lambda mark: hashlib.md5(mark.encode(), usedforsecurity=False).hexdigest(),
+    "sha1": lambda mark: hashlib.sha1(mark.encode(), usedforsecurity=False).hexdigest(),
     "sha256": lambda mark: hashlib.sha256(mark.encode()).hexdigest(),
 }
 """How a mark may be written; the search finds each of them."""
@@ -78,7 +79,10 @@ def _needles(mark: str) -> frozenset[bytes]:
             needles.add(base64.b64encode(b"\0" * shift + letters)[4:-4].lower())
         for shift in range(5):
             needles.add(base64.b32encode(b"\0" * shift + letters)[8:-8].lower())
-    needles |= {hashlib.new(name, whole).hexdigest().encode() for name in ("md5", "sha1", "sha256")}
+    needles |= {
+        hashlib.new(name, whole, usedforsecurity=False).hexdigest().encode()
+        for name in ("md5", "sha1", "sha256")
+    }
     return frozenset(needles)
 
 
@@ -88,7 +92,7 @@ def _forms(text: bytes) -> Iterator[bytes]:
     yield small
     yield bytes(byte for byte in small if 97 <= byte <= 122)  # letters that stand apart
     if b"%" in small:
-        yield urllib.parse.unquote_to_bytes(small)
+        yield re.sub(rb"%([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), small)
     if b"\\" in small:
         yield re.sub(rb"\\u00([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), small)
     wide = small.decode("utf-8", "replace")
@@ -99,4 +103,5 @@ def _forms(text: bytes) -> Iterator[bytes]:
 def _unpacked(text: bytes) -> Iterator[bytes]:
     """Give the content of packed bytes."""
     if text.startswith(b"\x1f\x8b"):
-        yield gzip.decompress(text)
+        with suppress(EOFError, OSError, zlib.error):
+            yield gzip.decompress(text)

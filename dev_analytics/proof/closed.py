@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, get_args, get_type_hints
 
-from msgspec import NODEFAULT
+from msgspec import NODEFAULT, UnsetType
 from msgspec.structs import fields
-from payloads import durations
 
-import dev_analytics
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.meanings import declared
+from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Kind, Version, Word
+from dev_analytics.proof.payloads import durations
 from dev_analytics.version import __version__
 
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -34,13 +36,42 @@ CONSTANTS: Final[dict[str, object]] = {
     "$lib_version": __version__,
     "$process_person_profile": False,
     "$geoip_disable": True,
-    "$ip": "0.0.0.0",
+    "$ip": "0.0.0.0",  # noqa: S104, no address to listen on but one that names nobody
     "$ignore_sent_at": True,
     "$ai_cache_reporting_exclusive": False,
 }
 HEAD: Final = ("event", "distinct_id", "uuid", "timestamp", "properties")
 BY_WIRE: Final[dict[str, type[Event]]] = {event.wire: event for event in EVENTS.values()}
-SOURCE: Final = Path(dev_analytics.__file__).parent
+SOURCE: Final = OPEN["dev_analytics"]
+
+
+TYPES: Final[dict[type, tuple[object, ...]]] = {
+    Word: (str,),
+    Flag: (bool,),
+    Count: (int,),
+    Duration: (int, float),
+    Version: (str,),
+    Frames: (list[str],),
+}
+"""Every kind that there may be, and what a field of it may hold."""
+
+
+def unexplained(event: type[Event]) -> list[str]:
+    """Name the fields of an event that are of no closed kind, no identifier and no constant."""
+    hints = get_type_hints(event, include_extras=True)
+    kinds, wrong = properties(event), []
+    for field in fields(event):
+        kind, name = kinds.get(field.name), field.encode_name
+        if kind is not None:
+            closed = _held(hints[field.name]) in TYPES.get(type(kind), ())
+        elif name in CONSTANTS:
+            closed = type(field.default) is type(CONSTANTS[name])
+            closed = closed and field.default == CONSTANTS[name]
+        else:
+            closed = name in SHAPES or (name == "seq" and _held(hints[field.name]) is int)
+        if not closed:
+            wrong.append(name)
+    return wrong
 
 
 def is_closed(line: bytes) -> bool:
@@ -48,8 +79,16 @@ def is_closed(line: bytes) -> bool:
     return not strange(line)
 
 
-def strange(line: bytes) -> list[str]:
-    """Name what in the bytes of a record is of no closed set."""
+def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[str]:
+    """Name what in the bytes of a record is of no closed set.
+
+    Parameters
+    ----------
+    line
+        The record.
+    events
+        The events that there may be, by the names that they have in a record.
+    """
     try:
         record = json.loads(line)
     except ValueError:
@@ -58,7 +97,7 @@ def strange(line: bytes) -> list[str]:
         return ["not the fields of a record"]
     if json.dumps(record).encode() != line:
         return ["bytes that are not those of its values"]
-    event = BY_WIRE.get(record["event"]) if isinstance(record["event"], str) else None
+    event = events.get(record["event"]) if isinstance(record["event"], str) else None
     if event is None or not isinstance(record["properties"], dict):
         return ["not an event of the catalogue"]
     wrong = [
@@ -114,6 +153,16 @@ def _is_of(kind: Kind, value: Any) -> bool:
         case Frames():
             return type(value) is list and len(value) <= 8 and all(map(_is_place, value))
     return False
+
+
+def _held(hint: Any) -> object:
+    """Give the type of a field without its kind, and without its absence."""
+    while hasattr(hint, "__metadata__"):
+        hint = hint.__origin__
+    if not isinstance(hint, UnionType):
+        return hint
+    held = [each for each in get_args(hint) if each is not UnsetType]
+    return held[0] if len(held) == 1 else hint
 
 
 def _is(shape: str, value: Any) -> bool:

@@ -1,0 +1,72 @@
+"""Another tool switched off by itself, and on again: by its name, in a session or a shell."""
+
+from __future__ import annotations
+
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+from dev_analytics.tools.installed import installed
+
+
+def known_tools() -> list[str]:
+    """Give the names of the tools that are installed."""
+    return [each.name for each in installed()]
+
+
+def switch_off(store: ConsentStore, tool: str) -> str:
+    """Switch `tool` off for good, and say so.
+
+    Raises
+    ------
+    LookupError
+        There is no such tool; the message goes on after the command's name.
+    ConsentStoreError
+        It could not be stored.
+    """
+    title = _title(store, tool)
+    try:
+        store.switch_off(tool)
+    except ConsentStoreError as error:
+        raise ConsentStoreError(
+            f"{tool}: it could not be stored: {error}. %dev_analytics off ends all of it for this "
+            "session"
+        ) from None
+    return (
+        f"{title} is switched off for good, in every notebook and terminal; what waits of it is "
+        f"not sent. %dev_analytics on {tool} undoes that."
+    )
+
+
+def switch_on(store: ConsentStore, tool: str) -> str:
+    """Undo that, and say what then holds.
+
+    Raises
+    ------
+    LookupError
+        There is no such tool; the message goes on after the command's name.
+    ConsentStoreError
+        It could not be undone.
+    """
+    title = _title(store, tool)
+    try:
+        was_off = store.switch_on(tool)
+    except ConsentStoreError as error:
+        raise ConsentStoreError(f"{tool}: it could not be undone: {error}") from None
+    if was_off:
+        return f"{title} is no longer switched off: what you agreed to holds for it again."
+    return f"{title} was not switched off."
+
+
+def _title(store: ConsentStore, name: str) -> str:
+    tools = {each.name: each for each in installed()}
+    if name in tools:
+        tool = tools[name].tool
+        return tool.title if tool else f"The tool {name}"
+    # A tool of another environment has an answer here, too.
+    consent = store.read()
+    answered = {key.partition("@")[0] for key in consent.tools} | consent.tools_off
+    if name in answered:
+        return f"The tool {name}"
+    known = ", ".join(sorted({*tools, *answered}))
+    raise LookupError(
+        f"knows no tool {name!r}: "
+        + (f"known are {known}" if known else "none is installed that has events of its own")
+    )

@@ -1,0 +1,196 @@
+"""Proves of a tool what the core's own tests prove of the core: that nothing private can leave.
+
+Everything is real: the declaration, `Analytics`, the consent store after a yes, the event log, the
+preview and the spool, in a temporary data directory; only no sender is started.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from msgspec import UNSET, Struct
+from msgspec.structs import fields
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import NOTICE, Event, properties
+from dev_analytics.catalogue.examples import typical
+from dev_analytics.catalogue.schema import pretty, schema
+from dev_analytics.catalogue.values import Word
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.proof import hostile
+from dev_analytics.proof.closed import strange, unexplained
+from dev_analytics.proof.marks import Marks
+from dev_analytics.proof.payloads import bits, table
+from dev_analytics.tools.declaration import Tool, event_name
+from dev_analytics.tools.installed import GROUP, declared
+
+MOST_BITS: Final = 200
+"""More than this is more than an event of a few properties needs."""
+
+_SECONDS: Final = 60
+_HAS_A_SAY: Final = ("DO_NOT_TRACK", "CI")
+
+
+class NotPrivateError(AssertionError):
+    """Something private could leave; the message says what, without it."""
+
+
+class Proof(Struct, frozen=True):
+    """What was proved.
+
+    Attributes
+    ----------
+    bits
+        How much each event can say at most, by its name in a record.
+    thrown
+        How many hostile values were thrown at its properties.
+    records
+        How many records that gave; each was read strictly.
+    independent
+        The declaration is the same for every user: it was read in processes of two other users.
+        None if its entry point is not installed, so that it could not be.
+    table
+        How many values each property can have, for people.
+    """
+
+    bits: Mapping[str, float]
+    thrown: int
+    records: int
+    independent: bool | None
+    table: str
+
+
+def prove(tool: Tool) -> Proof:
+    """Prove that nothing private can leave through the events of `tool`.
+
+    Raises
+    ------
+    NotPrivateError
+        It can.
+    """
+    for event in tool.events:
+        if wrong := unexplained(event):
+            raise NotPrivateError(f"{event.wire}: {', '.join(wrong)} can hold anything")
+        if bits(event) > MOST_BITS:
+            raise NotPrivateError(
+                f"{event.wire} can say {bits(event):.0f} bits, at most {MOST_BITS} are allowed"
+            )
+    independent = _is_independent(tool)
+    if independent is False:
+        raise NotPrivateError(f"what {tool.name} declares differs from one user to another")
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder, _own_environment(folder):
+        thrown, records = _thrown(tool, Path(folder))
+    return Proof(
+        bits={event.wire: bits(event) for event in tool.events},
+        thrown=thrown,
+        records=records,
+        independent=independent,
+        table=table(tool.events),
+    )
+
+
+def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
+    """Throw hostile values at every property, and read all that was written anywhere."""
+    data, log, marks, thrown = folder / "data", folder / "log.jsonl", Marks(), 0
+    with declared(tool) as installed:
+        key = {installed.key: tool.notice}
+        ConsentStore(data).agree(NOTICE, date.today(), key)
+        analytics = Analytics(data, delivery=None)
+        analytics.log_to(log)
+        for event in tool.events:
+            analytics.event(event_name(event.wire), **typical(event))
+            for given in _hostile(event, marks):
+                analytics.event(event_name(event.wire), **given)
+                thrown += 1
+        analytics.stop_log()
+        preview = [record for record, _ in analytics.preview]
+        analytics.sink.close(at_exit=False)
+    records = log.read_bytes().splitlines()
+    events = {event.wire: event for event in tool.events}
+    wrong = [each for record in records for each in strange(record, events)]
+    if wrong:
+        raise NotPrivateError(f"no closed value: {wrong[0].partition('=')[0]}")
+    spooled = [line for file in data.glob("spool/*") for line in file.read_bytes().splitlines()]
+    if not records or spooled != records or preview != records[-len(preview) :]:
+        raise NotPrivateError("log, preview and spool do not hold the same records")
+    written = b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    written += b"\n".join(os.fsencode(path) for path in data.rglob("*"))
+    if found := marks.found_in(written):
+        raise NotPrivateError(f"what is private was written: {found[0]}")
+    return thrown, len(records)
+
+
+def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
+    """Give what is thrown at an event: a hostile value at each property in turn, and a name."""
+    usual = typical(event)
+    for name, kind in properties(event).items():
+        word = kind.vocabularies[0].words[0] if isinstance(kind, Word) else "1.2.3"
+        for _, value in hostile.values(marks, word):
+            yield {**usual, name: value}
+    required = [field.name for field in fields(event) if field.name in usual]
+    optional = {f.name for f in fields(event) if f.default is UNSET}
+    for name in required:
+        if name not in optional:
+            yield {other: value for other, value in usual.items() if other != name}
+    yield {**usual, marks("the name of a property"): marks("an undeclared property")}
+
+
+def _is_independent(tool: Tool) -> bool | None:
+    """Tell whether other users' processes declare the same; None if they cannot be asked."""
+    from importlib.metadata import entry_points
+
+    entries = entry_points(group=GROUP, name=tool.name)
+    if not entries:
+        return None
+    own = _declared(tool)
+    return all(_declared_elsewhere(next(iter(entries)).value, user) == own for user in ("a", "b"))
+
+
+def _declared(tool: Tool) -> bytes:
+    return pretty({event.wire: schema(event) for event in tool.events})
+
+
+def _declared_elsewhere(entry: str, user: str) -> bytes:
+    """Give what a process of another user declares: other home, name, folder and variables."""
+    module, _, name = entry.partition(":")
+    program = (
+        f"import sys, importlib; from dev_analytics.proof import proving; "
+        f"tool = importlib.import_module({module!r}).{name}; "
+        "sys.stdout.buffer.write(proving._declared(tool))"
+    )
+    with tempfile.TemporaryDirectory(prefix=f"{user}-") as home:
+        kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+        ran = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            cwd=home,
+            env={**kept, "HOME": home, "USER": user, "PYTHONPATH": path, "PATH": os.defpath},
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    return ran.stdout
+
+
+@contextmanager
+def _own_environment(folder: str) -> Iterator[None]:
+    """Have no variable inside that has a say in consent: neither the maker's nor their CI's."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name in _HAS_A_SAY or name.startswith("DEV_ANALYTICS"):
+            del os.environ[name]
+    os.environ["DEV_ANALYTICS_POLICY"] = str(Path(folder) / "none.json")
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)

@@ -1,0 +1,76 @@
+"""The pytest plugin for the makers of other tools: what their events become, and the proof.
+
+It is loaded into every pytest of an environment, so it imports nothing before a fixture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dev_analytics.proof import Proof
+    from dev_analytics.tools import Tool
+
+
+class AnalyticsEvents:
+    """The records that a test made.
+
+    Parameters
+    ----------
+    log
+        Where they are written, one JSON object on a line.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Every record, whole, the oldest first."""
+        import json
+
+        lines = self._log.read_bytes().splitlines() if self._log.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def of(self, wire: str) -> list[dict[str, Any]]:
+        """Give the own properties of every record of one event, by its name in a record."""
+        from dev_analytics.catalogue.common import PROPERTIES
+
+        return [
+            {name: value for name, value in each["properties"].items() if name not in PROPERTIES}
+            for each in self.records
+            if each["event"] == wire
+        ]
+
+
+@pytest.fixture
+def analytics_events(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AnalyticsEvents]:
+    """Keep what is recorded in a test, without asking anybody and without sending anything.
+
+    ``get_analytics()`` is a real, strict `Analytics` in a temporary data directory: an event or a
+    property that is not declared raises.
+    """
+    from dev_analytics.analytics import Analytics
+
+    folder = tmp_path_factory.mktemp("analytics")
+    monkeypatch.setenv("DEV_ANALYTICS_DIR", str(folder / "data"))
+    one = Analytics(folder / "data", delivery=None, strict=True)
+    one.log_to(folder / "events.jsonl")
+    monkeypatch.setattr("dev_analytics.analytics._process", one)
+    yield AnalyticsEvents(folder / "events.jsonl")
+    one.stop_log()
+
+
+@pytest.fixture
+def prove_private() -> Callable[[Tool], Proof]:
+    """Prove that nothing private can leave through the events of a tool; it raises if it can."""
+    from dev_analytics.proof import prove
+
+    return prove

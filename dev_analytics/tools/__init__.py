@@ -1,0 +1,29 @@
+"""What the makers of another tool declare their own events with.
+
+All of it is what the core's catalogue declares its events with, and `Tool`, which puts them
+together. ``docs/for-tool-makers.md`` shows it from nothing to delivered.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, UnsetType
+
+from dev_analytics.catalogue.events import Event, Why
+from dev_analytics.catalogue.values import Count, Duration, Flag, Version, Word
+from dev_analytics.catalogue.vocabulary import Vocabulary
+from dev_analytics.tools.declaration import DeclarationError, Tool
+
+__all__ = [
+    "UNSET",
+    "Count",
+    "DeclarationError",
+    "Duration",
+    "Event",
+    "Flag",
+    "Tool",
+    "UnsetType",
+    "Version",
+    "Vocabulary",
+    "Why",
+    "Word",
+]

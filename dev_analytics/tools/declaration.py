@@ -1,0 +1,297 @@
+"""A tool's declaration: its name, its notice, its events; refused whole if one of them is open.
+
+The events are declared as the core's own are. What the core promises of its own by its tests is
+checked here when a `Tool` is made, so that its makers see it first and users never do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, Final, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, UNSET, Struct, UnsetType
+from msgspec.structs import FieldInfo, fields
+
+from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
+from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Version, Word
+from dev_analytics.catalogue.vocabulary import Vocabulary
+
+MOST_EVENTS: Final = 50
+MOST_PROPERTIES: Final = 20
+MOST_WORDS: Final = 500
+"""A longer list is seldom written by hand, and its rare words point at few people."""
+
+MOST_COUNTED: Final = 1_000_000
+"""An exact number beyond it is as good as a name: the size of a file, a hash, a time."""
+
+UNITS: Final = ("ms", "s")
+RESERVED: Final = frozenset({"dev", "dev_analytics", "ipython", "jupyter", "other", "posthog"})
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,29}", re.ASCII)
+_WIRE: Final = re.compile(r"[a-z][a-z0-9]*( [a-z0-9]+)*", re.ASCII)
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}", re.ASCII)
+_HELD: Final[dict[type, str]] = {
+    Word: "str",
+    Flag: "bool",
+    Count: "int",
+    Duration: "int, or float with decimals",
+    Version: "str",
+}
+_COMMON: Final = {each.name: (each.encode_name, each.default) for each in fields(Event)}
+_NOTHING_ELSE: Final = frozenset(
+    {"__module__", "__qualname__", "__doc__", "__annotations__", "__slots__", "__weakref__"}
+    | {"__annotate__", "__annotate_func__", "__annotations_cache__", "__conditional_annotations__"}
+    | {"__match_args__", "__static_attributes__", "__firstlineno__", "__classdictcell__"}
+    | {"wire", "why", "since"}
+)
+
+
+class DeclarationError(ValueError):
+    """A declaration is refused; the message names tool, event, property and what is allowed."""
+
+
+class Tool(Struct, frozen=True):
+    """Another tool with events of its own.
+
+    Parameters
+    ----------
+    name
+        Its name in ``event("name.…")``, in commands and in records, and that of its entry point.
+    title
+        Its name as the user knows it.
+    about
+        Why it would like to know, in one sentence that the user reads before a yes.
+    events
+        Its events, classes as in `dev_analytics.catalogue.events`. ``wire`` begins with the tool's
+        name: ``"acme: chart made"`` is recorded by ``event("acme.chart_made")``.
+    notice
+        The highest ``since`` of its events and properties: what a yes is given to.
+
+    Raises
+    ------
+    DeclarationError
+        Something in it is not closed, not explained, or not its own.
+    """
+
+    name: str
+    title: str
+    about: str
+    events: tuple[type[Event], ...]
+    notice: int = 1
+
+    def __post_init__(self) -> None:
+        if type(self.name) is not str or not _NAME.fullmatch(self.name):
+            raise DeclarationError(
+                f"a tool's name is {_shown(self.name)}, allowed are 2 to 30 small letters, digits "
+                "and _, a letter first"
+            )
+        if self.name in RESERVED or self.name in EVENTS:
+            raise DeclarationError(f"tool {self.name!r}: that name is dev_analytics' own")
+        self._check_text("title", self.title, 40)
+        self._check_text("about", self.about, 200)
+        if type(self.notice) is not int or self.notice < 1:
+            self._refuse(f"notice is {_shown(self.notice)}, allowed is a whole number from 1")
+        if type(self.events) is not tuple or not 0 < len(self.events) <= MOST_EVENTS:
+            self._refuse(f"events is no tuple of 1 to {MOST_EVENTS} event classes")
+        seen: set[str] = set()
+        for event in self.events:
+            _Check(self, event).run()
+            if event.wire in seen:
+                self._refuse(f"event {event.wire!r} is declared twice")
+            seen.add(event.wire)
+        highest = max(_sinces(self))
+        if highest != self.notice:
+            self._refuse(f"notice is {self.notice}, but the highest since is {highest}")
+
+    @property
+    def by_name(self) -> dict[str, type[Event]]:
+        """Its events by the names that ``event`` takes."""
+        return {event_name(event.wire): event for event in self.events}
+
+    def _check_text(self, what: str, text: object, most: int) -> None:
+        if not _is_text(text, most):
+            self._refuse(f"{what} is {_shown(text)}, allowed is one line of 1 to {most} letters")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise DeclarationError(f"tool {self.name!r}: {why}")
+
+
+def event_name(wire: str) -> str:
+    """Give the name that ``event`` takes for the event that is called `wire` in records."""
+    return wire.replace(": ", ".").replace(" ", "_")
+
+
+def tool_of(wire: str) -> str:
+    """Give the name of the tool whose event is called so in a record; empty for the core's own."""
+    tool, colon, _ = wire.partition(": ")
+    return tool if colon else ""
+
+
+class _Check:
+    """Checks one event of a tool."""
+
+    def __init__(self, tool: Tool, event: Any) -> None:
+        self._tool = tool
+        self._event = event
+        self._place = f"tool {tool.name!r}"
+
+    def run(self) -> None:
+        event, tool = self._event, self._tool
+        if not isinstance(event, type) or event.__bases__ != (Event,):
+            self._refuse(f"{_shown(event)} is no event, allowed is a class made from Event alone")
+        self._place = f"tool {tool.name!r}, event {event.__name__}"
+        wire = vars(event).get("wire")
+        prefix, own = f"{tool.name}: ", wire if type(wire) is str else ""
+        if (
+            not (own.startswith(prefix) and _WIRE.fullmatch(own.removeprefix(prefix)))
+            or len(own) > 80
+        ):
+            self._refuse(
+                f"wire is {_shown(wire)}, allowed is {prefix!r} and small words and digits, "
+                "a blank between them, up to 80 letters"
+            )
+        if not _is_text((event.__doc__ or "").partition("\n")[0], 200):
+            self._refuse("it has no docstring whose first line says when it happens")
+        self._check_class()
+        own_fields = [each for each in fields(event) if each.name not in _COMMON]
+        if len(own_fields) > MOST_PROPERTIES:
+            self._refuse(f"it has {len(own_fields)} properties, allowed are {MOST_PROPERTIES}")
+        hints = get_type_hints(event, include_extras=True)
+        for field in own_fields:
+            self._check_property(field, hints[field.name])
+        self._check_reasons()
+
+    def _check_class(self) -> None:
+        event = self._event
+        config = event.__struct_config__
+        inherited = {each.name: (each.encode_name, each.default) for each in fields(event)}
+        changed = {name for name, field in _COMMON.items() if inherited[name] != field}
+        if changed | (set(_annotations(event)) & set(_COMMON)):
+            self._refuse("it changes what every record has")
+        if not config.frozen or config.tag is not None or config.array_like:
+            self._refuse("allowed is a plain frozen class: class X(Event, frozen=True)")
+        if config.omit_defaults or config.forbid_unknown_fields:
+            self._refuse("it changes how records are written")
+        own = {each.name for each in fields(event)}
+        for name in vars(event):
+            if name not in own | _NOTHING_ELSE and not name.startswith("__struct"):
+                self._refuse(f"{name!r} has no place in it: properties, wire, why and since only")
+        if type(event.since) is not int or not 1 <= event.since <= self._tool.notice:
+            self._refuse(f"since is {_shown(event.since)}, allowed is 1 to the tool's notice")
+
+    def _check_property(self, field: FieldInfo, hint: Any) -> None:
+        place, name = self._place, field.name
+        self._place = f"{place}, property {name!r}"
+        if not _NAME.fullmatch(name) or field.encode_name != name:
+            self._refuse("allowed are names of small letters, digits and _, without rename")
+        kinds: tuple[Any, ...] = getattr(hint, "__metadata__", ())
+        if len(kinds) != 1 or type(kinds[0]) not in _HELD:
+            self._refuse(
+                f"it is {_hint(hint)}, which is open. Allowed is a closed kind in Annotated: "
+                "Word with its vocabularies, Flag, Count, Duration or Version"
+            )
+        kind: Kind = kinds[0]
+        if not _held(hint.__origin__, kind):
+            held = _HELD[type(kind)]
+            self._refuse(f"its type is {_hint(hint.__origin__)}, allowed is {held}")
+        optional = UnsetType in _union(hint.__origin__)
+        if field.default is not (UNSET if optional else NODEFAULT):
+            self._refuse("allowed is no default, or UNSET with a type that says | UnsetType")
+        if not _is_text(kind.meaning, 200):
+            self._refuse("its meaning is missing, allowed is one line")
+        if type(kind.since) is not int or not 1 <= kind.since <= self._tool.notice:
+            self._refuse(f"since is {_shown(kind.since)}, allowed is 1 to the tool's notice")
+        if kind.since > self._event.since and not optional:
+            self._refuse("it is newer than its event, so it must be optional: = UNSET")
+        self._check_kind(kind)
+        self._place = place
+
+    def _check_kind(self, kind: Kind) -> None:
+        match kind:
+            case Count(most=most) if type(most) is not int or not 0 < most <= MOST_COUNTED:
+                self._refuse(f"most is {_shown(most)}, allowed is 1 to {MOST_COUNTED}")
+            case Duration(unit=unit, decimals=decimals):
+                if unit not in UNITS or decimals not in (0, 1, 2, 3):
+                    self._refuse("allowed is the unit ms or s, and 0 to 3 decimals")
+            case Word(vocabularies=vocabularies):
+                if type(vocabularies) is not tuple or not vocabularies:
+                    self._refuse("allowed is a tuple of vocabularies: Word(meaning, (NAMES,))")
+                for each in vocabularies:
+                    self._check_vocabulary(each)
+        if isinstance(kind, Count) and not _is_text(kind.unit, 20):
+            self._refuse("its unit is missing, allowed is a short word")
+
+    def _check_vocabulary(self, vocabulary: object) -> None:
+        if type(vocabulary) is not Vocabulary or vocabulary.shipped:
+            self._refuse("allowed is a vocabulary with its words: Vocabulary(name, *words)")
+        if not _is_text(vocabulary.name, 40):
+            self._refuse("its vocabulary has no name")
+        words = vocabulary.words
+        if len(words) > MOST_WORDS:
+            self._refuse(
+                f"vocabulary {vocabulary.name!r} has {len(words)} words, allowed are {MOST_WORDS}"
+            )
+        for word in words:
+            if type(word) is not str or not _WORD.fullmatch(word):
+                self._refuse(
+                    f"vocabulary {vocabulary.name!r} has {_shown(word)}, allowed are up to 40 "
+                    "letters, digits, blanks and . _ + -: public names, and nothing of a user's"
+                )
+
+    def _check_reasons(self) -> None:
+        why = vars(self._event).get("why")
+        if type(why) is not Why or not _is_text(why.event, 200):
+            self._refuse("it has no why, allowed is Why(reason, property=reason, …)")
+        declared = properties(self._event)
+        for name in declared:
+            if not _is_text(why.properties.get(name), 200):
+                self._refuse(f"property {name!r} has no why, allowed is one line in its Why")
+        for name in why.properties.keys() - declared.keys():
+            self._refuse(f"why explains {name!r}, which is no property")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise DeclarationError(f"{self._place}: {why}")
+
+
+def _sinces(tool: Tool) -> Iterator[int]:
+    for event in tool.events:
+        yield event.since
+        yield from (kind.since for kind in properties(event).values())
+
+
+def _annotations(event: type[Event]) -> dict[str, Any]:
+    """Give what the class itself annotates, without its bases."""
+    import inspect
+
+    return inspect.get_annotations(event)
+
+
+def _union(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
+
+
+def _held(hint: Any, kind: Kind) -> bool:
+    """Tell whether a field of this type holds what its kind gives, and nothing else."""
+    held = [each for each in _union(hint) if each is not UnsetType]
+    if isinstance(kind, Duration):
+        return held == [float if kind.decimals else int]
+    return held == [bool if isinstance(kind, Flag) else int if isinstance(kind, Count) else str]
+
+
+def _is_text(text: object, most: int) -> bool:
+    """Tell whether `text` is one line that can be shown anywhere, and moves no cursor."""
+    return (
+        type(text) is str and 0 < len(text) <= most and text.isprintable() and text == text.strip()
+    )
+
+
+def _hint(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _shown(value: object) -> str:
+    """Show a maker what stands there, shortened."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

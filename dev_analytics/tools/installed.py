@@ -1,0 +1,243 @@
+"""The tools that are installed beside the core: found by their entry points, kept apart by it.
+
+Nothing is looked for before an event names a tool, or somebody wants to see them all: to look
+reads what every installed package says of itself. No lock is held while a tool is imported, as it
+may record while it is imported elsewhere. Whatever its module does stays its own fault: it is named
+in `status`, and its events are drops.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from dev_analytics.catalogue.events import Event
+from dev_analytics.catalogue.meanings import added_to
+from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.question import Offer
+from dev_analytics.tools.declaration import DeclarationError, Tool, tool_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP: Final = "dev_analytics.events"
+MOST_UNKNOWN: Final = 100
+"""For how many names that no tool has the packages are read again: one may just have come."""
+
+_PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,80}[A-Za-z0-9])?", re.ASCII)
+
+
+class Installed(Struct, frozen=True):
+    """A tool as it is installed.
+
+    Attributes
+    ----------
+    name
+        Its name, that of its entry point.
+    package
+        The distribution that brings it.
+    tool
+        Its declaration; None if it cannot be used.
+    fault
+        Why it cannot, in our words.
+    """
+
+    name: str
+    package: str
+    tool: Tool | None
+    fault: str = ""
+
+    @property
+    def key(self) -> str:
+        """What a yes is given to: this tool of this package."""
+        return f"{self.name}@{self.package}"
+
+
+class Found(Struct, frozen=True):
+    """An event of a tool, and what consent to it needs.
+
+    Attributes
+    ----------
+    event
+        The event.
+    tool, key, notice
+        The tool's name, what a yes is given to, and which notice covers all of it.
+    """
+
+    event: type[Event]
+    tool: str
+    key: str
+    notice: int
+
+
+class _Known:
+    """What this process has looked up; each is replaced whole, so that no thread sees a half."""
+
+    entries: Mapping[str, tuple[EntryPoint, ...]] | None = None
+    tools: Final[dict[str, Installed]] = {}
+    events: Final[dict[str, Found]] = {}
+    unknown: Final[set[str]] = set()
+
+
+def find(name: str) -> Found | None:
+    """Give the event of a tool that ``event`` calls `name`, looking for its tool the first time."""
+    found = _Known.events.get(name)
+    if found is None:
+        tool, dot, _ = name.partition(".")
+        # Another thread may have made it known since.
+        if dot and (tool in _Known.tools or _load(tool) is not None):
+            found = _Known.events.get(name)
+    return found
+
+
+def find_wire(wire: str) -> type[Event] | None:
+    """Give the event that is called `wire` in records, of the tools that this process has used."""
+    tool = _Known.tools.get(tool_of(wire))
+    events = tool.tool.events if tool is not None and tool.tool is not None else ()
+    return next((event for event in events if event.wire == wire), None)
+
+
+def installed() -> list[Installed]:
+    """Give every tool that is installed now, those that cannot be used too, by their names."""
+    _Known.unknown.clear()
+    for name in _entries(anew=True):
+        if name not in _Known.tools:
+            _load(name)
+    return [_Known.tools[name] for name in sorted(_Known.tools)]
+
+
+def usable() -> list[tuple[Installed, Tool]]:
+    """Give every tool that can be used."""
+    return [(each, each.tool) for each in installed() if each.tool is not None]
+
+
+def tool_events() -> dict[str, type[Event]]:
+    """Give the events of every usable tool by the names that ``event`` takes."""
+    return {name: event for _, tool in usable() for name, event in tool.by_name.items()}
+
+
+def offers(consent: Consent) -> list[Offer]:
+    """Give what the tools would collect beyond what the user agreed to, but for those off."""
+    return [
+        Offer(each.key, tool.notice, _line(each, tool, consent.tools.get(each.key, 0)))
+        for each, tool in usable()
+        if tool.name not in consent.tools_off and consent.tools.get(each.key, 0) < tool.notice
+    ]
+
+
+@contextmanager
+def declared(tool: Tool) -> Iterator[Installed]:
+    """Have `tool` known inside, installed or not: for its own tests."""
+    before = _Known.tools.get(tool.name)
+    _forget(tool.name)
+    now = _keep(Installed(tool.name, "tests", tool))
+    try:
+        yield now
+    finally:
+        _forget(tool.name)
+        if before is not None:
+            _keep(before)
+
+
+def _line(each: Installed, tool: Tool, agreed: int) -> str:
+    whose = f"{tool.title}, by the package {each.package}"
+    if not agreed:
+        events = ", ".join(event.wire.partition(": ")[2] for event in tool.events)
+        return f"{whose}, would also like to record: {events}. {tool.about}"
+    return f"{whose}, would also like to record: {'; '.join(added_to(tool.events, agreed))}"
+
+
+def _load(name: str) -> Installed | None:
+    """Import the declaration of the tool `name`; None if there is no such tool, or not yet."""
+    looked_before = _Known.entries is not None
+    entries = _entries().get(name)
+    may_be_new = name not in _Known.unknown and len(_Known.unknown) < MOST_UNKNOWN
+    if entries is None and looked_before and may_be_new:
+        _Known.unknown.add(name)
+        entries = _entries(anew=True).get(name)
+    if not entries:
+        return None
+    packages = sorted({_package(entry) for entry in entries})
+    if len(packages) > 1:
+        fault = f"its name is taken by several packages: {', '.join(packages)}"
+        return _keep(Installed(name, packages[0], None, fault))
+    tool, fault = _import(entries[0])
+    if tool is None and _is_being_imported(entries[0]):
+        return None
+    if tool is not None and tool.name != name:
+        tool, fault = None, "its entry point has another name than its declaration"
+    return _keep(Installed(name, packages[0], tool, fault))
+
+
+def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
+    """Give the declaration, or why there is none; its own words and warnings go no further."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: Any = entry.load()
+    except DeclarationError:
+        return None, "its declaration is refused; its own tests say why"
+    except KeyboardInterrupt:
+        raise
+    except SystemExit:
+        return None, "its module ends the process when it is imported"
+    except (ImportError, AttributeError):
+        return None, "its declaration cannot be imported"
+    except BaseException:
+        return None, "its module fails when it is imported"
+    if type(found) is not Tool:
+        return None, "what its entry point names is no Tool"
+    return found, ""
+
+
+def _is_being_imported(entry: EntryPoint) -> bool:
+    """Tell whether the module is on its way in, here or in another thread: not there yet."""
+    spec = getattr(sys.modules.get(entry.module), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
+
+
+def _entries(*, anew: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Give the entry points by the names of their tools."""
+    entries = _Known.entries
+    if entries is None or anew:
+        from importlib.metadata import entry_points
+
+        found: dict[str, tuple[EntryPoint, ...]] = {}
+        try:
+            for entry in entry_points(group=GROUP):
+                if re.fullmatch(r"[a-z][a-z0-9_]{1,29}", entry.name):
+                    found[entry.name] = (*found.get(entry.name, ()), entry)
+        except Exception:  # noqa: S110, what some package says of itself is broken
+            pass
+        entries = _Known.entries = found
+    return entries
+
+
+def _package(entry: EntryPoint) -> str:
+    try:
+        name = str(entry.dist.name) if entry.dist else ""
+    except Exception:
+        name = ""
+    return name if _PACKAGE.fullmatch(name) else "unnamed"
+
+
+def _keep(each: Installed) -> Installed:
+    """Make a tool known, its events first: whoever sees the tool finds them."""
+    if each.tool is not None:
+        for name, event in each.tool.by_name.items():
+            _Known.events[name] = Found(event, each.name, each.key, each.tool.notice)
+    _Known.tools[each.name] = each
+    return each
+
+
+def _forget(name: str) -> None:
+    known = _Known.tools.pop(name, None)
+    if known is not None and known.tool is not None:
+        for event in known.tool.by_name:
+            _Known.events.pop(event, None)

@@ -1,0 +1,1 @@
+"""Tools that cannot be used."""

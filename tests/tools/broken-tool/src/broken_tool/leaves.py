@@ -1,0 +1,3 @@
+"""Ends the process."""
+
+raise SystemExit("a secret message")

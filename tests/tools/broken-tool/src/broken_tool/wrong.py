@@ -1,0 +1,3 @@
+"""Declares something else."""
+
+TOOL = {"name": "wrong"}

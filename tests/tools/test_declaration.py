@@ -1,0 +1,191 @@
+"""A declaration that is open, unexplained or not its own is refused with one clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from dev_analytics.catalogue.values import Frames
+from dev_analytics.tools import (
+    UNSET,
+    Count,
+    DeclarationError,
+    Duration,
+    Event,
+    Flag,
+    Tool,
+    UnsetType,
+    Version,
+    Vocabulary,
+    Why,
+    Word,
+)
+
+KINDS = Vocabulary("kinds", "bar", "line")
+
+
+class Made(Event, frozen=True):
+    """A chart was made."""
+
+    wire = "acme: made"
+    why = Why(
+        "To know it.", kind="Which.", well="How.", rows="How many.", seconds="How long.",
+        version="Since when.",
+    )  # fmt: skip
+
+    kind: Annotated[str, Word("Kind.", (KINDS,))]
+    well: Annotated[bool, Flag("It went well.")]
+    rows: Annotated[int, Count("Rows.", "rows", most=1000)]
+    seconds: Annotated[float, Duration("Time.", "s", decimals=3)]
+    version: Annotated[str | UnsetType, Version("Version.")] = UNSET
+
+
+def tool(*events: type[Event], **changes: Any) -> Tool:
+    said = {"name": "acme", "title": "Acme", "about": "To know.", "events": events or (Made,)}
+    return Tool(**{**said, **changes})
+
+
+def event(hint: Any, default: Any = msgspec.NODEFAULT, **namespace: Any) -> type[Event]:
+    """Declare an event with one property, as a class statement would."""
+    own = {
+        "__doc__": "Something.",
+        "__module__": __name__,
+        "__annotations__": {"thing": hint},
+        "wire": "acme: done",
+        "why": Why("To know it.", thing="To know it."),
+        **({} if default is msgspec.NODEFAULT else {"thing": default}),
+        **namespace,
+    }
+    return type(Event)("Done", (Event,), own, frozen=True)
+
+
+def test_every_closed_kind_can_be_declared() -> None:
+    assert set(tool().by_name) == {"acme.made"}
+    with pytest.raises(AttributeError):
+        tool().name = "other"  # type: ignore[misc]
+
+
+OPEN: dict[str, Any] = {
+    "str": str,
+    "Any": Any,
+    "object": object,
+    "dict": dict[str, str],
+    "list": list[str],
+    "bytes": bytes,
+    "an int": int,
+    "a pattern": Annotated[str, msgspec.Meta(pattern=".*")],
+    "frames": Annotated[list[str], Frames("Places.")],
+    "two kinds": Annotated[str, Word("Kind.", (KINDS,)), Flag("Kind.")],
+}
+
+
+@pytest.mark.parametrize("hint", OPEN.values(), ids=OPEN)
+def test_what_is_open_is_refused(hint: Any) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        tool(event(hint))
+    said = str(refused.value)
+    assert said.startswith("tool 'acme', event Done, property 'thing': ")
+    assert "Allowed is a closed kind in Annotated: Word with its vocabularies" in said
+    assert "\n" not in said
+
+
+def text(meaning: str) -> Any:
+    """A kind of somebody's own that lets all through."""
+
+    class Text(Word, frozen=True):
+        def accept(self, value: object) -> object:
+            return value
+
+    return Text(meaning, (KINDS,))
+
+
+FLAG = Annotated[bool, Flag("It is.")]
+WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
+    "a kind of its own": ("which is open", lambda: event(Annotated[str, text("Text.")])),
+    "a type that is wider": ("its type is object", lambda: event(Annotated[object, Flag("It.")])),
+    "a default": ("no default", lambda: event(FLAG, True)),
+    "a large count": ("most is 90", lambda: event(Annotated[int, Count("It.", "x")])),
+    "a unit": ("unit ms or s", lambda: event(Annotated[int, Duration("It.", "years")])),
+    "no meaning": ("its meaning is missing", lambda: event(Annotated[bool, Flag("")])),
+    "a meaning that moves the cursor":
+        ("its meaning is missing", lambda: event(Annotated[bool, Flag("\x1b[2J")])),
+    "no vocabulary": ("tuple of vocabularies", lambda: event(Annotated[str, Word("It.", ())])),
+    "a shipped vocabulary":
+        ("with its words", lambda: event(Annotated[str, Word("It.", (Vocabulary("models"),))])),
+    "a vocabulary that is too large": ("has 501 words, allowed are 500", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", *map(str, range(501))),))])),
+    "a path in a vocabulary": ("'/home/jane'", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", "/home/jane"),))])),
+    "an address in a vocabulary": ("'jane@acme.org'", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", "jane@acme.org"),))])),
+    "a subclass of str in a vocabulary": ("public names", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", type("S", (str,), {})("bar")),))])),
+    "no why": ("it has no why", lambda: event(FLAG, why=None)),
+    "a property without why": ("has no why", lambda: event(FLAG, why=Why("To know it."))),
+    "a why without property": ("which is no property", lambda: event(
+        FLAG, why=Why("To know it.", thing="It.", gone="It."))),
+    "no docstring": ("no docstring", lambda: event(FLAG, __doc__=None)),
+    "a wire name without the tool": ("wire is 'done'", lambda: event(FLAG, wire="done")),
+    "another tool's wire name":
+        ("wire is 'other: done'", lambda: event(FLAG, wire="other: done")),
+    "a core event's wire name":
+        ("wire is 'cell executed'", lambda: event(FLAG, wire="cell executed")),
+    "a reserved wire name": ("wire is '$pageview'", lambda: event(FLAG, wire="$pageview")),
+    "a long wire name": ("up to 80", lambda: event(FLAG, wire=f"acme: {'x' * 80}")),
+    "a reserved property":
+        ("without rename", lambda: type(Event)("Done", (Event,), {
+            "__doc__": "It.", "wire": "acme: done", "why": Why("It.", thing="It."),
+            "__annotations__": {"thing": FLAG}}, frozen=True, rename={"thing": "$set"})),
+    "a common property": ("changes what every record has", lambda: event(
+        FLAG, __annotations__={"lib": str}, lib="x")),
+    "a hidden common property": ("changes what every record has", lambda: event(
+        FLAG, __annotations__={"seq": FLAG})),
+    "a method": ("'accept' has no place", lambda: event(FLAG, accept=lambda self: None)),
+    "a hook": ("'__post_init__' has no place",
+               lambda: event(FLAG, __post_init__=lambda self: None)),
+    "a since without notice": ("since is 2", lambda: event(FLAG, since=2)),
+    "a newer property that must be given": ("it must be optional", lambda: event(
+        Annotated[bool, Flag("It.", since=2)])),
+    "a core event": ("made from Event alone", lambda: type(Made)("Done", (Made,), {})),
+    "no class": ("is no event", lambda: "acme: done"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "wrong"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any]) -> None:
+    newer = "must be optional" in said
+    with pytest.raises(DeclarationError) as refused:
+        tool(wrong(), notice=2 if newer else 1)
+    assert said in str(refused.value)
+    assert str(refused.value).startswith("tool 'acme'")
+
+
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        ("a tool's name is 'Acme'", {"name": "Acme"}),
+        ("a tool's name is '$acme'", {"name": "$acme"}),
+        ("dev_analytics' own", {"name": "cell_executed"}),
+        ("dev_analytics' own", {"name": "dev"}),
+        ("title is ''", {"title": ""}),
+        ("title is 'Acme\\x1b[2J'", {"title": "Acme\x1b[2J"}),
+        ("about is 'one\\ntwo'", {"about": "one\ntwo"}),
+        ("notice is True", {"notice": True}),
+        ("notice is 2, but the highest since is 1", {"notice": 2}),
+        ("no tuple of 1 to 50", {"events": [Made]}),
+        ("no tuple of 1 to 50", {"events": ()}),
+        ("declared twice", {"events": (Made, Made)}),
+    ],
+)
+def test_what_is_wrong_in_a_tool_is_named(said: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        Tool(**{"name": "acme", "title": "Acme", "about": "To know.", "events": (Made,), **changes})
+    assert said in str(refused.value)
+
+
+def test_what_comes_later_is_optional_and_raises_the_notice() -> None:
+    later = Annotated[bool | UnsetType, Flag("It.", since=2)]
+    assert tool(event(later, UNSET), notice=2).notice == 2

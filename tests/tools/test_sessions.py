@@ -1,0 +1,157 @@
+"""Acme Charts in real sessions: asked about, recorded, previewed, delivered, switched off."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.views.report import report, tally
+
+KEY = "acme@acme-charts"
+WANTS = "Acme Charts, by the package acme-charts, would also like to record: chart made."
+CHART = "import acme; drawn = acme.chart('bar')"
+
+
+@pytest.fixture(autouse=True)
+def _installed(tools: Path) -> None:
+    """Both packages are installed for every session."""
+
+
+def test_from_the_question_in_a_terminal_to_the_archive(
+    terminal: Callable[..., Any],
+    data: Path,
+    delivered: Any,
+    until: Callable[[Callable[[], bool]], None],
+) -> None:
+    ipython = terminal()
+    ipython.prompt()
+    ipython.run("%load_ext dev_analytics")
+    ipython.type("%dev_analytics on")
+    asked = ipython.until("[Yes]: ").replace("\r", "")
+    assert "personal\ninfo.\nFor more info: " in asked
+    assert WANTS in asked
+    assert "broken" not in asked
+    ipython.run("y")
+    assert ConsentStore(data).read().tools == {KEY: 1}
+    ipython.run(CHART)
+    assert '"event": "acme: chart made"' in ipython.run("%dev_analytics preview")
+    assert "1 acme: chart made" in ipython.run("%dev_analytics status")
+    ipython.leave()
+    until(lambda: any(event == "acme: chart made" for event, _ in delivered()))
+    (made,) = [json.loads(said) for event, said in delivered() if event == "acme: chart made"]
+    assert made["kind"] == "bar"
+    assert re.search("Acme Charts +acme: chart made +1$", report(tally(None, data)), re.MULTILINE)
+
+
+def test_a_tool_that_came_after_the_yes_is_asked_about_once_it_is_used(
+    terminal: Callable[..., Any], data: Path
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    ipython = terminal()
+    ipython.prompt()
+    ipython.run("%load_ext dev_analytics")
+    ipython.run("1 + 1")
+    ipython.type(CHART)
+    asked = ipython.until("[Keep]: ")
+    assert WANTS in asked
+    assert "You agreed to dev's anonymous analytics" in asked
+    ipython.run("yes")
+    assert ConsentStore(data).read().tools == {KEY: 1}
+    ipython.run(CHART)
+    status = ipython.run("%dev_analytics status")
+    assert "1 acme: chart made" in status or "2 acme: chart made" in status
+    assert "1 withheld by notice" in status
+    ipython.leave()
+
+
+def test_a_question_that_is_kept_as_it_is_does_not_come_again(
+    terminal: Callable[..., Any], data: Path
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    for number in range(2):
+        ipython = terminal()
+        ipython.prompt()
+        ipython.run("%load_ext dev_analytics")
+        ipython.type(CHART)
+        if number == 0:
+            ipython.until("[Keep]: ")
+            ipython.type("")
+        ipython.prompt()
+        assert "withheld until you agree to it" in ipython.run("%dev_analytics status")
+        ipython.leave()
+    assert ConsentStore(data).read().tools == {}
+    assert ConsentStore(data).read().user_id
+
+
+def test_in_a_notebook_the_dialog_names_it_and_its_yes_covers_it(
+    page: Callable[[], Any], data: Path
+) -> None:
+    notebook = page()
+    notebook.run("%load_ext dev_analytics", "a")
+    notebook.run("%dev_analytics on", "b")
+    notebook.asked()
+    assert "Allow collection of anonymous analytics" in notebook.html()
+    assert f"<li>{WANTS}" in notebook.html()
+    notebook.click("Yes")
+    notebook.until(lambda: not notebook.dialogs)
+    assert ConsentStore(data).read().tools == {KEY: 1}
+
+
+def test_in_a_notebook_the_dialog_comes_below_the_cell_that_used_it(
+    page: Callable[[], Any], data: Path
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    notebook = page()
+    notebook.run("%load_ext dev_analytics", "a")
+    notebook.run("1 + 1", "b")
+    assert notebook.dialogs == []
+    notebook.run(CHART, "c")
+    assert notebook.asked()["cell"] == "c"
+    assert f"<li>{WANTS}" in notebook.html()
+    notebook.click("Yes")
+    notebook.until(lambda: not notebook.dialogs)
+    assert ConsentStore(data).read().tools == {KEY: 1}
+
+
+def test_a_tool_used_in_a_kernel_is_asked_about_after_the_cell(
+    kernel: Callable[..., Any], data: Path
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    notebook = kernel()
+    notebook.run("%load_ext dev_analytics", answers=())
+    assert notebook.run("1 + 1", answers=()).text == "2"
+    asked = notebook.run(CHART, answers=())
+    assert "%dev_analytics on shows what is new" in asked.text
+    said = notebook.run("%dev_analytics on", answers=("y",))
+    assert WANTS in said.text
+    assert ConsentStore(data).read().tools == {KEY: 1}
+    notebook.run(CHART)
+    shown = notebook.run("%dev_analytics preview").text
+    assert shown.count('"event": "acme: chart made"') == 2
+    assert "# waiting\n" in shown
+
+
+def test_what_a_session_has_waiting_is_not_sent_after_the_tool_is_off(
+    kernel: Callable[..., Any],
+    data: Path,
+    delivered: Any,
+    until: Callable[[Callable[[], bool]], None],
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today(), {KEY: 1})
+    notebook = kernel()
+    notebook.run("%load_ext dev_analytics")
+    notebook.run(CHART)
+    assert "switched off for good" in notebook.run("%dev_analytics disable acme").text
+    notebook.run(CHART)
+    notebook.stop()
+    until(lambda: any(event == "exited" for event, _ in delivered()))
+    assert [event for event, _ in delivered() if event.startswith("acme")] == []
+    assert ConsentStore(data).read().user_id
