@@ -40,7 +40,7 @@ def test_activity_is_by_the_hour_where_the_log_is_short_and_else_by_the_day(
         for time in ("01T10", "01T12", "04T10")
     )
     hours = shown(counted(first, short)).partition("ACTIVITY BY HOUR\n")[2].splitlines()
-    assert hours[0] == "Records in 2 hours, most of 2026-11-01 10:00: 1."
+    assert hours[0] == "Records in 2 hours; the busiest is 2026-11-01 10:00 with 1."
     assert [line.split()[:3] for line in hours[2:5]] == [
         ["2026-11-01", "10:00", "1"],
         ["2026-11-01", "11:00", "0"],

@@ -14,6 +14,8 @@ MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics r
 """How every page of a report begins."""
 
 _MOST_ROWS: Final = 20
+_NARROW: Final = 4
+"""How many columns a table may have to share a line of the page with another one."""
 # Four times the class wins over the rules of the other views, and so over the notebook's.
 _R: Final = ".dev-analytics-report" * 4
 _PARTS: Final = f"""\
@@ -21,17 +23,20 @@ _PARTS: Final = f"""\
 {_R} caption {{ clip-path: inset(50%); height: 1px; overflow: hidden; padding: 0;
   position: absolute; white-space: nowrap; width: 1px }}
 {_R} dl {{ display: flex; flex-wrap: wrap; gap: 0.4em 2.5em; margin: 0.6em 0 }}
+{_R} dl > div {{ display: flex; flex-direction: column }}
+{_R} dt, {_R} dd {{ float: none; margin: 0; padding: 0; width: auto }}
 {_R} dt {{ font-size: 0.85em; font-weight: normal; opacity: 0.8 }}
-{_R} dd {{ font-size: 1.3em; font-variant-numeric: tabular-nums; margin: 0 }}
+{_R} dd {{ font-size: 1.3em; font-variant-numeric: tabular-nums }}
+{_R} tbody th {{ font-weight: normal }}
 {_R} .dev-analytics-parts {{ display: grid; gap: 1.8em 3em; margin-top: 1.4em;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24em), 1fr)) }}
 {_R} section {{ min-width: 0 }}
-{_R} .dev-analytics-drawn {{ grid-column: 1 / -1 }}
+{_R} .dev-analytics-broad {{ grid-column: 1 / -1 }}
 {_R} figure {{ margin: 0.3em 0; max-width: 45em }}
 {_R} svg {{ display: block; height: auto; stroke-linecap: butt; stroke-linejoin: round;
   width: 100% }}
 {_R} .dev-analytics-title {{ font-size: 1.1em; font-weight: 600 }}
-{_R} .dev-analytics-wide {{ overflow-x: auto; position: relative }}
+{_R} .dev-analytics-scrolled {{ overflow-x: auto; position: relative }}
 """
 _PAGE: Final = """\
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #d0d0d0 }
@@ -114,9 +119,9 @@ def _body(
 
 def _part(part: Table, figure: str, title: str) -> Iterator[str]:
     """Give a part: its finding, its figure and its table, which may be as long as the figure."""
-    drawn = ' class="dev-analytics-drawn"' if figure else ""
+    broad = ' class="dev-analytics-broad"' if figure or len(part.columns) > _NARROW else ""
     titled = ' class="dev-analytics-title"' if title == "p" else ""
-    yield f"<section{drawn}><{title}{titled}>{escape(part.title)}</{title}>"
+    yield f"<section{broad}><{title}{titled}>{escape(part.title)}</{title}>"
     yield f"<p>{escape(part.finding)}.</p>"
     if figure:
         yield f"<figure>{figure}</figure>"
@@ -135,7 +140,7 @@ def _table(part: Table) -> str:
     )
     label = escape(part.title)
     made = [
-        f'<div class="dev-analytics-wide" role="region" tabindex="0" aria-label="{label}">',
+        f'<div class="dev-analytics-scrolled" role="region" tabindex="0" aria-label="{label}">',
         f"<table><caption>{label}</caption><thead><tr>{heads}</tr></thead><tbody>",
     ]
     for first, *others in rows:

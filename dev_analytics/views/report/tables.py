@@ -253,8 +253,8 @@ def _activity(counted: Tally) -> Table:
                 (write(number), moment.records, moment.cells, moment.requests, moment.errors)
             )
         busiest = max(moments, key=lambda number: (moments[number].records, -number))
-        finding = f"Records in {plural(len(moments), step)}, most of {write(busiest)}: "
-        finding += f"{moments[busiest].records:,}"
+        finding = f"Records in {plural(len(moments), step)}; the busiest is {write(busiest)} "
+        finding += f"with {moments[busiest].records:,}"
     columns = {
         name: f"{step}, UTC",
         "records": "records",
