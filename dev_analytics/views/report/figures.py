@@ -62,7 +62,7 @@ def figures(parts: Sequence[Table]) -> dict[str, str]:
         from matplotlib import style
     except ImportError:
         raise NoFiguresError(INSTALL) from None
-    with style.context(["default", _SETTINGS], after_reset=True):
+    with style.context(_SETTINGS, after_reset=True):
         return {
             part.name: _drawn(part, _DRAW[part.name])
             for part in parts
@@ -130,7 +130,8 @@ def _tokens(axes: Axes, part: Table) -> None:
 
 def _histogram(axes: Axes, part: Table) -> None:
     """Draw how many cells took how long; those that were not ok are hatched."""
-    labels = [str(row[0]).replace(" to ", " to\n", 1) for row in part.rows]
+    # The bound between two bars stands between them; the last bar's is that of the one before it.
+    bounds = [str(row[0]).removeprefix("under ").rpartition(" to ")[2] for row in part.rows[:-1]]
     cells, failed = part.column("cells"), part.column("not_ok")
     well = [every - bad for every, bad in zip(cells, failed, strict=True)]
     axes.bar(range(len(cells)), well, color=_FIRST, width=0.9, label="ok")
@@ -145,7 +146,7 @@ def _histogram(axes: Axes, part: Table) -> None:
         label="not ok",
     )
     axes.bar_label(bars, [f"{number:,}" if number else "" for number in cells], padding=2)
-    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+    axes.set_xticks([place + 0.5 for place in range(len(bounds))], bounds, fontsize=8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.figure.legend(loc="outside upper right", ncols=2, frameon=False)

@@ -28,6 +28,8 @@ _PARTS: Final = f"""\
 {_R} dt {{ font-size: 0.85em; font-weight: normal; opacity: 0.8 }}
 {_R} dd {{ font-size: 1.3em; font-variant-numeric: tabular-nums }}
 {_R} tbody th {{ font-weight: normal }}
+{_R} th, {_R} td {{ overflow-wrap: normal; padding-right: 1.1em; white-space: nowrap }}
+{_R} tr > :last-child {{ padding-right: 0 }}
 {_R} .dev-analytics-parts {{ display: grid; gap: 1.8em 3em; margin-top: 1.4em;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24em), 1fr)) }}
 {_R} section {{ min-width: 0 }}
@@ -53,7 +55,6 @@ table { border-collapse: collapse }
 th, td { border-top: 1px solid var(--line); padding: 0.2em 1.5em 0.2em 0; text-align: left;
   vertical-align: top }
 thead th { border-top: 0; font-size: 0.9em }
-tbody th { font-weight: normal; overflow-wrap: anywhere }
 tr > :last-child { padding-right: 0 }
 summary { cursor: pointer }
 footer { font-size: 0.9em; margin-top: 2em; opacity: 0.8 }

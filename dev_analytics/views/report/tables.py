@@ -268,7 +268,7 @@ def _activity(counted: Tally) -> Table:
 def _gaps(counted: Tally, dropped: Mapping[str, int]) -> Table:
     sessions, missing = counted.sessions.gaps()
     named = {
-        "records missing between others of their session": missing,
+        "missing between others of a session": missing,
         "sessions with such a gap": sessions,
         "broken lines": counted.broken,
         **{f"dropped on this machine: {printable(why)}": n for why, n in dropped.items()},
@@ -280,7 +280,7 @@ def _gaps(counted: Tally, dropped: Mapping[str, int]) -> Table:
         else (f"{plural(missing, 'record')} missing in {plural(sessions, 'session')}")
     )
     if not rows and counted.records:
-        rows = [("records missing between others of their session", 0)]
+        rows = [("missing between others of a session", 0)]
     return Table("gaps", "Gaps and drops", finding, {"what": "what", "count": "count"}, rows)
 
 

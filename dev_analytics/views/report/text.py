@@ -115,7 +115,7 @@ def _wrapped(lines: Sequence[str], width: int) -> list[str]:
 def _short(number: int) -> str:
     """Write a large number with three digits and a unit."""
     for unit, sign in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= unit * 10:
+        if number >= (unit if unit > 10**3 else 10**4):
             return (
                 f"{number / unit:.3g} {sign}"
                 if number < unit * 1000
