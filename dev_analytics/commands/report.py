@@ -16,9 +16,10 @@ from msgspec import Struct
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.views.report.figures import NoFiguresError, figures
 from dev_analytics.views.report.files import write_csv, write_page
+from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.page import page, report_html
 from dev_analytics.views.report.source import Source
-from dev_analytics.views.report.tables import Table, fields, printable, tables
+from dev_analytics.views.report.tables import Table, printable, tables
 from dev_analytics.views.report.tally import Tally, tally
 from dev_analytics.views.report.text import WIDTH, text
 

@@ -150,7 +150,7 @@ import matplotlib
 matplotlib.use("pdf")
 import matplotlib.pyplot as plt
 plt.style.use("dark_background")
-matplotlib.rcParams["font.size"] = 30
+matplotlib.rcParams |= {{"font.size": 30, "xtick.labelsize": 30, "axes.ymargin": 0.4}}
 plt.figure()
 before = dict(matplotlib.rcParams), plt.get_fignums(), plt.gcf()
 again = figures(parts)

@@ -23,8 +23,9 @@ from dev_analytics.catalogue.examples import example
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import NAME, Archive
 from dev_analytics.views.report import tally as counting
+from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.source import LONGEST, ReportError, Source
-from dev_analytics.views.report.tables import fields, tables
+from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import FURTHER, Tally, tally
 
 Count = Callable[..., Tally]

@@ -7,7 +7,8 @@ from typing import Final
 
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
-from dev_analytics.views.report.tables import Table, overview, printable
+from dev_analytics.views.report.overview import overview
+from dev_analytics.views.report.tables import Table, printable
 from dev_analytics.views.report.tally import Tally
 
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics report">'

@@ -99,49 +99,6 @@ def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
     return [table for table in made if table.rows]
 
 
-def overview(counted: Tally) -> dict[str, str]:
-    """Give the figures that stand above all parts, as labels and texts."""
-    missing = counted.sessions.gaps()[1]
-    texts = {
-        "records": f"{counted.records:,}",
-        "sessions": f"{len(counted.sessions):,}",
-        "users": f"{len(counted.users):,}",
-    }
-    if counted.first is not None and counted.last is not None:
-        texts["from"] = f"{_minute(counted.first)} UTC"
-        texts["to"] = f"{_minute(counted.last)} UTC"
-    if missing:
-        texts["missing"] = f"{missing:,}"
-    if counted.broken:
-        texts["broken lines"] = f"{counted.broken:,}"
-    if counted.since is not None:
-        since = f"{_minute(int(counted.since))} UTC"
-        texts["since"] = f"{since}; {plural(counted.earlier, 'older record')} left out"
-    return texts
-
-
-def fields(counted: Tally, parts: Sequence[Table]) -> dict[str, object]:
-    """Give the report as fields, for a script."""
-    sessions, missing = counted.sessions.gaps()
-    return {
-        "source": printable(str(counted.source)),
-        "records": counted.records,
-        "broken_lines": counted.broken,
-        "older_records": counted.earlier,
-        "sessions": len(counted.sessions),
-        "sessions_with_gaps": sessions,
-        "missing_records": missing,
-        "users": len(counted.users),
-        "records_without_user": counted.nobody,
-        "first": None if counted.first is None else _second(counted.first),
-        "last": None if counted.last is None else _second(counted.last),
-        **{
-            part.name: [dict(zip(part.columns, row, strict=True)) for row in part.rows]
-            for part in parts
-        },
-    }
-
-
 def printable(text: str) -> str:
     """Give `text` without what moves a cursor, turns the direction or cannot be encoded."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
@@ -311,11 +268,3 @@ def _time(seconds: int) -> datetime:
 
 def _hour(number: int) -> str:
     return _time(number * 3600).strftime("%Y-%m-%d %H:00")
-
-
-def _minute(seconds: int) -> str:
-    return _time(seconds).strftime("%Y-%m-%d %H:%M")
-
-
-def _second(seconds: int) -> str:
-    return _time(seconds).isoformat()
