@@ -26,7 +26,7 @@ from dev_analytics.views.report.tables import printable
 WORDS: Final = {
     "status": "is it on, why, what each process does, what waits and what was delivered",
     "preview": "show the exact records that wait to be sent",
-    "report": "count what was recorded: activity, features, errors, models, cells; see report -h",
+    "report": "count what was recorded: activity, features, errors, models, cells",
     "disable": "opt out for ever, in every notebook and terminal",
     "reset": "forget your answer, also an opt-out; asks first",
     "enable": "load the extension in every kernel and terminal; collects nothing by itself",
