@@ -2,7 +2,7 @@
 
 ``python notebooks/sample.py [FILE [NUMBER]]``, ``make sample``: as somebody who agrees, with a home
 and a data directory that are gone afterwards, so that the identifier in the records is of nobody.
-The notebooks are run in turn until there are enough records.
+The notebooks that load the extension are run in turn until there are enough records.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from demo import become_somebody_else, run, wait_for_sender
 FOLDER = Path(__file__).parent
 SAMPLE = FOLDER.parent / "docs" / "sample-analytics.jsonl"
 RECORDS = 1000
+LOADS = "%load_ext dev_analytics"
 
 
 def main(sample: Path = SAMPLE, number: int = RECORDS) -> None:
     """Write the last `number` records of running the notebooks into `sample`."""
-    notebooks = sorted(FOLDER.glob("*.ipynb"))
+    # One that reads logs and makes no records is none to make a sample of.
+    notebooks = [
+        file for file in sorted(FOLDER.glob("*.ipynb")) if LOADS in file.read_text("utf-8")
+    ]
     with tempfile.TemporaryDirectory(prefix="dev-analytics-sample-") as folder:
         log = Path(folder, "events.jsonl")
         become_somebody_else(Path(folder), log)

@@ -83,13 +83,17 @@ ONLY_IN = {
     "ipywidgets": "consent.dialog",
     "genai_prices": "catalogue.matcher",
     "wrapt": "observers.llm.hooks",
+    "matplotlib": "views.report.figures",
+    "pandas": None,
     **dict.fromkeys(("openai", "anthropic", "google", "mistralai", "cohere", "ollama", "groq")),
     **dict.fromkeys(("litellm", "jupyter_ai_magic_commands")),
 }
 
 
 @pytest.mark.parametrize("module", ONLY_IN)
-def test_one_module_reaches_the_network_one_the_archive_and_one_the_widgets(module: str) -> None:
+def test_one_module_reaches_the_network_one_the_archive_one_the_widgets_and_one_draws(
+    module: str,
+) -> None:
     importers = {
         name.removeprefix("dev_analytics.")
         for name, file in MODULES.items()
@@ -109,7 +113,7 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
     }
     assert loaders == {
         "posthog": {"delivery.sender"},
-        "archive": {"delivery.sender", "views.report"},
+        "archive": {"delivery.sender", "views.report.source"},
     }
 
 

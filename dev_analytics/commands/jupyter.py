@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from msgspec import json
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.commands import autoload
+from dev_analytics.commands import autoload, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
 from dev_analytics.commands.magics import RESET, RESET_QUESTION
 from dev_analytics.commands.switches import switch_off, switch_on
@@ -20,12 +20,14 @@ from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.version import __version__
 from dev_analytics.views.machine import machine, machine_fields, waiting
-from dev_analytics.views.report import ReportError, report, report_fields, tally
+from dev_analytics.views.report.progress import Progress, TerminalLine
+from dev_analytics.views.report.source import ReportError
+from dev_analytics.views.report.tables import printable
 
 WORDS: Final = {
     "status": "is it on, why, what each process does, what waits and what was delivered",
     "preview": "show the exact records that wait to be sent",
-    "report": "count what was recorded: events, features, errors, models",
+    "report": "count what was recorded: activity, features, errors, models, cells",
     "disable": "opt out for ever, in every notebook and terminal; with TOOL only of that tool",
     "on": "undo the disable of one other tool",
     "reset": "forget your answer, also an opt-out; asks first",
@@ -33,6 +35,13 @@ WORDS: Final = {
     "remove": "load it no more",
 }
 _JSON: Final = ("status", "preview", "report")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what it did not understand."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
 
 
 class CommandError(Exception):
@@ -89,11 +98,24 @@ def _preview(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> str:
+    line = TerminalLine(sys.stderr)
+    progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)
     try:
-        counted = tally(options.file, get_analytics().gate.store.data)
+        counted = report.count(options, get_analytics().gate.store.data, progress)
+        line.wipe()
+        if not (options.html or options.csv):
+            return _text(counted.fields()) if options.json else report.for_terminal(counted)
+        wrote = counted.write(options.html, options.csv)
+        if not options.json:
+            return wrote
+        print(wrote, file=sys.stderr)
+        return _text(counted.fields())
     except ReportError as error:
-        raise CommandError(error) from None
-    return _text(report_fields(counted)) if options.json else report(counted)
+        raise CommandError(printable(str(error))) from None
+    except KeyboardInterrupt:
+        raise CommandError("interrupted, so there is none") from None
+    finally:
+        line.wipe()
 
 
 def _on(options: argparse.Namespace) -> str:
@@ -175,7 +197,7 @@ def _program() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=_program(),
         description="Anonymous analytics for dev: only if you agree, and never anything you write.",
     )
@@ -187,9 +209,7 @@ def _parser() -> argparse.ArgumentParser:
         if word in _JSON:
             each.add_argument("--json", action="store_true", help="as JSON, for a script")
         if word == "report":
-            each.add_argument(
-                "file", nargs="?", type=Path, help="an event log or an archive; without: your own"
-            )
+            report.add_arguments(each)
         elif word == "disable":
             each.add_argument("tool", nargs="?", help="the name of one other tool")
         elif word == "on":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
@@ -21,14 +22,25 @@ from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
 from dev_analytics.views.status import status, status_html
 
 NAME: Final = "dev_analytics"
-WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "reset")
+WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "report", "reset")
 RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
 RESET: Final = (
     "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
     "Nothing is collected until you agree again."
 )
-_FLAGS: Final = {"log": ("--stop",), "schema": ("--json",), "reset": ("--yes",)}
+_FLAGS: Final = {
+    "log": ("--stop",),
+    "schema": ("--json",),
+    "report": ("--since", "--html", "--csv"),
+    "reset": ("--yes",),
+}
+_WITH_PATHS: Final = ("log", "report")
 _KEYS: Final = (NAME, f"%{NAME}")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}")
 
 
 @magics_class
@@ -59,6 +71,11 @@ class DevAnalyticsMagics(Magics):
           %dev_analytics preview      show the exact records of this session: sent, or not
           %dev_analytics schema       show every event and property, and why it is collected
           %dev_analytics schema EVENT show one, or those of a TOOL; with --json its JSON Schema
+          %dev_analytics report       count what was delivered to the archive on this machine
+          %dev_analytics report FILE  count what an event log or an archive holds
+              --since WHEN            leave out what is older: 2026-11-01, or 12h, 7d, 4w
+              --html FILE             write it as one HTML page, in place of showing it
+              --csv DIR               write each table as a CSV file into DIR
           %dev_analytics reset        forget your answer, also an opt-out; asks first
           %dev_analytics reset --yes  the same without asking
         """
@@ -151,6 +168,31 @@ class DevAnalyticsMagics(Magics):
             return schema.schema_json(events)
         return self._view(lambda: schema.schema_text(events), lambda: schema.schema_html(events))
 
+    def _report(self, rest: list[str]) -> str:
+        from dev_analytics.commands import report  # with the archive, when asked for
+        from dev_analytics.views.report.progress import CellOutput, Progress
+        from dev_analytics.views.report.source import ReportError
+        from dev_analytics.views.report.tables import printable
+
+        parser = _Parser(prog=f"%{NAME} report", add_help=False, allow_abbrev=False)
+        report.add_arguments(parser)
+        options = parser.parse_args(rest)
+        output = CellOutput(self.shell)
+        try:
+            data = self._analytics.gate.store.data
+            counted = report.count(options, data, Progress(output.show))
+            if options.html or options.csv:
+                return output.end(counted.write(options.html, options.csv))
+            if not output.rich:
+                return output.end(report.for_terminal(counted))
+            output.publish({"text/plain": counted.text(), "text/html": counted.html()})
+        except ReportError as error:
+            output.end("No report.")
+            raise UsageError(f"%{NAME} report: {printable(str(error))}") from None
+        except KeyboardInterrupt:
+            return output.end(f"%{NAME} report: interrupted, so there is none")
+        return ""
+
     def _reset(self, rest: list[str]) -> str:
         if rest != ["--yes"]:
             _no_more("reset", rest)
@@ -207,7 +249,7 @@ def no_log(file: str, error: Exception) -> str:
 
 
 def _complete(shell: Any, event: Any) -> list[str]:
-    """Complete a word of the magic, a flag, or the path of the log."""
+    """Complete a word of the magic, a flag, or the path of a file."""
     words = event.text_until_cursor.split()[1:]
     if event.symbol and words:
         words.pop()
@@ -219,7 +261,7 @@ def _complete(shell: Any, event: Any) -> list[str]:
         return flags + [name for name in names if name.startswith(event.symbol)]
     if words[0] in ("on", "disable"):
         return [name for name in known_tools() if name.startswith(event.symbol)]
-    if words[0] == "log" and not event.symbol.startswith("-"):
+    if words[0] in _WITH_PATHS and not event.symbol.startswith("-"):
         return flags + list(shell.Completer.file_matches(event.symbol))
     return flags
 

@@ -22,7 +22,13 @@ NAME: Final = "archive.sqlite"
 MOST_ROWS: Final = 1_000_000
 """How many events are kept, the newest."""
 
-_MAGIC: Final = b"SQLite format 3\0"
+MAGIC: Final = b"SQLite format 3\0"
+"""The first bytes of an archive."""
+
+_AT_ONCE: Final = 5_000
+_READ: Final = """
+SELECT rowid, event, timestamp, distinct_id, properties FROM events
+WHERE rowid > ? ORDER BY rowid LIMIT ?"""
 _COMMON: Final = ("session_id", "seq", "lib_version")
 _RECORD: Final = ("uuid", "timestamp", "event", "distinct_id", "properties", *_COMMON)
 
@@ -79,33 +85,26 @@ class Archive:
             raise Unreachable(f"the archive cannot be written: {error.strerror}") from None
 
 
-def is_archive(file: Path) -> bool:
-    """Tell whether `file` is an archive, by its first bytes.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    """
-    with file.open("rb") as opened:
-        return opened.read(len(_MAGIC)) == _MAGIC
-
-
-def read(file: Path) -> Iterator[bytes]:
+def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
     """Give the records in an archive, the oldest first; nothing is changed.
+
+    Each comes with its row's number and that of the newest row. The archive is locked for a moment
+    at a time only, so that a sender goes on writing. A row that holds no record gives a line that
+    is none either.
 
     Raises
     ------
     Unreachable
         It is damaged, or none.
     """
+    last = -(2**63)
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as archive:
-            for event, time, properties in archive.execute(
-                "SELECT event, timestamp, properties FROM events ORDER BY rowid"
-            ):
-                record = {"event": event, "timestamp": time, "properties": Raw(properties.encode())}
-                yield json.encode(record)
+            archive.text_factory = bytes  # a damaged text must not end the reading
+            ((newest,),) = archive.execute("SELECT coalesce(max(rowid), 0) FROM events")
+            while rows := archive.execute(_READ, (last, _AT_ONCE)).fetchall():
+                for last, *values in rows:
+                    yield last, newest, _line(values)
     except sqlite3.Error as error:
         raise Unreachable(f"the archive cannot be read: {error}") from None
 
@@ -139,6 +138,13 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
             value = record["properties"][wire]
             row[name] = _text(value) if isinstance(value, list) else value
     return row
+
+
+def _line(values: Sequence[Any]) -> bytes:
+    *words, properties = (value if isinstance(value, bytes) else None for value in values)
+    event, time, user = (word and word.decode("utf-8", "replace") for word in words)
+    record = {"event": event, "timestamp": time, "distinct_id": user}
+    return json.encode({**record, "properties": Raw(properties or b"null")})
 
 
 def _text(value: Any) -> str:

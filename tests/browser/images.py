@@ -5,6 +5,7 @@ Every state of the question and of the views, in both themes.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ CELLS = (
     "%dev_analytics",
     "%dev_analytics preview",
 )
+SAMPLE = IMAGES.parent / "sample-analytics.jsonl"
+REPORT = f"%dev_analytics report {SAMPLE.name}"
 NEWER = """\
 from typing import Annotated
 from dev_analytics.catalogue.events import EVENTS, Event
@@ -74,3 +77,21 @@ def test_pictures(open_notebook: Callable[..., Any], name: str, theme: str) -> N
     page.run(0)
     expect(page.question).to_have_count(1)
     picture("newer", 0, ".jp-Cell-outputWrapper")
+
+
+@pytest.mark.parametrize(
+    ("name", "theme"), [("light", "JupyterLab Light"), ("dark", "JupyterLab Dark")]
+)
+def test_picture_of_the_report(open_notebook: Callable[..., Any], name: str, theme: str) -> None:
+    page = open_notebook("%load_ext dev_analytics", REPORT, DEV_ANALYTICS="off")
+    shutil.copy(SAMPLE, page.file.parent)
+    page.page.set_viewport_size({"width": 1240, "height": 2400})
+    page.page.evaluate("document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')?.click()")
+    page.use_theme(theme)
+    page.run(0, 1)
+    expect(page.below(1)).to_contain_text("Gaps and drops")
+    page.page.mouse.move(1230, 5)
+    box: Any = page.page.locator(".jp-Notebook .jp-Cell").nth(1).bounding_box()
+    ends: Any = page.below(1).get_by_text("Errors", exact=True).first.bounding_box()
+    box["height"] = ends["y"] - box["y"] - 8
+    page.page.screenshot(path=IMAGES / f"report-{name}.png", clip=box)

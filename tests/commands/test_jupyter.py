@@ -16,10 +16,12 @@ import pytest
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import COMMANDS
-from dev_analytics.commands.jupyter import WORDS
+from dev_analytics.commands.jupyter import WORDS, main
 from dev_analytics.commands.magics import RESET_QUESTION
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.archive import Archive
+from dev_analytics.delivery.ledger import change_ledger
 
 BIN = Path(sys.executable).parent
 TODAY = date.today()
@@ -220,3 +222,138 @@ def test_a_word_is_recorded_after_a_yes_alone(data: Path) -> None:
     (record,) = json.loads(run("preview", "--json").stdout)
     assert record["event"] == "command run"
     assert record["properties"]["command"] == "status"
+
+
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
+
+
+def test_a_report_is_80_columns_where_there_is_no_terminal() -> None:
+    ran = run("report", str(SAMPLE))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "ACTIVITY BY HOUR" in ran.stdout
+    assert 70 < max(map(len, ran.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_report_fits_its_terminal(columns: int) -> None:
+    process = pexpect.spawn(
+        sys.executable,
+        ["-m", "dev_analytics", "report", str(SAMPLE)],
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, columns),
+    )
+    process.expect(pexpect.EOF)
+    process.close()
+    assert process.exitstatus == 0
+    shown = process.before
+    assert "\x1b" not in shown
+    assert "GAPS AND DROPS" in shown
+    assert max(map(len, shown.splitlines())) <= min(columns, 100)
+
+
+def test_a_report_is_written_in_letters_that_its_reader_has(tmp_path: Path) -> None:
+    log = tmp_path / "lög.jsonl"
+    log.write_bytes(SAMPLE.read_bytes())
+    ran = subprocess.run(
+        [sys.executable, "-m", "dev_analytics", "report", "lög.jsonl"],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=True,
+        timeout=60,
+    )
+    assert b"l?g.jsonl" in ran.stdout
+    assert b"####" in ran.stdout
+
+
+def test_a_report_for_a_script_and_as_files(tmp_path: Path) -> None:
+    ran = run("report", str(SAMPLE), "--json", "--html", str(tmp_path / "r.html"))
+    assert json.loads(ran.stdout)["records"] == 1000
+    assert ran.stderr == f"Wrote {tmp_path / 'r.html'}.\n"
+    ran = run("report", str(SAMPLE), "--csv", str(tmp_path / "tables"))
+    assert ran.stdout.startswith(f"Wrote into {tmp_path / 'tables'}: activity.csv, events.csv, ")
+    assert (tmp_path / "tables" / "models.csv").read_text().count("\n") == 5
+    ran = run("report", str(SAMPLE), "--html", str(SAMPLE))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"jupyter dev-analytics report: {SAMPLE} is there and no report: "
+        "nothing was written; name another\n"
+    )
+
+
+def test_a_report_of_what_is_not_old() -> None:
+    def records(since: str) -> int:
+        found = json.loads(run("report", str(SAMPLE), "--json", "--since", since).stdout)
+        assert found["records"] + found["older_records"] == 1000
+        return int(found["records"])
+
+    assert records("2020-01-01") == records("99999d") == 1000
+    assert records("2999-01-01") == records("0h") == 0
+
+
+@pytest.mark.parametrize("said", ["yesterday", "2026-13-01", "2026-11", "7", "-1d", "999999w"])
+def test_a_day_that_is_none_is_one_clear_line(
+    said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", f"--since={said}"])
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    (line,) = shown.err.splitlines()
+    assert f"{said!r} is no day as 2026-11-01, and no span as 12h, 7d, 4w" in line
+    assert shown.out == ""
+
+
+def test_a_report_on_nothing_is_one_clear_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, says in (
+        ([], "there is no archive yet: nothing was delivered to it; name an event log"),
+        ([str(tmp_path)], f"{tmp_path}: Is a directory"),
+        ([f"{tmp_path}/\x1b[2J"], f"{tmp_path}/?[2J: there is no such file"),
+    ):
+        assert main(["report", *arguments]) == 1
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err) == ("", f"jupyter dev-analytics report: {says}\n")
+    assert not data.exists(), "looking leaves nothing"
+
+
+def test_a_report_on_its_own_archive_tells_what_was_dropped(data: Path) -> None:
+    data.mkdir()
+    Archive(data).deliver(SAMPLE.read_bytes().splitlines())
+    change_ledger(data, lambda ledger: ledger.add_dropped({"spool full": 3}))
+    assert "dropped on this machine: spool full" in run("report").stdout
+    assert "dropped on this machine" not in run("report", str(SAMPLE)).stdout
+    assert json.loads(run("report", "--json").stdout)["records"] == 1000
+
+
+def test_the_progress_of_a_long_report_is_wiped_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = pexpect.spawn(
+        sys.executable,
+        ["-m", "dev_analytics", "report", str(pipe)],
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, 80),
+    )
+    lines = SAMPLE.read_bytes() * 10
+    with pipe.open("wb") as opened:
+        while process.expect([r"\r[\d,]+ records read", pexpect.TIMEOUT], timeout=0):
+            opened.write(lines)
+        process.sendintr()
+        process.expect(pexpect.EOF)
+    process.close()
+    assert process.exitstatus == 1
+    assert process.before.rstrip().endswith("report: interrupted, so there is none")
+    assert "Traceback" not in process.before
+    assert f"\r{' ' * 10}" in process.before, "the line of the progress was not wiped"
+
+
+def test_nothing_of_the_progress_is_where_nobody_looks(tmp_path: Path) -> None:
+    log = tmp_path / "long.jsonl"
+    log.write_bytes(SAMPLE.read_bytes() * 300)
+    ran = run("report", str(log))
+    assert ran.stderr == ""
+    assert "records read" not in ran.stdout

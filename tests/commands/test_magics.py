@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -214,7 +215,7 @@ def test_reset_in_a_terminal_is_confirmed(terminal: Callable[..., Any], data: Pa
         ("disabel", "knows no 'disabel': did you mean 'disable'?"),
         (
             "xyzzy",
-            "knows no 'xyzzy': known are status, on, off, disable, log, preview, schema, reset",
+            f"knows no 'xyzzy': known are {', '.join(WORDS)}",
         ),
         ("on now", "on knows no tool 'now': none is installed that has events of its own"),
         ("status x y", "status takes nothing more, and got 'x y'"),
@@ -260,6 +261,8 @@ def test_ipython_s_own_help_shows_the_same(run: Callable[[str], str], shell: Any
         ("%dev_analytics schema e", {"error_raised", "exited"}),
         ("%dev_analytics schema --", {"--json"}),
         ("%dev_analytics reset -", {"--yes"}),
+        ("%dev_analytics report -", {"--since", "--html", "--csv"}),
+        ("%dev_analytics report --since 7d --c", {"--csv"}),
     ],
 )
 def test_tab_completes_words_and_flags(
@@ -269,12 +272,17 @@ def test_tab_completes_words_and_flags(
 
 
 @pytest.mark.filterwarnings("ignore:`Completer.complete`")
-def test_tab_completes_the_path_of_the_log(
-    run: Callable[[str], str], shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("word", ["log", "report", "report --html"])
+def test_tab_completes_the_path_of_a_file(
+    run: Callable[[str], str],
+    shell: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "events.jsonl").touch()
-    typed = "%dev_analytics log ev"
+    typed = f"%dev_analytics {word} ev"
     assert shell.complete("ev", typed, len(typed))[1] == ["events.jsonl"]
 
 
@@ -303,3 +311,77 @@ def test_the_schema_of_one_event_is_shown_by_either_of_its_names(run: Callable[[
     assert shown.startswith("$ai_generation: A language model was asked")
     assert run("%dev_analytics schema $ai_generation") == shown
     assert json.loads(run("%dev_analytics schema exited --json"))["title"] == "exited"
+
+
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
+
+
+def test_a_report_in_a_terminal_is_text(run: Callable[[str], str]) -> None:
+    shown = run(f"%dev_analytics report {SAMPLE}")
+    assert "\nsessions  36\n" in shown
+    assert "ACTIVITY BY HOUR" in shown
+
+
+def test_a_report_takes_the_shell_s_options(run: Callable[[str], str], tmp_path: Path) -> None:
+    where = f"--html '{tmp_path}/a report.html' --csv {tmp_path}/tables --since 2020-01-01"
+    shown = run(f"%dev_analytics report {where} {SAMPLE}")
+    assert f"Wrote {tmp_path}/a report.html.\n" in shown
+    assert (tmp_path / "tables" / "events.csv").exists()
+    assert "ACTIVITY" not in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("", "there is no archive yet: nothing was delivered to it; name an event log"),
+        ("/no/such.jsonl", "/no/such.jsonl: there is no such file"),
+        ("--since lately", "'lately' is no day as 2026-11-01, and no span as 12h, 7d, 4w"),
+        ("one two", "unrecognized arguments: two"),
+        ("--csv", "argument --csv: expected one argument"),
+    ],
+)
+def test_a_report_that_cannot_be_is_one_clear_line(
+    run: Callable[[str], str], typed: str, says: str
+) -> None:
+    shown = run(f"%dev_analytics report {typed}").strip()
+    assert shown.startswith("UsageError: %dev_analytics report: ")
+    assert shown.endswith(says)
+    assert "\n" not in shown
+
+
+def test_a_report_in_a_kernel_is_interrupted_without_a_traceback(
+    kernel: Callable[..., Any], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    notebook = kernel({"DEV_ANALYTICS": "off"})
+    notebook.run("%load_ext dev_analytics")
+    # The pipe can be opened once the kernel reads it.
+    opened: list[int] = []
+
+    def read() -> bool:
+        try:
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
+    assert notebook.interrupt_when(f"%dev_analytics report {pipe}", read) == "ok"
+    os.close(opened[0])
+    assert notebook.run("1 + 1").text == "2"
+
+
+def test_loading_brings_nothing_of_the_report(kernel: Callable[..., Any]) -> None:
+    notebook = kernel({"DEV_ANALYTICS": "off"})
+    notebook.run("%load_ext dev_analytics")
+    code = """
+import sys
+heavy = ("pandas", "matplotlib", "dev_analytics.views.report", "dev_analytics.commands.report")
+print([name for name in heavy if name in sys.modules])
+"""
+    assert notebook.run(code).text.strip() == "[]"
+    shown = notebook.run(f"%dev_analytics report {SAMPLE}")
+    ((kind, content),) = shown.messages
+    assert (kind, set(content["data"])) == ("display_data", {"text/plain", "text/html"})
+    assert "<svg" in content["data"]["text/html"]
+    assert "matplotlib.pyplot" not in notebook.run("import sys; print(*sys.modules)").text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,7 +12,9 @@ import pytest
 
 from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.views.report import report, tally
+from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.tables import tables
+from dev_analytics.views.report.tally import tally
 
 KEY = "acme@acme-charts"
 WANTS = "Acme Charts, by the package acme-charts, would also like to record: chart made."
@@ -48,7 +49,8 @@ def test_from_the_question_in_a_terminal_to_the_archive(
     until(lambda: any(event == "acme: chart made" for event, _ in delivered()))
     (made,) = [json.loads(said) for event, said in delivered() if event == "acme: chart made"]
     assert made["kind"] == "bar"
-    assert re.search("Acme Charts +acme: chart made +1$", report(tally(None, data)), re.MULTILINE)
+    (part,) = [part for part in tables(tally(Source(None, data)), {}) if part.name == "tools"]
+    assert part.rows == [("Acme Charts", "acme: chart made", 1)]
 
 
 def test_a_tool_that_came_after_the_yes_is_asked_about_once_it_is_used(

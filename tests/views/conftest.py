@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import json
+
+from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.tally import Tally, tally
 
 ALLOWED = set(
     "div style p table caption thead tbody tr th td details summary pre strong time".split()
+    + "dl dt dd section figure svg g path text defs clippath rect use pattern".split()
 )
 ATTRIBUTES = {"class", "role", "tabindex", "aria-label", "scope", "datetime", "open"}
+_DRAWING = set("svg g path text defs clippath rect use pattern".split())
 
 
 class View(HTMLParser):
@@ -45,7 +53,7 @@ class View(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in ALLOWED, tag
         given = dict(attrs)
-        assert set(given) <= ATTRIBUTES, given
+        assert set(given) <= ATTRIBUTES or tag in _DRAWING, given
         for name in (given.get("class") or "").split():
             assert name.startswith("dev-analytics-") or name.endswith("_ignore")
         self.labels += [str(given["aria-label"])] if "aria-label" in given else []
@@ -93,7 +101,9 @@ def read_view(html: str) -> View:
         assert re.fullmatch(r"0|collapse|1px solid var\(--jp-[a-z0-9-]+, .+", value.strip()), value
     for selectors in re.findall(r"([^{}]+)\{(?=[^{}]+\})", view.style):
         for selector in selectors.split(","):
-            assert selector.strip().startswith(".dev-analytics-view"), selector
+            assert selector.strip().startswith((".dev-analytics-view", ".dev-analytics-report")), (
+                selector
+            )
     return view
 
 
@@ -101,3 +111,33 @@ def read_view(html: str) -> View:
 def reader() -> Callable[[str], View]:
     """Read a view, and check what all of them promise."""
     return read_view
+
+
+@pytest.fixture
+def record() -> Callable[..., bytes]:
+    """Make a line of a log, as any program may write it; keywords are properties."""
+
+    def make(
+        event: str,
+        time: str = "2026-11-22T10:00:00+00:00",
+        user: str | None = "user",
+        session: str = "session",
+        **said: Any,
+    ) -> bytes:
+        properties = {"$session_id": session, **said}
+        fields = {"event": event, "timestamp": time, "distinct_id": user, "properties": properties}
+        return json.encode(fields) + b"\n"
+
+    return make
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Callable[..., Tally]:
+    """Count lines that stand in a log."""
+
+    def count(*lines: bytes, **options: Any) -> Tally:
+        file = tmp_path / "log.jsonl"
+        file.write_bytes(b"".join(lines))
+        return tally(Source(file, tmp_path), **options)
+
+    return count

@@ -1,0 +1,148 @@
+"""The word ``report``, as the magic and the shell have it: its options, and what they make."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.views.report.figures import NoFiguresError, figures
+from dev_analytics.views.report.files import write_csv, write_page
+from dev_analytics.views.report.overview import fields
+from dev_analytics.views.report.page import page, report_html
+from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.tables import Table, printable, tables
+from dev_analytics.views.report.tally import Tally, tally
+from dev_analytics.views.report.text import WIDTH, text
+
+_SPANS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+class Report(Struct, frozen=True):
+    """A report that was counted.
+
+    Attributes
+    ----------
+    counted
+        What was counted.
+    parts
+        The tables that were made of it.
+    """
+
+    counted: Tally
+    parts: list[Table]
+
+    def text(self, width: int = WIDTH, bar: str = "█") -> str:
+        """Give it as text."""
+        return text(self.counted, self.parts, width, bar)
+
+    def fields(self) -> dict[str, object]:
+        """Give it as fields, for a script."""
+        return fields(self.counted, self.parts)
+
+    def html(self) -> str:
+        """Give it as HTML for a notebook."""
+        return report_html(self.counted, self.parts, *self._figures())
+
+    def write(self, html: Path | None, folder: Path | None) -> str:
+        """Write the files that were asked for, and say which.
+
+        Raises
+        ------
+        ReportError
+            They cannot be written.
+        """
+        said = []
+        if html is not None:
+            drawn, note = self._figures()
+            write_page(html, page(self.counted, self.parts, drawn, note))
+            said += [note, f"Wrote {html}."]
+        if folder is not None:
+            names = ", ".join(file.name for file in write_csv(folder, self.parts))
+            said.append(f"Wrote into {folder}: {names or 'nothing, as there are no records'}.")
+        return "\n".join(printable(line) for line in said if line)
+
+    def _figures(self) -> tuple[dict[str, str], str]:
+        try:
+            return figures(self.parts), ""
+        except NoFiguresError as error:
+            return {}, str(error)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options that the magic and the shell share."""
+    parser.add_argument(
+        "file", nargs="?", type=_path, help="an event log or an archive; without: your own archive"
+    )
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=since,
+        help="leave out what is older: a day in UTC as 2026-11-01, or a span as 12h, 7d, 4w",
+    )
+    parser.add_argument(
+        "--html", metavar="FILE", type=_path, help="write it as one HTML page, in place of showing"
+    )
+    parser.add_argument(
+        "--csv", metavar="DIR", type=_path, help="write each table as a CSV file into DIR"
+    )
+
+
+def count(
+    options: argparse.Namespace, data: Path, progress: Callable[[float | None, int], None]
+) -> Report:
+    """Count what the options name.
+
+    Raises
+    ------
+    ReportError
+        It cannot be read.
+    """
+    source = Source(options.file, data)
+    counted = tally(source, options.since, progress)
+    return Report(counted, tables(counted, read_ledger(data).dropped if source.own else {}))
+
+
+def since(said: str) -> datetime:
+    """Read a day, or a span that ends now.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is neither.
+    """
+    try:
+        if span := re.fullmatch(r"(\d{1,6})([hdw])", said, re.ASCII):
+            return datetime.now(UTC) - timedelta(**{_SPANS[span[2]]: int(span[1])})
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", said, re.ASCII):
+            return datetime.combine(date.fromisoformat(said), time(), UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{said!r} is no day as 2026-11-01, and no span as 12h, 7d, 4w"
+    )
+
+
+def for_terminal(report: Report) -> str:
+    """Give a report as text that standard output can take: its width, its letters."""
+    out = sys.stdout
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    try:
+        width = os.get_terminal_size(out.fileno()).columns
+    except (OSError, ValueError):
+        width = 0
+    bar = "█" if "█".encode(encoding, "ignore") else "#"
+    shown = report.text(width or WIDTH, bar)
+    return shown.encode(encoding, "replace").decode(encoding)
+
+
+def _path(said: str) -> Path:
+    return Path(said).expanduser()

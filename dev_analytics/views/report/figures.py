@@ -1,0 +1,198 @@
+"""The figures of a report as SVG, drawn by matplotlib: legible in a light and in a dark theme.
+
+Nothing of pyplot is used, so a figure of the user's, their backend and their settings stay as they
+are. Text and lines have the colour of the page's own text; bars have hues that stand out from
+white and from black, and differ by their hatching too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from io import StringIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from dev_analytics.views.report.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INSTALL: Final = 'No figures without matplotlib: pip install "dev-analytics[report]"'
+
+_WIDTH: Final = 7.2
+_MOST_BARS: Final = 10
+_LONGEST_NAME: Final = 34
+# Stands for the page's own colour until the SVG is made; matplotlib knows no "currentColor".
+_INK: Final = "#010203"
+_LEFT_OUT: Final = r'<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->|(?<=<g) id="[^"]*"'
+# Both have at least 3:1 against white and against #111, the paper of Lab's dark theme.
+_FIRST: Final = "#3a87c8"
+_SECOND: Final = "#c8622d"
+_SETTINGS: Final = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dev-analytics",
+    "hatch.linewidth": 0.6,
+    "font.size": 10,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK
+    ),
+}
+
+
+class NoFiguresError(Exception):
+    """There is no matplotlib; the message says what to install."""
+
+
+def figures(parts: Sequence[Table]) -> dict[str, str]:
+    """Give the figures by the name of the part that they show, each an ``svg`` element.
+
+    Raises
+    ------
+    NoFiguresError
+        There is no matplotlib.
+    """
+    try:
+        from matplotlib import style
+    except ImportError:
+        raise NoFiguresError(INSTALL) from None
+    with style.context(_SETTINGS, after_reset=True):
+        return {
+            part.name: _drawn(part, _DRAW[part.name])
+            for part in parts
+            if part.name in _DRAW and len(part.rows) > 1
+        }
+
+
+def _drawn(part: Table, draw: Callable[[Axes, Table], None]) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    tall = 0.9 + 0.3 * min(len(part.rows), _MOST_BARS) if draw in (_names, _tokens) else 2.4
+    figure = Figure(figsize=(_WIDTH, tall), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    draw(axes, part)
+    written = StringIO()
+    nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(written, format="svg", transparent=True, metadata=nothing)
+    return _inline(written.getvalue(), part)
+
+
+def _inline(svg: str, part: Table) -> str:
+    """Make an SVG file a part of a page: its colours, its own names, and what it says in words."""
+    svg = svg[svg.index("<svg") :]
+    # Its style sheet is for all of the page it is in, its metadata and groups' names for nobody.
+    svg = re.sub(_LEFT_OUT, "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\b(id="|url\(#|xlink:href="#)', rf"\1dev-analytics-{part.name}-", svg)
+    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    svg = svg.replace(_INK, "currentColor")
+    attributes = f'role="img" aria-label="{escape(f"{part.title}: {part.finding}.")}"'
+    return re.sub(r'^<svg [^>]*(viewBox="[^"]*")[^>]*>', rf"<svg {attributes} \1>", svg, count=1)
+
+
+def _names(axes: Axes, part: Table) -> None:
+    """Draw the most frequent names as bars, the number behind each."""
+    rows = part.rows[:_MOST_BARS]
+    labels = [_label(row[:-1]) for row in rows]
+    bars = axes.barh(range(len(rows)), [int(row[-1]) for row in rows], color=_FIRST, height=0.7)
+    axes.bar_label(bars, [f"{row[-1]:,}" for row in rows], padding=4)
+    _upright(axes, labels)
+
+
+def _tokens(axes: Axes, part: Table) -> None:
+    """Draw the tokens in and out of the models that were asked most."""
+    number = min(len(part.rows), _MOST_BARS)
+    labels = [_label(row[:2]) for row in part.rows[:number]]
+    into, out = part.column("input_tokens")[:number], part.column("output_tokens")[:number]
+    axes.barh(range(number), into, color=_FIRST, height=0.7, label="input")
+    bars = axes.barh(
+        *(range(number), out),
+        left=into,
+        color=_SECOND,
+        height=0.7,
+        hatch="///",
+        edgecolor=_INK,
+        linewidth=0,
+        label="output",
+    )
+    both = [f"{one + other:,}" for one, other in zip(into, out, strict=True)]
+    axes.bar_label(bars, both, padding=4)
+    _upright(axes, labels)
+    axes.figure.legend(loc="outside upper right", ncols=2, frameon=False)
+
+
+def _histogram(axes: Axes, part: Table) -> None:
+    """Draw how many cells took how long; those that were not ok are hatched."""
+    # The bound between two bars stands between them; the last bar's is that of the one before it.
+    bounds = [str(row[0]).removeprefix("under ").rpartition(" to ")[2] for row in part.rows[:-1]]
+    cells, failed = part.column("cells"), part.column("not_ok")
+    well = [every - bad for every, bad in zip(cells, failed, strict=True)]
+    axes.bar(range(len(cells)), well, color=_FIRST, width=0.9, label="ok")
+    bars = axes.bar(
+        *(range(len(cells)), failed),
+        bottom=well,
+        color=_SECOND,
+        width=0.9,
+        hatch="///",
+        edgecolor=_INK,
+        linewidth=0,
+        label="not ok",
+    )
+    axes.bar_label(bars, [f"{number:,}" if number else "" for number in cells], padding=2)
+    axes.set_xticks([place + 0.5 for place in range(len(bounds))], bounds, fontsize=8)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.figure.legend(loc="outside upper right", ncols=2, frameon=False)
+
+
+def _times(axes: Axes, part: Table) -> None:
+    """Draw the records of each day or hour."""
+    from datetime import datetime
+
+    from matplotlib import dates as untyped
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    dates: Any = untyped
+    times: Sequence[float] = dates.date2num(
+        [datetime.fromisoformat(str(row[0])) for row in part.rows]
+    )
+    width = min(after - before for before, after in pairwise(times))
+    axes.bar(times, part.column("records"), width=width * 0.9, color=_FIRST, align="edge")
+    where = dates.AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(where)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(where))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.grid(axis="y", color=_INK, alpha=0.15)
+    axes.set_axisbelow(True)
+
+
+def _upright(axes: Axes, labels: Sequence[str]) -> None:
+    # A dollar begins a formula, and names of events have one.
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines["bottom"].set_visible(False)
+    axes.margins(x=0.12)
+
+
+def _label(names: Sequence[str | int]) -> str:
+    label = " · ".join(map(str, names))
+    return label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 1]}…"
+
+
+_DRAW: Final[Mapping[str, Callable[[Axes, Table], None]]] = {
+    "activity": _times,
+    "features": _names,
+    "errors": _names,
+    "models": _tokens,
+    "durations": _histogram,
+}

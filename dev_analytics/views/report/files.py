@@ -1,0 +1,83 @@
+"""The report as files: a page, or a folder of tables as CSV; never over what is no report's own."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from dev_analytics.views.report.page import MADE_BY
+from dev_analytics.views.report.source import ReportError
+from dev_analytics.views.report.tables import Table
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_page(file: Path, content: str) -> None:
+    """Write a page, or replace an older one.
+
+    Raises
+    ------
+    ReportError
+        There is something else of that name, or it cannot be written.
+    """
+    _write({file: content}, {file: MADE_BY})
+
+
+def write_csv(folder: Path, parts: Sequence[Table]) -> list[Path]:
+    """Write a file for each table, and give their paths; those of an older report are replaced.
+
+    Raises
+    ------
+    ReportError
+        There is something else of such a name, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"{folder}: {error.strerror}") from None
+    contents = {folder / f"{part.name}.csv": _csv(part) for part in parts}
+    _write(contents, {file: content.partition("\n")[0] for file, content in contents.items()})
+    return list(contents)
+
+
+def _write(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> None:
+    """Write files whole, none of them if one is there that does not begin as a report's does."""
+    for file, begin in begins.items():
+        _refuse_foreign(file, begin.encode())
+    for file, content in contents.items():
+        new = file.with_name(f".{file.name}.{os.getpid()}.new")
+        try:
+            new.write_text(content, "utf-8", newline="")
+            new.replace(file)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            raise ReportError(f"{file}: {error.strerror}") from None
+
+
+def _refuse_foreign(file: Path, begin: bytes) -> None:
+    try:
+        with file.open("rb") as opened:
+            found = opened.read(len(begin))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ReportError(f"{file}: {error.strerror}") from None
+    if found and found != begin:
+        raise ReportError(f"{file} is there and no report: nothing was written; name another")
+
+
+def _csv(part: Table) -> str:
+    written = StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(part.columns)
+    writer.writerows([_harmless(value) for value in row] for row in part.rows)
+    return written.getvalue()
+
+
+def _harmless(value: str | int) -> str | int:
+    """Keep a spreadsheet from taking a name for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,99 @@
+"""How far the reading of a long log is: a line that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, TextIO
+
+_AFTER: Final = 0.7
+_EVERY: Final = 0.2
+_BAR: Final = 24
+
+
+class Progress:
+    """Tells how far something is, once it has taken a while.
+
+    Parameters
+    ----------
+    show
+        Shows a line in the place of the one before.
+    """
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._next = time.monotonic() + _AFTER
+
+    def __call__(self, done: float | None, records: int) -> None:
+        """Tell how much was read, from 0 to 1, and how many records that were."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY
+        read = f"{records:,} records read"
+        if done is not None:
+            full = int(done * _BAR)
+            read = f"[{'#' * full}{'.' * (_BAR - full)}] {done:4.0%}  {read}"
+        self._show(read)
+
+
+class TerminalLine:
+    """A line of a terminal that is written again and again, and wiped at the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Show a text in the place of the one before."""
+        self._stream.write(f"\r{text.ljust(self._width)}")
+        self._stream.flush()
+        self._width = len(text)
+
+    def wipe(self) -> None:
+        """Leave nothing."""
+        if self._width:
+            self._stream.write(f"\r{' ' * self._width}\r")
+            self._stream.flush()
+            self._width = 0
+
+
+class CellOutput:
+    """What is below a cell: a line that is replaced, at the end by what is to stay.
+
+    Nothing of the line is left, and no empty output either, as the last thing takes its place.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell; without a kernel, the line is one of the terminal's.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.rich = hasattr(shell, "kernel")
+        self._shell = shell
+        self._display = {"display_id": os.urandom(16).hex()}
+        self._there = False
+        self._terminal = TerminalLine(sys.stderr)
+
+    def show(self, text: str) -> None:
+        """Show a line in the place of the one before."""
+        if self.rich:
+            self.publish({"text/plain": text})
+        elif sys.stderr.isatty():
+            self._terminal.show(text)
+
+    def publish(self, data: dict[str, str]) -> None:
+        """Show something, by MIME type, in the place of the line."""
+        self._shell.display_pub.publish(data, transient=self._display, update=self._there)
+        self._there = True
+
+    def end(self, text: str) -> str:
+        """Put a text in the place of the line; give it back where there was none."""
+        self._terminal.wipe()
+        if not self._there:
+            return text
+        self.publish({"text/plain": text})
+        return ""

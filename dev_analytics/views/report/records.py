@@ -1,0 +1,197 @@
+"""Records read back from anybody's log: typed, only what is counted, and bounded.
+
+A record of a newer version may say more, which is skipped. An event of another tool is known by
+its name alone. Whatever does not fit is no record.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias, get_args
+
+from msgspec import Meta, MsgspecError, Struct, ValidationError, convert, field, json
+
+from dev_analytics.catalogue.events import (
+    CellExecuted,
+    CommandRun,
+    ErrorRaised,
+    Exited,
+    FeatureUsed,
+    FileAction,
+    KernelAction,
+    Launched,
+    LLMRequest,
+)
+
+MISSING: Final = "not given"
+"""What stands for a word that a record does not have."""
+
+Name: TypeAlias = Annotated[str, Meta(max_length=200)]
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=10**12)]
+Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
+
+
+class Said(Struct, gc=False):
+    """What every record says."""
+
+    session_id: str | None = field(name="$session_id", default=None)
+    seq: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
+
+
+class _Launched(Said, gc=False):
+    frontend: Name = MISSING
+    version: Name = MISSING
+
+
+class _Cell(Said, gc=False):
+    outcome: Name = MISSING
+    duration_ms: Number | None = None
+
+
+class _Feature(Said, gc=False):
+    kind: Name = MISSING
+    name: Name = MISSING
+
+
+class _Command(Said, gc=False):
+    command: Name = MISSING
+
+
+class _Error(Said, gc=False):
+    exception: Name = MISSING
+    package: Name = MISSING
+
+
+class _Asked(Said, gc=False):
+    provider: Name = field(name="$ai_provider", default=MISSING)
+    model: Name = field(name="$ai_model", default=MISSING)
+    input_tokens: Number = field(name="$ai_input_tokens", default=0)
+    output_tokens: Number = field(name="$ai_output_tokens", default=0)
+    cached: Number = field(name="$ai_cache_read_input_tokens", default=0)
+    reasoning: Number = field(name="$ai_reasoning_tokens", default=0)
+    failed: bool = field(name="$ai_is_error", default=False)
+    edit_format: Name = MISSING
+
+
+class _KernelAction(Said, gc=False):
+    action: Name = MISSING
+    status: Name = MISSING
+
+
+class _FileAction(Said, gc=False):
+    action: Name = MISSING
+    kind: Name = MISSING
+
+
+class _Record(Struct, kw_only=True, gc=False, tag_field="event"):
+    timestamp: Time
+    distinct_id: str | None = None
+
+
+class LaunchedRecord(_Record, kw_only=True, gc=False, tag=Launched.wire):
+    """A session began."""
+
+    properties: _Launched
+
+
+class CellRecord(_Record, kw_only=True, gc=False, tag=CellExecuted.wire):
+    """A cell was run."""
+
+    properties: _Cell
+
+
+class FeatureRecord(_Record, kw_only=True, gc=False, tag=FeatureUsed.wire):
+    """A feature was used."""
+
+    properties: _Feature
+
+
+class CommandRecord(_Record, kw_only=True, gc=False, tag=CommandRun.wire):
+    """A command was run."""
+
+    properties: _Command
+
+
+class ErrorRecord(_Record, kw_only=True, gc=False, tag=ErrorRaised.wire):
+    """An error reached the user."""
+
+    properties: _Error
+
+
+class RequestRecord(_Record, kw_only=True, gc=False, tag=LLMRequest.wire):
+    """A model was asked."""
+
+    properties: _Asked
+
+
+class KernelRecord(_Record, kw_only=True, gc=False, tag=KernelAction.wire):
+    """A server did something to a kernel."""
+
+    properties: _KernelAction
+
+
+class FileRecord(_Record, kw_only=True, gc=False, tag=FileAction.wire):
+    """A server did something to a file."""
+
+    properties: _FileAction
+
+
+class ExitedRecord(_Record, kw_only=True, gc=False, tag=Exited.wire):
+    """A session ended."""
+
+    properties: Said
+
+
+class OtherRecord(Struct):
+    """An event of a newer version, or of another tool."""
+
+    event: Name
+    timestamp: Time
+    distinct_id: Any = None
+    properties: Any = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.distinct_id, str):
+            self.distinct_id = None
+        try:
+            self.properties = convert(self.properties, Said)
+        except ValidationError:
+            self.properties = Said()
+
+
+Known: TypeAlias = (
+    LaunchedRecord
+    | CellRecord
+    | FeatureRecord
+    | CommandRecord
+    | ErrorRecord
+    | RequestRecord
+    | KernelRecord
+    | FileRecord
+    | ExitedRecord
+)
+
+
+class _Named(Struct):
+    event: str
+
+
+_KNOWN: Final[json.Decoder[Known]] = json.Decoder(Known)
+_NAMED: Final = json.Decoder(_Named)
+_OTHER: Final = json.Decoder(OtherRecord)
+_WIRES: Final = frozenset(each.__struct_config__.tag for each in get_args(Known))
+
+
+def decode(line: bytes) -> Known | OtherRecord | None:
+    """Read one line; None if it holds no record."""
+    try:
+        return _KNOWN.decode(line)
+    except ValidationError:
+        pass
+    except (MsgspecError, ValueError, RecursionError):
+        return None
+    try:
+        # An event of the catalogue that does not fit its class is no record.
+        return None if _NAMED.decode(line).event in _WIRES else _OTHER.decode(line)
+    except (MsgspecError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,283 @@
+"""The parts of a report: tables with a title and a finding, whatever they are shown as.
+
+Text, HTML, CSV, fields and figures are all made of these, so that they say the same. What stands in
+them may be shown anywhere: a log may be anybody's, and what is not printable is a question mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate, pairwise
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from dev_analytics.tools.declaration import tool_of
+from dev_analytics.tools.installed import usable
+from dev_analytics.views.report.tally import MOST_HOURS, Moment, Tally, day
+
+Row: TypeAlias = tuple[str | int, ...]
+
+_MOST_EMPTY: Final = 400
+"""How many days a log may span for the days without a record to be rows."""
+_BOUNDS: Final = (
+    *((10, "10 ms"), (30, "30 ms"), (100, "100 ms"), (300, "300 ms"), (1_000, "1 s")),
+    *((3_000, "3 s"), (10_000, "10 s"), (30_000, "30 s"), (100_000, "100 s"), (300_000, "5 min")),
+    *((1_200_000, "20 min"), (3_600_000, "1 h")),
+)
+
+
+class Table(Struct, frozen=True):
+    """A part of the report.
+
+    Attributes
+    ----------
+    name
+        What a file or a field of it is called.
+    title
+        What is above it.
+    finding
+        What it says, in one sentence.
+    columns
+        What it has, by the field's name: the head that is shown.
+    rows
+        The values, the most first, or in the order of time or size.
+    bar
+        The column that a bar is drawn of, if there is one.
+    ordered
+        The rows have an order of their own.
+    """
+
+    name: str
+    title: str
+    finding: str
+    columns: Mapping[str, str]
+    rows: Sequence[Row]
+    bar: str = ""
+    ordered: bool = False
+
+    def column(self, name: str) -> list[int]:
+        """Give the numbers of a column."""
+        place = list(self.columns).index(name)
+        return [int(row[place]) for row in self.rows]
+
+
+def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
+    """Give the parts of a report that have something to say.
+
+    Parameters
+    ----------
+    counted
+        What was counted.
+    dropped
+        What this machine dropped, by reason, if its own archive was read.
+    """
+    made = (
+        _activity(counted),
+        _ranked(counted.events, "events", "Events", name="event"),
+        _ranked(*(_of_tools(counted), "tools", "Events of other tools"), tool="tool", name="event"),
+        _ranked(counted.commands, "commands", "Commands", command="command"),
+        _ranked(counted.features, "features", "Features", kind="kind", name="feature"),
+        _ranked(counted.errors, "errors", "Errors", exception="error", package="package"),
+        _models(counted),
+        _ranked(counted.edit_formats, "edit_formats", "Edit formats", edit_format="edit format"),
+        _outcomes(counted),
+        _durations(counted),
+        _ranked(
+            *(counted.kernel_actions, "kernel_actions", "Kernel actions"),
+            action="action",
+            status="status",
+        ),
+        _ranked(
+            *(counted.file_actions, "file_actions", "File actions"),
+            action="action",
+            kind="kind of file",
+        ),
+        _ranked(
+            *(counted.launches, "launches", "Launches"), frontend="front end", version="version"
+        ),
+        _gaps(counted, dropped),
+    )
+    return [table for table in made if table.rows]
+
+
+def printable(text: str) -> str:
+    """Give `text` without what moves a cursor, turns the direction or cannot be encoded."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **columns: str) -> Table:
+    """Make a table of names, the most frequent first; equal ones by the alphabet."""
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rows: list[Row] = [(*map(printable, names), number) for names, number in most]
+    finding = ""
+    if rows:
+        number, whole = most[0][1], sum(counts.values())
+        first = ", ".join(map(str, rows[0][:-1]))
+        often = (
+            f"{len(rows):,} different; most often {first} ({number:,}, {_percent(number, whole)})"
+        )
+        finding = f"{whole:,} in all, {often if len(rows) > 1 else f'each {first}'}"
+    return Table(name_, title, finding, {**columns, "count": "count"}, rows, "count")
+
+
+def _of_tools(counted: Tally) -> dict[tuple[str, ...], int]:
+    """Give the events of other tools, each with the title of its tool where that is installed."""
+    of_tools = {wire: number for (wire,), number in counted.events.items() if tool_of(wire)}
+    titles = {tool.name: tool.title for _, tool in usable()} if of_tools else {}
+    return {
+        (titles.get(tool_of(wire), tool_of(wire)), wire): number
+        for wire, number in of_tools.items()
+    }
+
+
+def _models(counted: Tally) -> Table:
+    most = sorted(counted.models.items(), key=lambda item: (-item[1].requests, item[0]))
+    rows: list[Row] = [
+        (
+            *map(printable, name),
+            *(asked.requests, asked.failed, asked.input_tokens, asked.output_tokens),
+            *(asked.cached, asked.reasoning),
+        )
+        for name, asked in most
+    ]
+    finding = ""
+    if rows:
+        requests = sum(asked.requests for _, asked in most)
+        into = sum(asked.input_tokens for _, asked in most)
+        out = sum(asked.output_tokens for _, asked in most)
+        finding = (
+            f"{plural(requests, 'request')} to {plural(len(rows), 'model')}, "
+            f"{into:,} tokens in, {out:,} out; most requests to {rows[0][1]}"
+        )
+    columns = {
+        "provider": "provider",
+        "model": "model",
+        "requests": "requests",
+        "failed": "failed",
+        "input_tokens": "input",
+        "output_tokens": "output",
+        "cached_tokens": "cached",
+        "reasoning_tokens": "reasoning",
+    }
+    return Table("models", "Models, by requests and tokens", finding, columns, rows)
+
+
+def _outcomes(counted: Tally) -> Table:
+    rows: list[Row] = []
+    most = sorted(counted.outcomes.items(), key=lambda item: (-item[1], item[0]))
+    for (outcome,), number in most:
+        took = {ms: n for (name, ms), n in counted.durations.items() if name == outcome}
+        rows.append((printable(outcome), number, quantile(took, 50), quantile(took, 90)))
+    finding = ""
+    if rows:
+        cells = sum(counted.outcomes.values())
+        well = _percent(counted.outcomes.get(("ok",), 0), cells)
+        finding = f"{plural(cells, 'cell')}, {well} of them ok"
+    columns = {"outcome": "outcome", "cells": "cells", "p50_ms": "p50 ms", "p90_ms": "p90 ms"}
+    return Table("outcomes", "Outcomes of cells", finding, columns, rows)
+
+
+def _durations(counted: Tally) -> Table:
+    """Make a histogram: how many cells took how long, and how many of these were not ok."""
+    labels = [f"under {_BOUNDS[0][1]}"]
+    labels += [f"{low} to {high}" for (_, low), (_, high) in pairwise(_BOUNDS)]
+    labels.append(f"{_BOUNDS[-1][1]} or more")
+    cells, failed = [0] * len(labels), [0] * len(labels)
+    took: dict[int, int] = {}
+    for (outcome, ms), number in counted.durations.items():
+        place = sum(ms >= bound for bound, _ in _BOUNDS)
+        cells[place] += number
+        failed[place] += number if outcome != "ok" else 0
+        took[ms] = took.get(ms, 0) + number
+    rows: list[Row] = []
+    if took:
+        full = [place for place, number in enumerate(cells) if number]
+        shown = range(full[0], full[-1] + 1)
+        rows = [(labels[place], cells[place], failed[place]) for place in shown]
+    finding = f"Half of the cells took at most {_duration(quantile(took, 50))}, nine of ten at most"
+    finding += f" {_duration(quantile(took, 90))}"
+    columns = {"duration": "duration", "cells": "cells", "not_ok": "not ok"}
+    return Table("durations", "Duration of cells", finding, columns, rows, "cells", ordered=True)
+
+
+def _activity(counted: Tally) -> Table:
+    step, name, write, moments = "day", "day", day, counted.days
+    if counted.hours and max(counted.hours) - min(counted.hours) < MOST_HOURS:
+        step, name, write, moments = "hour", "hour_utc", _hour, counted.hours
+    rows: list[Row] = []
+    finding = ""
+    if moments:
+        numbers: Sequence[int] = range(min(moments), max(moments) + 1)
+        if len(numbers) > _MOST_EMPTY:
+            numbers = sorted(moments)
+        for number in numbers:
+            moment = moments.get(number, Moment())
+            rows.append(
+                (write(number), moment.records, moment.cells, moment.requests, moment.errors)
+            )
+        busiest = max(moments, key=lambda number: (moments[number].records, -number))
+        finding = f"Records in {plural(len(moments), step)}; the busiest is {write(busiest)} "
+        finding += f"with {moments[busiest].records:,}"
+    columns = {
+        name: f"{step}, UTC",
+        "records": "records",
+        "cells": "cells",
+        "llm_requests": "LLM requests",
+        "errors": "errors",
+    }
+    return Table("activity", f"Activity by {step}", finding, columns, rows, "records", ordered=True)
+
+
+def _gaps(counted: Tally, dropped: Mapping[str, int]) -> Table:
+    sessions, missing = counted.sessions.gaps()
+    named = {
+        "missing between others of a session": missing,
+        "sessions with such a gap": sessions,
+        "broken lines": counted.broken,
+        **{f"dropped on this machine: {printable(why)}": n for why, n in dropped.items()},
+    }
+    rows = [(what, number) for what, number in named.items() if number]
+    finding = (
+        "No gap and no broken line"
+        if not rows
+        else (f"{plural(missing, 'record')} missing in {plural(sessions, 'session')}")
+    )
+    if not rows and counted.records:
+        rows = [("missing between others of a session", 0)]
+    return Table("gaps", "Gaps and drops", finding, {"what": "what", "count": "count"}, rows)
+
+
+def quantile(counts: Mapping[int, int], percent: int) -> int:
+    """Give the value that so many of a hundred do not exceed; 0 if there is none."""
+    values = sorted(counts)
+    sums = list(accumulate(counts[value] for value in values))
+    for value, reached in zip(values, sums, strict=True):
+        if reached * 100 >= sums[-1] * percent:
+            return value
+    return 0
+
+
+def _duration(ms: int) -> str:
+    if ms < 1_000:
+        return f"{ms} ms"
+    return f"{ms / 1_000:g} s" if ms < 120_000 else f"{ms / 60_000:.3g} min"
+
+
+def _percent(part: int, whole: int) -> str:
+    share = 100 * part / whole
+    return f"{share:.0f}%" if share >= 10 or share == 0 else f"{share:.1f}%"
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _hour(number: int) -> str:
+    return _time(number * 3600).strftime("%Y-%m-%d %H:00")
