@@ -113,12 +113,15 @@ class Lookup(PublicNames):
                 return True
             found, failures = None, self._failures
             if self.installed and failures < MOST_FAILURES:
-                try:
-                    found = self._ask(json.encode(question) + b"\n")
-                    self._failures = 0
-                except (OSError, ValueError, AttributeError, NotImplementedError):
-                    self._failures += 1
-                    self._hang_up()
+                # One that was there before may have ended since: then a new one is asked.
+                for last in (False, True) if self._pipes else (True,):
+                    try:
+                        found = self._ask(json.encode(question) + b"\n")
+                        self._failures = 0
+                        break
+                    except (OSError, ValueError, AttributeError, NotImplementedError):
+                        self._hang_up()
+                        self._failures += last
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             self._known[question] = found

@@ -112,7 +112,7 @@ MUTANTS: Final = (
                  "        if met is None:\n",
                  "        repr(result.result)\n        if met is None:\n"),)),
     Mutant("the user's variables told to the sender", f"{SENT}[customers]",
-           (Edit("dev_analytics/delivery/launcher.py", " if _is_needed(name)}", "}"),)),
+           (Edit("dev_analytics/detached.py", " if _is_needed(name)}", "}"),)),
     Mutant("a record's text in the sender's log", f"{SENT}[database]",
            (Edit("dev_analytics/delivery/notes.py",
                  'self._say(f"{number} delivered")',

@@ -152,7 +152,7 @@ from dev_analytics.catalogue.events import NOTICE
 analytics = get_analytics()
 analytics.gate.store.agree(NOTICE, date.today(), {"acme@acme-charts": 1})
 analytics.event("cell_executed", outcome="ok", duration_ms=10)
-print("importlib.metadata" in sys.modules and "acme" in sys.modules)
+print("importlib.metadata" in sys.modules and "acme" in sys.modules, flush=True)
 import acme
 acme.chart("bar")
 analytics.log_to(__import__("pathlib").Path("log.jsonl"))

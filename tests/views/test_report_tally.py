@@ -122,7 +122,7 @@ def test_a_log_and_an_archive_give_the_same_report(
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_every_event_of_the_catalogue_is_read_as_what_it_is(name: str, counted: Count) -> None:
-    found = counted(example(name))
+    found = counted(example(EVENTS[name]))
     assert (found.records, found.broken, len(found.sessions)) == (1, 0, 1)
     assert found.events == {(EVENTS[name].wire,): 1}
 
@@ -181,7 +181,11 @@ def test_a_broken_line_is_counted_and_hides_no_other(
     assert (found.records, found.broken) == (2, 1)
 
 
-@given(st.lists(st.binary(max_size=40) | st.sampled_from([*map(example, EVENTS)]), max_size=12))
+@given(
+    st.lists(
+        st.binary(max_size=40) | st.sampled_from([*map(example, EVENTS.values())]), max_size=12
+    )
+)
 def test_no_bytes_end_it_and_every_line_is_counted_once(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
 ) -> None:
@@ -286,7 +290,7 @@ def test_names_without_end_are_counted_as_one(
 
 
 def test_it_reads_a_stream_however_long(tmp_path: Path, data: Path) -> None:
-    lines = b"".join(example(name) + b"\n" for name in EVENTS)
+    lines = b"".join(example(EVENTS[name]) + b"\n" for name in EVENTS)
 
     def peak(times: int) -> int:
         file = tmp_path / "long.jsonl"
@@ -359,7 +363,7 @@ def test_what_cannot_be_read_is_one_clear_line(
 def test_a_pipe_is_read_as_it_comes(tmp_path: Path, data: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(example("launched") + b"\n",))
+    writer = threading.Thread(target=pipe.write_bytes, args=(example(EVENTS["launched"]) + b"\n",))
     writer.start()
     source = Source(pipe, data)
     assert tally(source).records == 1
