@@ -15,10 +15,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dev_analytics.catalogue.events import EVENTS, NOTICE, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.models import Names, put_public_name
 from dev_analytics.catalogue.record import encode, make_record, new_session_id
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.consent.decision import Decision, Rule
@@ -29,10 +28,11 @@ from dev_analytics.delivery.launcher import Delivery, Launcher
 from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop, DropLedger
-from dev_analytics.edit_formats import asking, complete
 from dev_analytics.names import NAMES, NotKnownYet
 from dev_analytics.naming import Naming
-from dev_analytics.tools.installed import find
+
+if TYPE_CHECKING:
+    from dev_analytics.catalogue.models import Names
 
 MOST_PREVIEWED: Final = 1000
 """How many records of this session are kept in memory, the newest."""
@@ -164,6 +164,8 @@ class Analytics:
         tool
             A member of ``tools``: who asks in this format.
         """
+        from dev_analytics.edit_formats import asking
+
         return asking(edit_format, tool)
 
     def log_to(self, file: Path) -> Path:
@@ -188,6 +190,8 @@ class Analytics:
     def _take_later(
         self, names: Names, request: Callable[[Names], dict[str, object]], agreed: bool
     ) -> None:
+        from dev_analytics.catalogue.models import put_public_name
+
         properties = request(names)
         put_public_name(properties, names)
         if not agreed and self.gate.now()[0].collecting:
@@ -200,6 +204,9 @@ class Analytics:
             raise UndeclaredError("an event whose name is no plain text")
         event, tool = EVENTS.get(name), None
         if event is None:
+            # What few sessions have is loaded when one has it, as loading takes its time.
+            from dev_analytics.tools.installed import find
+
             tool = find(name)
             if tool is None:
                 raise UndeclaredError(f"there is no event {name!r}")
@@ -218,6 +225,9 @@ class Analytics:
             if not (log or self.strict):
                 return
         if event is LLMRequest:
+            from dev_analytics.catalogue.models import put_public_name
+            from dev_analytics.edit_formats import complete
+
             complete(properties)
             try:
                 put_public_name(properties, NAMES)

@@ -9,11 +9,11 @@ import atexit
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.analytics import Analytics, get_analytics
-from dev_analytics.catalogue.meanings import added_since
 from dev_analytics.commands.magics import no_log, register_magics, unregister_magics
 from dev_analytics.config import DevAnalytics, load_settings
 from dev_analytics.consent.asking import Asking
@@ -23,8 +23,10 @@ from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.launch import launch
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
-from dev_analytics.tools.installed import offers
-from dev_analytics.views.kinds import kinds_html
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.decision import Consent
+    from dev_analytics.consent.question import Offer
 
 _UNLOADED: Final = Switch(False, "%unload_ext")
 _sessions: Final[list[Session]] = []
@@ -51,9 +53,9 @@ class Session:
             analytics.gate,
             shell,
             analytics.drops,
-            news=added_since,
-            records=lambda: kinds_html(analytics),
-            offers=offers,
+            news=_news,
+            records=lambda: _records(analytics),
+            offers=_offers,
         )
         self._process = os.getpid()
         self._started = time.monotonic()
@@ -154,6 +156,27 @@ def unload(shell: Any) -> None:
     for session in [session for session in _sessions if session.shell is shell]:
         _sessions.remove(session)
         session.stop()
+
+
+# What is needed to ask, or to show, is loaded then: most sessions do neither.
+
+
+def _news(notice: int) -> Sequence[str]:
+    from dev_analytics.catalogue.meanings import added_since
+
+    return added_since(notice)
+
+
+def _records(analytics: Analytics) -> str:
+    from dev_analytics.views.kinds import kinds_html
+
+    return kinds_html(analytics)
+
+
+def _offers(consent: Consent) -> Sequence[Offer]:
+    from dev_analytics.tools.installed import offers
+
+    return offers(consent)
 
 
 def _switch(settings: DevAnalytics) -> Switch | None:

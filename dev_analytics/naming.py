@@ -12,13 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from dev_analytics.catalogue.models import Names
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.names import NAMES, NotKnownYet, Question
 
-Record = Callable[[Names], object]
+if TYPE_CHECKING:
+    from dev_analytics.catalogue.models import Names
+
+Record: TypeAlias = "Callable[[Names], object]"
 """Records a request with the public names that there are."""
 
 MOST_WAITING: Final = 1000

@@ -1,4 +1,7 @@
-"""The magic ``%dev_analytics``: its words, their help and their completion."""
+"""The magic ``%dev_analytics``: its words, their help and their completion.
+
+What a word shows or changes is loaded when it is asked for, so that loading the extension is quick.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,9 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
-from dev_analytics.commands.switches import known_tools, switch_off, switch_on
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.tools.installed import tool_events
-from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
-from dev_analytics.views.status import status, status_html
 
 NAME: Final = "dev_analytics"
 WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "report", "reset")
@@ -99,6 +98,8 @@ class DevAnalyticsMagics(Magics):
             print(text)
 
     def _status(self, rest: list[str]) -> str:
+        from dev_analytics.views.status import status, status_html
+
         _no_more("status", rest)
         present = presence(self.shell) is not Presence.NOBODY
         analytics = self._analytics
@@ -110,6 +111,8 @@ class DevAnalyticsMagics(Magics):
     def _on(self, rest: list[str]) -> str:
         if not rest:
             return self._asking.on()
+        from dev_analytics.commands.switches import switch_on
+
         try:
             said = switch_on(self._analytics.gate.store, " ".join(rest))
         except (LookupError, ConsentStoreError) as error:
@@ -123,6 +126,8 @@ class DevAnalyticsMagics(Magics):
     def _disable(self, rest: list[str]) -> str:
         if not rest:
             return self._asking.disable()
+        from dev_analytics.commands.switches import switch_off
+
         try:
             return switch_off(self._analytics.gate.store, " ".join(rest))
         except (LookupError, ConsentStoreError) as error:
@@ -147,6 +152,8 @@ class DevAnalyticsMagics(Magics):
         raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
 
     def _preview(self, rest: list[str]) -> str:
+        from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
+
         _no_more("preview", rest)
         analytics = self._analytics
         # A notebook saves what it shows.
@@ -154,7 +161,7 @@ class DevAnalyticsMagics(Magics):
         return self._view(lambda: preview(analytics, most), lambda: preview_html(analytics))
 
     def _schema(self, rest: list[str]) -> str:
-        from dev_analytics.views import schema  # with all that makes schemas, when asked for
+        from dev_analytics.views import schema
 
         as_json = "--json" in rest
         asked = " ".join(word for word in rest if word != "--json")
@@ -169,7 +176,7 @@ class DevAnalyticsMagics(Magics):
         return self._view(lambda: schema.schema_text(events), lambda: schema.schema_html(events))
 
     def _report(self, rest: list[str]) -> str:
-        from dev_analytics.commands import report  # with the archive, when asked for
+        from dev_analytics.commands import report
         from dev_analytics.views.report.progress import CellOutput, Progress
         from dev_analytics.views.report.source import ReportError
         from dev_analytics.views.report.tables import printable
@@ -250,6 +257,8 @@ def no_log(file: str, error: Exception) -> str:
 
 def _complete(shell: Any, event: Any) -> list[str]:
     """Complete a word of the magic, a flag, or the path of a file."""
+    from dev_analytics.tools.installed import known, tool_events
+
     words = event.text_until_cursor.split()[1:]
     if event.symbol and words:
         words.pop()
@@ -257,10 +266,10 @@ def _complete(shell: Any, event: Any) -> list[str]:
         return [word for word in WORDS if word.startswith(event.symbol)]
     flags = [flag for flag in _FLAGS.get(words[0], ()) if flag.startswith(event.symbol)]
     if words[0] == "schema" and not event.symbol.startswith("-"):
-        names = [*EVENTS, *known_tools(), *tool_events()]
+        names = [*EVENTS, *known(), *tool_events()]
         return flags + [name for name in names if name.startswith(event.symbol)]
     if words[0] in ("on", "disable"):
-        return [name for name in known_tools() if name.startswith(event.symbol)]
+        return [name for name in known() if name.startswith(event.symbol)]
     if words[0] in _WITH_PATHS and not event.symbol.startswith("-"):
         return flags + list(shell.Completer.file_matches(event.symbol))
     return flags

@@ -6,11 +6,6 @@ from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.tools.installed import installed
 
 
-def known_tools() -> list[str]:
-    """Give the names of the tools that are installed."""
-    return [each.name for each in installed()]
-
-
 def switch_off(store: ConsentStore, tool: str) -> str:
     """Switch `tool` off for good, and say so.
 

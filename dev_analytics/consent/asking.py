@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
-from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.notebook import NotebookQuestion, after_reply
-from dev_analytics.consent.output import Output
 from dev_analytics.consent.presence import Presence, presence, request
-from dev_analytics.consent.prompt import ask
 from dev_analytics.consent.question import (
     DISABLED,
     KEPT,
@@ -27,6 +23,9 @@ from dev_analytics.consent.question import (
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.notebook import NotebookQuestion
 
 _ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 
@@ -159,6 +158,8 @@ class Asking:
         if not self._gate.may_ask():
             return
         if present is Presence.NOTEBOOK:
+            from dev_analytics.consent.notebook import after_reply
+
             running = request(self._shell)
             after_reply(lambda: self._ask_below(running))
         elif self._claim():
@@ -175,11 +176,16 @@ class Asking:
 
     @quiet
     def _ask_below(self, running: Any) -> None:
+        from dev_analytics.consent.output import Output
+
         if self._claim() and not self._show(running):
             Output(self._shell, running).show({"text/plain": self._question().notice})
 
     def _show(self, running: Any) -> bool:
         """Show the question below the cell of `running`; False where there are no widgets."""
+        from dev_analytics.consent.dialog import Dialog
+        from dev_analytics.consent.notebook import NotebookQuestion
+
         question = self._question()
         self._close(question.unanswered)
         self._unanswered = question.unanswered
@@ -214,6 +220,8 @@ class Asking:
             return False
 
     def _prompt(self) -> str:
+        from dev_analytics.consent.prompt import ask
+
         # input() is looked up now: a kernel puts its own in place of the built-in one.
         question = self._question()
         answer = ask(question, input, print)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any, Final
 
 from dev_analytics.consent.decision import (
     Consent,
@@ -20,6 +21,23 @@ from dev_analytics.consent.environment import (
 )
 from dev_analytics.consent.question import Answer, Offer
 from dev_analytics.consent.store import ConsentStore
+
+_DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
+_DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
+
+
+def _variables() -> tuple[object, object]:
+    """Give what the environment says now, only to see whether it changed.
+
+    ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``: what lies
+    below it, where it is as Python makes it, is asked for names that are encoded.
+    """
+    environ: Any = os.environ
+    try:
+        encoded = environ._data
+    except AttributeError:
+        return environ.get("DO_NOT_TRACK"), environ.get("DEV_ANALYTICS")
+    return encoded.get(_DO_NOT_TRACK), encoded.get(_DEV_ANALYTICS)
 
 
 class Gate:
@@ -49,14 +67,14 @@ class Gate:
         self.switch: Switch | None = None
         self.wanted: dict[str, int] = {}
         self.on_wanted: Callable[[], None] | None = None
-        self._variables: tuple[str | None, str | None] = (None, None)
+        self._variables: tuple[object, object] = (None, None)
         self._environment = read_environment()
         self._latest: tuple[Consent, Switch | None, Decision] | None = None
 
     def now(self) -> tuple[Decision, Consent]:
         """Give the decision for an event, and the consent that it rests on; never raises."""
         consent = self.store.current()
-        variables = (os.environ.get("DO_NOT_TRACK"), os.environ.get("DEV_ANALYTICS"))
+        variables = _variables()
         if variables != self._variables:
             self._follow(variables)
         switch = self.switch
@@ -126,7 +144,7 @@ class Gate:
         elif answer is Answer.KEEP:
             self.store.keep(self.notice, _notices(offers))
 
-    def _follow(self, variables: tuple[str | None, str | None]) -> None:
+    def _follow(self, variables: tuple[object, object]) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
         if variables[1] != self._variables[1]:
             try:

@@ -117,6 +117,11 @@ def usable() -> list[tuple[Installed, Tool]]:
     return [(each, each.tool) for each in installed() if each.tool is not None]
 
 
+def known() -> list[str]:
+    """Give the names of the tools that are installed, whether or not they can be used."""
+    return [each.name for each in installed()]
+
+
 def tool_events() -> dict[str, type[Event]]:
     """Give the events of every usable tool by the names that ``event`` takes."""
     return {name: event for _, tool in usable() for name, event in tool.by_name.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 import dev_analytics
 from dev_analytics.catalogue.events import CellExecuted, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.record import Record, encode, iso, make_record, new_session_id
+from dev_analytics.catalogue.record import Record, encode, iso, make_record, new_session_id, uuid4
 
 USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
 SESSION = "01a203fe-05c8-7d9e-b5a2-31333a3ee290"
@@ -59,6 +60,21 @@ def test_the_same_record_has_the_same_bytes() -> None:
 
 def test_a_record_without_consent_names_nobody() -> None:
     assert json.loads(encode(record(None)))["distinct_id"] is None
+
+
+def test_no_identifier_comes_twice_nor_in_a_forked_child() -> None:
+    mine = {uuid4() for _ in range(100)}
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, " ".join(uuid4() for _ in range(40)).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as stream:
+        theirs = set(stream.read().split())
+    assert os.waitpid(child, 0)[1] == 0
+    mine |= {uuid4() for _ in range(40)}
+    assert (len(mine), len(theirs), mine & theirs) == (140, 40, set())
 
 
 def test_a_record_s_own_identifier_is_a_random_uuid4() -> None:
@@ -106,7 +122,8 @@ def test_one_module_makes_bytes_of_records() -> None:
     """One encoder: nobody else encodes a record.
 
     The others write files of their own: the consent, the ledger, columns of the archive, the
-    schemas; what a shell's script asked for; questions about names. The proof reads without the encoder's help.
+    schemas; what a shell's script asked for; questions about names. The proof reads without the
+    encoder's help.
     """
     package = Path(dev_analytics.__file__).parent
     encoders = {
