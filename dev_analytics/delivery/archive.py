@@ -67,6 +67,8 @@ class Archive:
         try:
             self.file.touch(mode=0o600)
             with closing(sqlite3.connect(self.file)) as archive, archive:
+                # One transaction: no reader sees a table that lacks some of its columns.
+                archive.execute("BEGIN IMMEDIATE")
                 _prepare(archive, names)
                 archive.executemany(
                     f"INSERT OR IGNORE INTO events ({quoted}) VALUES ({marks})",  # noqa: S608

@@ -129,6 +129,17 @@ def test_sql_and_pandas_answer_a_maintainer_s_questions(
     assert list(frame.seq) == list(range(1, 12))
 
 
+def test_a_table_is_made_whole_or_not_at_all(
+    data: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [*columns(), 'refused" (']
+    monkeypatch.setattr("dev_analytics.delivery.archive.columns", lambda: names)
+    with pytest.raises(Unreachable):
+        archive.deliver([record()])
+    monkeypatch.undo()
+    assert query(data, "SELECT name FROM sqlite_master") == []
+
+
 def test_a_list_is_json_and_what_is_not_known_is_null(data: Path, archive: Archive) -> None:
     frames = ["dev_analytics.analytics:event:7"]
     archive.deliver([record(event="error raised", properties={"frames": frames})])

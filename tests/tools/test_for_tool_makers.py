@@ -74,7 +74,8 @@ def test_its_lines_lead_to_a_delivered_record(
     delivered: Callable[[], list[tuple[str, str]]],
     until: Callable[[Callable[[], bool]], None],
 ) -> None:
-    ipython = terminal()
+    # Where CI is set nobody is asked who does not ask for it, whatever is drawn.
+    ipython = terminal(env={"CI": "1"})
     ipython.prompt()
     shown = ""
     for line in SEEN.strip().splitlines():

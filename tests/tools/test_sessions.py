@@ -26,13 +26,17 @@ def _installed(tools: Path) -> None:
     """Both packages are installed for every session."""
 
 
+UNDRAWN = {"CI": "1"}
+"""Where it is set nobody is asked who does not ask for it, whatever is drawn."""
+
+
 def test_from_the_question_in_a_terminal_to_the_archive(
     terminal: Callable[..., Any],
     data: Path,
     delivered: Any,
     until: Callable[[Callable[[], bool]], None],
 ) -> None:
-    ipython = terminal()
+    ipython = terminal(env=UNDRAWN)
     ipython.prompt()
     ipython.run("%load_ext dev_analytics")
     ipython.type("%dev_analytics on")
