@@ -6,15 +6,19 @@ It is loaded into every pytest of an environment, so it imports nothing before a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dev_analytics.analytics import Analytics
     from dev_analytics.proof import Proof
     from dev_analytics.tools import Tool
+
+_LONGEST_LOOKUP: Final = 60.0
+"""How many seconds are waited for what is looked up by a process of its own."""
 
 
 class AnalyticsEvents:
@@ -22,18 +26,23 @@ class AnalyticsEvents:
 
     Parameters
     ----------
+    analytics
+        Who records them, into an event log.
     log
-        Where they are written, one JSON object on a line.
+        That log, one JSON object on a line.
     """
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, analytics: Analytics, log: Path) -> None:
+        self._analytics = analytics
         self._log = log
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """Every record, whole, the oldest first."""
+        """Every record, whole, the oldest first; those whose model is looked up are waited for."""
         import json
 
+        if not self._analytics.naming.settle(_LONGEST_LOOKUP):
+            raise TimeoutError("the models of some requests were not looked up in time")
         lines = self._log.read_bytes().splitlines() if self._log.exists() else []
         return [json.loads(line) for line in lines]
 
@@ -64,7 +73,8 @@ def analytics_events(
     one = Analytics(folder / "data", delivery=None, strict=True)
     one.log_to(folder / "events.jsonl")
     monkeypatch.setattr("dev_analytics.analytics._process", one)
-    yield AnalyticsEvents(folder / "events.jsonl")
+    yield AnalyticsEvents(one, folder / "events.jsonl")
+    one.naming.close()
     one.stop_log()
 
 

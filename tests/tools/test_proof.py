@@ -184,3 +184,11 @@ def test_the_fixture_keeps_records_and_leaves_nothing_behind(
     ]
     assert not data.exists()
     assert not get_analytics().gate.store.folder.exists()
+
+
+def test_a_request_whose_model_is_looked_up_is_among_the_records(analytics_events: Any) -> None:
+    from dev_analytics import get_analytics
+
+    get_analytics().event("message_send", model="gpt-4o-2024-08-06", input_tokens=12)
+    (request,) = analytics_events.of("$ai_generation")
+    assert (request["$ai_model"], request["$ai_input_tokens"]) == ("gpt-4o", 12)
