@@ -354,6 +354,28 @@ def wait_until(ready: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
+def press() -> Callable[[Any, str], None]:
+    """Press Ctrl and a key in a pseudo-terminal, once its process waits for one.
+
+    Python hears of an interrupt between a prompt and its reading only with the next key.
+    """
+
+    def press(process: Any, key: str) -> None:
+        asleep = 0
+
+        def waits() -> bool:
+            nonlocal asleep
+            state = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+            asleep = asleep + 1 if state[0] == "S" else 0
+            return asleep >= 10
+
+        wait_until(waits)
+        process.sendcontrol(key)
+
+    return press
+
+
+@pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
     """Wait for an event of another process."""
     return wait_until

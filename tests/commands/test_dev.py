@@ -126,6 +126,7 @@ def split(given: str, log: Any) -> tuple[list[str], dict[str, str]]:
 @pytest.mark.parametrize(("state", "given", "typed", "collecting", "then"), ROWS)
 def test_every_row_in_a_terminal(
     dev: Callable[..., Any],
+    press: Callable[[Any, str], None],
     data: Path,
     log: Any,
     state: str,
@@ -142,7 +143,7 @@ def test_every_row_in_a_terminal(
         process.expect_exact(FIRST.prompt)
         assert process.before.replace("\r", "").endswith(FIRST.lines + "\n")
         if typed in ("^C", "^D"):
-            process.sendcontrol(typed[1].lower())
+            press(process, typed[1].lower())
         else:
             process.sendline(typed)
     process.expect(r"In \[1\]: ")

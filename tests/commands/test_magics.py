@@ -191,7 +191,9 @@ def test_reset_in_a_kernel_is_confirmed(
     assert ConsentStore(data).read().opted_out != forgotten
 
 
-def test_reset_in_a_terminal_is_confirmed(terminal: Callable[..., Any], data: Path) -> None:
+def test_reset_in_a_terminal_is_confirmed(
+    terminal: Callable[..., Any], press: Callable[[Any, str], None], data: Path
+) -> None:
     ConsentStore(data).opt_out()
     ipython = terminal()
     ipython.prompt()
@@ -199,7 +201,7 @@ def test_reset_in_a_terminal_is_confirmed(terminal: Callable[..., Any], data: Pa
     for end in ("c", "d"):
         ipython.type("%dev_analytics reset")
         ipython.until("[No]: ")
-        ipython.process.sendcontrol(end)
+        press(ipython.process, end)
         assert "Nothing was changed." in ipython.prompt()
         assert ConsentStore(data).read().opted_out
     ipython.type("%dev_analytics reset")

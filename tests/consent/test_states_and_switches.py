@@ -82,6 +82,7 @@ TERMINAL: list[tuple[str, dict[str, str], str | None, bool, bool, str]] = [
 @pytest.mark.parametrize(("state", "env", "typed", "asked", "collecting", "then"), TERMINAL)
 def test_a_terminal(
     terminal: Callable[..., Any],
+    press: Callable[[Any, str], None],
     data: Path,
     log: Any,
     state: str,
@@ -100,7 +101,7 @@ def test_a_terminal(
         before = ipython.until(QUESTION)
         assert before.replace("\r", "").endswith(INTRODUCTION + "\n")
         if typed in ("^C", "^D"):
-            ipython.process.sendcontrol(typed[1].lower())
+            press(ipython.process, typed[1].lower())
         else:
             ipython.type(typed)
     shown = ipython.prompt()
