@@ -243,11 +243,13 @@ class Kernel:
             stdin_hook=answer,
         )
         ran.reply = reply["content"]
+        assert ran.reply["status"] != "aborted", f"the kernel did not run {code!r}"
         return ran
 
     def interrupt_when(self, code: str, ready: Callable[[], bool]) -> str:
         """Run `code`, interrupt it once `ready`, and give its status."""
-        identifier = self.client.execute(code, store_history=True)
+        # Otherwise the kernel refuses a cell that comes right after the error.
+        identifier = self.client.execute(code, store_history=True, stop_on_error=False)
         wait_until(ready)
         self.manager.interrupt_kernel()
         while True:
