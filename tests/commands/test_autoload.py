@@ -265,7 +265,8 @@ def test_a_lab_s_kernel_loads_it_while_it_is_enabled(
         file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{kernel}.json"
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()
-        client.start_channels()
+        # Its heartbeat takes a kernel that is slow for a second for a dead one.
+        client.start_channels(hb=False)
         client.wait_for_ready(timeout=60)
         shown = ask(client, CODE)
         client.stop_channels()

@@ -253,11 +253,12 @@ def test_a_short_retry_after_is_waited_for(
     written: Callable[[int], str],
     code: int,
 ) -> None:
+    begin = time.monotonic()
     posthog.answer(status(code, Retry_After=written(2 if written is as_a_date else 1)))
     assert run(data, posthog.url).delivered == 40
     first, second = posthog.requests
-    # A date has whole seconds: from 2 there stay more than 1.
-    assert 0.95 < second.at - first.at < 4
+    # A date has whole seconds: from 2 there stay more than 1, and some go by before the request.
+    assert 0.95 < second.at - (begin if written is as_a_date else first.at) < 10
 
 
 @pytest.mark.parametrize("written", [in_seconds, as_a_date])
@@ -288,7 +289,9 @@ def test_a_retry_after_for_ever_is_a_day(
     posthog: FakePostHog, data: Path, records: list[bytes]
 ) -> None:
     posthog.answer(status(429, Retry_After="inf"))
-    assert 0 <= run(data, posthog.url).not_before - time.time() - 86_400 < 2
+    begin = time.time()
+    a_day_later = run(data, posthog.url).not_before - 86_400
+    assert begin <= a_day_later <= time.time() + 1
 
 
 def test_a_server_that_refuses_the_connection_gets_it_later(
@@ -326,7 +329,7 @@ def test_a_server_that_is_slow_for_ever_is_given_up_at_the_deadline(
     begin = time.monotonic()
     with pytest.raises(Unreachable, match="too long"):
         PostHog(KEY, posthog.url, DEADLINE).deliver(records)
-    assert DEADLINE <= time.monotonic() - begin < DEADLINE + 3
+    assert DEADLINE <= time.monotonic() - begin < DEADLINE + 10
 
 
 def test_the_deadline_is_not_lost_in_a_finalizer(

@@ -56,7 +56,8 @@ class Server:
         file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{kernel}.json"
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()
-        client.start_channels()
+        # Its heartbeat takes a kernel that is slow for a second for a dead one.
+        client.start_channels(hb=False)
         client.wait_for_ready(timeout=60)
         client.stop_channels()
 
