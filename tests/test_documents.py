@@ -59,7 +59,7 @@ def test_every_flag_of_dev_is_explained(flag: str):
 
 
 def test_the_administrators_page_explains_the_policy_and_every_place():
-    for name in Policy.__struct_fields__:
+    for name in Policy._fields:
         assert f"| `{name}` |" in ADMINISTRATORS
     for place in Place:
         assert f"| `{place.value}` |" in ADMINISTRATORS

@@ -5,11 +5,11 @@ Nothing here reads a file, a clock or the environment, and nothing else in the p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from enum import Enum
-from typing import Final
-
-from msgspec import Struct
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 PAUSE_DAYS: Final = 7
 """How long a question left unanswered waits before it comes again by itself, in days."""
@@ -31,7 +31,7 @@ class Rule(Enum):
     CI = "8, CI"
 
 
-class Consent(Struct, frozen=True):
+class Consent(NamedTuple):
     """What the consent store holds.
 
     Parameters
@@ -64,8 +64,8 @@ class Consent(Struct, frozen=True):
     answered_on: date | None = None
     asked_on: date | None = None
     draw: float | None = None
-    tools: dict[str, int] = {}
-    kept_tools: dict[str, int] = {}
+    tools: Mapping[str, int] = MappingProxyType({})
+    kept_tools: Mapping[str, int] = MappingProxyType({})
     tools_off: frozenset[str] = frozenset()
 
     def covers(self, tool: str) -> bool:
@@ -74,7 +74,7 @@ class Consent(Struct, frozen=True):
         return agreed and tool not in self.tools_off
 
 
-class Environment(Struct, frozen=True):
+class Environment(NamedTuple):
     """Who else has a say: administrator, environment variables.
 
     Parameters
@@ -90,7 +90,7 @@ class Environment(Struct, frozen=True):
     ci: bool = False
 
 
-class Switch(Struct, frozen=True):
+class Switch(NamedTuple):
     """The session's switch, in its newest position.
 
     Parameters
@@ -108,7 +108,7 @@ class Switch(Struct, frozen=True):
     explicit: bool = False
 
 
-class Decision(Struct, frozen=True):
+class Decision(NamedTuple):
     """What follows from the rules.
 
     Parameters

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, NamedTuple
 
 import platformdirs
-from msgspec import DecodeError, Meta, Struct, ValidationError, json
 
 from dev_analytics.consent.decision import Environment, Switch
 
@@ -34,20 +34,20 @@ class PolicyError(ValueError):
     """There is a policy file that nobody understands, or may read."""
 
 
-class Policy(Struct, frozen=True):
+class Policy(NamedTuple):
     """What an administrator may say: no, or where records go; never a yes for somebody else.
 
     Attributes
     ----------
     analytics
-        Whether a user may be asked at all.
+        ``"allowed"`` or ``"forbidden"``: whether a user may be asked at all.
     posthog_project_key, posthog_host
         Where records go, whatever a user's settings say; empty leaves it to them.
     """
 
-    analytics: Literal["allowed", "forbidden"] = "allowed"
+    analytics: str = "allowed"
     posthog_project_key: str = ""
-    posthog_host: Annotated[str, Meta(pattern=r"^(https?://.+)?$")] = ""
+    posthog_host: str = ""
 
 
 def means_yes(value: str | None) -> bool:
@@ -106,12 +106,17 @@ def read_policy(environ: Mapping[str, str] = os.environ) -> Policy:
     """
     file = policy_file(environ)
     try:
-        return json.decode(file.read_bytes(), type=Policy)
+        content = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(file):
             return Policy()
-    except (OSError, DecodeError, ValidationError, RecursionError):
+    except OSError:
         pass
+    else:
+        from dev_analytics.consent.files import DamagedError, policy_of
+
+        with contextlib.suppress(DamagedError):
+            return policy_of(content)
     raise PolicyError(f"the administrator's policy cannot be read: {file}")
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import Final
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import Final, NamedTuple
 
 MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
 
@@ -25,7 +22,7 @@ class Answer(Enum):
     NONE = "none"
 
 
-class Offer(Struct, frozen=True):
+class Offer(NamedTuple):
     """What another tool would record, as a question names it.
 
     Parameters
@@ -43,7 +40,7 @@ class Offer(Struct, frozen=True):
     line: str
 
 
-class Question(Struct, frozen=True):
+class Question(NamedTuple):
     """A question, as a terminal and a notebook ask it.
 
     Parameters
@@ -122,8 +119,7 @@ def first(offers: Sequence[Offer]) -> Question:
     """Give the first question; where other tools are installed, it names them below its words."""
     if not offers:
         return FIRST
-    return replace(
-        FIRST,
+    return FIRST._replace(
         introduction=(*FIRST.introduction, _OTHERS),
         news=tuple(offer.line for offer in offers),
         offers=tuple(offers),

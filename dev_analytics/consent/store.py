@@ -16,10 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal
-
-from msgspec import DecodeError, Meta, Struct, ValidationError, json
-from msgspec.structs import replace
+from typing import Final
 
 from dev_analytics.consent.decision import Consent
 
@@ -36,52 +33,10 @@ _OFF: Final = "off."
 _HOMELESS: Final = "there is no home directory to keep it in"
 _IDENTIFYING: Final = ("spool/*", "archive.sqlite*", "quarantine", "ledger.json")
 """What delivery keeps beside the consent, and must not outlive it."""
-_UUID4: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
 class ConsentStoreError(Exception):
     """The store could not be changed; the message says why, in plain words."""
-
-
-class _File(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """The content of ``consent.json``."""
-
-    version: Literal[1]
-    answer: Literal["yes"] | None = None
-    user_id: Annotated[str, Meta(pattern=_UUID4)] | None = None
-    notice: Annotated[int, Meta(ge=1)] | None = None
-    kept_notice: Annotated[int, Meta(ge=1)] | None = None
-    answered_on: date | None = None
-    asked_on: date | None = None
-    draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
-
-    def consent(self) -> Consent:
-        """Give the value; raise ValueError where the fields do not make an answer."""
-        of_answer = (self.answer, self.user_id, self.notice, self.answered_on)
-        if any(of_answer) and not all(of_answer):
-            raise ValueError("half an answer")
-        return Consent(
-            user_id=self.user_id,
-            notice=self.notice or 0,
-            kept_notice=self.kept_notice or 0,
-            answered_on=self.answered_on,
-            asked_on=self.asked_on,
-            draw=self.draw,
-        )
-
-
-class _Tools(Struct, omit_defaults=True, frozen=True):
-    """The content of ``tools.json``: which notices of other tools the same answer covers.
-
-    It is a file of its own, as an older version of this package takes a ``consent.json`` with more
-    in it for a damaged one. Day and draw say which answer it belongs to, and nobody's name.
-    """
-
-    version: Literal[1]
-    answered_on: date | None = None
-    draw: float | None = None
-    tools: dict[str, Annotated[int, Meta(ge=1)]] = {}
-    kept: dict[str, Annotated[int, Meta(ge=1)]] = {}
 
 
 class ConsentStore:
@@ -134,12 +89,9 @@ class ConsentStore:
                 content = self.file.read_bytes()
             except FileNotFoundError:
                 return Consent(tools_off=self._read_off())
-            consent = json.decode(content, type=_File).consent()
-            return self._with_tools(consent)
+            return self._understood(content)
         except OSError as error:
             return Consent(unreadable=_words(error))
-        except (DecodeError, ValidationError, ValueError, RecursionError):
-            return Consent(unreadable="consent.json is damaged")
 
     def agree(self, notice: int, today: date, tools: Mapping[str, int] = {}) -> Consent:
         """Store a yes to `notice` and to those of `tools`, and give the consent that now holds.
@@ -155,8 +107,7 @@ class ConsentStore:
         def yes(before: Consent) -> Consent:
             import uuid
 
-            return replace(
-                before,
+            return before._replace(
                 user_id=before.user_id or str(uuid.uuid4()),
                 notice=notice,
                 kept_notice=0,
@@ -183,7 +134,7 @@ class ConsentStore:
             if before.user_id is None:
                 return before
             kept_tools = {**before.kept_tools, **tools}
-            return replace(before, kept_notice=notice, kept_tools=kept_tools, asked_on=None)
+            return before._replace(kept_notice=notice, kept_tools=kept_tools, asked_on=None)
 
         return self._change(kept)
 
@@ -201,9 +152,9 @@ class ConsentStore:
 
         def asked(before: Consent) -> Consent:
             nonlocal claimed
-            drawn = before if before.draw is not None else replace(before, draw=_draw())
+            drawn = before if before.draw is not None else before._replace(draw=_draw())
             claimed = may_ask(drawn)
-            return replace(drawn, asked_on=today) if claimed else drawn
+            return drawn._replace(asked_on=today) if claimed else drawn
 
         self._change(asked)
         return claimed
@@ -326,34 +277,30 @@ class ConsentStore:
             return frozenset()
         return frozenset(name.removeprefix(_OFF) for name in names if name.startswith(_OFF))
 
-    def _with_tools(self, consent: Consent) -> Consent:
-        """Add what is stored of other tools; what cannot be read was not agreed to."""
+    def _understood(self, content: bytes) -> Consent:
+        """Give the consent; what cannot be read of other tools was not agreed to.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be listed.
+        """
+        from dev_analytics.consent.files import DamagedError, consent_of, with_tools
+
         try:
-            kept = json.decode(self.tools_file.read_bytes(), type=_Tools)
-        except (OSError, DecodeError, ValidationError, ValueError, RecursionError):
-            kept = _Tools(1)
-        of_this_answer = (kept.answered_on, kept.draw) == (consent.answered_on, consent.draw)
-        if consent.user_id is None or not of_this_answer:
-            kept = _Tools(1)
-        return replace(consent, tools=kept.tools, kept_tools=kept.kept, tools_off=self._read_off())
+            consent = consent_of(content)
+        except DamagedError:
+            return Consent(unreadable="consent.json is damaged")
+        with contextlib.suppress(OSError, DamagedError):
+            consent = with_tools(consent, self.tools_file.read_bytes())
+        return consent._replace(tools_off=self._read_off())
 
     def _write(self, consent: Consent) -> None:
+        from dev_analytics.consent.files import consent_bytes, tools_bytes
+
         if consent.tools or consent.kept_tools:
-            kept = _Tools(1, consent.answered_on, consent.draw, consent.tools, consent.kept_tools)
-            self._replace(self.tools_file, self._tools_new, json.encode(kept))
-        content = json.encode(
-            _File(
-                version=1,
-                answer="yes" if consent.user_id else None,
-                user_id=consent.user_id,
-                notice=consent.notice or None,
-                kept_notice=consent.kept_notice or None,
-                answered_on=consent.answered_on,
-                asked_on=consent.asked_on,
-                draw=consent.draw,
-            )
-        )
-        self._replace(self.file, self._new, content)
+            self._replace(self.tools_file, self._tools_new, tools_bytes(consent))
+        self._replace(self.file, self._new, consent_bytes(consent))
         self._sync_folder()
 
     def _replace(self, path: Path, new: Path, content: bytes) -> None:

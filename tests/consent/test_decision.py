@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from dev_analytics.consent.decision import (
     Consent,
@@ -99,7 +98,7 @@ def test_rule_5_a_newer_notice_is_withheld_and_asked_about() -> None:
 
 
 def test_rule_5_what_the_user_did_not_want_is_asked_about_no_more_unless_they_say_on() -> None:
-    kept = replace(AGREED, kept_notice=2)
+    kept = AGREED._replace(kept_notice=2)
     assert not decided(kept, notice=2).ask
     assert not decided(kept, switch=ON, notice=2).ask
     assert decided(kept, switch=TYPED_ON, notice=2).ask

@@ -157,4 +157,4 @@ def test_the_example_is_a_policy(policy: Path) -> None:
     policy.write_bytes(EXAMPLE.read_bytes())
     read = read_policy()
     assert (read.analytics, bool(read.posthog_project_key)) == ("allowed", True)
-    assert set(json.loads(EXAMPLE.read_bytes())) == set(Policy.__struct_fields__)
+    assert set(json.loads(EXAMPLE.read_bytes())) == set(Policy._fields)
