@@ -1,55 +1,35 @@
 """`Analytics`: the one object that every event passes through.
 
-Observers and tools call `Analytics.event`; it asks the consent gate, lets the encoder make the
-record's bytes once, and hands these same bytes to the event log, the preview and the sink. Nothing
-here knows who called or where the bytes end.
+Observers and tools call `Analytics.event`; what becomes of it is in `dev_analytics.recording`,
+which is loaded then. What stands here is what a session has from its start: consent, the ledger of
+drops, the settings, the event log.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import time
+import threading
 import weakref
-from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from dev_analytics.catalogue.events import EVENTS, NOTICE, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.record import encode, make_record, new_session_id
-from dev_analytics.catalogue.values import RefusedValueError
-from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.launcher import Delivery, Launcher
-from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.spool import Sink, Spool
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop, DropLedger
-from dev_analytics.names import NAMES, NotKnownYet
-from dev_analytics.naming import Naming
+from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:
     from dev_analytics.catalogue.models import Names
-
-MOST_PREVIEWED: Final = 1000
-"""How many records of this session are kept in memory, the newest."""
+    from dev_analytics.delivery.lines import LineFile
+    from dev_analytics.delivery.spool import Sink
+    from dev_analytics.recording import Recording
 
 SAMPLE_PERCENT: Final = 10.0
 """How many of all users are asked, unless a setting says otherwise."""
-
-
-_OFF: Final = Decision(False, False, Rule.SWITCHED_OFF, "switched off by itself", silent=True)
-"""What holds for the events of a tool that is off, whatever holds for the others."""
-
-
-class Previewed(NamedTuple):
-    """A record of this session, as bytes, and whether it was accepted for sending."""
-
-    record: bytes
-    accepted: bool
 
 
 class Analytics:
@@ -76,14 +56,8 @@ class Analytics:
         Consent, environment and session switch.
     drops
         What was dropped in this session, by reason.
-    naming
-        Where LLM requests wait until their model can be named.
-    launcher
-        Starts senders, and knows where they deliver.
-    preview
-        The newest records of this session, kept in memory only.
-    recorded
-        How many records of each event were made in this session.
+    log
+        The event log, if there is one.
     """
 
     def __init__(
@@ -95,23 +69,30 @@ class Analytics:
         sink: Sink | None = None,
         strict: bool = False,
     ) -> None:
-        data = data_directory() if data is None else data
-        self.gate = Gate(ConsentStore(data), sample_percent=sample_percent, notice=NOTICE)
+        self.data = data_directory() if data is None else data
+        self.gate = Gate(ConsentStore(self.data), sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
-        self.naming = Naming(self.drops)
-        self.launcher = Launcher(data, self.drops, delivery)
-        self.sink: Sink = Spool(data, self.launcher) if sink is None else sink
+        self.delivery = delivery
         self.strict = strict
         self.log: LineFile | None = None
-        self.begin()
+        self._sink = sink
+        self._beginning = threading.RLock()
+        self._recording: Recording | None = None
+        self._first: list[Callable[[], None]] = []
         _ALL.add(self)
 
-    def begin(self) -> None:
-        """Begin a new session: new identifier, numbers from 1, empty preview."""
-        self._seq = itertools.count(1)
-        self.session_id = new_session_id(int(time.time()))
-        self.preview: deque[Previewed] = deque(maxlen=MOST_PREVIEWED)
-        self.recorded: Counter[str] = Counter()
+    @property
+    def recording(self) -> Recording:
+        """What takes the events of this process; it begins when it is first asked for."""
+        return self._recording or self._begin()
+
+    def begin_with(self, first: Callable[[], None]) -> None:
+        """Have `first` called when recording begins, before any other event; now, if it has."""
+        with self._beginning:
+            if self._recording is None:
+                self._first.append(first)
+                return
+        first()
 
     def event(self, name: str, /, **properties: object) -> None:
         """Take one event.
@@ -129,13 +110,13 @@ class Analytics:
             Only if `strict`: the catalogue has no such event or property, or not of this kind.
         """
         try:
-            self.naming.catch_up()
-            self._take(name, properties)
-        except Exception as error:
-            refused = isinstance(error, UndeclaredError | RefusedValueError)
-            self.drops.count(Drop.INVALID if refused else Drop.FAILURE)
+            recording = self._recording or self._begin()
+        except Exception:
+            self.drops.count(Drop.FAILURE)
             if self.strict:
                 raise
+        else:
+            recording.event(name, properties)
 
     def later(self, request: Callable[[Names], dict[str, object]], *, agreed: bool) -> None:
         """Take an LLM request as soon as its model can be named, out of the caller's way.
@@ -147,7 +128,7 @@ class Analytics:
         agreed
             Whether the user had agreed when it was made: no later yes makes it leave.
         """
-        self.naming.put(lambda names: self._take_later(names, request, agreed))
+        self.recording.later(request, agreed=agreed)
 
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
@@ -176,6 +157,8 @@ class Analytics:
         OSError
             It cannot be written; the log stays what it was.
         """
+        from dev_analytics.delivery.lines import LineFile
+
         log = LineFile(file.expanduser().absolute())
         self.stop_log()
         self.log = log
@@ -187,86 +170,30 @@ class Analytics:
         if log is not None:
             log.close()
 
-    def _take_later(
-        self, names: Names, request: Callable[[Names], dict[str, object]], agreed: bool
-    ) -> None:
-        from dev_analytics.catalogue.models import put_public_name
-
-        properties = request(names)
-        put_public_name(properties, names)
-        if not agreed and self.gate.now()[0].collecting:
-            self.drops.count(Drop.WITHHELD)
-        else:
-            self.event("message_send", **properties)
-
-    def _take(self, name: str, properties: dict[str, object]) -> None:
-        if type(name) is not str:
-            raise UndeclaredError("an event whose name is no plain text")
-        event, tool = EVENTS.get(name), None
-        if event is None:
-            # What few sessions have is loaded when one has it, as loading takes its time.
-            from dev_analytics.tools.installed import find
-
-            tool = find(name)
-            if tool is None:
-                raise UndeclaredError(f"there is no event {name!r}")
-            event = tool.event
-        decision, consent = self.gate.now()
-        log, collecting = self.log, decision.collecting
-        notice, newest = consent.notice, self.gate.notice
-        if tool is not None:
-            notice, newest = consent.tools.get(tool.key, 0), tool.notice
-            if tool.tool in consent.tools_off:
-                decision, collecting = _OFF, False
-        if decision.silent:
-            if decision.rule is Rule.OPTED_OUT:
-                self.preview.clear()
-                self.sink.purge()
-            if not (log or self.strict):
-                return
-        if event is LLMRequest:
-            from dev_analytics.catalogue.models import put_public_name
-            from dev_analytics.edit_formats import complete
-
-            complete(properties)
+    def after_fork(self) -> None:
+        """Have, in a forked child, a session and files of its own; what comes first came before."""
+        self._beginning = threading.RLock()
+        self._first.clear()
+        # The parent stores what it dropped before.
+        self.drops.stored(self.drops.unstored())
+        if self._recording is not None:
+            self._recording.after_fork()
+        if self.log is not None:
             try:
-                put_public_name(properties, NAMES)
-            except NotKnownYet:
-                accept(event, properties)
-                self.naming.start()
-                # Its edit format is settled here: there, another one is in force, or none.
-                self.later(lambda _: properties, agreed=collecting)
-                return
-        if collecting and tool is not None and notice < newest:
-            self.gate.want(tool.key, newest)
-        if collecting and event.since > notice:
-            self.drops.count(Drop.WITHHELD)
-            collecting = False
-        accepted = accept(event, properties, notice if collecting else newest)
-        record = encode(
-            make_record(
-                event,
-                accepted,
-                distinct_id=consent.user_id if collecting else None,
-                session_id=self.session_id,
-                seq=next(self._seq),
-                seconds=int(time.time()),
-            )
-        )
-        if log or not decision.silent:
-            self.recorded[event.wire] += 1
-        if not decision.silent:
-            self.preview.append(Previewed(record, collecting))
-        if collecting and consent.user_id is not None:
-            try:
-                self.sink.accept(record, consent.user_id)
+                self.log_to(self.log.path)
             except OSError:
+                self.log = None
                 self.drops.count(Drop.DISK_ERROR)
-        if log:
-            try:
-                log.append(record)
-            except OSError:
-                self.drops.count(Drop.DISK_ERROR)
+
+    def _begin(self) -> Recording:
+        with self._beginning:
+            if self._recording is None:
+                from dev_analytics.recording import Recording
+
+                self._recording = Recording(self, self._sink)
+                while self._first:
+                    self._first.pop(0)()
+            return self._recording
 
 
 _process: Analytics | None = None
@@ -284,22 +211,8 @@ _ALL: Final[weakref.WeakSet[Analytics]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Give a forked child sessions and files of its own.
-
-    No number is used twice, and no lock is waited for that a thread of the parent held.
-    """
     for analytics in _ALL:
-        analytics.begin()
-        analytics.sink.after_fork()
-        analytics.naming.after_fork()
-        # The parent stores what it dropped before.
-        analytics.drops.stored(analytics.drops.unstored())
-        if analytics.log is not None:
-            try:
-                analytics.log = LineFile(analytics.log.path)
-            except OSError:
-                analytics.log = None
-                analytics.drops.count(Drop.DISK_ERROR)
+        analytics.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, Final
 
@@ -9,8 +10,8 @@ from traitlets import Bool, Float, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
-from dev_analytics.consent.environment import Policy, PolicyError, SettingError, read_policy
-from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.consent.environment import PolicyError, SettingError, read_policy
+from dev_analytics.delivery.settings import Delivery
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
 
@@ -37,24 +38,24 @@ class DevAnalytics(Configurable):
     ).tag(config=True, allowed="a project key")
 
     posthog_host = Unicode(
-        Delivery().host,
+        Delivery.host,
         help="PostHog's address: its cloud in the US or the EU, or one that you run.",
     ).tag(config=True, allowed="an http or https address")
 
     flush_interval = Float(
-        Delivery().flush_seconds,
+        Delivery.flush_seconds,
         min=0,
         help="How long a record waits for others before it is delivered, in seconds.",
     ).tag(config=True, allowed="a number of seconds from 0")
 
     spool_max_mib = Float(
-        Delivery().most_mib,
+        Delivery.most_mib,
         min=0.1,
         help="How large all that waits may become, in MiB; the oldest is dropped first.",
     ).tag(config=True, allowed="a number of MiB from 0.1")
 
     spool_max_days = Float(
-        Delivery().most_days,
+        Delivery.most_days,
         min=0,
         help="How old a record that waits may become, in days.",
     ).tag(config=True, allowed="a number of days from 0")
@@ -79,15 +80,19 @@ class DevAnalytics(Configurable):
         What the administrator's policy names goes before the setting. With a key of theirs the
         host is theirs too: no user's setting leads the records of a whole site elsewhere.
         """
-        try:
+        key, host = self.posthog_project_key, self.posthog_host
+        # A policy that cannot be read forbids everything, so nothing goes anywhere.
+        with contextlib.suppress(PolicyError):
             policy = read_policy()
-        except PolicyError:
-            policy = Policy()  # it forbids everything, so nothing goes anywhere
-        own_host = Delivery().host if policy.posthog_project_key else self.posthog_host
+            if policy is not None:
+                host = policy.posthog_host or (
+                    Delivery.host if policy.posthog_project_key else host
+                )
+                key = policy.posthog_project_key or key
         return Delivery(
             flush_seconds=self.flush_interval,
-            project_key=policy.posthog_project_key or self.posthog_project_key,
-            host=policy.posthog_host or own_host,
+            project_key=key,
+            host=host,
             most_mib=self.spool_max_mib,
             most_days=self.spool_max_days,
         )

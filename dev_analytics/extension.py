@@ -6,6 +6,7 @@ The state is kept here and not in the package's ``__init__``, which ``%reload_ex
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import time
@@ -20,9 +21,10 @@ from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.observers.cells import Cells
-from dev_analytics.observers.launch import launch
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
+from dev_analytics.quiet import quiet
+from dev_analytics.reply import after_reply
 
 if TYPE_CHECKING:
     from dev_analytics.consent.decision import Consent
@@ -45,6 +47,7 @@ class Session:
 
     def __init__(self, shell: Any, analytics: Analytics) -> None:
         self.shell = shell
+        self.drops = analytics.drops
         self._analytics = analytics
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
@@ -73,9 +76,13 @@ class Session:
         hooks.register(analytics)
         atexit.register(self._at_exit)
         self._asking.start()
-        if analytics.gate.now()[0].collecting:
-            analytics.sink.resume()
-        analytics.event("launched", **launch(shell, os.environ))
+        analytics.begin_with(self._launched)
+        if hasattr(shell, "kernel"):
+            # What takes events is loaded when the user has the reply, or with the first event.
+            with contextlib.suppress(RuntimeError):
+                after_reply(self._begin)
+                return
+        self._begin()
 
     def stop(self) -> None:
         """End, and leave nothing behind in the shell."""
@@ -95,10 +102,24 @@ class Session:
         if gate.switch is None or gate.switch.on or not gate.switch.explicit:
             gate.switch = _UNLOADED
 
+    @quiet
+    def _begin(self) -> None:
+        self._analytics.recording  # noqa: B018, it begins
+
+    @quiet
+    def _launched(self) -> None:
+        """Record the beginning, before anything else; what earlier sessions left goes out first."""
+        from dev_analytics.observers.launch import launch
+
+        analytics = self._analytics
+        if analytics.gate.now()[0].collecting:
+            analytics.recording.sink.resume()
+        analytics.event("launched", **launch(self.shell, os.environ))
+
     def _read_settings(self) -> DevAnalytics:
         """Read settings and environment; one that cannot be used is named, and keeps it off."""
         gate = self._analytics.gate
-        gate.now()  # what the environment says is older than all that follows
+        gate.follow_environment()  # what it says is older than all that follows
         try:
             settings = load_settings(self.shell)
             environment_switch()
@@ -107,7 +128,7 @@ class Session:
             settings = DevAnalytics(enabled=False)
             gate.switch = Switch(False, f"a setting that cannot be used: {error.what}")
         gate.sample_percent = settings.sample_percent
-        self._analytics.launcher.delivery = settings.delivery
+        self._analytics.delivery = settings.delivery
         if gate.switch is None or gate.switch is _UNLOADED:
             gate.switch = _switch(settings)
         return settings
@@ -123,7 +144,7 @@ class Session:
                 self._analytics.stop_log()
         else:
             self._analytics.gate.sample_percent = self._settings.sample_percent
-            self._analytics.launcher.delivery = self._settings.delivery
+            self._analytics.delivery = self._settings.delivery
 
     def _log(self, file: str) -> None:
         try:
@@ -137,10 +158,10 @@ class Session:
             self._exited("end of process", at_exit=True)
 
     def _exited(self, reason: str, *, at_exit: bool) -> None:
-        self._analytics.naming.close()
+        self._analytics.recording.naming.close()
         duration = time.monotonic() - self._started
         self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
-        self._analytics.sink.close(at_exit=at_exit)
+        self._analytics.recording.sink.close(at_exit=at_exit)
 
 
 def load(shell: Any) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.drops import Drop
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+    from dev_analytics.drops import DropLedger
 
-class Observer(Protocol):
-    """Has a ledger to count its failures in."""
+    P = ParamSpec("P")
 
-    @property
-    def drops(self) -> DropLedger:
-        """Where failures are counted."""
+    class Observer(Protocol):
+        """Has a ledger to count its failures in."""
 
+        @property
+        def drops(self) -> DropLedger:
+            """Where failures are counted."""
 
-O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
+    O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
 
 
 def quiet(callback: Callable[Concatenate[O, P], Any]) -> Callable[Concatenate[O, P], None]:

@@ -34,16 +34,16 @@ def load(app: Any) -> None:
 def _load(app: Any) -> None:
     analytics = get_analytics()
     gate = analytics.gate
-    gate.now()  # what the environment says goes before a setting
+    gate.follow_environment()  # what the environment says goes before a setting
     settings = load_settings(app)
     environment_switch()
     if gate.switch is None and settings.enabled is not None:
         gate.switch = Switch(settings.enabled, "c.DevAnalytics.enabled")
-    analytics.launcher.delivery = settings.delivery
+    analytics.delivery = settings.delivery
     if settings.log:
         try:
             analytics.log_to(Path(settings.log))
         except (OSError, ValueError, RuntimeError):
             app.log.warning("dev_analytics: no event log, its file cannot be written")
     ServerEvents(analytics).register(app.event_logger)
-    atexit.register(analytics.sink.close, at_exit=True)
+    atexit.register(analytics.recording.sink.close, at_exit=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+import threading
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,12 @@ import pytest
 
 import dev_analytics
 from dev_analytics import Analytics, get_analytics
-from dev_analytics.analytics import MOST_PREVIEWED
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.drops import Drop
+from dev_analytics.recording import MOST_PREVIEWED
 
 TODAY = date(2026, 11, 22)
 OFF = Switch(False, "a test")
@@ -39,7 +42,9 @@ def test_nothing_is_on_disk_before_a_yes(data: Path, kept: Any) -> None:
     cell(analytics)
     assert kept.records == []
     assert not data.exists()
-    assert [json.loads(each.record)["distinct_id"] for each in analytics.preview] == [None]
+    assert [json.loads(each.record)["distinct_id"] for each in analytics.recording.preview] == [
+        None
+    ]
 
 
 def test_after_a_yes_log_preview_and_sink_have_the_same_bytes(
@@ -48,7 +53,7 @@ def test_after_a_yes_log_preview_and_sink_have_the_same_bytes(
     user_id = agree(analytics)
     cell(analytics)
     (record,) = kept.records
-    assert [each.record for each in analytics.preview] == [record]
+    assert [each.record for each in analytics.recording.preview] == [record]
     assert log.path.read_bytes() == record + b"\n"
     assert json.loads(record)["distinct_id"] == user_id
 
@@ -66,10 +71,10 @@ def test_the_log_is_written_without_consent_and_names_nobody(
 
 def test_an_opt_out_clears_the_memory_at_the_next_event(analytics: Analytics) -> None:
     cell(analytics)
-    assert len(analytics.preview) == 1
+    assert len(analytics.recording.preview) == 1
     analytics.gate.store.opt_out()
     cell(analytics)
-    assert len(analytics.preview) == 0
+    assert len(analytics.recording.preview) == 0
 
 
 @pytest.mark.parametrize("why", ["switch", "do not track", "opt-out", "damage"])
@@ -87,8 +92,8 @@ def test_a_no_keeps_nothing_even_in_memory(
     else:
         analytics.gate.store.file.write_text("{")
     cell(analytics)
-    assert (kept.records, list(analytics.preview)) == ([], [])
-    assert not analytics.recorded
+    assert (kept.records, list(analytics.recording.preview)) == ([], [])
+    assert not analytics.recording.recorded
 
 
 def test_records_are_numbered_in_their_session(analytics: Analytics, log: Any) -> None:
@@ -102,8 +107,11 @@ def test_the_memory_keeps_the_newest(analytics: Analytics) -> None:
     analytics.stop_log()
     for _ in range(MOST_PREVIEWED + 5):
         cell(analytics)
-    assert len(analytics.preview) == MOST_PREVIEWED
-    assert json.loads(analytics.preview[-1].record)["properties"]["seq"] == MOST_PREVIEWED + 5
+    assert len(analytics.recording.preview) == MOST_PREVIEWED
+    assert (
+        json.loads(analytics.recording.preview[-1].record)["properties"]["seq"]
+        == MOST_PREVIEWED + 5
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +151,7 @@ def test_a_failure_inside_is_counted_and_not_raised(
         raise RuntimeError("out of order")
 
     agree(analytics)
-    monkeypatch.setattr(analytics.sink, "accept", fail)
+    monkeypatch.setattr(analytics.recording.sink, "accept", fail)
     with pytest.raises(RuntimeError):
         cell(analytics)
     analytics.strict = False
@@ -254,6 +262,70 @@ def test_a_forked_child_is_a_session_of_its_own(analytics: Analytics, log: Any) 
     assert [first["seq"], second["seq"], third["seq"]] == [1, 1, 2]
 
 
+def test_what_comes_first_comes_once_and_before_any_event(analytics: Analytics, log: Any) -> None:
+    for package in ("numpy", "pandas"):
+        analytics.begin_with(
+            lambda package=package: analytics.event(
+                "error_raised", exception="OSError", exact=True, package=package, phase="cell"
+            )
+        )
+    assert log.events == []
+    cell(analytics)
+    cell(analytics)
+    assert [one["package"] for one in log.of("error raised")] == ["numpy", "pandas"]
+    assert log.events == ["error raised"] * 2 + ["cell executed"] * 2
+    analytics.begin_with(lambda: cell(analytics))
+    assert len(log.events) == 5, "what has begun does not wait"
+
+
+def test_a_child_that_is_forked_before_leaves_what_comes_first_to_its_parent(
+    analytics: Analytics, log: Any
+) -> None:
+    analytics.begin_with(lambda: analytics.event("exited", reason="unloaded", cells=0, duration=0))
+    child = os.fork()
+    if child == 0:
+        cell(analytics)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert log.events == ["cell executed"]
+    cell(analytics)
+    assert log.events == ["cell executed", "exited", "cell executed"]
+
+
+def test_recording_that_cannot_begin_is_counted_and_not_raised(
+    analytics: Analytics, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analytics.strict = False
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "dev_analytics.recording", None)
+        cell(analytics)
+    assert analytics.drops.counts == {Drop.FAILURE: 1}
+    cell(analytics)
+    assert log.events == ["cell executed"]
+
+
+def test_threads_that_come_first_together_make_one_session(
+    data: Path, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
+    for _ in range(50):
+        begin, analytics = threading.Barrier(8), Analytics(data, delivery=None, strict=True)
+        recordings: list[object] = []
+
+        def work(begin: threading.Barrier = begin, analytics: Analytics = analytics) -> None:
+            begin.wait()
+            recordings.append(analytics.recording)  # noqa: B023, joined below
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(recordings) == 8
+        assert len(set(map(id, recordings))) == 1
+
+
 def test_there_is_one_analytics_for_the_process() -> None:
     assert get_analytics() is get_analytics()
     assert dev_analytics.get_analytics is get_analytics
@@ -273,4 +345,4 @@ def test_every_place_that_collects_is_found_by_one_search() -> None:
         for file in package.rglob("*.py")
         if "make_record(" in file.read_text("utf-8") or "._take(" in file.read_text("utf-8")
     }
-    assert behind == {"analytics.py", "catalogue/record.py"}
+    assert behind == {"recording.py", "catalogue/record.py"}

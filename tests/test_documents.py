@@ -12,7 +12,7 @@ from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.documents import documents
-from dev_analytics.catalogue.events import EVENTS, NOTICE, Event, properties
+from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.meanings import KINDS, unit, values
 from dev_analytics.catalogue.record import Record
 from dev_analytics.commands import dev, jupyter
@@ -20,8 +20,8 @@ from dev_analytics.commands.autoload import Place
 from dev_analytics.commands.magics import WORDS
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent import question
-from dev_analytics.consent.environment import Policy
-from dev_analytics.version import __version__
+from dev_analytics.consent.files import Policy
+from dev_analytics.version import NOTICE, __version__
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
@@ -59,7 +59,7 @@ def test_every_flag_of_dev_is_explained(flag: str):
 
 
 def test_the_administrators_page_explains_the_policy_and_every_place():
-    for name in Policy._fields:
+    for name in Policy.__struct_fields__:
         assert f"| `{name}` |" in ADMINISTRATORS
     for place in Place:
         assert f"| `{place.value}` |" in ADMINISTRATORS
@@ -131,7 +131,7 @@ def test_the_record_in_the_readme_is_one_of_today(analytics: Analytics):
     assert shown
     analytics.gate.store.agree(NOTICE, date.today())
     analytics.event("cell_executed", outcome="ok", duration_ms=10)
-    assert shape(shown[1]) == shape(analytics.preview[-1].record.decode())
+    assert shape(shown[1]) == shape(analytics.recording.preview[-1].record.decode())
 
 
 def shape(record: str) -> str:

@@ -132,7 +132,7 @@ def test_a_setting_changed_in_the_session_counts_at_once(
     assert get_analytics().gate.sample_percent == 50
     shell.run("%config DevAnalytics.flush_interval = 5")
     shell.run("%config DevAnalytics.posthog_project_key = 'phc_of_a_test'")
-    delivery = get_analytics().launcher.delivery
+    delivery = get_analytics().delivery
     assert (delivery.flush_seconds, delivery.project_key) == (5, "phc_of_a_test")
     capsys.readouterr()
     shell.run("%config DevAnalytics.sample_percent = 500")
@@ -186,6 +186,33 @@ def test_reloading_doubles_nothing(kernel: Callable[..., Any], log: Any) -> None
     assert log.events.count("exited") == 3
     # A cell that reloads has lost its beginning; the first one and the second LOAD differ in that.
     assert log.events.count("cell executed") == 2
+
+
+def test_what_takes_events_is_loaded_when_the_reply_to_the_loading_cell_is_out(
+    kernel: Callable[..., Any], log: Any, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    loaded = "'dev_analytics.recording' in sys.modules or 'msgspec' in sys.modules"
+    assert notebook.run(f"{LOAD}\nimport sys; print({loaded})").text == "False\n"
+    until(lambda: log.events == ["launched"])
+
+
+def test_an_event_in_the_loading_cell_comes_after_the_launch(
+    kernel: Callable[..., Any], log: Any
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    notebook.run(f"{LOAD}\n{STATUS}")
+    assert log.events[:2] == ["launched", "command run"]
+    notebook.stop()
+    assert log.events.count("launched") == 1
+
+
+def test_a_kernel_that_ends_in_the_loading_cell_has_launched(
+    kernel: Callable[..., Any], log: Any
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    notebook.run(f"{LOAD}\n%unload_ext dev_analytics")
+    assert log.events == ["launched", "exited"]
 
 
 def test_loading_prints_nothing_and_binds_no_name(kernel: Callable[..., Any]) -> None:

@@ -14,12 +14,13 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from dev_analytics.catalogue import common
-from dev_analytics.catalogue.events import EVENTS, NOTICE, Event
+from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
 from dev_analytics.catalogue.meanings import KINDS, declared, reasons, sentence, unit, values
 from dev_analytics.catalogue.notices import ChangedNoticeError, Told, kept
 from dev_analytics.catalogue.schema import pretty, schema, vocabularies
 from dev_analytics.catalogue.vocabulary import FOLDER, Vocabulary, origin
+from dev_analytics.version import NOTICE
 
 ROOT: Final = Path(__file__).parents[2]
 NOTICES: Final = "docs/notices.json"

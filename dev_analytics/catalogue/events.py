@@ -25,10 +25,7 @@ from dev_analytics.catalogue.values import (
     Word,
 )
 from dev_analytics.catalogue.vocabulary import Vocabulary
-from dev_analytics.version import __version__
-
-NOTICE: Final = 1
-"""The catalogue's version: the notice that a yes is given to."""
+from dev_analytics.version import NOTICE, __version__
 
 FRONTENDS: Final = Vocabulary("frontends")
 SYSTEMS: Final = Vocabulary("systems", "linux", "darwin", "windows", "wasm")

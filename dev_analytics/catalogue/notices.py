@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from dev_analytics.catalogue import common
-from dev_analytics.catalogue.events import EVENTS, NOTICE
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.values import Count, Duration, Kind, Word
+from dev_analytics.version import NOTICE
 
 Told: TypeAlias = dict[str, dict[str, str]]
 """What one notice names: for each event its properties, each with the form of its values."""

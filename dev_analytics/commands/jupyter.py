@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     analytics = get_analytics()
     analytics.event("command_run", command=word)
-    analytics.sink.close(at_exit=False)
+    analytics.recording.sink.close(at_exit=False)
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -15,7 +15,6 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
@@ -171,6 +170,8 @@ class DevAnalyticsMagics(Magics):
             raise UsageError(f"%{NAME} schema {error.args[0]}") from None
         if as_json:
             if not asked:
+                from dev_analytics.catalogue.events import EVENTS
+
                 raise UsageError(f"%{NAME} schema --json takes one event: {', '.join(EVENTS)}")
             return schema.schema_json(events)
         return self._view(lambda: schema.schema_text(events), lambda: schema.schema_html(events))
@@ -209,7 +210,7 @@ class DevAnalyticsMagics(Magics):
             self._analytics.gate.store.reset()
         except ConsentStoreError as error:
             raise UsageError(f"%{NAME} reset: {error}") from None
-        self._analytics.preview.clear()
+        self._analytics.recording.preview.clear()
         return RESET
 
     def _view(self, text: Callable[[], str], html: Callable[[], str]) -> str:
@@ -266,6 +267,8 @@ def _complete(shell: Any, event: Any) -> list[str]:
         return [word for word in WORDS if word.startswith(event.symbol)]
     flags = [flag for flag in _FLAGS.get(words[0], ()) if flag.startswith(event.symbol)]
     if words[0] == "schema" and not event.symbol.startswith("-"):
+        from dev_analytics.catalogue.events import EVENTS
+
         names = [*EVENTS, *known(), *tool_events()]
         return flags + [name for name in names if name.startswith(event.symbol)]
     if words[0] in ("on", "disable"):

@@ -23,6 +23,7 @@ from dev_analytics.consent.question import (
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
+from dev_analytics.reply import after_reply
 
 if TYPE_CHECKING:
     from dev_analytics.consent.notebook import NotebookQuestion
@@ -155,11 +156,7 @@ class Asking:
         if present is Presence.NOBODY:
             return
         self._leave_cells()
-        if not self._gate.may_ask():
-            return
         if present is Presence.NOTEBOOK:
-            from dev_analytics.consent.notebook import after_reply
-
             running = request(self._shell)
             after_reply(lambda: self._ask_below(running))
         elif self._claim():
@@ -176,9 +173,9 @@ class Asking:
 
     @quiet
     def _ask_below(self, running: Any) -> None:
-        from dev_analytics.consent.output import Output
-
         if self._claim() and not self._show(running):
+            from dev_analytics.consent.output import Output
+
             Output(self._shell, running).show({"text/plain": self._question().notice})
 
     def _show(self, running: Any) -> bool:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
+
+from dev_analytics.value import Value
 
 PAUSE_DAYS: Final = 7
 """How long a question left unanswered waits before it comes again by itself, in days."""
@@ -31,7 +33,7 @@ class Rule(Enum):
     CI = "8, CI"
 
 
-class Consent(NamedTuple):
+class Consent(Value):
     """What the consent store holds.
 
     Parameters
@@ -74,7 +76,7 @@ class Consent(NamedTuple):
         return agreed and tool not in self.tools_off
 
 
-class Environment(NamedTuple):
+class Environment(Value):
     """Who else has a say: administrator, environment variables.
 
     Parameters
@@ -90,7 +92,7 @@ class Environment(NamedTuple):
     ci: bool = False
 
 
-class Switch(NamedTuple):
+class Switch(Value):
     """The session's switch, in its newest position.
 
     Parameters
@@ -108,7 +110,7 @@ class Switch(NamedTuple):
     explicit: bool = False
 
 
-class Decision(NamedTuple):
+class Decision(Value):
     """What follows from the rules.
 
     Parameters

@@ -6,11 +6,14 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
 from dev_analytics.consent.decision import Environment, Switch
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.files import Policy
 
 NAME: Final = "dev-analytics"
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
@@ -32,22 +35,6 @@ class SettingError(ValueError):
 
 class PolicyError(ValueError):
     """There is a policy file that nobody understands, or may read."""
-
-
-class Policy(NamedTuple):
-    """What an administrator may say: no, or where records go; never a yes for somebody else.
-
-    Attributes
-    ----------
-    analytics
-        ``"allowed"`` or ``"forbidden"``: whether a user may be asked at all.
-    posthog_project_key, posthog_host
-        Where records go, whatever a user's settings say; empty leaves it to them.
-    """
-
-    analytics: str = "allowed"
-    posthog_project_key: str = ""
-    posthog_host: str = ""
 
 
 def means_yes(value: str | None) -> bool:
@@ -96,8 +83,8 @@ def policy_file(environ: Mapping[str, str] = os.environ) -> Path:
     return platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"
 
 
-def read_policy(environ: Mapping[str, str] = os.environ) -> Policy:
-    """Read the policy file; where there is none, everything is left to the user.
+def read_policy(environ: Mapping[str, str] = os.environ) -> Policy | None:
+    """Read the policy file; None where there is none, and everything is left to the user.
 
     Raises
     ------
@@ -109,7 +96,7 @@ def read_policy(environ: Mapping[str, str] = os.environ) -> Policy:
         content = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(file):
-            return Policy()
+            return None
     except OSError:
         pass
     else:
@@ -123,7 +110,8 @@ def read_policy(environ: Mapping[str, str] = os.environ) -> Policy:
 def _forbidden(environ: Mapping[str, str]) -> str:
     """Say why the policy forbids analytics; one that cannot be understood forbids them too."""
     try:
-        forbids = read_policy(environ).analytics == "forbidden"
+        policy = read_policy(environ)
     except PolicyError as error:
         return str(error)
+    forbids = policy is not None and policy.analytics == "forbidden"
     return f"the administrator forbids it: {policy_file(environ)}" if forbids else ""

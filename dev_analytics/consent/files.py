@@ -12,7 +12,6 @@ from typing import Annotated, Final, Literal, TypeVar
 from msgspec import DecodeError, Meta, Struct, json
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.environment import Policy
 
 T = TypeVar("T")
 
@@ -50,8 +49,18 @@ class _Tools(Struct, omit_defaults=True, frozen=True):
     kept: dict[str, Annotated[int, Meta(ge=1)]] = {}
 
 
-class _Policy(Struct, frozen=True):
-    """The content of the administrator's ``policy.json``; what else stands in it is passed over."""
+class Policy(Struct, frozen=True):
+    """What an administrator may say: no, or where records go; never a yes for somebody else.
+
+    What else stands in the file is passed over.
+
+    Attributes
+    ----------
+    analytics
+        Whether a user may be asked at all.
+    posthog_project_key, posthog_host
+        Where records go, whatever a user's settings say; empty leaves it to them.
+    """
 
     analytics: Literal["allowed", "forbidden"] = "allowed"
     posthog_project_key: str = ""
@@ -108,7 +117,7 @@ def with_tools(consent: Consent, content: bytes) -> Consent:
     of_this_answer = (file.answered_on, file.draw) == (consent.answered_on, consent.draw)
     if consent.user_id is None or not of_this_answer:
         return consent
-    return consent._replace(tools=file.tools, kept_tools=file.kept)
+    return consent.replace(tools=file.tools, kept_tools=file.kept)
 
 
 def tools_bytes(consent: Consent) -> bytes:
@@ -125,8 +134,7 @@ def policy_of(content: bytes) -> Policy:
     DamagedError
         It says something that is not allowed.
     """
-    file = _decoded(content, _Policy)
-    return Policy(file.analytics, file.posthog_project_key, file.posthog_host)
+    return _decoded(content, Policy)
 
 
 def _decoded(content: bytes, form: type[T]) -> T:

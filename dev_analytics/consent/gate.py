@@ -74,15 +74,27 @@ class Gate:
     def now(self) -> tuple[Decision, Consent]:
         """Give the decision for an event, and the consent that it rests on; never raises."""
         consent = self.store.current()
-        variables = _variables()
-        if variables != self._variables:
-            self._follow(variables)
+        self.follow_environment()
         switch = self.switch
         latest = self._latest
         if latest is None or latest[0] is not consent or latest[1] is not switch:
             latest = (consent, switch, self._decide(consent, can_answer=False))
             self._latest = latest
         return latest[2], consent
+
+    def follow_environment(self) -> None:
+        """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
+        variables = _variables()
+        if variables == self._variables:
+            return
+        if variables[1] != self._variables[1]:
+            try:
+                self.switch = environment_switch() or self.switch
+            except SettingError:
+                self.switch = Switch(False, "a DEV_ANALYTICS that is neither on nor off")
+        self._variables = variables
+        self._environment = read_environment()
+        self._latest = None
 
     def want(self, key: str, notice: int) -> None:
         """Note that a tool had something to record that the user has not agreed to."""
@@ -143,17 +155,6 @@ class Gate:
             self.store.opt_out()
         elif answer is Answer.KEEP:
             self.store.keep(self.notice, _notices(offers))
-
-    def _follow(self, variables: tuple[object, object]) -> None:
-        """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
-        if variables[1] != self._variables[1]:
-            try:
-                self.switch = environment_switch() or self.switch
-            except SettingError:
-                self.switch = Switch(False, "a DEV_ANALYTICS that is neither on nor off")
-        self._variables = variables
-        self._environment = read_environment()
-        self._latest = None
 
     def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
         return decide(

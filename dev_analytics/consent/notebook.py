@@ -19,6 +19,7 @@ from dev_analytics.consent.presence import cell_id
 from dev_analytics.consent.presence import request as request_of
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
+from dev_analytics.reply import after_reply
 
 READ_SECONDS: Final = 30.0
 """How long a dialog may be read before the cells that the user runs count against it."""
@@ -165,15 +166,6 @@ class _Place:
         """
         reloaded = request["header"].get("session") not in self._pages
         return reloaded or hash(cell_id(request)) == self._cell
-
-
-def after_reply(call: Callable[[], None]) -> None:
-    """Call `call` as soon as the kernel has replied to the request that it handles now.
-
-    A kernel goes from the end of a cell to its reply without giving way to its loop.
-    """
-    loop = asyncio.get_running_loop()
-    loop.call_soon(loop.call_soon, call)
 
 
 def _answer(consent: Consent) -> tuple[object, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
+
+from dev_analytics.value import Value
 
 MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
 
@@ -22,7 +24,7 @@ class Answer(Enum):
     NONE = "none"
 
 
-class Offer(NamedTuple):
+class Offer(Value):
     """What another tool would record, as a question names it.
 
     Parameters
@@ -40,7 +42,7 @@ class Offer(NamedTuple):
     line: str
 
 
-class Question(NamedTuple):
+class Question(Value):
     """A question, as a terminal and a notebook ask it.
 
     Parameters
@@ -119,7 +121,7 @@ def first(offers: Sequence[Offer]) -> Question:
     """Give the first question; where other tools are installed, it names them below its words."""
     if not offers:
         return FIRST
-    return FIRST._replace(
+    return FIRST.replace(
         introduction=(*FIRST.introduction, _OTHERS),
         news=tuple(offer.line for offer in offers),
         offers=tuple(offers),

@@ -107,7 +107,7 @@ class ConsentStore:
         def yes(before: Consent) -> Consent:
             import uuid
 
-            return before._replace(
+            return before.replace(
                 user_id=before.user_id or str(uuid.uuid4()),
                 notice=notice,
                 kept_notice=0,
@@ -134,7 +134,7 @@ class ConsentStore:
             if before.user_id is None:
                 return before
             kept_tools = {**before.kept_tools, **tools}
-            return before._replace(kept_notice=notice, kept_tools=kept_tools, asked_on=None)
+            return before.replace(kept_notice=notice, kept_tools=kept_tools, asked_on=None)
 
         return self._change(kept)
 
@@ -152,9 +152,9 @@ class ConsentStore:
 
         def asked(before: Consent) -> Consent:
             nonlocal claimed
-            drawn = before if before.draw is not None else before._replace(draw=_draw())
+            drawn = before if before.draw is not None else before.replace(draw=_draw())
             claimed = may_ask(drawn)
-            return drawn._replace(asked_on=today) if claimed else drawn
+            return drawn.replace(asked_on=today) if claimed else drawn
 
         self._change(asked)
         return claimed
@@ -293,7 +293,7 @@ class ConsentStore:
             return Consent(unreadable="consent.json is damaged")
         with contextlib.suppress(OSError, DamagedError):
             consent = with_tools(consent, self.tools_file.read_bytes())
-        return consent._replace(tools_off=self._read_off())
+        return consent.replace(tools_off=self._read_off())
 
     def _write(self, consent: Consent) -> None:
         from dev_analytics.consent.files import consent_bytes, tools_bytes

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import spawn
 from dev_analytics.drops import Drop, DropLedger
 
@@ -20,30 +19,6 @@ MODULE: Final = "dev_analytics.delivery.sender"
 _LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
 """A sender's imports beside a process that ends would make its end twice as long. A shell would
 tell it the notebook's folder."""
-
-
-class Delivery(Struct, frozen=True):
-    """Where records go, and how long they may wait.
-
-    Attributes
-    ----------
-    flush_seconds
-        How long a record waits for others before a sender is started, in seconds.
-    project_key
-        PostHog's public project key; empty for the embedded archive.
-    host
-        PostHog's address.
-    most_mib
-        How large the spool may become, in MiB.
-    most_days
-        How old a record may become in it, in days.
-    """
-
-    flush_seconds: float = 60.0
-    project_key: str = ""
-    host: str = "https://us.i.posthog.com"
-    most_mib: float = 50.0
-    most_days: float = 30.0
 
 
 class Launcher:
@@ -55,21 +30,28 @@ class Launcher:
         The data directory.
     drops
         What this process dropped; stored before a sender is started.
+    delivery
+        Gives what a sender is told now. None in a process that knows no settings, as a worker of a
+        pool: it starts none, and leaves what it writes to a process that does.
 
     Attributes
     ----------
-    delivery
-        What a sender is told. None in a process that knows no settings, as a worker of a pool: it
-        starts none, and leaves what it writes to a process that does.
     failure
         Why the last one could not be started, in words; empty if it was.
     """
 
-    def __init__(self, data: Path, drops: DropLedger, delivery: Delivery | None) -> None:
-        self.delivery = delivery
+    def __init__(
+        self, data: Path, drops: DropLedger, delivery: Callable[[], Delivery | None]
+    ) -> None:
         self.failure = ""
         self._data = data
         self._drops = drops
+        self._delivery = delivery
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """What a sender would be told now."""
+        return self._delivery()
 
     def start(self) -> None:
         """Start a sender without waiting for it; never raises."""

@@ -22,7 +22,6 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 from msgspec import Struct, json
 
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.catalogue.record import iso
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
@@ -33,6 +32,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
 from dev_analytics.drops import Drop
 from dev_analytics.tools.declaration import tool_of
+from dev_analytics.version import NOTICE
 
 LOCK: Final = "sender.lock"
 

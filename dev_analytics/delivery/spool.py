@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dev_analytics.delivery.backlog import LIVE, READY, Backlog, lock, unlock
-from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.settings import Delivery
 
 LARGEST_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""
@@ -162,4 +163,4 @@ class Spool:
 
     def _flush_seconds(self) -> float:
         delivery = self._launcher.delivery
-        return Delivery().flush_seconds if delivery is None else delivery.flush_seconds
+        return (delivery or Delivery).flush_seconds

@@ -14,10 +14,9 @@ import time
 import weakref
 from asyncio import CancelledError
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.errors import describe
 from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class Cells:
             self._last_value = id(met)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
-                analytics.event("error_raised", phase=phase, **describe(met))
+                self._raised(met, phase)
 
     def _used(self, code: str) -> bool:
         """Record the features that a cell used, and tell whether it ran a script."""
@@ -141,7 +140,12 @@ class Cells:
             # Not isinstance: it would ask the object's __class__, which may be the user's code.
             kind = type(error)
             if issubclass(kind, BaseException) and not issubclass(kind, KeyboardInterrupt):
-                self._analytics.event("error_raised", phase=phase, **describe(error))
+                self._raised(error, phase)
+
+    def _raised(self, error: BaseException, phase: str) -> None:
+        from dev_analytics.observers.errors import describe
+
+        self._analytics.event("error_raised", phase=phase, **describe(error))
 
     def _is_comm_message(self) -> bool:
         shell = self._shell
@@ -149,12 +153,15 @@ class Cells:
         return parent["header"]["msg_type"] == "comm_msg" if parent else False
 
 
-class _Cell(NamedTuple):
+class _Cell:
     """A cell that runs, when it began, and whether a user's request is what runs it."""
 
-    info: weakref.ref[Any]
-    start: float
-    by_user: bool
+    __slots__ = ("by_user", "info", "start")
+
+    def __init__(self, info: weakref.ref[Any], start: float, by_user: bool) -> None:
+        self.info = info
+        self.start = start
+        self.by_user = by_user
 
 
 class _Running(threading.local):

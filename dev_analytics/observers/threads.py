@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from dev_analytics.observers.errors import describe
 from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
@@ -44,4 +43,6 @@ class Threads:
     def _observe(self, args: threading.ExceptHookArgs) -> None:
         error = args.exc_value
         if error is not None and not issubclass(args.exc_type, SystemExit):
+            from dev_analytics.observers.errors import describe
+
             self._analytics.event("error_raised", phase="thread", **describe(error))

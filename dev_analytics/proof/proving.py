@@ -20,7 +20,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE, Event, properties
+from dev_analytics.catalogue.events import Event, properties
 from dev_analytics.catalogue.examples import typical
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.values import Word
@@ -31,6 +31,7 @@ from dev_analytics.proof.marks import Marks
 from dev_analytics.proof.payloads import bits, table
 from dev_analytics.tools.declaration import Tool, event_name
 from dev_analytics.tools.installed import GROUP, declared
+from dev_analytics.version import NOTICE
 
 MOST_BITS: Final = 200
 """More than this is more than an event of a few properties needs."""
@@ -111,8 +112,8 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
                 analytics.event(event_name(event.wire), **given)
                 thrown += 1
         analytics.stop_log()
-        preview = [record for record, _ in analytics.preview]
-        analytics.sink.close(at_exit=False)
+        preview = [record for record, _ in analytics.recording.preview]
+        analytics.recording.sink.close(at_exit=False)
     records = log.read_bytes().splitlines()
     events = {event.wire: event for event in tool.events}
     wrong = [each for record in records for each in strange(record, events)]

@@ -110,7 +110,7 @@ def _policy() -> str:
         policy = read_policy()
     except PolicyError as error:
         return str(error)
-    if not policy_file().exists():
+    if policy is None:
         return "none"
     named = [f"{policy_file()}: analytics {policy.analytics}"]
     if policy.posthog_project_key:

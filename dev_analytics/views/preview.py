@@ -64,7 +64,7 @@ def fates(analytics: Analytics) -> Iterator[tuple[str, bytes]]:
     reason that ``status`` counts. ``would have been sent``: nobody had agreed to it.
     """
     waiting = {_uuid(record) for record in Backlog(analytics.gate.store.data).records()}
-    for record, accepted in tuple(analytics.preview):
+    for record, accepted in tuple(analytics.recording.preview):
         if not accepted:
             yield "would have been sent", record
         else:

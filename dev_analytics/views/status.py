@@ -9,8 +9,8 @@ from pathlib import Path
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import Ledger, read_ledger
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.names import NAMES
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.tools.installed import Installed, installed
@@ -56,11 +56,11 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
     return {
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "to change": _HOW.get(decision.rule, _ASK),
-        "this session": _counted(analytics.recorded) or "no events",
+        "this session": _counted(analytics.recording.recorded) or "no events",
         **_llm_calls(),
         **_tools(analytics, decision),
-        "waiting": _waiting(Backlog(data).count(), analytics.launcher.failure),
-        "delivered": _delivered(ledger, analytics.launcher.delivery),
+        "waiting": _waiting(Backlog(data).count(), analytics.recording.launcher.failure),
+        "delivered": _delivered(ledger, analytics.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
         "event log": "none" if log is None else _from_home(log.path),

@@ -15,9 +15,9 @@ import pytest
 from measure import Hosts
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.version import NOTICE
 
 KEY = "phc_of_a_test"
 APPEND_BOUND = 15
@@ -63,14 +63,16 @@ def test_the_spool_against_a_bare_write(
     agreed: Analytics, event: Any, tmp_path: Path, in_turns: Any, figure: Any
 ) -> None:
     event()
-    record = agreed.preview[-1].record
+    record = agreed.recording.preview[-1].record
     user_id = json.loads(record)["distinct_id"]
     descriptor = os.open(tmp_path / "bare", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
     def bare() -> None:
         os.write(descriptor, record + b"\n")
 
-    alone = in_turns(lambda: agreed.sink.accept(record, user_id), bare, rounds=200, loops=50)
+    alone = in_turns(
+        lambda: agreed.recording.sink.accept(record, user_id), bare, rounds=200, loops=50
+    )
     whole = in_turns(event, bare, rounds=200, loops=50)
     os.close(descriptor)
     reference = f"bare write of its bytes {alone.second:.2f} µs"
@@ -90,7 +92,7 @@ def test_a_sender_against_bare_batch_post(
 
     for _ in range(WAITING):
         event()
-    agreed.sink.close(at_exit=False)
+    agreed.recording.sink.close(at_exit=False)
     content = {file.name: file.read_bytes() for file in (data / "spool").iterdir()}
     events = [json.loads(line) for lines in content.values() for line in lines.splitlines()]
     assert len(events) == WAITING

@@ -64,7 +64,7 @@ def agreed(data: Path) -> Iterator[Analytics]:
     os.utime(data / "consent", (0, 0))
     yield analytics
     hooks.unregister()
-    analytics.naming.close()
+    analytics.recording.naming.close()
 
 
 class Block(NamedTuple):
@@ -92,7 +92,7 @@ def test_a_call_to_a_model(client: openai.OpenAI, agreed: Analytics, figure: Any
 
     def observed() -> Block:
         hooks.State.active = recorder
-        return block(ask, lambda: agreed.naming.settle(60))
+        return block(ask, lambda: agreed.recording.naming.settle(60))
 
     def unobserved() -> Block:
         hooks.State.active = None
@@ -101,14 +101,14 @@ def test_a_call_to_a_model(client: openai.OpenAI, agreed: Analytics, figure: Any
     hooks.register(agreed)
     recorder = hooks.State.active
     ask()
-    assert agreed.naming.settle(60)
+    assert agreed.recording.naming.settle(60)
     with_us, without = [], []
     for number in range(40):
         for measure, blocks in ((observed, with_us), (unobserved, without))[
             :: 1 if number % 2 else -1
         ]:
             blocks.append(measure())
-    assert agreed.recorded["$ai_generation"] == 40 * BLOCK + 1
+    assert agreed.recording.recorded["$ai_generation"] == 40 * BLOCK + 1
     assert not agreed.drops.counts
 
     def compared(which: int) -> tuple[float, float, float]:

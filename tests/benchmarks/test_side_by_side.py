@@ -56,11 +56,11 @@ def test_a_library_that_fails_is_told_of_and_the_others_are_measured(
     broken = of_the_environment / "posthog/posthog"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('nothing for this machine')")
-    found, failed = run.measured(["dev_analytics", "bare", "posthog"], tasks("load_python"))
-    said = document.field("load_python", "posthog", found)
+    found, failed = run.measured(["dev_analytics", "bare", "posthog"], tasks("first_python"))
+    said = document.field("first_python", "posthog", found)
     assert said == "failed: ImportError: nothing for this machine"
-    assert failed == [f"load_python, posthog: {said.removeprefix('failed: ')}"]
-    assert found["load_python"]["bare"]["number"] == 1
+    assert failed == [f"first_python, posthog: {said.removeprefix('failed: ')}"]
+    assert found["first_python"]["bare"]["number"] == 1
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE, OUTCOMES
+from dev_analytics.catalogue.events import OUTCOMES
 from dev_analytics.tools import Duration, Event, Tool, Vocabulary, Why, Word
 from dev_analytics.tools.installed import declared
+from dev_analytics.version import NOTICE
 
 BOUND = 1.3
 
@@ -42,6 +43,6 @@ def test_an_event_of_a_tool_against_one_of_the_core(
             rounds=200,
             loops=50,
         )
-    assert set(analytics.recorded) == {"toy: done", "cell executed"}
+    assert set(analytics.recording.recorded) == {"toy: done", "cell executed"}
     figure("event of another tool", f"{pair.first:.1f} µs, {pair.ratio:.2f}x", "core event", "1.1x")
     assert pair.ratio < BOUND

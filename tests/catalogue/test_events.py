@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import (
     EVENTS,
-    NOTICE,
     CellExecuted,
     Event,
     LLMRequest,
@@ -29,6 +28,7 @@ from dev_analytics.catalogue.values import (
     Version,
     Word,
 )
+from dev_analytics.version import NOTICE
 
 WIRE = {
     "launched": "launched",

@@ -11,11 +11,12 @@ from msgspec import json
 
 from dev_analytics.catalogue import common, events, notices
 from dev_analytics.catalogue.documents import NOTICES, ROOT, main
-from dev_analytics.catalogue.events import EVENTS, NOTICE, Event, Why, properties
+from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.notices import ChangedNoticeError, kept, told
 from dev_analytics.catalogue.values import Duration, Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
+from dev_analytics.version import NOTICE
 
 FILE = ROOT / NOTICES
 TOLD = {1: "06c20150e3d099c5"}

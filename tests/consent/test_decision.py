@@ -98,7 +98,7 @@ def test_rule_5_a_newer_notice_is_withheld_and_asked_about() -> None:
 
 
 def test_rule_5_what_the_user_did_not_want_is_asked_about_no_more_unless_they_say_on() -> None:
-    kept = AGREED._replace(kept_notice=2)
+    kept = AGREED.replace(kept_notice=2)
     assert not decided(kept, notice=2).ask
     assert not decided(kept, switch=ON, notice=2).ask
     assert decided(kept, switch=TYPED_ON, notice=2).ask

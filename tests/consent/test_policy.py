@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from dev_analytics.config import DevAnalytics
-from dev_analytics.consent.environment import Policy, PolicyError, read_policy
+from dev_analytics.consent.environment import PolicyError, read_policy
+from dev_analytics.consent.files import Policy
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.delivery.settings import Delivery
 
 EXAMPLE = Path(__file__).parent.parent.parent / "jupyter-config" / "policy.json"
 TODAY = date.today()
@@ -51,7 +52,7 @@ def test_two_users_of_one_hub_have_one_policy_and_each_an_answer_of_their_own(
         '{"posthog_project_key": "phc_of_the_hub", "posthog_host": "http://hub.test"}'
     )
     look = (
-        "from dev_analytics import get_analytics as a; d = a().launcher.delivery; "
+        "from dev_analytics import get_analytics as a; d = a().delivery; "
         "print(a().gate.now()[0].collecting, d.project_key, d.host)"
     )
     shown = {}
@@ -157,4 +158,4 @@ def test_the_example_is_a_policy(policy: Path) -> None:
     policy.write_bytes(EXAMPLE.read_bytes())
     read = read_policy()
     assert (read.analytics, bool(read.posthog_project_key)) == ("allowed", True)
-    assert set(json.loads(EXAMPLE.read_bytes())) == set(Policy._fields)
+    assert set(json.loads(EXAMPLE.read_bytes())) == set(Policy.__struct_fields__)

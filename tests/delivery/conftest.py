@@ -19,8 +19,8 @@ from fake_posthog import KEY, FakePostHog
 from processes import senders
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.version import NOTICE
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
                 analytics.event("cell_executed", outcome="ok", duration_ms=count)
             else:
                 analytics.event("message_send", model="gpt-4o", input_tokens=count)
-            records.append(analytics.preview[-1].record)
-        analytics.sink.close(at_exit=False)
+            records.append(analytics.recording.preview[-1].record)
+        analytics.recording.sink.close(at_exit=False)
         return records
 
     return events

@@ -157,13 +157,13 @@ def test_a_plain_process_ends_without_a_warning_or_a_word(
     data: Path, until: Until, hosts: dict[str, str]
 ) -> None:
     code = f"""
-from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.delivery.settings import Delivery
 {EVENTS}
 analytics = get_analytics()
-analytics.launcher.delivery = Delivery(project_key="phc_test", host={hosts["refuses"]!r})
-analytics.sink.resume()
+analytics.delivery = Delivery(project_key="phc_test", host={hosts["refuses"]!r})
+analytics.recording.sink.resume()
 analytics.event("cell_executed", outcome="ok", duration_ms=1)
-analytics.sink.close(at_exit=True)
+analytics.recording.sink.close(at_exit=True)
 """
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", code],

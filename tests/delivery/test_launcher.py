@@ -19,8 +19,9 @@ import dev_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
 
@@ -43,9 +44,17 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+class Told(Launcher):
+    """A launcher that is told where records go."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, DropLedger(), lambda: self.told)
+        self.told = Delivery()
+
+
 @pytest.fixture
-def launcher(data: Path) -> Launcher:
-    return Launcher(data, DropLedger(), Delivery())
+def launcher(data: Path) -> Told:
+    return Told(data)
 
 
 def children(process: int) -> list[str]:
@@ -84,7 +93,7 @@ def fds(process: int) -> list[str]:
     return found
 
 
-def test_a_sender_delivers_and_ends(data: Path, until: Until, launcher: Launcher) -> None:
+def test_a_sender_delivers_and_ends(data: Path, until: Until, launcher: Told) -> None:
     add_events(3)
     launcher.start()
     until(lambda: read_ledger(data).delivered == 3)
@@ -93,20 +102,18 @@ def test_a_sender_delivers_and_ends(data: Path, until: Until, launcher: Launcher
     assert Backlog(data).files() == []
 
 
-def test_a_sender_ends_at_once_if_nothing_is_left(
-    data: Path, until: Until, launcher: Launcher
-) -> None:
+def test_a_sender_ends_at_once_if_nothing_is_left(data: Path, until: Until, launcher: Told) -> None:
     launcher.start()
     until(lambda: senders(data) == [] and children(os.getpid()) == [])
     assert not (data / "archive.sqlite").exists()
 
 
 def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
-    data: Path, until: Until, launcher: Launcher, silent: str, monkeypatch: pytest.MonkeyPatch
+    data: Path, until: Until, launcher: Told, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONINSPECT", "1")
     add_events()
-    launcher.delivery = Delivery(project_key="phc_test", host=silent)
+    launcher.told = Delivery(project_key="phc_test", host=silent)
     launcher.start()
     sender = waits_for_an_answer(data, until)
     assert os.getpriority(os.PRIO_PROCESS, sender) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
@@ -123,21 +130,19 @@ def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
 
 
 def test_no_descriptor_of_the_kernel_s_reaches_it(
-    data: Path, until: Until, launcher: Launcher, silent: str, tmp_path: Path
+    data: Path, until: Until, launcher: Told, silent: str, tmp_path: Path
 ) -> None:
     add_events()
-    launcher.delivery = Delivery(project_key="phc_test", host=silent)
+    launcher.told = Delivery(project_key="phc_test", host=silent)
     with open(tmp_path / "user's file", "w"):
         launcher.start()
         sender = waits_for_an_answer(data, until)
     assert not [one for one in fds(sender) if "user's file" in one]
 
 
-def test_of_ten_senders_one_remains(
-    data: Path, until: Until, launcher: Launcher, silent: str
-) -> None:
+def test_of_ten_senders_one_remains(data: Path, until: Until, launcher: Told, silent: str) -> None:
     add_events()
-    launcher.delivery = Delivery(project_key="phc_test", host=silent)
+    launcher.told = Delivery(project_key="phc_test", host=silent)
     for _ in range(10):
         launcher.start()
     waits_for_an_answer(data, until)
@@ -145,7 +150,7 @@ def test_of_ten_senders_one_remains(
     assert len(senders(data)) == 1
 
 
-def test_ten_senders_deliver_each_record_once(data: Path, until: Until, launcher: Launcher) -> None:
+def test_ten_senders_deliver_each_record_once(data: Path, until: Until, launcher: Told) -> None:
     for _ in range(5):
         add_events(100)
     for _ in range(10):
@@ -211,7 +216,7 @@ def notebooks(tmp_path: Path) -> Path:
 def test_nothing_in_the_notebook_s_folder_is_imported(
     data: Path,
     until: Until,
-    launcher: Launcher,
+    launcher: Told,
     notebooks: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -225,7 +230,7 @@ def test_nothing_in_the_notebook_s_folder_is_imported(
     else:
         given = path.format(here=notebooks, linked=tmp_path / "linked")
         monkeypatch.setenv("PYTHONPATH", given)
-    launcher.delivery = Delivery(project_key=destination, host="http://127.0.0.1:1")
+    launcher.told = Delivery(project_key=destination, host="http://127.0.0.1:1")
     launcher.start()
     until(lambda: bool(read_ledger(data).delivered or read_ledger(data).failure))
     assert launcher.failure == ""
@@ -234,7 +239,7 @@ def test_nothing_in_the_notebook_s_folder_is_imported(
 
 
 def test_a_process_whose_folder_was_deleted_still_starts_a_sender(
-    data: Path, until: Until, launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, until: Until, launcher: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_events()
     (tmp_path / "gone").mkdir()
@@ -252,11 +257,11 @@ import sys
 from dev_analytics import get_analytics
 import dev_analytics
 print(dev_analytics.__file__)
-from dev_analytics.delivery.launcher import Delivery
-get_analytics().launcher.delivery = Delivery()
+from dev_analytics.delivery.settings import Delivery
+get_analytics().delivery = Delivery()
 get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
-get_analytics().sink.close(at_exit=True)
-assert not get_analytics().launcher.failure
+get_analytics().recording.sink.close(at_exit=True)
+assert not get_analytics().recording.launcher.failure
 """
 
 
@@ -317,12 +322,12 @@ def test_where_no_python_can_be_started_the_records_stay_and_the_reason_is_known
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
     with monkeypatch.context() as without:
         without.setattr(sys, "executable", python)
-        analytics.sink.close(at_exit=True)
+        analytics.recording.sink.close(at_exit=True)
     expected = "no Python to start" if not python else "No such file or directory"
-    assert analytics.launcher.failure == expected
+    assert analytics.recording.launcher.failure == expected
     assert Backlog(data).count() == 1
-    analytics.launcher.start_at_exit()
-    assert analytics.launcher.failure == ""
+    analytics.recording.launcher.start_at_exit()
+    assert analytics.recording.launcher.failure == ""
     until(lambda: read_ledger(data).delivered == 1)
     until(lambda: senders(data) == [])
 
@@ -335,10 +340,10 @@ def test_where_no_process_can_be_started_nothing_is_raised(
 
     monkeypatch.setattr(os, "posix_spawn", refuse)
     analytics = Analytics(data, strict=True)
-    analytics.launcher.delivery = Delivery(flush_seconds=0)
+    analytics.delivery = Delivery(flush_seconds=0)
     for _ in range(3):
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    analytics.sink.close(at_exit=True)
-    assert analytics.launcher.failure == "Resource temporarily unavailable"
+    analytics.recording.sink.close(at_exit=True)
+    assert analytics.recording.launcher.failure == "Resource temporarily unavailable"
     assert Backlog(data).count() == 3
     assert analytics.drops.counts == {}

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import LIVE, Backlog, holding, lines
-from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -32,7 +33,8 @@ class Started(Launcher):
     """A launcher that counts instead of starting a process."""
 
     def __init__(self, data: Path) -> None:
-        super().__init__(data, DropLedger(), Delivery())
+        super().__init__(data, DropLedger(), lambda: self.told)
+        self.told = Delivery()
         self.times = 0
 
     def start(self) -> None:
@@ -54,7 +56,7 @@ def spool(data: Path, launcher: Started) -> Iterator[Spool]:
 
 
 def due(launcher: Started, seconds: float) -> None:
-    launcher.delivery = Delivery(flush_seconds=seconds)
+    launcher.told = Delivery(flush_seconds=seconds)
 
 
 def names(data: Path) -> list[str]:
@@ -88,10 +90,11 @@ WRITES = """
 import sys
 from pathlib import Path
 from dev_analytics.delivery.spool import Spool
-from dev_analytics.delivery.launcher import Delivery, Launcher
+from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import DropLedger
 data = Path(sys.argv[1])
-spool = Spool(data, Launcher(data, DropLedger(), Delivery()))
+spool = Spool(data, Launcher(data, DropLedger(), Delivery))
 spool.accept(b"first", "user")
 import os
 seen = []
@@ -292,9 +295,9 @@ def test_what_was_trimmed_is_counted_and_stays_counted(data: Path, until: Until)
     (data / "spool").mkdir()
     (data / "spool" / "old.jsonl").write_bytes(b'{"old": 1}\n' * 20_000)
     analytics = Analytics(data)
-    analytics.launcher.delivery = Delivery(most_mib=0.1)
+    analytics.delivery = Delivery(most_mib=0.1)
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    analytics.sink.close(at_exit=True)
+    analytics.recording.sink.close(at_exit=True)
     assert analytics.drops.counts == {Drop.SPOOL_FULL: 20_000}
     until(lambda: read_ledger(data).delivered == 1)
     assert read_ledger(data).dropped == {"spool full": 20_000}
@@ -354,7 +357,7 @@ def test_after_a_reset_a_new_yes_has_a_new_file_and_the_old_records_never_go_out
     old = store.agree(NOTICE, date.today()).user_id
     running = kernel()
     running.run("%load_ext dev_analytics")
-    assert waiting(data)
+    until(lambda: waiting(data) != [])
     before = names(data)
     store.reset()
     new = store.agree(NOTICE, date.today()).user_id

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -49,10 +49,10 @@ def start(code: str, **options: Any) -> subprocess.Popen[bytes]:
 def next_process() -> None:
     """Be the next process of the user: one event, and its end."""
     end = """
-from dev_analytics.delivery.launcher import Delivery
-get_analytics().launcher.delivery = Delivery()
+from dev_analytics.delivery.settings import Delivery
+get_analytics().delivery = Delivery()
 events(1)
-get_analytics().sink.close(at_exit=True)
+get_analytics().recording.sink.close(at_exit=True)
 """
     done = subprocess.run([sys.executable, "-c", EVENTS + end], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -305,7 +305,7 @@ def test_a_worker_that_knows_no_settings_leaves_its_records_to_a_process_that_do
     data: Path, until: Until
 ) -> None:
     """A sender of its own would deliver everybody's records to where no setting sends them."""
-    worker = start("events(5); get_analytics().sink.close(at_exit=True)")
+    worker = start("events(5); get_analytics().recording.sink.close(at_exit=True)")
     assert worker.wait() == 0
     assert Backlog(data).count() == 5
     assert not (data / "sender.lock").exists()

@@ -79,7 +79,8 @@ KINDS = ("RuntimeError", "KeyboardInterrupt")
 FAIL = """
 import dev_analytics.analytics, dev_analytics.consent.asking as asking
 import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
-import dev_analytics.observers.errors, dev_analytics.observers.threads as threads
+import dev_analytics.observers.errors as errors, dev_analytics.observers.threads as threads
+import dev_analytics.recording as recording, dev_analytics.delivery.lines as lines
 analytics = dev_analytics.analytics
 def fail(*args, **kwargs): raise {error}("inside")
 def break_callback(callback):
@@ -96,16 +97,16 @@ FAULTS = {
     "after a cell": "break_callback(cells.Cells._post_run_cell)",
     "asking after a cell": "break_callback(asking.Asking._after_cell)",
     "in a thread": "break_callback(threads.Threads._observe)",
-    "describing an error": "cells.describe = threads.describe = fail",
+    "describing an error": "errors.describe = fail",
     "reading features": "features.features = fail",
     "naming an outcome": "cells._outcome = fail",
     "looking words up": "dev_analytics.catalogue.vocabulary.Vocabulary.find = fail",
-    "making a record": "analytics.make_record = fail",
-    "encoding": "analytics.encode = fail",
+    "making a record": "recording.make_record = fail",
+    "encoding": "recording.encode = fail",
     "the gate": "analytics.Gate.now = fail",
     "the consent store": "analytics.ConsentStore.current = fail",
-    "the sink": "analytics.Spool.accept = fail",
-    "the log": "analytics.LineFile.append = fail",
+    "the sink": "recording.Spool.accept = fail",
+    "the log": "lines.LineFile.append = fail",
     "the whole event": "analytics.Analytics.event = fail",
 }
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import MODULE
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -92,7 +92,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 events(5)
 assert file.read_bytes().count(b"\\n") == kept + 5
 assert dropped() == {"disk error": 21 - kept}, dropped()
-analytics.sink.close(at_exit=True)
+analytics.recording.sink.close(at_exit=True)
 print(kept)
 """
 
@@ -164,8 +164,8 @@ def test_a_read_only_spool_takes_nothing_and_that_is_counted_for_later(nobody_s:
         + """
 (data / "spool").chmod(0o500)
 events(3)
-analytics.sink.resume()
-analytics.sink.close(at_exit=True)
+analytics.recording.sink.resume()
+analytics.recording.sink.close(at_exit=True)
 assert dropped() == {"disk error": 3}, dropped()
 print(read_ledger(data).dropped)
 """,
@@ -181,20 +181,20 @@ def test_a_spool_that_becomes_read_only_keeps_what_it_has(nobody_s: Path) -> Non
         NOBODY
         + """
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery import spool
 import threading
 events(3)
 (data / "spool" / "other.jsonl").write_bytes(b"x\\n" * 2000)
 (data / "spool").chmod(0o500)
 events(2)
-analytics.launcher.delivery = Delivery(flush_seconds=0, most_mib=0.001)
+analytics.delivery = Delivery(flush_seconds=0, most_mib=0.001)
 spool.LARGEST_BYTES = 10
 events(1)
 for thread in threading.enumerate():
     thread is threading.current_thread() or thread.join(10)
 events(2)
-analytics.sink.close(at_exit=True)
+analytics.recording.sink.close(at_exit=True)
 assert Backlog(data).ready() == [data / "spool" / "other.jsonl"]
 print(Backlog(data).count(), dropped())
 """,
@@ -212,8 +212,8 @@ def test_a_file_of_another_user_in_the_spool_is_left_alone(nobody_s: Path) -> No
         NOBODY
         + """
 events(3)
-analytics.launcher.start_at_exit = lambda: None
-analytics.sink.close(at_exit=True)
+analytics.recording.launcher.start_at_exit = lambda: None
+analytics.recording.sink.close(at_exit=True)
 Sender(data, Archive(data), most_days=30).run()
 print(read_ledger(data).delivered)
 """,
@@ -244,15 +244,15 @@ def test_a_deleted_spool_is_made_again(data: Path, until: Until, when: str) -> N
     run(
         f"""
 import shutil
-from dev_analytics.delivery.launcher import Delivery
+from dev_analytics.delivery.settings import Delivery
 events({1 if when == "between two" else 0})
 shutil.rmtree(data / "spool", ignore_errors=True)
-analytics.launcher.delivery = Delivery(flush_seconds=0)
-analytics.sink._due = 0.0
+analytics.delivery = Delivery(flush_seconds=0)
+analytics.recording.sink._due = 0.0
 events(1)
-analytics.launcher.delivery = Delivery()
+analytics.delivery = Delivery()
 events(3)
-analytics.sink.close(at_exit=True)
+analytics.recording.sink.close(at_exit=True)
 assert dropped() == {{}}, dropped()
 """
     )
@@ -270,7 +270,9 @@ time.time_ns = lambda: int((real() + {shift}) * 1e9)
 @pytest.mark.parametrize("shift", [-YEAR, YEAR])
 def test_a_clock_that_jumps_by_a_year_stops_no_writer(data: Path, until: Until, shift: int) -> None:
     """Half of the events before the jump; whether they are too old is told by their own times."""
-    run(f"events(50)\n{CLOCK.format(shift=shift)}\nevents(50)\nanalytics.sink.close(at_exit=True)")
+    run(
+        f"events(50)\n{CLOCK.format(shift=shift)}\nevents(50)\nanalytics.recording.sink.close(at_exit=True)"
+    )
     if shift > 0:
         delivered(data, until, 100)
     else:
@@ -285,7 +287,7 @@ def test_files_of_another_year_are_delivered(data: Path, until: Until, shift: in
     when = file.stat().st_mtime + shift
     os.utime(file, (when, when))
     os.utime(data / "spool", (when, when))
-    run("events(10); analytics.sink.close(at_exit=True)")
+    run("events(10); analytics.recording.sink.close(at_exit=True)")
     delivered(data, until, 20)
 
 
@@ -299,7 +301,7 @@ events(5)
 assert list((data / "spool").iterdir())
 ConsentStore(data).opt_out()
 events(1)
-analytics.sink.close(at_exit=True)
+analytics.recording.sink.close(at_exit=True)
 assert not list((data / "spool").iterdir())
 """
     )
@@ -310,7 +312,7 @@ def test_a_clock_set_back_ends_no_delivery(data: Path, until: Until) -> None:
     import time
 
     change_ledger(data, lambda _: Ledger(not_before=int(time.time()) + YEAR))
-    run("events(3); analytics.sink.close(at_exit=True)")
+    run("events(3); analytics.recording.sink.close(at_exit=True)")
     delivered(data, until, 3)
 
 
@@ -341,7 +343,7 @@ def test_records_of_a_newer_version_are_delivered_as_they_are(
     (data / "spool").mkdir()
     lines = [json.dumps(newer), json.dumps(known), "[]", "\ufeff{", '{"event": 1}', "[" * 100_000]
     (data / "spool" / "newer.jsonl").write_text("\n".join(lines) + '\n{"torn": ')
-    run("events(1); analytics.sink.close(at_exit=True)")
+    run("events(1); analytics.recording.sink.close(at_exit=True)")
     delivered(data, until, 3)
     assert read_ledger(data).dropped == {"invalid": 5}
     stored = dict(rows(data, "SELECT uuid, properties FROM events"))
@@ -357,7 +359,7 @@ def test_records_of_a_newer_version_are_delivered_as_they_are(
 def test_a_ledger_that_cannot_be_read_stops_nothing(data: Path, until: Until, ledger: str) -> None:
     (data / "ledger.json").write_text(ledger)
     before = 1 if '"delivered": 1' in ledger else 0
-    run("events(3); analytics.sink.close(at_exit=True)")
+    run("events(3); analytics.recording.sink.close(at_exit=True)")
     until(lambda: read_ledger(data).delivered == before + 3)
 
 
@@ -400,7 +402,7 @@ events(1)
 analytics.event("no such event")
 child = os.fork()
 events(1)
-analytics.launcher.store_drops()
+analytics.recording.launcher.store_drops()
 if child:
     os.waitpid(child, 0)
 else:
@@ -412,7 +414,10 @@ else:
 
 def test_drops_of_a_user_who_has_not_agreed_write_nothing(data: Path, agreed: ConsentStore) -> None:
     shutil.rmtree(data)
-    run('analytics.event("no such event"); analytics.sink.close(at_exit=True); assert dropped()')
+    run(
+        'analytics.event("no such event"); analytics.recording.sink.close(at_exit=True)\n'
+        "assert dropped()"
+    )
     assert not data.exists()
 
 
@@ -423,8 +428,8 @@ from dev_analytics.views.status import status
 def refuse(*arguments, **options): raise OSError(11, "Resource temporarily unavailable")
 os.posix_spawn = refuse
 events(3)
-analytics.sink.close(at_exit=True)
-assert analytics.launcher.failure
+analytics.recording.sink.close(at_exit=True)
+assert analytics.recording.launcher.failure
 print(status(analytics, analytics.gate.now()[0]))
 """
     )

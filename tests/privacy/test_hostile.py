@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from dev_analytics import get_analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.extension import load, unload
 from dev_analytics.proof.marks import Marks
+from dev_analytics.version import NOTICE
 
 METHODS = (
     *("__str__", "__repr__", "__eq__", "__ne__", "__hash__", "__bool__", "__len__", "__iter__"),

@@ -25,10 +25,10 @@ import pytest
 from fake_posthog import KEY, FakePostHog, hang
 from nbclient import NotebookClient
 
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.launcher import MODULE
 from dev_analytics.proof.marks import Marks
+from dev_analytics.version import NOTICE
 
 NOTEBOOKS = sorted(Path(__file__).with_name("notebooks").glob("*.ipynb"))
 MARK = re.compile(r"MARK(?:[_-]\w+)?")

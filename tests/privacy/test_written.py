@@ -15,11 +15,11 @@ from written import notebooks, planted
 
 from dev_analytics import get_analytics
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import Drop
 from dev_analytics.extension import load, unload
 from dev_analytics.proof.marks import Marks
+from dev_analytics.version import NOTICE
 
 SCALE = settings().max_examples / 100
 Strange = Callable[[bytes], list[str]]
@@ -90,7 +90,7 @@ def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_shell(
         seen.update(events)
 
     each()
-    records = [one.record for one in session.preview]
+    records = [one.record for one in session.recording.preview]
     assert seen["error raised"] > 10
     assert check(b"\n".join(records), marks, foreign)
     (spool,) = (data / "spool").iterdir()

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE, UndeclaredError
+from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.drops import Drop
 from dev_analytics.tools import installed as registry
+from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows
 
 KEY = "acme@acme-charts"
@@ -40,7 +41,7 @@ def test_an_event_of_a_tool_is_a_record_as_the_core_s_own(agreed: Analytics, kep
     assert {k: v for k, v in acme["properties"].items() if k in MADE} == MADE
     assert acme["properties"]["seq"] == 2
     assert acme["distinct_id"] == core["distinct_id"]
-    assert agreed.recorded["acme: chart made"] == 1
+    assert agreed.recording.recorded["acme: chart made"] == 1
 
 
 def test_what_is_not_declared_raises_where_strict_and_is_a_drop_for_users(
@@ -148,7 +149,7 @@ PROGRAM = """
 import json, os, sys
 from datetime import date
 from dev_analytics import get_analytics
-from dev_analytics.catalogue.events import NOTICE
+from dev_analytics.version import NOTICE
 analytics = get_analytics()
 analytics.gate.store.agree(NOTICE, date.today(), {"acme@acme-charts": 1})
 analytics.event("cell_executed", outcome="ok", duration_ms=10)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.version import NOTICE
 from dev_analytics.views.report.source import Source
 from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import tally

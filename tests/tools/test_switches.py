@@ -13,7 +13,6 @@ import pytest
 from IPython.core.error import UsageError
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import NOTICE
 from dev_analytics.commands.jupyter import main
 from dev_analytics.commands.switches import switch_off
 from dev_analytics.consent.decision import Consent
@@ -26,6 +25,7 @@ from dev_analytics.drops import Drop
 from dev_analytics.extension import load, unload
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
+from dev_analytics.version import NOTICE
 from dev_analytics.views.preview import preview
 
 KEY = "acme@acme-charts"
@@ -236,13 +236,13 @@ def test_a_tool_that_is_switched_off_elsewhere_is_off_at_its_next_event(
     used.event("acme.chart_made", **MADE)
     used.event("cell_executed", outcome="ok", duration_ms=1)
     assert len(kept.records) == 2
-    assert len(used.preview) == 2, "nothing of it is kept in memory"
+    assert len(used.recording.preview) == 2, "nothing of it is kept in memory"
     assert used.drops.counts == {}
     used.log_to(log.path)
     used.event("acme.chart_made", **MADE)
     assert log.events == ["acme: chart made"], "a log that is asked for has every event"
     assert log.records[0]["distinct_id"] is None
-    assert len(used.preview) == len(kept.records) == 2
+    assert len(used.recording.preview) == len(kept.records) == 2
     other.switch_on("acme")
     used.event("acme.chart_made", **MADE)
     assert len(kept.records) == 3
@@ -270,7 +270,7 @@ def spooled(tools: Path, data: Path) -> ConsentStore:
     for _ in range(4):
         analytics.event("acme.chart_made", **MADE)
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    analytics.sink.close(at_exit=False)
+    analytics.recording.sink.close(at_exit=False)
     return analytics.gate.store
 
 

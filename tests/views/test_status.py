@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Delivery
 from dev_analytics.delivery.ledger import change_ledger, read_ledger
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.views.status import status_html, status_rows
 
@@ -32,7 +32,7 @@ def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None
     analytics = agreed(data)
     analytics.event("command_run", command="log")
     assert rows(analytics)["waiting"] == "1"
-    analytics.sink.close(at_exit=False)
+    analytics.recording.sink.close(at_exit=False)
     until(lambda: read_ledger(data).delivered == 1)
     until(lambda: not Backlog(data).files())
     shown = rows(analytics)
@@ -44,7 +44,7 @@ def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None
 
 def test_the_last_failure_in_plain_words(data: Path) -> None:
     analytics = agreed(data)
-    analytics.launcher.delivery = Delivery(project_key="phc_of_a_test")
+    analytics.delivery = Delivery(project_key="phc_of_a_test")
     assert "last failure" not in rows(analytics)
     change_ledger(
         data,
@@ -66,7 +66,7 @@ def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
     analytics.drops.count(Drop.DISK_ERROR, 5)
     assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
     analytics.event("command_run", command="log")
-    analytics.sink.close(at_exit=False)
+    analytics.recording.sink.close(at_exit=False)
     until(lambda: not analytics.drops.unstored())
     assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
     later = Analytics(data)
@@ -76,7 +76,7 @@ def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
 def test_records_wait_where_no_sender_can_be_started(data: Path) -> None:
     analytics = agreed(data)
     analytics.event("command_run", command="log")
-    analytics.launcher.failure = "Permission denied"
+    analytics.recording.launcher.failure = "Permission denied"
     assert rows(analytics)["waiting"] == "1, as no sender could be started: Permission denied"
 
 
@@ -89,7 +89,7 @@ def test_a_notebook_shows_the_same_rows(data: Path, read_view: Callable[..., Any
     assert view.rows == [list(row) for row in status_rows(analytics, decision).items()]
     assert view.scopes == ["row"] * len(view.rows)
     assert view.labels == ["Status of analytics"]
-    analytics.sink.purge()
+    analytics.recording.sink.purge()
 
 
 def test_nothing_that_is_shown_is_read_as_html(

@@ -219,7 +219,7 @@ class Recorder:
                 if decision.silent and analytics.log is None:
                     return None
                 agreed = decision.collecting
-            analytics.naming.start()
+            analytics.recording.naming.start()
             return Call(
                 self,
                 sdk,

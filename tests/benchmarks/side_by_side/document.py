@@ -13,7 +13,10 @@ YARDSTICKS: Final = ("bare", "stdlib_logging")
 NO_REASON: Final = "**nobody has written why yet**"
 
 TABLES: Final = {
-    "What it costs": ("load_kernel", "load_python", "event", "cell", "model", "memory"),
+    "What it costs": (
+        *("load_kernel", "first_kernel", "first_python"),
+        *("event", "cell", "model", "memory"),
+    ),
     "How it ends": ("exit_refusing", "exit_silent"),
     "What is kept": ("kill", "fork_hard", "fork_normal"),
     "How it grows": (

@@ -99,8 +99,8 @@ class Place:
             self._agree()
 
     def _agree(self) -> None:
-        from dev_analytics.catalogue.events import NOTICE
         from dev_analytics.consent.store import ConsentStore
+        from dev_analytics.version import NOTICE
 
         ConsentStore(self.home / "data").agree(NOTICE, date.today())
         os.utime(self.home / "data/consent", (0, 0))
@@ -149,13 +149,13 @@ class Place:
         """Run a program of the driver to its end."""
         return self.wait(self.start(program, address, *more))
 
-    def load_in_kernel(self, address: str) -> float:
-        """Give the ms of loading in a new kernel."""
+    def load_in_kernel(self, address: str) -> tuple[float, float]:
+        """Give the ms of loading in a new kernel, and those until the first event is taken."""
         code = (
             f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
-            "from pathlib import Path; import driver\n"
+            "import json; from pathlib import Path; import driver\n"
             f"taken = driver.load({self.library!r}, {address!r}, Path({str(self.home)!r}))\n"
-            f"Path({str(self.home / 'result.json')!r}).write_text(repr(taken))"
+            f"Path({str(self.home / 'result.json')!r}).write_text(json.dumps(taken))"
         )
         manager = KernelManager()
         manager.start_kernel(
@@ -171,7 +171,8 @@ class Place:
             reply = client.execute_interactive(code, timeout=LIMIT, output_hook=lambda _: None)
             if reply["content"]["status"] != "ok":
                 raise FailedError(f"{reply['content']['ename']}: {reply['content']['evalue']}")
-            return float((self.home / "result.json").read_text())
+            load, first = json.loads((self.home / "result.json").read_text())
+            return load, first
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)

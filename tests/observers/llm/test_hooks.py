@@ -46,7 +46,7 @@ assert "genai_prices" not in sys.modules
 
 def run(server: FakeLLM, log: Any, *, before: str = "", after: str = "", last: str = "") -> str:
     address = f"{server.address}/v1"
-    last = last or "assert analytics.naming.settle(60)"
+    last = last or "assert analytics.recording.naming.settle(60)"
     program = PROGRAM.format(
         log=str(log.path), before=before, after=after, last=last, address=address
     )
@@ -72,7 +72,7 @@ def test_an_sdk_imported_before_or_after_loading_is_observed(
 def test_a_call_before_the_end_of_the_process_is_recorded_at_once(
     server: FakeLLM, log: Any
 ) -> None:
-    run(server, log, last="analytics.naming.close()")
+    run(server, log, last="analytics.recording.naming.close()")
     assert len(log.of("$ai_generation")) == 1
 
 
@@ -88,7 +88,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 """
     show = """
-assert analytics.naming.settle(60)
+assert analytics.recording.naming.settle(60)
 assert not analytics.drops.counts
 from dev_analytics.views.status import status
 print(status(analytics, analytics.gate.now()[0]))
@@ -167,7 +167,7 @@ def test_the_extension_in_a_kernel_observes_calls(
         f"client = openai.OpenAI(base_url='{server.address}/v1', api_key='{MARK}')",
         f"ask = lambda: client.chat.completions.create(model='gpt-4o', messages={MESSAGES})",
         "with dev_analytics.get_analytics().edit_format('diff'): _ = ask()",
-        "assert dev_analytics.get_analytics().naming.settle(60)",
+        "assert dev_analytics.get_analytics().recording.naming.settle(60)",
         "%dev_analytics log --stop",
         "_ = ask()",
         "%unload_ext dev_analytics",

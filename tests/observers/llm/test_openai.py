@@ -373,8 +373,8 @@ def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
         monkeypatch.setenv("DO_NOT_TRACK", "1")
     one.chat.completions.create(**CHAT)
     list(stream)
-    assert recorded.analytics.naming.settle(60)
-    assert recorded.analytics.recorded["$ai_generation"] == 1
+    assert recorded.analytics.recording.naming.settle(60)
+    assert recorded.analytics.recording.recorded["$ai_generation"] == 1
 
 
 def test_a_client_used_before_loading_is_observed_too(

@@ -30,7 +30,7 @@ def observed(analytics: Analytics) -> Iterator[Analytics]:
     hooks.register(analytics)
     yield analytics
     hooks.unregister()
-    analytics.naming.close()
+    analytics.recording.naming.close()
 
 
 def test_a_call_is_recorded_before_the_event_that_follows(
@@ -55,7 +55,7 @@ def test_a_call_after_the_yes_is_sent(
     store = observed.gate.store if who == "this process" else ConsentStore(data)
     store.agree(1, date.today())
     one.chat.completions.create(**CHAT)
-    assert observed.naming.settle(SECONDS)
+    assert observed.recording.naming.settle(SECONDS)
     (record,) = kept.records
     assert b"$ai_generation" in record
 
@@ -68,6 +68,6 @@ def test_a_call_that_began_before_the_yes_never_leaves(
     observed.gate.store.agree(1, date.today())
     for _ in answer if stream else ():
         pass
-    assert observed.naming.settle(SECONDS)
+    assert observed.recording.naming.settle(SECONDS)
     assert kept.records == []
     assert observed.drops.counts == {Drop.WITHHELD: 1}

@@ -1,0 +1,29 @@
+"""What a sender is told by the settings."""
+
+from __future__ import annotations
+
+from dev_analytics.value import Value
+
+
+class Delivery(Value):
+    """Where records go, and how long they may wait.
+
+    Attributes
+    ----------
+    flush_seconds
+        How long a record waits for others before a sender is started, in seconds.
+    project_key
+        PostHog's public project key; empty for the embedded archive.
+    host
+        PostHog's address.
+    most_mib
+        How large the spool may become, in MiB.
+    most_days
+        How old a record may become in it, in days.
+    """
+
+    flush_seconds: float = 60.0
+    project_key: str = ""
+    host: str = "https://us.i.posthog.com"
+    most_mib: float = 50.0
+    most_days: float = 30.0
