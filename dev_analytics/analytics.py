@@ -178,11 +178,12 @@ class Analytics:
         self.drops.stored(self.drops.unstored())
         if self._recording is not None:
             self._recording.after_fork()
-        if self.log is not None:
+        log, self.log = self.log, None
+        if log is not None:
+            # The parent's is not closed: one of its threads may have held its lock.
             try:
-                self.log_to(self.log.path)
+                self.log_to(log.path)
             except OSError:
-                self.log = None
                 self.drops.count(Drop.DISK_ERROR)
 
     def _begin(self) -> Recording:

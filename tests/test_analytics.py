@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import threading
+from collections import Counter
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -260,6 +262,33 @@ def test_a_forked_child_is_a_session_of_its_own(analytics: Analytics, log: Any) 
     first, second, third = (record["properties"] for record in log.records)
     assert first["$session_id"] == third["$session_id"] != second["$session_id"]
     assert [first["seq"], second["seq"], third["seq"]] == [1, 1, 2]
+
+
+def test_a_fork_while_a_thread_logs_leaves_no_child_waiting(analytics: Analytics, log: Any) -> None:
+    end = threading.Event()
+
+    def work() -> None:
+        while not end.is_set():
+            cell(analytics)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(100):
+            child = os.fork()
+            if child == 0:
+                cell(analytics)
+                os._exit(0)
+            patience = threading.Timer(20, os.kill, (child, signal.SIGKILL))
+            patience.start()
+            assert os.waitpid(child, 0)[1] == 0
+            patience.cancel()
+    finally:
+        end.set()
+        thread.join()
+    sessions = Counter(record["properties"]["$session_id"] for record in log.records)
+    assert len(sessions) == 101
+    assert list(sessions.values()).count(1) >= 100
 
 
 def test_what_comes_first_comes_once_and_before_any_event(analytics: Analytics, log: Any) -> None:
