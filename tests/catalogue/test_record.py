@@ -138,7 +138,7 @@ def test_one_module_makes_bytes_of_records() -> None:
         "catalogue/record.py",
         "catalogue/schema.py",
         "commands/jupyter.py",
-        "consent/store.py",
+        "consent/files.py",
         "delivery/archive.py",
         "delivery/ledger.py",
         "names.py",

@@ -149,7 +149,7 @@ def nobody_s(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 # The import is done before, as another user may not read where the package is.
 NOBODY = """
-import filelock, sqlite3
+import filelock, sqlite3, dev_analytics.recording
 from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
