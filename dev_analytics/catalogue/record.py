@@ -100,11 +100,11 @@ def iso(seconds: int) -> str:
 
 
 def uuid4() -> str:
-    """Make a random UUID4 (RFC 9562) as text, in a third of the time that ``uuid`` takes."""
+    """Make a random UUID4 (RFC 9562) as text, in a fraction of the time that ``uuid`` takes."""
     try:
-        return _uuid(_Drawn.numbers.pop(), 4)
+        return _Drawn.waiting.pop()
     except IndexError:
-        return _uuid(_Drawn.more(), 4)
+        return _Drawn.more()
 
 
 def new_session_id(seconds: int) -> str:
@@ -113,22 +113,22 @@ def new_session_id(seconds: int) -> str:
 
 
 class _Drawn:
-    """Random numbers that wait to be used: to ask the system for many at once takes a tenth."""
+    """Identifiers that wait to be used: many at once are drawn and written much faster."""
 
-    numbers: Final[list[str]] = []
+    waiting: Final[list[str]] = []
 
     @classmethod
     def more(cls) -> str:
         """Draw more, and give one of them."""
         digits = os.urandom(16 * _DRAWN_AT_ONCE).hex()
-        first, *rest = (digits[at : at + 32] for at in range(0, len(digits), 32))
-        cls.numbers.extend(rest)
+        first, *rest = (_uuid(digits[at : at + 32], 4) for at in range(0, len(digits), 32))
+        cls.waiting.extend(rest)
         return first
 
 
 if hasattr(os, "register_at_fork"):
     # Parent and child must not use the same ones.
-    os.register_at_fork(after_in_child=_Drawn.numbers.clear)
+    os.register_at_fork(after_in_child=_Drawn.waiting.clear)
 
 
 def _uuid(digits: str, version: int) -> str:

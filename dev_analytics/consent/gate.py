@@ -74,7 +74,8 @@ class Gate:
     def now(self) -> tuple[Decision, Consent]:
         """Give the decision for an event, and the consent that it rests on; never raises."""
         consent = self.store.current()
-        self.follow_environment()
+        if _variables() != self._variables:
+            self.follow_environment()
         switch = self.switch
         latest = self._latest
         if latest is None or latest[0] is not consent or latest[1] is not switch:
