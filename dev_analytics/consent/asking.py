@@ -1,4 +1,7 @@
-"""When the user of a shell is asked, how, and what they are told then."""
+"""When the user of a shell is asked, and how.
+
+The questions' words are loaded when one is asked: most sessions ask none.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,18 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
+from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.presence import Presence, presence, request
-from dev_analytics.consent.question import (
-    DISABLED,
-    KEPT,
-    ON,
-    WAY_BACK,
-    Answer,
-    Offer,
-    Question,
-    first,
-    newer,
-)
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
 from dev_analytics.reply import after_reply
 
 if TYPE_CHECKING:
+    from dev_analytics.consent.decision import Consent
     from dev_analytics.consent.notebook import NotebookQuestion
+    from dev_analytics.consent.question import Answer, Offer, Question
 
 _ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 
@@ -120,7 +114,9 @@ class Asking:
                 if not decision.collecting:
                     return f"Analytics stay off: the consent store cannot be used: {error}."
             decision = self._gate.decision(can_answer=can_answer)
-        return _holds(decision)
+        from dev_analytics.consent.answering import holds
+
+        return holds(decision)
 
     def off(self) -> str:
         """Switch the session off, and say so."""
@@ -131,7 +127,10 @@ class Asking:
 
     def disable(self) -> str:
         """Opt out for ever, and give what then holds, in words."""
-        text = self._store(Answer.NO, ())
+        from dev_analytics.consent.answering import take
+        from dev_analytics.consent.question import Answer
+
+        text = take(self._gate, Answer.NO)
         self._close(text)
         return text
 
@@ -180,22 +179,25 @@ class Asking:
 
     def _show(self, running: Any) -> bool:
         """Show the question below the cell of `running`; False where there are no widgets."""
+        from dev_analytics.consent.answering import holds, take
         from dev_analytics.consent.dialog import Dialog
         from dev_analytics.consent.notebook import NotebookQuestion
 
         question = self._question()
         self._close(question.unanswered)
         self._unanswered = question.unanswered
+
+        def taken(answer: Answer) -> str:
+            return take(self._gate, answer, question.offers)
+
         try:
             self._open = NotebookQuestion(
                 self._shell,
                 self._gate,
                 self.drops,
-                make=lambda: Dialog(
-                    question, lambda answer: self._store(answer, question.offers), self._records
-                ),
+                make=lambda: Dialog(question, taken, self._records),
                 unanswered=question.unanswered,
-                holds=lambda: _holds(self._gate.now()[0]),
+                holds=lambda: holds(self._gate.now()[0]),
             )
         except ImportError:
             return False
@@ -204,6 +206,8 @@ class Asking:
         return True
 
     def _question(self) -> Question:
+        from dev_analytics.consent.question import first, newer
+
         consent = self._gate.store.read()
         offers = self._offers(consent)
         if consent.user_id is None:
@@ -217,37 +221,16 @@ class Asking:
             return False
 
     def _prompt(self) -> str:
+        from dev_analytics.consent.answering import take
         from dev_analytics.consent.prompt import ask
+        from dev_analytics.consent.question import Answer
 
         # input() is looked up now: a kernel puts its own in place of the built-in one.
         question = self._question()
         answer = ask(question, input, print)
-        return (
-            question.unanswered if answer is Answer.NONE else self._store(answer, question.offers)
-        )
-
-    def _store(self, answer: Answer, offers: Sequence[Offer]) -> str:
-        """Store an answer, and give what then holds, in words."""
-        try:
-            self._gate.answer(answer, offers)
-        except ConsentStoreError as error:
-            return self._not_stored(answer, error)
-        if answer is Answer.KEEP:
-            return KEPT
-        if answer is Answer.NO:
-            return f"{DISABLED} {WAY_BACK}"
-        return _holds(self._gate.now()[0])
-
-    def _not_stored(self, answer: Answer, error: ConsentStoreError) -> str:
-        if answer is Answer.KEEP:
-            return f"{KEPT} That could not be stored, so you will be asked again: {error}."
-        self._gate.switch = Switch(False, "an answer that could not be stored")
-        if answer is Answer.YES:
-            return f"Analytics stay off: your answer could not be stored: {error}."
-        return (
-            f"Your answer could not be stored: {error}. Analytics are off for this session; "
-            "set DO_NOT_TRACK=1 to keep them off everywhere."
-        )
+        if answer is Answer.NONE:
+            return question.unanswered
+        return take(self._gate, answer, question.offers)
 
     def _close(self, text: str) -> None:
         if self._open is not None:
@@ -260,14 +243,3 @@ class Asking:
     def _leave_cells(self) -> None:
         if self._callback in self._shell.events.callbacks["post_run_cell"]:
             self._shell.events.unregister("post_run_cell", self._callback)
-
-
-def _holds(decision: Decision) -> str:
-    """Say what holds after an answer, and what would change it."""
-    if decision.collecting:
-        return ON
-    way_back = {
-        Rule.OPTED_OUT: f" {WAY_BACK}",
-        Rule.UNREADABLE: " %dev_analytics reset makes a new one.",
-    }.get(decision.rule, "")
-    return f"Analytics stay off: {decision.reason}.{way_back}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import (
     Consent,
@@ -19,8 +19,10 @@ from dev_analytics.consent.environment import (
     environment_switch,
     read_environment,
 )
-from dev_analytics.consent.question import Answer, Offer
 from dev_analytics.consent.store import ConsentStore
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.question import Answer, Offer
 
 _DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
 _DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
@@ -150,6 +152,8 @@ class Gate:
         ConsentStoreError
             It could not be stored.
         """
+        from dev_analytics.consent.question import Answer
+
         if answer is Answer.YES:
             self.store.agree(self.notice, date.today(), _notices(offers))
         elif answer is Answer.NO:

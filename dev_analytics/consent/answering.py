@@ -1,0 +1,56 @@
+"""What becomes of an answer, and what the user is told then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dev_analytics.consent.decision import Decision, Rule, Switch
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.question import DISABLED, KEPT, ON, WAY_BACK, Answer, Offer
+from dev_analytics.consent.store import ConsentStoreError
+
+
+def take(gate: Gate, answer: Answer, offers: Sequence[Offer] = ()) -> str:
+    """Store an answer, and give what then holds, in words.
+
+    Parameters
+    ----------
+    gate
+        Where the answer goes. If it cannot be stored, analytics are off for this session.
+    answer
+        Any but none.
+    offers
+        What of other tools the question named.
+    """
+    try:
+        gate.answer(answer, offers)
+    except ConsentStoreError as error:
+        return _not_stored(gate, answer, error)
+    if answer is Answer.KEEP:
+        return KEPT
+    if answer is Answer.NO:
+        return f"{DISABLED} {WAY_BACK}"
+    return holds(gate.now()[0])
+
+
+def holds(decision: Decision) -> str:
+    """Say what holds after an answer, and what would change it."""
+    if decision.collecting:
+        return ON
+    way_back = {
+        Rule.OPTED_OUT: f" {WAY_BACK}",
+        Rule.UNREADABLE: " %dev_analytics reset makes a new one.",
+    }.get(decision.rule, "")
+    return f"Analytics stay off: {decision.reason}.{way_back}"
+
+
+def _not_stored(gate: Gate, answer: Answer, error: ConsentStoreError) -> str:
+    if answer is Answer.KEEP:
+        return f"{KEPT} That could not be stored, so you will be asked again: {error}."
+    gate.switch = Switch(False, "an answer that could not be stored")
+    if answer is Answer.YES:
+        return f"Analytics stay off: your answer could not be stored: {error}."
+    return (
+        f"Your answer could not be stored: {error}. Analytics are off for this session; "
+        "set DO_NOT_TRACK=1 to keep them off everywhere."
+    )
