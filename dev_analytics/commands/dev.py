@@ -18,7 +18,6 @@ from dev_analytics.analytics import get_analytics
 from dev_analytics.commands.magics import no_log
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.decision import Switch
-from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 
 HELP: Final = """\
@@ -105,6 +104,8 @@ class Dev(TerminalIPythonApp):
             )
             self.exit(1)
         # What runs next has the output for itself.
+        from dev_analytics.consent.question import DISABLED
+
         print(DISABLED, file=sys.stdout if alone else sys.stderr)
         if alone:
             if self.analytics_log:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -322,7 +323,10 @@ def test_what_is_purged_is_closed_and_gone(data: Path, spool: Spool, launcher: S
 
 
 def deleted_but_open(process: int) -> list[str]:
-    held = [str(one.readlink()) for one in Path(f"/proc/{process}/fd").iterdir()]
+    held = []
+    for one in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            held.append(str(one.readlink()))
     return [one for one in held if one.endswith("(deleted)") and "spool" in one]
 
 
