@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import openai
@@ -62,10 +64,18 @@ def test_a_call_after_the_yes_is_sent(
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_call_that_began_before_the_yes_never_leaves(
-    server: FakeLLM, observed: Analytics, kept: Any, stream: bool
+    server: FakeLLM,
+    observed: Analytics,
+    kept: Any,
+    stream: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    agreed = threading.Event()
+    gather = SimpleNamespace(sleep=lambda _: agreed.wait(SECONDS))
+    monkeypatch.setattr("dev_analytics.naming.time", gather)
     answer = client(server).chat.completions.create(**CHAT, stream=stream)
     observed.gate.store.agree(1, date.today())
+    agreed.set()
     for _ in answer if stream else ():
         pass
     assert observed.recording.naming.settle(SECONDS)
