@@ -23,7 +23,6 @@ from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:
-    from dev_analytics.catalogue.models import Names
     from dev_analytics.delivery.lines import LineFile
     from dev_analytics.delivery.spool import Sink
     from dev_analytics.recording import Recording
@@ -117,18 +116,6 @@ class Analytics:
                 raise
         else:
             recording.event(name, properties)
-
-    def later(self, request: Callable[[Names], dict[str, object]], *, agreed: bool) -> None:
-        """Take an LLM request as soon as its model can be named, out of the caller's way.
-
-        Parameters
-        ----------
-        request
-            Gives its properties, with the public names that there are.
-        agreed
-            Whether the user had agreed when it was made: no later yes makes it leave.
-        """
-        self.recording.later(request, agreed=agreed)
 
     def edit_format(
         self, edit_format: str, *, tool: str | None = None

@@ -105,7 +105,15 @@ class Recording:
                 raise
 
     def later(self, request: Callable[[Names], dict[str, object]], *, agreed: bool) -> None:
-        """Take an LLM request as soon as its model can be named; see `Analytics.later`."""
+        """Take an LLM request as soon as its model can be named, out of the caller's way.
+
+        Parameters
+        ----------
+        request
+            Gives its properties, with the public names that there are.
+        agreed
+            Whether the user had agreed when it was made: no later yes makes it leave.
+        """
         self.naming.put(lambda names: self._take_later(names, request, agreed))
 
     def after_fork(self) -> None:

@@ -29,6 +29,7 @@ def test_an_answer_during_a_long_cell_neither_waits_in_vain_nor_holds_the_cell_u
     sleep: str,
     at_once: bool,
 ) -> None:
+    # The user's cell is as long as the test wants it to be; how it waits is what is tried.
     end = tmp_path / "end"
     wait = f"while not pathlib.Path({str(end)!r}).exists():\n    {sleep}"
     long = f"begun = monotonic()\n{wait}\nprint(monotonic() - begun)"

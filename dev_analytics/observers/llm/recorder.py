@@ -237,7 +237,7 @@ class Recorder:
     def take(self, call: Call) -> None:
         """Have a call that is over recorded; garbage may be being collected."""
         try:
-            self.analytics.later(call.properties, agreed=call.agreed)
+            self.analytics.recording.later(call.properties, agreed=call.agreed)
         except Exception:
             self.drops.count(Drop.FAILURE)
 
