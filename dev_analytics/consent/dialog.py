@@ -131,6 +131,10 @@ class Dialog:
             self._leave(self._answered(answer))
 
     def _leave(self, text: str) -> None:
+        # Else a page says that its view is gone, to a subshell that it ends at the same time, and
+        # ipykernel prints a warning of the lost message into the user's next cell.
+        self._box.unobserve_all("_view_count")
+        self._box._view_count = None
         if self._output is not None:
             self._output.replace({"text/plain": text})
         widgets = [self._box, *self._box.children, *self._box.children[1].children, self._shown]

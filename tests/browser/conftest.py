@@ -58,6 +58,14 @@ _OUTPUTS = """cell => window.jupyterapp.shell.currentWidget.content.widgets[cell
 
 _KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
+_WIRETAP = f"""() => {{
+    window.sent = [];
+    {_KERNEL}.anyMessage.connect((_, {{direction, msg}}) => {{
+        if (direction === 'send' && msg.header.msg_type === 'comm_msg')
+            window.sent.push(msg.content.data);
+    }});
+}}"""
+
 _opened: pytest.StashKey[list[NotebookPage]] = pytest.StashKey()
 
 
@@ -235,6 +243,15 @@ class NotebookPage:
         self.wait()
         notebook: dict[str, Any] = json.loads(self.file.read_text())
         return notebook
+
+    def note_widget_messages(self) -> None:
+        """Note from now on what the page's widgets send the kernel."""
+        self.page.evaluate(_WIRETAP)
+
+    def widget_messages(self) -> list[dict[str, Any]]:
+        """Give what the page's widgets have sent since `note_widget_messages`."""
+        messages: list[dict[str, Any]] = self.page.evaluate("window.sent")
+        return messages
 
     def busy(self) -> bool:
         """Tell whether the kernel runs something."""

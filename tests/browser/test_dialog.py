@@ -80,6 +80,21 @@ def test_the_question_stands_below_the_first_cell_and_nothing_is_collected_befor
     assert senders(log) == {None}
 
 
+def test_an_answered_question_has_the_page_send_nothing_more(
+    open_notebook: Callable[..., Any],
+) -> None:
+    # The page ends the subshell of its widgets when the last is gone. What came there with it
+    # would be lost, and ipykernel would print a warning of that into the user's next cell.
+    notebook = open_notebook(LOAD, "1 + 1")
+    notebook.run(0)
+    expect(notebook.question).to_have_count(1)
+    notebook.note_widget_messages()
+    notebook.button("Yes").click()
+    expect(notebook.below(0)).to_have_text(ON)
+    notebook.run(1)
+    assert [message["method"] for message in notebook.widget_messages()] == ["custom"]
+
+
 def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
     open_notebook: Callable[..., Any], stored: Any, log: Any
 ) -> None:
