@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 
 LOCK_SECONDS: Final = 2.0
 """How long a writer waits for another one, in seconds."""
@@ -170,11 +171,11 @@ class ConsentStore:
         self._seen = None
         try:
             self._make_folder()
-            _mark(self.marker, self.file)
-            self._sync_folder()
+            mark(self.marker, self.file)
+            sync(self.folder)
         except OSError as error:
             if not os.path.lexists(self.marker):
-                _delete(self._new, self.file)
+                delete(self._new, self.file)
                 raise ConsentStoreError(_words(error)) from error
         # Whoever writes now finds the marker after its write, and deletes what it wrote.
         self.purge()
@@ -191,8 +192,8 @@ class ConsentStore:
         marker = self._off(tool)
         try:
             self._make_folder()
-            _mark(marker, self.tools_file)
-            self._sync_folder()
+            mark(marker, self.tools_file)
+            sync(self.folder)
         except OSError as error:
             if not os.path.lexists(marker):
                 raise ConsentStoreError(_words(error)) from error
@@ -209,16 +210,16 @@ class ConsentStore:
         marker = self._off(tool)
         was_off = os.path.lexists(marker)
         try:
-            _remove(marker)
+            remove(marker)
         except OSError as error:
             raise ConsentStoreError(_words(error)) from error
         return was_off
 
     def purge(self) -> None:
         """Delete all that carries an identifier on this machine; what cannot be stays."""
-        _delete(self._new, self.file, self._tools_new, self.tools_file)
+        delete(self._new, self.file, self._tools_new, self.tools_file)
         for pattern in _IDENTIFYING:
-            _delete(*self.data.glob(pattern))
+            delete(*self.data.glob(pattern))
 
     def reset(self) -> None:
         """Forget everything: answer, identifier, draw, and last of all the opt-out.
@@ -233,10 +234,10 @@ class ConsentStore:
             with self._lock():
                 off = self.folder.glob(f"{_OFF}*")
                 for path in (self._new, self.file, self._tools_new, self.tools_file, *off):
-                    _remove(path)
+                    remove(path)
                 self.purge()
-                _remove(self.marker)
-                self._sync_folder()
+                remove(self.marker)
+                sync(self.folder)
         except OSError as error:
             raise ConsentStoreError(_words(error)) from error
 
@@ -251,7 +252,7 @@ class ConsentStore:
                 if after != before:
                     self._write(after)
                 if os.path.lexists(self.marker):
-                    _delete(self.file, self.tools_file)
+                    delete(self.file, self.tools_file)
                     return Consent(opted_out=True)
                 return after
         except OSError as error:
@@ -299,22 +300,9 @@ class ConsentStore:
         from dev_analytics.consent.files import consent_bytes, tools_bytes
 
         if consent.tools or consent.kept_tools:
-            self._replace(self.tools_file, self._tools_new, tools_bytes(consent))
-        self._replace(self.file, self._new, consent_bytes(consent))
-        self._sync_folder()
-
-    def _replace(self, path: Path, new: Path, content: bytes) -> None:
-        # One name, so that an opt-out also finds what a killed writer left of an identifier.
-        try:
-            descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            new.replace(path)
-        except BaseException:
-            _delete(new)
-            raise
+            replace(self.tools_file, self._tools_new, tools_bytes(consent))
+        replace(self.file, self._new, consent_bytes(consent))
+        sync(self.folder)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -334,41 +322,6 @@ class ConsentStore:
             raise FileNotFoundError(_HOMELESS)
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
-
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _mark(marker: Path, spare: Path) -> None:
-    try:
-        os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
-    except OSError as error:
-        # A full disk that takes no new file still lets an old one change its name.
-        try:
-            spare.rename(marker)
-        except OSError:
-            raise error from None
-        os.truncate(marker, 0)
-
-
-def _delete(*paths: Path) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _remove(path: Path) -> None:
-    """Delete a file, or a folder that stands in its place."""
-    if path.is_dir() and not path.is_symlink():
-        import shutil
-
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _draw() -> float:
