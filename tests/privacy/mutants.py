@@ -105,7 +105,7 @@ MUTANTS: Final = (
            f"{ANSWERS}test_after_an_opt_out_nothing_identifying_is_left",
            (Edit("dev_analytics/consent/store.py",
                  "        for pattern in _IDENTIFYING:\n"
-                 "            _delete(*self.data.glob(pattern))\n", ""),)),
+                 "            delete(*self.data.glob(pattern))\n", ""),)),
     Mutant("an object of the user asked for its text",
            "tests/privacy/test_hostile.py::test_a_hostile_object_is_called_by_ipython_alone[raise]",
            (Edit("dev_analytics/observers/cells.py",
