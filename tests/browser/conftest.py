@@ -253,13 +253,12 @@ class NotebookPage:
         messages: list[dict[str, Any]] = self.page.evaluate("window.sent")
         return messages
 
-    def busy(self) -> bool:
-        """Tell whether the kernel runs something."""
-        return bool(self.page.evaluate(f"{_KERNEL}.status === 'busy'"))
+    def runs(self) -> bool:
+        """Tell whether what was started has not ended.
 
-    def wait_until_busy(self) -> None:
-        """Wait until the kernel runs something."""
-        self.page.wait_for_function(f"{_KERNEL}.status === 'busy'")
+        The kernel's status would not: a click that it hears while it runs a cell makes it idle.
+        """
+        return bool(self.page.evaluate("window.started > 0"))
 
     def reload(self) -> None:
         """Load the page anew; what was not saved is lost."""

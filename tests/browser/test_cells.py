@@ -30,19 +30,20 @@ def test_an_answer_during_a_long_cell_neither_waits_in_vain_nor_holds_the_cell_u
     at_once: bool,
 ) -> None:
     # The user's cell is as long as the test wants it to be; how it waits is what is tried.
-    end = tmp_path / "end"
-    wait = f"while not pathlib.Path({str(end)!r}).exists():\n    {sleep}"
-    long = f"begun = monotonic()\n{wait}\nprint(monotonic() - begun)"
-    first = f"import {imported}, pathlib\nfrom time import monotonic"
+    begun, end = tmp_path / "begun", tmp_path / "end"
+    wait = f"begun.touch()\nwhile not end.exists():\n    {sleep}"
+    long = f"start = monotonic()\n{wait}\nprint(monotonic() - start)"
+    paths = f"begun, end = Path({str(begun)!r}), Path({str(end)!r})"
+    first = f"import {imported}\nfrom pathlib import Path\nfrom time import monotonic\n{paths}"
     notebook = open_notebook(LOAD, first, long, "1 + 1")
     notebook.run(0, 1)
     expect(notebook.question).to_have_count(1)
     notebook.start(2)
-    notebook.wait_until_busy()
+    until(begun.exists)
     notebook.button("Yes").click()
     if at_once:
         until(lambda: stored.answer == "yes")
-    assert notebook.busy(), "the cell goes on, and the answer holds where it can be heard"
+    assert notebook.runs(), "the cell goes on, and the answer holds where it can be heard"
     end.touch()
     notebook.wait()
     seconds = float(notebook.text_below(2))
