@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from dev_analytics.drops import Drop
 
 if TYPE_CHECKING:
-    from typing import Concatenate, ParamSpec, Protocol, TypeVar
+    from typing import Protocol, TypeVar, TypeVarTuple
 
     from dev_analytics.drops import DropLedger
 
-    P = ParamSpec("P")
+    Given = TypeVarTuple("Given")
 
     class Observer(Protocol):
         """Has a ledger to count its failures in."""
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
 
 
-def quiet(callback: Callable[Concatenate[O, P], Any]) -> Callable[Concatenate[O, P], None]:
+def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
     """Let no exception out of `callback`.
 
     An interrupt that arrives inside is counted too: IPython would print it with the user's code,
@@ -34,9 +34,9 @@ def quiet(callback: Callable[Concatenate[O, P], Any]) -> Callable[Concatenate[O,
     """
 
     @wraps(callback)
-    def quietly(observer: O, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def quietly(observer: O, *given: *Given) -> None:
         try:
-            callback(observer, *args, **kwargs)
+            callback(observer, *given)
         except (Exception, KeyboardInterrupt):
             observer.drops.count(Drop.FAILURE)
 

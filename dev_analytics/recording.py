@@ -11,7 +11,9 @@ import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
 
 from dev_analytics.catalogue.events import EVENTS, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.record import encode, make_record, new_session_id
@@ -39,7 +41,7 @@ _OFF: Final = Decision(False, False, Rule.SWITCHED_OFF, "switched off by itself"
 """What holds for the events of a tool that is off, whatever holds for the others."""
 
 
-class Previewed(NamedTuple):
+class Previewed(Struct, frozen=True, gc=False):
     """A record of this session, as bytes, and whether it was accepted for sending."""
 
     record: bytes

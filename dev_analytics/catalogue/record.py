@@ -76,9 +76,10 @@ def make_record(
         A property that `event` must have is missing.
     """
     own = uuid4()
-    trace = {"trace_id": own} if event is LLMRequest else {}
+    if event is LLMRequest:
+        accepted = {**accepted, "trace_id": own}
     try:
-        properties = event(session_id=session_id, seq=seq, **trace, **accepted)  # type: ignore[arg-type]
+        properties = event(session_id=session_id, seq=seq, **accepted)  # type: ignore[arg-type]
     except TypeError as error:
         raise UndeclaredError(f"{event.wire!r}: {error}") from None
     return Record(event.wire, distinct_id, own, iso(seconds), properties)

@@ -74,12 +74,12 @@ class Cells:
         running = self._running
         running.depth = len(running.alive())
         if not running.depth:
-            self._last_value = _last_value()
+            self._last_value = id(_shown_last())
 
     @quiet
     def _pre_run_cell(self, info: Any) -> None:
         if self._running.push(info):
-            self._last_value = _last_value()
+            self._last_value = id(_shown_last())
 
     @quiet
     def _post_execute(self) -> None:
@@ -134,7 +134,7 @@ class Cells:
 
     def _shown(self, phase: str) -> None:
         """Record the error that IPython showed although nothing failed, if there is a new one."""
-        error: Any = getattr(sys, "last_value", None)
+        error = _shown_last()
         if id(error) != self._last_value:
             self._last_value = id(error)
             # Not isinstance: it would ask the object's __class__, which may be the user's code.
@@ -190,18 +190,24 @@ class _Running(threading.local):
         What lies above it never ended, and is forgotten with it. Without an info it is the
         innermost. An interrupted ``await`` at the terminal ends with a new info for the same text.
         """
-        cells = self.alive()
+        cells = self._cells
         for depth in range(len(cells) - 1, -1, -1):
-            begun: Any = cells[depth].info()
-            if info is None or begun is info or begun.raw_cell is info.raw_cell:
-                self._cells = cells[:depth]
-                return cells[depth], depth == 0
+            cell = cells[depth]
+            begun: Any = cell.info()
+            if begun is not None and (
+                begun is info or info is None or begun.raw_cell is info.raw_cell
+            ):
+                del cells[depth:]
+                return cell, depth == 0
         return None, False
 
 
-def _last_value() -> int:
-    """Identify the error that IPython showed last, without keeping it alive."""
-    return id(getattr(sys, "last_value", None))
+def _shown_last() -> Any:
+    """Give the error that IPython showed last; None if it showed none.
+
+    From the dictionary, as a module that lacks an attribute takes its time to say so.
+    """
+    return vars(sys).get("last_value")
 
 
 def _code(info: Any) -> str:

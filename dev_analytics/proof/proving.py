@@ -112,7 +112,7 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
                 analytics.event(event_name(event.wire), **given)
                 thrown += 1
         analytics.stop_log()
-        preview = [record for record, _ in analytics.recording.preview]
+        preview = [kept.record for kept in analytics.recording.preview]
         analytics.recording.sink.close(at_exit=False)
     records = log.read_bytes().splitlines()
     events = {event.wire: event for event in tool.events}

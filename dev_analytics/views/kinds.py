@@ -40,7 +40,7 @@ def _kinds(
     analytics: Analytics, events: Iterable[type[Event]]
 ) -> Iterator[tuple[type[Event], int, Reading | None]]:
     """Give each event with the number of its records in memory, and the newest of them."""
-    readings = [read(record) for record, _ in tuple(analytics.recording.preview)]
+    readings = [read(kept.record) for kept in tuple(analytics.recording.preview)]
     numbers = Counter(reading.event for reading in readings)
     newest = {reading.event: reading for reading in readings}
     for event in events:

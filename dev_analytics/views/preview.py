@@ -64,11 +64,11 @@ def fates(analytics: Analytics) -> Iterator[tuple[str, bytes]]:
     reason that ``status`` counts. ``would have been sent``: nobody had agreed to it.
     """
     waiting = {_uuid(record) for record in Backlog(analytics.gate.store.data).records()}
-    for record, accepted in tuple(analytics.recording.preview):
-        if not accepted:
-            yield "would have been sent", record
+    for kept in tuple(analytics.recording.preview):
+        if not kept.accepted:
+            yield "would have been sent", kept.record
         else:
-            yield "waiting" if _uuid(record) in waiting else "sent", record
+            yield "waiting" if _uuid(kept.record) in waiting else "sent", kept.record
 
 
 def _more(number: int) -> str:

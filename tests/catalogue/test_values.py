@@ -113,6 +113,8 @@ def test_a_duration_is_a_number_from_0_in_two_significant_digits(value: Any) -> 
         (0, 0),
         (0.4, 0),
         (0.6, 1),
+        (9.46, 9),
+        (94.6, 95),
         (99.6, 100),
         (123, 120),
         (125.1, 130),

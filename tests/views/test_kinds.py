@@ -72,7 +72,7 @@ def test_a_kind_opens_to_the_exact_bytes_of_its_newest_record(
     analytics.event("cell_executed", outcome="error", duration_ms=7)
     analytics.event("cell_executed", outcome="ok", duration_ms=120)
     analytics.event("message_send", model="gpt-4o")
-    _, cell, request = (record for record, _ in analytics.recording.preview)
+    _, cell, request = (kept.record for kept in analytics.recording.preview)
     assert [text.encode() for text in read_view(kinds_html(analytics)).exact] == [cell, request]
 
 

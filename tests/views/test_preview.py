@@ -104,7 +104,7 @@ def test_each_row_opens_to_the_exact_bytes(data: Path, read_view: Callable[..., 
     analytics.recording.preview.append(Previewed(hostile, False))
     view = read_view(preview_html(analytics))
     assert [text.encode() for text in view.exact] == [
-        record for record, _ in reversed(analytics.recording.preview)
+        kept.record for kept in reversed(analytics.recording.preview)
     ]
     assert view.summaries[0] == "outcome: <script>"
 
