@@ -36,7 +36,7 @@ def test_only_one_notebook_asks_and_the_answer_in_one_holds_in_all(
 
     other = open_notebook(LOAD, "2 + 2", "%dev_analytics on")
     other.run(0, 1)
-    assert other.text_below(1) == "4"
+    expect(other.below(1)).to_have_text("4")
     assert other.question.count() == 0, "one question at a time"
     other.run(2)
     expect(other.question).to_have_count(1)
