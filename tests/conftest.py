@@ -192,12 +192,20 @@ class Kernel:
     """
 
     def __init__(self, env: dict[str, str | None] | None = None, *arguments: str) -> None:
-        environment = {**os.environ, **(env or {})}
+        given = {**os.environ, **(env or {})}
+        environment = {name: value for name, value in given.items() if value is not None}
+        try:
+            self._start(environment, arguments)
+        except RuntimeError:
+            # Another kernel, started at the same time, has taken a port that was free.
+            self.client.stop_channels()
+            self._start(environment, arguments)
+
+    def _start(self, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
         self.manager = KernelManager()
-        self.manager.start_kernel(
-            env={name: value for name, value in environment.items() if value is not None},
-            extra_arguments=list(arguments),
-        )
+        # It is waited for until it has ended by itself, as slow as the machine may be.
+        self.manager.shutdown_wait_time = 2 * SECONDS
+        self.manager.start_kernel(env=environment, extra_arguments=list(arguments))
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=SECONDS)
@@ -344,7 +352,9 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
     yield start
     for one in started:
-        one.process.close(force=True)
+        # It says so where a process that was killed takes its time to be gone.
+        with suppress(pexpect.ExceptionPexpect):
+            one.process.close(force=True)
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
@@ -388,8 +398,10 @@ def everything(folder: Path) -> bytes:
     found = b""
     for path in sorted(folder.rglob("*")):
         found += os.fsencode(path.relative_to(folder))
-        if path.is_file():
-            found += path.read_bytes()
+        # What a sender has at the moment may be gone.
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found += path.read_bytes()
     return found
 
 

@@ -92,7 +92,10 @@ def test_the_end_waits_for_no_name(slow: Slow) -> None:
     assert done == [1]
 
 
-def test_the_end_lets_the_thread_record_what_it_has_begun(slow: Slow) -> None:
+def test_the_end_lets_the_thread_record_what_it_has_begun(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dev_analytics.naming.LONGEST_WAIT", SECONDS)
     naming, begun, go, done = Naming(DropLedger()), threading.Event(), threading.Event(), []
     naming.start()
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -91,21 +91,18 @@ class Server:
             '{"fetchNews": "false", "checkForUpdates": false}'
         )
         self._log = folder / "server.log"
-        self._port = _free_port()
+        self.address = ""
         self._process = self._start(folder)
 
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._port}"
-
     def wait(self) -> None:
-        """Wait until it answers."""
+        """Wait until it answers, at the address that it says."""
         deadline = time.monotonic() + SECONDS
         while True:
+            said = re.search(r"http://127\.0\.0\.1:\d+(?=/)", self._log.read_text())
+            self.address = said[0] if said else ""
             try:
                 self.request("GET", "/api/status")
-            except OSError:
+            except (OSError, ValueError):
                 assert self._process.poll() is None, self._log.read_text()
                 assert time.monotonic() < deadline, self._log.read_text()
                 time.sleep(0.05)
@@ -149,8 +146,7 @@ class Server:
             "--no-browser",
             "--allow-root",
             "--ip=127.0.0.1",
-            f"--port={self._port}",
-            "--ServerApp.port_retries=0",
+            "--port=0",
             f"--IdentityProvider.token={self.TOKEN}",
             f"--ServerApp.root_dir={self.root}",
             "--LabApp.expose_app_in_browser=True",
@@ -284,7 +280,10 @@ class NotebookPage:
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
         )
         self.page.wait_for_function(
-            "theme => document.body.dataset.jpThemeName === theme", arg=theme
+            "theme => document.body.dataset.jpThemeName === theme"
+            # It hides everything for a frame.
+            " && window.jupyterapp.shell.isVisible",
+            arg=theme,
         )
 
     def _wait_for_kernel(self) -> None:
@@ -350,11 +349,12 @@ class Stored:
     @property
     def answer(self) -> str | None:
         """The answer: yes, no, or none yet."""
+        fields = self.fields
         if (self._folder / "opted-out").exists():
             assert not self.fields, "an opt-out leaves no identifier behind"
             return "no"
-        assert (self.user is None) == ("answer" not in self.fields)
-        return self.fields.get("answer")
+        assert ("user_id" in fields) == ("answer" in fields)
+        return fields.get("answer")
 
 
 @pytest.fixture
@@ -454,9 +454,3 @@ def _notebook(cells: tuple[str, ...], kernel: str) -> dict[str, Any]:
             for number, source in enumerate(cells)
         ],
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

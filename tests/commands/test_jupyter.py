@@ -142,7 +142,7 @@ def test_disable_opts_out_for_every_process(kernel: Callable[..., Any], data: Pa
     ran = run("disable")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{DISABLED}\n", "")
     assert "you opted out permanently" in notebook.run("%dev_analytics").text
-    assert not any((data / "spool").iterdir())
+    assert not any((data / "spool").glob("*"))
 
 
 def test_disable_that_cannot_be_stored_fails_and_says_so(data: Path) -> None:

@@ -30,6 +30,9 @@ def console() -> Iterator[pexpect.spawn]:
     )
     process.setecho(False)
     process.expect(PROMPT)
+    # Otherwise it may take the end of its own start for that of the first cell.
+    process.sendline(" ")
+    process.expect(PROMPT)
     yield process
     process.close(force=True)
 

@@ -15,8 +15,16 @@ from dev_analytics.consent.store import ConsentStore
 
 LOAD = "%load_ext dev_analytics"
 LOOK = "print(__import__('dev_analytics').get_analytics().gate.now()[0].collecting)"
-FAST = "import dev_analytics.consent.notebook as n; n.READ_SECONDS = 0; n.VIEW_SECONDS = 1"
 Open = Callable[..., Any]
+
+
+def hurried(view_seconds: int) -> str:
+    """Load it so that it takes no time to read, and waits so long for a view."""
+    return (
+        "import dev_analytics.consent.notebook as n; n.READ_SECONDS = 0; "
+        f"n.VIEW_SECONDS = {view_seconds}; "
+        "get_ipython().run_line_magic('load_ext', 'dev_analytics')"
+    )
 
 
 @pytest.fixture
@@ -148,7 +156,7 @@ get_ipython().events.register("post_run_cell", ended)
 
 def test_an_unanswered_question_goes_when_the_user_goes_on(page: Open, store: ConsentStore) -> None:
     notebook = page()
-    notebook.run(f"{FAST}; get_ipython().run_line_magic('load_ext', 'dev_analytics')", "a")
+    notebook.run(hurried(60), "a")
     notebook.asked()
     for number in range(4):
         notebook.run("1", f"cell {number}")
@@ -173,7 +181,7 @@ def test_run_all_does_not_take_the_question_away(page: Open) -> None:
 
 def test_a_page_that_shows_no_widgets_gets_the_line_instead(page: Open) -> None:
     notebook = page()
-    notebook.run(f"{FAST}; get_ipython().run_line_magic('load_ext', 'dev_analytics')", "a")
+    notebook.run(hurried(1), "a")
     notebook.until(lambda: bool(notebook.dialogs))
     notebook.until(lambda: not notebook.dialogs)
     assert notebook.below("a") == FIRST.notice
@@ -191,10 +199,10 @@ def test_where_there_are_no_widgets_the_line_is_all(page: Open) -> None:
 def test_a_long_cell_does_not_count_against_the_page(page: Open, seen: bool) -> None:
     """While a cell runs the kernel hears of no view; that is no sign that there is none."""
     notebook = page()
-    notebook.run(f"{FAST}; get_ipython().run_line_magic('load_ext', 'dev_analytics')", "a")
+    notebook.run(hurried(3), "a")
     notebook.until(lambda: bool(notebook.dialogs))
     (dialog,) = notebook.dialogs
-    sent = notebook.send("import time; time.sleep(2.6)", "b")
+    sent = notebook.send("import time; time.sleep(4.6)", "b")
     if seen:
         notebook.view(dialog, 1)
     notebook.until(lambda: sent in notebook._idle)

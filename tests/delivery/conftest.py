@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ConsentStore(data).agree(NOTICE, date.today())
     yield
     for sender in senders(data):
-        os.kill(sender, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(sender, signal.SIGKILL)
 
 
 @pytest.fixture

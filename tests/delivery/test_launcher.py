@@ -58,8 +58,12 @@ def launcher(data: Path) -> Told:
 
 
 def children(process: int) -> list[str]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    """Give the children of a process; its threads may end meanwhile."""
+    found = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += (task / "children").read_text().split()
+    return found
 
 
 def add_events(number: int = 1) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ def agreed(data: Path) -> Iterator[ConsentStore]:
         except OSError:
             continue
         if MODULE.encode() in arguments and os.fsencode(data) in arguments:
-            os.kill(int(process.name), signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def run(code: str, **options: Any) -> str:
@@ -218,7 +219,7 @@ Sender(data, Archive(data), most_days=30).run()
 print(read_ledger(data).delivered)
 """,
         cwd="/",
-        timeout=30,
+        timeout=120,
     )
     assert shown == "3"
     assert foreign.exists()
@@ -277,7 +278,8 @@ def test_a_clock_that_jumps_by_a_year_stops_no_writer(data: Path, until: Until, 
         delivered(data, until, 100)
     else:
         delivered(data, until, 50)
-        assert read_ledger(data).dropped == {"expired": 50}
+        # It notes what it dropped when the file is gone.
+        until(lambda: read_ledger(data).dropped == {"expired": 50})
 
 
 @pytest.mark.parametrize("shift", [-YEAR, YEAR])

@@ -95,7 +95,7 @@ def test_a_kernel_interrupted_in_its_cell_counts_it_as_interrupted(
 
 
 def test_a_terminal_interrupted_in_an_await_counts_it_as_interrupted_and_goes_on(
-    terminal: Any, log: Any, tmp_path: Any, until: Any
+    terminal: Any, log: Any, tmp_path: Any, until: Any, press: Any
 ) -> None:
     session = terminal("--DevAnalytics.sample_percent=0")
     session.prompt()
@@ -106,7 +106,7 @@ def test_a_terminal_interrupted_in_an_await_counts_it_as_interrupted_and_goes_on
 
     session.type(f"pathlib.Path({str(started)!r}).touch(); await asyncio.sleep(600)")
     until(started.exists)
-    session.process.sendintr()
+    press(session.process, "c")
     session.prompt()
     session.run("x = 1")
 

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from suites import CONTROL, SHORT, Bench, Suite, differences
+from suites import CONTROL, SHORT, Bench, Suite, compared, differences
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.mark.parametrize("suite", SHORT, ids=lambda suite: suite.peer)
 def test_every_test_of_a_peer_ends_as_without_the_extension(bench: Bench, suite: Suite) -> None:
-    without, loaded = bench.run(suite, "without"), bench.run(suite, "with")
-    assert differences(without, loaded) == []
+    without, loaded, differ = compared(bench, suite)
+    assert differ == []
     assert list(loaded.outcomes.values()).count("passed") > 50
     assert without.records == 0
     if suite.peer == "ipython":
