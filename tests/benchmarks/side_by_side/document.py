@@ -79,7 +79,7 @@ def field(row: str, library: str, figures: dict[str, Any]) -> str:
     if found["number"] > 1:
         low, high = (_number(found[name], about.digits) for name in ("low", "high"))
         lines.append(f"{low} to {high}")
-    if library != OWN and own.get("median", 0) > 0:
+    if library != OWN and own.get("median", 0) > 0 and found["median"] >= 0:
         lines.append(f"{found['median'] / own['median']:.2g}x" if not about.of else "")
     return "<br>".join(filter(None, lines))
 
@@ -139,4 +139,4 @@ def setups(content: dict[str, Any]) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}"
+    return f"{value:z,.{digits}f}"
