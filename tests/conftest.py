@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -196,8 +197,9 @@ class Kernel:
         environment = {name: value for name, value in given.items() if value is not None}
         try:
             self._start(environment, arguments)
-        except RuntimeError:
+        except RuntimeError as error:
             # Another kernel, started at the same time, has taken a port that was free.
+            warnings.warn(f"a kernel is started again: {error}", stacklevel=2)
             self.client.stop_channels()
             self._start(environment, arguments)
 
@@ -260,11 +262,15 @@ class Kernel:
         identifier = self.client.execute(code, store_history=True, stop_on_error=False)
         wait_until(ready)
         self.manager.interrupt_kernel()
+        return str(self.reply_to(identifier)["content"]["status"])
+
+    def reply_to(self, identifier: str) -> dict[str, Any]:
+        """Wait for the reply to a request; a kernel that is slow to start has sent others."""
         while True:
             with suppress(Empty):
-                reply = self.client.get_shell_msg(timeout=SECONDS)
+                reply: dict[str, Any] = self.client.get_shell_msg(timeout=SECONDS)
                 if reply["parent_header"].get("msg_id") == identifier:
-                    return str(reply["content"]["status"])
+                    return reply
 
     def stop(self) -> None:
         """Shut the kernel down as a notebook does."""

@@ -128,7 +128,7 @@ class Duration(Struct, frozen=True):
             raise RefusedValueError(f"not from 0 to {LONGEST}")
         if self.decimals:
             return round(float(f"{value:.2g}"), self.decimals)
-        # Not by way of text, which takes longer than the rest of a cell's event.
+        # Not by way of text, which takes up to twice as long.
         step = 1
         while value >= 100 * step:
             step *= 10

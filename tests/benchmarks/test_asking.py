@@ -46,10 +46,7 @@ def milliseconds(one: Any, *, asks: bool) -> float:
     started = client.get_iopub_msg(timeout=60)
     while started["msg_type"] != "execute_input":
         started = client.get_iopub_msg(timeout=60)
-    reply = started
-    # A kernel that is slow to start answers more than once that it is there.
-    while reply["parent_header"].get("msg_id") != message["header"]["msg_id"] or reply is started:
-        reply = client.get_shell_msg(timeout=60)
+    reply = one.reply_to(message["header"]["msg_id"])
     shown = started
     while asks and shown["msg_type"] != "display_data":
         shown = client.get_iopub_msg(timeout=60)

@@ -106,7 +106,9 @@ class NotebookPage:
             with suppress(Empty):
                 self._take(self.client.get_iopub_msg(timeout=0.05))
             with suppress(Empty):
-                self.replies.append(self.client.get_shell_msg(timeout=0))
+                reply = self.client.get_shell_msg(timeout=0)
+                if reply["parent_header"].get("msg_id") in self._cells:
+                    self.replies.append(reply)
 
     def settle(self) -> None:
         """Take all that the kernel sends until it has handled everything before this."""

@@ -1,8 +1,9 @@
-"""The senders that run."""
+"""Processes that run: which are senders, and what they hold."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dev_analytics.delivery.launcher import MODULE
@@ -18,4 +19,13 @@ def senders(data: Path) -> list[int]:
             continue
         if MODULE.encode() in arguments and os.fsencode(data) in arguments:
             found.append(int(process.name))
+    return found
+
+
+def descriptors(process: int) -> list[str]:
+    """Give what each descriptor of a process is; it may open and close some meanwhile."""
+    found = []
+    for one in Path(f"/proc/{process}/fd").glob("*"):
+        with suppress(OSError):
+            found.append(str(one.readlink()))
     return found

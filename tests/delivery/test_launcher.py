@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import senders
+from processes import descriptors, senders
 
 import dev_analytics
 from dev_analytics.analytics import Analytics
@@ -82,19 +82,10 @@ def waits_for_an_answer(data: Path, until: Until) -> int:
 
     def connected() -> bool:
         found = senders(data)
-        return len(found) == 1 and any(one.startswith("socket:") for one in fds(found[0]))
+        return len(found) == 1 and any(one.startswith("socket:") for one in descriptors(found[0]))
 
     until(connected)
     return senders(data)[0]
-
-
-def fds(process: int) -> list[str]:
-    """Give what each descriptor of a process is; it may open and close some meanwhile."""
-    found = []
-    for one in Path(f"/proc/{process}/fd").glob("*"):
-        with contextlib.suppress(OSError):
-            found.append(str(one.readlink()))
-    return found
 
 
 def test_a_sender_delivers_and_ends(data: Path, until: Until, launcher: Told) -> None:
@@ -141,7 +132,7 @@ def test_no_descriptor_of_the_kernel_s_reaches_it(
     with open(tmp_path / "user's file", "w"):
         launcher.start()
         sender = waits_for_an_answer(data, until)
-    assert not [one for one in fds(sender) if "user's file" in one]
+    assert not [one for one in descriptors(sender) if "user's file" in one]
 
 
 def test_of_ten_senders_one_remains(data: Path, until: Until, launcher: Told, silent: str) -> None:

@@ -8,12 +8,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import descriptors
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
@@ -127,12 +127,9 @@ def test_a_kernel_maps_no_file_of_the_data_directory(kernel: Any, data: Path) ->
     running.run("%load_ext dev_analytics")
     running.run("1 / 0")
     assert waiting(data)
-    process = Path(f"/proc/{running.manager.provisioner.pid}")
-    assert str(data) not in (process / "maps").read_text()
-    held = []
-    for one in (process / "fd").iterdir():
-        with suppress(FileNotFoundError):
-            held.append(str(one.readlink()))
+    process = running.manager.provisioner.pid
+    assert str(data) not in Path(f"/proc/{process}/maps").read_text()
+    held = descriptors(process)
     assert [one for one in held if one.startswith(str(data))] == [str(Backlog(data).files()[0])]
     shown = running.run("import sys; print({'posthog', 'requests', 'httpx'} & set(sys.modules))")
     assert shown.text == "set()\n"
@@ -326,10 +323,7 @@ def test_what_is_purged_is_closed_and_gone(data: Path, spool: Spool, launcher: S
 
 
 def deleted_but_open(process: int) -> list[str]:
-    held = []
-    for one in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed since it was listed
-            held.append(str(one.readlink()))
+    held = descriptors(process)
     return [one for one in held if one.endswith("(deleted)") and "spool" in one]
 
 
