@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pexpect
@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 
@@ -36,16 +37,37 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
 
 
+@pytest.fixture(scope="session")
+def own_sockets() -> Iterator[Callable[[], Config]]:
+    """Configure who starts a kernel: it listens on sockets in a folder of its own.
+
+    A port that is free when the manager looks may be taken when the kernel listens. The path of a
+    socket has at most 104 bytes, so it is not below the test's folder.
+    """
+    with TemporaryDirectory(prefix="k-") as folder:
+
+        def configure() -> Config:
+            place = Path(mkdtemp(dir=folder), "k")
+            return Config(KernelManager={"transport": "ipc", "ip": str(place)})
+
+        yield configure
+
+
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sockets: Callable[[], Config]
+) -> Path:
     """Give the test a user of its own: home, data directory, no variable that has a say."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+    for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(home / name.lower()))
+    (tmp_path / "jupyter").mkdir()
+    (tmp_path / "jupyter" / "jupyter_config.json").write_text(json.dumps(own_sockets()))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
     monkeypatch.setattr("dev_analytics.analytics._process", None)
@@ -190,21 +212,22 @@ class Kernel:
         Variables that its environment has beside the test's; None takes one away.
     arguments
         Arguments of its command line.
+    spec
+        The name of its kernelspec.
+    config
+        How its manager is configured.
     """
 
-    def __init__(self, env: dict[str, str | None] | None = None, *arguments: str) -> None:
+    def __init__(
+        self,
+        env: dict[str, str | None] | None,
+        arguments: tuple[str, ...],
+        spec: str,
+        config: Config,
+    ) -> None:
         given = {**os.environ, **(env or {})}
         environment = {name: value for name, value in given.items() if value is not None}
-        try:
-            self._start(environment, arguments)
-        except RuntimeError as error:
-            # Another kernel, started at the same time, has taken a port that was free.
-            warnings.warn(f"a kernel is started again: {error}", stacklevel=2)
-            self.client.stop_channels()
-            self._start(environment, arguments)
-
-    def _start(self, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
-        self.manager = KernelManager()
+        self.manager = KernelManager(kernel_name=spec, config=config)
         # It is waited for until it has ended by itself, as slow as the machine may be.
         self.manager.shutdown_wait_time = 2 * SECONDS
         self.manager.start_kernel(env=environment, extra_arguments=list(arguments))
@@ -283,12 +306,14 @@ class Kernel:
 
 
 @pytest.fixture
-def kernel() -> Iterator[Callable[..., Kernel]]:
+def kernel(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]:
     """Start kernels; they are shut down after the test."""
     started: list[Kernel] = []
 
-    def start(env: dict[str, str | None] | None = None, *arguments: str) -> Kernel:
-        started.append(Kernel(env, *arguments))
+    def start(
+        env: dict[str, str | None] | None = None, *arguments: str, spec: str = "python3"
+    ) -> Kernel:
+        started.append(Kernel(env, arguments, spec, own_sockets()))
         return started[-1]
 
     yield start

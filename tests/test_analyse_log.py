@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "analyse_log.ipynb"
@@ -18,11 +20,14 @@ SAMPLE = ROOT / "docs" / "sample-analytics.jsonl"
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, str]:
+def answers(own_sockets: Callable[[], Config]) -> dict[str, str]:
     """Run it in a real kernel, and give the text of each cell's outputs."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": NOTEBOOK.parent}}
+        notebook,
+        config=own_sockets(),
+        timeout=120,
+        resources={"metadata": {"path": NOTEBOOK.parent}},
     )
     client.execute()
     assert not list(NOTEBOOK.parent.glob("*.sqlite"))

@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -76,11 +77,13 @@ class Server:
     ----------
     folder
         Everything that it keeps: home, settings, notebooks.
+    sockets
+        Where its kernels listen: a short path, and no ports, which others may take before.
     """
 
     TOKEN = "token"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sockets: str) -> None:
         self.root = folder / "notebooks"
         self.specs = folder / "data" / "kernels"
         self.settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
@@ -92,7 +95,7 @@ class Server:
         )
         self._log = folder / "server.log"
         self.address = ""
-        self._process = self._start(folder)
+        self._process = self._start(folder, sockets)
 
     def wait(self) -> None:
         """Wait until it answers, at the address that it says."""
@@ -133,12 +136,13 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
+    def _start(self, folder: Path, sockets: str) -> subprocess.Popen[bytes]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(_OURS)
         }
-        for name in ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+        for name in ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"):
             environment[name] = str(folder / name.lower())
+        environment["JUPYTER_RUNTIME_DIR"] = sockets
         environment["JUPYTER_DATA_DIR"] = str(self.specs.parent)
         environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
         environment["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
@@ -151,6 +155,7 @@ class Server:
             f"--ServerApp.root_dir={self.root}",
             "--LabApp.expose_app_in_browser=True",
             "--JupyterNotebookApp.expose_app_in_browser=True",
+            "--KernelManager.transport=ipc",
         )
         with self._log.open("wb") as log:
             return subprocess.Popen(
@@ -293,12 +298,13 @@ class NotebookPage:
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of all tests of this folder."""
-    server = Server(tmp_path_factory.mktemp("server"))
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
+    with TemporaryDirectory(prefix="k-") as sockets:
+        server = Server(tmp_path_factory.mktemp("server"), sockets)
+        try:
+            server.wait()
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="package")

@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import start_new_kernel
 
 ROOT = Path(__file__).parent.parent.parent
 PLACES = ("--user", "--sys-prefix", "--system")
@@ -197,29 +196,14 @@ def test_a_terminal_loads_it_while_it_is_enabled(environment: Environment, place
     assert theirs(shown)
 
 
-def ask(client: BlockingKernelClient, code: str) -> str:
-    """Run a cell in a kernel, and give what it prints."""
-    shown: list[str] = []
-    client.execute_interactive(
-        code,
-        timeout=60,
-        allow_stdin=False,
-        output_hook=lambda message: shown.append(str(message["content"].get("text", ""))),
-    )
-    return "".join(shown)
-
-
 @pytest.mark.parametrize("place", PLACES)
-def test_a_kernel_loads_it_while_it_is_enabled(environment: Environment, place: str) -> None:
+def test_a_kernel_loads_it_while_it_is_enabled(
+    environment: Environment, kernel: Callable[..., Any], place: str
+) -> None:
     furnish(environment, place)
     for word, loaded in (("enable", True), ("remove", False)):
         environment.command(word, place)
-        manager, client = start_new_kernel(kernel_name=environment.kernelspec())
-        try:
-            shown = ask(client, CODE)
-        finally:
-            client.stop_channels()
-            manager.shutdown_kernel(now=True)
+        shown = kernel(spec=environment.kernelspec()).run(CODE).text
         assert f"loaded {loaded}" in shown
         assert theirs(shown)
 
@@ -268,9 +252,11 @@ def test_a_lab_s_kernel_loads_it_while_it_is_enabled(
         # Its heartbeat takes a kernel that is slow for a second for a dead one.
         client.start_channels(hb=False)
         client.wait_for_ready(timeout=60)
-        shown = ask(client, CODE)
+        outputs: list[dict[str, Any]] = []
+        client.execute_interactive(CODE, timeout=60, output_hook=outputs.append)
         client.stop_channels()
         lab.delete(f"api/kernels/{kernel}")
+        shown = "".join(output["content"].get("text", "") for output in outputs)
         assert f"loaded {loaded}" in shown
         assert theirs(shown)
 

@@ -24,6 +24,7 @@ import nbformat
 import pytest
 from fake_posthog import KEY, FakePostHog, hang
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.launcher import MODULE
@@ -112,6 +113,7 @@ def run(
     log: Any,
     marks: Marks,
     posthog: FakePostHog,
+    own_sockets: Callable[[], Config],
     until: Callable[[Callable[[], bool]], None],
     everything: Callable[[Path], bytes],
     tmp_path: Path,
@@ -136,6 +138,7 @@ def run(
     }
     client = NotebookClient(
         notebook,
+        config=own_sockets(),
         allow_errors=True,
         timeout=60,
         kernel_name="python3",
