@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from traitlets import Bool, Float, TraitError, Unicode, validate
-from traitlets.config import Configurable
+from traitlets.config import Config, Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policy
@@ -73,6 +74,25 @@ class DevAnalytics(Configurable):
         help="How many percent of all users are asked.",
     ).tag(config=True, allowed="a number from 0 to 100")
 
+    on_refused: Callable[[SettingError], None] | None = None
+    """Is called when ``%config`` has a value that is not allowed; the value before stays."""
+
+    def update_config(self, config: Config) -> None:
+        """Take what ``%config`` says; IPython's own words name neither setting nor what is allowed.
+
+        Raises
+        ------
+        TraitError
+            A value is not allowed, and nobody is called.
+        """
+        try:
+            super().update_config(config)
+        except TraitError:
+            refused = _refused(config)
+            if refused is None or self.on_refused is None:
+                raise
+            self.on_refused(refused)
+
     @property
     def delivery(self) -> Delivery:
         """Where records go, and how long they may wait.
@@ -114,14 +134,19 @@ def load_settings(parent: Any) -> DevAnalytics:
     try:
         return DevAnalytics(parent=parent)
     except TraitError:
-        for name, trait in DevAnalytics.class_traits(config=True).items():
-            value = parent.config.DevAnalytics.get(name)
-            # A text of the command line is shown as it was typed, not as traitlets keeps it.
-            shown = str(value) if isinstance(value, str) else value
-            try:
-                DevAnalytics(**{name: value} if name in parent.config.DevAnalytics else {})
-            except TraitError:
-                raise SettingError(
-                    f"c.DevAnalytics.{name}", shown, trait.metadata["allowed"]
-                ) from None
+        if refused := _refused(parent.config):
+            raise refused from None
         raise
+
+
+def _refused(config: Config) -> SettingError | None:
+    """Name the first setting of `config` that has a value that is not allowed."""
+    for name, trait in DevAnalytics.class_traits(config=True).items():
+        value = config.DevAnalytics.get(name)
+        # A text of the command line is shown as it was typed, not as traitlets keeps it.
+        shown = str(value) if isinstance(value, str) else value
+        try:
+            DevAnalytics(**{name: value} if name in config.DevAnalytics else {})
+        except TraitError:
+            return SettingError(f"c.DevAnalytics.{name}", shown, trait.metadata["allowed"])
+    return None

@@ -124,14 +124,18 @@ class Session:
             settings = load_settings(self.shell)
             environment_switch()
         except SettingError as error:
-            _say(str(error))
             settings = DevAnalytics(enabled=False)
-            gate.switch = Switch(False, f"a setting that cannot be used: {error.what}")
+            self._refuse(error)
+        settings.on_refused = self._refuse
         gate.sample_percent = settings.sample_percent
         self._analytics.delivery = settings.delivery
         if gate.switch is None or gate.switch is _UNLOADED:
             gate.switch = _switch(settings)
         return settings
+
+    def _refuse(self, error: SettingError) -> None:
+        _say(str(error))
+        self._analytics.gate.switch = error.switch
 
     def _follow(self, change: Any) -> None:
         """Follow a setting that ``%config DevAnalytics`` changed."""

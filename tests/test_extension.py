@@ -115,7 +115,7 @@ def test_settings_come_from_ipython_s_configuration(
 
 
 def test_a_setting_changed_in_the_session_counts_at_once(
-    shell: Any, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shell: Any, data: Path, tmp_path: Path
 ) -> None:
     ConsentStore(data).agree(1, date.today())
     load(shell)
@@ -134,10 +134,26 @@ def test_a_setting_changed_in_the_session_counts_at_once(
     shell.run("%config DevAnalytics.posthog_project_key = 'phc_of_a_test'")
     delivery = get_analytics().delivery
     assert (delivery.flush_seconds, delivery.project_key) == (5, "phc_of_a_test")
-    capsys.readouterr()
-    shell.run("%config DevAnalytics.sample_percent = 500")
-    assert get_analytics().gate.sample_percent == 50
     unload(shell)
+
+
+def test_a_bad_setting_in_a_session_is_one_clear_line_and_analytics_are_off(
+    kernel: Callable[..., Any], data: Path
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    notebook = kernel()
+    notebook.run(LOAD)
+    bad = "c.DevAnalytics.sample_percent is 500, allowed is a number from 0 to 100"
+    assert notebook.run("%config DevAnalytics.sample_percent = 500").text == (
+        f"dev_analytics: {bad}; analytics stay off\n"
+    )
+    assert f"off for this session by a setting that cannot be used: {bad}\n" in (
+        notebook.run(STATUS).text
+    )
+    kept = "from dev_analytics import get_analytics as a; print(a().gate.sample_percent)"
+    assert notebook.run(kept).text == "10.0\n"
+    notebook.run("%config DevAnalytics.enabled = True")
+    assert "on: you agreed" in notebook.run(STATUS).text
 
 
 def test_unloading_ends_collection_and_the_log(shell: Any, data: Path, log: Any) -> None:

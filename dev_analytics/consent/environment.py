@@ -24,13 +24,14 @@ class SettingError(ValueError):
 
     Attributes
     ----------
-    what
-        The message without what follows from it.
+    switch
+        What follows from it: the session is off.
     """
 
     def __init__(self, setting: str, value: object, allowed: str) -> None:
-        self.what = f"{setting} is {value!r}, allowed is {allowed}"
-        super().__init__(f"{self.what}; analytics stay off")
+        what = f"{setting} is {value!r}, allowed is {allowed}"
+        self.switch = Switch(False, f"a setting that cannot be used: {what}")
+        super().__init__(f"{what}; analytics stay off")
 
 
 class PolicyError(ValueError):
@@ -69,17 +70,30 @@ def environment_switch(environ: Mapping[str, str] = os.environ) -> Switch | None
 def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
     """Give the data directory: ``DEV_ANALYTICS_DIR``, or the platform's place for user data.
 
-    It is relative only where the user has no home directory; the consent store then is unusable.
+    It is relative only where the home directory that it stands in cannot be found; the consent
+    store then is unusable.
     """
     if named := environ.get("DEV_ANALYTICS_DIR"):
-        return Path(named).expanduser().absolute()
+        try:
+            return Path(named).expanduser().absolute()
+        except RuntimeError:
+            return Path(named)
     return platformdirs.user_data_path(NAME, appauthor=False)
 
 
 def policy_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the policy file: ``DEV_ANALYTICS_POLICY``, or the one in the site's configuration."""
+    """Give the policy file: ``DEV_ANALYTICS_POLICY``, or the one in the site's configuration.
+
+    Raises
+    ------
+    PolicyError
+        It is named below the home directory of somebody who has none.
+    """
     if named := environ.get("DEV_ANALYTICS_POLICY"):
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError:
+            raise PolicyError(f"the administrator's policy cannot be read: {named}") from None
     return platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"
 
 

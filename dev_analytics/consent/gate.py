@@ -93,8 +93,8 @@ class Gate:
         if variables[1] != self._variables[1]:
             try:
                 self.switch = environment_switch() or self.switch
-            except SettingError:
-                self.switch = Switch(False, "a DEV_ANALYTICS that is neither on nor off")
+            except SettingError as error:
+                self.switch = error.switch
         self._variables = variables
         self._environment = read_environment()
         self._latest = None

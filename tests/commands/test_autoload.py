@@ -292,6 +292,18 @@ sys.meta_path.insert(0, Finder())
 """
 
 
+def test_where_it_cannot_be_loaded_one_line_says_so_and_the_next_file_is_run(
+    environment: Environment,
+) -> None:
+    environment.command("enable")
+    (environment.startup("--user") / "60-after.py").write_text("print('after it')\n")
+    (site,) = environment.prefix.rglob("sitecustomize.py")
+    site.write_text(GONE.replace("ModuleNotFoundError(name)", 'RuntimeError("broken")'))
+    ran = environment.run("-m", "IPython", "-c", "print(1)")
+    assert (ran.returncode, ran.stdout) == (0, "after it\n1\n")
+    assert ran.stderr == "dev_analytics is not loaded: RuntimeError('broken')\n"
+
+
 def test_it_is_silent_when_the_package_is_gone(environment: Environment) -> None:
     environment.command("enable")
     (site,) = environment.prefix.rglob("sitecustomize.py")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from dev_analytics.consent.environment import (
     policy_file,
     read_environment,
 )
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "2", "anything", " 1 ", "None"])
@@ -80,6 +82,17 @@ def test_no_policy_forbids_nothing(tmp_path: Path) -> None:
     for missing in (tmp_path / "policy.json", tmp_path / "policy.json" / "deeper"):
         assert not read_environment({"DEV_ANALYTICS_POLICY": str(missing)}).forbidden
         (tmp_path / "policy.json").write_text("{}")
+
+
+def test_what_stands_below_a_home_that_nobody_has_is_unusable_and_raises_nothing() -> None:
+    nobody_s = "~nobody of this name/here"
+    environ = {"DEV_ANALYTICS_POLICY": nobody_s}
+    assert read_environment(environ).forbidden.endswith(nobody_s)
+    store = ConsentStore(data_directory({"DEV_ANALYTICS_DIR": nobody_s}))
+    assert store.read().unreadable
+    with pytest.raises(ConsentStoreError):
+        store.agree(1, date.today())
+    assert not store.data.exists()
 
 
 def test_the_policy_stands_in_the_site_s_configuration() -> None:
