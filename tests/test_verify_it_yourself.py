@@ -27,11 +27,15 @@ class Sceptic:
         self._script = script
         self.directory: Path | None = None
 
-    def paste(self, number: int, *typed: str) -> str:
-        """Run a command, type a line at each question or prompt, and give what it showed."""
+    def paste(self, number: int, *typed: str, last: int = 0) -> str:
+        """Run a command, type a line at each question or prompt, and give what it showed.
+
+        With `last`, all from the one to the other, in one shell.
+        """
         exported = f'export DEV_ANALYTICS_DIR="{self.directory}"\n' if self.directory else ""
         end = '\nstatus=$?; echo "@$DEV_ANALYTICS_DIR@"; exit $status'
-        self._script.write_text(f"{exported}{COMMANDS[number - 1]}{end}")
+        commands = "".join(COMMANDS[number - 1 : max(number, last)])
+        self._script.write_text(f"{exported}{commands}{end}")
         bin_first = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {
             **{name: value for name, value in os.environ.items() if "PYTEST" not in name},
@@ -141,6 +145,21 @@ def test_the_fourth_shows_that_everything_is_gone(
     again = sceptic.paste(3, "1 + 1", "exit")
     assert "Allow collection" not in again
     assert "0 of them came over the wire" in again
+
+
+def test_they_work_one_after_the_other_in_the_shell_of_somebody_who_switched_analytics_off(
+    sceptic: Sceptic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("DEV_ANALYTICS", "off")
+    sceptic.directory = None
+    shown = sceptic.paste(1, "y", "1 + 1", "exit", last=4)
+    assert "# would have been sent" in shown
+    assert "The same bytes, and no others." in shown
+    rules = re.findall(r"^analytics +(.+)$", shown, re.MULTILINE)
+    assert rules[0].startswith("off: you have not been asked")
+    assert rules[-1] == "off: you opted out permanently"
 
 
 def test_the_fifth_runs_the_proof(sceptic: Sceptic) -> None:

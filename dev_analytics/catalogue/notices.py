@@ -50,7 +50,7 @@ def kept(before: Mapping[str, Told]) -> dict[str, Told]:
             raise ChangedNoticeError(
                 f"notice {notice} is what people agreed to, and would change: "
                 f"{', '.join(_differences(old, new))}. What is new needs a higher NOTICE in "
-                "catalogue/events.py and that number as its since; what is gone stays told."
+                "version.py and that number as its since; what is gone stays told."
             )
     return now
 
@@ -68,7 +68,7 @@ def _told(notice: int) -> Told:
 
 
 def _form(kind: Kind) -> str:
-    """Name the kind of value and all that widens it: vocabularies, unit, digits."""
+    """Name the kind of value and what widens its set: vocabularies, unit, digits."""
     name = type(kind).__name__.lower()
     match kind:
         case Word():

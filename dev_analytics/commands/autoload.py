@@ -83,6 +83,11 @@ def enable(place: Place) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(content, "utf-8")
+        if place is not Place.USER:
+            # It is for everybody, however strict the umask of who writes it.
+            new.chmod(0o644)
+            for folder in missing:
+                folder.chmod(0o755)
         new.replace(file)
     except OSError:
         _leave(new, missing)

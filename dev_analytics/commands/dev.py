@@ -5,6 +5,7 @@ IPython parses the flags with its own, so that whatever it takes still works bes
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from traitlets.config import catch_config_error
 
 from dev_analytics.analytics import get_analytics
 from dev_analytics.commands.magics import no_log
-from dev_analytics.config import DevAnalytics
+from dev_analytics.config import LOG_VARIABLE, DevAnalytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStoreError
 
@@ -77,7 +78,7 @@ class Dev(TerminalIPythonApp):
             flag = "--analytics" if self.analytics else "--no-analytics"
             analytics.gate.switch = Switch(self.analytics, flag, explicit=True)
         if self.analytics_log:
-            self._log()
+            self._log(self.analytics_log)
         self.default_extensions = ["dev_analytics", *self.default_extensions]
         super().init_extensions()  # type: ignore[no-untyped-call]
         for flag in self._given():
@@ -108,17 +109,17 @@ class Dev(TerminalIPythonApp):
 
         print(DISABLED, file=sys.stdout if alone else sys.stderr)
         if alone:
-            if self.analytics_log:
-                self._log()
+            if file := self.analytics_log or os.environ.get(LOG_VARIABLE):
+                self._log(file)
             for flag in self._given():
                 get_analytics().event("command_run", command=flag)
             self.exit(0)
 
-    def _log(self) -> None:
+    def _log(self, file: str) -> None:
         try:
-            get_analytics().log_to(Path(self.analytics_log))
+            get_analytics().log_to(Path(file))
         except (OSError, ValueError, RuntimeError) as error:
-            print(f"dev: no event log, {no_log(self.analytics_log, error)}", file=sys.stderr)
+            print(f"dev: no event log, {no_log(file, error)}", file=sys.stderr)
 
     def _given(self) -> Iterator[str]:
         if self.analytics is not None:

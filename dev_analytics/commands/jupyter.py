@@ -14,8 +14,9 @@ from msgspec import json
 from dev_analytics.analytics import get_analytics
 from dev_analytics.commands import autoload, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
-from dev_analytics.commands.magics import RESET, RESET_QUESTION
+from dev_analytics.commands.magics import RESET, RESET_QUESTION, no_log
 from dev_analytics.commands.switches import switch_off, switch_on
+from dev_analytics.config import LOG_VARIABLE
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.version import __version__
@@ -52,6 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Be the command, and give its exit code: 0, 1 if it failed, 2 if it was not understood."""
     options = _parser().parse_args(arguments)
     word = options.word or "status"
+    analytics = get_analytics()
+    if file := os.environ.get(LOG_VARIABLE):
+        try:
+            analytics.log_to(Path(file))
+        except (OSError, ValueError, RuntimeError) as error:
+            print(f"{_program()}: no event log, {no_log(file, error)}", file=sys.stderr)
     try:
         text = {
             "status": _status,
@@ -66,7 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(f"{_program()} {word}: {error}", file=sys.stderr)
         return 1
-    analytics = get_analytics()
     analytics.event("command_run", command=word)
     analytics.recording.sink.close(at_exit=False)
     try:

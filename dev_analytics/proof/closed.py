@@ -74,11 +74,6 @@ def unexplained(event: type[Event]) -> list[str]:
     return wrong
 
 
-def is_closed(line: bytes) -> bool:
-    """Tell whether nothing in the bytes of a record is of no closed set."""
-    return not strange(line)
-
-
 def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[str]:
     """Name what in the bytes of a record is of no closed set.
 

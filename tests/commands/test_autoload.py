@@ -152,6 +152,20 @@ def test_remove_leaves_every_tree_as_it_was_before_enable(
     assert environment.tree() == then
 
 
+@pytest.mark.parametrize("place", PLACES[1:])
+def test_what_is_for_everybody_can_be_read_by_everybody(
+    environment: Environment, place: str
+) -> None:
+    before = os.umask(0o077)
+    try:
+        environment.command("enable", place)
+    finally:
+        os.umask(before)
+    file = environment.startup(place) / "50-dev-analytics.py"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert file.parent.stat().st_mode & 0o777 == 0o755
+
+
 def test_the_three_places_do_not_disturb_each_other(environment: Environment) -> None:
     then = environment.tree()
     for place in PLACES:
@@ -393,6 +407,9 @@ def test_a_wheel_has_the_file_and_loads_nothing_by_itself(
         "data/etc/jupyter/jupyter_server_config.d/dev_analytics.json"
     ]
     (points,) = (tmp_path / "unpacked").glob("*.dist-info/entry_points.txt")
+    assert re.findall(r"^\[.+\]", points.read_text(), re.MULTILINE) == [
+        *("[console_scripts]", "[pytest11]")
+    ], "nothing else has it loaded"
     assert "dev = dev_analytics.commands.dev:main" in points.read_text()
     assert "jupyter-dev-analytics = dev_analytics.commands.jupyter:main" in points.read_text()
     # The unpacked package goes before the checkout, whose files it must not need.

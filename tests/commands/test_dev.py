@@ -224,6 +224,14 @@ def test_disable_alone_is_in_the_log_that_was_asked_for(log: Any) -> None:
     assert {record["distinct_id"] for record in log.records} == {None}
 
 
+def test_disable_alone_is_in_the_log_that_the_variable_names(
+    log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
+    assert run("--analytics-disable").returncode == 0
+    assert [each["command"] for each in log.of("command run")] == ["--analytics-disable"]
+
+
 def test_disable_alone_in_a_terminal_ends_too(dev: Callable[..., Any], data: Path) -> None:
     process = dev("--analytics-disable")
     process.expect(pexpect.EOF)

@@ -74,6 +74,28 @@ def test_python_m_is_the_same(data: Path) -> None:
     assert ran.stdout == run("status").stdout
 
 
+def test_the_log_that_the_variable_names_has_every_command(
+    log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
+    for word in ("status", "preview", "disable"):
+        assert run(word).returncode == 0
+    assert [each["command"] for each in log.of("command run")] == ["status", "preview", "disable"]
+    assert all(record["distinct_id"] is None for record in log.records)
+
+
+def test_a_log_that_cannot_be_written_is_one_line_and_the_command_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEV_ANALYTICS_LOG", str(tmp_path))
+    ran = run("status")
+    assert ran.returncode == 0
+    assert line(ran.stdout, "analytics").startswith("off")
+    assert ran.stderr == (
+        f"jupyter dev-analytics: no event log, cannot write {str(tmp_path)!r}: Is a directory\n"
+    )
+
+
 def test_status_tells_of_every_process_that_records(
     kernel: Callable[..., Any], data: Path, until: Callable[..., None]
 ) -> None:

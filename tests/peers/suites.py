@@ -26,11 +26,15 @@ BIN = Path(sys.executable).parent
 
 
 class Suite(NamedTuple):
-    """Some tests of a peer, and how its own configuration wants them run."""
+    """Some tests of a peer, and how its own configuration wants them run.
+
+    Those that start shells or kernels leave records.
+    """
 
     peer: str
     tests: Sequence[str]
     options: Sequence[str] = ()
+    shells: bool = True
 
 
 FULL = (
@@ -41,7 +45,7 @@ FULL = (
         ["tests"],
         ["-W", "ignore", "-o", "asyncio_default_fixture_loop_scope=function"],
     ),
-    Suite("ipywidgets", ["ipywidgets"]),
+    Suite("ipywidgets", ["ipywidgets"], shells=False),
 )
 SHORT = (
     Suite(
@@ -51,7 +55,7 @@ SHORT = (
             for name in ("interactiveshell", "events", "magic", "async_helpers")
         ],
     ),
-    Suite("ipywidgets", ["ipywidgets"]),
+    Suite("ipywidgets", ["ipywidgets"], shells=False),
 )
 CONTROL = Suite(
     "ipython",
@@ -96,7 +100,6 @@ class Bench:
             "PEERS_OUTCOMES": str(outcomes),
             "PEERS_LOAD": load,
             "DEV_ANALYTICS_DIR": str(home / "data"),
-            "DEV_ANALYTICS_LOG": str(log),
         }
         for name in [name for name in environ if name.startswith(("IPYTHON", "JUPYTER"))]:
             del environ[name]
@@ -107,6 +110,7 @@ class Bench:
             check=True,
             stdout=subprocess.DEVNULL,
         )
+        environ["DEV_ANALYTICS_LOG"] = str(log)
         arguments = ["-q", "--timeout=90", "-p", "no:cacheprovider", "-p", "outcomes"]
         ran = subprocess.run(
             [self._python, "-m", "pytest", *arguments, *suite.options, *suite.tests],
@@ -134,6 +138,18 @@ def differences(one: Ran, other: Ran) -> list[str]:
     ]
 
 
+def faults(suite: Suite, without: Ran, loaded: Ran) -> list[str]:
+    """Say why a comparison of two runs proves nothing, if it does not."""
+    found = []
+    if list(loaded.outcomes.values()).count("passed") < 50:
+        found.append(f"{suite.peer}: hardly a test has passed")
+    if without.records:
+        found.append(f"{suite.peer}: records were made without the extension")
+    if suite.shells and not loaded.records:
+        found.append(f"{suite.peer}: the extension saw nothing")
+    return found
+
+
 def compared(bench: Bench, suite: Suite) -> tuple[Ran, Ran, list[str]]:
     """Run a suite without and with the extension, and name the tests that end otherwise with it.
 
@@ -153,8 +169,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp())
     bench, found = Bench(folder), []
     for suite in FULL:
-        _, loaded, differ = compared(bench, suite)
-        found += differ
+        without, loaded, differ = compared(bench, suite)
+        found += [*differ, *faults(suite, without, loaded)]
         tests = f"{suite.peer}: {len(loaded.outcomes)} tests, {loaded.records} records"
         print(f"{tests}, {len(differ)} differ", flush=True)
     control = differences(bench.run(CONTROL, "without"), bench.run(CONTROL, "naively"))
