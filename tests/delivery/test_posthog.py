@@ -437,10 +437,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("authority")
     key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout"
     address = "-addext subjectAltName=IP:127.0.0.1"
+    # From Python 3.13 on an authority must say what it is for, and whoever it vouches for, by whom.
+    signs = "-addext keyUsage=critical,keyCertSign"
+    by_whom = "-extfile by-whom"
+    (folder / "by-whom").write_text("authorityKeyIdentifier=keyid\n")
     for command in (
-        f"req -x509 {key} ca.key -out ca.pem -subj /CN=authority -days 2",
+        f"req -x509 {key} ca.key -out ca.pem -subj /CN=authority -days 2 {signs}",
         f"req {key} own.key -out own.csr -subj /CN=posthog {address}",
-        "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -copy_extensions copy -days 2 -out own.pem",
+        "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -days 2 -out own.pem"
+        f" -copy_extensions copy {by_whom}",
     ):
         subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
     return SimpleNamespace(ca=folder / "ca.pem", own=folder / "own.pem", key=folder / "own.key")

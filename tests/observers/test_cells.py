@@ -317,6 +317,7 @@ def test_nothing_of_a_cell_is_kept_alive_after_its_error(run: Any, shell: Any) -
     assert shell.user_ns["kept"][0]() is not None
     # What Python and IPython themselves keep of the last error.
     run("import sys; del sys.last_value, sys.last_traceback, sys.last_type")
+    run("if hasattr(sys, 'last_exc'): del sys.last_exc")
     shell.last_execution_result = None
     for tb in (shell.InteractiveTB, shell.SyntaxTB):
         tb.tb = None

@@ -127,7 +127,8 @@ def test_a_child_that_a_kernel_forks_adds_no_end(kernel: Any, log: Any) -> None:
         "    end()\n"
         "print(os.waitpid(child, 0)[1])"
     )
-    assert ran.text.strip().splitlines()[-1] == "0"
+    # From Python 3.12 on a fork beside threads is a warning, which may come before or after.
+    assert "0" in ran.text.splitlines()
     assert "exited" not in log.events
     notebook.stop()
 
