@@ -11,6 +11,7 @@ from traitlets import Bool, Float, TraitError, Unicode, validate
 from traitlets.config import Config, Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
+from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policy
 from dev_analytics.delivery.settings import Delivery
 
@@ -92,6 +93,11 @@ class DevAnalytics(Configurable):
             if refused is None or self.on_refused is None:
                 raise
             self.on_refused(refused)
+
+    @property
+    def switch(self) -> Switch | None:
+        """The position that `enabled` sets, None if it sets none."""
+        return None if self.enabled is None else Switch(self.enabled, "c.DevAnalytics.enabled")
 
     @property
     def delivery(self) -> Delivery:

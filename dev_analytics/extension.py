@@ -130,7 +130,7 @@ class Session:
         gate.sample_percent = settings.sample_percent
         self._analytics.delivery = settings.delivery
         if gate.switch is None or gate.switch is _UNLOADED:
-            gate.switch = _switch(settings)
+            gate.switch = settings.switch
         return settings
 
     def _refuse(self, error: SettingError) -> None:
@@ -140,7 +140,7 @@ class Session:
     def _follow(self, change: Any) -> None:
         """Follow a setting that ``%config DevAnalytics`` changed."""
         if change.name == "enabled":
-            self._analytics.gate.switch = _switch(self._settings)
+            self._analytics.gate.switch = self._settings.switch
         elif change.name == "log_file":
             if change.new:
                 self._log(change.new)
@@ -202,10 +202,6 @@ def _offers(consent: Consent) -> Sequence[Offer]:
     from dev_analytics.tools.installed import offers
 
     return offers(consent)
-
-
-def _switch(settings: DevAnalytics) -> Switch | None:
-    return None if settings.enabled is None else Switch(settings.enabled, "c.DevAnalytics.enabled")
 
 
 def _say(line: str) -> None:

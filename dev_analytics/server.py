@@ -13,7 +13,6 @@ from typing import Any
 
 from dev_analytics.analytics import get_analytics
 from dev_analytics.config import load_settings
-from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.consent.saving import leave_out_question
 from dev_analytics.observers.server import ServerEvents
@@ -37,8 +36,7 @@ def _load(app: Any) -> None:
     gate.follow_environment()  # what the environment says goes before a setting
     settings = load_settings(app)
     environment_switch()
-    if gate.switch is None and settings.enabled is not None:
-        gate.switch = Switch(settings.enabled, "c.DevAnalytics.enabled")
+    gate.switch = gate.switch or settings.switch
     analytics.delivery = settings.delivery
     if settings.log:
         try:

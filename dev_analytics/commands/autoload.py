@@ -49,6 +49,20 @@ class ForeignFileError(Exception):
         super().__init__(f"{file} is not of dev_analytics, and stays as it is")
 
 
+def configured_in() -> list[str]:
+    """Give the folders of IPython's configuration, for the default profile; the first counts most.
+
+    Raises
+    ------
+    RuntimeError
+        The user has no home directory.
+    """
+    from IPython.core.application import SYSTEM_CONFIG_DIRS
+
+    own = [_ipython_folder() / "profile_default", Path(sys.prefix) / "etc" / "ipython"]
+    return [*map(str, own), *SYSTEM_CONFIG_DIRS]
+
+
 def enabled() -> list[Path]:
     """Give every start-up file that is there."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from msgspec import json
+from traitlets.config import Application
 
 from dev_analytics.analytics import get_analytics
 from dev_analytics.commands import autoload, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
 from dev_analytics.commands.magics import RESET, RESET_QUESTION, no_log
 from dev_analytics.commands.switches import switch_off, switch_on
-from dev_analytics.config import LOG_VARIABLE
+from dev_analytics.config import LOG_VARIABLE, load_settings
+from dev_analytics.consent.environment import SettingError
+from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.version import __version__
@@ -85,10 +89,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(options: argparse.Namespace) -> str:
     analytics = get_analytics()
+    _begin_as_a_session(analytics.gate)
     decision = analytics.gate.decision(can_answer=True)
     if options.json:
         return _text(machine_fields(analytics, decision, autoload.enabled()))
     return machine(analytics, decision, autoload.enabled())
+
+
+def _begin_as_a_session(gate: Gate) -> None:
+    """Set what IPython's configuration sets for a session that begins now."""
+    app = Application()
+    # Without a home there are no such files; what one of them prints is no part of the status.
+    with contextlib.suppress(RuntimeError), contextlib.redirect_stdout(sys.stderr):
+        app.load_config_file("ipython_config", path=autoload.configured_in())
+    try:
+        settings = load_settings(app)
+    except SettingError as error:
+        gate.switch = error.switch
+        return
+    gate.sample_percent = settings.sample_percent
+    gate.now()  # what the environment says goes before a setting
+    gate.switch = gate.switch or settings.switch
 
 
 def _preview(options: argparse.Namespace) -> str:

@@ -96,6 +96,35 @@ def test_a_log_that_cannot_be_written_is_one_line_and_the_command_works(
     )
 
 
+def test_the_status_is_that_of_a_session_with_ipython_s_configuration(data: Path) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    assert line(run().stdout, "analytics").startswith("on")
+    profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.json").write_text('{"DevAnalytics": {"enabled": false}}')
+    assert fields()["rule"] == 4
+    shown = "switched off for this session by c.DevAnalytics.enabled"
+    assert line(run().stdout, "analytics") == f"off: {shown}"
+    (profile / "ipython_config.json").write_text('{"DevAnalytics": {"flush_interval": -1}}')
+    bad = "c.DevAnalytics.flush_interval is -1, allowed is a number of seconds from 0"
+    assert bad in line(run().stdout, "analytics")
+    (profile / "ipython_config.json").unlink()
+    (profile / "ipython_config.py").write_text("print('read'); get_config().X.y = 1")
+    assert fields()["collecting"], "what it prints is not between what a script reads"
+
+
+def test_the_sample_is_that_of_ipython_s_configuration(data: Path) -> None:
+    (data / "consent").mkdir(parents=True)
+    (data / "consent" / "consent.json").write_text('{"version": 1, "draw": 0.5}')
+    profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir(parents=True)
+    for percent, rule in ((0, 8), (100, 7)):
+        (profile / "ipython_config.py").write_text(
+            f"get_config().DevAnalytics.sample_percent = {percent}"
+        )
+        assert fields()["rule"] == rule
+
+
 def test_status_tells_of_every_process_that_records(
     kernel: Callable[..., Any], data: Path, until: Callable[..., None]
 ) -> None:
