@@ -3,6 +3,7 @@
 Asynchronous code has it from its context. A thread has a context of its own, which on Python 3.11
 begins empty, so while a block is open, and only then, two methods are wrapped: a thread keeps the
 format of the code that starts it, and a task the one of the code that submits it to a pool.
+Leaving a block never raises, wherever it is left.
 """
 
 from __future__ import annotations
@@ -34,17 +35,36 @@ class Asked(NamedTuple):
     tool: str | None = None
 
 
-_asked: Final[ContextVar[Asked | None]] = ContextVar("edit_format", default=None)
+class _Block:
+    """A block as the contexts of its code have it, and the one around it."""
+
+    __slots__ = ("around", "asked", "left")
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.around = _innermost()
+        # Only where the context that it was entered in could not be told of its end.
+        self.left = False
+
+
+_block: Final[ContextVar[_Block | None]] = ContextVar("edit_format", default=None)
 _MARK: Final = "_dev_analytics_edit_format"
+
+
+def _innermost() -> _Block | None:
+    block = _block.get()
+    while block is not None and block.left:
+        block = block.around
+    return block
 
 
 def current() -> Asked | None:
     """Give the format in force for the code that calls, or None."""
-    asked = _asked.get()
-    if asked is None:
+    block = _innermost()
+    if block is None:
         marked = vars(threading.current_thread()).get(_MARK)
         return marked if type(marked) is Asked else None
-    return asked
+    return block.asked
 
 
 def complete(properties: dict[str, object]) -> None:
@@ -59,13 +79,18 @@ def complete(properties: dict[str, object]) -> None:
 def asking(edit_format: str, tool: str | None = None) -> Iterator[None]:
     """Have `edit_format` and `tool` in force inside; what is no member becomes ``"other"``."""
     asked = Asked(EDIT_FORMATS.member(edit_format), None if tool is None else TOOLS.member(tool))
-    token = _asked.set(asked)
+    block = _Block(asked)
+    token = _block.set(block)
     _Wrapped.open()
     try:
         yield
     finally:
         _Wrapped.close()
-        _asked.reset(token)
+        try:
+            _block.reset(token)
+        except ValueError:
+            # An asynchronous generator may be closed in another context than it was read in.
+            block.left = True
 
 
 class _Wrapped:
@@ -141,11 +166,11 @@ def _submitting(original: Callable[..., Future[Any]]) -> Callable[..., Future[An
 
 
 def _with(asked: Asked, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    token = _asked.set(asked)
+    token = _block.set(_Block(asked))
     try:
         return fn(*args, **kwargs)
     finally:
-        _asked.reset(token)
+        _block.reset(token)
 
 
 def _after_fork() -> None:

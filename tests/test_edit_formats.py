@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -129,3 +130,61 @@ def test_an_error_inside_leaves_no_patch() -> None:
     with pytest.raises(ZeroDivisionError), asking("diff"):
         _ = 1 / 0
     assert current() is None
+
+
+class Answers:
+    """A generator that holds blocks over a ``yield``, as nobody should, and what became of it."""
+
+    def __init__(self) -> None:
+        self.failed: list[dict[str, Any]] = []
+        self.closed = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: self.failed.append(context)
+        )
+
+    async def read(self) -> AsyncIterator[str | None]:
+        try:
+            with asking("architect"), asking("diff"):
+                while True:
+                    yield here()
+        finally:
+            self.closed.set()
+
+
+def test_a_generator_closed_by_another_task_raises_nothing_and_its_format_ends() -> None:
+    async def read_in_part() -> None:
+        reading: Any = Answers().read()
+        with asking("whole"):
+            assert await anext(reading) == "diff"
+            # A task has a context of its own, a copy of this one.
+            await asyncio.create_task(reading.aclose())
+            assert here() == "whole"
+        assert here() is None
+
+    asyncio.run(read_in_part())
+
+
+def test_a_generator_abandoned_in_a_loop_raises_nothing_and_its_format_ends() -> None:
+    async def read_in_part() -> list[dict[str, Any]]:
+        answers = Answers()
+        async for edit_format in answers.read():
+            assert edit_format == "diff"
+            break
+        # The loop closes it in a task of its own.
+        await answers.closed.wait()
+        assert here() is None
+        return answers.failed
+
+    assert asyncio.run(read_in_part()) == []
+
+
+def test_a_generator_left_to_the_end_of_its_loop_raises_nothing() -> None:
+    async def read_in_part() -> tuple[Answers, Any]:
+        answers = Answers()
+        reading: Any = answers.read()
+        assert await anext(reading) == "diff"
+        return answers, reading
+
+    answers, _ = asyncio.run(read_in_part())
+    assert answers.closed.is_set()
+    assert answers.failed == []
