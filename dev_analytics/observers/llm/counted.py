@@ -6,6 +6,7 @@ written down, and no error is kept alive.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections import deque
 from contextlib import suppress
@@ -25,17 +26,17 @@ class Counted:
 
     def __init__(self) -> None:
         self._answers: deque[object] = deque(maxlen=MOST)
-        self._errors: deque[weakref.ref[BaseException]] = deque(maxlen=MOST)
+        self._errors: deque[tuple[float, weakref.ref[BaseException]]] = deque(maxlen=MOST)
 
     def add(self, answer: Answer) -> None:
         """Remember an answer."""
         self._answers.append(_key(answer))
 
-    def add_error(self, error: BaseException) -> None:
-        """Remember an error."""
+    def add_error(self, error: BaseException, when: float | None = None) -> None:
+        """Remember an error, and when it came, in seconds of the clock; None is now."""
         # Some built-in ones cannot be referred to weakly.
         with suppress(TypeError):
-            self._errors.append(weakref.ref(error))
+            self._errors.append((time.time() if when is None else when, weakref.ref(error)))
 
     def has(self, answer: Answer) -> bool:
         """Tell whether an answer was counted; one without an id only stands for one."""
@@ -47,9 +48,16 @@ class Counted:
                 self._answers.remove(key)
         return True
 
-    def has_error(self, error: BaseException) -> bool:
-        """Tell whether an error was counted, or one that it comes from."""
-        alive = [each for reference in self._errors.copy() if (each := reference()) is not None]
+    def has_error(self, error: BaseException, since: float) -> bool:
+        """Tell whether an error was counted, or one that it comes from; `since` the call began.
+
+        An older one is another call's, whose handling made this call.
+        """
+        alive = [
+            each
+            for when, reference in self._errors.copy()
+            if when >= since and (each := reference()) is not None
+        ]
         counted = set(map(id, alive))
         seen: set[int] = set()
         waiting: list[object] = [error]

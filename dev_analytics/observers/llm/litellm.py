@@ -15,6 +15,7 @@ from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
+from dev_analytics.observers.llm.counted import Counted
 from dev_analytics.observers.llm.hooks import State
 from dev_analytics.observers.llm.recorder import Recorder
 
@@ -96,20 +97,21 @@ def _take(kwargs: Any, answer: object, start: Any, end: Any) -> None:
     if recorder is None:
         return
     try:
-        _tell(recorder, kwargs, answer, (end - start).total_seconds())
+        _tell(recorder, kwargs, answer, start.timestamp(), end.timestamp())
     except Exception:
         recorder.drops.count(Drop.FAILURE)
 
 
-def _tell(recorder: Recorder, kwargs: Mapping[str, Any], answer: object, seconds: float) -> None:
+def _tell(
+    recorder: Recorder, kwargs: Mapping[str, Any], answer: object, start: float, end: float
+) -> None:
     kind = kwargs.get("call_type")
     operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
     error = kwargs.get("exception") if answer is None else None
     if operation is None or (answer is None and error is None):
         return
     told = read(answer) if belongs(type(answer), "litellm") else Answer()
-    counted = recorder.counted
-    if counted.has(told) if error is None else counted.has_error(error):
+    if _was_counted(recorder.counted, kwargs, told, error, start):
         return
     call = recorder.begin(
         _SDK,
@@ -119,9 +121,25 @@ def _tell(recorder: Recorder, kwargs: Mapping[str, Any], answer: object, seconds
         provider=PREFIXES.get(str(kwargs.get("custom_llm_provider")), OTHER),
     )
     if call is not None:
-        call.lasted(seconds)
+        call.lasted(end - start)
         if error is None:
             call.tell(told)
             call.end()
         else:
-            call.fail(error)
+            call.fail(error, end)
+
+
+def _was_counted(
+    counted: Counted, kwargs: Mapping[str, Any], told: Answer, error: Any, start: float
+) -> bool:
+    """Tell whether a call was counted where it was made, or as litellm told of it before."""
+    if error is not None:
+        return counted.has_error(error, start)
+    name = kwargs.get("litellm_call_id")
+    if type(name) is str:
+        # Of some calls litellm tells twice; their answers may have no id, or a new one.
+        known = Answer(id=name)
+        if counted.has(known):
+            return True
+        counted.add(known)
+    return counted.has(told)

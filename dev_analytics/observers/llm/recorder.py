@@ -106,6 +106,8 @@ class Call:
             if belongs(type(answer), self.sdk.package):
                 told = self.sdk.read(answer)
                 if told is not None:
+                    if self._answer is None:
+                        self.recorder.counted.add(told)
                     self.tell(told)
         except Exception:
             self.recorder.drops.count(Drop.FAILURE)
@@ -115,7 +117,6 @@ class Call:
         known = self._answer
         if known is None:
             self._answer = told
-            self.recorder.counted.add(told)
         else:
             self._answer = Answer(
                 *(old if new is None else new for old, new in zip(known, told, strict=True))
@@ -129,14 +130,14 @@ class Call:
         """Note that an answer is there that the user has not read yet."""
         self._last = time.perf_counter()
 
-    def fail(self, error: BaseException) -> None:
-        """Note the error that ends it, and end it."""
+    def fail(self, error: BaseException, when: float | None = None) -> None:
+        """Note the error that ends it, and end it; `when` it came, if that is some time ago."""
         try:
             self._last = time.perf_counter()
             name = public_class(type(error))[0] if belongs(type(error), self.sdk.package) else OTHER
             own = name.partition(".")[0] == self.sdk.package.partition(".")[0]
             self._error = name if own else OTHER, status(error) if own else None
-            self.recorder.counted.add_error(error)
+            self.recorder.counted.add_error(error, when)
         except Exception:
             self._error = OTHER, None
             self.recorder.drops.count(Drop.FAILURE)

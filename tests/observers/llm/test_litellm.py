@@ -115,6 +115,36 @@ def test_embeddings_through_the_sdk_of_openai_are_counted_once(
 
 
 @both
+def test_equal_embeddings_that_litellm_makes_itself_are_all_counted(
+    recorded: Any, told_of: threading.Semaphore, options: Any, asynchronous: bool
+) -> None:
+    asked = {"model": "ollama/nomic-embed-text", "input": [MARK], **options}
+
+    async def ask() -> None:
+        await litellm.aembedding(**asked)
+        assert await asyncio.to_thread(told_of.acquire, True, 60)
+
+    for _ in range(6):
+        if asynchronous:
+            asyncio.run(ask())
+        else:
+            litellm.embedding(**asked)
+            assert told_of.acquire(True, 60)
+    calls = [(call["sdk"], call["$ai_input_tokens"]) for call in recorded.calls()]
+    assert calls == [("litellm", 9)] * 6
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")
+def test_a_call_that_litellm_tells_of_twice_is_counted_once(
+    recorded: Any, told_of: threading.Semaphore, options: Any
+) -> None:
+    list(litellm.responses(model="openai/gpt-4o", input=MARK, stream=True, **options))
+    assert told_of.acquire(True, 60)
+    assert told_of.acquire(True, 60)
+    assert recorded.call()["sdk"] == "litellm"
+
+
+@both
 def test_an_error_through_the_sdk_of_openai_is_counted_once(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
 ) -> None:
@@ -133,6 +163,19 @@ def test_an_error_that_is_raised_again_is_counted_again(
         with pytest.raises(litellm.RateLimitError):
             ask(CLAUDE)
     assert len(recorded.calls()) == 2
+
+
+@pytest.mark.parametrize("first", [CLAUDE, "openai/gpt-4o"])
+def test_an_error_of_a_call_made_because_of_another_error_is_counted_too(
+    server: FakeLLM, recorded: Any, ask: Any, first: str
+) -> None:
+    server.replies.extend([failure(429), failure(529)])
+    try:
+        ask(first)
+    except litellm.RateLimitError:
+        with pytest.raises(litellm.InternalServerError):
+            ask(CLAUDE)
+    assert [call["$ai_http_status"] for call in recorded.calls()] == [429, 500]
 
 
 @both
