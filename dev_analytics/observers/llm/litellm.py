@@ -76,14 +76,27 @@ class _Logger:
         _take(kwargs, None, start_time, end_time)
 
 
+LISTS: Final = (
+    "callbacks",
+    *("success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback"),
+)
+"""Where a logger stands: litellm copies the first into the others at each call, and calls those.
+
+It is put into all at once, as a user who assigns ``litellm.callbacks`` would take it out.
+"""
+
+
 def hook(module: ModuleType) -> None:
     """Have litellm tell us, too."""
     theirs = importlib.import_module("litellm.integrations.custom_logger").CustomLogger
     logger = type("DevAnalyticsLogger", (_Logger, theirs), {})()
-    module.callbacks.append(logger)
+    for name in LISTS:
+        each = getattr(module, name, None)
+        if type(each) is list:
+            each.append(logger)
 
     def undo() -> None:
-        # At its first call litellm copies its callbacks into lists of other names.
+        # litellm may have copied it into lists of other names.
         for each in list(vars(module).values()):
             if type(each) is list:
                 each[:] = [item for item in each if item is not logger]

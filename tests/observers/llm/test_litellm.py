@@ -230,13 +230,27 @@ def test_a_deployment_at_azure_is_not_named_on_an_error(
     assert "$ai_model" not in call
 
 
-def test_callbacks_of_the_user_s_own_stay_theirs(recorded: Any, options: Any) -> None:
-    before, litellm.callbacks = litellm.callbacks, []
+@pytest.mark.parametrize("assigned", ["callbacks", "success_callback"])
+@both
+def test_a_call_is_recorded_once_beside_callbacks_of_the_user_s_own(
+    recorded: Any, ask: Any, assigned: str, asynchronous: bool
+) -> None:
+    class Theirs(litellm.integrations.custom_logger.CustomLogger):  # type: ignore[misc]
+        pass
+
+    # litellm has copied nothing yet: no call was made.
+    assert not loggers("input_callback")
+    before = [each for each in getattr(litellm, assigned) if each not in loggers()]
+    theirs = [Theirs()]
+    setattr(litellm, assigned, theirs.copy())
     try:
-        litellm.completion(CLAUDE, MESSAGES, **options)
-        assert litellm.callbacks == []
+        for _ in range(2):
+            ask(CLAUDE, asynchronous=asynchronous)
+        assert [call["sdk"] for call in recorded.calls()] == ["litellm"] * 2
+        hooks.unregister()
+        assert getattr(litellm, assigned) == theirs
     finally:
-        litellm.callbacks = before
+        setattr(litellm, assigned, before)
 
 
 def test_a_failure_of_ours_prints_nothing(
@@ -255,13 +269,25 @@ def test_a_failure_of_ours_prints_nothing(
     assert "out of order" not in "".join(capfd.readouterr())
 
 
-def test_unloading_leaves_nothing_in_litellm(recorded: Any, ask: Any) -> None:
-    ask(CLAUDE)
+def test_unloading_leaves_the_lists_of_litellm_as_they_were(request: Any) -> None:
+    def lists() -> dict[str, list[object]]:
+        return {name: list(each) for name, each in vars(litellm).items() if type(each) is list}
+
+    before = lists()
+    request.getfixturevalue("recorded")
+    request.getfixturevalue("ask")(CLAUDE)
     assert loggers()
     hooks.unregister()
-    assert not loggers()
+    assert lists() == before
 
 
-def loggers() -> list[object]:
-    lists = [each for each in vars(litellm).values() if type(each) is list]
-    return [item for each in lists for item in each if "DevAnalytics" in repr(item)]
+def loggers(*names: str) -> list[object]:
+    """Give ours in the lists of these names, or in all."""
+    lists = [getattr(litellm, name) for name in names or vars(litellm)]
+    return [
+        item
+        for each in lists
+        if type(each) is list
+        for item in each
+        if "DevAnalytics" in repr(item)
+    ]
