@@ -131,7 +131,13 @@ class Call:
         self._last = time.perf_counter()
 
     def fail(self, error: BaseException, when: float | None = None) -> None:
-        """Note the error that ends it, and end it; `when` it came, if that is some time ago."""
+        """Note the error that ends it, and end it; `when` it came, if that is some time ago.
+
+        What is no `Exception` is not the provider's: the user interrupted, or cancelled a task.
+        """
+        if not issubclass(type(error), Exception):
+            self.end()
+            return
         try:
             self._last = time.perf_counter()
             name = public_class(type(error))[0] if belongs(type(error), self.sdk.package) else OTHER

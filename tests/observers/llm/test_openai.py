@@ -6,6 +6,8 @@ import asyncio
 import inspect
 import operator
 import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -302,6 +304,54 @@ def test_a_stream_that_is_cut(server: FakeLLM, recorded: Any) -> None:
     assert call["$ai_is_error"] is True
     # The lowest version lets the error of the HTTP library through, which is no class of its own.
     assert call["$ai_error"] == ("openai.APIConnectionError" if newest() else "other")
+
+
+class Held:
+    """Answers of a server that are held back: what is `done` at each, until `release`."""
+
+    def __init__(self, server: FakeLLM, done: Callable[[], object]) -> None:
+        self._answer, self._done = server.answer, done
+        self.release = threading.Event()
+        server.answer = self.answer  # type: ignore[method-assign]
+
+    def answer(self, path: str, body: bytes) -> Reply:
+        self._done()
+        assert self.release.wait(60)
+        return self._answer(path, body)
+
+
+def test_an_interrupt_of_the_user_s_is_no_error_of_the_provider(
+    server: FakeLLM, recorded: Any
+) -> None:
+    # A job in the background may have been told to take none.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    here = threading.get_ident()
+    held = Held(server, lambda: signal.pthread_kill(here, signal.SIGINT))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            client(server).chat.completions.create(**CHAT)
+    finally:
+        held.release.set()
+        signal.signal(signal.SIGINT, before)
+    assert recorded.call() == ASKED
+
+
+def test_a_cancelled_task_is_no_error_of_the_provider(server: FakeLLM, recorded: Any) -> None:
+    asked = threading.Event()
+    held = Held(server, asked.set)
+
+    async def cancel() -> None:
+        asking = asyncio.create_task(async_client(server).chat.completions.create(**CHAT))
+        assert await asyncio.to_thread(asked.wait, 60)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    try:
+        asyncio.run(cancel())
+    finally:
+        held.release.set()
+    assert recorded.call() == ASKED
 
 
 def test_a_wrong_call_raises_what_it_raises_without_us(server: FakeLLM, recorded: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is thrown into a stream from outside is no failure of the stream."""
+"""What comes from outside of a stream is no failure of the stream."""
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ def test_an_exception_thrown_into_a_stream_is_not_the_provider_s(recorded: Any) 
     assert next(stream) == 1
     with pytest.raises(ZeroDivisionError):
         stream.throw(ZeroDivisionError())
+    assert recorded.call()["$ai_is_error"] is False
+
+
+def test_an_interrupt_while_a_chunk_is_awaited_is_not_the_provider_s(recorded: Any) -> None:
+    def chunks() -> Iterator[int]:
+        yield 1
+        raise KeyboardInterrupt
+
+    stream = follow(begin(), chunks())
+    assert next(stream) == 1
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
     assert recorded.call()["$ai_is_error"] is False
 
 
