@@ -228,12 +228,12 @@ def openai_embeddings(request: Json) -> Reply:
 
 
 def google(request: Json) -> Reply:
-    return whole(google_answer(MARK, GOOGLE_USAGE))
+    return whole(google_answer(MARK, GOOGLE_USAGE, request["model"]))
 
 
 def google_stream(request: Json) -> Reply:
-    chunks = [google_answer(MARK, {}), google_answer(" ...", {}), google_answer("", GOOGLE_USAGE)]
-    return server_sent(chunks, done=False)
+    parts: list[tuple[str, Json]] = [(MARK, {}), (" ...", {}), ("", GOOGLE_USAGE)]
+    return server_sent([google_answer(*part, request["model"]) for part in parts], done=False)
 
 
 GOOGLE_USAGE = {
@@ -245,11 +245,11 @@ GOOGLE_USAGE = {
 }
 
 
-def google_answer(text: str, usage: Json) -> Json:
+def google_answer(text: str, usage: Json, model: str = "gemini-2.5-flash") -> Json:
     content = {"role": "model", "parts": [{"text": text}]}
     return {
         "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
-        "modelVersion": "gemini-2.5-flash",
+        "modelVersion": model,
         "responseId": "1",
         **({"usageMetadata": usage} if usage else {}),
     }
@@ -359,7 +359,12 @@ class FakeLLM:
             (ROUTES[end] for end in sorted(ROUTES, key=len, reverse=True) if path.endswith(end)),
             None,
         )
-        return failure(404) if route is None else route(json.loads(body))
+        if route is None:
+            return failure(404)
+        request = json.loads(body)
+        # Google has the model in the path.
+        request.setdefault("model", path.rpartition("/")[2].partition(":")[0])
+        return route(request)
 
 
 @contextmanager

@@ -20,7 +20,14 @@ from dev_analytics.observers.llm import hooks
 from dev_analytics.views.status import status_rows
 
 MESSAGES = [{"role": "user", "content": MARK}]
-FORMATS = ("diff", "whole", "udiff", "ask", "architect") * 4
+# Each format has a model of its own, to tell whose call it is.
+PAIRS = (
+    ("diff", "gpt-4o"),
+    ("whole", "gpt-4o-mini"),
+    ("udiff", "o3-mini"),
+    ("ask", "gpt-4-turbo"),
+    ("architect", "gpt-3.5-turbo"),
+) * 4
 
 PROGRAM = """
 import sys
@@ -139,22 +146,23 @@ def test_twenty_threads_have_one_call_each_in_their_own_edit_format(
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK)
     together = threading.Barrier(20)
 
-    def ask() -> None:
-        client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    def ask(model: str) -> None:
+        client.chat.completions.create(model=model, messages=MESSAGES)
 
-    def work(edit_format: str) -> None:
+    def work(edit_format: str, model: str) -> None:
         with recorded.analytics.edit_format(edit_format):
             together.wait()
-            helper = threading.Thread(target=ask)
+            helper = threading.Thread(target=ask, args=(model,))
             helper.start()
             helper.join()
 
-    threads = [threading.Thread(target=work, args=(each,)) for each in FORMATS]
+    threads = [threading.Thread(target=work, args=pair) for pair in PAIRS]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(call["edit_format"] for call in recorded.calls()) == sorted(FORMATS)
+    calls = recorded.calls()
+    assert sorted((call["edit_format"], call["$ai_model"]) for call in calls) == sorted(PAIRS)
 
 
 def test_the_extension_in_a_kernel_observes_calls(

@@ -41,23 +41,26 @@ class Way(NamedTuple):
     make
         Makes a client, or an asynchronous one.
     ask, stream
-        Ask with a client; what they give may have to be awaited.
+        Ask with a client; what they give may have to be awaited. `ask` takes a `model`, too.
     recorded
         What is recorded of an answer, beside what all have in common.
     errors
         The class of the error by HTTP status.
     hooked
         The classes and methods that are hooked.
+    models
+        Some public models, by the names that are recorded.
     asked_at_once
         The request of a stream is made before its first chunk is asked for.
     """
 
     make: Callable[[FakeLLM, bool], Any]
-    ask: Callable[[Any, bool], Any]
+    ask: Callable[..., Any]
     stream: Callable[[Any, bool], Any]
     recorded: dict[str, Any]
     errors: dict[int, str]
     hooked: list[tuple[type, str]]
+    models: tuple[str, ...]
     asked_at_once: bool = False
 
 
@@ -67,22 +70,22 @@ def make_google(server: FakeLLM, asynchronous: bool) -> Any:
     return client.aio if asynchronous else client
 
 
-def google(client: Any, method: str) -> Any:
+def google(client: Any, method: str, model: str = "gemini-2.5-flash") -> Any:
     function = {"name": MARK, "parameters": {"type": "OBJECT", "properties": {}}}
     config = types.GenerateContentConfig(
         system_instruction=MARK, tools=[types.Tool(function_declarations=[function])]
     )
     ask = getattr(client.models, method)
-    return ask(model="gemini-2.5-flash", contents=MARK, config=config)
+    return ask(model=model, contents=MARK, config=config)
 
 
 def make_mistral(server: FakeLLM, asynchronous: bool) -> Any:
     return mistralai.client.Mistral(api_key=MARK, server_url=f"{server.address}/{MARK}/mistral")
 
 
-def mistral(client: Any, method: str) -> Any:
+def mistral(client: Any, method: str, model: str = "mistral-large-2411") -> Any:
     ask = getattr(client.chat, method)
-    return ask(model="mistral-large-2411", messages=SAID, tools=[TOOL])
+    return ask(model=model, messages=SAID, tools=[TOOL])
 
 
 def make_cohere(server: FakeLLM, asynchronous: bool) -> Any:
@@ -90,8 +93,8 @@ def make_cohere(server: FakeLLM, asynchronous: bool) -> Any:
     return make(api_key=MARK, base_url=f"{server.address}/{MARK}", max_retries=0)
 
 
-def ask_cohere(client: Any, method: str) -> Any:
-    return getattr(client, method)(model="command-r-plus", messages=SAID, tools=[TOOL])
+def ask_cohere(client: Any, method: str, model: str = "command-r-plus") -> Any:
+    return getattr(client, method)(model=model, messages=SAID, tools=[TOOL])
 
 
 def make_ollama(server: FakeLLM, asynchronous: bool) -> Any:
@@ -99,8 +102,8 @@ def make_ollama(server: FakeLLM, asynchronous: bool) -> Any:
     return make(f"{server.address}/{MARK}", headers={"authorization": MARK})
 
 
-def ask_ollama(client: Any, **more: Any) -> Any:
-    return client.chat("llama3.2:1b", SAID, tools=[TOOL], **more)
+def ask_ollama(client: Any, model: str = "llama3.2:1b", **more: Any) -> Any:
+    return client.chat(model, SAID, tools=[TOOL], **more)
 
 
 COUNTS = {"$ai_input_tokens": 120, "$ai_output_tokens": 30}
@@ -110,7 +113,7 @@ CHAT = {"$ai_is_error": False, "operation": "chat"}
 WAYS = {
     "google-genai": Way(
         make_google,
-        lambda client, _: google(client, "generate_content"),
+        lambda client, _, **more: google(client, "generate_content", **more),
         lambda client, _: google(client, "generate_content_stream"),
         {
             **CHAT,
@@ -130,10 +133,13 @@ WAYS = {
             for owner in (models.Models, models.AsyncModels)
             for name in ("_generate_content", "_generate_content_stream")
         ],
+        ("gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.0-flash", "gemini-1.5-pro"),
     ),
     "mistralai": Way(
         make_mistral,
-        lambda client, async_: mistral(client, "complete_async" if async_ else "complete"),
+        lambda client, async_, **more: mistral(
+            client, "complete_async" if async_ else "complete", **more
+        ),
         lambda client, async_: mistral(client, "stream_async" if async_ else "stream"),
         {**CHAT, **CACHED, "$ai_provider": "mistral", "$ai_model": "mistral-large"},
         dict.fromkeys((400, 401, 429, 500), "mistralai.client.errors.sdkerror.SDKError"),
@@ -145,11 +151,12 @@ WAYS = {
             (events.EventStream, "close"),
             (events.EventStreamAsync, "close"),
         ],
+        ("mistral-large", "mistral-medium", "mistral-small", "codestral"),
         asked_at_once=True,
     ),
     "cohere": Way(
         make_cohere,
-        lambda client, _: ask_cohere(client, "chat"),
+        lambda client, _, **more: ask_cohere(client, "chat", **more),
         lambda client, _: ask_cohere(client, "chat_stream"),
         {**CHAT, **CACHED, "$ai_provider": "cohere", "$ai_model": "command-r-plus"},
         {
@@ -166,14 +173,16 @@ WAYS = {
             )
             for name in ("chat", "chat_stream")
         ],
+        ("command-r-plus", "command-r", "command-a", "command-r7b"),
     ),
     "ollama": Way(
         make_ollama,
-        lambda client, _: ask_ollama(client),
+        lambda client, _, **more: ask_ollama(client, **more),
         lambda client, _: ask_ollama(client, stream=True),
         {**CHAT, **COUNTS, "$ai_provider": "ollama", "$ai_model": "llama3.2"},
         dict.fromkeys((400, 404, 429, 500), "ollama._types.ResponseError"),
         [(ollama.Client, "_request"), (ollama.AsyncClient, "_request")],
+        ("llama3.2", "qwen3", "gemma3", "phi4"),
     ),
 }
 ERRORS = [(name, status) for name, way in WAYS.items() for status in way.errors]
@@ -182,16 +191,16 @@ pytestmark = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync",
 each_sdk = pytest.mark.parametrize("name", WAYS)
 
 
-def ask(name: str, server: FakeLLM, asynchronous: bool, client: Any = None) -> Any:
+def ask(name: str, server: FakeLLM, asynchronous: bool, client: Any = None, **more: Any) -> Any:
     """Ask for a whole answer, with a new client unless one is given."""
     way = WAYS[name]
 
     client = client or way.make(server, asynchronous)
 
     async def asked() -> Any:
-        return await way.ask(client, True)
+        return await way.ask(client, True, **more)
 
-    return asyncio.run(asked()) if asynchronous else way.ask(client, False)
+    return asyncio.run(asked()) if asynchronous else way.ask(client, False, **more)
 
 
 def read(
@@ -452,23 +461,24 @@ def test_a_failure_of_ours_does_not_reach_the_user(
 def test_tasks_have_each_its_own_edit_format(
     name: str, server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
-    formats = ["diff", "whole", "udiff", "ask"] * 3
+    # Each format has a model of its own, to tell whose call it is.
+    pairs = list(zip(("diff", "whole", "udiff", "ask"), WAYS[name].models, strict=True)) * 3
 
-    async def asked(one: Any, edit_format: str) -> None:
+    async def asked(one: Any, edit_format: str, model: str) -> None:
         with recorded.analytics.edit_format(edit_format, tool="aider"):
             await asyncio.sleep(0)
-            await WAYS[name].ask(one, True)
+            await WAYS[name].ask(one, True, model=model)
 
     async def together() -> None:
         one = WAYS[name].make(server, True)
-        await asyncio.gather(*(asked(one, edit_format) for edit_format in formats))
+        await asyncio.gather(*(asked(one, *pair) for pair in pairs))
 
     if asynchronous:
         asyncio.run(together())
     else:
-        for edit_format in formats:
+        for edit_format, model in pairs:
             with recorded.analytics.edit_format(edit_format, tool="aider"):
-                ask(name, server, asynchronous)
+                ask(name, server, asynchronous, model=model)
     calls = recorded.calls()
-    assert sorted(call["edit_format"] for call in calls) == sorted(formats)
+    assert sorted((call["edit_format"], call["$ai_model"]) for call in calls) == sorted(pairs)
     assert {call["tool"] for call in calls} == {"aider"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import operator
 import os
 import signal
@@ -471,7 +472,14 @@ def test_a_failure_of_ours_does_not_reach_the_user(
     recorded.analytics.drops.counts.clear()
 
 
-FORMATS = ("diff", "whole", "udiff", "ask", "architect")
+# Each format has a model of its own, to tell whose call it is.
+PAIRS = (
+    ("diff", "gpt-4o"),
+    ("whole", "gpt-4o-mini"),
+    ("udiff", "o3-mini"),
+    ("ask", "gpt-4-turbo"),
+    ("architect", "gpt-3.5-turbo"),
+) * 40
 
 
 @pytest.fixture
@@ -483,9 +491,12 @@ def in_memory() -> Callable[[], openai.AsyncOpenAI]:
             import httpx2 as library
         else:
             library = httpx
-        body = openai_chat({"model": "gpt-4o"}).body
         headers = {"content-type": "application/json"}
-        answer = lambda request: library.Response(200, content=body, headers=headers)  # noqa: E731
+
+        def answer(request: Any) -> Any:
+            body = openai_chat(json.loads(request.content)).body
+            return library.Response(200, content=body, headers=headers)
+
         transport = library.MockTransport(answer)
         return openai.AsyncOpenAI(
             api_key=MARK,
@@ -499,16 +510,16 @@ def in_memory() -> Callable[[], openai.AsyncOpenAI]:
 def test_two_hundred_tasks_have_each_its_own_edit_format(
     recorded: Any, in_memory: Callable[[], openai.AsyncOpenAI]
 ) -> None:
-    async def ask(one: openai.AsyncOpenAI, edit_format: str) -> None:
+    async def ask(one: openai.AsyncOpenAI, edit_format: str, model: str) -> None:
         with recorded.analytics.edit_format(edit_format):
             await asyncio.sleep(0)
-            await one.chat.completions.create(**CHAT)
+            await one.chat.completions.create(**{**CHAT, "model": model})
 
     async def all_at_once() -> None:
         one = in_memory()
-        await asyncio.gather(*(ask(one, edit_format) for edit_format in FORMATS * 40))
+        await asyncio.gather(*(ask(one, *pair) for pair in PAIRS))
 
     asyncio.run(all_at_once())
     calls = recorded.calls()
-    assert sorted(call["edit_format"] for call in calls) == sorted(FORMATS * 40)
+    assert sorted((call["edit_format"], call["$ai_model"]) for call in calls) == sorted(PAIRS)
     assert {call["$ai_provider"] for call in calls} == {"openai"}
