@@ -64,7 +64,6 @@ class Naming:
             return
         with self._starting:
             if self._thread is None:
-                self._closed = False
                 thread = threading.Thread(
                     target=self._work, args=(self._bell,), name="dev_analytics", daemon=True
                 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 from msgspec import json
@@ -35,7 +34,6 @@ class Matcher:
     def __init__(self, snapshot: Any) -> None:
         self._snapshot = snapshot
 
-    @lru_cache(maxsize=256)  # noqa: B019, there is one of it in a process
     def model(self, name: str, provider: str | None) -> str | None:
         """Give the id of the public model that `name` means at `provider`, or anywhere."""
         for where in dict.fromkeys((provider, None, *MAIN)):
@@ -46,7 +44,6 @@ class Matcher:
             return found if type(found) is str else None
         return None
 
-    @lru_cache(maxsize=64)  # noqa: B019
     def provider(self, url: str) -> str | None:
         """Give the id of the provider that serves `url`, or None."""
         try:
