@@ -89,7 +89,8 @@ def register(analytics: Analytics) -> None:
         sys.meta_path.insert(0, _FINDER)
     for name in HOOKS:
         module = sys.modules.get(name)
-        # One that another thread imports right now is told of when it has run.
+        # One that another thread imports right now is told of when it has run, if that began after
+        # our finder stood there; before, it is not hooked.
         spec = getattr(module, "__spec__", None)
         if module is not None and not getattr(spec, "_initializing", False):
             _hook(module)
@@ -145,9 +146,10 @@ def _hook(module: ModuleType) -> None:
             State.active = Recorder(analytics)
         importlib.import_module(HOOKS[name]).hook(module)
     except ModuleNotFoundError as error:
-        if error.name != "wrapt":
+        if error.name == "wrapt":
+            State.unhooked.add(name)
+        else:
             analytics.drops.count(Drop.FAILURE)
-        State.unhooked.add(name)
     except Exception:
         analytics.drops.count(Drop.FAILURE)
 

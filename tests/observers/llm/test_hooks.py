@@ -190,15 +190,18 @@ def test_the_extension_in_a_kernel_observes_calls(
     assert call["edit_format"] == "diff"
 
 
+@pytest.mark.parametrize("module", ["dev_analytics.version", "dev_analytics.that_is_missing"])
 def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
-    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str
 ) -> None:
     (tmp_path / "an_sdk.py").write_text("value = 1")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(hooks.HOOKS, "an_sdk", "dev_analytics.version")
+    monkeypatch.setitem(hooks.HOOKS, "an_sdk", module)
     hooks.register(analytics)
     import an_sdk  # type: ignore[import-not-found]
 
+    # What the extra does not give, it is no use to install it for.
+    assert "LLM calls" not in status_rows(analytics, analytics.gate.now()[0])
     hooks.unregister()
     assert an_sdk.value == 1
     assert sum(analytics.drops.counts.values()) == 1
