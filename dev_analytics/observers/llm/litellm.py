@@ -1,12 +1,14 @@
 """Calls made with litellm that no SDK observed here makes for it.
 
-litellm tells each of its loggers of every call. What it hands them holds messages and keys by
-reference: only what stands in `_tell` is read.
+litellm tells each of its loggers when a call begins and when it is over; of the beginning of a few,
+as embeddings by Ollama, it does not. What it hands them holds messages and keys by reference: only
+what stands in `_call` and `_tell` is read.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
@@ -15,9 +17,9 @@ from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
-from dev_analytics.observers.llm.counted import Counted
+from dev_analytics.observers.llm.counted import MOST, Counted
 from dev_analytics.observers.llm.hooks import State
-from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.llm.recorder import Call, Recorder
 
 OPERATIONS: Final = {
     "completion": "chat",
@@ -51,9 +53,18 @@ def read(answer: Any) -> Answer:
 
 _SDK: Final = SDK("litellm", "litellm", read)
 
+_BEGUN: Final[OrderedDict[str, Call | None]] = OrderedDict()
+"""The newest calls that began, by the names that litellm gives them; None: nothing was collected.
+
+A call has the consent and the edit format of its beginning.
+"""
+
 
 class _Logger:
     """What litellm calls; beside it stands litellm's own class, for all the rest."""
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        _begin(kwargs)
 
     def log_success_event(
         self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
@@ -78,7 +89,11 @@ class _Logger:
 
 LISTS: Final = (
     "callbacks",
-    *("success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback"),
+    "input_callback",
+    "success_callback",
+    "failure_callback",
+    "_async_success_callback",
+    "_async_failure_callback",
 )
 """Where a logger stands: litellm copies the first into the others at each call, and calls those.
 
@@ -100,8 +115,39 @@ def hook(module: ModuleType) -> None:
         for each in list(vars(module).values()):
             if type(each) is list:
                 each[:] = [item for item in each if item is not logger]
+        _BEGUN.clear()
 
     State.undo.append(undo)
+
+
+def _begin(kwargs: Mapping[str, Any]) -> None:
+    """Begin a call; litellm would print what is raised."""
+    recorder = State.active
+    if recorder is None:
+        return
+    try:
+        name = kwargs.get("litellm_call_id")
+        if type(name) is str:
+            _BEGUN[name] = _call(recorder, kwargs)
+            if len(_BEGUN) > MOST:
+                _BEGUN.popitem(last=False)
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+
+
+def _call(recorder: Recorder, kwargs: Mapping[str, Any]) -> Call | None:
+    """Give a call that begins now; None where none is observed."""
+    kind = kwargs.get("call_type")
+    operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
+    if operation is None:
+        return None
+    return recorder.begin(
+        _SDK,
+        operation,
+        kwargs.get("model"),
+        stream=kwargs.get("stream") is True,
+        provider=PREFIXES.get(str(kwargs.get("custom_llm_provider")), OTHER),
+    )
 
 
 def _take(kwargs: Any, answer: object, start: Any, end: Any) -> None:
@@ -118,37 +164,26 @@ def _take(kwargs: Any, answer: object, start: Any, end: Any) -> None:
 def _tell(
     recorder: Recorder, kwargs: Mapping[str, Any], answer: object, start: float, end: float
 ) -> None:
-    kind = kwargs.get("call_type")
-    operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
+    name: Any = kwargs.get("litellm_call_id")
+    call = _BEGUN.pop(name) if name in _BEGUN else _call(recorder, kwargs)
     error = kwargs.get("exception") if answer is None else None
-    if operation is None or (answer is None and error is None):
+    if call is None or (answer is None and error is None):
         return
     told = read(answer) if belongs(type(answer), "litellm") else Answer()
-    if _was_counted(recorder.counted, kwargs, told, error, start):
+    if _was_counted(recorder.counted, name, told, error, start):
         return
-    call = recorder.begin(
-        _SDK,
-        operation,
-        kwargs.get("model"),
-        stream=kwargs.get("stream") is True,
-        provider=PREFIXES.get(str(kwargs.get("custom_llm_provider")), OTHER),
-    )
-    if call is not None:
-        call.lasted(end - start)
-        if error is None:
-            call.tell(told)
-            call.end()
-        else:
-            call.fail(error, end)
+    call.lasted(end - start)
+    if error is None:
+        call.tell(told)
+        call.end()
+    else:
+        call.fail(error, end)
 
 
-def _was_counted(
-    counted: Counted, kwargs: Mapping[str, Any], told: Answer, error: Any, start: float
-) -> bool:
+def _was_counted(counted: Counted, name: object, told: Answer, error: Any, start: float) -> bool:
     """Tell whether a call was counted where it was made, or as litellm told of it before."""
     if error is not None:
         return counted.has_error(error, start)
-    name = kwargs.get("litellm_call_id")
     if type(name) is str:
         # Of some calls litellm tells twice; their answers may have no id, or a new one.
         known = Answer(id=name)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from datetime import date
 from typing import Any
 
 import litellm
 import pytest
 from fake_llm import MARK, FakeLLM, failure
 
+from dev_analytics.analytics import Analytics
+from dev_analytics.drops import Drop
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.llm import litellm as ours
 
@@ -194,6 +197,60 @@ def test_a_call_that_litellm_makes_itself(
 
 
 @both
+def test_a_stream_has_the_edit_format_in_which_it_was_asked_for(
+    recorded: Any, told_of: threading.Semaphore, options: Any, asynchronous: bool
+) -> None:
+    async def ask() -> None:
+        with recorded.analytics.edit_format("diff"):
+            answer = await litellm.acompletion(CLAUDE, MESSAGES, stream=True, **options)
+        async for _ in answer:
+            pass
+        assert await asyncio.to_thread(told_of.acquire, True, 60)
+
+    if asynchronous:
+        asyncio.run(ask())
+    else:
+        with recorded.analytics.edit_format("diff"):
+            answer = litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
+        list(answer)
+        assert told_of.acquire(True, 60)
+    assert recorded.call()["edit_format"] == "diff"
+
+
+def test_a_call_that_began_before_the_yes_never_leaves(
+    analytics: Analytics,
+    kept: Any,
+    told_of: threading.Semaphore,
+    options: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dev_analytics.names.LONGEST_WAIT", 60)
+    hooks.register(analytics)
+    try:
+        answer = litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
+        analytics.gate.store.agree(1, date.today())
+        list(answer)
+        assert told_of.acquire(True, 60)
+        assert analytics.recording.naming.settle(60)
+    finally:
+        hooks.unregister()
+        analytics.recording.naming.close()
+    assert kept.records == []
+    assert analytics.drops.counts == {Drop.WITHHELD: 1}
+
+
+def test_calls_that_are_never_over_are_forgotten(
+    recorded: Any, options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "MOST", 2)
+    for _ in range(3):
+        litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
+    assert len(ours._BEGUN) == 2
+    hooks.unregister()
+    assert not ours._BEGUN
+
+
+@both
 def test_an_error_of_a_call_that_litellm_makes_itself(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
 ) -> None:
@@ -238,8 +295,6 @@ def test_a_call_is_recorded_once_beside_callbacks_of_the_user_s_own(
     class Theirs(litellm.integrations.custom_logger.CustomLogger):  # type: ignore[misc]
         pass
 
-    # litellm has copied nothing yet: no call was made.
-    assert not loggers("input_callback")
     before = [each for each in getattr(litellm, assigned) if each not in loggers()]
     theirs = [Theirs()]
     setattr(litellm, assigned, theirs.copy())
@@ -281,13 +336,6 @@ def test_unloading_leaves_the_lists_of_litellm_as_they_were(request: Any) -> Non
     assert lists() == before
 
 
-def loggers(*names: str) -> list[object]:
-    """Give ours in the lists of these names, or in all."""
-    lists = [getattr(litellm, name) for name in names or vars(litellm)]
-    return [
-        item
-        for each in lists
-        if type(each) is list
-        for item in each
-        if "DevAnalytics" in repr(item)
-    ]
+def loggers() -> list[object]:
+    lists = [each for each in vars(litellm).values() if type(each) is list]
+    return [item for each in lists for item in each if "DevAnalytics" in repr(item)]
