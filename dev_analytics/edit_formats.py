@@ -96,7 +96,8 @@ def asking(edit_format: str, tool: str | None = None) -> Iterator[None]:
 class _Wrapped:
     """The wrapped methods, in place while a block is open anywhere in the process."""
 
-    lock = threading.Lock()
+    # A generator that is collected meanwhile may leave its block in the same thread.
+    lock = threading.RLock()
     blocks = 0
     put: Final[list[tuple[type, str, Any, Any]]] = []
 
@@ -174,7 +175,7 @@ def _with(asked: Asked, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) ->
 
 
 def _after_fork() -> None:
-    _Wrapped.lock = threading.Lock()
+    _Wrapped.lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
