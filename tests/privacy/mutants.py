@@ -48,6 +48,23 @@ LOOSE: Final = Edit(
 """A word that is on no list passes as it is."""
 
 
+UNCUT: Final = (
+    Edit(
+        "dev_analytics/recording.py",
+        "                put_public_name(properties, NAMES)\n",
+        "                pass\n",
+    ),
+    Edit(
+        "dev_analytics/recording.py",
+        "        record = encode(\n",
+        '        if event is LLMRequest and "model" in properties:\n'
+        '            accepted["model"] = str(properties["model"])\n'
+        "        record = encode(\n",
+    ),
+)
+"""A model's name passes as whoever records it gives it."""
+
+
 def error(new: str) -> Edit:
     """Let the description of an error say something else for its class."""
     return Edit("dev_analytics/observers/errors.py", '"exception": name,', f'"exception": {new},')
@@ -80,14 +97,13 @@ MUTANTS: Final = (
                  'duration_ms: Annotated[int, Duration("How long it ran.", "ms")]',
                  'duration_ms: Annotated[int, Duration("How long it ran.", "ms")]\n'
                  '    note: str = ""'),)),
-    Mutant("a model's name uncut", f"{CELL}[a model]",
-           (Edit("dev_analytics/recording.py",
-                 "                put_public_name(properties, NAMES)\n", "                pass\n"),
-            Edit("dev_analytics/recording.py",
-                 "        record = encode(\n",
-                 '        if event is LLMRequest and "model" in properties:\n'
-                 '            accepted["model"] = str(properties["model"])\n'
-                 "        record = encode(\n"),)),
+    Mutant("a model's name uncut", f"{CELL}[a model]", UNCUT),
+    Mutant("an SDK's model name uncut",
+           "tests/observers/llm/test_openai.py::"
+           "test_a_model_is_named_by_the_vocabulary[private-xanadu7-other-None]",
+           (*UNCUT, Edit("dev_analytics/recording.py",
+                         "        put_public_name(properties, names)\n        if not agreed",
+                         "        if not agreed"))),
     Mutant("an identifier before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/recording.py",
