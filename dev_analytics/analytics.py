@@ -41,8 +41,8 @@ class Analytics:
     sample_percent
         How many of all users are asked, from 0 to 100.
     delivery
-        Where records go; None leaves them to a process that knows, as `get_analytics` does until
-        the extension is loaded.
+        Where records go; None leaves them to a process that knows, and keeps them on this machine,
+        as `get_analytics` does until the extension is loaded.
     sink
         Takes the records that the user agreed to send: the spool, unless a test has its own.
     strict

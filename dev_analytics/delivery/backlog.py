@@ -2,6 +2,10 @@
 
 ``*.live.jsonl`` is locked by the process that writes it; ``*.jsonl`` is ready to be sent, and
 locked by whoever reads or deletes it. A lock ends with its process, however that ended.
+
+A name says where the file's records go, ``<random>-<destination>.jsonl``, and that never changes:
+no key of another session takes them out of the machine. One that names no destination was written
+where no settings were known, and so no key: it is the archive's.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from dev_analytics.delivery.settings import ARCHIVE
 
 LIVE: Final = ".live.jsonl"
 READY: Final = ".jsonl"
@@ -30,20 +36,21 @@ class Backlog:
     def __init__(self, data: Path) -> None:
         self.folder = data / "spool"
 
-    def files(self) -> list[Path]:
-        """Give every file with records, the oldest first."""
+    def files(self, destination: str = "") -> list[Path]:
+        """Give every file with records, or those for one destination, the oldest first."""
         aged = []
         for file in self.folder.glob(f"*{READY}"):
-            with contextlib.suppress(OSError):
-                aged.append((file.stat().st_mtime, file))
+            if destination in ("", _destination(file)):
+                with contextlib.suppress(OSError):
+                    aged.append((file.stat().st_mtime, file))
         return [file for _, file in sorted(aged)]
 
-    def ready(self) -> list[Path]:
+    def ready(self, destination: str = "") -> list[Path]:
         """Give the files that can be sent now, after adopting those whose writer is gone.
 
         What is locked or may not be opened is none of them: nobody waits for it.
         """
-        return [file for file in map(_adopted, self.files()) if file is not None]
+        return [file for file in map(_adopted, self.files(destination)) if file is not None]
 
     def count(self) -> int:
         """Count the records that wait."""
@@ -55,7 +62,7 @@ class Backlog:
             with contextlib.suppress(OSError):
                 yield from lines(file)
 
-    def trim(self, most_bytes: int) -> int:
+    def trim(self, most_bytes: float) -> int:
         """Delete the oldest ready files until the rest fits; give how many records that took."""
         sizes = {}
         for file in self.files():
@@ -117,6 +124,10 @@ def lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _destination(file: Path) -> str:
+    return file.name.partition(".")[0].partition("-")[2] or ARCHIVE
 
 
 def _locked(descriptor: int) -> bool:

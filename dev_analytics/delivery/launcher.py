@@ -89,8 +89,7 @@ class Launcher:
         return process
 
     def _trim(self, delivery: Delivery) -> None:
-        most_bytes = int(delivery.most_mib * 2**20)
-        if dropped := Backlog(self._data).trim(most_bytes):
+        if dropped := Backlog(self._data).trim(delivery.most_mib * 2**20):
             self._drops.count(Drop.SPOOL_FULL, dropped)
 
     def store_drops(self) -> None:

@@ -30,9 +30,11 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     delivered_at, failed_at
         When something was delivered, and when delivery failed, last; RFC 3339, UTC.
     failure
-        Why it failed, in plain words; empty after a delivery.
+        Why it failed, in plain words; empty after a delivery to the same destination.
     not_before
         No request before this time, in seconds since the epoch: the destination asked for it.
+    failing
+        Which destination failed; a delivery to another one says nothing of it.
     """
 
     delivered: int = 0
@@ -41,6 +43,7 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     failed_at: str = ""
     failure: str = ""
     not_before: int = 0
+    failing: str = ""
 
     def add_dropped(self, counts: Mapping[str, int]) -> Ledger:
         """Give the ledger with `counts` added."""

@@ -34,24 +34,25 @@ class Notes:
     ----------
     data
         The data directory.
+    destination
+        Where the sender delivers.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, destination: str) -> None:
         self._data = data
+        self._destination = destination
 
     def delivered(self, number: int) -> None:
         """Note that so many records were acknowledged."""
         now = iso(int(time.time()))
         self._say(f"{number} delivered")
-        self._change(
-            lambda ledger: replace(
-                ledger,
-                delivered=ledger.delivered + number,
-                delivered_at=now,
-                failure="",
-                not_before=0,
-            )
-        )
+
+        def delivered(ledger: Ledger) -> Ledger:
+            if ledger.failing in ("", self._destination):
+                ledger = replace(ledger, failure="", not_before=0, failing="")
+            return replace(ledger, delivered=ledger.delivered + number, delivered_at=now)
+
+        self._change(delivered)
 
     def failed(self, why: str, after: float = 0.0) -> None:
         """Note why nothing was, and for how many seconds the destination wants to be left alone."""
@@ -61,6 +62,7 @@ class Notes:
             lambda ledger: replace(
                 ledger,
                 failure=why,
+                failing=self._destination,
                 failed_at=iso(int(seconds)),
                 not_before=math.ceil(seconds + min(after, LONGEST_QUIET)) if after else 0,
             )

@@ -1,8 +1,10 @@
 """The sender: a process of its own that delivers what waits in the spool, and ends.
 
-There is one for each data directory, as long as there is work. It asks for consent before every
-request, so that an opt-out stops the next one. What was acknowledged is removed; what was not goes
-out again with the same bytes. It writes to nobody's terminal, and nothing of any event to its log.
+There is one at work in each data directory, as long as there is work. It asks for consent before
+every request, so that an opt-out stops the next one. What was acknowledged is removed; what was not
+goes out again with the same bytes. It delivers only what was recorded for its own destination, and
+the archive's, which leaves no machine; what is too old it deletes, whoever's it is. It writes to
+nobody's terminal, and nothing of any event to its log.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from dev_analytics.delivery.backlog import Backlog, holding, lines
 from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
+from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.tools.declaration import tool_of
 from dev_analytics.version import NOTICE
@@ -44,6 +47,9 @@ MOST_TRIES: Final = 6
 
 LONGEST_PAUSE: Final = 60.0
 """A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
+
+LONGEST_TURN: Final = 600.0
+"""How long to wait for a sender with another destination to end, in seconds."""
 
 MOST_PUT_ASIDE: Final = 10
 """How many records in a row may be not taken even alone before it is not they that are wrong."""
@@ -64,7 +70,7 @@ class _Record(Struct):
 
 
 class Sender:
-    """Delivers the spool of a data directory.
+    """Delivers what waits in a data directory for one destination.
 
     Parameters
     ----------
@@ -74,6 +80,8 @@ class Sender:
         Where the records go.
     most_days
         How old a record may become, in days.
+    name
+        The destination's name in the spool: `Delivery.destination`.
     first_pause
         How long to wait before the first repetition, in seconds.
     """
@@ -84,41 +92,50 @@ class Sender:
         destination: Destination,
         *,
         most_days: float,
+        name: str = ARCHIVE,
         first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._data = data
         self._destination = destination
         self._most_days = most_days
+        self._name = name
         self._first_pause = first_pause
         self._store = ConsentStore(data)
         self._backlog = Backlog(data)
-        self._notes = Notes(data)
+        self._notes = Notes(data, name)
         self._user_id = ""
         self._consent = Consent()
         self._dropped: Counter[str] = Counter()
         self._put_aside = 0
 
     def run(self) -> None:
-        """Deliver until nothing is left, if no other sender does."""
+        """Deliver until nothing is left, if no other sender with this destination does.
+
+        One with another destination is waited for: it would leave these files behind.
+        """
+        own = FileLock(self._data / f"sender-{self._name}.lock", timeout=0, mode=0o600)
         while True:
             try:
-                with FileLock(self._data / LOCK, timeout=0, mode=0o600):
+                with own, FileLock(self._data / LOCK, mode=0o600).acquire(LONGEST_TURN, 0.2):
                     left = self._deliver_all()
             except (Timeout, Stop):
                 return
             # Whoever found the lock taken just now has left its file to this sender.
-            if left.issuperset(self._backlog.ready()):
+            if left.issuperset(self._backlog.ready(self._name)):
                 return
 
     def _deliver_all(self) -> set[Path]:
         """Deliver every file; give those that cannot be had now."""
         self._user_id = self._ask_consent()
-        quiet = read_ledger(self._data).not_before - time.time()
+        for file in self._backlog.ready():
+            self._expire(file)
+        ledger = read_ledger(self._data)
+        quiet = ledger.not_before - time.time()
         # A longer one was noted by a clock that was wrong.
-        if 0 < quiet <= LONGEST_QUIET + 1:
+        if 0 < quiet <= LONGEST_QUIET + 1 and ledger.failing in ("", self._name):
             raise Stop
         left: set[Path] = set()
-        while files := [file for file in self._backlog.ready() if file not in left]:
+        while files := [file for file in self._backlog.ready(self._name) if file not in left]:
             if not os.access(self._backlog.folder, os.W_OK):
                 # What cannot be removed afterwards would be sent for ever.
                 self._notes.failed("the spool cannot be written")
@@ -149,12 +166,32 @@ class Sender:
             self._keep(file, chain(chain.from_iterable(batches), records))
             raise
         finally:
-            self._notes.dropped(self._dropped)
-            self._dropped.clear()
+            self._note_dropped()
+
+    def _expire(self, file: Path) -> None:
+        """Delete what is too old in `file`: its sender may never come, or be told to wait."""
+        with holding(file) as held, contextlib.suppress(OSError):
+            if held and self._begins_too_old(file):
+                self._keep(file, self._sendable(file))
+                self._note_dropped()
+
+    def _begins_too_old(self, file: Path) -> bool:
+        """Tell whether the first record of `file`, the oldest, is too old."""
+        for line in lines(file):
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.decode(line, type=_Record).timestamp < self._oldest()
+        return False
+
+    def _oldest(self) -> str:
+        return iso(int(max(0, time.time() - self._most_days * 86_400)))
+
+    def _note_dropped(self) -> None:
+        self._notes.dropped(self._dropped)
+        self._dropped.clear()
 
     def _sendable(self, file: Path) -> Iterator[bytes]:
         """Give the records of `file` that are whole, this user's, and not too old."""
-        oldest = iso(max(0, int(time.time() - self._most_days * 86_400)))
+        oldest = self._oldest()
         if _is_torn(file):
             self._dropped[Drop.INVALID.value] += 1
         for line in lines(file):
@@ -247,7 +284,7 @@ class Sender:
         return consent.user_id
 
     def _keep(self, file: Path, records: Iterable[bytes]) -> None:
-        """Leave in `file` what was not delivered, or all of it where the disk is full."""
+        """Leave only `records` in `file`, or all of it where the disk is full."""
         # One name, so that what a killed sender left of it is overwritten by the next one.
         new = self._backlog.folder / "sender.new"
         try:
@@ -257,6 +294,8 @@ class Sender:
                 opened.writelines(record + b"\n" for record in records)
             os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
             new.replace(file)
+            if not file.stat().st_size:
+                file.unlink()
         except OSError:
             # An opt-out took it; or the disk is full, and all of it is read and counted again.
             new.unlink(missing_ok=True)
@@ -284,30 +323,39 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     os.chdir(options.data)
     os.nice(10)
-    if not Backlog(options.data).files():
+    # What is for the archive goes first: it is quick, and needs no key that some session knows.
+    for key in dict.fromkeys(("", options.project_key)):
+        _deliver(Delivery(project_key=key, host=options.host), options)
+
+
+def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
+    """Deliver what waits for the destination of `delivery`, if anything does."""
+    name = delivery.destination
+    if not Backlog(options.data).files(name):
         return
     try:
         Sender(
             options.data,
-            _destination(options),
+            _destination(delivery, options.data),
             most_days=options.most_days,
+            name=name,
             first_pause=options.first_pause,
         ).run()
     except ImportError:
-        Notes(options.data).failed("posthog is not installed")
+        Notes(options.data, name).failed("posthog is not installed")
     except Exception as error:
-        Notes(options.data).failed(f"the sender failed ({type(error).__name__})")
+        Notes(options.data, name).failed(f"the sender failed ({type(error).__name__})")
 
 
-def _destination(options: argparse.Namespace) -> Destination:
+def _destination(delivery: Delivery, data: Path) -> Destination:
     """Give the destination; what it needs is imported only now."""
-    if options.project_key:
+    if delivery.project_key:
         from dev_analytics.delivery.posthog import PostHog
 
-        return PostHog(options.project_key, options.host)
+        return PostHog(delivery.project_key, delivery.host)
     from dev_analytics.delivery.archive import Archive
 
-    return Archive(options.data)
+    return Archive(data)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dev_analytics.value import Value
+
+ARCHIVE: Final = "archive"
+"""The destination without a project key."""
 
 
 class Delivery(Value):
@@ -27,3 +32,13 @@ class Delivery(Value):
     host: str = "https://us.i.posthog.com"
     most_mib: float = 50.0
     most_days: float = 30.0
+
+    @property
+    def destination(self) -> str:
+        """The name of the destination in the spool: a digest, so that no key stands in a name."""
+        if not self.project_key:
+            return ARCHIVE
+        from hashlib import sha256
+
+        whole = f"{self.project_key}\n{self.host}".encode(errors="backslashreplace")
+        return sha256(whole).hexdigest()[:8]

@@ -3,6 +3,9 @@
 The file that a process writes is locked by it, so that whoever gets the lock knows that its writer
 is gone: ``kill -9`` loses nothing. When it is due it changes its name and is the sender's. A forked
 child has a file of its own. No mmap and no database: a home directory on NFS will do.
+
+A file is for one destination, the one that the settings name when it is begun, and its name says
+so. When they name another, another file is begun. A process that knows no settings names none.
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ class Spool:
         self._lock = threading.RLock()
         self._file: LineFile | None = None
         self._user_id = ""
+        self._delivery: Delivery | None = None
         self._size = 0
         self._due = 0.0
         self._handed_over: Path | None = None
@@ -73,6 +77,9 @@ class Spool:
         """
         with self._lock:
             file = self._file
+            delivery = self._launcher.delivery
+            if file is not None and delivery is not self._delivery:
+                file = self._follow(delivery)
             if file is None or user_id != self._user_id:
                 file = self._open(user_id)
             file.append(record)
@@ -85,8 +92,9 @@ class Spool:
             self._launcher.start()
 
     def resume(self) -> None:
-        """Start a sender if anything waits that an earlier process left."""
-        if self._backlog.files():
+        """Start a sender if anything waits here that an earlier process left for it."""
+        delivery = self._launcher.delivery
+        if delivery is not None and self._backlog.files(delivery.destination):
             self._launcher.start()
 
     def close(self, *, at_exit: bool) -> None:
@@ -127,8 +135,11 @@ class Spool:
         """Begin a file. It has its name only when it is locked, so that nobody adopts it before."""
         self.purge()
         self._user_id, self._size = user_id, 0
+        self._delivery = self._launcher.delivery
         self._backlog.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = os.urandom(8).hex()
+        if self._delivery is not None:
+            name = f"{name}-{self._delivery.destination}"
         file = LineFile(self._backlog.folder / f"{name}.new")
         live = self._backlog.folder / f"{name}{LIVE}"
         try:
@@ -142,6 +153,13 @@ class Spool:
         self._file = file
         self._due = time.monotonic() + self._flush_seconds()
         return file
+
+    def _follow(self, delivery: Delivery | None) -> LineFile | None:
+        """Follow changed settings: what they led elsewhere before is handed over as it is."""
+        before, self._delivery = self._delivery, delivery
+        if _destination(before) != _destination(delivery):
+            self._hand_over(also_beside_another=True)
+        return self._file
 
     def _hand_over(self, *, also_beside_another: bool) -> None:
         """Give the file to the sender, but no second small one while the first still waits."""
@@ -164,3 +182,7 @@ class Spool:
     def _flush_seconds(self) -> float:
         delivery = self._launcher.delivery
         return (delivery or Delivery).flush_seconds
+
+
+def _destination(delivery: Delivery | None) -> str:
+    return "" if delivery is None else delivery.destination

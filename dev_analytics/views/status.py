@@ -109,12 +109,13 @@ def _waiting(number: int, failure: str) -> str:
 
 def _delivered(ledger: Ledger, delivery: Delivery | None) -> str:
     if delivery is None:
-        where = "where each session's settings say"
+        where = "the records of each session go where its settings say"
     else:
-        where = "to PostHog" if delivery.project_key else "to the archive on this machine"
+        to = "PostHog" if delivery.project_key else "the archive on this machine"
+        where = f"records of this session go to {to}"
     if not ledger.delivered:
-        return f"nothing yet; records go {where}"
-    return f"{ledger.delivered}, last at {ledger.delivered_at}; records go {where}"
+        return f"nothing yet; {where}"
+    return f"{ledger.delivered}, last at {ledger.delivered_at}; {where}"
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -61,7 +61,9 @@ def test_status_is_aligned_and_says_all(run: Callable[[str], str], data: Path) -
     )
     assert line(shown, "this session") == "2 cell executed, 1 error raised, 1 launched"
     assert line(shown, "waiting") == "nothing"
-    assert line(shown, "delivered") == "nothing yet; records go to the archive on this machine"
+    assert line(shown, "delivered") == (
+        "nothing yet; records of this session go to the archive on this machine"
+    )
     assert line(shown, "dropped") == "nothing"
     assert line(shown, "event log") == "none"
     assert line(shown, "data") == str(data)

@@ -21,6 +21,7 @@ from processes import senders
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.version import NOTICE
 
 
@@ -48,14 +49,18 @@ def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def spool_events(data: Path) -> Callable[..., list[bytes]]:
-    """Let a user who agrees have so many events; give their records, which wait in the spool."""
+    """Let a user who agrees have so many events; give their records, which wait in the spool.
 
-    def events(number: int) -> list[bytes]:
+    They are for a server, or recorded where no settings are known.
+    """
+
+    def events(number: int, server: str = "") -> list[bytes]:
         consent = ConsentStore(data).agree(NOTICE, date.today())
         assert consent.user_id
         # The consent folder looks unchanged for a while, so that it is not read for every event.
         os.utime(data / "consent", (0, 0))
-        analytics = Analytics(data, delivery=None, strict=True)
+        delivery = Delivery(project_key=KEY, host=server) if server else None
+        analytics = Analytics(data, delivery=delivery, strict=True)
         records = []
         for count in range(number):
             if count % 3:
@@ -63,6 +68,7 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
             else:
                 analytics.event("message_send", model="gpt-4o", input_tokens=count)
             records.append(analytics.recording.preview[-1].record)
+        analytics.delivery = None  # it starts no sender
         analytics.recording.sink.close(at_exit=False)
         return records
 

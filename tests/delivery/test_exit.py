@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_posthog import KEY, FakePostHog, ok, status
 from processes import senders
 
 from dev_analytics.delivery.backlog import Backlog
@@ -53,7 +54,7 @@ def hosts() -> Iterator[dict[str, str]]:
 
 
 def settings(host: str) -> list[str]:
-    return ["--DevAnalytics.posthog_project_key=phc_test", f"--DevAnalytics.posthog_host={host}"]
+    return [f"--DevAnalytics.posthog_project_key={KEY}", f"--DevAnalytics.posthog_host={host}"]
 
 
 def parent_of(process: int) -> int:
@@ -183,9 +184,10 @@ analytics.recording.sink.close(at_exit=True)
 
 
 def test_what_the_sender_could_not_deliver_is_delivered_once_there_is_a_way(
-    kernel: Any, data: Path, until: Until, hosts: dict[str, str]
+    kernel: Any, data: Path, until: Until, posthog: FakePostHog
 ) -> None:
-    running = kernel(None, *settings(hosts["refuses"]))
+    posthog.answer(then=status(503))
+    running = kernel(None, *settings(posthog.url))
     running.run(f"%load_ext dev_analytics\n{EVENTS}")
     running.stop()
     until(lambda: read_ledger(data).failure != "")
@@ -193,7 +195,8 @@ def test_what_the_sender_could_not_deliver_is_delivered_once_there_is_a_way(
         os.kill(sender, signal.SIGKILL)
     waiting = Backlog(data).count()
     assert waiting > 100
-    again = kernel()
+    posthog.answer(then=ok)
+    again = kernel(None, *settings(posthog.url))
     again.run("%load_ext dev_analytics")
     until(lambda: read_ledger(data).delivered >= waiting)
     assert read_ledger(data).dropped == {}

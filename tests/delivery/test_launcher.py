@@ -66,10 +66,12 @@ def children(process: int) -> list[str]:
     return found
 
 
-def add_events(number: int = 1) -> None:
+def add_events(number: int = 1, key: str = "", host: str = "") -> None:
     """Leave events of a process that is gone."""
     code = f"""
 from dev_analytics import get_analytics
+from dev_analytics.delivery.settings import Delivery
+get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
 for _ in range({number}):
     get_analytics().event("message_send", model="gpt-4o", provider="openai")
 assert not get_analytics().drops.counts
@@ -107,7 +109,7 @@ def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
     data: Path, until: Until, launcher: Told, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONINSPECT", "1")
-    add_events()
+    add_events(1, "phc_test", silent)
     launcher.told = Delivery(project_key="phc_test", host=silent)
     launcher.start()
     sender = waits_for_an_answer(data, until)
@@ -127,7 +129,7 @@ def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
 def test_no_descriptor_of_the_kernel_s_reaches_it(
     data: Path, until: Until, launcher: Told, silent: str, tmp_path: Path
 ) -> None:
-    add_events()
+    add_events(1, "phc_test", silent)
     launcher.told = Delivery(project_key="phc_test", host=silent)
     with open(tmp_path / "user's file", "w"):
         launcher.start()
@@ -136,7 +138,7 @@ def test_no_descriptor_of_the_kernel_s_reaches_it(
 
 
 def test_of_ten_senders_one_remains(data: Path, until: Until, launcher: Told, silent: str) -> None:
-    add_events()
+    add_events(1, "phc_test", silent)
     launcher.told = Delivery(project_key="phc_test", host=silent)
     for _ in range(10):
         launcher.start()
@@ -218,7 +220,7 @@ def test_nothing_in_the_notebook_s_folder_is_imported(
     path: str | None,
     destination: str,
 ) -> None:
-    add_events()
+    add_events(1, destination, "http://127.0.0.1:1")
     monkeypatch.chdir(notebooks)
     if path is None:
         monkeypatch.delenv("PYTHONPATH", raising=False)

@@ -25,6 +25,7 @@ from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
 from dev_analytics.delivery.posthog import PostHog
 from dev_analytics.delivery.sender import Sender
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.version import NOTICE
 
 IDENTITY = ("uuid", "timestamp", "event", "distinct_id")
@@ -86,7 +87,7 @@ def test_killed_at_thirty_moments_it_loses_nothing_and_repeats_itself_exactly(
     has one, and after an answer.
     """
     chance = random.Random(seed)
-    records = [record for _ in range(6) for record in spool_events(500)]
+    records = [record for _ in range(6) for record in spool_events(500, posthog.url)]
     assert len(waiting()) == 3000
     failing = sometimes(0.15, 503, seed)
 
@@ -98,7 +99,7 @@ def test_killed_at_thirty_moments_it_loses_nothing_and_repeats_itself_exactly(
     kills = 0
     while kills < 30:
         if not waiting():
-            records += [record for _ in range(2) for record in spool_events(500)]
+            records += [record for _ in range(2) for record in spool_events(500, posthog.url)]
         seen = len(posthog.requests)
         process = start_sender(posthog.url, "--first-pause=0.02")
         wanted = seen + chance.randint(0, 3)
@@ -133,7 +134,7 @@ def test_an_opt_out_while_a_request_hangs_is_the_last_that_anybody_hears(
     everything: Callable[[Path], bytes],
     tmp_path: Path,
 ) -> None:
-    records = [record for _ in range(2) for record in spool_events(500)]
+    records = [record for _ in range(2) for record in spool_events(500, posthog.url)]
     identifier = json.loads(records[0])["distinct_id"]
     posthog.answer(then=hang)
     sender = start_sender(posthog.url)
@@ -262,7 +263,7 @@ def test_who_forbids_it_stops_it_and_deletes_nothing(
 def test_do_not_track_in_the_environment_of_a_process_stops_it_from_the_start(
     posthog: FakePostHog, spool_events: Any, start_sender: Any, waiting: Any
 ) -> None:
-    records = spool_events(10)
+    records = spool_events(10, posthog.url)
     assert start_sender(posthog.url, DO_NOT_TRACK="1").wait(60) == 0
     assert posthog.requests == []
     assert waiting() == sorted(records)
@@ -394,7 +395,7 @@ def test_a_file_that_somebody_holds_is_left_to_the_next_one(
 
 
 def test_two_at_once_are_one(posthog: FakePostHog, spool_events: Any, start_sender: Any) -> None:
-    spool_events(10)
+    spool_events(10, posthog.url)
     posthog.answer(hang)
     first = start_sender(posthog.url)
     assert posthog.arrived.wait(60)
@@ -424,7 +425,7 @@ def test_the_log_holds_nothing_of_any_event(
 
 def test_log_and_quarantine_stay_bounded(data: Path) -> None:
     data.mkdir()
-    notes = Notes(data)
+    notes = Notes(data, "archive")
     for number in range(3000):
         notes.put_aside(b"x" * 1000, f"the server answered {number}")
         assert (data / "sender.log").stat().st_size <= LOG_BYTES
@@ -434,7 +435,7 @@ def test_log_and_quarantine_stay_bounded(data: Path) -> None:
 
 def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events: Any) -> None:
     """Here the package is damaged: the sender cannot be what it should be."""
-    spool_events(10)
+    spool_events(10, posthog.url)
     for code, failure in (
         ("raise ImportError", "posthog is not installed"),
         ("1 / 0", "the sender failed (ZeroDivisionError)"),
@@ -471,15 +472,16 @@ def peak(data: Path, url: str) -> int:
     return int(done.stdout)
 
 
-def fill(data: Path, record: bytes, number: int) -> None:
+def fill(data: Path, record: bytes, number: int, server: str) -> None:
     """Let so many records wait, in files as large as a process makes them."""
+    name = Delivery(project_key=KEY, host=server).destination
     head, tail = record.split(json.loads(record)["uuid"].encode(), 1)
     for first in range(0, number, 10_000):
         lines = (
             head + b"%08x-0000-4000-8000-%012x" % (first, count) + tail + b"\n"
             for count in range(min(10_000, number))
         )
-        spool(data, f"{first:08}", b"".join(lines))
+        spool(data, f"{first:08}-{name}", b"".join(lines))
 
 
 def test_memory_stays_flat_with_the_backlog(data: Path, spool_events: Any) -> None:
@@ -497,7 +499,7 @@ def test_memory_stays_flat_with_the_backlog(data: Path, spool_events: Any) -> No
     record = spool_events(2)[1]
     found = {}
     for number in (10_000, int(os.environ.get("MOST_RECORDS", "300000"))):
-        fill(data, record, number)
+        fill(data, record, number, server.url)
         found[number] = peak(data, server.url)
         assert read_ledger(data).delivered >= number
     server.close()

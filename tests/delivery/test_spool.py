@@ -255,6 +255,9 @@ def test_a_new_process_sees_to_what_an_earlier_one_left(
     spool.accept(b"record", USER)
     Spool(data, launcher).resume()
     assert launcher.times == 1
+    launcher.told = Delivery(project_key="phc_of_a_test")
+    Spool(data, launcher).resume()
+    assert launcher.times == 1, "what waits is for the archive"
 
 
 def test_what_the_sender_may_not_open_or_lock_is_not_offered_to_it(data: Path) -> None:

@@ -37,7 +37,8 @@ BEFORE = ["%load_ext dev_analytics"]
 AFTER = ["%dev_analytics on", "%dev_analytics", "%dev_analytics preview", "%dev_analytics log"]
 FILES = re.compile(
     r"archive\.sqlite|(consent|ledger|sender)\.(lock|json|log)|consent"
-    r"|consent/consent\.json|spool|spool/[0-9a-f]{16}(\.live)?\.jsonl"
+    r"|consent/consent\.json|sender-([0-9a-f]{8}|archive)\.lock"
+    r"|spool|spool/[0-9a-f]{16}-([0-9a-f]{8}|archive)(\.live)?\.jsonl"
 )
 SENDER_LOG = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 (\d+ delivered"
@@ -97,6 +98,8 @@ def senders(data: Path) -> list[Path]:
 
 def archived(data: Path) -> Iterator[bytes]:
     """Deliver a copy of the spool to the archive, and give its rows as records."""
+    for file in (data / "spool").iterdir():
+        file.rename(file.with_name(re.sub("-[0-9a-f]{8}", "-archive", file.name)))
     command = [sys.executable, "-P", "-c", f"from {MODULE} import main; main()"]
     subprocess.run([*command, str(data), "--most-days=30"], check=True)
     names = ("event", "distinct_id", "uuid", "timestamp", "properties")

@@ -38,7 +38,8 @@ def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None
     shown = rows(analytics)
     assert shown["waiting"] == "nothing"
     assert shown["delivered"] == (
-        f"1, last at {read_ledger(data).delivered_at}; records go to the archive on this machine"
+        f"1, last at {read_ledger(data).delivered_at}; "
+        "records of this session go to the archive on this machine"
     )
 
 
@@ -54,7 +55,7 @@ def test_the_last_failure_in_plain_words(data: Path) -> None:
     )
     shown = rows(analytics)
     assert shown["last failure"] == "2026-11-22T10:00:00+00:00: the server answered 503"
-    assert shown["delivered"] == "nothing yet; records go to PostHog"
+    assert shown["delivered"] == "nothing yet; records of this session go to PostHog"
 
 
 def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
