@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ from traitlets.config import Config, Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.decision import Switch
-from dev_analytics.consent.environment import PolicyError, SettingError, read_policy
+from dev_analytics.consent.environment import ADDRESS, PolicyError, SettingError, read_policy
 from dev_analytics.delivery.settings import Delivery
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
@@ -64,9 +66,18 @@ class DevAnalytics(Configurable):
 
     @validate("posthog_host")
     def _is_an_address(self, proposal: Any) -> str:
-        if not str(proposal["value"]).startswith(("http://", "https://")):
+        address = str(proposal["value"])
+        if not re.fullmatch(ADDRESS, address):
             raise TraitError("no address")
-        return str(proposal["value"])
+        return address
+
+    @validate("flush_interval", "spool_max_mib", "spool_max_days", "sample_percent")
+    def _is_finite(self, proposal: Any) -> float:
+        number = float(proposal["value"])
+        # No bound keeps "nan" out.
+        if not math.isfinite(number):
+            raise TraitError("no number")
+        return number
 
     sample_percent = Float(
         SAMPLE_PERCENT,

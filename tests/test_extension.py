@@ -44,6 +44,27 @@ def rule(shell: Any) -> Rule:
             "'example.org'",
             "c.DevAnalytics.posthog_host is 'example.org', allowed is an http or https address",
         ),
+        ("posthog_host", "'http://'", "c.DevAnalytics.posthog_host is 'http://', allowed is an"),
+        (
+            "sample_percent",
+            "float('nan')",
+            "c.DevAnalytics.sample_percent is nan, allowed is a number",
+        ),
+        (
+            "flush_interval",
+            "float('nan')",
+            "c.DevAnalytics.flush_interval is nan, allowed is a number",
+        ),
+        (
+            "spool_max_mib",
+            "float('inf')",
+            "c.DevAnalytics.spool_max_mib is inf, allowed is a number",
+        ),
+        (
+            "spool_max_days",
+            "float('inf')",
+            "c.DevAnalytics.spool_max_days is inf, allowed is a number",
+        ),
         ("flush_interval", "-1", "c.DevAnalytics.flush_interval is -1, allowed is a number of"),
         ("spool_max_mib", "0", "c.DevAnalytics.spool_max_mib is 0, allowed is a number of MiB"),
         ("spool_max_days", "'x'", "c.DevAnalytics.spool_max_days is 'x', allowed is a number of"),

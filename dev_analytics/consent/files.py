@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from msgspec import DecodeError, Meta, Struct, json
 
 from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.environment import ADDRESS
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class Policy(Struct, frozen=True):
 
     analytics: Literal["allowed", "forbidden"] = "allowed"
     posthog_project_key: str = ""
-    posthog_host: Annotated[str, Meta(pattern=r"^(https?://.+)?$")] = ""
+    posthog_host: Annotated[str, Meta(pattern=rf"^({ADDRESS})?\Z")] = ""
 
 
 def consent_of(content: bytes) -> Consent:

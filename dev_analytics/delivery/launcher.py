@@ -54,7 +54,7 @@ class Launcher:
         return self._delivery()
 
     def start(self) -> None:
-        """Start a sender without waiting for it; never raises."""
+        """Start a sender without waiting for it; neither it nor its thread ever raises."""
         if self.delivery is None:
             return
         try:
@@ -78,11 +78,11 @@ class Launcher:
         delivery = self.delivery
         if delivery is None:
             return None
-        self._trim(delivery)
-        self.store_drops()
         try:
+            self._trim(delivery)
+            self.store_drops()
             process = spawn(MODULE, *self._options(delivery), before=before)
-        except (OSError, ValueError, AttributeError, NotImplementedError) as error:
+        except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
             return None
         self.failure = ""

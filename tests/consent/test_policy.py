@@ -105,6 +105,7 @@ def test_a_policy_that_nobody_understands_is_off_and_one_clear_line(
         {"posthog_project_key": 7},
         {"posthog_host": "example.org"},
         {"posthog_host": "ftp://example.org"},
+        {"posthog_host": "http://"},
         {"analytics": "agreed"},
         {"analytics": "on"},
         {"analytics": True},

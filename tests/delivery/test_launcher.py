@@ -329,11 +329,14 @@ def test_where_no_python_can_be_started_the_records_stay_and_the_reason_is_known
     until(lambda: senders(data) == [])
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(11, "Resource temporarily unavailable"), OverflowError("too large")], ids=str
+)
 def test_where_no_process_can_be_started_nothing_is_raised(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(*arguments: object, **options: object) -> int:
-        raise OSError(11, "Resource temporarily unavailable")
+        raise error
 
     monkeypatch.setattr(os, "posix_spawn", refuse)
     analytics = Analytics(data, strict=True)
@@ -341,6 +344,7 @@ def test_where_no_process_can_be_started_nothing_is_raised(
     for _ in range(3):
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
     analytics.recording.sink.close(at_exit=True)
-    assert analytics.recording.launcher.failure == "Resource temporarily unavailable"
+    assert analytics.recording.launcher.failure in str(error)
+    assert analytics.recording.launcher.failure
     assert Backlog(data).count() == 3
     assert analytics.drops.counts == {}
