@@ -163,6 +163,8 @@ class Recording:
             if decision.rule is Rule.OPTED_OUT:
                 self.preview.clear()
                 self.sink.purge()
+            elif decision is not _OFF:
+                self.sink.rest()
             if not (session.log or session.strict):
                 return
         if event is LLMRequest:

@@ -134,6 +134,9 @@ class Kept:
     def resume(self) -> None:
         """Nothing is left by an earlier session."""
 
+    def rest(self) -> None:
+        """There is no file to let go of."""
+
     def close(self, *, at_exit: bool) -> None:
         """Nothing waits."""
 

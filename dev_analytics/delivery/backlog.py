@@ -36,13 +36,18 @@ class Backlog:
     def __init__(self, data: Path) -> None:
         self.folder = data / "spool"
 
-    def files(self, destination: str = "") -> list[Path]:
-        """Give every file with records, or those for one destination, the oldest first."""
+    def files(self, destination: str = "", *, empty: bool = False) -> list[Path]:
+        """Give every file with records, or those for one destination, the oldest first.
+
+        An `empty` one is only the sign of a process that is on.
+        """
         aged = []
         for file in self.folder.glob(f"*{READY}"):
             if destination in ("", _destination(file)):
                 with contextlib.suppress(OSError):
-                    aged.append((file.stat().st_mtime, file))
+                    status = file.stat()
+                    if status.st_size or empty:
+                        aged.append((status.st_mtime, file))
         return [file for _, file in sorted(aged)]
 
     def ready(self, destination: str = "") -> list[Path]:
@@ -50,7 +55,8 @@ class Backlog:
 
         What is locked or may not be opened is none of them: nobody waits for it.
         """
-        return [file for file in map(_adopted, self.files(destination)) if file is not None]
+        found = self.files(destination, empty=True)
+        return [file for file in map(_adopted, found) if file is not None]
 
     def count(self) -> int:
         """Count the records that wait."""
@@ -139,14 +145,14 @@ def _locked(descriptor: int) -> bool:
 
 def _adopted(file: Path) -> Path | None:
     """Give the ready file that `file` is, or becomes as its writer is gone; None if it is not."""
-    with holding(file) as held:
-        if not held:
-            return None
-        if file.name.endswith(LIVE):
-            with contextlib.suppress(OSError):
-                return file.rename(file.with_name(file.name.removesuffix(LIVE) + READY))
-            return None
-        return file
+    with holding(file) as held, contextlib.suppress(OSError):
+        if held and not file.stat().st_size:
+            file.unlink()
+        elif held and file.name.endswith(LIVE):
+            return file.rename(file.with_name(file.name.removesuffix(LIVE) + READY))
+        elif held:
+            return file
+    return None
 
 
 def _is(file: Path, descriptor: int) -> bool:

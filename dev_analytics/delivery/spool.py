@@ -4,6 +4,8 @@ The file that a process writes is locked by it, so that whoever gets the lock kn
 is gone: ``kill -9`` loses nothing. When it is due it changes its name and is the sender's. A forked
 child has a file of its own. No mmap and no database: a home directory on NFS will do.
 
+A process that is on has a file, also when it handed one over just now: so others see that it is.
+
 A file is for one destination, the one that the settings name when it is begun, and its name says
 so. When they name another, another file is begun. A process that knows no settings names none.
 """
@@ -34,6 +36,9 @@ class Sink(Protocol):
 
     def resume(self) -> None:
         """See to what earlier sessions left."""
+
+    def rest(self) -> None:
+        """Let go of the file: the session is off, and what it has was recorded before."""
 
     def close(self, *, at_exit: bool) -> None:
         """Let go of everything at the end of the session, or `at_exit` of the process."""
@@ -82,12 +87,17 @@ class Spool:
                 file = self._follow(delivery)
             if file is None or user_id != self._user_id:
                 file = self._open(user_id)
+            if not self._size:
+                self._due = time.monotonic() + self._flush_seconds()
             file.append(record)
             self._size += len(record) + 1
             due = time.monotonic() >= self._due
             large = self._size >= LARGEST_BYTES
             if due or large:
                 self._hand_over(also_beside_another=large)
+                if self._file is None:
+                    with contextlib.suppress(OSError):
+                        self._open(user_id)
         if due:
             self._launcher.start()
 
@@ -97,10 +107,16 @@ class Spool:
         if delivery is not None and self._backlog.files(delivery.destination):
             self._launcher.start()
 
+    def rest(self) -> None:
+        """Hand over what there is; a sender sees to it when one is started, at the end at last."""
+        if self._file is not None:
+            with self._lock:
+                self._hand_over(also_beside_another=True)
+
     def close(self, *, at_exit: bool) -> None:
         """Hand over what is left, and start a sender for it."""
         with self._lock:
-            waits = self._file is not None or self._is_waiting()
+            waits = (self._file is not None and self._size > 0) or self._is_waiting()
             self._hand_over(also_beside_another=True)
         if waits and at_exit:
             self._launcher.start_at_exit()
@@ -151,7 +167,6 @@ class Spool:
             raise
         file.path = live
         self._file = file
-        self._due = time.monotonic() + self._flush_seconds()
         return file
 
     def _follow(self, delivery: Delivery | None) -> LineFile | None:
@@ -169,12 +184,15 @@ class Spool:
         file, self._file = self._file, None
         ready = file.path.with_name(file.path.name.removesuffix(LIVE) + READY)
         with contextlib.suppress(OSError):
-            file.path.rename(ready)
+            if self._size:
+                file.path.rename(ready)
+                self._handed_over = ready
+            else:
+                file.path.unlink()
         # A child that was forked just now may have the descriptor, and the lock with it.
         with contextlib.suppress(OSError):
             unlock(file.descriptor)
         file.close()
-        self._handed_over = ready
 
     def _is_waiting(self) -> bool:
         return self._handed_over is not None and self._handed_over.exists()

@@ -1,7 +1,7 @@
 """Who writes to the spool, and who sends: read from locks, so that nothing is kept for it.
 
-A process writes a file only while its user agrees and it is on. One that is off leaves no trace
-anywhere, and nobody can list it.
+A process has a file only while its user agrees and it is on, from its first event to the first one
+after it was switched off. One that is off has none, and nobody can list it.
 """
 
 from __future__ import annotations
@@ -47,13 +47,14 @@ class Holder(Struct, frozen=True):
 def writers(data: Path) -> list[Writer]:
     """Give every file of the spool with its writer, the oldest first."""
     found = []
-    for file in Backlog(data).files():
+    for file in Backlog(data).files(empty=True):
         holder = holder_of(file) if file.name.endswith(LIVE) else Holder(False)
         try:
             waiting = sum(1 for _ in lines(file))
         except OSError:
             continue  # it was delivered just now
-        found.append(Writer("recording" if holder.held else "ended", holder.pid, waiting))
+        if waiting or holder.held:
+            found.append(Writer("recording" if holder.held else "ended", holder.pid, waiting))
     return found
 
 

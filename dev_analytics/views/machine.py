@@ -94,7 +94,7 @@ def _processes(found: Sequence[Writer]) -> str:
     ended = sum(writer.waiting for writer in found if writer.state != "recording")
     if ended:
         recording.append(f"handed over or ended, {_records(ended)}")
-    return "; ".join(recording) or "none is recording (one that is off leaves no trace to list)"
+    return "; ".join(recording) or "none is recording (one that is off is not listed)"
 
 
 def _numbered(what: str, pid: int | None) -> str:

@@ -146,6 +146,23 @@ def test_status_tells_of_every_process_that_records(
     assert sum(each["waiting"] for each in status["processes"]) == status["waiting"] > 0
 
 
+def test_status_lists_a_process_until_it_is_switched_off(
+    kernel: Callable[..., Any], data: Path
+) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    notebook = kernel(None, "--DevAnalytics.flush_interval=0")
+    notebook.run("%load_ext dev_analytics")
+    for code, recording in (
+        ("1", 1),
+        ("%dev_analytics off", 0),
+        ("%dev_analytics on", 1),
+        ("import os; os.environ['DO_NOT_TRACK'] = '1'", 0),
+    ):
+        notebook.run(code)
+        states = [each["state"] for each in fields()["processes"]]
+        assert states.count("recording") == recording, code
+
+
 def test_status_tells_of_a_sender_that_runs(data: Path) -> None:
     data.mkdir()
     code = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire()"

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -22,6 +23,7 @@ from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
+from dev_analytics.delivery.writers import writers
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.version import NOTICE
 
@@ -200,6 +202,48 @@ def test_after_its_time_a_file_is_the_sender_s(data: Path, spool: Spool, launche
     assert file.read_bytes() == b"record\n"
     with holding(file) as held:
         assert held, "the writer still has the lock"
+
+
+def test_a_process_that_handed_a_file_over_is_still_seen_to_record(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    due(launcher, 0)
+    spool.accept(b"record", USER)
+    states = sorted((each.state, each.waiting) for each in writers(data))
+    assert states == [("ended", 1), ("recording", 0)]
+    assert len(names(data)) == 1, "a file without records is none that waits"
+    spool.close(at_exit=True)
+    assert [(each.state, each.waiting) for each in writers(data)] == [("ended", 1)]
+    assert len(list((data / "spool").iterdir())) == 1
+
+
+def test_one_that_is_off_is_not_and_what_it_recorded_before_waits(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    spool.accept(b"record", USER)
+    spool.rest()
+    assert [(each.state, each.waiting) for each in writers(data)] == [("ended", 1)]
+    spool.close(at_exit=True)
+    assert launcher.times == 1
+
+
+def test_the_empty_file_of_a_process_that_is_gone_is_deleted(data: Path, spool: Spool) -> None:
+    (data / "spool").mkdir(parents=True)
+    (data / "spool" / f"gone{LIVE}").touch()
+    assert writers(data) == []
+    assert Backlog(data).ready() == []
+    assert list((data / "spool").iterdir()) == []
+
+
+def test_a_record_waits_from_when_it_came_and_not_from_when_its_file_was_made(
+    data: Path, spool: Spool, launcher: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for now, started in ((0.0, 0), (60.0, 1), (300.0, 1), (360.0, 2)):
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        spool.accept(b"record", USER)
+        assert launcher.times == started
+        for file in Backlog(data).ready():
+            file.unlink()
 
 
 def test_no_second_small_file_is_handed_over_while_the_first_waits(
