@@ -174,6 +174,8 @@ class Spool:
         before, self._delivery = self._delivery, delivery
         if _destination(before) != _destination(delivery):
             self._hand_over(also_beside_another=True)
+            # Its sender may not come soon, and must hold back nothing of the new one.
+            self._handed_over = None
         return self._file
 
     def _hand_over(self, *, also_beside_another: bool) -> None:

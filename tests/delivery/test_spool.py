@@ -261,6 +261,17 @@ def test_no_second_small_file_is_handed_over_while_the_first_waits(
     assert file.read_bytes().count(b"\n") == 10
 
 
+def test_what_waits_for_another_destination_holds_nothing_back(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    due(launcher, 3600)
+    spool.accept(b"for the archive", USER)
+    launcher.told = Delivery(flush_seconds=0, project_key="phc_of_a_test")
+    spool.accept(b"for PostHog", USER)
+    assert len(Backlog(data).ready("archive")) == 1
+    assert len(Backlog(data).ready(launcher.told.destination)) == 1
+
+
 def test_large_files_are_handed_over_one_after_the_other(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
