@@ -23,6 +23,7 @@ from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.version import __version__
 from dev_analytics.views.machine import machine, machine_fields, waiting
 from dev_analytics.views.report.progress import Progress, TerminalLine
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             analytics.log_to(Path(file))
         except (OSError, ValueError, RuntimeError) as error:
             print(f"{_program()}: no event log, {no_log(file, error)}", file=sys.stderr)
+    # An opt-out depends on no configuration.
+    delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
     try:
         text = {
             "status": _status,
@@ -77,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(f"{_program()} {word}: {error}", file=sys.stderr)
         return 1
+    # Its record goes where a session's would. It starts no sender: the next session does.
+    analytics.delivery = delivery
     analytics.event("command_run", command=word)
+    analytics.delivery = None
     analytics.recording.sink.close(at_exit=False)
     try:
         print(text, flush=True)
@@ -89,27 +95,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(options: argparse.Namespace) -> str:
     analytics = get_analytics()
-    _begin_as_a_session(analytics.gate)
     decision = analytics.gate.decision(can_answer=True)
     if options.json:
         return _text(machine_fields(analytics, decision, autoload.enabled()))
     return machine(analytics, decision, autoload.enabled())
 
 
-def _begin_as_a_session(gate: Gate) -> None:
-    """Set what IPython's configuration sets for a session that begins now."""
+def _begin_as_a_session(gate: Gate) -> Delivery | None:
+    """Set what IPython's configuration sets for a session now, and give where its records go."""
     app = Application()
-    # Without a home there are no such files; what one of them prints is no part of the status.
+    # Without a home there are no such files; what one of them prints is no answer of the command.
     with contextlib.suppress(RuntimeError), contextlib.redirect_stdout(sys.stderr):
         app.load_config_file("ipython_config", path=autoload.configured_in())
     try:
         settings = load_settings(app)
     except SettingError as error:
         gate.switch = error.switch
-        return
+        return None
     gate.sample_percent = settings.sample_percent
     gate.now()  # what the environment says goes before a setting
     gate.switch = gate.switch or settings.switch
+    return settings.delivery
 
 
 def _preview(options: argparse.Namespace) -> str:

@@ -21,7 +21,9 @@ from dev_analytics.commands.magics import RESET_QUESTION
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import Archive
+from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
+from dev_analytics.delivery.settings import Delivery
 
 BIN = Path(sys.executable).parent
 TODAY = date.today()
@@ -111,6 +113,22 @@ def test_the_status_is_that_of_a_session_with_ipython_s_configuration(data: Path
     (profile / "ipython_config.json").unlink()
     (profile / "ipython_config.py").write_text("print('read'); get_config().X.y = 1")
     assert fields()["collecting"], "what it prints is not between what a script reads"
+
+
+def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.json").write_text(
+        '{"DevAnalytics": {"posthog_project_key": "phc_x", "posthog_host": "http://127.0.0.1:9"}}'
+    )
+    for word in ("preview", "status"):
+        assert run(word).returncode == 0
+    there = Delivery(project_key="phc_x", host="http://127.0.0.1:9").destination
+    assert len(Backlog(data).files(there)) == len(Backlog(data).files()) == 2
+    (profile / "ipython_config.json").write_text('{"DevAnalytics": {"enabled": false}}')
+    assert run("preview").returncode == 0
+    assert Backlog(data).count() == 2, "switched off is off for the commands too"
 
 
 def test_the_sample_is_that_of_ipython_s_configuration(data: Path) -> None:
