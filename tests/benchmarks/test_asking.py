@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from dev_analytics.consent.store import ConsentStore
@@ -21,13 +20,16 @@ def test_the_cell_under_which_the_question_appears_takes_no_longer(
     startup = Path(os.environ["IPYTHONDIR"], "profile_default", "startup")
     startup.mkdir(parents=True)
     asked, unasked = [], []
+    turns = [(asked, True), (unasked, False)]
     for _ in range(ROUNDS):
-        for times, extension in ((asked, True), (unasked, False)):
+        turns.reverse()
+        for times, extension in turns:
             load = "get_ipython().extension_manager.load_extension('dev_analytics')"
             (startup / "50.py").write_text(load if extension else "")
             times.append(milliseconds(kernel({"DEV_ANALYTICS": "on"}), asks=extension))
             ConsentStore(data).reset()
-    with_it, without = median(asked), median(unasked)
+    # The quickest of each: what else the machine does only adds to them.
+    with_it, without = min(asked), min(unasked)
     figure(
         "cell under which the question appears",
         f"{with_it:.1f} ms, {with_it / without:.2f}x",
@@ -43,12 +45,12 @@ def milliseconds(one: Any, *, asks: bool) -> float:
     content = {"code": CELL, "silent": False, "store_history": True, "allow_stdin": True}
     message = client.session.msg("execute_request", content, metadata={"cellId": "cell"})
     client.shell_channel.send(message)
-    started = client.get_iopub_msg(timeout=60)
+    started = client.get_iopub_msg(timeout=240)
     while started["msg_type"] != "execute_input":
-        started = client.get_iopub_msg(timeout=60)
+        started = client.get_iopub_msg(timeout=240)
     reply = one.reply_to(message["header"]["msg_id"])
     shown = started
     while asks and shown["msg_type"] != "display_data":
-        shown = client.get_iopub_msg(timeout=60)
+        shown = client.get_iopub_msg(timeout=240)
     one.stop()
     return float((reply["header"]["date"] - started["header"]["date"]).total_seconds() * 1000)

@@ -237,7 +237,7 @@ def terminal_runs(code: str) -> Any:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     return json.loads(done.stdout.splitlines()[-1])
 

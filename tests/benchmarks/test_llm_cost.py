@@ -92,7 +92,7 @@ def test_a_call_to_a_model(client: openai.OpenAI, agreed: Analytics, figure: Any
 
     def observed() -> Block:
         hooks.State.active = recorder
-        return block(ask, lambda: agreed.recording.naming.settle(60))
+        return block(ask, lambda: agreed.recording.naming.settle(240))
 
     def unobserved() -> Block:
         hooks.State.active = None
@@ -101,7 +101,7 @@ def test_a_call_to_a_model(client: openai.OpenAI, agreed: Analytics, figure: Any
     hooks.register(agreed)
     recorder = hooks.State.active
     ask()
-    assert agreed.recording.naming.settle(60)
+    assert agreed.recording.naming.settle(240)
     with_us, without = [], []
     for number in range(40):
         for measure, blocks in ((observed, with_us), (unobserved, without))[
@@ -142,7 +142,8 @@ def test_the_import_of_an_sdk(data: Path, monkeypatch: pytest.MonkeyPatch, figur
     for number in range(8):
         for before in (LOADED, PLAIN) if number % 2 else (PLAIN, LOADED):
             taken[before].append(seconds(before))
-    observed, plain = (median(times[1:]) for times in taken.values())
+    # The quickest of each: what else the machine does only adds to them.
+    observed, plain = (min(times[1:]) for times in taken.values())
     figure(
         "import openai, observed",
         f"{observed:.0f} ms, {observed / plain:.2f}x",

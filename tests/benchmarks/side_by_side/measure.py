@@ -185,9 +185,15 @@ class Place:
         return text[:200]
 
     def settle(self, patience: float = 10.0) -> None:
-        """Wait for what the library left running, and end that after `patience` seconds."""
+        """Wait for what the library left running, and end that after `patience` seconds.
+
+        It is gone if two looks find nothing: one misses a process that starts while it looks.
+        """
         deadline = time.monotonic() + patience
-        while left := list(self._left()):
+        free = 0
+        while free < 2:
+            left = list(self._left())
+            free = 0 if left else free + 1
             if time.monotonic() > deadline:
                 for process in left:
                     with suppress(psutil.Error):
@@ -228,5 +234,5 @@ def arrived(hosts: Hosts, where: Place) -> int:
     about = LIBRARIES[where.library]
     if not about.delivers:
         return (where.home / "events.jsonl").read_bytes().count(about.marker)
-    where.settle()
+    where.settle(LIMIT)
     return hosts.count(about.marker)
