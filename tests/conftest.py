@@ -23,7 +23,7 @@ from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 
-SECONDS = 60
+SECONDS = 240
 """How long a test waits for a process before it fails; nothing is timed by it."""
 
 settings.register_profile(

@@ -26,7 +26,7 @@ def answers(own_sockets: Callable[[], Config]) -> dict[str, str]:
     client = NotebookClient(
         notebook,
         config=own_sockets(),
-        timeout=120,
+        timeout=240,
         resources={"metadata": {"path": NOTEBOOK.parent}},
     )
     client.execute()

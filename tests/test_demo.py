@@ -39,7 +39,7 @@ def demo(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "TMPDIR": str(temporary), "CI": "true", "DO_NOT_TRACK": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert list(temporary.iterdir()) == []
     return done

@@ -16,7 +16,7 @@ from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.names import Lookup, Question
 from dev_analytics.naming import MOST_WAITING, Naming
 
-SECONDS = 20
+SECONDS = 240
 
 
 class Slow(Lookup):

@@ -82,7 +82,7 @@ def test_it_is_made_by_running_the_notebooks(tmp_path: Path, data: Path):
         env={**os.environ, "TMPDIR": str(temporary), "CI": "true", "DO_NOT_TRACK": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     assert "the last 25 of " in done.stdout

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect, sync_playwright
 
-SECONDS = 60
+SECONDS = 240
 """How long a page is waited for before the test fails; nothing is timed by it."""
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

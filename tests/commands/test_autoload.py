@@ -67,7 +67,7 @@ class Environment:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
 
@@ -245,11 +245,11 @@ def lab(environment: Environment, until: Callable[..., None]) -> Iterator[httpx.
 
     until(ready)
     with httpx.Client(
-        base_url=found[0], headers={"Authorization": "token t"}, timeout=60
+        base_url=found[0], headers={"Authorization": "token t"}, timeout=240
     ) as client:
         yield client
     process.terminate()
-    process.wait(60)
+    process.wait(240)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -265,9 +265,9 @@ def test_a_lab_s_kernel_loads_it_while_it_is_enabled(
         client.load_connection_file()
         # Its heartbeat takes a kernel that is slow for a second for a dead one.
         client.start_channels(hb=False)
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=240)
         outputs: list[dict[str, Any]] = []
-        client.execute_interactive(CODE, timeout=60, output_hook=outputs.append)
+        client.execute_interactive(CODE, timeout=240, output_hook=outputs.append)
         client.stop_channels()
         lab.delete(f"api/kernels/{kernel}")
         shown = "".join(output["content"].get("text", "") for output in outputs)

@@ -50,7 +50,7 @@ def delivered_or_waiting(data: Path) -> bool:
 def run(*arguments: str, typed: str = "", command: str = DEV) -> subprocess.CompletedProcess[str]:
     """Run it where nobody is."""
     return subprocess.run(
-        [command, *arguments], input=typed, capture_output=True, text=True, check=False, timeout=60
+        [command, *arguments], input=typed, capture_output=True, text=True, check=False, timeout=240
     )
 
 
@@ -65,7 +65,7 @@ def dev() -> Iterator[Callable[..., Any]]:
             ["--no-banner", "--no-confirm-exit", "--simple-prompt", *arguments],
             env={**os.environ, "TERM": "dumb", "PROMPT_TOOLKIT_NO_CPR": "1", **env},
             encoding="utf-8",
-            timeout=60,
+            timeout=240,
             dimensions=(40, 200),
         )
         process.setecho(False)

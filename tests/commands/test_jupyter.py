@@ -36,7 +36,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
     )
@@ -258,7 +258,7 @@ def test_reset_asks_somebody_and_takes_a_flag_from_nobody(data: Path) -> None:
 def test_reset_in_a_terminal_is_confirmed(data: Path, typed: str, forgotten: bool) -> None:
     ConsentStore(data).opt_out()
     process = pexpect.spawn(
-        sys.executable, ["-m", "dev_analytics", "reset"], encoding="utf-8", timeout=60
+        sys.executable, ["-m", "dev_analytics", "reset"], encoding="utf-8", timeout=240
     )
     process.expect_exact(RESET_QUESTION)
     if typed == "^D":
@@ -326,7 +326,7 @@ def test_a_report_fits_its_terminal(columns: int) -> None:
         sys.executable,
         ["-m", "dev_analytics", "report", str(SAMPLE)],
         encoding="utf-8",
-        timeout=60,
+        timeout=240,
         dimensions=(50, columns),
     )
     process.expect(pexpect.EOF)
@@ -347,7 +347,7 @@ def test_a_report_is_written_in_letters_that_its_reader_has(tmp_path: Path) -> N
         cwd=tmp_path,
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert b"l?g.jsonl" in ran.stdout
     assert b"####" in ran.stdout
@@ -421,7 +421,7 @@ def test_the_progress_of_a_long_report_is_wiped_and_ctrl_c_ends_it(tmp_path: Pat
         sys.executable,
         ["-m", "dev_analytics", "report", str(pipe)],
         encoding="utf-8",
-        timeout=60,
+        timeout=240,
         dimensions=(50, 80),
     )
     lines = SAMPLE.read_bytes() * 10

@@ -294,7 +294,7 @@ def test_tab_completes_in_a_kernel_too(kernel: Callable[..., Any]) -> None:
     notebook = kernel()
     notebook.run("%load_ext dev_analytics")
     typed = "%dev_analytics di"
-    reply = notebook.client.complete(typed, reply=True, timeout=60)["content"]
+    reply = notebook.client.complete(typed, reply=True, timeout=240)["content"]
     assert "disable" in [match.strip() for match in reply["matches"]]
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty
 from typing import Any
 
-SECONDS = 60
+SECONDS = 240
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 

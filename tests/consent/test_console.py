@@ -13,7 +13,7 @@ import pytest
 from dev_analytics.consent.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 
-SECONDS = 60
+SECONDS = 240
 PROMPT = r"In \[\d+\]: "
 
 

@@ -256,7 +256,7 @@ def test_with_one_tty_alone_nobody_is_asked(data: Path, tmp_path: Path, command:
         "/bin/sh",
         ["-c", command.format(ipython=ipython, shown=shown)],
         encoding="utf-8",
-        timeout=60,
+        timeout=240,
     )
     if "{shown}" in command:
         process.sendline("exit()")
@@ -340,7 +340,7 @@ def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
     notebook = kernel()
     notebook.run(LOAD)
     notebook.client.execute("%dev_analytics on", allow_stdin=True)
-    assert notebook.client.get_stdin_msg(timeout=60)["content"]["prompt"] == QUESTION
+    assert notebook.client.get_stdin_msg(timeout=240)["content"]["prompt"] == QUESTION
     notebook.manager.interrupt_kernel()
     assert "No answer" in _until_idle(notebook)
     assert after(store) == "none"
@@ -350,7 +350,7 @@ def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
 def _until_idle(notebook: Any) -> str:
     shown = ""
     while True:
-        message = notebook.client.get_iopub_msg(timeout=60)
+        message = notebook.client.get_iopub_msg(timeout=240)
         shown += message["content"].get("text", "")
         if message["content"].get("execution_state") == "idle" and shown:
             return shown

@@ -231,7 +231,7 @@ def refusing(code: int, uuids: set[str]) -> Answer:
 
 def hang(handler: Handler, request: Request) -> None:
     """Store nothing and never answer."""
-    handler.server.released.wait(60)
+    handler.server.released.wait(240)
     handler.close_connection = True
 
 

@@ -56,7 +56,7 @@ def test_without_a_project_key_a_sender_delivers_to_the_archive(
     data: Path, spool_events: Any, start_sender: Any, waiting: Any
 ) -> None:
     records = spool_events(300)
-    assert start_sender().wait(60) == 0
+    assert start_sender().wait(240) == 0
     assert waiting() == []
     rows = query(data, "SELECT uuid, timestamp, event, distinct_id, seq FROM events ORDER BY seq")
     wanted = [json.loads(record) for record in records]
@@ -99,7 +99,7 @@ def test_sql_and_pandas_answer_a_maintainer_s_questions(
         analytics.event(
             "error_raised", exception=exception, exact=True, package="user code", phase="cell"
         )
-    assert analytics.recording.naming.settle(60)
+    assert analytics.recording.naming.settle(240)
     assert analytics.log
     archive.deliver(analytics.log.path.read_bytes().splitlines())
 

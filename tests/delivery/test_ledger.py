@@ -43,7 +43,7 @@ from pathlib import Path
 from dev_analytics.delivery.ledger import change_ledger
 sys.stdin.readline()
 for _ in range(100):
-    change_ledger(Path(sys.argv[1]), lambda ledger: ledger.add_dropped({"invalid": 1}), wait=60)
+    change_ledger(Path(sys.argv[1]), lambda ledger: ledger.add_dropped({"invalid": 1}), wait=240)
 """
 
 
@@ -57,7 +57,7 @@ def test_processes_that_count_at_once_lose_nothing(data: Path) -> None:
         assert adder.stdin
         adder.stdin.write(b"go\n")
         adder.stdin.close()
-    assert [adder.wait(60) for adder in adders] == [0] * 5
+    assert [adder.wait(240) for adder in adders] == [0] * 5
     assert read_ledger(data).dropped == {"invalid": 500}
 
 

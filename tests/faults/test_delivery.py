@@ -219,7 +219,7 @@ Sender(data, Archive(data), most_days=30).run()
 print(read_ledger(data).delivered)
 """,
         cwd="/",
-        timeout=120,
+        timeout=240,
     )
     assert shown == "3"
     assert foreign.exists()

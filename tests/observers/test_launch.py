@@ -148,7 +148,7 @@ def test_a_child_that_a_script_forks_adds_no_end(log: Any, tmp_path: Path) -> No
 
     environment = {**os.environ, "DEV_ANALYTICS_LOG": str(log.path)}
     subprocess.run(
-        [sys.executable, "-m", "IPython", str(script)], check=True, env=environment, timeout=60
+        [sys.executable, "-m", "IPython", str(script)], check=True, env=environment, timeout=240
     )
 
     assert log.events.count("launched") == 1

@@ -143,7 +143,7 @@ def run(
         notebook,
         config=own_sockets(),
         allow_errors=True,
-        timeout=60,
+        timeout=240,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=[
@@ -154,7 +154,7 @@ def run(
     client.execute(env=environment)
 
     # The kernel has ended. Its sender waits for an answer, with the records still in the spool.
-    assert posthog.arrived.wait(60)
+    assert posthog.arrived.wait(240)
     if sys.platform == "linux":
         (sender,) = senders(data)
         run.places["the sender's arguments"] = (sender / "cmdline").read_bytes()

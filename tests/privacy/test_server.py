@@ -42,7 +42,9 @@ class Server:
             return bool(found)
 
         until(ready)
-        self.api = httpx.Client(base_url=found[0], headers={"Authorization": "token t"}, timeout=60)
+        self.api = httpx.Client(
+            base_url=found[0], headers={"Authorization": "token t"}, timeout=240
+        )
         until(self._answers)
 
     def __call__(self, method: str, path: str, /, **body: Any) -> Any:
@@ -58,14 +60,14 @@ class Server:
         client.load_connection_file()
         # Its heartbeat takes a kernel that is slow for a second for a dead one.
         client.start_channels(hb=False)
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=240)
         client.stop_channels()
 
     def stop(self) -> str:
         """End it, and give its log."""
         self.api.close()
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(240)
         self._out.close()
         return self.log.read_text()
 
@@ -89,7 +91,7 @@ def server(tmp_path: Path, until: Callable[..., None]) -> Iterator[Callable[...,
     for one in started:
         if one.process.poll() is None:
             one.process.kill()
-            one.process.wait(60)
+            one.process.wait(240)
 
 
 NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

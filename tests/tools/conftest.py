@@ -102,7 +102,7 @@ def python(tools: Path, tmp_path: Path) -> Callable[..., str]:
             env={**os.environ, **variables},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert ran.returncode == 0, ran.stderr

@@ -111,7 +111,7 @@ def pytest_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         env={name: value for name, value in os.environ.items() if "PYTEST" not in name},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
 

@@ -158,7 +158,7 @@ assert (dict(matplotlib.rcParams), plt.get_fignums(), plt.gcf()) == before
 assert matplotlib.get_backend() == "pdf"
 assert plain == again, "their settings had a say"
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)
 
 
 def test_without_matplotlib_one_line_says_what_to_install(

@@ -17,7 +17,7 @@ import pytest
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
 
-SECONDS = 60
+SECONDS = 240
 
 # Otherwise its import asks the network for prices.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"

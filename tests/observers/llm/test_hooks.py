@@ -53,7 +53,7 @@ assert "genai_prices" not in sys.modules
 
 def run(server: FakeLLM, log: Any, *, before: str = "", after: str = "", last: str = "") -> str:
     address = f"{server.address}/v1"
-    last = last or "assert analytics.recording.naming.settle(60)"
+    last = last or "assert analytics.recording.naming.settle(240)"
     program = PROGRAM.format(
         log=str(log.path), before=before, after=after, last=last, address=address
     )
@@ -95,7 +95,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 """
     show = """
-assert analytics.recording.naming.settle(60)
+assert analytics.recording.naming.settle(240)
 assert not analytics.drops.counts
 from dev_analytics.views.status import status
 print(status(analytics, analytics.gate.now()[0]))
@@ -119,7 +119,7 @@ def test_calls_wait_for_the_names_and_keep_their_order_and_edit_format(
 
     def slow(question: Question) -> bool:
         asked.set()
-        assert go.wait(60)
+        assert go.wait(240)
         return learn(question)
 
     monkeypatch.setattr(NAMES, "_known", {})
@@ -132,7 +132,7 @@ def test_calls_wait_for_the_names_and_keep_their_order_and_edit_format(
     with recorded.analytics.edit_format("whole"):
         recorded.analytics.event("message_send", model="gpt-4o-2024-08-06")
     client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
-    assert asked.wait(60)
+    assert asked.wait(240)
     assert recorded.log.of("$ai_generation") == []
     go.set()
     calls = recorded.calls()
@@ -175,7 +175,7 @@ def test_the_extension_in_a_kernel_observes_calls(
         f"client = openai.OpenAI(base_url='{server.address}/v1', api_key='{MARK}')",
         f"ask = lambda: client.chat.completions.create(model='gpt-4o', messages={MESSAGES})",
         "with dev_analytics.get_analytics().edit_format('diff'): _ = ask()",
-        "assert dev_analytics.get_analytics().recording.naming.settle(60)",
+        "assert dev_analytics.get_analytics().recording.naming.settle(240)",
         "%dev_analytics log --stop",
         "_ = ask()",
         "%unload_ext dev_analytics",

@@ -21,7 +21,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.extension import load, unload
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
-SECONDS = 60
+SECONDS = 240
 
 
 def client(server: FakeLLM) -> openai.OpenAI:
@@ -98,7 +98,7 @@ call()
 # The names are being looked up now.
 child = os.fork()
 call()
-assert analytics.recording.naming.settle(60)
+assert analytics.recording.naming.settle(240)
 if child == 0:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0

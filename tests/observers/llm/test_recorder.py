@@ -18,7 +18,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm import hooks
 
-SECONDS = 60
+SECONDS = 240
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 
 
