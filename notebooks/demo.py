@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 from dev_analytics.catalogue.events import Event
 
@@ -73,9 +73,19 @@ def become_somebody_else(home: Path, log: Path) -> None:
 
 def run(cells: list[dict[str, Any]], folder: Path) -> None:
     """Run the cells, and answer yes where they ask."""
+    # The path of a socket has at most 104 bytes: a temporary folder may lie too deep.
+    with tempfile.TemporaryDirectory(prefix="k-", dir="/tmp") as sockets:
+        run_in_kernel(cells, folder, f"{sockets}/k")
+
+
+def run_in_kernel(cells: list[dict[str, Any]], folder: Path, sockets: str) -> None:
+    """Run the cells in a kernel that listens on sockets: ports others may take before it does."""
     # What lies beside the notebook can be imported, as it can where somebody runs it.
     shutil.copy(NOTEBOOK.with_name("small_llm.py"), folder)
-    manager, client = start_new_kernel(cwd=str(folder), extra_arguments=["--log-level=ERROR"])
+    manager = KernelManager(transport="ipc", ip=sockets)
+    manager.start_kernel(cwd=str(folder), extra_arguments=["--log-level=ERROR"])
+    client = manager.client()
+    client.start_channels()
     shown: list[str] = []
 
     def answer(message: dict[str, Any]) -> None:
@@ -88,6 +98,7 @@ def run(cells: list[dict[str, Any]], folder: Path) -> None:
         shown.append(content.get("text") or "\n".join(content.get("traceback", ())))
 
     try:
+        client.wait_for_ready(timeout=SECONDS)
         for cell in cells:
             shown.clear()
             reply = client.execute_interactive(

@@ -42,9 +42,10 @@ def own_sockets() -> Iterator[Callable[[], Config]]:
     """Configure who starts a kernel: it listens on sockets in a folder of its own.
 
     A port that is free when the manager looks may be taken when the kernel listens. The path of a
-    socket has at most 104 bytes, so it is not below the test's folder.
+    socket has at most 104 bytes, so it is not below the test's folder. Kernels of one configuration
+    must not start at once: they would share sockets, and not say so.
     """
-    with TemporaryDirectory(prefix="k-") as folder:
+    with TemporaryDirectory(prefix="k-", ignore_cleanup_errors=True) as folder:
 
         def configure() -> Config:
             place = Path(mkdtemp(dir=folder), "k")

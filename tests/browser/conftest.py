@@ -298,7 +298,7 @@ class NotebookPage:
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of all tests of this folder."""
-    with TemporaryDirectory(prefix="k-") as sockets:
+    with TemporaryDirectory(prefix="k-", ignore_cleanup_errors=True) as sockets:
         server = Server(tmp_path_factory.mktemp("server"), sockets)
         try:
             server.wait()

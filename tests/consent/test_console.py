@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
 import pytest
+from traitlets.config import Config
 
 from dev_analytics.consent.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
@@ -18,11 +20,16 @@ PROMPT = r"In \[\d+\]: "
 
 
 @pytest.fixture
-def console() -> Iterator[pexpect.spawn]:
+def console(own_sockets: Callable[[], Config]) -> Iterator[pexpect.spawn]:
     """A real ``jupyter console``, with a kernel of its own."""
+    # It tells its kernel's manager where to listen, whatever the configuration says.
+    sockets = own_sockets()["KernelManager"]
     process = pexpect.spawn(
         sys.executable,
-        ["-m", "jupyter_console", "--simple-prompt"],
+        [
+            *("-m", "jupyter_console", "--simple-prompt"),
+            *(f"--{name}={value}" for name, value in sockets.items()),
+        ],
         env={**os.environ, "DEV_ANALYTICS": "on", "TERM": "dumb"},
         encoding="utf-8",
         timeout=SECONDS,
@@ -34,7 +41,9 @@ def console() -> Iterator[pexpect.spawn]:
     process.sendline(" ")
     process.expect(PROMPT)
     yield process
-    process.close(force=True)
+    # It says so where a process that was killed takes its time to be gone.
+    with suppress(pexpect.ExceptionPexpect):
+        process.close(force=True)
 
 
 def run(console: pexpect.spawn, line: str) -> str:

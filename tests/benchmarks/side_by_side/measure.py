@@ -157,7 +157,8 @@ class Place:
             f"taken = driver.load({self.library!r}, {address!r}, Path({str(self.home)!r}))\n"
             f"Path({str(self.home / 'result.json')!r}).write_text(json.dumps(taken))"
         )
-        manager = KernelManager()
+        # No ports, which others may take before; the path of a socket has at most 104 bytes.
+        manager = KernelManager(transport="ipc", ip=str(self.home / "k"))
         manager.start_kernel(
             env=self.environment,
             cwd=str(self.home),
