@@ -72,7 +72,9 @@ def test_what_is_known_now_is_answered_without_waiting(lookup: Lookup) -> None:
 def test_the_user_s_process_loads_nothing_of_it() -> None:
     program = f"""
 import sys
+from dev_analytics import names
 from dev_analytics.names import NAMES
+names.LONGEST_WAIT = 240
 before = set(sys.modules)
 assert NAMES.learn({DATED!r})
 assert NAMES.model(*{DATED[1:]!r}) == "gpt-4o"
@@ -94,7 +96,9 @@ def test_the_process_ends_when_it_may_rest_and_another_is_started(lookup: Lookup
 def test_the_process_ends_with_the_user_s_however_that_ends() -> None:
     program = f"""
 import os, signal
+from dev_analytics import names
 from dev_analytics.names import NAMES
+names.LONGEST_WAIT = 240
 assert NAMES.learn({DATED!r})
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -83,11 +83,8 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded(
-    analytics: Analytics, log: Any, kept: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Recorded]:
-    """The hooks in every SDK, and what they record, as slow as the machine may be."""
-    monkeypatch.setattr("dev_analytics.names.LONGEST_WAIT", SECONDS)
+def recorded(analytics: Analytics, log: Any, kept: Any) -> Iterator[Recorded]:
+    """The hooks in every SDK, and what they record."""
     analytics.gate.store.agree(1, date.today())
     hooks.register(analytics)
     # What all the SDKs have loaded is no garbage, and takes long to look through.
