@@ -48,9 +48,11 @@ class TerminalLine:
 
     def show(self, text: str) -> None:
         """Show a text in the place of the one before."""
-        self._stream.write(f"\r{text.ljust(self._width)}")
-        self._stream.flush()
+        text = text.ljust(self._width)
+        # Before it is written, for an interrupt right afterwards.
         self._width = len(text)
+        self._stream.write(f"\r{text}")
+        self._stream.flush()
 
     def wipe(self) -> None:
         """Leave nothing."""

@@ -1,0 +1,22 @@
+"""The line of the progress of a report."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from dev_analytics.views.report.progress import TerminalLine
+
+
+def test_a_line_of_the_progress_is_wiped_whenever_ctrl_c_comes() -> None:
+    class Interrupted(io.StringIO):
+        def flush(self) -> None:
+            raise KeyboardInterrupt
+
+    stream = Interrupted()
+    line = TerminalLine(stream)
+    for step in (lambda: line.show("read"), line.wipe):
+        with pytest.raises(KeyboardInterrupt):
+            step()
+    assert stream.getvalue() == f"\rread\r{' ' * 4}\r"
