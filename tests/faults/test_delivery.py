@@ -67,7 +67,7 @@ def run(code: str, **options: Any) -> str:
 
 
 def rows(data: Path, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
+    with closing(sqlite3.connect(data / "archive.sqlite", timeout=60)) as archive:
         return archive.execute(query).fetchall()
 
 

@@ -77,7 +77,7 @@ def delivered(data: Path) -> Callable[[], list[tuple[str, str]]]:
     def read() -> list[tuple[str, str]]:
         if not (data / "archive.sqlite").exists():
             return []
-        with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
+        with closing(sqlite3.connect(data / "archive.sqlite", timeout=60)) as archive:
             if not archive.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchall():
                 return []
             return archive.execute("SELECT event, properties FROM events").fetchall()
