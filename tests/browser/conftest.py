@@ -67,6 +67,14 @@ _WIRETAP = f"""() => {{
     }});
 }}"""
 
+# The status after an end is soon that of the next start.
+_END = f"""() => {{
+    window.ended = false;
+    {_KERNEL}.statusChanged.connect((_, status) => {{
+        window.ended ||= !/busy|idle/.test(status);
+    }});
+}}"""
+
 _opened: pytest.StashKey[list[NotebookPage]] = pytest.StashKey()
 
 
@@ -271,9 +279,11 @@ class NotebookPage:
         self.page.evaluate(f"{_KERNEL}.restart()")
         self._wait_for_kernel()
 
-    def wait_until_killed(self) -> None:
-        """Wait until the page knows that its kernel was killed; the server starts another one."""
-        self.page.wait_for_function(f"!/busy|idle/.test({_KERNEL}.status)")
+    def run_to_the_kernel_s_end(self, cell: int) -> None:
+        """Run a cell until the page knows that it killed the kernel; another one is started."""
+        self.page.evaluate(_END)
+        self.start(cell)
+        self.page.wait_for_function("window.ended")
 
     def end_kernel(self) -> None:
         """Shut the kernel down."""

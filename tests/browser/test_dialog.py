@@ -165,7 +165,7 @@ def test_the_keyboard_alone_is_enough(
     page = notebook.page
     page.locator(".jp-Cell .cm-content").first.click()
     page.keyboard.press("Control+Enter")
-    expect(notebook.question).to_have_count(1)
+    expect(notebook.button(SEE)).to_be_visible()
     page.keyboard.press("Escape")
     reached = []
     while SEE not in reached:

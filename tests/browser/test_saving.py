@@ -39,8 +39,7 @@ def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
     assert left == ([ON] if answered else [])
     assert notebook.question.count() == (0 if answered else 1), "to save changes nothing in view"
     if killed:
-        notebook.start(2)
-        notebook.wait_until_killed()
+        notebook.run_to_the_kernel_s_end(2)
     else:
         notebook.end_kernel()
     notebook.open()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ def dev() -> Iterator[Callable[..., Any]]:
 
     yield start
     for process in started:
-        process.close(force=True)
+        # It says so where a process that was killed takes its time to be gone.
+        with suppress(pexpect.ExceptionPexpect):
+            process.close(force=True)
 
 
 # Every row of the table of the model that this takes up, with its two differences: the end of

@@ -78,8 +78,9 @@ def test_a_question_is_claimed_once(gate: Gate) -> None:
 def test_an_answer_is_stored_and_no_answer_is_not(gate: Gate) -> None:
     gate.answer(Answer.NONE)
     assert not gate.store.data.exists()
+    before = date.today()
     gate.answer(Answer.YES)
-    assert gate.store.read().answered_on == date.today()
+    assert gate.store.read().answered_on in (before, date.today())
     gate.answer(Answer.NONE)
     assert rule(gate) is Rule.AGREED
     gate.answer(Answer.NO)

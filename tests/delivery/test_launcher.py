@@ -50,6 +50,11 @@ class Told(Launcher):
     def __init__(self, data: Path) -> None:
         super().__init__(data, DropLedger(), lambda: self.told)
         self.told = Delivery()
+        self._before = set(children(os.getpid()))
+
+    def ended(self) -> bool:
+        """Tell whether no child is left beside those of tests before."""
+        return set(children(os.getpid())) <= self._before
 
 
 @pytest.fixture
@@ -101,7 +106,7 @@ def test_a_sender_delivers_and_ends(data: Path, until: Until, launcher: Told) ->
 
 def test_a_sender_ends_at_once_if_nothing_is_left(data: Path, until: Until, launcher: Told) -> None:
     launcher.start()
-    until(lambda: senders(data) == [] and children(os.getpid()) == [])
+    until(lambda: senders(data) == [] and launcher.ended())
     assert not (data / "archive.sqlite").exists()
 
 
@@ -118,7 +123,7 @@ def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
     process = Path(f"/proc/{sender}")
     assert [os.readlink(process / "fd" / str(number)) for number in (0, 1, 2)] == ["/dev/null"] * 3  # noqa: PTH115
     assert (process / "cwd").resolve() == data.resolve()
-    until(lambda: children(os.getpid()) == [])
+    until(launcher.ended)
     user_id = ConsentStore(data).read().user_id
     told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
     for content in (str(user_id), "$ai_generation", "message_send", "gpt-4o", "distinct_id"):
@@ -143,7 +148,7 @@ def test_of_ten_senders_one_remains(data: Path, until: Until, launcher: Told, si
     for _ in range(10):
         launcher.start()
     waits_for_an_answer(data, until)
-    until(lambda: children(os.getpid()) == [])
+    until(launcher.ended)
     assert len(senders(data)) == 1
 
 
@@ -271,6 +276,15 @@ def delivers(python: Path, env: dict[str, str], cwd: Path) -> str:
     return done.stdout.strip()
 
 
+COPIED = ("dev_analytics", "msgspec", "filelock", "platformdirs")
+
+
+def copy(name: str, folder: Path) -> None:
+    """Copy a package, without what other processes compile meanwhile."""
+    package = Path(__import__(name).__file__ or "").parent
+    shutil.copytree(package, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
 def test_the_package_is_found_where_it_is_installed(
     data: Path, until: Until, tmp_path: Path
 ) -> None:
@@ -285,10 +299,8 @@ def test_the_package_is_found_on_the_python_path_alone(
 ) -> None:
     """An environment without the package, whose path has a copy of it and what it needs."""
     libraries = tmp_path / "libraries"
-    shutil.copytree(PACKAGE, libraries / "dev_analytics")
-    for name in ("msgspec", "filelock", "platformdirs"):
-        module = Path(__import__(name).__file__ or "").parent
-        shutil.copytree(module, libraries / name)
+    for name in COPIED:
+        copy(name, libraries)
     venv.create(tmp_path / "venv", symlinks=True)
     path = "libraries" if relative else str(libraries)
     env = {**os.environ, "PYTHONPATH": path}
@@ -304,8 +316,8 @@ def test_the_package_is_found_in_the_user_s_site(data: Path, until: Until, tmp_p
     site = Path(subprocess.check_output([python, "-c", ask], text=True).strip())
     assert tmp_path in site.parents
     site.mkdir(parents=True)
-    for name in ("dev_analytics", "msgspec", "filelock", "platformdirs"):
-        shutil.copytree(Path(__import__(name).__file__ or "").parent, site / name)
+    for name in COPIED:
+        copy(name, site)
     found = delivers(python, dict(os.environ), tmp_path)
     assert found == str(site / "dev_analytics" / "__init__.py")
     until(lambda: read_ledger(data).delivered == 1)

@@ -149,6 +149,8 @@ def run(
         extra_arguments=[
             f"--DevAnalytics.posthog_project_key={KEY}",
             f"--DevAnalytics.posthog_host={posthog.url}",
+            # No sender before the end: it would be given the answer that never comes.
+            "--DevAnalytics.flush_interval=3600",
         ],
     )
     client.execute(env=environment)

@@ -36,14 +36,24 @@ def observed(analytics: Analytics) -> Iterator[Analytics]:
 
 
 def test_a_call_is_recorded_before_the_event_that_follows(
-    server: FakeLLM, recorded: Any, log: Any
+    server: FakeLLM, recorded: Any, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = client(server)
     one.chat.completions.create(**CHAT)
     assert len(recorded.calls()) == 1
+    gathers, done = threading.Event(), threading.Event()
+
+    def gather(_: float) -> None:
+        gathers.set()
+        done.wait(SECONDS)
+
+    # A thread that is recording the call would not be waited for.
+    monkeypatch.setattr("dev_analytics.naming.time", SimpleNamespace(sleep=gather))
     for _ in range(20):
         one.chat.completions.create(**CHAT)
+        assert gathers.wait(SECONDS)
         recorded.analytics.event("command_run", command="status")
+    done.set()
     assert log.events == ["$ai_generation", *["$ai_generation", "command run"] * 20]
     assert [record["properties"]["seq"] for record in log.records] == list(range(1, 42))
 
