@@ -136,9 +136,10 @@ class Asking:
 
     @quiet
     def _after_cell(self, result: Any) -> None:
-        """Look at the end of a cell: the first real one asks, those after it follow the dialog.
+        """Look at the end of a cell: the first real one asks, a user's after it follow the dialog.
 
-        The first may be the one that loads the extension.
+        The first may be the one that loads the extension. What runs with no cell of a notebook
+        behind it, as a console or a script on the same kernel does, takes no dialog with it.
         """
         info = None if result is None else result.info
         if info is None or not info.store_history or not info.raw_cell.strip():
@@ -147,7 +148,7 @@ class Asking:
             self._first_cell()
         elif self._open.ended:
             self._leave_cells()
-        else:
+        elif presence(self._shell) is Presence.NOTEBOOK:
             self._open.after_cell(request(self._shell))
 
     def _first_cell(self) -> None:

@@ -36,7 +36,7 @@ class NotebookPage:
         self._idle: set[str] = set()
 
     def send(self, code: str, cell: str, **content: Any) -> str:
-        """Run a cell, without waiting."""
+        """Run a cell, without waiting; one without a name is a client's that has no cells."""
         for shown in [shown for shown in self.outputs if shown["cell"] == cell]:
             self.outputs.remove(shown)
         message = self.client.session.msg(
@@ -50,7 +50,7 @@ class NotebookPage:
                 "stop_on_error": False,
                 **content,
             },
-            metadata={"cellId": cell},
+            metadata={"cellId": cell} if cell else {},
         )
         identifier = str(message["header"]["msg_id"])
         self._cells[identifier] = cell

@@ -242,6 +242,27 @@ def test_a_page_that_was_reloaded_is_asked_again_unless_it_shows_the_question(
     notebook.until(lambda: [one["cell"] for one in notebook.dialogs] == ["d"])
 
 
+@pytest.mark.parametrize("allow_stdin", [True, False], ids=["a console", "a script"])
+def test_another_client_of_the_kernel_does_not_take_the_question_from_the_user(
+    page: Open, store: ConsentStore, allow_stdin: bool
+) -> None:
+    notebook = page()
+    notebook.run(hurried(60), "a")
+    dialog = notebook.asked()
+    mine = notebook.client.session.session
+    notebook.client.session.session = "the other client"
+    for number in range(6):
+        shown = notebook.run(str(number), "", allow_stdin=allow_stdin)
+        assert shown == str(number), "it is shown its own result, and nothing else"
+    notebook.settle()
+    assert notebook.dialogs == [dialog]
+    notebook.client.session.session = mine
+    notebook.click("Yes")
+    notebook.until(lambda: not notebook.dialogs)
+    assert notebook.below("a") == ON
+    assert store.read().user_id is not None
+
+
 def test_unloading_takes_the_question_back(page: Open) -> None:
     notebook = page()
     notebook.run(LOAD, "a")
