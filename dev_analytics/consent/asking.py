@@ -196,7 +196,7 @@ class Asking:
                 self._shell,
                 self._gate,
                 self.drops,
-                make=lambda: Dialog(question, taken, self._records),
+                make=lambda: Dialog(question, taken, self._records, self.drops),
                 unanswered=question.unanswered,
                 holds=lambda: holds(self._gate.now()[0]),
             )

@@ -3,7 +3,8 @@
 The kernel never waits for it. A line of text takes its place as soon as it is answered or taken
 back, so that a notebook keeps no widget; while it is open its output is marked, and
 `dev_analytics.consent.saving` leaves what is marked out of the file. Where the kernel was restarted
-under it, its buttons would be dead, so the style hides it.
+under it, its buttons would be dead, so the style hides it. An answer that fails takes it away too:
+one that stays can be answered.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from functools import partial
 from typing import Any, Final
 
 from dev_analytics.consent.output import Output
-from dev_analytics.consent.question import MORE_INFO, Answer, Question
+from dev_analytics.consent.question import MORE_INFO, UNSURE, Answer, Question
+from dev_analytics.drops import DropLedger
+from dev_analytics.quiet import quiet
 
 MARK: Final = "dev_analytics_question"
 """Marks the output of an open question in its metadata."""
@@ -23,6 +26,10 @@ WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 SEE: Final = "See what would be sent"
 HIDE: Final = "Hide what would be sent"
 
+_NO_RECORDS: Final = (
+    "<p>Something failed, so they cannot be shown here. %dev_analytics preview shows the records "
+    "of this session.</p>"
+)
 _STYLE: Final = """\
 <style>
 .dev-analytics-question.jupyter-widgets-disconnected { display: none !important; }
@@ -60,6 +67,8 @@ class Dialog:
         any thread, and is called once at most.
     records
         Gives what would be sent, as HTML.
+    drops
+        Where failures are counted.
     """
 
     def __init__(
@@ -67,7 +76,9 @@ class Dialog:
         question: Question,
         answered: Callable[[Answer], str],
         records: Callable[[], str],
+        drops: DropLedger,
     ) -> None:
+        self.drops = drops
         self._notice = question.notice
         self._answered = answered
         self._records = records
@@ -103,7 +114,7 @@ class Dialog:
     @property
     def views(self) -> int:
         """How many views of it front ends have made, less those that they took away."""
-        return int(self._box._view_count)
+        return int(self._box._view_count or 0)
 
     def show(self, output: Output, viewed: Callable[[], None]) -> None:
         """Show it as `output`, and call `viewed` while a page says that it made a view."""
@@ -126,9 +137,14 @@ class Dialog:
             ended, self._ended = self._ended, True
             return not ended
 
+    @quiet
     def _press(self, answer: Answer, _: Any) -> None:
         if self._end():
-            self._leave(self._answered(answer))
+            text = UNSURE
+            try:
+                text = self._answered(answer)
+            finally:
+                self._leave(text)
 
     def _leave(self, text: str) -> None:
         # Else a page says that its view is gone, to a subshell that it ends at the same time, and
@@ -143,14 +159,18 @@ class Dialog:
                 if part is not None:
                     part.close()
 
+    @quiet
     def _toggle(self, _: Any) -> None:
         question, buttons, *shown = self._box.children
         if shown:
             self._see.description = SEE
             self._box.children = (question, buttons)
-        else:
-            self._see.description = HIDE
+            return
+        self._shown.value = _NO_RECORDS
+        try:
             self._shown.value = self._records()
+        finally:
+            self._see.description = HIDE
             self._box.children = (question, buttons, self._shown)
 
 

@@ -124,22 +124,19 @@ class NotebookQuestion:
         A second counts only if the kernel was free at its end: what a front end says of its views
         waits while a cell runs.
         """
-        loop, dialog = asyncio.get_running_loop(), self._dialog
+        loop = asyncio.get_running_loop()
         due = loop.time() + 1
-
-        def tick() -> None:
-            if not (dialog.ended or dialog.views):
-                on_time = loop.time() - due < 0.5
-                self._tick(ticks - on_time)
-
-        loop.call_at(due, tick)
+        loop.call_at(due, self._tick, self._dialog, ticks, due)
 
     @quiet
-    def _tick(self, ticks: int) -> None:
+    def _tick(self, dialog: Dialog, ticks: int, due: float) -> None:
+        if dialog.ended or dialog.views:
+            return
+        ticks -= asyncio.get_running_loop().time() - due < 0.5
         if ticks:
             self._wait_for_view(ticks)
         else:
-            self._dialog.give_up()
+            dialog.give_up()
 
 
 class _Place:

@@ -175,4 +175,8 @@ ON: Final = (
 )
 DISABLED: Final = "Analytics have been permanently disabled."
 WAY_BACK: Final = "Only %dev_analytics reset leads back."
+UNSURE: Final = (
+    "Something failed, and your answer may not have been stored: %dev_analytics status says what "
+    "holds, and how to change it."
+)
 KEPT: Final = "Analytics stay as you agreed to them, without what is new."

@@ -9,6 +9,7 @@ from ipywidgets import Widget
 
 from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.question import FIRST, Answer, newer
+from dev_analytics.drops import DropLedger
 
 
 class Page:
@@ -35,7 +36,7 @@ def test_a_click_while_another_one_is_stored_is_none() -> None:
         assert go_on.wait(60)
         return "answered"
 
-    dialog, page = Dialog(FIRST, answered, records=str), Page()
+    dialog, page = Dialog(FIRST, answered, records=str, drops=DropLedger()), Page()
     dialog.show(page, lambda: None)  # type: ignore[arg-type]
     thread = threading.Thread(target=buttons(dialog)["No"].click)
     thread.start()
@@ -53,7 +54,7 @@ def test_no_widget_is_left() -> None:
 
     before = set(_instances)
     for question in (FIRST, newer(["something"], None)):
-        dialog = Dialog(question, lambda answer: "", records=lambda: "<p>records</p>")
+        dialog = Dialog(question, lambda answer: "", lambda: "<p>records</p>", DropLedger())
         dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
         buttons(dialog)["See what would be sent"].click()
         assert len(_instances) > len(before)
@@ -62,7 +63,7 @@ def test_no_widget_is_left() -> None:
 
 
 def test_what_is_new_is_shown_as_it_is_written() -> None:
-    dialog = Dialog(newer(["a <b> & c"], None), lambda answer: "", records=str)
+    dialog = Dialog(newer(["a <b> & c"], None), lambda answer: "", records=str, drops=DropLedger())
     assert "<li>a &lt;b&gt; &amp; c</li>" in dialog._box.children[0].value
 
 

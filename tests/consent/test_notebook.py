@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dev_analytics.consent.dialog import HIDE, MARK, SEE
-from dev_analytics.consent.question import DISABLED, FIRST, KEPT, ON
+from dev_analytics.consent.question import DISABLED, FIRST, KEPT, ON, UNSURE
 from dev_analytics.consent.store import ConsentStore
 
 LOAD = "%load_ext dev_analytics"
@@ -119,6 +119,56 @@ def test_what_would_be_sent_can_be_seen_before_the_answer(
     notebook.click(HIDE)
     notebook.until(lambda: "cell executed" not in notebook.html())
     assert store.read().user_id is None
+
+
+FAIL = "import dev_analytics\ndef fail(*given): raise {error}('inside')\n{break_it}"
+DROPPED = "print(dev_analytics.get_analytics().drops.counts.total())"
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "KeyboardInterrupt"])
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+def test_an_answer_that_fails_takes_the_dialog_away_and_says_so(
+    page: Open, store: ConsentStore, answer: str, error: str
+) -> None:
+    notebook = page()
+    notebook.run(LOAD, "a")
+    notebook.asked()
+    break_it = "import dev_analytics.consent.gate as gate; gate.Gate.answer = fail"
+    notebook.run(FAIL.format(error=error, break_it=break_it), "b")
+    notebook.click(answer)
+    notebook.settle()
+    assert [output["data"] for output in notebook.outputs] == [{"text/plain": UNSURE}]
+    assert notebook.models == {}
+    assert notebook.run(DROPPED, "c") == "1\n"
+    assert (store.read().user_id, store.read().opted_out) == (None, False)
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "KeyboardInterrupt"])
+def test_a_question_whose_records_fail_says_so_and_can_be_answered(
+    page: Open, store: ConsentStore, error: str
+) -> None:
+    notebook = page()
+    notebook.run(LOAD, "a")
+    notebook.asked()
+    break_it = "import dev_analytics.views.kinds as kinds; kinds.kinds_html = fail"
+    notebook.run(FAIL.format(error=error, break_it=break_it), "b")
+    notebook.click(SEE)
+    notebook.settle()
+    assert "Something failed" in notebook.html()
+    assert len(notebook.outputs) == 1, "no traceback"
+    assert notebook.run(DROPPED, "c") == "1\n"
+    notebook.click("Yes")
+    notebook.until(lambda: not notebook.dialogs)
+    assert notebook.below("a") == ON
+    assert store.read().user_id is not None
+
+
+def test_a_failure_while_a_view_is_waited_for_is_counted_and_shown_nowhere(page: Open) -> None:
+    notebook = page()
+    broken = "import dev_analytics.consent.dialog as d; d.Dialog.views = property(fail)"
+    notebook.run(f"{FAIL.format(error='RuntimeError', break_it=broken)}\n{hurried(1)}", "a")
+    notebook.until(lambda: notebook.run(DROPPED, "b", store_history=False) == "1\n")
+    assert [output["cell"] for output in notebook.outputs] == ["a", "b"]
 
 
 def test_the_dialog_comes_after_the_reply_and_costs_the_cell_nothing(page: Open) -> None:
