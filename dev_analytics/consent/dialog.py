@@ -123,10 +123,12 @@ class Dialog:
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
         output.show({"text/plain": self._notice, WIDGET_VIEW: view}, {MARK: True})
 
-    def end(self, text: str) -> None:
-        """Take it back, and leave `text` in its place."""
-        if self._end():
+    def end(self, text: str) -> bool:
+        """Take it back, and leave `text` in its place; False if it had ended before."""
+        ends = self._end()
+        if ends:
             self._leave(text)
+        return ends
 
     def give_up(self) -> None:
         """Leave the line of text that stands for the question."""

@@ -110,9 +110,10 @@ class NotebookQuestion:
             self.close(self._unanswered)
         elif self._place.lost(request) and self._moves < MOST_MOVES:
             self._moves += 1
-            self.close("")
-            self._dialog = self._make()
-            self.open(request)
+            # A click on a subshell's thread may have come first.
+            if self._dialog.end(""):
+                self._dialog = self._make()
+                self.open(request)
 
     @quiet
     def _viewed(self) -> None:

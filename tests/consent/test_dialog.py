@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ipywidgets import Widget
 
+from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.dialog import Dialog
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.notebook import NotebookQuestion
 from dev_analytics.consent.question import FIRST, Answer, newer
+from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import DropLedger
+from dev_analytics.reply import after_reply
 
 
 class Page:
@@ -47,6 +55,47 @@ def test_a_click_while_another_one_is_stored_is_none() -> None:
     thread.join()
     assert stored == [Answer.NO]
     assert page.shown == [FIRST.notice, {"text/plain": "answered"}]
+
+
+def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data: Path) -> None:
+    """A click on a subshell's thread comes between the look at the dialog and its move."""
+    made: list[Dialog] = []
+    shown: list[Any] = []
+
+    class Clicked(Gate):
+        def now(self) -> tuple[Decision, Consent]:
+            held = super().now()
+            buttons(made[0])["Yes"].click()
+            return held
+
+    def make() -> Dialog:
+        made.append(Dialog(FIRST, lambda answer: "answered", str, DropLedger()))
+        return made[-1]
+
+    async def move() -> None:
+        shell = SimpleNamespace(
+            display_pub=SimpleNamespace(
+                session=SimpleNamespace(send=lambda *sent, **_: shown.append(sent[2]["data"])),
+                pub_socket=None,
+                topic=b"",
+            )
+        )
+        gate = Clicked(ConsentStore(data), sample_percent=100, notice=1)
+        question = NotebookQuestion(
+            shell, gate, DropLedger(), make=make, unanswered="unanswered", holds=lambda: "holds"
+        )
+        request = {"header": {"msg_id": "1", "session": "a page"}, "metadata": {"cellId": "a"}}
+        question.open(request)
+        question.after_cell({**request, "header": {"msg_id": "2", "session": "a page"}})
+        followed = asyncio.Event()
+        after_reply(followed.set)
+        await followed.wait()
+        assert question.ended
+        assert question.drops.counts.total() == 0
+
+    asyncio.run(move())
+    assert len(made) == 1
+    assert [data["text/plain"] for data in shown] == [FIRST.notice, "answered"]
 
 
 def test_no_widget_is_left() -> None:
