@@ -62,6 +62,7 @@ class Asking:
         self._offers = offers
         self._open: NotebookQuestion | None = None
         self._unanswered = ""
+        self._shows_widgets = True
         # IPython unregisters by comparison, so the very same object is kept.
         self._callback = self._after_cell
 
@@ -179,7 +180,9 @@ class Asking:
             Output(self._shell, running).show({"text/plain": self._question().notice})
 
     def _show(self, running: Any) -> bool:
-        """Show the question below the cell of `running`; False where there are no widgets."""
+        """Show the question below the cell of `running`; False where no widgets are shown."""
+        if not self._shows_widgets:
+            return False
         from dev_analytics.consent.answering import holds, take
         from dev_analytics.consent.dialog import Dialog
         from dev_analytics.consent.notebook import NotebookQuestion
@@ -199,12 +202,17 @@ class Asking:
                 make=lambda: Dialog(question, taken, self._records, self.drops),
                 unanswered=question.unanswered,
                 holds=lambda: holds(self._gate.now()[0]),
+                unseen=self._unseen,
             )
         except ImportError:
             return False
         self._open.open(running)
         self._follow_cells()
         return True
+
+    def _unseen(self) -> None:
+        # Else `on` would show one dialog after the other that nobody sees.
+        self._shows_widgets = False
 
     def _question(self) -> Question:
         from dev_analytics.consent.question import first, newer
@@ -226,8 +234,10 @@ class Asking:
         from dev_analytics.consent.prompt import ask
         from dev_analytics.consent.question import Answer
 
-        # input() is looked up now: a kernel puts its own in place of the built-in one.
         question = self._question()
+        if presence(self._shell) is Presence.NOTEBOOK:
+            question = question.unchosen
+        # input() is looked up now: a kernel puts its own in place of the built-in one.
         answer = ask(question, input, print)
         if answer is Answer.NONE:
             return question.unanswered

@@ -130,9 +130,9 @@ class Dialog:
             self._leave(text)
         return ends
 
-    def give_up(self) -> None:
-        """Leave the line of text that stands for the question."""
-        self.end(self._notice)
+    def give_up(self) -> bool:
+        """Leave the line of text that stands for the question; False if it had ended before."""
+        return self.end(self._notice)
 
     def _end(self) -> bool:
         with self._ending:

@@ -51,6 +51,8 @@ class NotebookQuestion:
         What is left in its place if the user goes on without an answer.
     holds
         Says what holds after an answer that was given elsewhere.
+    unseen
+        Is called when no front end shows it.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class NotebookQuestion:
         make: Callable[[], Dialog],
         unanswered: str,
         holds: Callable[[], str],
+        unseen: Callable[[], None],
     ) -> None:
         self.drops = drops
         self._shell = shell
@@ -69,6 +72,7 @@ class NotebookQuestion:
         self._make = make
         self._unanswered = unanswered
         self._holds = holds
+        self._unseen = unseen
         self._before = _answer(gate.store.read())
         self._dialog = make()
         self._place = _Place({})
@@ -136,8 +140,8 @@ class NotebookQuestion:
         ticks -= asyncio.get_running_loop().time() - due < 0.5
         if ticks:
             self._wait_for_view(ticks)
-        else:
-            dialog.give_up()
+        elif dialog.give_up():
+            self._unseen()
 
 
 class _Place:

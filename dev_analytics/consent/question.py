@@ -54,7 +54,7 @@ class Question(Value):
     words
         The question itself.
     choices
-        How a terminal offers the answers; Enter alone takes the one in brackets.
+        How a prompt offers the answers; Enter alone takes the one in brackets.
     typed
         The answers by what may be typed, in lower case.
     buttons
@@ -87,6 +87,13 @@ class Question(Value):
     def prompt(self) -> str:
         """The prompt of a terminal."""
         return f"{self.words} {self.choices}: "
+
+    @property
+    def unchosen(self) -> Question:
+        """The same question as a notebook's input line asks it: Enter alone is no answer."""
+        choices, _, _ = self.choices.partition(" [")
+        typed = {text: answer for text, answer in self.typed.items() if text}
+        return self.replace(choices=choices, typed=typed)
 
     def parse(self, text: str) -> Answer | None:
         """Read what was typed; None for what is no answer."""

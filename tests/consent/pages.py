@@ -98,6 +98,12 @@ class NotebookPage:
         (dialog,) = self.dialogs
         return self._html(dialog["data"][WIDGET_VIEW]["model_id"])
 
+    def typed(self, text: str) -> str:
+        """Wait until something is asked at the input line, type `text`, and give the prompt."""
+        prompt = self.client.get_stdin_msg(timeout=SECONDS)["content"]["prompt"]
+        self.client.input(text)
+        return str(prompt)
+
     def until(self, ready: Callable[[], bool]) -> None:
         """Take what the kernel sends until something holds."""
         deadline = time.monotonic() + SECONDS

@@ -82,7 +82,13 @@ def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data:
         )
         gate = Clicked(ConsentStore(data), sample_percent=100, notice=1)
         question = NotebookQuestion(
-            shell, gate, DropLedger(), make=make, unanswered="unanswered", holds=lambda: "holds"
+            shell,
+            gate,
+            DropLedger(),
+            make=make,
+            unanswered="unanswered",
+            holds=lambda: "holds",
+            unseen=lambda: None,
         )
         request = {"header": {"msg_id": "1", "session": "a page"}, "metadata": {"cellId": "a"}}
         question.open(request)

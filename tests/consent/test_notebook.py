@@ -229,12 +229,22 @@ def test_run_all_does_not_take_the_question_away(page: Open) -> None:
     assert [dialog["cell"] for dialog in notebook.dialogs] == ["a"]
 
 
-def test_a_page_that_shows_no_widgets_gets_the_line_instead(page: Open) -> None:
+@pytest.mark.parametrize(("typed", "then"), [("y", ON), ("n", DISABLED)])
+def test_a_page_that_shows_no_widgets_gets_the_line_instead_and_on_asks_at_the_prompt(
+    page: Open, store: ConsentStore, typed: str, then: str
+) -> None:
     notebook = page()
     notebook.run(hurried(1), "a")
     notebook.until(lambda: bool(notebook.dialogs))
     notebook.until(lambda: not notebook.dialogs)
     assert notebook.below("a") == FIRST.notice
+    sent = notebook.send("%dev_analytics on", "b")
+    assert notebook.typed("") == notebook.typed(typed) == f"{FIRST.words} (Y)es/(N)o: "
+    notebook.until(lambda: sent in notebook._idle)
+    assert notebook.below("b").startswith(f"{FIRST.lines}\n{then}"), "Enter alone was no answer"
+    assert not notebook.dialogs
+    consent = store.read()
+    assert (consent.user_id is not None, consent.opted_out) == (typed == "y", typed == "n")
 
 
 def test_where_there_are_no_widgets_the_line_is_all(page: Open) -> None:
@@ -242,6 +252,10 @@ def test_where_there_are_no_widgets_the_line_is_all(page: Open) -> None:
     notebook.run(f"import sys; sys.modules['ipywidgets'] = None\n{LOAD}", "a")
     notebook.until(lambda: bool(notebook.below("a")))
     assert notebook.below("a") == FIRST.notice
+    sent = notebook.send("%dev_analytics on", "b")
+    assert notebook.typed("y") == FIRST.unchosen.prompt
+    notebook.until(lambda: sent in notebook._idle)
+    assert ON in notebook.below("b")
     assert not notebook.dialogs
 
 

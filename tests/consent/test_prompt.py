@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.prompt import ask
-from dev_analytics.consent.question import FIRST, Answer, newer
+from dev_analytics.consent.question import FIRST, Answer, Question, newer
 
 WORDS = """\
 Dev respects your privacy and never collects your code, prompts, chats, keys or any personal
@@ -70,6 +70,18 @@ def test_an_interrupt_and_the_end_of_input_are_no_answer(end: BaseException) -> 
     read, asked = typed("what?", end)
     assert ask(FIRST, read, lambda _: None) is Answer.NONE
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "choices"),
+    [(FIRST, "(Y)es/(N)o: "), (newer(["more"], None), "(Y)es/(K)eep it as it is: ")],
+)
+def test_where_nothing_is_chosen_before_enter_alone_asks_again(
+    question: Question, choices: str
+) -> None:
+    read, asked = typed("", " ", "y")
+    assert ask(question.unchosen, read, lambda _: None) is Answer.YES
+    assert asked == [f"{question.words} {choices}"] * 3
 
 
 NEWER = newer(["dreamt: A dream was dreamt."], date(2026, 11, 1))
