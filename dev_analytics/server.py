@@ -14,14 +14,14 @@ from typing import Any
 from dev_analytics.analytics import get_analytics
 from dev_analytics.config import load_settings
 from dev_analytics.consent.environment import SettingError, environment_switch
-from dev_analytics.consent.saving import leave_out_question
+from dev_analytics.consent.saving import leave_out_marked
 from dev_analytics.observers.server import ServerEvents
 
 
 def load(app: Any) -> None:
     """Load the extension into `app`, a ServerApp; never raises."""
     try:
-        app.contents_manager.register_pre_save_hook(leave_out_question)
+        app.contents_manager.register_pre_save_hook(leave_out_marked)
         _load(app)
     except SettingError as error:
         app.log.warning(f"dev_analytics: {error}")

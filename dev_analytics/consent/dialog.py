@@ -1,8 +1,8 @@
 """A question as a dialog below a cell: the only module that imports ipywidgets.
 
 The kernel never waits for it. A line of text takes its place as soon as it is answered or taken
-back, so that a notebook keeps no widget; while it is open its output is marked, and
-`dev_analytics.consent.saving` leaves what is marked out of the file. Where the kernel was restarted
+back, so that a notebook keeps no widget; while it is open `dev_analytics.consent.saving` leaves its
+output and its widgets, which all hang on its box, out of the file. Where the kernel was restarted
 under it, its buttons would be dead, so the style hides it. An answer that fails takes it away too:
 one that stays can be answered.
 """
@@ -14,13 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from dev_analytics.consent.output import Output
+from dev_analytics.consent.output import MARK, Output
 from dev_analytics.consent.question import MORE_INFO, UNSURE, Answer, Question
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
 
-MARK: Final = "dev_analytics_question"
-"""Marks the output of an open question in its metadata."""
+CLASS: Final = "dev-analytics-question"
+"""The style's name for the dialog, which its saved state has too."""
 
 WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 SEE: Final = "See what would be sent"
@@ -100,9 +100,9 @@ class Dialog:
             button(label, width, partial(self._press, answer)) for label, answer in question.buttons
         ]
         self._see = button(SEE, "auto", self._toggle)
-        self._shown = HTML("")
-        self._box = VBox([HTML(_html(question)), HBox([*answers, self._see])])
-        self._box.add_class("dev-analytics-question")
+        self._shown = HTML("", layout={"display": "none"})
+        self._box = VBox([HTML(_html(question)), HBox([*answers, self._see]), self._shown])
+        self._box.add_class(CLASS)
         # The front end counts the views only of a widget that has a count.
         self._box._view_count = 0
 
@@ -155,25 +155,23 @@ class Dialog:
         self._box._view_count = None
         if self._output is not None:
             self._output.replace({"text/plain": text})
-        widgets = [self._box, *self._box.children, *self._box.children[1].children, self._shown]
-        for widget in dict.fromkeys(widgets):
+        for widget in (self._box, *self._box.children, *self._box.children[1].children):
             for part in (getattr(widget, "style", None), widget.layout, widget):
                 if part is not None:
                     part.close()
 
     @quiet
     def _toggle(self, _: Any) -> None:
-        question, buttons, *shown = self._box.children
-        if shown:
-            self._see.description = SEE
-            self._box.children = (question, buttons)
+        if self._shown.value:
+            self._see.description, self._shown.value = SEE, ""
+            self._shown.layout.display = "none"
             return
-        self._shown.value = _NO_RECORDS
+        html = _NO_RECORDS
         try:
-            self._shown.value = self._records()
+            html = self._records()
         finally:
-            self._see.description = HIDE
-            self._box.children = (question, buttons, self._shown)
+            self._see.description, self._shown.value = HIDE, html
+            self._shown.layout.display = None
 
 
 def _html(question: Question) -> str:

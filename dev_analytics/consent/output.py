@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
+
+MARK: Final = "dev_analytics_not_saved"
+"""Marks an output in its metadata: `dev_analytics.consent.saving` leaves it out of the file."""
 
 
 class Output:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -50,6 +50,34 @@ def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
     assert_no_widget(notebook.saved())
     assert stored.answer == ("yes" if answered else None)
     assert "cell executed" in log.events
+
+
+@pytest.fixture
+def saving_widgets(server: Any) -> Iterator[None]:
+    """Have pages save the state of all widgets, as users can set it."""
+    settings = server.settings.parents[1] / "@jupyter-widgets" / "jupyterlab-manager"
+    settings.mkdir(parents=True, exist_ok=True)
+    file = settings / "plugin.jupyterlab-settings"
+    file.write_text('{"saveState": true}')
+    yield
+    file.unlink()
+
+
+@pytest.mark.usefixtures("saving_widgets")
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_a_page_that_saves_widgets_saves_the_user_s_and_none_of_the_question(
+    open_notebook: Callable[..., Any],
+) -> None:
+    notebook = open_notebook(LOAD, "import ipywidgets\nipywidgets.IntSlider(description='mine')")
+    notebook.run(0, 1)
+    notebook.button("See what would be sent").click()
+    expect(notebook.question).to_contain_text("cell executed")
+    saved = notebook.saved()
+    assert notebook.question.count() == 1
+    (widgets,) = saved["metadata"]["widgets"].values()
+    names = [model["model_name"] for model in widgets["state"].values()]
+    assert sorted(names) == ["IntSliderModel", "LayoutModel", "SliderStyleModel"]
+    assert "cell executed" not in json.dumps(saved)
 
 
 def test_a_page_that_was_loaded_anew_is_asked_below_the_next_cell(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.consent.dialog import HIDE, MARK, SEE
+from dev_analytics.consent.dialog import HIDE, SEE
+from dev_analytics.consent.output import MARK
 from dev_analytics.consent.question import DISABLED, FIRST, KEPT, ON, UNSURE
 from dev_analytics.consent.store import ConsentStore
 
