@@ -151,13 +151,16 @@ class DevAnalyticsMagics(Magics):
         raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
 
     def _preview(self, rest: list[str]) -> str:
+        from dev_analytics.consent.output import MARK
         from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
 
         _no_more("preview", rest)
         analytics = self._analytics
-        # A notebook saves what it shows.
+        # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
         most = MOST_SHOWN if hasattr(self.shell, "kernel") else None
-        return self._view(lambda: preview(analytics, most), lambda: preview_html(analytics))
+        return self._view(
+            lambda: preview(analytics, most), lambda: preview_html(analytics), {MARK: True}
+        )
 
     def _schema(self, rest: list[str]) -> str:
         from dev_analytics.views import schema
@@ -213,12 +216,17 @@ class DevAnalyticsMagics(Magics):
         self._analytics.recording.preview.clear()
         return RESET
 
-    def _view(self, text: Callable[[], str], html: Callable[[], str]) -> str:
+    def _view(
+        self,
+        text: Callable[[], str],
+        html: Callable[[], str],
+        metadata: dict[str, Any] | None = None,
+    ) -> str:
         """Show a view where there can be HTML, or give it as text."""
         shell: Any = self.shell
         if not hasattr(shell, "kernel"):
             return text()
-        shell.display_pub.publish({"text/plain": text(), "text/html": html()})
+        shell.display_pub.publish({"text/plain": text(), "text/html": html()}, metadata)
         return ""
 
     def _confirmed(self) -> bool:

@@ -1,8 +1,8 @@
-"""A notebook saved while the question is open: the file holds nothing of it.
+"""A notebook that is saved: its file holds nothing of an open question, and no records.
 
-A page saves what it shows, and a dialog that is saved shows an error in every later session. The
-Jupyter server calls `leave_out_marked` before it writes a notebook, with whatever a client sent: it
-never raises.
+A page saves what it shows. A dialog that is saved shows an error in every later session, and
+records that are saved outlive an opt-out. The Jupyter server calls `leave_out_marked` before it
+writes a notebook, with whatever a client sent: it never raises.
 """
 
 from __future__ import annotations

@@ -80,6 +80,21 @@ def test_a_page_that_saves_widgets_saves_the_user_s_and_none_of_the_question(
     assert "cell executed" not in json.dumps(saved)
 
 
+def test_the_records_of_a_preview_are_not_saved_so_that_no_identifier_outlives_an_opt_out(
+    open_notebook: Callable[..., Any], stored: Any
+) -> None:
+    notebook = open_notebook(LOAD, "1 + 1", "%dev_analytics preview")
+    notebook.run(0)
+    notebook.button("Yes").click()
+    expect(notebook.below(0)).to_have_text(ON)
+    notebook.run(1, 2)
+    assert stored.user in json.dumps(notebook.outputs(2))
+    saved = notebook.saved()
+    assert [len(cell["outputs"]) for cell in saved["cells"]] == [1, 1, 0]
+    assert stored.user not in json.dumps(saved)
+    expect(notebook.below(2)).to_contain_text("cell executed")
+
+
 def test_a_page_that_was_loaded_anew_is_asked_below_the_next_cell(
     open_notebook: Callable[..., Any], stored: Any, log: Any
 ) -> None:
