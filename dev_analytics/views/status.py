@@ -1,4 +1,4 @@
-"""The status: is it on, which rule decided, what was recorded, delivered and dropped, and where."""
+"""The status: is it on, which rule decided, which notice was agreed to, what became of records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.names import NAMES
 from dev_analytics.observers.llm.hooks import MISSING, State
-from dev_analytics.tools.installed import Installed, installed
+from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
 
@@ -26,6 +26,7 @@ _HOW: Mapping[Rule, str] = {
     Rule.AGREED: "%dev_analytics off (this session), %dev_analytics disable (for ever)",
 }
 _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
+_ASK_MORE = "%dev_analytics on (asks about what is withheld)"
 
 
 def status(analytics: Analytics, decision: Decision) -> str:
@@ -51,14 +52,16 @@ def status_html(analytics: Analytics, decision: Decision) -> str:
 def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
     """Give the status as labels and texts, in the order in which they are shown."""
     log, data = analytics.log, analytics.gate.store.data
+    consent = analytics.gate.store.read()
     ledger = read_ledger(data)
     dropped = Counter({drop.value: n for drop, n in analytics.drops.unstored().items()})
     return {
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
-        "to change": _HOW.get(decision.rule, _ASK),
+        "notice": _notice(consent, analytics.gate.notice),
+        "to change": _to_change(decision, consent, analytics.gate.notice),
         "this session": _counted(analytics.recording.recorded) or "no events",
         **_llm_calls(),
-        **_tools(analytics, decision),
+        **_tools(consent, decision),
         "waiting": _waiting(Backlog(data).count(), analytics.recording.launcher.failure),
         "delivered": _delivered(ledger, analytics.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
@@ -69,9 +72,27 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
     }
 
 
-def _tools(analytics: Analytics, decision: Decision) -> dict[str, str]:
+def _notice(consent: Consent, newest: int) -> str:
+    """Say which notice the user agreed to, and whether there is a newer one."""
+    if consent.user_id is None:
+        return f"none agreed to, the newest is {newest}"
+    agreed = f"{consent.notice} agreed to"
+    if consent.notice == newest:
+        return f"{agreed}, the newest"
+    if consent.notice > newest:
+        return f"{agreed}, the newest of this version is {newest}"
+    kept = ", as you chose" if consent.kept_notice >= newest else ""
+    return f"{agreed}, the newest is {newest}: what it adds is withheld{kept}"
+
+
+def _to_change(decision: Decision, consent: Consent, newest: int) -> str:
+    how = _HOW.get(decision.rule, _ASK)
+    more = decision.rule is Rule.AGREED and (consent.notice < newest or offers(consent))
+    return f"{_ASK_MORE}, {how}" if more else how
+
+
+def _tools(consent: Consent, decision: Decision) -> dict[str, str]:
     """Say of each tool that is installed whether it is on, and which rule says so."""
-    consent = analytics.gate.store.read()
     return {f"tool {each.name}": _tool(each, consent, decision) for each in installed()}
 
 

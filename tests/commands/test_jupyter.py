@@ -25,6 +25,7 @@ from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.version import NOTICE
 
 BIN = Path(sys.executable).parent
 TODAY = date.today()
@@ -59,6 +60,7 @@ def test_status_is_what_it_shows_without_a_word(data: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == run("status").stdout
     assert line(ran.stdout, "analytics").startswith("off: you have not been asked")
+    assert line(ran.stdout, "notice") == f"none agreed to, the newest is {NOTICE}"
     assert line(ran.stdout, "waiting") == "nothing"
     assert line(ran.stdout, "processes").startswith("none is recording")
     assert line(ran.stdout, "sender") == "not running"

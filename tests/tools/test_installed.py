@@ -58,6 +58,22 @@ def test_what_is_not_declared_raises_where_strict_and_is_a_drop_for_users(
     assert kept.records == []
 
 
+def test_whoever_has_not_agreed_to_a_tool_is_told_how_to_be_asked_about_it(
+    tools: Path, data: Path
+) -> None:
+    analytics = Analytics(data)
+    store = analytics.gate.store
+    store.agree(NOTICE, date.today())
+    asks = "%dev_analytics on (asks about what is withheld), "
+
+    def to_change() -> str:
+        return status_rows(analytics, analytics.gate.now()[0])["to change"]
+
+    assert to_change().startswith(asks)
+    store.agree(NOTICE, date.today(), {KEY: 1})
+    assert asks not in to_change()
+
+
 def test_each_broken_tool_is_one_line_of_ours_and_the_other_works(
     agreed: Analytics, kept: Any, recwarn: pytest.WarningsRecorder, capfd: Any
 ) -> None:

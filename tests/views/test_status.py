@@ -28,6 +28,45 @@ def agreed(data: Path) -> Analytics:
     return analytics
 
 
+def test_the_notice_is_said_in_every_state(data: Path) -> None:
+    analytics = Analytics(data)
+    store, gate = analytics.gate.store, analytics.gate
+    gate.notice = 3
+
+    def notice() -> str:
+        return rows(analytics)["notice"]
+
+    assert notice() == "none agreed to, the newest is 3"
+    store.agree(1, date.today())
+    assert notice() == "1 agreed to, the newest is 3: what it adds is withheld"
+    store.keep(3)
+    assert notice() == "1 agreed to, the newest is 3: what it adds is withheld, as you chose"
+    store.agree(3, date.today())
+    assert notice() == "3 agreed to, the newest"
+    gate.switch = Switch(False, "a test")
+    assert notice() == "3 agreed to, the newest", "also where the session is off"
+    gate.notice = 2
+    assert notice() == "3 agreed to, the newest of this version is 2"
+    store.opt_out()
+    assert notice() == "none agreed to, the newest is 2"
+
+
+def test_whoever_has_something_withheld_is_told_how_to_be_asked_about_it(data: Path) -> None:
+    analytics = agreed(data)
+    usual = rows(analytics)["to change"]
+    assert "asks" not in usual
+    more = f"%dev_analytics on (asks about what is withheld), {usual}"
+    analytics.gate.notice = 2
+    assert rows(analytics)["to change"] == more
+    analytics.gate.store.keep(2)
+    assert rows(analytics)["to change"] == more, "also after it was kept as it is"
+    analytics.gate.store.agree(2, date.today())
+    assert rows(analytics)["to change"] == usual
+    analytics.gate.notice = 3
+    analytics.gate.switch = Switch(False, "a test")
+    assert "asks" not in rows(analytics)["to change"]
+
+
 def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None]) -> None:
     analytics = agreed(data)
     analytics.event("command_run", command="log")
