@@ -1,17 +1,21 @@
-"""Notebooks run with nobody there: what is written is the same with the extension and without."""
+"""Notebooks run with nobody there: the file has the same bytes with the extension and without."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from dev_analytics.consent.store import ConsentStore
 
 CELLS = (
     "1 + 1",
@@ -42,14 +46,20 @@ RUNNERS = {
         *("n.ipynb", "n.ipynb"),
     ),
 }
-TIMES = "execution", "papermill"
+TIME = re.compile(rb'"\d{4}-\d\d-\d\dT[^"]+"|(?<="duration": )[\d.]+')
+"""When and how long it ran, which papermill writes into the file; the others are told not to."""
+
+_without: dict[str, bytes] = {}
 
 
-def run(folder: Path, home: Path, runner: str, *, loaded: bool) -> tuple[dict[str, Any], str]:
-    """Run the notebook, and give the file that was written and what the runner printed."""
+def run(folder: Path, home: Path, runner: str, code: str) -> tuple[bytes, str]:
+    """Run the notebook in kernels that run `code` first.
+
+    Gives the bytes of the file that was written, but for its times, and what the runner printed.
+    """
     startup = home / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "50.py").write_text(STARTUP if loaded else "")
+    (startup / "50.py").write_text(code)
     folder.mkdir()
     # papermill ends at the first error, and writes a cell of its own about it.
     codes = CELLS[:-2] if runner == "papermill" else CELLS
@@ -67,30 +77,59 @@ def run(folder: Path, home: Path, runner: str, *, loaded: bool) -> tuple[dict[st
         text=True,
         check=True,
     )
-    return json.loads((folder / "n.ipynb").read_text("utf-8")), done.stdout + done.stderr
+    written = (folder / "n.ipynb").read_bytes()
+    return TIME.sub(b"null", written), done.stdout + done.stderr
 
 
-def without_times(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what tells when and how long each cell ran."""
-    for part in (notebook, *notebook["cells"]):
-        for name in TIMES:
-            part["metadata"].pop(name, None)
-    return notebook
+@pytest.fixture
+def without(tmp_path: Path) -> Callable[[str], bytes]:
+    """Give the file that a runner writes without the extension."""
+
+    def without(runner: str) -> bytes:
+        if runner not in _without:
+            _without[runner], _ = run(tmp_path / "out", tmp_path / "home out", runner, "")
+        return _without[runner]
+
+    return without
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_the_file_is_the_same_with_the_extension_and_without(
-    tmp_path: Path, data: Path, runner: str
+    tmp_path: Path, data: Path, without: Callable[[str], bytes], runner: str
 ) -> None:
-    with_it, said = run(tmp_path / "with", tmp_path / "home with", runner, loaded=True)
-    without, said_without = run(tmp_path / "out", tmp_path / "home out", runner, loaded=False)
-    assert '"shown\\n"' in json.dumps(with_it), "the notebook was run"
-    assert without_times(with_it) == without_times(without)
-    assert "widgets" not in with_it["metadata"]
+    with_it, said = run(tmp_path / "with", tmp_path / "home with", runner, STARTUP)
+    assert b'"shown\\n"' in with_it, "the notebook was run"
+    assert with_it == without(runner), "byte for byte"
+    assert_silent(with_it, said)
+    assert not data.exists(), "nobody was there, so nothing was stored"
+
+
+@pytest.mark.parametrize("code", ["", "import newer\n"], ids=["agreed", "to an older notice"])
+def test_the_file_is_the_same_where_the_user_agreed(
+    tmp_path: Path,
+    data: Path,
+    log: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    newer_catalogue: dict[str, str],
+    without: Callable[[str], bytes],
+    code: str,
+) -> None:
+    before = ConsentStore(data).agree(1, date.today())
+    monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
+    monkeypatch.setenv("PYTHONPATH", newer_catalogue["PYTHONPATH"])
+    with_it, said = run(tmp_path / "with", tmp_path / "home with", "nbclient", code + STARTUP)
+    assert {record["distinct_id"] for record in log.records} == {before.user_id}
+    assert with_it == without("nbclient"), "byte for byte"
+    assert_silent(with_it, said)
+    assert ConsentStore(data).read() == before, "nobody was asked, and nobody answered"
+
+
+def assert_silent(written: bytes, said: str) -> None:
+    """Find no word of ours in the file, nor in what the runner printed, and no widget."""
+    assert b'"widgets"' not in written
     for word in ("analytics", "privacy"):
         assert word not in said
-        assert word not in said_without
-    assert not data.exists(), "nobody was there, so nothing was stored"
+        assert word.encode() not in written
 
 
 def test_the_extension_was_loaded_in_these_runs(
@@ -98,5 +137,5 @@ def test_the_extension_was_loaded_in_these_runs(
 ) -> None:
     """The comparison would hold of an extension that is not there, so look for its log."""
     monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
-    run(tmp_path / "with", tmp_path / "home", "nbclient", loaded=True)
+    run(tmp_path / "with", tmp_path / "home", "nbclient", STARTUP)
     assert log.events.count("cell executed") == len(CELLS)
