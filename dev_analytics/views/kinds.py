@@ -1,12 +1,12 @@
-"""The kinds of event: what each says, in the catalogue's words, and its newest record.
+"""The kinds of event: what each says, in the catalogue's words, and its records of this session.
 
 This is what somebody sees who asks what would be sent before they answer.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 from dev_analytics.analytics import Analytics
@@ -14,6 +14,7 @@ from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, exact, many, view
+from dev_analytics.views.preview import MOST_SHOWN
 from dev_analytics.views.reading import Reading, read
 
 _FIRST: Final = "These are all the kinds of event that there are, each with all that it can say."
@@ -27,31 +28,26 @@ _COMMON: Final = (
 
 def kinds_html(analytics: Analytics) -> str:
     """Give every kind of event; what happened in this session is open, the rest can be opened."""
+    records: defaultdict[str, list[Reading]] = defaultdict(list)
+    for kept in reversed(tuple(analytics.recording.preview)):
+        reading = read(kept.record)
+        records[reading.event].append(reading)
     parts = [f"<p>{escape(_FIRST)}</p>"]
-    parts += [_html(*kind) for kind in _kinds(analytics, EVENTS.values())]
+    parts += [_html(event, records[event.wire]) for event in EVENTS.values()]
     for each, tool in usable():
         whose = f"{tool.title}, by the package {each.package}: {tool.about}"
         parts.append(f"<p>{escape(whose)}</p>")
-        parts += [_html(*kind) for kind in _kinds(analytics, tool.events)]
+        parts += [_html(event, records[event.wire]) for event in tool.events]
     return view([many("Kinds of event", [*parts, f"<p>{escape(_COMMON)}</p>"])])
 
 
-def _kinds(
-    analytics: Analytics, events: Iterable[type[Event]]
-) -> Iterator[tuple[type[Event], int, Reading | None]]:
-    """Give each event with the number of its records in memory, and the newest of them."""
-    readings = [read(kept.record) for kept in tuple(analytics.recording.preview)]
-    numbers = Counter(reading.event for reading in readings)
-    newest = {reading.event: reading for reading in readings}
-    for event in events:
-        yield event, numbers[event.wire], newest.get(event.wire)
-
-
-def _html(event: type[Event], number: int, newest: Reading | None) -> str:
+def _html(event: type[Event], readings: Sequence[Reading]) -> str:
+    """Give one kind of event with its records, the newest first."""
+    newest = readings[0] if readings else None
     heads = ("property", "meaning", "newest value") if newest else ("property", "meaning")
     parts = [
         f'<details class="dev-analytics-kind"{" open" if newest else ""}>',
-        f"<summary><strong>{escape(event.wire)}</strong> ({_times(number)}): ",
+        f"<summary><strong>{escape(event.wire)}</strong> ({_times(len(readings))}): ",
         f"{escape(sentence(event))}</summary>",
         f'<table aria-label="Properties of {escape(event.wire)}"><thead><tr>',
         *(f'<th scope="col">{head}</th>' for head in heads),
@@ -62,8 +58,11 @@ def _html(event: type[Event], number: int, newest: Reading | None) -> str:
         label = f'<th scope="row">{escape(name)}</th>'
         parts.append(f"<tr>{label}<td>{escape(kind.meaning)}</td>{value}</tr>")
     parts.append("</tbody></table>")
-    if newest:
-        parts.append(exact(f"The exact record, the newest {escape(event.wire)}", newest))
+    if readings:
+        shown = readings[:MOST_SHOWN]
+        number = f"{len(shown)} of " if len(shown) < len(readings) else ""
+        title = f"The exact records of {escape(event.wire)}, the newest first: "
+        parts.append(exact(f"{title}{number}{len(readings)}", *shown))
     return "".join([*parts, "</details>"])
 
 

@@ -81,15 +81,15 @@ def escape(text: str) -> str:
     return escaped(text)
 
 
-def exact(title: str, reading: Reading) -> str:
-    """Give what opens to the exact bytes of a record.
+def exact(title: str, *readings: Reading) -> str:
+    """Give what opens to the exact bytes of records.
 
     Parameters
     ----------
     title
         The HTML that it opens at.
-    reading
-        The record.
+    readings
+        The records.
     """
-    text = escape(reading.record.decode())
-    return f"<details><summary>{title}</summary><pre>{text}</pre></details>"
+    texts = "".join(f"<pre>{escape(reading.record.decode())}</pre>" for reading in readings)
+    return f"<details><summary>{title}</summary>{texts}</details>"

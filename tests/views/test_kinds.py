@@ -1,4 +1,4 @@
-"""The kinds of event: the catalogue in words, and the newest record of each kind."""
+"""The kinds of event: the catalogue in words, and the records of each kind."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.consent.decision import Switch
 from dev_analytics.views.kinds import kinds_html
+from dev_analytics.views.preview import MOST_SHOWN
 
 ReadView = Callable[[str], Any]
 
@@ -66,14 +67,27 @@ def test_places_in_the_source_are_one_text(analytics: Analytics, read_view: Read
     assert row() == ", ".join([":".join(map(str, place))] * 2)
 
 
-def test_a_kind_opens_to_the_exact_bytes_of_its_newest_record(
+def test_a_kind_opens_to_the_exact_bytes_of_its_records_the_newest_first(
     analytics: Analytics, read_view: ReadView
 ) -> None:
     analytics.event("cell_executed", outcome="error", duration_ms=7)
-    analytics.event("cell_executed", outcome="ok", duration_ms=120)
     analytics.event("message_send", model="gpt-4o")
-    _, cell, request = (kept.record for kept in analytics.recording.preview)
-    assert [text.encode() for text in read_view(kinds_html(analytics)).exact] == [cell, request]
+    analytics.event("cell_executed", outcome="ok", duration_ms=120)
+    older, request, newer = (kept.record for kept in analytics.recording.preview)
+    view = read_view(kinds_html(analytics))
+    assert [text.encode() for text in view.exact] == [newer, older, request]
+    assert "The exact records of cell executed, the newest first: 2" in view.summaries
+
+
+def test_a_kind_with_very_many_records_opens_to_the_newest(
+    analytics: Analytics, read_view: ReadView
+) -> None:
+    for _ in range(MOST_SHOWN + 1):
+        analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    _, *newest = (kept.record for kept in analytics.recording.preview)
+    view = read_view(kinds_html(analytics))
+    assert [text.encode() for text in view.exact] == newest[::-1]
+    assert "The exact records of cell executed, the newest first: 100 of 101" in view.summaries
 
 
 def test_where_somebody_said_no_it_still_says_what_there_is(
