@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ipywidgets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ipywidgets.widgets.widget import _instances
 
 from dev_analytics.consent.dialog import CLASS, HIDE, SEE, Dialog
 from dev_analytics.consent.output import MARK
@@ -44,6 +45,22 @@ def test_the_question_is_left_out_and_all_else_stays(outputs: list[dict[str, Any
 
 
 @pytest.fixture
+def saved() -> Callable[[], dict[str, Any]]:
+    """Give a notebook as a page saves it that is told to save the state of its widgets."""
+    of_other_tests = set(_instances)
+
+    def saved() -> dict[str, Any]:
+        widgets = [each for name, each in _instances.items() if name not in of_other_tests]
+        state = ipywidgets.Widget.get_manager_state(drop_defaults=True, widgets=widgets)
+        model = notebook([])
+        metadata = {"mine": 1, "widgets": {WIDGETS: json.loads(json.dumps(state))}}
+        model["content"]["metadata"] = metadata
+        return model
+
+    return saved
+
+
+@pytest.fixture
 def question() -> Iterator[Dialog]:
     """An open question, as the page knows it too."""
     dialog = Dialog(FIRST, lambda answer: "", lambda: "<p>a record</p>", DropLedger())
@@ -62,14 +79,6 @@ def slider() -> Iterator[ipywidgets.Widget]:
         widget.close()
 
 
-def saved() -> dict[str, Any]:
-    """Give a notebook as a page saves it that is told to save the state of all widgets."""
-    model = notebook([])
-    state = json.loads(json.dumps(ipywidgets.Widget.get_manager_state(drop_defaults=True)))
-    model["content"]["metadata"] = {"mine": 1, "widgets": {WIDGETS: state}}
-    return model
-
-
 def press(dialog: Dialog, *labels: str) -> None:
     for label in labels:
         (button,) = [each for each in dialog._box.children[1].children if each.description == label]
@@ -78,7 +87,10 @@ def press(dialog: Dialog, *labels: str) -> None:
 
 @pytest.mark.parametrize("pressed", [(), (SEE,), (SEE, HIDE)], ids=["asked", "seen", "hidden"])
 def test_the_widgets_of_the_question_are_left_out_and_those_of_the_user_stay(
-    slider: ipywidgets.Widget, question: Dialog, pressed: tuple[str, ...]
+    saved: Callable[[], dict[str, Any]],
+    slider: ipywidgets.Widget,
+    question: Dialog,
+    pressed: tuple[str, ...],
 ) -> None:
     press(question, *pressed)
     model = saved()
@@ -90,14 +102,16 @@ def test_the_widgets_of_the_question_are_left_out_and_those_of_the_user_stay(
 
 
 def test_no_entry_for_widgets_is_left_where_the_question_had_the_only_ones(
-    question: Dialog,
+    saved: Callable[[], dict[str, Any]], question: Dialog
 ) -> None:
     model = saved()
     leave_out_marked(model=model)
     assert model["content"]["metadata"] == {"mine": 1}
 
 
-def test_an_entry_for_widgets_that_is_not_of_the_question_stays_as_it_is() -> None:
+def test_an_entry_for_widgets_that_is_not_of_the_question_stays_as_it_is(
+    saved: Callable[[], dict[str, Any]],
+) -> None:
     model = saved()
     leave_out_marked(model=model)
     assert model == saved()
