@@ -30,6 +30,12 @@ CELLS = (
     "x = 'after the error'\nx",
 )
 STARTUP = "get_ipython().extension_manager.load_extension('dev_analytics')\n"
+# Only Jupyter's own commands read where the kernels of a test listen.
+CONFIG = (
+    "import json, os; from pathlib import Path; from traitlets.config import Config;"
+    "file = Path(os.environ['JUPYTER_CONFIG_DIR'], 'jupyter_config.json');"
+    "c = Config(json.loads(file.read_text()));"
+)
 RUNNERS = {
     "nbconvert": (
         *("-m", "nbconvert", "--execute", "--to", "notebook", "--allow-errors", "--inplace"),
@@ -37,13 +43,15 @@ RUNNERS = {
     ),
     "nbclient": (
         "-c",
-        "import nbformat, nbclient; n = nbformat.read('n.ipynb', 4);"
-        "nbclient.NotebookClient(n, allow_errors=True, record_timing=False).execute();"
+        f"{CONFIG} import nbformat, nbclient; n = nbformat.read('n.ipynb', 4);"
+        "nbclient.NotebookClient(n, config=c, allow_errors=True, record_timing=False).execute();"
         "nbformat.write(n, 'n.ipynb')",
     ),
     "papermill": (
-        *("-m", "papermill", "--no-progress-bar", "--no-request-save-on-cell-execute"),
-        *("n.ipynb", "n.ipynb"),
+        "-c",
+        f"{CONFIG} import papermill;"
+        "papermill.execute_notebook('n.ipynb', 'n.ipynb', config=c,"
+        "progress_bar=False, request_save_on_cell_execute=False)",
     ),
 }
 TIME = re.compile(rb'"\d{4}-\d\d-\d\dT[^"]+"|(?<="duration": )[\d.]+')

@@ -41,14 +41,14 @@ def test_a_click_while_another_one_is_stored_is_none() -> None:
     def answered(answer: Answer) -> str:
         stored.append(answer)
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(240)
         return "answered"
 
     dialog, page = Dialog(FIRST, answered, records=str, drops=DropLedger()), Page()
     dialog.show(page, lambda: None)  # type: ignore[arg-type]
     thread = threading.Thread(target=buttons(dialog)["No"].click)
     thread.start()
-    assert begun.wait(60)
+    assert begun.wait(240)
     buttons(dialog)["Yes"].click()
     dialog.end("taken back")
     go_on.set()

@@ -176,6 +176,7 @@ def test_the_dialog_comes_after_the_reply_and_costs_the_cell_nothing(page: Open)
     notebook = page()
     notebook.run(LOAD, "a")
     notebook.asked()
+    notebook.until(lambda: bool(notebook.replies))
     replied = notebook.replies[0]["header"]["date"]
     opened = [at for kind, at in notebook.times if kind in ("comm_open", "display_data")]
     assert min(opened) > replied
@@ -414,7 +415,7 @@ def test_a_click_on_a_subshell_s_thread_is_an_answer(page: Open, store: ConsentS
     notebook.asked()
     client = notebook.client
     client.control_channel.send(client.session.msg("create_subshell_request"))
-    subshell = client.get_control_msg(timeout=60)["content"]["subshell_id"]
+    subshell = client.get_control_msg(timeout=240)["content"]["subshell_id"]
     busy = notebook.send("import time; time.sleep(3)", "b")
     data = {"method": "custom", "content": {"event": "click"}}
     message = client.session.msg("comm_msg", {"comm_id": notebook.button("No"), "data": data})

@@ -97,7 +97,7 @@ def test_what_a_killed_session_recorded_for_posthog_is_left_to_one_with_the_same
     until(lambda: read_ledger(data).delivered == 1)
     elsewhere = "http://127.0.0.1:1"
     session(KILLED, KEY, elsewhere)
-    assert start_sender(elsewhere).wait(60) == 0
+    assert start_sender(elsewhere).wait(240) == 0
     assert read_ledger(data).failure
     assert not sent & archived(data)
     assert posthog.requests == []
@@ -110,7 +110,7 @@ def test_a_process_that_knows_no_settings_knows_no_key(
     data: Path, posthog: FakePostHog, spool_events: Any, start_sender: Any
 ) -> None:
     kept = uuids(spool_events(5))
-    assert start_sender(posthog.url).wait(60) == 0
+    assert start_sender(posthog.url).wait(240) == 0
     assert posthog.requests == []
     assert archived(data) == kept
 
@@ -131,7 +131,7 @@ def test_settings_that_change_lead_nothing_elsewhere_that_was_recorded_before(da
 
 def test_a_sender_that_finds_only_what_is_for_others_ends(data: Path, start_sender: Any) -> None:
     file = waits_for(data, "deadbeef", FRESH)
-    assert start_sender().wait(60) == 0
+    assert start_sender().wait(240) == 0
     assert file.exists()
     assert not (data / "archive.sqlite").exists()
 
@@ -142,13 +142,13 @@ def test_a_sender_waits_for_one_with_another_destination(
     spool_events(5, posthog.url)
     posthog.answer(hang)
     other = start_sender(posthog.url)
-    assert posthog.arrived.wait(60)
+    assert posthog.arrived.wait(240)
     kept = uuids(spool_events(3))
     own = start_sender()
     until(lambda: holder_of(data / "sender-archive.lock").held)
     assert holder_of(data / "sender.lock").pid in (other.pid, None), "one at a time"
     posthog.released.set()
-    assert (other.wait(60), own.wait(60)) == (0, 0)
+    assert (other.wait(240), own.wait(240)) == (0, 0)
     assert archived(data) == kept
     assert len(posthog.stored) == 5
 

@@ -264,7 +264,7 @@ def test_do_not_track_in_the_environment_of_a_process_stops_it_from_the_start(
     posthog: FakePostHog, spool_events: Any, start_sender: Any, waiting: Any
 ) -> None:
     records = spool_events(10, posthog.url)
-    assert start_sender(posthog.url, DO_NOT_TRACK="1").wait(60) == 0
+    assert start_sender(posthog.url, DO_NOT_TRACK="1").wait(240) == 0
     assert posthog.requests == []
     assert waiting() == sorted(records)
 

@@ -317,7 +317,7 @@ class Held:
 
     def answer(self, path: str, body: bytes) -> Reply:
         self._done()
-        assert self.release.wait(60)
+        assert self.release.wait(240)
         return self._answer(path, body)
 
 
