@@ -10,24 +10,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 import pytest
-from fake_posthog import KEY, FakePostHog, hang
+from delivered import Delivered
+from fake_posthog import KEY, FakePostHog
 from nbclient import NotebookClient
 from traitlets.config import Config
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.launcher import MODULE
 from dev_analytics.proof.marks import Marks
 from dev_analytics.version import NOTICE
 
@@ -35,28 +30,14 @@ NOTEBOOKS = sorted(Path(__file__).with_name("notebooks").glob("*.ipynb"))
 MARK = re.compile(r"MARK(?:[_-]\w+)?")
 BEFORE = ["%load_ext dev_analytics"]
 AFTER = ["%dev_analytics on", "%dev_analytics", "%dev_analytics preview", "%dev_analytics log"]
-FILES = re.compile(
-    r"archive\.sqlite|(consent|ledger|sender)\.(lock|json|log)|consent"
-    r"|consent/consent\.json|sender-([0-9a-f]{8}|archive)\.lock"
-    r"|spool|spool/[0-9a-f]{16}-([0-9a-f]{8}|archive)(\.live)?\.jsonl"
-)
-SENDER_LOG = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 (\d+ delivered"
-    r"|the server could not be reached \([A-Za-z]+\)|the server took too long)"
-)
 
 
-class Run:
+class Run(NamedTuple):
     """A notebook that was run, saved and delivered, and every byte that is left of it."""
 
-    def __init__(self) -> None:
-        self.user_id = ""
-        self.lines: list[bytes] = []
-        self.sent: list[bytes] = []
-        self.archived: list[bytes] = []
-        self.shown: dict[str, bytes] = {}
-        self.places: dict[str, bytes] = {}
-        self.files: set[str] = set()
+    user_id: str
+    shown: dict[str, bytes]
+    left: Delivered
 
 
 def marked(file: Path, marks: Marks) -> Any:
@@ -84,31 +65,6 @@ def without_the_writer_s(notebook: Any) -> bytes:
     return json.dumps(kept).encode()
 
 
-def senders(data: Path) -> list[Path]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
-            found.append(process)
-    return found
-
-
-def archived(data: Path) -> Iterator[bytes]:
-    """Deliver a copy of the spool to the archive, and give its rows as records."""
-    for file in (data / "spool").iterdir():
-        file.rename(file.with_name(re.sub("-[0-9a-f]{8}", "-archive", file.name)))
-    command = [sys.executable, "-P", "-c", f"from {MODULE} import main; main()"]
-    subprocess.run([*command, str(data), "--most-days=30"], check=True)
-    names = ("event", "distinct_id", "uuid", "timestamp", "properties")
-    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
-        for row in archive.execute(f"SELECT {', '.join(names)} FROM events ORDER BY seq"):
-            record = dict(zip(names, row, strict=True))
-            yield json.dumps(record | {"properties": json.loads(row[-1])}).encode()
-
-
 @pytest.fixture(params=NOTEBOOKS, ids=lambda file: file.stem)
 def run(
     request: pytest.FixtureRequest,
@@ -125,9 +81,8 @@ def run(
     """Run a notebook to the end of its delivery."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    run, copy = Run(), tmp_path / "copy"
-    run.user_id = str(ConsentStore(data).agree(NOTICE, date.today()).user_id)
-    posthog.answer(hang)
+    user_id = str(ConsentStore(data).agree(NOTICE, date.today()).user_id)
+    left = Delivered(data, log.path, posthog, until, everything)
     notebook = marked(request.param, marks)
     folder = tmp_path / marks("folder of the notebook")
     folder.mkdir()
@@ -155,61 +110,34 @@ def run(
     )
     client.execute(env=environment)
 
-    # The kernel has ended. Its sender waits for an answer, with the records still in the spool.
-    assert posthog.arrived.wait(240)
-    if sys.platform == "linux":
-        (sender,) = senders(data)
-        run.places["the sender's arguments"] = (sender / "cmdline").read_bytes()
-        run.places["the sender's environment"] = (sender / "environ").read_bytes()
-    shutil.copytree(data, copy)
-    run.places["spool"] = everything(copy / "spool")
-    run.archived = list(archived(copy))
-    run.places["archive"] = (copy / "archive.sqlite").read_bytes()
-    posthog.released.set()
-    until(lambda: bool(posthog.stored) and not list((data / "spool").iterdir()))
-    until(lambda: not senders(data) if sys.platform == "linux" else True)
-
-    run.lines = log.path.read_bytes().splitlines()
-    run.sent = [json.dumps(event).encode() for (event, *_) in posthog.stored.values()]
-    run.files = {
-        str(path.relative_to(folder)) for folder in (data, copy) for path in folder.rglob("*")
-    }
-    run.shown = {
+    left.end(tmp_path / "copy")
+    shown = {
         cell.source: json.dumps(cell.outputs).encode() for cell in notebook.cells if is_ours(cell)
     }
-    run.places |= {
-        "log": log.path.read_bytes(),
-        "preview": run.shown["%dev_analytics preview"],
-        "status": run.shown["%dev_analytics"],
+    left.places |= {
+        "preview": shown["%dev_analytics preview"],
+        "status": shown["%dev_analytics"],
         "saved notebook": without_the_writer_s(notebook),
-        "sender's log": (data / "sender.log").read_bytes(),
-        "data directory": everything(data),
-        "copy of the data directory": everything(copy),
-        "request bodies": b"\n".join(each.body for each in posthog.requests),
-        "request headers": json.dumps([each.headers for each in posthog.requests]).encode(),
     }
-    return run
+    return Run(user_id, shown, left)
 
 
 def test_nothing_that_somebody_wrote_is_left_anywhere(
     run: Run, marks: Marks, foreign: Callable[[bytes], list[str]]
 ) -> None:
     assert len(marks.planted) > 30
-    for place, content in run.places.items():
+    for place, content in run.left.places.items():
         assert content, f"the {place} is empty, and shows nothing"
         assert marks.found_in(content) == [], f"in the {place}"
 
     # Every record is of closed sets, and the same bytes everywhere.
-    for line in run.lines:
+    for line in run.left.lines:
         assert foreign(line) == []
-    assert sorted(run.lines) == sorted(run.sent) == sorted(run.archived)
-    events = {json.loads(line)["event"] for line in run.lines}
+    run.left.check()
+    events = {json.loads(line)["event"] for line in run.left.lines}
     assert events >= {"launched", "cell executed", "feature used", "error raised", "exited"}
 
-    # Beside records there is nothing of no closed shape, and the user's identifier in no output
-    # but that of the preview, which shows what is sent.
-    assert [name for name in run.files if not FILES.fullmatch(name)] == []
-    assert all(map(SENDER_LOG.fullmatch, run.places["sender's log"].decode().splitlines()))
+    # The user's identifier is in no output but that of the preview, which shows what is sent.
     assert [source for source, shown in run.shown.items() if run.user_id.encode() in shown] == [
         "%dev_analytics preview"
     ]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delivered import Delivered
+from fake_posthog import KEY, FakePostHog
 from hypothesis import given, settings
 from written import notebooks, planted
 
@@ -104,9 +106,18 @@ def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_kernel(
     data: Path,
     marks: Marks,
     foreign: Strange,
+    posthog: FakePostHog,
+    until: Callable[[Callable[[], bool]], None],
     everything: Callable[[Path], bytes],
+    tmp_path: Path,
 ) -> None:
-    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    left = Delivered(data, log.path, posthog, until, everything)
+    notebook = kernel(
+        {"DEV_ANALYTICS_LOG": str(log.path), "no_proxy": "127.0.0.1"},
+        f"--DevAnalytics.posthog_project_key={KEY}",
+        f"--DevAnalytics.posthog_host={posthog.url}",
+        "--DevAnalytics.flush_interval=3600",
+    )
     notebook.run("%load_ext dev_analytics")
     tail = Tail(log.path)
     tail.new()
@@ -119,6 +130,11 @@ def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_kernel(
         assert check(tail.new(), marks, foreign)["cell executed"] == len(cells)
 
     each()
+    shown = [notebook.run(f"%dev_analytics {word}").messages for word in ("preview", "status")]
     notebook.stop()
+    left.end(tmp_path / "copy")
+    left.check()
     assert check(log.path.read_bytes(), marks, foreign)["exited"] == 1
-    assert marks.found_in(everything(data)) == []
+    for place, content in {**left.places, "what it shows": str(shown).encode()}.items():
+        assert content, f"the {place} is empty, and shows nothing"
+        assert marks.found_in(content) == [], f"in the {place}"
