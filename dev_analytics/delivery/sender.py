@@ -19,19 +19,18 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from filelock import FileLock, Timeout
-from msgspec import Struct, json
 
-from dev_analytics.catalogue.record import iso
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.backlog import Backlog, holding, lines
+from dev_analytics.delivery.backlog import Backlog, holding
 from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
+from dev_analytics.delivery.sendable import begins_before, event_of, oldest, sendable
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.tools.declaration import tool_of
@@ -57,16 +56,6 @@ MOST_PUT_ASIDE: Final = 10
 
 class Stop(Exception):  # noqa: N818, an end and no error
     """Nothing more can be sent now."""
-
-
-class _Record(Struct):
-    """A record as the sender reads it: whole, or it is none."""
-
-    event: str
-    distinct_id: str | None
-    uuid: str
-    timestamp: str
-    properties: dict[str, Any]
 
 
 class Sender:
@@ -171,41 +160,22 @@ class Sender:
     def _expire(self, file: Path) -> None:
         """Delete what is too old in `file`: its sender may never come, or be told to wait."""
         with holding(file) as held, contextlib.suppress(OSError):
-            if held and self._begins_too_old(file):
+            if held and begins_before(file, oldest(self._most_days)):
                 self._keep(file, self._sendable(file))
                 self._note_dropped()
 
-    def _begins_too_old(self, file: Path) -> bool:
-        """Tell whether the first record of `file`, the oldest, is too old."""
-        for line in lines(file):
-            with contextlib.suppress(ValueError, RecursionError):
-                return json.decode(line, type=_Record).timestamp < self._oldest()
-        return False
-
-    def _oldest(self) -> str:
-        return iso(int(max(0, time.time() - self._most_days * 86_400)))
+    def _sendable(self, file: Path) -> Iterator[bytes]:
+        return sendable(
+            file,
+            user_id=self._user_id,
+            covers=self._covers,
+            oldest=oldest(self._most_days),
+            dropped=self._dropped,
+        )
 
     def _note_dropped(self) -> None:
         self._notes.dropped(self._dropped)
         self._dropped.clear()
-
-    def _sendable(self, file: Path) -> Iterator[bytes]:
-        """Give the records of `file` that are whole, this user's, and not too old."""
-        oldest = self._oldest()
-        if _is_torn(file):
-            self._dropped[Drop.INVALID.value] += 1
-        for line in lines(file):
-            try:
-                record = json.decode(line, type=_Record)
-            except (ValueError, RecursionError):
-                self._dropped[Drop.INVALID.value] += 1
-                continue
-            if record.distinct_id != self._user_id or not self._covers(record.event):
-                self._dropped[Drop.REVOKED.value] += 1
-            elif record.timestamp < oldest:
-                self._dropped[Drop.EXPIRED.value] += 1
-            else:
-                yield line
 
     def _deliver(self, batches: deque[list[bytes]]) -> None:
         """Deliver the first of `batches`, or put its halves in its place."""
@@ -246,7 +216,7 @@ class Sender:
         """Leave out what tools recorded that were switched off while it waited."""
         if not self._consent.tools_off:
             return batch
-        kept = [line for line in batch if self._covers(json.decode(line, type=_Record).event)]
+        kept = [line for line in batch if self._covers(event_of(line))]
         self._dropped[Drop.REVOKED.value] += len(batch) - len(kept)
         return kept
 
@@ -303,13 +273,6 @@ class Sender:
         # An opt-out in between would have missed the new file.
         with contextlib.suppress(Stop):
             self._ask_consent()
-
-
-def _is_torn(file: Path) -> bool:
-    """Tell whether the last line of `file` has no end."""
-    with file.open("rb") as opened:
-        opened.seek(max(0, opened.seek(0, os.SEEK_END) - 1))
-        return opened.read() not in (b"", b"\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
