@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import groq
+import httpx
 import pytest
 from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat
 
@@ -88,7 +89,14 @@ def test_embeddings(server: FakeLLM, recorded: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "name"), [(401, "AuthenticationError"), (429, "RateLimitError")]
+    ("status", "name"),
+    [
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (429, "RateLimitError"),
+        (500, "InternalServerError"),
+        (529, "InternalServerError"),
+    ],
 )
 def test_an_error_is_the_sdk_s_own_and_recorded_by_class(
     server: FakeLLM, recorded: Any, status: int, name: str
@@ -109,6 +117,15 @@ def test_a_connection_that_is_cut(server: FakeLLM, recorded: Any) -> None:
     with pytest.raises(groq.APIConnectionError):
         client(server).chat.completions.create(**CHAT)
     assert recorded.call()["$ai_error"] == "groq.APIConnectionError"
+
+
+def test_a_stream_that_is_cut(server: FakeLLM, recorded: Any) -> None:
+    reply = openai_chat({**CHAT, "stream": True})
+    server.replies.append(reply._replace(cut=len(reply.body) - 10))
+    # Where it is read, the error is one of the HTTP library's.
+    with pytest.raises(httpx.RemoteProtocolError):
+        list(client(server).chat.completions.create(**CHAT, stream=True))
+    assert recorded.call() == {**STREAMED, "$ai_is_error": True, "$ai_error": "other"}
 
 
 def test_what_goes_over_the_wire_is_unchanged(server: FakeLLM, recorded: Any) -> None:

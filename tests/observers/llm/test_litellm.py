@@ -10,7 +10,7 @@ from typing import Any
 
 import litellm
 import pytest
-from fake_llm import MARK, FakeLLM, failure
+from fake_llm import MARK, FakeLLM, Reply, failure
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.drops import Drop
@@ -251,16 +251,44 @@ def test_calls_that_are_never_over_are_forgotten(
 
 
 @both
+@pytest.mark.parametrize(
+    ("status", "name", "told"),
+    [
+        (400, "BadRequestError", 400),
+        (401, "AuthenticationError", 401),
+        (429, "RateLimitError", 429),
+        (500, "InternalServerError", 500),
+        (529, "InternalServerError", 500),
+    ],
+)
 def test_an_error_of_a_call_that_litellm_makes_itself(
-    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+    server: FakeLLM,
+    recorded: Any,
+    ask: Any,
+    asynchronous: bool,
+    status: int,
+    name: str,
+    told: int,
 ) -> None:
-    server.replies.append(failure(429))
-    with pytest.raises(litellm.RateLimitError):
+    server.replies.append(failure(status))
+    with pytest.raises(getattr(litellm, name)):
         ask(CLAUDE, asynchronous=asynchronous)
     call = recorded.call()
     assert (call["sdk"], call["$ai_provider"]) == ("litellm", "anthropic")
-    assert call["$ai_error"] == "litellm.exceptions.RateLimitError"
-    assert call["$ai_http_status"] == 429
+    assert call["$ai_error"] == f"litellm.exceptions.{name}"
+    assert call["$ai_http_status"] == told, "litellm's own"
+
+
+@both
+def test_a_connection_that_is_cut(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    server.replies.append(Reply(b"{}", cut=0))
+    with pytest.raises((litellm.InternalServerError, litellm.APIConnectionError)) as caught:
+        ask(CLAUDE, asynchronous=asynchronous)
+    call = recorded.call()
+    assert (call["sdk"], call["$ai_is_error"]) == ("litellm", True)
+    assert call["$ai_error"] == f"litellm.exceptions.{type(caught.value).__name__}"
 
 
 @both

@@ -124,9 +124,8 @@ WAYS = {
             "operation": "generate_content",
         },
         {
-            400: "google.genai.errors.ClientError",
-            429: "google.genai.errors.ClientError",
-            500: "google.genai.errors.ServerError",
+            **dict.fromkeys((400, 401, 429), "google.genai.errors.ClientError"),
+            **dict.fromkeys((500, 529), "google.genai.errors.ServerError"),
         },
         [
             (owner, name)
@@ -142,7 +141,7 @@ WAYS = {
         ),
         lambda client, async_: mistral(client, "stream_async" if async_ else "stream"),
         {**CHAT, **CACHED, "$ai_provider": "mistral", "$ai_model": "mistral-large"},
-        dict.fromkeys((400, 401, 429, 500), "mistralai.client.errors.sdkerror.SDKError"),
+        dict.fromkeys((400, 401, 429, 500, 529), "mistralai.client.errors.sdkerror.SDKError"),
         [
             *(
                 (mistralai.client.chat.Chat, name)
@@ -164,6 +163,7 @@ WAYS = {
             401: "cohere.errors.unauthorized_error.UnauthorizedError",
             429: "cohere.errors.too_many_requests_error.TooManyRequestsError",
             500: "cohere.errors.internal_server_error.InternalServerError",
+            529: "cohere.core.api_error.ApiError",
         },
         [
             (owner, name)
@@ -180,7 +180,7 @@ WAYS = {
         lambda client, _, **more: ask_ollama(client, **more),
         lambda client, _: ask_ollama(client, stream=True),
         {**CHAT, **COUNTS, "$ai_provider": "ollama", "$ai_model": "llama3.2"},
-        dict.fromkeys((400, 404, 429, 500), "ollama._types.ResponseError"),
+        dict.fromkeys((400, 401, 404, 429, 500, 529), "ollama._types.ResponseError"),
         [(ollama.Client, "_request"), (ollama.AsyncClient, "_request")],
         ("llama3.2", "qwen3", "gemma3", "phi4"),
     ),
