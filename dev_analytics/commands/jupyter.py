@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from msgspec import json
-from traitlets.config import Application
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
 
 from dev_analytics.analytics import get_analytics
 from dev_analytics.commands import autoload, report
@@ -103,12 +104,18 @@ def _status(options: argparse.Namespace) -> str:
 
 def _begin_as_a_session(gate: Gate) -> Delivery | None:
     """Set what IPython's configuration sets for a session now, and give where its records go."""
-    app = Application()
-    # Without a home there are no such files; what one of them prints is no answer of the command.
-    with contextlib.suppress(RuntimeError), contextlib.redirect_stdout(sys.stderr):
-        app.load_config_file("ipython_config", path=autoload.configured_in())
+    config = Config()
     try:
-        settings = load_settings(app)
+        # What a configuration prints is no answer of the command.
+        with contextlib.redirect_stdout(sys.stderr):
+            for folder in reversed(autoload.configured_in()):
+                for loader, ending in ((PyFileConfigLoader, "py"), (JSONFileConfigLoader, "json")):
+                    with contextlib.suppress(ConfigFileNotFound):
+                        config.merge(loader(f"ipython_config.{ending}", folder).load_config())
+    except Exception as error:
+        print(f"{_program()}: IPython's configuration is left out: {error!r}", file=sys.stderr)
+    try:
+        settings = load_settings(Configurable(config=config))
     except SettingError as error:
         gate.switch = error.switch
         return None

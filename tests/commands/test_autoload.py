@@ -11,12 +11,15 @@ import sysconfig
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+
+from dev_analytics.consent.store import ConsentStore
 
 ROOT = Path(__file__).parent.parent.parent
 PLACES = ("--user", "--sys-prefix", "--system")
@@ -182,6 +185,26 @@ def test_the_user_s_place_is_what_no_flag_means(environment: Environment) -> Non
     assert environment.command("enable") == environment.command("enable", "--user")
     environment.command("remove")
     assert not environment.user.exists()
+
+
+COLLECTING = """%load_ext dev_analytics
+from dev_analytics import get_analytics
+print("collecting", get_analytics().gate.now()[0].collecting)"""
+
+
+def test_the_profile_goes_before_the_environment_and_that_before_the_machine(
+    environment: Environment, data: Path
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    for folder, enabled in (
+        (environment.system / "etc" / "ipython", False),
+        (environment.prefix / "etc" / "ipython", True),
+        (environment.user / "profile_default", False),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ipython_config.py").write_text(f"get_config().DevAnalytics.enabled = {enabled}")
+        assert json.loads(environment.command("status", "--json"))["collecting"] == enabled
+        assert f"collecting {enabled}" in environment.terminal(COLLECTING)
 
 
 def theirs(shown: str) -> bool:

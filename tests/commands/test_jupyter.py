@@ -116,6 +116,11 @@ def test_the_status_is_that_of_a_session_with_ipython_s_configuration(data: Path
     (profile / "ipython_config.json").unlink()
     (profile / "ipython_config.py").write_text("print('read'); get_config().X.y = 1")
     assert fields()["collecting"], "what it prints is not between what a script reads"
+    (profile / "ipython_config.py").write_text("1 / 0")
+    ran = run()
+    assert line(ran.stdout, "analytics").startswith("on")
+    said = "IPython's configuration is left out: ZeroDivisionError('division by zero')"
+    assert ran.stderr == f"jupyter dev-analytics: {said}\n"
 
 
 def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
