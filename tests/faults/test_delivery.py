@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import senders
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import MODULE
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.version import NOTICE
 
@@ -47,14 +47,9 @@ def agreed(data: Path) -> Iterator[ConsentStore]:
     store = ConsentStore(data)
     store.agree(NOTICE, date.today())
     yield store
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
-            with suppress(ProcessLookupError):
-                os.kill(int(process.name), signal.SIGKILL)
+    for process in senders(data):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def run(code: str, **options: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -14,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fake_posthog import FakePostHog, hang
+from processes import senders
 
 from dev_analytics.delivery.launcher import MODULE
 
@@ -77,7 +77,8 @@ class Delivered:
         # Its sender waits for an answer, with the records still in the spool.
         assert posthog.arrived.wait(240)
         if sys.platform == "linux":
-            (sender,) = senders(data)
+            (number,) = senders(data)
+            sender = Path(f"/proc/{number}")
             self.places["the sender's arguments"] = (sender / "cmdline").read_bytes()
             self.places["the sender's environment"] = (sender / "environ").read_bytes()
         shutil.copytree(data, copy)
@@ -86,7 +87,7 @@ class Delivered:
         self.places["archive"] = (copy / "archive.sqlite").read_bytes()
         posthog.released.set()
         self._until(lambda: bool(posthog.stored) and not list((data / "spool").iterdir()))
-        self._until(lambda: not senders(data) if sys.platform == "linux" else True)
+        self._until(lambda: not senders(data))
         self.lines = self._log.read_bytes().splitlines()
         self.sent = [json.dumps(event).encode() for (event, *_) in posthog.stored.values()]
         self.files = {
@@ -106,18 +107,6 @@ class Delivered:
         assert sorted(self.lines) == sorted(self.sent) == sorted(self.archived)
         assert [name for name in self.files if not FILES.fullmatch(name)] == []
         assert all(map(SENDER_LOG.fullmatch, self.places["sender's log"].decode().splitlines()))
-
-
-def senders(data: Path) -> list[Path]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
-            found.append(process)
-    return found
 
 
 def archived(data: Path) -> Iterator[bytes]:
