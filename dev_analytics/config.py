@@ -148,6 +148,10 @@ def load_settings(parent: Any) -> DevAnalytics:
     SettingError
         One has a value that is not allowed.
     """
+    # To ask for a section by attribute would add it.
+    section = parent.config.get("DevAnalytics", {})
+    if not isinstance(section, dict):
+        raise SettingError("c.DevAnalytics", section, "the settings by their names")
     try:
         return DevAnalytics(parent=parent)
     except TraitError:

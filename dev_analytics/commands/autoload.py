@@ -32,7 +32,7 @@ class Place(Enum):
     def file(self) -> Path:
         """The start-up file in this place."""
         if self is Place.USER:
-            folder = _ipython_folder() / "profile_default"
+            folder = ipython_folder() / "profile_default"
         elif self is Place.SYS_PREFIX:
             folder = Path(sys.prefix) / "etc" / "ipython"
         else:
@@ -49,18 +49,20 @@ class ForeignFileError(Exception):
         super().__init__(f"{file} is not of dev_analytics, and stays as it is")
 
 
-def configured_in() -> list[str]:
-    """Give the folders of IPython's configuration, for the default profile; the first counts most.
+def ipython_folder() -> Path:
+    """Give the user's IPython folder; IPython's own function makes it, or a temporary one.
 
     Raises
     ------
     RuntimeError
         The user has no home directory.
     """
-    from IPython.core.application import SYSTEM_CONFIG_DIRS
-
-    own = [_ipython_folder() / "profile_default", Path(sys.prefix) / "etc" / "ipython"]
-    return [*map(str, own), *SYSTEM_CONFIG_DIRS]
+    if named := os.environ.get("IPYTHONDIR"):
+        return Path(named).expanduser().absolute()
+    home = Path.home()
+    old = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "ipython"
+    new = home / ".ipython"
+    return old if not new.exists() and old.is_dir() and not old.is_symlink() else new
 
 
 def enabled() -> list[Path]:
@@ -128,16 +130,6 @@ def remove(place: Place) -> Path | None:
     file.unlink()
     _leave(file, list(file.parents)[:made])
     return file
-
-
-def _ipython_folder() -> Path:
-    """Give the user's IPython folder; IPython's own function makes it, or a temporary one."""
-    if named := os.environ.get("IPYTHONDIR"):
-        return Path(named).expanduser().absolute()
-    home = Path.home()
-    old = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "ipython"
-    new = home / ".ipython"
-    return old if not new.exists() and old.is_dir() and not old.is_symlink() else new
 
 
 def _leave(file: Path, folders: list[Path]) -> None:

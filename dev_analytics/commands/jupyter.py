@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from msgspec import json
-from traitlets.config import Config, Configurable
-from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+from traitlets.config import Configurable
 
 from dev_analytics.analytics import get_analytics
 from dev_analytics.commands import autoload, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
+from dev_analytics.commands.configuration import read_configuration
 from dev_analytics.commands.magics import RESET, RESET_QUESTION, no_log
 from dev_analytics.commands.switches import switch_off, switch_on
 from dev_analytics.config import LOG_VARIABLE, load_settings
@@ -104,16 +103,9 @@ def _status(options: argparse.Namespace) -> str:
 
 def _begin_as_a_session(gate: Gate) -> Delivery | None:
     """Set what IPython's configuration sets for a session now, and give where its records go."""
-    config = Config()
-    try:
-        # What a configuration prints is no answer of the command.
-        with contextlib.redirect_stdout(sys.stderr):
-            for folder in reversed(autoload.configured_in()):
-                for loader, ending in ((PyFileConfigLoader, "py"), (JSONFileConfigLoader, "json")):
-                    with contextlib.suppress(ConfigFileNotFound):
-                        config.merge(loader(f"ipython_config.{ending}", folder).load_config())
-    except Exception as error:
-        print(f"{_program()}: IPython's configuration is left out: {error!r}", file=sys.stderr)
+    config, failures = read_configuration()
+    for failure in failures:
+        print(f"{_program()}: {failure}", file=sys.stderr)
     try:
         settings = load_settings(Configurable(config=config))
     except SettingError as error:

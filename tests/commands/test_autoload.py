@@ -207,6 +207,22 @@ def test_the_profile_goes_before_the_environment_and_that_before_the_machine(
         assert f"collecting {enabled}" in environment.terminal(COLLECTING)
 
 
+def test_a_broken_configuration_of_the_machine_leaves_that_of_the_user_in_force(
+    environment: Environment, data: Path
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    for folder, text in (
+        (environment.system / "etc" / "ipython", "1 / 0"),
+        (environment.user / "profile_default", "get_config().DevAnalytics.enabled = False"),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ipython_config.py").write_text(text)
+    assert not json.loads(environment.run("-m", "dev_analytics", "status", "--json").stdout)[
+        "collecting"
+    ]
+    assert "collecting False" in environment.terminal(COLLECTING)
+
+
 def theirs(shown: str) -> bool:
     """Tell whether what others had put there works too."""
     return "theirs started 1 True" in shown

@@ -113,14 +113,24 @@ def test_the_status_is_that_of_a_session_with_ipython_s_configuration(data: Path
     (profile / "ipython_config.json").write_text('{"DevAnalytics": {"flush_interval": -1}}')
     bad = "c.DevAnalytics.flush_interval is -1, allowed is a number of seconds from 0"
     assert bad in line(run().stdout, "analytics")
+    (profile / "ipython_config.json").write_text('{"DevAnalytics": 5}')
+    bad = "c.DevAnalytics is 5, allowed is the settings by their names"
+    assert bad in line(run().stdout, "analytics")
     (profile / "ipython_config.json").unlink()
     (profile / "ipython_config.py").write_text("print('read'); get_config().X.y = 1")
     assert fields()["collecting"], "what it prints is not between what a script reads"
     (profile / "ipython_config.py").write_text("1 / 0")
     ran = run()
     assert line(ran.stdout, "analytics").startswith("on")
-    said = "IPython's configuration is left out: ZeroDivisionError('division by zero')"
+    said = f"{profile}/ipython_config.py is left out: ZeroDivisionError('division by zero')"
     assert ran.stderr == f"jupyter dev-analytics: {said}\n"
+
+
+def test_who_has_no_home_has_the_status_too(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPYTHONDIR", "~nobody-of-this-name")
+    ran = run()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert line(ran.stdout, "analytics").startswith("off: you have not been asked")
 
 
 def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
