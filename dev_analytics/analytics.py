@@ -1,6 +1,6 @@
 """`Analytics`: the one object that every event passes through.
 
-Observers and tools call `Analytics.event`; what becomes of it is in `dev_analytics.recording`,
+Observers and tools call `Analytics.event`; what becomes of it is in `dev_analytics.pipeline`,
 which is loaded then. What stands here is what a session has from its start: consent, the ledger of
 drops, the settings, the event log.
 """
@@ -23,8 +23,10 @@ from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:
+    from dev_analytics.consent.gate import State
     from dev_analytics.delivery.lines import LineFile
     from dev_analytics.delivery.spool import Sink
+    from dev_analytics.pipeline import Pipeline
     from dev_analytics.recording import Recording
 
 SAMPLE_PERCENT: Final = 10.0
@@ -57,6 +59,8 @@ class Analytics:
         What was dropped in this session, by reason.
     log
         The event log, if there is one.
+    openers
+        Called at the beginning of each recording, before any other event of it.
     """
 
     def __init__(
@@ -75,31 +79,31 @@ class Analytics:
         self.strict = strict
         self.log: LineFile | None = None
         self._sink = sink
-        self._beginning = threading.RLock()
-        self._recording: Recording | None = None
-        self._first: list[Callable[[], None]] = []
+        self.openers: list[Callable[[], None]] = []
+        self._loading = threading.RLock()
+        self._pipeline: Pipeline | None = None
         _ALL.add(self)
 
     @property
+    def pipeline(self) -> Pipeline:
+        """What takes the events of this process; it is loaded when it is first asked for."""
+        return self._pipeline or self._load()
+
+    @property
     def recording(self) -> Recording:
-        """What takes the events of this process; it begins when it is first asked for."""
-        return self._recording or self._begin()
+        """The recording of what happens now, or its rehearsal; it begins if it has not begun."""
+        return self.pipeline.recording
 
-    def begin_with(self, first: Callable[[], None]) -> None:
-        """Have `first` called when recording begins, before any other event; now, if it has."""
-        with self._beginning:
-            if self._recording is None:
-                self._first.append(first)
-                return
-        first()
-
-    def event(self, name: str, /, **properties: object) -> None:
+    def event(self, name: str, began: State | None = None, /, **properties: object) -> None:
         """Take one event.
 
         Parameters
         ----------
         name
             One of `dev_analytics.catalogue.events.EVENTS`, or ``tool.event`` of an installed tool.
+        began
+            What held at the beginning of what is recorded, as ``gate.at_beginning()`` gave it, if
+            it took some time: it is sent only if consent held, unbroken, from then on.
         **properties
             Its properties. A word outside its vocabulary becomes ``"other"``.
 
@@ -109,13 +113,21 @@ class Analytics:
             Only if `strict`: the catalogue has no such event or property, or not of this kind.
         """
         try:
-            recording = self._recording or self._begin()
+            pipeline = self._pipeline or self._load()
         except Exception:
             self.drops.count(Drop.FAILURE)
             if self.strict:
                 raise
         else:
-            recording.event(name, properties)
+            pipeline.event(name, began, properties)
+
+    def open_with(self, opener: Callable[[], None]) -> None:
+        """Call `opener` at the beginning of each recording, and now if one has begun."""
+        with self._loading:
+            if self._pipeline is None:
+                self.openers.append(opener)
+                return
+        self._pipeline.open_with(opener)
 
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
@@ -158,13 +170,13 @@ class Analytics:
             log.close()
 
     def after_fork(self) -> None:
-        """Have, in a forked child, a session and files of its own; what comes first came before."""
-        self._beginning = threading.RLock()
-        self._first.clear()
+        """Begin, in a forked child, a recording and files of its own."""
+        self._loading = threading.RLock()
+        self.gate.after_fork()
         # The parent stores what it dropped before.
         self.drops.stored(self.drops.unstored())
-        if self._recording is not None:
-            self._recording.after_fork()
+        if self._pipeline is not None:
+            self._pipeline.after_fork()
         log, self.log = self.log, None
         if log is not None:
             # The parent's is not closed: one of its threads may have held its lock.
@@ -173,15 +185,13 @@ class Analytics:
             except OSError:
                 self.drops.count(Drop.DISK_ERROR)
 
-    def _begin(self) -> Recording:
-        with self._beginning:
-            if self._recording is None:
-                from dev_analytics.recording import Recording
+    def _load(self) -> Pipeline:
+        with self._loading:
+            if self._pipeline is None:
+                from dev_analytics.pipeline import Pipeline
 
-                self._recording = Recording(self, self._sink)
-                while self._first:
-                    self._first.pop(0)()
-            return self._recording
+                self._pipeline = Pipeline(self, self._sink)
+            return self._pipeline
 
 
 _process: Analytics | None = None

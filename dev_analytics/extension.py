@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -59,9 +58,9 @@ class Session:
             news=_news,
             records=lambda: _records(analytics),
             offers=_offers,
+            agreed=self._begin,
         )
         self._process = os.getpid()
-        self._started = time.monotonic()
 
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal."""
@@ -76,7 +75,7 @@ class Session:
         hooks.register(analytics)
         atexit.register(self._at_exit)
         self._asking.start()
-        analytics.begin_with(self._launched)
+        analytics.open_with(self._launched)
         if hasattr(shell, "kernel"):
             # What takes events is loaded when the user has the reply, or with the first event.
             with contextlib.suppress(RuntimeError):
@@ -86,7 +85,9 @@ class Session:
 
     def stop(self) -> None:
         """End, and leave nothing behind in the shell."""
-        self._exited("unloaded", at_exit=False)
+        if not _sessions:
+            self._exited("unloaded", at_exit=False)
+        self._analytics.openers.remove(self._launched)
         atexit.unregister(self._at_exit)
         self._asking.stop()
         self._threads.unregister()
@@ -108,12 +109,12 @@ class Session:
 
     @quiet
     def _launched(self) -> None:
-        """Record the beginning, before anything else; what earlier sessions left goes out first."""
+        """Record the beginning; what earlier sessions left goes out first."""
         from dev_analytics.observers.launch import launch
 
         analytics = self._analytics
         if analytics.gate.now()[0].collecting:
-            analytics.recording.sink.resume()
+            analytics.pipeline.sink.resume()
         analytics.event("launched", **launch(self.shell, os.environ))
 
     def _read_settings(self) -> DevAnalytics:
@@ -159,13 +160,21 @@ class Session:
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
             self._asking.stop()
-            self._exited("end of process", at_exit=True)
+            _sessions.remove(self)
+            if not _sessions:
+                self._exited("end of process", at_exit=True)
 
     def _exited(self, reason: str, *, at_exit: bool) -> None:
-        self._analytics.recording.naming.close()
-        duration = time.monotonic() - self._started
-        self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
-        self._analytics.recording.sink.close(at_exit=at_exit)
+        analytics = self._analytics
+        pipeline = analytics.pipeline
+        pipeline.naming.close()
+        # Of this recording, and dropped if another one begins meanwhile.
+        began = analytics.gate.now()
+        recording = pipeline.recording
+        analytics.event(
+            "exited", began, reason=reason, cells=recording.cells, duration=recording.duration
+        )
+        pipeline.sink.close(at_exit=at_exit)
 
 
 def load(shell: Any) -> None:

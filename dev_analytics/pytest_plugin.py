@@ -41,7 +41,7 @@ class AnalyticsEvents:
         """Every record, whole, the oldest first; those whose model is looked up are waited for."""
         import json
 
-        if not self._analytics.recording.naming.settle(_LONGEST_LOOKUP):
+        if not self._analytics.pipeline.naming.settle(_LONGEST_LOOKUP):
             raise TimeoutError("the models of some requests were not looked up in time")
         lines = self._log.read_bytes().splitlines() if self._log.exists() else []
         return [json.loads(line) for line in lines]
@@ -74,7 +74,7 @@ def analytics_events(
     one.log_to(folder / "events.jsonl")
     monkeypatch.setattr("dev_analytics.analytics._process", one)
     yield AnalyticsEvents(one, folder / "events.jsonl")
-    one.recording.naming.close()
+    one.pipeline.naming.close()
     one.stop_log()
 
 

@@ -45,4 +45,4 @@ def _load(app: Any) -> None:
         except (OSError, ValueError, RuntimeError):
             app.log.warning("dev_analytics: no event log, its file cannot be written")
     ServerEvents(analytics).register(app.event_logger)
-    atexit.register(analytics.recording.sink.close, at_exit=True)
+    atexit.register(analytics.pipeline.sink.close, at_exit=True)

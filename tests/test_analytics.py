@@ -23,7 +23,7 @@ from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.drops import Drop
-from dev_analytics.recording import MOST_PREVIEWED
+from dev_analytics.pipeline import MAX_PREVIEWED
 
 TODAY = date(2026, 11, 22)
 OFF = Switch(False, "a test")
@@ -44,9 +44,7 @@ def test_nothing_is_on_disk_before_a_yes(data: Path, kept: Any) -> None:
     cell(analytics)
     assert kept.records == []
     assert not data.exists()
-    assert [json.loads(each.record)["distinct_id"] for each in analytics.recording.preview] == [
-        None
-    ]
+    assert [json.loads(each.record)["distinct_id"] for each in analytics.pipeline.preview] == [None]
 
 
 def test_after_a_yes_log_preview_and_sink_have_the_same_bytes(
@@ -55,7 +53,7 @@ def test_after_a_yes_log_preview_and_sink_have_the_same_bytes(
     user_id = agree(analytics)
     cell(analytics)
     (record,) = kept.records
-    assert [each.record for each in analytics.recording.preview] == [record]
+    assert [each.record for each in analytics.pipeline.preview] == [record]
     assert log.path.read_bytes() == record + b"\n"
     assert json.loads(record)["distinct_id"] == user_id
 
@@ -73,10 +71,10 @@ def test_the_log_is_written_without_consent_and_names_nobody(
 
 def test_an_opt_out_clears_the_memory_at_the_next_event(analytics: Analytics) -> None:
     cell(analytics)
-    assert len(analytics.recording.preview) == 1
+    assert len(analytics.pipeline.preview) == 1
     analytics.gate.store.opt_out()
     cell(analytics)
-    assert len(analytics.recording.preview) == 0
+    assert len(analytics.pipeline.preview) == 0
 
 
 @pytest.mark.parametrize("why", ["switch", "do not track", "opt-out", "damage"])
@@ -94,7 +92,7 @@ def test_a_no_keeps_nothing_even_in_memory(
     else:
         analytics.gate.store.file.write_text("{")
     cell(analytics)
-    assert (kept.records, list(analytics.recording.preview)) == ([], [])
+    assert (kept.records, list(analytics.pipeline.preview)) == ([], [])
     assert not analytics.recording.recorded
 
 
@@ -107,12 +105,11 @@ def test_records_are_numbered_in_their_session(analytics: Analytics, log: Any) -
 
 def test_the_memory_keeps_the_newest(analytics: Analytics) -> None:
     analytics.stop_log()
-    for _ in range(MOST_PREVIEWED + 5):
+    for _ in range(MAX_PREVIEWED + 5):
         cell(analytics)
-    assert len(analytics.recording.preview) == MOST_PREVIEWED
+    assert len(analytics.pipeline.preview) == MAX_PREVIEWED
     assert (
-        json.loads(analytics.recording.preview[-1].record)["properties"]["seq"]
-        == MOST_PREVIEWED + 5
+        json.loads(analytics.pipeline.preview[-1].record)["properties"]["seq"] == MAX_PREVIEWED + 5
     )
 
 
@@ -153,7 +150,7 @@ def test_a_failure_inside_is_counted_and_not_raised(
         raise RuntimeError("out of order")
 
     agree(analytics)
-    monkeypatch.setattr(analytics.recording.sink, "accept", fail)
+    monkeypatch.setattr(analytics.pipeline.sink, "accept", fail)
     with pytest.raises(RuntimeError):
         cell(analytics)
     analytics.strict = False
@@ -291,34 +288,42 @@ def test_a_fork_while_a_thread_logs_leaves_no_child_waiting(analytics: Analytics
     assert list(sessions.values()).count(1) >= 100
 
 
-def test_what_comes_first_comes_once_and_before_any_event(analytics: Analytics, log: Any) -> None:
-    for package in ("numpy", "pandas"):
-        analytics.begin_with(
-            lambda package=package: analytics.event(
-                "error_raised", exception="OSError", exact=True, package=package, phase="cell"
-            )
+def open_with(analytics: Analytics, package: str) -> None:
+    analytics.open_with(
+        lambda: analytics.event(
+            "error_raised", exception="OSError", exact=True, package=package, phase="cell"
         )
+    )
+
+
+def test_an_opener_comes_once_and_before_any_event_of_the_recording(
+    analytics: Analytics, log: Any
+) -> None:
+    open_with(analytics, "numpy")
+    open_with(analytics, "pandas")
     assert log.events == []
     cell(analytics)
     cell(analytics)
     assert [one["package"] for one in log.of("error raised")] == ["numpy", "pandas"]
     assert log.events == ["error raised"] * 2 + ["cell executed"] * 2
-    analytics.begin_with(lambda: cell(analytics))
+    open_with(analytics, "scipy")
     assert len(log.events) == 5, "what has begun does not wait"
 
 
-def test_a_child_that_is_forked_before_leaves_what_comes_first_to_its_parent(
-    analytics: Analytics, log: Any
-) -> None:
-    analytics.begin_with(lambda: analytics.event("exited", reason="unloaded", cells=0, duration=0))
+def test_every_recording_has_its_openers_a_forked_child_too(analytics: Analytics, log: Any) -> None:
+    open_with(analytics, "numpy")
     child = os.fork()
     if child == 0:
         cell(analytics)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    assert log.events == ["cell executed"]
     cell(analytics)
-    assert log.events == ["cell executed", "exited", "cell executed"]
+    agree(analytics)
+    cell(analytics)
+    assert log.events == ["error raised", "cell executed"] * 3
+    seqs = [record["properties"]["seq"] for record in log.records]
+    assert seqs == [1, 2] * 3
+    assert len({record["properties"]["$session_id"] for record in log.records}) == 3
 
 
 def test_recording_that_cannot_begin_is_counted_and_not_raised(
@@ -326,7 +331,7 @@ def test_recording_that_cannot_begin_is_counted_and_not_raised(
 ) -> None:
     analytics.strict = False
     with monkeypatch.context() as missing:
-        missing.setitem(sys.modules, "dev_analytics.recording", None)
+        missing.setitem(sys.modules, "dev_analytics.pipeline", None)
         cell(analytics)
     assert analytics.drops.counts == {Drop.FAILURE: 1}
     cell(analytics)
@@ -374,4 +379,4 @@ def test_every_place_that_collects_is_found_by_one_search() -> None:
         for file in package.rglob("*.py")
         if "make_record(" in file.read_text("utf-8") or "._take(" in file.read_text("utf-8")
     }
-    assert behind == {"recording.py", "catalogue/record.py"}
+    assert behind == {"pipeline.py", "catalogue/record.py"}

@@ -26,6 +26,7 @@ ORDER = (
     {"tools"},
     {"delivery", "edit_formats", "naming"},
     {"recording"},
+    {"pipeline"},
     {"analytics"},
     {"config", "observers"},
     {"views"},

@@ -131,7 +131,7 @@ def test_the_record_in_the_readme_is_one_of_today(analytics: Analytics):
     assert shown
     analytics.gate.store.agree(NOTICE, date.today())
     analytics.event("cell_executed", outcome="ok", duration_ms=10)
-    assert shape(shown[1]) == shape(analytics.recording.preview[-1].record.decode())
+    assert shape(shown[1]) == shape(analytics.pipeline.preview[-1].record.decode())
 
 
 def shape(record: str) -> str:

@@ -231,7 +231,7 @@ def test_what_takes_events_is_loaded_when_the_reply_to_the_loading_cell_is_out(
     kernel: Callable[..., Any], log: Any, until: Callable[[Callable[[], bool]], None]
 ) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
-    loaded = "'dev_analytics.recording' in sys.modules or 'msgspec' in sys.modules"
+    loaded = "'dev_analytics.pipeline' in sys.modules or 'msgspec' in sys.modules"
     assert notebook.run(f"{LOAD}\nimport sys; print({loaded})").text == "False\n"
     until(lambda: log.events == ["launched"])
 

@@ -41,7 +41,7 @@ class Slow(Lookup):
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     names = Slow()
     monkeypatch.setattr("dev_analytics.naming.NAMES", names)
-    monkeypatch.setattr("dev_analytics.recording.NAMES", names)
+    monkeypatch.setattr("dev_analytics.pipeline.NAMES", names)
     yield names
     names.open.set()
 
@@ -216,15 +216,15 @@ def test_a_name_that_cannot_be_looked_up_is_counted_and_its_request_recorded(slo
 
 def test_a_forked_child_leaves_what_waits_to_its_parent(slow: Slow, analytics: Any) -> None:
     done: list[int] = []
-    analytics.recording.naming.start()
-    analytics.recording.naming.put(named(lambda: done.append(1)))
+    analytics.pipeline.naming.start()
+    analytics.pipeline.naming.put(named(lambda: done.append(1)))
     child = os.fork()
     if child == 0:
-        analytics.recording.naming.close()
+        analytics.pipeline.naming.close()
         os._exit(len(done))
     assert os.waitpid(child, 0)[1] == 0
     slow.open.set()
-    assert analytics.recording.naming.settle(SECONDS)
+    assert analytics.pipeline.naming.settle(SECONDS)
     assert done == [1]
 
 
@@ -243,7 +243,7 @@ def test_an_event_by_hand_with_a_public_name_does_not_wait(
 
 def test_an_event_by_hand_names_the_base_of_a_fine_tuned_model(analytics: Any, log: Any) -> None:
     analytics.event("message_send", model="ft:gpt-4o-mini-2024-07-18:acme::Xanadu7")
-    assert analytics.recording.naming.settle(SECONDS)
+    assert analytics.pipeline.naming.settle(SECONDS)
     (request,) = log.of("$ai_generation")
     assert (request["$ai_model"], request["fine_tuned"]) == ("gpt-4o-mini", True)
     assert b"xanadu7" not in log.path.read_bytes().lower()

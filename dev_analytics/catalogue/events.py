@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, ClassVar, Final, get_type_hints
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from dev_analytics.catalogue.values import (
     Count,
@@ -380,6 +380,14 @@ def properties(event: type[Event]) -> Mapping[str, Kind]:
     }
 
 
+@cache
+def required(event: type[Event]) -> frozenset[str]:
+    """Return the names of the properties that `event` must have."""
+    declared = properties(event)
+    fields = structs.fields(event)
+    return frozenset(each.name for each in fields if each.required and each.name in declared)
+
+
 def accept(
     event: type[Event], given: Mapping[str, object], notice: int = NOTICE
 ) -> dict[str, object]:
@@ -397,7 +405,7 @@ def accept(
     Raises
     ------
     UndeclaredError
-        `event` has no such property.
+        `event` has no such property, or must have one that is missing.
     RefusedValueError
         A value is of a kind that its property cannot have.
     """
@@ -415,4 +423,8 @@ def accept(
                 accepted[name] = kind.accept(value)
             except RefusedValueError as error:
                 raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
+    # Checked before the record takes a number, which would be missing.
+    if not required(event) <= accepted.keys():
+        missing = ", ".join(sorted(required(event) - accepted.keys()))
+        raise UndeclaredError(f"{event.wire!r} must have {missing}")
     return accepted

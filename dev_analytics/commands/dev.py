@@ -73,7 +73,7 @@ class Dev(TerminalIPythonApp):
     def init_extensions(self) -> None:
         """Load the extension before the user's, with what the flags say."""
         analytics = get_analytics()
-        analytics.gate.now()  # what the environment says is older than a flag
+        began = analytics.gate.now()  # what the environment says is older than a flag
         if self.analytics is not None:
             flag = "--analytics" if self.analytics else "--no-analytics"
             analytics.gate.switch = Switch(self.analytics, flag, explicit=True)
@@ -82,7 +82,7 @@ class Dev(TerminalIPythonApp):
         self.default_extensions = ["dev_analytics", *self.default_extensions]
         super().init_extensions()  # type: ignore[no-untyped-call]
         for flag in self._given():
-            analytics.event("command_run", command=flag)
+            analytics.event("command_run", began, command=flag)
 
     def emit_options_help(self) -> Generator[str, None, None]:
         """Give our flags a section of their own, before IPython's."""

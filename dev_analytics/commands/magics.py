@@ -91,8 +91,9 @@ class DevAnalyticsMagics(Magics):
             meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(WORDS)}"
             raise UsageError(f"%{NAME} knows no {word!r}: {meant}")
         command: Callable[[list[str]], str] = getattr(self, f"_{word}")
+        began = self._analytics.gate.at_beginning()
         text = command(rest)
-        self._analytics.event("command_run", command=word)
+        self._analytics.event("command_run", began, command=word)
         if text:
             print(text)
 
@@ -213,7 +214,7 @@ class DevAnalyticsMagics(Magics):
             self._analytics.gate.store.reset()
         except ConsentStoreError as error:
             raise UsageError(f"%{NAME} reset: {error}") from None
-        self._analytics.recording.preview.clear()
+        self._analytics.pipeline.forget()
         return RESET
 
     def _view(

@@ -42,6 +42,8 @@ class Asking:
         Gives what would be sent, as HTML.
     offers
         Gives what other tools would record beyond a consent.
+    agreed
+        Is called after each answer, and when a session of a user who agreed is switched on.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Asking:
         news: Callable[[int], Sequence[str]],
         records: Callable[[], str],
         offers: Callable[[Consent], Sequence[Offer]] = lambda consent: (),
+        agreed: Callable[[], None] = lambda: None,
     ) -> None:
         self.drops = drops
         self._gate = gate
@@ -60,6 +63,7 @@ class Asking:
         self._news = news
         self._records = records
         self._offers = offers
+        self._agreed = agreed
         self._open: NotebookQuestion | None = None
         self._unanswered = ""
         self._shows_widgets = True
@@ -105,6 +109,8 @@ class Asking:
         for offer in self._offers(self._gate.store.read()):
             self._gate.wanted[offer.key] = offer.notice
         decision = self._gate.decision(can_answer=can_answer)
+        if decision.collecting:
+            self._agreed()
         if decision.ask:
             try:
                 if self._gate.claim_question():
@@ -192,7 +198,9 @@ class Asking:
         self._unanswered = question.unanswered
 
         def taken(answer: Answer) -> str:
-            return take(self._gate, answer, question.offers)
+            text = take(self._gate, answer, question.offers)
+            self._agreed()
+            return text
 
         try:
             self._open = NotebookQuestion(
@@ -241,7 +249,9 @@ class Asking:
         answer = ask(question, input, print)
         if answer is Answer.NONE:
             return question.unanswered
-        return take(self._gate, answer, question.offers)
+        text = take(self._gate, answer, question.offers)
+        self._agreed()
+        return text
 
     def _close(self, text: str) -> None:
         if self._open is not None:

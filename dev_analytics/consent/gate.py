@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+import weakref
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from dev_analytics.consent.decision import (
     Consent,
@@ -42,8 +45,41 @@ def _variables() -> tuple[object, object]:
     return encoded.get(_DO_NOT_TRACK), encoded.get(_DEV_ANALYTICS)
 
 
+class Period:
+    """An unbroken stretch of one user's consent in this process; compared by identity.
+
+    Attributes
+    ----------
+    user_id
+        The identifier that the yes made.
+    started
+        When this process first saw it hold, in seconds since the epoch.
+    started_monotonic
+        The same moment on the monotonic clock.
+    """
+
+    __slots__ = ("_threads", "started", "started_monotonic", "user_id")
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.started = time.time()
+        self.started_monotonic = time.monotonic()
+        self._threads = weakref.WeakSet(threading.enumerate())
+
+    def is_older(self, thread: threading.Thread) -> bool:
+        """Check whether `thread` was started before this period was."""
+        return thread in self._threads
+
+
+State: TypeAlias = "tuple[Decision, Consent, Period | None]"
+"""What holds at one moment; there is a period exactly while records are collected."""
+
+
 class Gate:
     """Consent, environment and session switch of this process, decided anew when one changes.
+
+    A period ends when consent is gone, is another user's, or the session is switched off, however
+    short that was: what held before and what holds after are told apart by their periods.
 
     Parameters
     ----------
@@ -66,24 +102,63 @@ class Gate:
         self.store = store
         self.sample_percent = sample_percent
         self.notice = notice
-        self.switch: Switch | None = None
+        self._switch: Switch | None = None
         self.wanted: dict[str, int] = {}
         self.on_wanted: Callable[[], None] | None = None
         self._variables: tuple[object, object] = (None, None)
         self._environment = read_environment()
-        self._latest: tuple[Consent, Switch | None, Decision] | None = None
+        self._latest: State | None = None
+        self._period: Period | None = None
+        # Reentrant, as a signal handler may record an event while its thread decides.
+        self._deciding = threading.RLock()
 
-    def now(self) -> tuple[Decision, Consent]:
-        """Give the decision for an event, and the consent that it rests on; never raises."""
+    @property
+    def switch(self) -> Switch | None:
+        """The session's switch; None if nobody has set one."""
+        return self._switch
+
+    @switch.setter
+    def switch(self, switch: Switch | None) -> None:
+        with self._deciding:
+            self._switch = switch
+            self._latest = None
+            if switch is not None and not switch.on:
+                # Even if it is switched on again before anybody looks.
+                self._period = None
+
+    def now(self) -> State:
+        """Return the state for an event; never raises."""
         consent = self.store.current()
         if _variables() != self._variables:
             self.follow_environment()
-        switch = self.switch
         latest = self._latest
-        if latest is None or latest[0] is not consent or latest[1] is not switch:
-            latest = (consent, switch, self._decide(consent, can_answer=False))
-            self._latest = latest
-        return latest[2], consent
+        return latest if latest is not None and latest[1] is consent else self._decide_anew()
+
+    def at_beginning(self) -> State:
+        """Return the state for the beginning of a cell or a call.
+
+        While records are collected it is that of the last event, and nothing is read: if consent
+        was withdrawn since, the period at the end is another one.
+        """
+        latest = self._latest
+        return latest if latest is not None and latest[2] is not None else self.now()
+
+    def after_fork(self) -> None:
+        """Begin a period of its own in a forked child, and wait for no lock of the parent's."""
+        self._deciding = threading.RLock()
+        self._latest = self._period = None
+
+    def _decide_anew(self) -> State:
+        with self._deciding:
+            # Read under the lock: another thread may have seen a newer consent meanwhile.
+            consent = self.store.current()
+            decision = self._decide(consent, can_answer=False)
+            if not decision.collecting or consent.user_id is None:
+                self._period = None
+            elif self._period is None or self._period.user_id != consent.user_id:
+                self._period = Period(consent.user_id)
+            self._latest = latest = (decision, consent, self._period)
+            return latest
 
     def follow_environment(self) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
@@ -105,11 +180,6 @@ class Gate:
             self.wanted[key] = notice
             if self.on_wanted is not None:
                 self.on_wanted()
-
-    def was_collecting(self) -> bool:
-        """Tell whether the latest decision was to collect, and still holds; reads nothing anew."""
-        latest = self._latest
-        return latest is not None and latest[1] is self.switch and latest[2].collecting
 
     def decision(self, *, can_answer: bool) -> Decision:
         """Give the decision for a question, reading everything anew; never raises."""

@@ -104,7 +104,7 @@ class NotebookQuestion:
     def _follow(self, request: Any) -> None:
         if self.ended:
             return
-        decision, consent = self._gate.now()
+        decision, consent, _ = self._gate.now()
         if decision.silent or _answer(consent) != self._before:
             self.close(self._holds())
             return

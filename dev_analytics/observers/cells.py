@@ -3,7 +3,8 @@
 A cell is one pair of ``pre_run_cell`` and ``post_run_cell`` with the same ``ExecutionInfo``. Cells
 run inside cells (``%%capture``, ``run_cell``), beside each other (subshells), and without a
 beginning (the cell that loads the extension); silent ones have no pair, and those that store no
-history are a front end's own. What is held of a cell while it runs is a weak reference and a time.
+history are a front end's own. What is held of a cell while it runs is a weak reference, a time and
+the consent that held at its beginning.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
+    from dev_analytics.consent.gate import State
 
 
 class Cells:
@@ -35,14 +37,11 @@ class Cells:
 
     Attributes
     ----------
-    count
-        Cells that were run.
     drops
         Where failures are counted.
     """
 
     def __init__(self, analytics: Analytics, shell: Any) -> None:
-        self.count = 0
         self.drops = analytics.drops
         self._analytics = analytics
         self._shell = shell
@@ -73,12 +72,13 @@ class Cells:
     def _pre_execute(self) -> None:
         running = self._running
         running.depth = len(running.alive())
+        running.began = self._analytics.gate.at_beginning()
         if not running.depth:
             self._last_value = id(_shown_last())
 
     @quiet
     def _pre_run_cell(self, info: Any) -> None:
-        if self._running.push(info):
+        if self._running.push(info, self._analytics.gate.at_beginning()):
             self._last_value = id(_shown_last())
 
     @quiet
@@ -90,34 +90,35 @@ class Cells:
         """
         running = self._running
         if len(running.alive()) == running.depth and self._is_comm_message():
-            self._shown("callback")
+            self._shown("callback", running.began)
 
     @quiet
     def _post_run_cell(self, result: Any) -> None:
         info = None if result is None else result.info
         cell, outermost = self._running.pop(info)
         if info is not None and cell is not None and cell.by_user:
-            self._ended(result, info, time.perf_counter() - cell.start, outermost=outermost)
+            self._ended(result, info, cell, outermost=outermost)
 
-    def _ended(self, result: Any, info: Any, seconds: float, *, outermost: bool) -> None:
-        analytics = self._analytics
+    def _ended(self, result: Any, info: Any, cell: _Cell, *, outermost: bool) -> None:
+        milliseconds = (time.perf_counter() - cell.start) * 1000
         before: BaseException | None = result.error_before_exec
         error: BaseException | None = result.error_in_exec
         outcome = _outcome(before, error)
         if outermost:
-            self.count += 1
-            analytics.event("cell_executed", outcome=outcome, duration_ms=seconds * 1000)
-        ran_script = outermost and before is None and self._used(_code(info))
+            self._analytics.event(
+                "cell_executed", cell.began, outcome=outcome, duration_ms=milliseconds
+            )
+        ran_script = outermost and before is None and self._used(_code(info), cell.began)
         met = before if before is not None else error
         if met is None:
-            self._shown("script" if ran_script else "display")
+            self._shown("script" if ran_script else "display", cell.began)
         elif id(met) != self._last_value:
             self._last_value = id(met)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
-                self._raised(met, phase)
+                self._raised(met, phase, cell.began)
 
-    def _used(self, code: str) -> bool:
+    def _used(self, code: str, began: State) -> bool:
         """Record the features that a cell used, and tell whether it ran a script."""
         if "get_ipython()" not in code:
             return False
@@ -126,13 +127,13 @@ class Cells:
         ran_script = False
         for number, feature in enumerate(features(code)):
             if number < MOST:
-                self._analytics.event("feature_used", kind=feature.kind, name=feature.name)
+                self._analytics.event("feature_used", began, kind=feature.kind, name=feature.name)
             else:
                 self.drops.count(Drop.SURPLUS)
             ran_script = ran_script or feature == ("line magic", "run")
         return ran_script
 
-    def _shown(self, phase: str) -> None:
+    def _shown(self, phase: str, began: State | None) -> None:
         """Record the error that IPython showed although nothing failed, if there is a new one."""
         error = _shown_last()
         if id(error) != self._last_value:
@@ -140,12 +141,12 @@ class Cells:
             # Not isinstance: it would ask the object's __class__, which may be the user's code.
             kind = type(error)
             if issubclass(kind, BaseException) and not issubclass(kind, KeyboardInterrupt):
-                self._raised(error, phase)
+                self._raised(error, phase, began)
 
-    def _raised(self, error: BaseException, phase: str) -> None:
+    def _raised(self, error: BaseException, phase: str, began: State | None) -> None:
         from dev_analytics.observers.errors import describe
 
-        self._analytics.event("error_raised", phase=phase, **describe(error))
+        self._analytics.event("error_raised", began, phase=phase, **describe(error))
 
     def _is_comm_message(self) -> bool:
         shell = self._shell
@@ -156,11 +157,12 @@ class Cells:
 class _Cell:
     """A cell that runs, when it began, and whether a user's request is what runs it."""
 
-    __slots__ = ("by_user", "info", "start")
+    __slots__ = ("began", "by_user", "info", "start")
 
-    def __init__(self, info: weakref.ref[Any], start: float, by_user: bool) -> None:
+    def __init__(self, info: weakref.ref[Any], start: float, began: State, by_user: bool) -> None:
         self.info = info
         self.start = start
+        self.began = began
         self.by_user = by_user
 
 
@@ -169,6 +171,7 @@ class _Running(threading.local):
 
     def __init__(self) -> None:
         self.depth = 0
+        self.began: State | None = None
         self._cells: list[_Cell] = []
 
     def alive(self) -> list[_Cell]:
@@ -177,11 +180,11 @@ class _Running(threading.local):
             self._cells = [cell for cell in self._cells if cell.info() is not None]
         return self._cells
 
-    def push(self, info: Any) -> bool:
+    def push(self, info: Any, began: State) -> bool:
         """Note that the cell of `info` begins, and tell whether it is outermost."""
         cells = self.alive()
         by_user = cells[0].by_user if cells else info.store_history
-        cells.append(_Cell(weakref.ref(info), time.perf_counter(), by_user))
+        cells.append(_Cell(weakref.ref(info), time.perf_counter(), began, by_user))
         return len(cells) == 1
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:

@@ -1,4 +1,7 @@
-"""Errors that end a thread, seen through ``threading.excepthook``; the hook there still runs."""
+"""Errors that end a thread, seen through ``threading.excepthook``; the hook there still runs.
+
+What a thread says that was started before consent held is not sent: it began before.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,12 @@ class Threads:
     @quiet
     def _observe(self, args: threading.ExceptHookArgs) -> None:
         error = args.exc_value
-        if error is not None and not issubclass(args.exc_type, SystemExit):
-            from dev_analytics.observers.errors import describe
+        if error is None or issubclass(args.exc_type, SystemExit):
+            return
+        decision, consent, period = self._analytics.gate.now()
+        if period is not None and (args.thread is None or period.is_older(args.thread)):
+            period = None
+        from dev_analytics.observers.errors import describe
 
-            self._analytics.event("error_raised", phase="thread", **describe(error))
+        began = decision, consent, period
+        self._analytics.event("error_raised", began, phase="thread", **describe(error))

@@ -112,8 +112,8 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
                 analytics.event(event_name(event.wire), **given)
                 thrown += 1
         analytics.stop_log()
-        preview = [kept.record for kept in analytics.recording.preview]
-        analytics.recording.sink.close(at_exit=False)
+        preview = [kept.record for kept in analytics.pipeline.preview]
+        analytics.pipeline.sink.close(at_exit=False)
     records = log.read_bytes().splitlines()
     events = {event.wire: event for event in tool.events}
     wrong = [each for record in records for each in strange(record, events)]

@@ -29,7 +29,7 @@ _COMMON: Final = (
 def kinds_html(analytics: Analytics) -> str:
     """Give every kind of event; what happened in this session is open, the rest can be opened."""
     records: defaultdict[str, list[Reading]] = defaultdict(list)
-    for kept in reversed(tuple(analytics.recording.preview)):
+    for kept in reversed(tuple(analytics.pipeline.preview)):
         reading = read(kept.record)
         records[reading.event].append(reading)
     parts = [f"<p>{escape(_FIRST)}</p>"]

@@ -64,7 +64,7 @@ def fates(analytics: Analytics) -> Iterator[tuple[str, bytes]]:
     reason that ``status`` counts. ``would have been sent``: nobody had agreed to it.
     """
     waiting = {_uuid(record) for record in Backlog(analytics.gate.store.data).records()}
-    for kept in tuple(analytics.recording.preview):
+    for kept in tuple(analytics.pipeline.preview):
         if not kept.accepted:
             yield "would have been sent", kept.record
         else:
@@ -79,7 +79,7 @@ def _more(number: int) -> str:
 
 
 def _nothing(analytics: Analytics) -> str:
-    decision, _ = analytics.gate.now()
+    decision = analytics.gate.now()[0]
     off = "" if decision.collecting else f" Analytics are off: {decision.reason}."
     return f"No records in this session.{off}"
 

@@ -62,7 +62,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "this session": _counted(analytics.recording.recorded) or "no events",
         **_llm_calls(),
         **_tools(consent, decision),
-        "waiting": _waiting(Backlog(data).count(), analytics.recording.launcher.failure),
+        "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.failure),
         "delivered": _delivered(ledger, analytics.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",

@@ -75,7 +75,7 @@ def age(folder: Path) -> None:
 def bare_write(agreed: Analytics, tmp_path: Path) -> Iterator[Callable[[], int]]:
     """The same bytes that an event appends, appended with nothing around it."""
     agreed.event("cell_executed", outcome="ok", duration_ms=120)
-    line = agreed.recording.preview[-1].record + b"\n"
+    line = agreed.pipeline.preview[-1].record + b"\n"
     descriptor = os.open(tmp_path / "bare", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     yield lambda: os.write(descriptor, line)
     os.close(descriptor)

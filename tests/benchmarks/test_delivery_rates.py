@@ -63,7 +63,7 @@ def test_the_spool_against_a_bare_write(
     agreed: Analytics, event: Any, tmp_path: Path, in_turns: Any, figure: Any
 ) -> None:
     event()
-    record = agreed.recording.preview[-1].record
+    record = agreed.pipeline.preview[-1].record
     user_id = json.loads(record)["distinct_id"]
     descriptor = os.open(tmp_path / "bare", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
@@ -71,7 +71,7 @@ def test_the_spool_against_a_bare_write(
         os.write(descriptor, record + b"\n")
 
     alone = in_turns(
-        lambda: agreed.recording.sink.accept(record, user_id), bare, rounds=200, loops=50
+        lambda: agreed.pipeline.sink.accept(record, user_id), bare, rounds=200, loops=50
     )
     whole = in_turns(event, bare, rounds=200, loops=50)
     os.close(descriptor)
@@ -92,7 +92,7 @@ def test_a_sender_against_bare_batch_post(
 
     for _ in range(WAITING):
         event()
-    agreed.recording.sink.close(at_exit=False)
+    agreed.pipeline.sink.close(at_exit=False)
     content = {file.name: file.read_bytes() for file in (data / "spool").iterdir()}
     events = [json.loads(line) for lines in content.values() for line in lines.splitlines()]
     assert len(events) == WAITING

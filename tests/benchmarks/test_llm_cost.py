@@ -64,7 +64,7 @@ def agreed(data: Path) -> Iterator[Analytics]:
     os.utime(data / "consent", (0, 0))
     yield analytics
     hooks.unregister()
-    analytics.recording.naming.close()
+    analytics.pipeline.naming.close()
 
 
 class Block(NamedTuple):
@@ -92,7 +92,7 @@ def test_a_call_to_a_model(client: openai.OpenAI, agreed: Analytics, figure: Any
 
     def observed() -> Block:
         hooks.State.active = recorder
-        return block(ask, lambda: agreed.recording.naming.settle(240))
+        return block(ask, lambda: agreed.pipeline.naming.settle(240))
 
     def unobserved() -> Block:
         hooks.State.active = None
@@ -101,7 +101,7 @@ def test_a_call_to_a_model(client: openai.OpenAI, agreed: Analytics, figure: Any
     hooks.register(agreed)
     recorder = hooks.State.active
     ask()
-    assert agreed.recording.naming.settle(240)
+    assert agreed.pipeline.naming.settle(240)
     with_us, without = [], []
     for number in range(40):
         for measure, blocks in ((observed, with_us), (unobserved, without))[

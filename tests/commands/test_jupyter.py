@@ -236,7 +236,7 @@ def test_preview_shows_the_exact_records_that_wait(data: Path) -> None:
     ConsentStore(data).agree(1, TODAY)
     session = Analytics(data, delivery=None, strict=True)
     session.event("cell_executed", outcome="ok", duration_ms=10)
-    record = session.recording.preview[-1].record.decode()
+    record = session.pipeline.preview[-1].record.decode()
     assert f"# waiting\n{record}\n" in run("preview").stdout
     assert json.loads(record) in json.loads(run("preview", "--json").stdout)
 

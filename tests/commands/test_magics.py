@@ -119,7 +119,7 @@ def test_disable_opts_out_for_ever_and_at_once(run: Callable[[str], str], data: 
     assert run("%dev_analytics disable").strip() == f"{DISABLED} {WAY_BACK}"
     assert ConsentStore(data).read().opted_out
     assert user_id is not None
-    assert all(user_id.encode() not in each.record for each in get_analytics().recording.preview)
+    assert all(user_id.encode() not in each.record for each in get_analytics().pipeline.preview)
     run("%dev_analytics on")
     assert not get_analytics().gate.now()[0].collecting
 

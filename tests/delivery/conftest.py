@@ -67,9 +67,9 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
                 analytics.event("cell_executed", outcome="ok", duration_ms=count)
             else:
                 analytics.event("message_send", model="gpt-4o", input_tokens=count)
-            records.append(analytics.recording.preview[-1].record)
+            records.append(analytics.pipeline.preview[-1].record)
         analytics.delivery = None  # it starts no sender
-        analytics.recording.sink.close(at_exit=False)
+        analytics.pipeline.sink.close(at_exit=False)
         return records
 
     return events

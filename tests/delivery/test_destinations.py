@@ -30,7 +30,7 @@ Until = Callable[[Callable[[], bool]], None]
 pytestmark = pytest.mark.usefixtures("agreed")
 
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
-ENDS = "get_analytics().recording.sink.close(at_exit=True)"
+ENDS = "get_analytics().pipeline.sink.close(at_exit=True)"
 FRESH, OLD = "2099-01-01T00:00:00+00:00", "2020-01-01T00:00:00+00:00"
 
 
@@ -41,7 +41,7 @@ import os, signal
 from dev_analytics import get_analytics
 from dev_analytics.delivery.settings import Delivery
 get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
-get_analytics().recording.sink.resume()
+get_analytics().pipeline.sink.resume()
 for _ in range({number}):
     get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
 {end}
@@ -126,7 +126,7 @@ def test_settings_that_change_lead_nothing_elsewhere_that_was_recorded_before(da
     (file,) = Backlog(data).files(with_key.destination)
     assert len(file.read_bytes().splitlines()) == 2
     assert KEY not in file.name
-    analytics.recording.sink.purge()
+    analytics.pipeline.sink.purge()
 
 
 def test_a_sender_that_finds_only_what_is_for_others_ends(data: Path, start_sender: Any) -> None:

@@ -183,9 +183,9 @@ from dev_analytics.delivery.settings import Delivery
 {EVENTS}
 analytics = get_analytics()
 analytics.delivery = Delivery(project_key="phc_test", host={hosts["refuses"]!r})
-analytics.recording.sink.resume()
+analytics.pipeline.sink.resume()
 analytics.event("cell_executed", outcome="ok", duration_ms=1)
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.sink.close(at_exit=True)
 """
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", code],

@@ -262,8 +262,8 @@ print(dev_analytics.__file__)
 from dev_analytics.delivery.settings import Delivery
 get_analytics().delivery = Delivery()
 get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
-get_analytics().recording.sink.close(at_exit=True)
-assert not get_analytics().recording.launcher.failure
+get_analytics().pipeline.sink.close(at_exit=True)
+assert not get_analytics().pipeline.launcher.failure
 """
 
 
@@ -331,12 +331,12 @@ def test_where_no_python_can_be_started_the_records_stay_and_the_reason_is_known
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
     with monkeypatch.context() as without:
         without.setattr(sys, "executable", python)
-        analytics.recording.sink.close(at_exit=True)
+        analytics.pipeline.sink.close(at_exit=True)
     expected = "no Python to start" if not python else "No such file or directory"
-    assert analytics.recording.launcher.failure == expected
+    assert analytics.pipeline.launcher.failure == expected
     assert Backlog(data).count() == 1
-    analytics.recording.launcher.start_at_exit()
-    assert analytics.recording.launcher.failure == ""
+    analytics.pipeline.launcher.start_at_exit()
+    assert analytics.pipeline.launcher.failure == ""
     until(lambda: read_ledger(data).delivered == 1)
     until(lambda: senders(data) == [])
 
@@ -355,8 +355,8 @@ def test_where_no_process_can_be_started_nothing_is_raised(
     analytics.delivery = Delivery(flush_seconds=0)
     for _ in range(3):
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    analytics.recording.sink.close(at_exit=True)
-    assert analytics.recording.launcher.failure in str(error)
-    assert analytics.recording.launcher.failure
+    analytics.pipeline.sink.close(at_exit=True)
+    assert analytics.pipeline.launcher.failure in str(error)
+    assert analytics.pipeline.launcher.failure
     assert Backlog(data).count() == 3
     assert analytics.drops.counts == {}

@@ -356,7 +356,7 @@ def test_what_was_trimmed_is_counted_and_stays_counted(data: Path, until: Until)
     analytics = Analytics(data)
     analytics.delivery = Delivery(most_mib=0.1)
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    analytics.recording.sink.close(at_exit=True)
+    analytics.pipeline.sink.close(at_exit=True)
     assert analytics.drops.counts == {Drop.SPOOL_FULL: 20_000}
     until(lambda: read_ledger(data).delivered == 1)
     assert read_ledger(data).dropped == {"spool full": 20_000}

@@ -52,7 +52,7 @@ def next_process() -> None:
 from dev_analytics.delivery.settings import Delivery
 get_analytics().delivery = Delivery()
 events(1)
-get_analytics().recording.sink.close(at_exit=True)
+get_analytics().pipeline.sink.close(at_exit=True)
 """
     done = subprocess.run([sys.executable, "-c", EVENTS + end], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -304,7 +304,7 @@ def test_a_worker_that_knows_no_settings_leaves_its_records_to_a_process_that_do
     data: Path, until: Until
 ) -> None:
     """A sender of its own would deliver everybody's records to where no setting sends them."""
-    worker = start("events(5); get_analytics().recording.sink.close(at_exit=True)")
+    worker = start("events(5); get_analytics().pipeline.sink.close(at_exit=True)")
     assert worker.wait() == 0
     assert Backlog(data).count() == 5
     assert not (data / "sender.lock").exists()

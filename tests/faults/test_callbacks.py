@@ -80,7 +80,7 @@ FAIL = """
 import dev_analytics.analytics, dev_analytics.consent.asking as asking
 import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
 import dev_analytics.observers.errors as errors, dev_analytics.observers.threads as threads
-import dev_analytics.recording as recording, dev_analytics.delivery.lines as lines
+import dev_analytics.pipeline as pipeline, dev_analytics.delivery.lines as lines
 analytics = dev_analytics.analytics
 def fail(*args, **kwargs): raise {error}("inside")
 def break_callback(callback):
@@ -101,11 +101,11 @@ FAULTS = {
     "reading features": "features.features = fail",
     "naming an outcome": "cells._outcome = fail",
     "looking words up": "dev_analytics.catalogue.vocabulary.Vocabulary.find = fail",
-    "making a record": "recording.make_record = fail",
-    "encoding": "recording.encode = fail",
+    "making a record": "pipeline.make_record = fail",
+    "encoding": "pipeline.encode = fail",
     "the gate": "analytics.Gate.now = fail",
     "the consent store": "analytics.ConsentStore.current = fail",
-    "the sink": "recording.Spool.accept = fail",
+    "the sink": "pipeline.Spool.accept = fail",
     "the log": "lines.LineFile.append = fail",
     "the whole event": "analytics.Analytics.event = fail",
 }

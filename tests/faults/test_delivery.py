@@ -88,7 +88,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 events(5)
 assert file.read_bytes().count(b"\\n") == kept + 5
 assert dropped() == {"disk error": 21 - kept}, dropped()
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.sink.close(at_exit=True)
 print(kept)
 """
 
@@ -145,7 +145,7 @@ def nobody_s(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 # The import is done before, as another user may not read where the package is.
 NOBODY = """
-import filelock, sqlite3, dev_analytics.recording
+import filelock, sqlite3, dev_analytics.pipeline
 from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
@@ -160,8 +160,8 @@ def test_a_read_only_spool_takes_nothing_and_that_is_counted_for_later(nobody_s:
         + """
 (data / "spool").chmod(0o500)
 events(3)
-analytics.recording.sink.resume()
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.sink.resume()
+analytics.pipeline.sink.close(at_exit=True)
 assert dropped() == {"disk error": 3}, dropped()
 print(read_ledger(data).dropped)
 """,
@@ -190,7 +190,7 @@ events(1)
 for thread in threading.enumerate():
     thread is threading.current_thread() or thread.join(10)
 events(2)
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.sink.close(at_exit=True)
 assert Backlog(data).ready() == [data / "spool" / "other.jsonl"]
 print(Backlog(data).count(), dropped())
 """,
@@ -208,8 +208,8 @@ def test_a_file_of_another_user_in_the_spool_is_left_alone(nobody_s: Path) -> No
         NOBODY
         + """
 events(3)
-analytics.recording.launcher.start_at_exit = lambda: None
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.launcher.start_at_exit = lambda: None
+analytics.pipeline.sink.close(at_exit=True)
 Sender(data, Archive(data), most_days=30).run()
 print(read_ledger(data).delivered)
 """,
@@ -244,11 +244,11 @@ from dev_analytics.delivery.settings import Delivery
 events({1 if when == "between two" else 0})
 shutil.rmtree(data / "spool", ignore_errors=True)
 analytics.delivery = Delivery(flush_seconds=0)
-analytics.recording.sink._due = 0.0
+analytics.pipeline.sink._due = 0.0
 events(1)
 analytics.delivery = Delivery()
 events(3)
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.sink.close(at_exit=True)
 assert dropped() == {{}}, dropped()
 """
     )
@@ -267,7 +267,7 @@ time.time_ns = lambda: int((real() + {shift}) * 1e9)
 def test_a_clock_that_jumps_by_a_year_stops_no_writer(data: Path, until: Until, shift: int) -> None:
     """Half of the events before the jump; whether they are too old is told by their own times."""
     run(
-        f"events(50)\n{CLOCK.format(shift=shift)}\nevents(50)\nanalytics.recording.sink.close(at_exit=True)"
+        f"events(50)\n{CLOCK.format(shift=shift)}\nevents(50)\nanalytics.pipeline.sink.close(at_exit=True)"
     )
     if shift > 0:
         delivered(data, until, 100)
@@ -284,7 +284,7 @@ def test_files_of_another_year_are_delivered(data: Path, until: Until, shift: in
     when = file.stat().st_mtime + shift
     os.utime(file, (when, when))
     os.utime(data / "spool", (when, when))
-    run("events(10); analytics.recording.sink.close(at_exit=True)")
+    run("events(10); analytics.pipeline.sink.close(at_exit=True)")
     delivered(data, until, 20)
 
 
@@ -298,7 +298,7 @@ events(5)
 assert list((data / "spool").iterdir())
 ConsentStore(data).opt_out()
 events(1)
-analytics.recording.sink.close(at_exit=True)
+analytics.pipeline.sink.close(at_exit=True)
 assert not list((data / "spool").iterdir())
 """
     )
@@ -309,7 +309,7 @@ def test_a_clock_set_back_ends_no_delivery(data: Path, until: Until) -> None:
     import time
 
     change_ledger(data, lambda _: Ledger(not_before=int(time.time()) + YEAR))
-    run("events(3); analytics.recording.sink.close(at_exit=True)")
+    run("events(3); analytics.pipeline.sink.close(at_exit=True)")
     delivered(data, until, 3)
 
 
@@ -340,7 +340,7 @@ def test_records_of_a_newer_version_are_delivered_as_they_are(
     (data / "spool").mkdir()
     lines = [json.dumps(newer), json.dumps(known), "[]", "\ufeff{", '{"event": 1}', "[" * 100_000]
     (data / "spool" / "newer.jsonl").write_text("\n".join(lines) + '\n{"torn": ')
-    run("events(1); analytics.recording.sink.close(at_exit=True)")
+    run("events(1); analytics.pipeline.sink.close(at_exit=True)")
     delivered(data, until, 3)
     assert read_ledger(data).dropped == {"invalid": 5}
     stored = dict(rows(data, "SELECT uuid, properties FROM events"))
@@ -356,7 +356,7 @@ def test_records_of_a_newer_version_are_delivered_as_they_are(
 def test_a_ledger_that_cannot_be_read_stops_nothing(data: Path, until: Until, ledger: str) -> None:
     (data / "ledger.json").write_text(ledger)
     before = 1 if '"delivered": 1' in ledger else 0
-    run("events(3); analytics.recording.sink.close(at_exit=True)")
+    run("events(3); analytics.pipeline.sink.close(at_exit=True)")
     until(lambda: read_ledger(data).delivered == before + 3)
 
 
@@ -399,7 +399,7 @@ events(1)
 analytics.event("no such event")
 child = os.fork()
 events(1)
-analytics.recording.launcher.store_drops()
+analytics.pipeline.launcher.store_drops()
 if child:
     os.waitpid(child, 0)
 else:
@@ -412,7 +412,7 @@ else:
 def test_drops_of_a_user_who_has_not_agreed_write_nothing(data: Path, agreed: ConsentStore) -> None:
     shutil.rmtree(data)
     run(
-        'analytics.event("no such event"); analytics.recording.sink.close(at_exit=True)\n'
+        'analytics.event("no such event"); analytics.pipeline.sink.close(at_exit=True)\n'
         "assert dropped()"
     )
     assert not data.exists()
@@ -425,8 +425,8 @@ from dev_analytics.views.status import status
 def refuse(*arguments, **options): raise OSError(11, "Resource temporarily unavailable")
 os.posix_spawn = refuse
 events(3)
-analytics.recording.sink.close(at_exit=True)
-assert analytics.recording.launcher.failure
+analytics.pipeline.sink.close(at_exit=True)
+assert analytics.pipeline.launcher.failure
 print(status(analytics, analytics.gate.now()[0]))
 """
     )

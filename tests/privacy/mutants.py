@@ -50,12 +50,12 @@ LOOSE: Final = Edit(
 
 UNCUT: Final = (
     Edit(
-        "dev_analytics/recording.py",
+        "dev_analytics/pipeline.py",
         "                put_public_name(properties, NAMES)\n",
         "                pass\n",
     ),
     Edit(
-        "dev_analytics/recording.py",
+        "dev_analytics/pipeline.py",
         "        record = encode(\n",
         '        if event is LLMRequest and "model" in properties:\n'
         '            accepted["model"] = str(properties["model"])\n'
@@ -101,20 +101,20 @@ MUTANTS: Final = (
     Mutant("an SDK's model name uncut",
            "tests/observers/llm/test_openai.py::"
            "test_a_model_is_named_by_the_vocabulary[private-xanadu7-other-None]",
-           (*UNCUT, Edit("dev_analytics/recording.py",
-                         "        put_public_name(properties, names)\n        if not agreed",
-                         "        if not agreed"))),
+           (*UNCUT, Edit("dev_analytics/pipeline.py",
+                         "        put_public_name(properties, names)\n        self.event",
+                         "        self.event"))),
     Mutant("an identifier before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
-           (Edit("dev_analytics/recording.py",
+           (Edit("dev_analytics/pipeline.py",
                  "distinct_id=consent.user_id if collecting else None",
-                 "distinct_id=consent.user_id or self.session_id"),)),
+                 "distinct_id=consent.user_id or recording.session_id"),)),
     Mutant("a record on disk before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
-           (Edit("dev_analytics/recording.py",
+           (Edit("dev_analytics/pipeline.py",
                  "if collecting and consent.user_id is not None:",
                  "if True:"),
-            Edit("dev_analytics/recording.py",
+            Edit("dev_analytics/pipeline.py",
                  "self.sink.accept(record, consent.user_id)",
                  'self.sink.accept(record, consent.user_id or "")'))),
     Mutant("an opt-out that does not purge",

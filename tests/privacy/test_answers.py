@@ -41,7 +41,7 @@ def test_before_a_yes_there_is_no_identifier_and_no_record(
     stored = json.loads((data / "consent" / "consent.json").read_bytes())
     assert set(stored) == {"version", "draw", "asked_on"}
     assert IDENTIFIER.search(everything(data)) is None
-    records = [json.loads(one.record) for one in analytics.recording.preview] + log.records
+    records = [json.loads(one.record) for one in analytics.pipeline.preview] + log.records
     assert [record["distinct_id"] for record in records] == [None] * 4
     analytics.stop_log()
 
@@ -51,8 +51,8 @@ def test_after_an_opt_out_nothing_identifying_is_left(data: Path, everything: Ev
     user_id = analytics.gate.store.agree(NOTICE, date.today()).user_id
     assert user_id is not None
     analytics.event("command_run", command="status")
-    (data / "archive.sqlite").write_bytes(analytics.recording.preview[-1].record)
-    (data / "quarantine").write_bytes(analytics.recording.preview[-1].record)
+    (data / "archive.sqlite").write_bytes(analytics.pipeline.preview[-1].record)
+    (data / "quarantine").write_bytes(analytics.pipeline.preview[-1].record)
     assert everything(data).count(user_id.encode()) >= 4
 
     analytics.gate.store.opt_out()
@@ -60,7 +60,7 @@ def test_after_an_opt_out_nothing_identifying_is_left(data: Path, everything: Ev
 
     assert user_id.encode() not in everything(data)
     assert IDENTIFIER.search(everything(data)) is None
-    assert not analytics.recording.preview
+    assert not analytics.pipeline.preview
 
 
 WRITTEN = {

@@ -18,7 +18,7 @@ from dev_analytics.drops import Drop
 
 PREVIEW = """
 from dev_analytics import get_analytics
-for previewed in get_analytics().recording.preview:
+for previewed in get_analytics().pipeline.preview:
     print(previewed.accepted, previewed.record.decode())
 """
 
@@ -274,7 +274,7 @@ def test_nothing_private_of_a_terminal_is_recorded(
         session.run(line)
     seen = tmp_path / "preview"
     session.run(
-        "preview = get_analytics().recording.preview; "
+        "preview = get_analytics().pipeline.preview; "
         f"open({str(seen)!r}, 'wb').write(b''.join(p.record for p in preview))"
     )
     session.leave()
@@ -403,17 +403,17 @@ def test_whatever_an_event_is_given_only_closed_values_are_recorded(
     calls: list[str] = []
     given = {of: real(value, calls) for of, value in drawn.items()}
     calls.clear()
-    lenient.recording.preview.clear()
+    lenient.pipeline.preview.clear()
     dropped = lenient.drops.counts.total()
 
     lenient.event(name, **given)
 
     # A name that may be public is looked up before its event is recorded.
-    assert lenient.recording.naming.settle(240)
+    assert lenient.pipeline.naming.settle(240)
     assert calls == []
-    assert len(lenient.recording.preview) + lenient.drops.counts.total() - dropped == 1
+    assert len(lenient.pipeline.preview) + lenient.drops.counts.total() - dropped == 1
     assert lenient.drops.counts[Drop.FAILURE] == 0
-    for one in lenient.recording.preview:
+    for one in lenient.pipeline.preview:
         assert foreign(one.record) == []
         assert json.decode(one.record)["event"] == EVENTS[name].wire
 
@@ -430,7 +430,7 @@ def test_a_hostile_object_in_each_property_is_left_alone(
             calls.clear()
             lenient.event(name, **{of: value})
             assert calls == []
-    assert all(foreign(one.record) == [] for one in lenient.recording.preview)
+    assert all(foreign(one.record) == [] for one in lenient.pipeline.preview)
 
 
 @settings(max_examples=50)
@@ -441,12 +441,12 @@ def test_an_event_or_property_that_is_not_declared_is_dropped_and_counted(
     calls: list[str] = []
     value = real(value, calls)
     calls.clear()
-    lenient.recording.preview.clear()
+    lenient.pipeline.preview.clear()
     before = lenient.drops.counts[Drop.INVALID]
 
     lenient.event("zq" + name, **{of: value})
     lenient.event("command_run", **{"zq" + of: value, "command": "status"})
 
     assert calls == []
-    assert not lenient.recording.preview
+    assert not lenient.pipeline.preview
     assert lenient.drops.counts[Drop.INVALID] == before + 2

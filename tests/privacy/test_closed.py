@@ -35,7 +35,7 @@ GIVEN: dict[str, dict[str, object]] = {
 def line(analytics: Analytics, request: pytest.FixtureRequest) -> bytes:
     """The bytes of a record of the event that the test names."""
     analytics.event(request.param, **GIVEN[request.param])
-    return analytics.recording.preview[-1].record
+    return analytics.pipeline.preview[-1].record
 
 
 @pytest.mark.parametrize("line", EVENTS, indirect=True)
@@ -120,7 +120,7 @@ def test_a_place_in_our_own_source_is_closed(analytics: Analytics) -> None:
 
 def _placed(analytics: Analytics, number: int) -> bool:
     analytics.event("error_raised", frames=[(*FRAME, number)], **GIVEN["error_raised"])
-    record = analytics.recording.preview[-1].record
+    record = analytics.pipeline.preview[-1].record
     assert not strange(record)
     return b"DropLedger.count" in record
 

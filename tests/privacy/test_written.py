@@ -92,7 +92,7 @@ def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_shell(
         seen.update(events)
 
     each()
-    records = [one.record for one in session.recording.preview]
+    records = [one.record for one in session.pipeline.preview]
     assert seen["error raised"] > 10
     assert check(b"\n".join(records), marks, foreign)
     (spool,) = (data / "spool").iterdir()

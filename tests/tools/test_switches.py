@@ -236,13 +236,13 @@ def test_a_tool_that_is_switched_off_elsewhere_is_off_at_its_next_event(
     used.event("acme.chart_made", **MADE)
     used.event("cell_executed", outcome="ok", duration_ms=1)
     assert len(kept.records) == 2
-    assert len(used.recording.preview) == 2, "nothing of it is kept in memory"
+    assert len(used.pipeline.preview) == 2, "nothing of it is kept in memory"
     assert used.drops.counts == {}
     used.log_to(log.path)
     used.event("acme.chart_made", **MADE)
     assert log.events == ["acme: chart made"], "a log that is asked for has every event"
     assert log.records[0]["distinct_id"] is None
-    assert len(used.recording.preview) == len(kept.records) == 2
+    assert len(used.pipeline.preview) == len(kept.records) == 2
     other.switch_on("acme")
     used.event("acme.chart_made", **MADE)
     assert len(kept.records) == 3
@@ -270,7 +270,7 @@ def spooled(tools: Path, data: Path) -> ConsentStore:
     for _ in range(4):
         analytics.event("acme.chart_made", **MADE)
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    analytics.recording.sink.close(at_exit=False)
+    analytics.pipeline.sink.close(at_exit=False)
     return analytics.gate.store
 
 

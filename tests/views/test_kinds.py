@@ -73,7 +73,7 @@ def test_a_kind_opens_to_the_exact_bytes_of_its_records_the_newest_first(
     analytics.event("cell_executed", outcome="error", duration_ms=7)
     analytics.event("message_send", model="gpt-4o")
     analytics.event("cell_executed", outcome="ok", duration_ms=120)
-    older, request, newer = (kept.record for kept in analytics.recording.preview)
+    older, request, newer = (kept.record for kept in analytics.pipeline.preview)
     view = read_view(kinds_html(analytics))
     assert [text.encode() for text in view.exact] == [newer, older, request]
     assert "The exact records of cell executed, the newest first: 2" in view.summaries
@@ -84,7 +84,7 @@ def test_a_kind_with_very_many_records_opens_to_the_newest(
 ) -> None:
     for _ in range(MOST_SHOWN + 1):
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    _, *newest = (kept.record for kept in analytics.recording.preview)
+    _, *newest = (kept.record for kept in analytics.pipeline.preview)
     view = read_view(kinds_html(analytics))
     assert [text.encode() for text in view.exact] == newest[::-1]
     assert "The exact records of cell executed, the newest first: 100 of 101" in view.summaries

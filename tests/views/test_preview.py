@@ -11,7 +11,7 @@ from typing import Any
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.recording import MOST_PREVIEWED, Previewed
+from dev_analytics.pipeline import MAX_PREVIEWED, Previewed
 from dev_analytics.views.preview import MOST_SHOWN, fates, preview, preview_html
 
 TODAY = date(2026, 11, 22)
@@ -36,7 +36,7 @@ def test_it_tells_waiting_from_sent(data: Path, until: Callable[..., None]) -> N
     analytics.gate.store.agree(1, TODAY)
     cell(analytics)
     assert [fate for fate, _ in fates(analytics)] == ["would have been sent", "waiting"]
-    analytics.recording.sink.close(at_exit=False)
+    analytics.pipeline.sink.close(at_exit=False)
     until(lambda: not Backlog(data).files())
     cell(analytics)
     assert [fate for fate, _ in fates(analytics)] == ["would have been sent", "sent", "waiting"]
@@ -51,7 +51,7 @@ def test_its_records_are_the_spool_s_and_the_log_s_bytes(data: Path, log: Any) -
     shown = [record for _, record in fates(analytics)]
     assert shown == list(Backlog(data).records()) == log.path.read_bytes().splitlines()
     assert all(record.decode() in preview(analytics) for record in shown)
-    analytics.recording.sink.purge()
+    analytics.pipeline.sink.purge()
 
 
 def test_where_somebody_said_no_there_is_nothing_to_show(data: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_notebook_has_a_row_for_each_record_the_newest_first(
     assert view.scopes == ["col"] * 5 + ["row"] * 2
     assert view.labels == ["Records of this session"]
     assert "Records of this session, the newest first: 2" in view.text
-    analytics.recording.sink.purge()
+    analytics.pipeline.sink.purge()
 
 
 def test_each_row_opens_to_the_exact_bytes(data: Path, read_view: Callable[..., Any]) -> None:
@@ -101,10 +101,10 @@ def test_each_row_opens_to_the_exact_bytes(data: Path, read_view: Callable[..., 
         analytics.event("cell_executed", outcome="ok", duration_ms=milliseconds)
     hostile = b'{"event": "cell executed", "uuid": "\xc3\xa9</pre><b>&amp;  \\n\'", '
     hostile += b'"timestamp": "", "properties": {"seq": 4, "outcome": "<script>"}}'
-    analytics.recording.preview.append(Previewed(hostile, False))
+    analytics.pipeline.preview.append(Previewed(hostile, False))
     view = read_view(preview_html(analytics))
     assert [text.encode() for text in view.exact] == [
-        kept.record for kept in reversed(analytics.recording.preview)
+        kept.record for kept in reversed(analytics.pipeline.preview)
     ]
     assert view.summaries[0] == "outcome: <script>"
 
@@ -121,7 +121,7 @@ def test_a_notebook_is_given_the_newest_hundred_and_told_of_the_rest(
     data: Path, read_view: Callable[..., Any]
 ) -> None:
     analytics = Analytics(data, strict=True)
-    for _ in range(MOST_PREVIEWED):
+    for _ in range(MAX_PREVIEWED):
         cell(analytics)
     html = preview_html(analytics)
     view = read_view(html)
@@ -132,7 +132,7 @@ def test_a_notebook_is_given_the_newest_hundred_and_told_of_the_rest(
     text = preview(analytics, MOST_SHOWN)
     assert text.startswith("# 900 older ones are not shown here.")
     assert text.count("# would have been sent") == MOST_SHOWN
-    assert preview(analytics).count("# would have been sent") == MOST_PREVIEWED
+    assert preview(analytics).count("# would have been sent") == MAX_PREVIEWED
 
 
 def test_a_notebook_is_told_as_well_that_there_is_nothing(

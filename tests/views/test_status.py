@@ -71,7 +71,7 @@ def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None
     analytics = agreed(data)
     analytics.event("command_run", command="log")
     assert rows(analytics)["waiting"] == "1"
-    analytics.recording.sink.close(at_exit=False)
+    analytics.pipeline.sink.close(at_exit=False)
     until(lambda: read_ledger(data).delivered == 1)
     until(lambda: not Backlog(data).files())
     shown = rows(analytics)
@@ -106,7 +106,7 @@ def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
     analytics.drops.count(Drop.DISK_ERROR, 5)
     assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
     analytics.event("command_run", command="log")
-    analytics.recording.sink.close(at_exit=False)
+    analytics.pipeline.sink.close(at_exit=False)
     until(lambda: not analytics.drops.unstored())
     assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
     later = Analytics(data)
@@ -116,7 +116,7 @@ def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
 def test_records_wait_where_no_sender_can_be_started(data: Path) -> None:
     analytics = agreed(data)
     analytics.event("command_run", command="log")
-    analytics.recording.launcher.failure = "Permission denied"
+    analytics.pipeline.launcher.failure = "Permission denied"
     assert rows(analytics)["waiting"] == "1, as no sender could be started: Permission denied"
 
 
@@ -129,7 +129,7 @@ def test_a_notebook_shows_the_same_rows(data: Path, read_view: Callable[..., Any
     assert view.rows == [list(row) for row in status_rows(analytics, decision).items()]
     assert view.scopes == ["row"] * len(view.rows)
     assert view.labels == ["Status of analytics"]
-    analytics.recording.sink.purge()
+    analytics.pipeline.sink.purge()
 
 
 def test_nothing_that_is_shown_is_read_as_html(

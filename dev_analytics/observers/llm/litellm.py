@@ -165,7 +165,13 @@ def _tell(
     recorder: Recorder, kwargs: Mapping[str, Any], answer: object, start: float, end: float
 ) -> None:
     name: Any = kwargs.get("litellm_call_id")
-    call = _BEGUN.pop(name) if name in _BEGUN else _call(recorder, kwargs)
+    if name in _BEGUN:
+        call = _BEGUN.pop(name)
+    else:
+        call = _call(recorder, kwargs)
+        period = None if call is None else call.began[2]
+        if period is not None and start < period.started:
+            return
     error = kwargs.get("exception") if answer is None else None
     if call is None or (answer is None and error is None):
         return

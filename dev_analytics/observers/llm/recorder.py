@@ -21,6 +21,7 @@ from dev_analytics.observers.llm.counted import Counted
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
+    from dev_analytics.consent.gate import State
 
 
 class Call:
@@ -36,8 +37,8 @@ class Call:
         A member of the vocabulary ``operations``.
     model
         What the request calls the model.
-    agreed
-        Whether the user had agreed when it began.
+    began
+        What held when it began.
     stream
         Whether the answer is streamed.
     provider
@@ -57,7 +58,7 @@ class Call:
         "_over",
         "_process",
         "address",
-        "agreed",
+        "began",
         "model",
         "operation",
         "provider",
@@ -73,7 +74,7 @@ class Call:
         operation: str,
         model: object,
         *,
-        agreed: bool,
+        began: State,
         stream: bool,
         provider: str | None,
         address: str | None,
@@ -81,7 +82,7 @@ class Call:
         self.sdk = sdk
         self.operation = operation
         self.model = model if type(model) is str else None
-        self.agreed = agreed
+        self.began = began
         self.stream = stream
         self.provider = provider or sdk.provider
         self.address = address
@@ -219,20 +220,16 @@ class Recorder:
         """Begin a call; None while nothing is collected. The parameters are those of `Call`."""
         try:
             analytics = self.analytics
-            # Whether it may be kept is decided when it is over: a guess saves a look at the disk.
-            agreed = analytics.gate.was_collecting()
-            if not agreed:
-                decision = analytics.gate.now()[0]
-                if decision.silent and analytics.log is None:
-                    return None
-                agreed = decision.collecting
-            analytics.recording.naming.start()
+            began = analytics.gate.at_beginning()
+            if began[0].silent and analytics.log is None:
+                return None
+            analytics.pipeline.naming.start()
             return Call(
                 self,
                 sdk,
                 operation,
                 model,
-                agreed=agreed,
+                began=began,
                 stream=stream,
                 provider=provider,
                 address=address,
@@ -244,7 +241,7 @@ class Recorder:
     def take(self, call: Call) -> None:
         """Have a call that is over recorded; garbage may be being collected."""
         try:
-            self.analytics.recording.later(call.properties, agreed=call.agreed)
+            self.analytics.pipeline.later(call.properties, call.began)
         except Exception:
             self.drops.count(Drop.FAILURE)
 

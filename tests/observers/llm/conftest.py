@@ -62,7 +62,7 @@ class Recorded:
     def calls(self) -> list[dict[str, Any]]:
         """Give the properties of every call, once all that waits is recorded."""
         gc.collect()
-        assert self.analytics.recording.naming.settle(SECONDS)
+        assert self.analytics.pipeline.naming.settle(SECONDS)
         assert not self.analytics.drops.counts
         return list(self.log.of("$ai_generation"))
 
@@ -78,7 +78,7 @@ class Recorded:
     def everything(self, folder: Path, everything: Callable[[Path], bytes]) -> bytes:
         """Give every byte that is kept, on disk and in memory."""
         self.calls()
-        previewed = b"".join(each.record for each in self.analytics.recording.preview)
+        previewed = b"".join(each.record for each in self.analytics.pipeline.preview)
         return everything(folder) + previewed + b"".join(self._kept.records)
 
 
@@ -92,7 +92,7 @@ def recorded(analytics: Analytics, log: Any, kept: Any) -> Iterator[Recorded]:
     yield Recorded(analytics, log, kept)
     gc.unfreeze()
     hooks.unregister()
-    analytics.recording.naming.close()
+    analytics.pipeline.naming.close()
 
 
 @pytest.fixture(autouse=True)

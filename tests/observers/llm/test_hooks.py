@@ -53,7 +53,7 @@ assert "genai_prices" not in sys.modules
 
 def run(server: FakeLLM, log: Any, *, before: str = "", after: str = "", last: str = "") -> str:
     address = f"{server.address}/v1"
-    last = last or "assert analytics.recording.naming.settle(240)"
+    last = last or "assert analytics.pipeline.naming.settle(240)"
     program = PROGRAM.format(
         log=str(log.path), before=before, after=after, last=last, address=address
     )
@@ -79,7 +79,7 @@ def test_an_sdk_imported_before_or_after_loading_is_observed(
 def test_a_call_before_the_end_of_the_process_is_recorded_at_once(
     server: FakeLLM, log: Any
 ) -> None:
-    run(server, log, last="analytics.recording.naming.close()")
+    run(server, log, last="analytics.pipeline.naming.close()")
     assert len(log.of("$ai_generation")) == 1
 
 
@@ -95,7 +95,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 """
     show = """
-assert analytics.recording.naming.settle(240)
+assert analytics.pipeline.naming.settle(240)
 assert not analytics.drops.counts
 from dev_analytics.views.status import status
 print(status(analytics, analytics.gate.now()[0]))
@@ -175,7 +175,7 @@ def test_the_extension_in_a_kernel_observes_calls(
         f"client = openai.OpenAI(base_url='{server.address}/v1', api_key='{MARK}')",
         f"ask = lambda: client.chat.completions.create(model='gpt-4o', messages={MESSAGES})",
         "with dev_analytics.get_analytics().edit_format('diff'): _ = ask()",
-        "assert dev_analytics.get_analytics().recording.naming.settle(240)",
+        "assert dev_analytics.get_analytics().pipeline.naming.settle(240)",
         "%dev_analytics log --stop",
         "_ = ask()",
         "%unload_ext dev_analytics",

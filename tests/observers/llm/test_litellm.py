@@ -231,10 +231,10 @@ def test_a_call_that_began_before_the_yes_never_leaves(
         analytics.gate.store.agree(1, date.today())
         list(answer)
         assert told_of.acquire(True, 60)
-        assert analytics.recording.naming.settle(60)
+        assert analytics.pipeline.naming.settle(60)
     finally:
         hooks.unregister()
-        analytics.recording.naming.close()
+        analytics.pipeline.naming.close()
     assert kept.records == []
     assert analytics.drops.counts == {Drop.WITHHELD: 1}
 

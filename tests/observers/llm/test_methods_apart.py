@@ -139,7 +139,7 @@ analytics.log_to(Path({log!r}))
 def load():
     hooks.register(analytics)
 {code}
-assert analytics.recording.naming.settle(240)
+assert analytics.pipeline.naming.settle(240)
 assert not analytics.drops.counts
 """
 CALLS = {

@@ -49,7 +49,7 @@ def test_a_call_of_a_forked_child_is_recorded_once(server: FakeLLM, recorded: An
 
     def work() -> None:
         client(server).chat.completions.create(**CHAT)
-        assert recorded.analytics.recording.naming.settle(SECONDS)
+        assert recorded.analytics.pipeline.naming.settle(SECONDS)
         threads.append([thread.name for thread in threading.enumerate()])
         assert "dev_analytics" in threads[0]
 
@@ -70,7 +70,7 @@ def test_a_stream_of_the_parent_is_not_recorded_by_its_child(
     def work() -> None:
         streams.clear()
         gc.collect()
-        recorded.analytics.recording.naming.close()
+        recorded.analytics.pipeline.naming.close()
 
     in_a_child(work)
     assert recorded.calls() == []
@@ -98,7 +98,7 @@ call()
 # The names are being looked up now.
 child = os.fork()
 call()
-assert analytics.recording.naming.settle(240)
+assert analytics.pipeline.naming.settle(240)
 if child == 0:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
@@ -132,7 +132,7 @@ def test_two_shells_have_one_hook_that_stays_for_the_other(
 
     def calls() -> int:
         one.chat.completions.create(**CHAT)
-        assert analytics.recording.naming.settle(SECONDS)
+        assert analytics.pipeline.naming.settle(SECONDS)
         return len(log.of("$ai_generation"))
 
     assert calls() == 1

@@ -32,7 +32,7 @@ def observed(analytics: Analytics) -> Iterator[Analytics]:
     hooks.register(analytics)
     yield analytics
     hooks.unregister()
-    analytics.recording.naming.close()
+    analytics.pipeline.naming.close()
 
 
 def test_a_call_is_recorded_before_the_event_that_follows(
@@ -67,7 +67,7 @@ def test_a_call_after_the_yes_is_sent(
     store = observed.gate.store if who == "this process" else ConsentStore(data)
     store.agree(1, date.today())
     one.chat.completions.create(**CHAT)
-    assert observed.recording.naming.settle(SECONDS)
+    assert observed.pipeline.naming.settle(SECONDS)
     (record,) = kept.records
     assert b"$ai_generation" in record
 
@@ -88,6 +88,6 @@ def test_a_call_that_began_before_the_yes_never_leaves(
     agreed.set()
     for _ in answer if stream else ():
         pass
-    assert observed.recording.naming.settle(SECONDS)
+    assert observed.pipeline.naming.settle(SECONDS)
     assert kept.records == []
     assert observed.drops.counts == {Drop.WITHHELD: 1}

@@ -1,0 +1,273 @@
+"""The way of one event: what of it may leave, its record, its bytes, and who gets them.
+
+An observer's event comes through `dev_analytics.analytics`. The bytes are made once and are the
+same for the event log, the preview and the sink. This and all it needs are loaded with the first
+event, as loading takes longer than anything that the extension does at its start.
+
+Every record belongs to a `Recording`. One that is not sent takes no number of those that are.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
+
+from dev_analytics.catalogue.events import EVENTS, LLMRequest, UndeclaredError, accept
+from dev_analytics.catalogue.record import encode, make_record
+from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.consent.decision import Decision, Rule
+from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.spool import Sink, Spool
+from dev_analytics.drops import Drop
+from dev_analytics.names import NAMES, NotKnownYet
+from dev_analytics.naming import Naming
+from dev_analytics.recording import Recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dev_analytics.catalogue.models import Names
+    from dev_analytics.consent.gate import Gate, Period, State
+    from dev_analytics.delivery.lines import LineFile
+    from dev_analytics.delivery.settings import Delivery
+    from dev_analytics.drops import DropLedger
+
+MAX_PREVIEWED: Final = 1000
+"""How many records of this session are kept in memory, the newest."""
+
+_OFF: Final = Decision(False, False, Rule.SWITCHED_OFF, "switched off by itself", silent=True)
+"""What holds for the events of a tool that is off, whatever holds for the others."""
+
+
+class Previewed(Struct, frozen=True, gc=False):
+    """A record of this session, as bytes, and whether it was accepted for sending."""
+
+    record: bytes
+    accepted: bool
+
+
+class Session(Protocol):
+    """What a pipeline works for: attributes of `dev_analytics.analytics.Analytics`."""
+
+    data: Path
+    gate: Gate
+    drops: DropLedger
+    delivery: Delivery | None
+    log: LineFile | None
+    strict: bool
+    openers: list[Callable[[], None]]
+
+
+class Pipeline:
+    """Makes records in one process.
+
+    Parameters
+    ----------
+    session
+        Consent, ledger of drops, settings and event log as they are now.
+    sink
+        Takes the records that the user agreed to send; None for the spool.
+
+    Attributes
+    ----------
+    naming
+        Where LLM requests wait until their model can be named.
+    launcher
+        Starts senders.
+    preview
+        The newest records of this session, kept in memory only. Those of a rehearsal leave it at
+        the answer.
+    """
+
+    def __init__(self, session: Session, sink: Sink | None) -> None:
+        self.naming = Naming(session.drops)
+        self.launcher = Launcher(session.data, session.drops, lambda: session.delivery)
+        self.sink: Sink = Spool(session.data, self.launcher) if sink is None else sink
+        self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
+        self._session = session
+        self._recording: Recording | None = None
+        self._rehearsal: Recording | None = None
+        self._user_id: str | None = None
+        self._changing = threading.RLock()
+
+    @property
+    def recording(self) -> Recording:
+        """The recording of what happens now, or its rehearsal; it begins if it has not begun."""
+        return self._of(self._session.gate.now()[2])
+
+    def event(self, name: str, began: State | None, properties: dict[str, object]) -> None:
+        """Take one event, as `Analytics.event`; what waits to be named comes before it."""
+        try:
+            self.naming.catch_up()
+            self._take(name, began, properties)
+        except Exception as error:
+            refused = isinstance(error, UndeclaredError | RefusedValueError)
+            self._session.drops.count(Drop.INVALID if refused else Drop.FAILURE)
+            if self._session.strict:
+                raise
+
+    def later(self, request: Callable[[Names], dict[str, object]], began: State) -> None:
+        """Take an LLM request as soon as its model can be named, out of the caller's way.
+
+        Parameters
+        ----------
+        request
+            Gives its properties, with the public names that there are.
+        began
+            What held when it was made.
+        """
+        self.naming.put(lambda names: self._take_later(names, request, began))
+
+    def open_with(self, opener: Callable[[], None]) -> None:
+        """Call `opener` at the beginning of each recording, and now if one has begun."""
+        with self._changing:
+            begun = self._recording
+            self._session.openers.append(opener)
+            # One that begins only now calls it itself.
+            if begun is not None and self.recording is begun:
+                opener()
+
+    def forget(self) -> None:
+        """Throw away what is kept in memory of this session."""
+        with self._changing:
+            self._recording = self._rehearsal = None
+            self.preview.clear()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child.
+
+        No number is used twice, and no lock is waited for that a thread of the parent held.
+        """
+        self._changing = threading.RLock()
+        self.preview = deque(maxlen=MAX_PREVIEWED)
+        self._recording = self._rehearsal = None
+        self.sink.after_fork()
+        self.naming.after_fork()
+
+    def _of(self, period: Period | None) -> Recording:
+        """Return the recording of `period`; if another one holds by now, that one's."""
+        recording = self._recording
+        if recording is not None and recording.period is period:
+            return recording
+        with self._changing:
+            # Looked up again under the lock, so that no thread goes back to a period that ended.
+            _, consent, period = self._session.gate.now()
+            recording = self._recording
+            if recording is not None and recording.period is period:
+                return recording
+            self._keep_sent(consent.user_id)
+            self._rehearsal = None
+            self._recording = recording = Recording(period)
+            for opener in tuple(self._session.openers):
+                opener()
+            return recording
+
+    def _keep_sent(self, user_id: str | None) -> None:
+        """Leave in the preview only what was sent, and only if it is still the same user's."""
+        same = user_id is not None and user_id == self._user_id
+        sent = [each for each in self.preview if each.accepted] if same else []
+        self.preview = deque(sent, maxlen=MAX_PREVIEWED)
+        self._user_id = user_id
+
+    def _take_later(
+        self, names: Names, request: Callable[[Names], dict[str, object]], began: State
+    ) -> None:
+        from dev_analytics.catalogue.models import put_public_name
+
+        properties = request(names)
+        put_public_name(properties, names)
+        self.event("message_send", began, properties)
+
+    def _take(self, name: str, began: State | None, properties: dict[str, object]) -> None:
+        if type(name) is not str:
+            raise UndeclaredError("an event whose name is no plain text")
+        event, tool = EVENTS.get(name), None
+        if event is None:
+            # What few sessions have is loaded when one has it, as loading takes its time.
+            from dev_analytics.tools.installed import find
+
+            tool = find(name)
+            if tool is None:
+                raise UndeclaredError(f"there is no event {name!r}")
+            event = tool.event
+        session = self._session
+        state = decision, consent, period = session.gate.now()
+        recording = self._of(period)
+        # Consent held, unbroken, from the beginning of what is recorded.
+        unbroken = recording.period is period and (began is None or began[2] is period)
+        collecting = unbroken and period is not None
+        notice, newest = consent.notice, session.gate.notice
+        if tool is not None:
+            notice, newest = consent.tools.get(tool.key, 0), tool.notice
+            if tool.tool in consent.tools_off:
+                decision, collecting = _OFF, False
+        elif began is not None:
+            notice = min(notice, began[1].notice)
+        if decision.silent:
+            if decision.rule is Rule.OPTED_OUT:
+                self.preview.clear()
+                self.sink.purge()
+            elif decision is not _OFF:
+                self.sink.rest()
+            if not (session.log or session.strict):
+                return
+        if event is LLMRequest:
+            from dev_analytics.catalogue.models import put_public_name
+            from dev_analytics.edit_formats import complete
+
+            complete(properties)
+            try:
+                put_public_name(properties, NAMES)
+            except NotKnownYet:
+                accept(event, properties)
+                self.naming.start()
+                # Its edit format is settled here: there, another one is in force, or none.
+                self.later(lambda _: properties, began or state)
+                return
+        if collecting and tool is not None and notice < newest:
+            session.gate.want(tool.key, newest)
+        if collecting and event.since > notice:
+            session.drops.count(Drop.WITHHELD)
+            collecting = False
+        accepted = accept(event, properties, notice if collecting else newest)
+        if not collecting:
+            recording = self._aside(recording)
+        record = encode(
+            make_record(
+                event,
+                accepted,
+                distinct_id=consent.user_id if collecting else None,
+                session_id=recording.session_id,
+                seq=next(recording.seq),
+                seconds=int(time.time()),
+            )
+        )
+        log = session.log
+        if log or not decision.silent:
+            recording.recorded[event.wire] += 1
+        if unbroken and not decision.silent:
+            self.preview.append(Previewed(record, collecting))
+        if collecting and consent.user_id is not None:
+            try:
+                self.sink.accept(record, consent.user_id)
+            except OSError:
+                session.drops.count(Drop.DISK_ERROR)
+        if log:
+            try:
+                log.append(record)
+            except OSError:
+                session.drops.count(Drop.DISK_ERROR)
+
+    def _aside(self, recording: Recording) -> Recording:
+        """Return the rehearsal for what is not sent: no record of a recording is missing then."""
+        if recording.period is None:
+            return recording
+        with self._changing:
+            if self._rehearsal is None:
+                self._rehearsal = Recording(None)
+            return self._rehearsal

@@ -1,0 +1,346 @@
+"""A recording, as a state machine: what is sent says nothing of the time without consent.
+
+A script of what users and processes do is run twice in real shells, with one clock: once whole, and
+once with everything left out that happened without consent. What is sent must be the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dev_analytics import get_analytics
+from dev_analytics.catalogue import events
+from dev_analytics.catalogue.values import Flag
+from dev_analytics.consent import gate
+from dev_analytics.consent.decision import Switch
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.extension import load, unload
+from dev_analytics.observers import cells
+from dev_analytics.observers.llm import recorder
+
+TODAY = date(2026, 11, 22)
+CHANGES = ("yes", "yes elsewhere", "newer yes", "off", "on", "opt-out", "reset")
+MOMENTS = ("cell", "error", "call", "thread", "fork", "unload", "load", "look")
+
+
+@dataclass(frozen=True)
+class During:
+    """A cell, a call or a thread during which consent changes."""
+
+    what: str
+    changes: tuple[str, ...]
+
+
+Step: TypeAlias = "str | During"
+
+STEPS = st.lists(
+    st.sampled_from(CHANGES)
+    | st.sampled_from(MOMENTS)
+    | st.builds(
+        During,
+        st.sampled_from(("cell", "error", "call", "thread")),
+        st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3).map(tuple),
+    ),
+    max_size=14,
+)
+
+
+# The model: what holds, in the contract's words.
+
+
+@dataclass(frozen=True)
+class Held:
+    """Whether consent holds, and how often it began."""
+
+    agreed: bool = False
+    opted_out: bool = False
+    switched_off: bool = False
+    loaded: bool = True
+    notice: int = 0
+    began: int = 0
+
+    @property
+    def collecting(self) -> bool:
+        return self.agreed and self.loaded and not self.switched_off
+
+    def after(self, step: str) -> Held:
+        held = self
+        if step in ("yes", "yes elsewhere", "newer yes") and not self.opted_out:
+            notice = max(self.notice, 2 if step == "newer yes" else 1)
+            held = replace(self, agreed=True, notice=notice)
+        elif step == "off":
+            held = replace(self, switched_off=True)
+        elif step == "on":
+            held = replace(self, switched_off=False)
+        elif step == "opt-out":
+            held = replace(self, agreed=False, opted_out=True, notice=0)
+        elif step == "reset":
+            held = replace(self, agreed=False, opted_out=False, notice=0)
+        elif step in ("unload", "load"):
+            held = replace(self, loaded=step == "load")
+        began = held.collecting and (not self.collecting or step == "fork")
+        return replace(held, began=held.began + began)
+
+
+def without_what_had_no_consent(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield the same changes of consent, and only what it held for from beginning to end."""
+    held = Held()
+    for step in steps:
+        if isinstance(step, During):
+            before = held
+            for change in step.changes:
+                held = held.after(change)
+            unbroken = before.collecting and held.collecting and held.began == before.began
+            if unbroken and step.what == "call" and before.notice < 2:
+                yield During("older call", step.changes)
+            elif unbroken:
+                yield step
+            else:
+                yield "wait"
+                yield from step.changes
+                yield "look at once"
+        else:
+            held = held.after(step)
+            if step in ("cell", "error", "call", "thread") and not held.collecting:
+                yield "look"
+            else:
+                yield step
+
+
+# The real thing.
+
+
+class Clock:
+    """Stands where the modules under test have ``time``; it moves only by the script."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+    def time_ns(self) -> int:
+        return int(self.now * 1e9)
+
+
+class Sent:
+    """A sink that writes what it accepts into a file, which forked children share."""
+
+    def __init__(self, file: Path) -> None:
+        self._descriptor = os.open(file, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
+
+    def accept(self, record: bytes, user_id: str) -> None:
+        assert user_id.encode() in record
+        os.write(self._descriptor, record + b"\n")
+
+    def resume(self) -> None: ...
+
+    def rest(self) -> None: ...
+
+    def close(self, *, at_exit: bool) -> None: ...
+
+    def purge(self) -> None: ...
+
+    def after_fork(self) -> None: ...
+
+
+class User:
+    """Plays a script in this process."""
+
+    def __init__(self, shell: Any, data: Path, file: Path) -> None:
+        import dev_analytics.pipeline as pipeline
+        import dev_analytics.recording as recording
+
+        self.clock = Clock()
+        for module in (gate, cells, recording, pipeline, recorder):
+            vars(module)["time"] = self.clock
+        self.shell = shell
+        self.elsewhere = ConsentStore(data)
+        self.analytics = get_analytics()
+        self.analytics.strict = True
+        self.analytics._sink = Sent(file)
+        self.analytics.gate.notice = 2
+        shell.user_ns["at_once"] = self.at_once
+        load(shell)
+
+    def play(self, steps: Sequence[Step]) -> None:
+        for number, step in enumerate(steps):
+            if step == "fork":
+                child = os.fork()
+                if child:
+                    assert os.waitpid(child, 0)[1] == 0
+                    return
+                # A child that was forked goes on as the process that the script tells of.
+                self.take("look")
+                self.play(steps[number + 1 :])
+                os._exit(0)
+            if isinstance(step, During):
+                self.take(step.what, step.changes)
+            else:
+                self.take(step)
+        if any(each.shell is self.shell for each in sessions()):
+            unload(self.shell)
+
+    def at_once(self, changes: tuple[str, ...]) -> None:
+        for change in changes:
+            self.take(change)
+
+    def take(self, step: str, changes: tuple[str, ...] = ()) -> None:
+        self.clock.now += 7 * (step != "look at once")
+        store = self.analytics.gate.store
+        match step:
+            case "yes":
+                store.agree(max(1, store.read().notice), TODAY)
+                _ = self.analytics.recording
+            case "yes elsewhere":
+                self.elsewhere.agree(max(1, store.read().notice), TODAY)
+            case "newer yes":
+                store.agree(2, TODAY)
+                _ = self.analytics.recording
+            case "off" | "on":
+                self.analytics.gate.switch = Switch(step == "on", "a test", explicit=True)
+                if step == "on":
+                    _ = self.analytics.recording
+            case "opt-out":
+                store.opt_out()
+            case "reset":
+                self.elsewhere.reset()
+            case "look" | "look at once":
+                _ = self.analytics.recording
+            case "cell" | "error":
+                self.shell.run(f"at_once({changes!r}){'; 1 / 0' if step == 'error' else ''}")
+            case "call" | "older call":
+                self.call(changes, newer=step == "call")
+            case "thread":
+                self.thread(changes)
+            case "unload":
+                unload(self.shell)
+            case "load":
+                if not any(each.shell is self.shell for each in sessions()):
+                    self.analytics.gate.switch = None
+                load(self.shell)
+
+    def call(self, changes: tuple[str, ...], *, newer: bool) -> None:
+        began = self.analytics.gate.at_beginning()
+        self.at_once(changes)
+        said: dict[str, object] = {"stream": True} if newer else {}
+        self.analytics.event("message_send", began, model="gpt-4o", input_tokens=5, **said)
+
+    def thread(self, changes: tuple[str, ...]) -> None:
+        go = threading.Event()
+
+        def work() -> None:
+            go.wait()
+            raise ValueError
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.at_once(changes)
+        go.set()
+        thread.join()
+
+
+def sessions() -> list[Any]:
+    from dev_analytics import extension
+
+    return extension._sessions
+
+
+def sent(shell: Any, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Play `steps` in a process of their own, and return the records that were sent."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, failure = Path(folder, "sent"), Path(folder, "failure")
+        file.touch()
+        child = os.fork()
+        if child == 0:
+            os.environ["DEV_ANALYTICS_DIR"] = str(Path(folder, "data"))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            threading.excepthook = lambda args: None
+            try:
+                User(shell, Path(folder, "data"), file).play(steps)
+            except BaseException:
+                failure.write_text(traceback.format_exc())
+                os._exit(1)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        assert status == 0, failure.read_text() if failure.exists() else status
+        return [json.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def named(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Name random identifiers by their order, and keep the time that a session's has."""
+    names: dict[str, str] = {}
+
+    def name(found: re.Match[str]) -> str:
+        whole = found[0]
+        time = whole[:13] if whole[14] == "7" else ""
+        return names.setdefault(whole, f"{len(names)} {time}")
+
+    return [
+        re.sub(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", name, json.dumps(each))
+        for each in records
+    ]
+
+
+@pytest.fixture
+def real_shell(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    newer = Flag("Newer.", since=2)
+    declared = {event: events.properties(event) for event in events.EVENTS.values()}
+    request = events.EVENTS["message_send"]
+    declared[request] = {**declared[request], "stream": newer}
+    monkeypatch.setattr(events, "properties", lambda event: declared[event])
+    return shell
+
+
+@given(steps=STEPS)
+@settings(max_examples=60)
+@example(steps=["cell", "yes", "cell"])
+@example(steps=["cell", "yes elsewhere", "cell", "off", "cell", "on", "cell"])
+@example(steps=["yes", "cell", "opt-out", "reset", "yes", "cell"])
+@example(steps=["yes", "cell", During("cell", ("opt-out", "reset", "yes elsewhere")), "cell"])
+@example(steps=["yes", During("call", ("off", "on")), "call", During("thread", ("off", "on"))])
+@example(steps=[During("cell", ("yes",)), During("call", ("yes",)), "fork", "cell", "call"])
+@example(steps=["yes", "call", During("call", ("newer yes",)), "call", "unload", "load", "cell"])
+@example(steps=[During("thread", ("yes",)), "thread", "fork", During("thread", ("off", "on"))])
+def test_what_is_sent_says_nothing_of_the_time_without_consent(
+    real_shell: Any, steps: list[Step]
+) -> None:
+    whole = sent(real_shell, steps)
+    assert named(whole) == named(sent(real_shell, list(without_what_had_no_consent(steps))))
+    check_recordings(whole)
+
+
+def check_recordings(records: Sequence[dict[str, Any]]) -> None:
+    """Check that each recording is whole: one user, one launch at its start, numbers from 1."""
+    recordings: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        recordings.setdefault(record["properties"]["$session_id"], []).append(record)
+    for own in recordings.values():
+        assert [each["properties"]["seq"] for each in own] == list(range(1, len(own) + 1))
+        assert [each["event"] for each in own].count("launched") == 1
+        assert own[0]["event"] == "launched"
+        assert len({each["distinct_id"] for each in own}) == 1
+        cells = [each["event"] for each in own].count("cell executed")
+        for each in own:
+            if each["event"] == "exited":
+                assert each["properties"]["cells"] == cells
+                assert each is own[-1]
