@@ -162,7 +162,6 @@ class Session:
             self._exited("end of process", at_exit=True)
 
     def _exited(self, reason: str, *, at_exit: bool) -> None:
-        self._analytics.recording.naming.close()
         duration = time.monotonic() - self._started
         self._analytics.event("exited", reason=reason, cells=self._cells.count, duration=duration)
         self._analytics.recording.sink.close(at_exit=at_exit)

@@ -22,13 +22,10 @@ from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
-from dev_analytics.names import NAMES, NotKnownYet
-from dev_analytics.naming import Naming
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dev_analytics.catalogue.models import Names
     from dev_analytics.consent.gate import Gate
     from dev_analytics.delivery.lines import LineFile
     from dev_analytics.delivery.settings import Delivery
@@ -71,8 +68,6 @@ class Recording:
 
     Attributes
     ----------
-    naming
-        Where LLM requests wait until their model can be named.
     launcher
         Starts senders.
     preview
@@ -82,10 +77,10 @@ class Recording:
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
-        self.naming = Naming(session.drops)
         self.launcher = Launcher(session.data, session.drops, lambda: session.delivery)
         self.sink: Sink = Spool(session.data, self.launcher) if sink is None else sink
         self._session = session
+        self._waiting: deque[Callable[[], None]] = deque()
         self._begin()
 
     def _begin(self) -> None:
@@ -96,9 +91,9 @@ class Recording:
         self.recorded: Counter[str] = Counter()
 
     def event(self, name: str, properties: dict[str, object]) -> None:
-        """Take one event, as `Analytics.event`; what waits to be named comes before it."""
+        """Take one event, as `Analytics.event`; what waits comes before it."""
         try:
-            self.naming.catch_up()
+            self.catch_up()
             self._take(name, properties)
         except Exception as error:
             refused = isinstance(error, UndeclaredError | RefusedValueError)
@@ -106,17 +101,23 @@ class Recording:
             if self._session.strict:
                 raise
 
-    def later(self, request: Callable[[Names], dict[str, object]], *, agreed: bool) -> None:
-        """Take an LLM request as soon as its model can be named, out of the caller's way.
+    def later(self, record: Callable[[], None]) -> None:
+        """Have `record` called before the next event.
 
-        Parameters
-        ----------
-        request
-            Gives its properties, with the public names that there are.
-        agreed
-            Whether the user had agreed when it was made: no later yes makes it leave.
+        It takes no lock that the caller may hold: garbage may be being collected.
         """
-        self.naming.put(lambda names: self._take_later(names, request, agreed))
+        self._waiting.append(record)
+
+    def catch_up(self) -> None:
+        """Record what waits, in order."""
+        waiting = []
+        while self._waiting:
+            try:
+                waiting.append(self._waiting.popleft())
+            except IndexError:  # another thread was quicker
+                break
+        for record in waiting:
+            record()
 
     def after_fork(self) -> None:
         """Become, in a forked child, a session of its own.
@@ -124,20 +125,8 @@ class Recording:
         No number is used twice, and no lock is waited for that a thread of the parent held.
         """
         self._begin()
+        self._waiting.clear()
         self.sink.after_fork()
-        self.naming.after_fork()
-
-    def _take_later(
-        self, names: Names, request: Callable[[Names], dict[str, object]], agreed: bool
-    ) -> None:
-        from dev_analytics.catalogue.models import put_public_name
-
-        properties = request(names)
-        put_public_name(properties, names)
-        if not agreed and self._session.gate.now()[0].collecting:
-            self._session.drops.count(Drop.WITHHELD)
-        else:
-            self.event("message_send", properties)
 
     def _take(self, name: str, properties: dict[str, object]) -> None:
         if type(name) is not str:
@@ -172,14 +161,7 @@ class Recording:
             from dev_analytics.edit_formats import complete
 
             complete(properties)
-            try:
-                put_public_name(properties, NAMES)
-            except NotKnownYet:
-                accept(event, properties)
-                self.naming.start()
-                # Its edit format is settled here: there, another one is in force, or none.
-                self.later(lambda _: properties, agreed=collecting)
-                return
+            put_public_name(properties)
         if collecting and tool is not None and notice < newest:
             session.gate.want(tool.key, newest)
         if collecting and event.since > notice:
