@@ -49,6 +49,7 @@ images: .venv/browser.stamp ## Make the pictures of the documents anew, in a rea
 
 vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their public sources.
 	$(BIN)/python -m dev_analytics.catalogue.regenerate
+	$(BIN)/python scripts/model_table.py
 	$(BIN)/python -m dev_analytics.catalogue.documents
 
 clean: ## Delete the environment and everything that was generated.

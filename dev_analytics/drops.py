@@ -17,7 +17,6 @@ class Drop(Enum):
     REVOKED = "consent withdrawn"
     QUARANTINED = "quarantined"
     SURPLUS = "more than one cell may give"
-    UNNAMED = "too many requests at once"
     FAILURE = "failure inside"
 
 

@@ -167,7 +167,6 @@ class Session:
     def _exited(self, reason: str, *, at_exit: bool) -> None:
         analytics = self._analytics
         pipeline = analytics.pipeline
-        pipeline.naming.close()
         # Of this recording, and dropped if another one begins meanwhile.
         began = analytics.gate.now()
         recording = pipeline.recording

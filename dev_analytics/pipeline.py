@@ -24,14 +24,11 @@ from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
-from dev_analytics.names import NAMES, NotKnownYet
-from dev_analytics.naming import Naming
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dev_analytics.catalogue.models import Names
     from dev_analytics.consent.gate import Gate, Period, State
     from dev_analytics.delivery.lines import LineFile
     from dev_analytics.delivery.settings import Delivery
@@ -75,8 +72,6 @@ class Pipeline:
 
     Attributes
     ----------
-    naming
-        Where LLM requests wait until their model can be named.
     launcher
         Starts senders.
     preview
@@ -85,11 +80,11 @@ class Pipeline:
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
-        self.naming = Naming(session.drops)
         self.launcher = Launcher(session.data, session.drops, lambda: session.delivery)
         self.sink: Sink = Spool(session.data, self.launcher) if sink is None else sink
         self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
         self._session = session
+        self._waiting: deque[Callable[[], None]] = deque()
         self._recording: Recording | None = None
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
@@ -101,9 +96,9 @@ class Pipeline:
         return self._of(self._session.gate.now()[2])
 
     def event(self, name: str, began: State | None, properties: dict[str, object]) -> None:
-        """Take one event, as `Analytics.event`; what waits to be named comes before it."""
+        """Take one event, as `Analytics.event`; what waits comes before it."""
         try:
-            self.naming.catch_up()
+            self.catch_up()
             self._take(name, began, properties)
         except Exception as error:
             refused = isinstance(error, UndeclaredError | RefusedValueError)
@@ -111,17 +106,23 @@ class Pipeline:
             if self._session.strict:
                 raise
 
-    def later(self, request: Callable[[Names], dict[str, object]], began: State) -> None:
-        """Take an LLM request as soon as its model can be named, out of the caller's way.
+    def later(self, record: Callable[[], None]) -> None:
+        """Call `record` before the next event.
 
-        Parameters
-        ----------
-        request
-            Gives its properties, with the public names that there are.
-        began
-            What held when it was made.
+        It takes no lock that the caller may hold: garbage may be being collected.
         """
-        self.naming.put(lambda names: self._take_later(names, request, began))
+        self._waiting.append(record)
+
+    def catch_up(self) -> None:
+        """Record what waits, in order."""
+        waiting = []
+        while self._waiting:
+            try:
+                waiting.append(self._waiting.popleft())
+            except IndexError:  # another thread was quicker
+                break
+        for record in waiting:
+            record()
 
     def open_with(self, opener: Callable[[], None]) -> None:
         """Call `opener` at the beginning of each recording, and now if one has begun."""
@@ -146,8 +147,8 @@ class Pipeline:
         self._changing = threading.RLock()
         self.preview = deque(maxlen=MAX_PREVIEWED)
         self._recording = self._rehearsal = None
+        self._waiting.clear()
         self.sink.after_fork()
-        self.naming.after_fork()
 
     def _of(self, period: Period | None) -> Recording:
         """Return the recording of `period`; if another one holds by now, that one's."""
@@ -174,15 +175,6 @@ class Pipeline:
         self.preview = deque(sent, maxlen=MAX_PREVIEWED)
         self._user_id = user_id
 
-    def _take_later(
-        self, names: Names, request: Callable[[Names], dict[str, object]], began: State
-    ) -> None:
-        from dev_analytics.catalogue.models import put_public_name
-
-        properties = request(names)
-        put_public_name(properties, names)
-        self.event("message_send", began, properties)
-
     def _take(self, name: str, began: State | None, properties: dict[str, object]) -> None:
         if type(name) is not str:
             raise UndeclaredError("an event whose name is no plain text")
@@ -196,7 +188,7 @@ class Pipeline:
                 raise UndeclaredError(f"there is no event {name!r}")
             event = tool.event
         session = self._session
-        state = decision, consent, period = session.gate.now()
+        decision, consent, period = session.gate.now()
         recording = self._of(period)
         # Consent held, unbroken, from the beginning of what is recorded.
         unbroken = recording.period is period and (began is None or began[2] is period)
@@ -221,14 +213,7 @@ class Pipeline:
             from dev_analytics.edit_formats import complete
 
             complete(properties)
-            try:
-                put_public_name(properties, NAMES)
-            except NotKnownYet:
-                accept(event, properties)
-                self.naming.start()
-                # Its edit format is settled here: there, another one is in force, or none.
-                self.later(lambda _: properties, began or state)
-                return
+            put_public_name(properties)
         if collecting and tool is not None and notice < newest:
             session.gate.want(tool.key, newest)
         if collecting and event.since > notice:

@@ -6,7 +6,7 @@ It is loaded into every pytest of an environment, so it imports nothing before a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
     from dev_analytics.proof import Proof
     from dev_analytics.tools import Tool
-
-_LONGEST_LOOKUP: Final = 60.0
-"""How many seconds are waited for what is looked up by a process of its own."""
 
 
 class AnalyticsEvents:
@@ -38,11 +35,10 @@ class AnalyticsEvents:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """Every record, whole, the oldest first; those whose model is looked up are waited for."""
+        """Every record, whole, the oldest first."""
         import json
 
-        if not self._analytics.pipeline.naming.settle(_LONGEST_LOOKUP):
-            raise TimeoutError("the models of some requests were not looked up in time")
+        self._analytics.pipeline.catch_up()
         lines = self._log.read_bytes().splitlines() if self._log.exists() else []
         return [json.loads(line) for line in lines]
 
@@ -74,7 +70,6 @@ def analytics_events(
     one.log_to(folder / "events.jsonl")
     monkeypatch.setattr("dev_analytics.analytics._process", one)
     yield AnalyticsEvents(one, folder / "events.jsonl")
-    one.pipeline.naming.close()
     one.stop_log()
 
 

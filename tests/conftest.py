@@ -63,10 +63,7 @@ def own_sockets() -> Iterator[Callable[[], Config]]:
 def data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sockets: Callable[[], Config]
 ) -> Path:
-    """Give the test a user of its own: home, data directory, no variable that has a say.
-
-    Names of models are waited for, as slow as the machine may be.
-    """
+    """Give the test a user of its own: home, data directory, no variable that has a say."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         monkeypatch.delenv(name)
     home = tmp_path / "home"
@@ -80,7 +77,6 @@ def data(
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
     monkeypatch.setattr("dev_analytics.analytics._process", None)
-    monkeypatch.setattr("dev_analytics.names.LONGEST_WAIT", SECONDS)
     return tmp_path / "data"
 
 

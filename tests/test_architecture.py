@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import dev_analytics
-from dev_analytics import names
 
 PACKAGE = Path(dev_analytics.__file__).parent
 MODULES = {
@@ -22,9 +21,9 @@ MODULES = {
 ORDER = (
     {"version", "drops", "value"},
     {"quiet", "detached", "reply"},
-    {"catalogue", "consent", "names"},
+    {"catalogue", "consent"},
     {"tools"},
-    {"delivery", "edit_formats", "naming"},
+    {"delivery", "edit_formats"},
     {"recording"},
     {"pipeline"},
     {"analytics"},
@@ -80,11 +79,11 @@ ONLY_IN = {
     "ssl": "delivery.posthog",
     "sqlite3": "delivery.archive",
     "httpx": None,
-    "urllib": None,
+    "urllib": "catalogue.addresses",
     "urllib3": None,
     "socket": None,
     "ipywidgets": "consent.dialog",
-    "genai_prices": "catalogue.matcher",
+    "genai_prices": None,
     "wrapt": "observers.llm.hooks",
     "matplotlib": "views.report.figures",
     "pandas": None,
@@ -118,13 +117,6 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
         "posthog": {"delivery.sender"},
         "archive": {"delivery.sender", "views.report.source"},
     }
-
-
-def test_what_knows_public_models_is_a_process_of_its_own() -> None:
-    """Its imports would be met half loaded by the user's code."""
-    module = "dev_analytics.catalogue.matcher"
-    assert [name for name, file in MODULES.items() if module in imports(file)] == []
-    assert module == names.MODULE
 
 
 def test_no_module_says_where_it_was_made() -> None:

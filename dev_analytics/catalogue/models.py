@@ -1,30 +1,19 @@
 """From the name a user wrote for a model to the public model that it means, or ``"other"``.
 
-A name is never passed on, nor any part of it: what comes out is the vocabulary's own word. Names of
-deployments, fine-tuned models and private servers are no words of it.
+A name is matched whole: without its closed, public decorations it is in the table that the package
+ships, or it is not. No part of a private name makes it public, so those of deployments, of private
+models and of files are ``"other"``. What comes out is the vocabulary's own word, never the name.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol, TypeGuard
+from typing import Final, NamedTuple
 
+from dev_analytics.catalogue import public_names
 from dev_analytics.catalogue.events import MODELS, PROVIDERS
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
-
-
-class Names(Protocol):
-    """Knows public models and the addresses of providers."""
-
-    def __hash__(self) -> int:
-        """Tell it from others: what it found is remembered."""
-
-    def model(self, name: str, provider: str | None) -> str | None:
-        """Give the id of the public model that `name` means at `provider`, or anywhere."""
-
-    def provider(self, url: str) -> str | None:
-        """Give the id of the provider that serves `url`."""
 
 
 class ModelName(NamedTuple):
@@ -46,8 +35,7 @@ class ModelName(NamedTuple):
 
 
 UNKNOWN: Final = ModelName(OTHER)
-LONGEST_NAME: Final = 128
-LONGEST_URL: Final = 2048
+MAX_NAME: Final = 128
 
 PREFIXES: Final = {
     "anthropic": "anthropic",
@@ -79,6 +67,9 @@ PREFIXES: Final = {
 }
 """What tools write before a name to say who serves the model, and whom it means."""
 
+REGIONS: Final = frozenset("apac au ca eu global in jp us us-gov".split())
+"""What Bedrock writes before a name, and a point, to say where the model runs."""
+
 FAMILIES: Final = Vocabulary(
     "families",
     *("llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "llama4", "codellama", "tinyllama"),
@@ -90,96 +81,102 @@ FAMILIES: Final = Vocabulary(
 )
 """The open models that ollama serves, by the word before the colon; all are in ``models``, too."""
 
-_REFUSED: Final = re.compile(r"\s|\\|^[/.~]|@[A-Za-z]|arn:|sk-", re.IGNORECASE)
+TAG_WORDS: Final = frozenset(
+    """
+    latest cloud instruct chat text base code python it qat mini medium small large vision preview
+    reasoning thinking fast distill llama qwen v1 v1.5 v2 v3 v0.1 v0.2 v0.3 2501 2503 2505 2506
+    2507 fp16 bf16 fp8 mxfp4 q2_k q3_k_s q3_k_m q3_k_l q4_0 q4_1 q4_k_s q4_k_m q5_0 q5_1 q5_k_s
+    q5_k_m q6_k q8_0
+    22m 33m 110m 137m 270m 335m 0.5b 0.6b 1b 1.1b 1.3b 1.5b 1.7b 1.8b 2b 3b 3.8b 4b 6.7b 7b 8b 9b
+    11b 12b 13b 14b 15b 16b 20b 22b 24b 27b 30b 32b 33b 34b 65b 67b 70b 72b 90b 110b 120b 123b
+    235b 236b 405b 480b 671b a3b a22b a35b 8x7b 8x22b 16x17b 128x17b e2b e4b 128k 4k 0528 0324
+    """.split()
+)
+"""What the tags in ollama's library are made of, with ``-`` between; any other tag is private."""
+
 _PREFIX: Final = re.compile(r"([a-z_-]+)[/:](.+)")
-_HOST: Final = re.compile(r"https?://(?:[^/?#@]*@)?(\[[^\]/?#]*\]|[^/:?#]*)", re.IGNORECASE)
-_LOCAL: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\]", re.IGNORECASE)
+_DATE: Final = re.compile(r"(?<=[-@])20[0-9]{2}(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])$")
 
 
-def name_model(given: object, names: Names | None, provider: str | None = None) -> ModelName:
-    """Give the public model that `given` means.
+def name_model(given: object, provider: str | None = None) -> ModelName:
+    """Return the public model that `given` means.
 
     Parameters
     ----------
     given
         What the user, a tool or a server calls the model.
-    names
-        Where public names are looked up; without it only the vocabulary's own words are known.
     provider
         Who serves it, if that is known: a prefix of the name says more.
     """
-    return _named(given, names, provider) if type(given) is str else UNKNOWN
+    # A subclass of str could be the user's, with methods of theirs.
+    return _named(given, provider) if type(given) is str and len(given) <= MAX_NAME else UNKNOWN
 
 
 @lru_cache(maxsize=256)
-def _named(given: str, names: Names | None, provider: str | None) -> ModelName:
-    if not _may_be_public(given):
-        return UNKNOWN
-    bare, prefix = _without_prefixes(given.lower())
-    hint = prefix or provider
+def _named(given: str, provider: str | None) -> ModelName:
+    bare, prefix = without_prefixes(given.lower())
     fine_tuned = None
     if bare.startswith("ft:"):
         bare, fine_tuned = bare[3:].partition(":")[0], True
-    found = _find(bare, given, names, hint)
+    elif ".ft-" in bare:  # as Azure names them
+        bare, fine_tuned = bare.partition(".ft-")[0], True
+    hint = prefix or provider
+    # An id may have capitals, and may begin as a prefix does.
+    names = (given[-len(bare) :], bare, given) if fine_tuned is None else (bare,)
+    found = _open_model(bare, hint) or next(filter(None, map(MODELS.find, names)), None)
+    if found is None and hint != "ollama":
+        found = _other_name(bare)
     return ModelName(found or OTHER, PROVIDERS.find(prefix), fine_tuned)
 
 
-def put_public_name(properties: dict[str, object], names: Names | None) -> None:
+def put_public_name(properties: dict[str, object]) -> None:
     """Put the public name in the place of what a request calls the model."""
     given = properties.get("model")
     if given is not None:
-        named = name_model(given, names, PROVIDERS.find(properties.get("provider")))
+        named = name_model(given, PROVIDERS.find(properties.get("provider")))
         properties["model"] = named.id
         for name, value in (("provider", named.provider), ("fine_tuned", named.fine_tuned)):
             if properties.get(name) is None:
                 properties[name] = value
 
 
-def name_provider(url: object, names: Names | None) -> str:
-    """Give the public provider that serves `url`; a machine of one's own is ``"local"``."""
-    return _provider(url, names) if type(url) is str and len(url) <= LONGEST_URL else OTHER
-
-
-@lru_cache(maxsize=64)
-def _provider(url: str, names: Names | None) -> str:
-    host = _HOST.match(url)
-    if host and _LOCAL.fullmatch(host[1]):
-        return PROVIDERS.member("local")
-    return PROVIDERS.member(names.provider(url)) if names else OTHER
-
-
-def _may_be_public(given: object) -> TypeGuard[str]:
-    # A subclass of str could be the user's, with methods of theirs.
-    return type(given) is str and 0 < len(given) <= LONGEST_NAME and _REFUSED.search(given) is None
-
-
-def _without_prefixes(name: str) -> tuple[str, str | None]:
-    """Strip what stands before the name, and say whom the outermost of it means."""
+def without_prefixes(name: str) -> tuple[str, str | None]:
+    """Strip the prefixes of `name`, and return the provider that the outermost of them means."""
     hint: str | None = None
     while True:
         name = name.removeprefix("models/")
         found = _PREFIX.fullmatch(name)
         meant = PREFIXES.get(found[1]) if found else None
-        if found is None or meant is None or _is_tagged(name):
+        if found is None or meant is None or _family(name):
             return name, hint
         name, hint = found[2], hint or meant
         if meant == "openrouter":
             return name, hint  # there the vendor is part of the public name
 
 
-def _is_tagged(name: str) -> bool:
-    """Tell whether `name` is a family with a tag: in ``mistral:7b`` the first word is no prefix."""
-    family, colon, tag = name.partition(":")
-    return bool(colon) and tag[:1].isdigit() and FAMILIES.find(family) is not None
+def with_date_form(name: str) -> str:
+    """Return `name` with the form of the date at its end in the place of the date."""
+    return _DATE.sub(lambda date: "YYYY-MM-DD" if date[1] else "YYYYMMDD", name)
 
 
-def _find(bare: str, given: str, names: Names | None, hint: str | None) -> str | None:
-    family, colon, _ = bare.partition(":")
-    if hint == "ollama" or (colon and hint in (None, "local", OTHER)):
-        found = FAMILIES.find(family)
-        if found is not None or hint == "ollama":
-            return MODELS.find(found)
-    found = MODELS.find(bare) or MODELS.find(given)
-    if found is None and names is not None:
-        found = MODELS.find(names.model(bare, hint))
-    return found
+def _family(name: str) -> str | None:
+    """Return the family of ``family:tag`` as ollama's library has it."""
+    family, _, tag = name.partition(":")
+    return FAMILIES.find(family) if TAG_WORDS.issuperset(tag.split("-")) else None
+
+
+def _open_model(bare: str, hint: str | None) -> str | None:
+    """Return the model of ollama's library that `bare` is, if it can be meant."""
+    if ":" not in bare:
+        return FAMILIES.find(bare) if hint == "ollama" else None
+    return _family(bare) if hint in (None, "ollama", "local", OTHER) else None
+
+
+def _other_name(bare: str) -> str | None:
+    table = public_names.models()
+    for name in (bare, with_date_form(bare)):
+        found = MODELS.find(table.get(name))
+        if found is not None:
+            return found
+    region, _, rest = bare.partition(".")
+    return MODELS.find(rest) or _other_name(rest) if region in REGIONS else None

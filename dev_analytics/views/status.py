@@ -11,7 +11,6 @@ from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.names import NAMES
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
@@ -114,11 +113,9 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
 
 
 def _llm_calls() -> dict[str, str]:
-    """Say what to install where an SDK for language models was seen and little is known."""
+    """Say what to install where an SDK for language models was seen and is not observed."""
     if State.unhooked:
         return {"LLM calls": f"not seen; to see them: {MISSING}"}
-    if State.seen and not NAMES.installed:
-        return {"LLM calls": f"recorded without the model's name; to name it: {MISSING}"}
     return {}
 
 

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev_analytics.catalogue import public_names
 from dev_analytics.catalogue.regenerate.exceptions import full_name
 from dev_analytics.catalogue.regenerate.sections import parse
 from dev_analytics.catalogue.regenerate.sources import SOURCES
+from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
 from dev_analytics.catalogue.vocabulary import FOLDER, OTHER, Vocabulary, origin, read
 
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -221,6 +223,41 @@ class TestClosedSet:
         vocabulary = Vocabulary(name)
         assert vocabulary.find(Hostile(read(name)[0])) is None
         assert vocabulary.member(Hostile(read(name)[0])) == OTHER
+
+
+def test_no_model_tells_of_a_person() -> None:
+    assert [model for model in read("models") if tells_of_a_person(model)] == []
+    assert [model for model in read("models") if is_template(model)] == []
+    assert [name for name in public_names.models() if tells_of_a_person(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "private"),
+    [
+        ("undi95/toppy-m-7b", True),
+        ("Sao10K/L3-8B-Stheno-v3.2", True),
+        ("dolphin3.0-mistral-24b:free", True),
+        ("acme/some-model-uncensored", True),
+        ("aion-labs/aion-rp-llama-3.1-8b", True),
+        ("aion-labs/aion-1.0", False),
+        ("nousresearch/hermes-4-70b", False),
+        ("gpt-4o", False),
+    ],
+)
+def test_private_authors_and_sexual_themes_are_told_from_public_models(
+    model: str, private: bool
+) -> None:
+    assert tells_of_a_person(model) is private
+
+
+def test_the_tables_of_public_names_are_not_stale() -> None:
+    checked = subprocess.run(
+        [sys.executable, "scripts/model_table.py", "--check"],
+        cwd=FOLDER.parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert (checked.returncode, checked.stdout) == (0, ""), checked
 
 
 def test_edit_formats_are_exactly_these() -> None:

@@ -99,7 +99,6 @@ def test_sql_and_pandas_answer_a_maintainer_s_questions(
         analytics.event(
             "error_raised", exception=exception, exact=True, package="user code", phase="cell"
         )
-    assert analytics.pipeline.naming.settle(240)
     assert analytics.log
     archive.deliver(analytics.log.path.read_bytes().splitlines())
 

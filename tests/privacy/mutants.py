@@ -51,8 +51,8 @@ LOOSE: Final = Edit(
 UNCUT: Final = (
     Edit(
         "dev_analytics/pipeline.py",
-        "                put_public_name(properties, NAMES)\n",
-        "                pass\n",
+        "            put_public_name(properties)\n",
+        "            pass\n",
     ),
     Edit(
         "dev_analytics/pipeline.py",
@@ -101,14 +101,12 @@ MUTANTS: Final = (
     Mutant("an SDK's model name uncut",
            "tests/observers/llm/test_openai.py::"
            "test_a_model_is_named_by_the_vocabulary[private-xanadu7-other-None]",
-           (*UNCUT, Edit("dev_analytics/pipeline.py",
-                         "        put_public_name(properties, names)\n        self.event",
-                         "        self.event"))),
+           UNCUT),
     Mutant("an identifier before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/pipeline.py",
                  "distinct_id=consent.user_id if collecting else None",
-                 "distinct_id=consent.user_id or recording.session_id"),)),
+                 "distinct_id=consent.user_id or self.session_id"),)),
     Mutant("a record on disk before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/pipeline.py",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
+
 
 def described() -> str:
     """Name the source."""
@@ -11,14 +13,19 @@ def described() -> str:
 
 
 def models() -> set[str]:
-    """Give the ids of the models."""
+    """Return the ids of the models, without those that would tell of a person."""
     from genai_prices.data import providers
 
-    return {model.id for provider in providers for model in provider.models}
+    return {
+        model.id
+        for provider in providers
+        for model in provider.models
+        if not is_template(model.id) and not tells_of_a_person(model.id)
+    }
 
 
 def providers() -> set[str]:
-    """Give the ids of the providers."""
+    """Return the ids of the providers."""
     from genai_prices.data import providers as known
 
     return {provider.id for provider in known}

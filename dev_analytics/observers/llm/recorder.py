@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dev_analytics.catalogue.models import Names, name_provider
+from dev_analytics.catalogue.addresses import name_provider
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
-from dev_analytics.names import NAMES
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
 from dev_analytics.observers.llm.counted import Counted
@@ -157,10 +157,17 @@ class Call:
             if self._process == os.getpid():
                 self.recorder.take(self)
 
-    def properties(self, names: Names) -> dict[str, object]:
-        """Give what is recorded of it."""
+    def abandon(self) -> None:
+        """Have it recorded soon, unless it has been: garbage may be being collected."""
+        if not self._over:
+            self._over = True
+            if self._process == os.getpid():
+                self.recorder.take_later(self)
+
+    def properties(self) -> dict[str, object]:
+        """Return what is recorded of it."""
         answer, error = self._answer or Answer(), self._error
-        provider = self.provider or name_provider(self.address, names)
+        provider = self.provider or name_provider(self.address)
         model = answer.model
         if model is None and provider != "azure":
             # A request to Azure names a deployment, which may be called like another model.
@@ -168,7 +175,7 @@ class Call:
         asked, last, first = self._asked, self._last, self._first
         return {
             "provider": provider,
-            "model": model if NAMES.installed else OTHER,
+            "model": model,
             "input_tokens": tokens(answer.input_tokens),
             "output_tokens": tokens(answer.output_tokens),
             "cache_read_input_tokens": tokens(answer.cache_read_input_tokens),
@@ -223,7 +230,7 @@ class Recorder:
             began = analytics.gate.at_beginning()
             if began[0].silent and analytics.log is None:
                 return None
-            analytics.pipeline.naming.start()
+            analytics.pipeline.catch_up()
             return Call(
                 self,
                 sdk,
@@ -239,16 +246,23 @@ class Recorder:
             return None
 
     def take(self, call: Call) -> None:
-        """Have a call that is over recorded; garbage may be being collected."""
+        """Record a call that is over; no later yes makes one leave that began before it."""
         try:
-            self.analytics.pipeline.later(call.properties, call.began)
+            self.analytics.event("message_send", call.began, **call.properties())
+        except Exception:
+            self.drops.count(Drop.FAILURE)
+
+    def take_later(self, call: Call) -> None:
+        """Record a call before the next event, where recording now could wait for a lock."""
+        try:
+            self.analytics.pipeline.later(partial(self.take, call))
         except Exception:
             self.drops.count(Drop.FAILURE)
 
     def hold(self, thing: object, call: Call) -> None:
-        """Hold `call` for as long as `thing` lives, and end it then."""
+        """Hold `call` for as long as `thing` lives, and have it recorded then."""
         try:
-            self._held[thing] = call, weakref.finalize(thing, call.end)
+            self._held[thing] = call, weakref.finalize(thing, call.abandon)
         except Exception:
             self.drops.count(Drop.FAILURE)
 

@@ -26,6 +26,9 @@ def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
                     raise
                 call.read(chunk)
                 yield chunk
+        except GeneratorExit:
+            call.abandon()
+            raise
         finally:
             call.end()
 
@@ -52,6 +55,9 @@ def follow_async(call: Call, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
                 call.read(chunk)
                 # A loop that ends while the stream is collected throws its own cancellation in.
                 yield chunk
+        except GeneratorExit:
+            call.abandon()
+            raise
         finally:
             call.end()
 

@@ -62,7 +62,7 @@ class Recorded:
     def calls(self) -> list[dict[str, Any]]:
         """Give the properties of every call, once all that waits is recorded."""
         gc.collect()
-        assert self.analytics.pipeline.naming.settle(SECONDS)
+        self.analytics.pipeline.catch_up()
         assert not self.analytics.drops.counts
         return list(self.log.of("$ai_generation"))
 
@@ -92,7 +92,6 @@ def recorded(analytics: Analytics, log: Any, kept: Any) -> Iterator[Recorded]:
     yield Recorded(analytics, log, kept)
     gc.unfreeze()
     hooks.unregister()
-    analytics.pipeline.naming.close()
 
 
 @pytest.fixture(autouse=True)

@@ -305,5 +305,5 @@ def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
     recorded.analytics.gate.switch = Switch(False, "a test")
     one.messages.create(**ASK)
     list(stream)
-    assert recorded.analytics.pipeline.naming.settle(240)
+    recorded.analytics.pipeline.catch_up()
     assert recorded.analytics.recording.recorded["$ai_generation"] == 1

@@ -14,8 +14,6 @@ import pytest
 from fake_llm import MARK, FakeLLM
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue import models
-from dev_analytics.names import NAMES, Question
 from dev_analytics.observers.llm import hooks
 from dev_analytics.views.status import status_rows
 
@@ -53,7 +51,7 @@ assert "genai_prices" not in sys.modules
 
 def run(server: FakeLLM, log: Any, *, before: str = "", after: str = "", last: str = "") -> str:
     address = f"{server.address}/v1"
-    last = last or "assert analytics.pipeline.naming.settle(240)"
+    last = last or "analytics.pipeline.catch_up()"
     program = PROGRAM.format(
         log=str(log.path), before=before, after=after, last=last, address=address
     )
@@ -76,34 +74,30 @@ def test_an_sdk_imported_before_or_after_loading_is_observed(
     assert (call["$ai_model"], call["sdk"]) == ("gpt-4o", "openai")
 
 
-def test_a_call_before_the_end_of_the_process_is_recorded_at_once(
-    server: FakeLLM, log: Any
-) -> None:
-    run(server, log, last="analytics.pipeline.naming.close()")
+def test_a_call_is_recorded_at_once(server: FakeLLM, log: Any) -> None:
+    run(server, log, last="pass")
     assert len(log.of("$ai_generation")) == 1
 
 
-@pytest.mark.parametrize("missing", ["genai_prices", "wrapt"])
 def test_without_the_extra_nothing_breaks_and_status_says_what_to_install(
-    server: FakeLLM, log: Any, missing: str
+    server: FakeLLM, log: Any
 ) -> None:
-    block = f"""
+    block = """
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == {missing!r}:
-            raise ModuleNotFoundError(name, name={missing!r})
+        if name.partition(".")[0] == "wrapt":
+            raise ModuleNotFoundError(name, name="wrapt")
 sys.meta_path.insert(0, Missing())
 """
     show = """
-assert analytics.pipeline.naming.settle(240)
+analytics.pipeline.catch_up()
 assert not analytics.drops.counts
 from dev_analytics.views.status import status
 print(status(analytics, analytics.gate.now()[0]))
 """
     shown = run(server, log, before=block, last=show)
     assert 'pip install "dev-analytics[llm]"' in shown
-    calls = log.of("$ai_generation")
-    assert [call["$ai_model"] for call in calls] == (["other"] if missing != "wrapt" else [])
+    assert log.of("$ai_generation") == []
 
 
 def test_a_status_with_all_there_says_nothing_of_it(recorded: Any) -> None:
@@ -112,29 +106,15 @@ def test_a_status_with_all_there_says_nothing_of_it(recorded: Any) -> None:
     assert "LLM calls" not in status_rows(analytics, analytics.gate.now()[0])
 
 
-def test_calls_wait_for_the_names_and_keep_their_order_and_edit_format(
-    server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
+def test_calls_and_events_by_hand_keep_their_order_and_edit_format(
+    server: FakeLLM, recorded: Any
 ) -> None:
-    asked, go, learn = threading.Event(), threading.Event(), NAMES.learn
-
-    def slow(question: Question) -> bool:
-        asked.set()
-        assert go.wait(240)
-        return learn(question)
-
-    monkeypatch.setattr(NAMES, "_known", {})
-    monkeypatch.setattr(NAMES, "learn", slow)
-    models._named.cache_clear()
-    models._provider.cache_clear()
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK)
     with recorded.analytics.edit_format("diff"):
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     with recorded.analytics.edit_format("whole"):
         recorded.analytics.event("message_send", model="gpt-4o-2024-08-06")
     client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
-    assert asked.wait(240)
-    assert recorded.log.of("$ai_generation") == []
-    go.set()
     calls = recorded.calls()
     assert [call.get("edit_format") for call in calls] == ["diff", "whole", None]
     assert {call["$ai_model"] for call in calls} == {"gpt-4o"}
@@ -175,7 +155,7 @@ def test_the_extension_in_a_kernel_observes_calls(
         f"client = openai.OpenAI(base_url='{server.address}/v1', api_key='{MARK}')",
         f"ask = lambda: client.chat.completions.create(model='gpt-4o', messages={MESSAGES})",
         "with dev_analytics.get_analytics().edit_format('diff'): _ = ask()",
-        "assert dev_analytics.get_analytics().pipeline.naming.settle(240)",
+        "dev_analytics.get_analytics().pipeline.catch_up()",
         "%dev_analytics log --stop",
         "_ = ask()",
         "%unload_ext dev_analytics",

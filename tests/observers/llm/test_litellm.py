@@ -222,19 +222,16 @@ def test_a_call_that_began_before_the_yes_never_leaves(
     kept: Any,
     told_of: threading.Semaphore,
     options: Any,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dev_analytics.names.LONGEST_WAIT", 60)
     hooks.register(analytics)
     try:
         answer = litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
         analytics.gate.store.agree(1, date.today())
         list(answer)
         assert told_of.acquire(True, 60)
-        assert analytics.pipeline.naming.settle(60)
+        analytics.pipeline.catch_up()
     finally:
         hooks.unregister()
-        analytics.pipeline.naming.close()
     assert kept.records == []
     assert analytics.drops.counts == {Drop.WITHHELD: 1}
 

@@ -29,7 +29,7 @@ mark, options = sys.argv[3], dict(api_base=sys.argv[2], api_key=sys.argv[3], max
 messages = [ChatMessage(role="user", content=mark)]
 llm = OpenAI(model="gpt-4o", **options)
 {call}
-assert analytics.pipeline.naming.settle(240)
+analytics.pipeline.catch_up()
 assert not analytics.drops.counts, analytics.drops.counts
 """
 CALLS = {

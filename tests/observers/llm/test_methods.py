@@ -412,7 +412,7 @@ def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
         hooks.unregister()
     ask(name, server, asynchronous, one)
     read(name, server, asynchronous)
-    assert recorded.analytics.pipeline.naming.settle(240)
+    recorded.analytics.pipeline.catch_up()
     assert recorded.analytics.recording.recorded["$ai_generation"] == 1
 
 

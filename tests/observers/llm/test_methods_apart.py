@@ -139,7 +139,7 @@ analytics.log_to(Path({log!r}))
 def load():
     hooks.register(analytics)
 {code}
-assert analytics.pipeline.naming.settle(240)
+analytics.pipeline.catch_up()
 assert not analytics.drops.counts
 """
 CALLS = {

@@ -424,7 +424,7 @@ def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
         monkeypatch.setenv("DO_NOT_TRACK", "1")
     one.chat.completions.create(**CHAT)
     list(stream)
-    assert recorded.analytics.pipeline.naming.settle(240)
+    recorded.analytics.pipeline.catch_up()
     assert recorded.analytics.recording.recorded["$ai_generation"] == 1
 
 

@@ -1,0 +1,253 @@
+"""Make the tables of public names that the package ships, from genai-prices and SDKs.
+
+``make vocabularies`` runs it; ``--check`` only says whether the shipped tables are stale. Nothing
+of it is part of the package: what it needs is in the extra ``[test]``.
+
+genai-prices says by rules which model a name means. Rules of equality are taken as they are. Those
+of parts ("begins with", "contains", regular expressions) would make a private name public, as in
+``claude-3-opus-acme``: they are only asked here, about names that the makers of models and SDKs
+list, and the answers go into the table. Of the regular expressions those that end with a date are
+taken, as a name that ends with the form of that date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distribution, version
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from dev_analytics.catalogue.events import MODELS
+from dev_analytics.catalogue.models import FAMILIES, PREFIXES, without_prefixes
+from dev_analytics.catalogue.public_names import FOLDER
+from dev_analytics.catalogue.regenerate import prices
+from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
+
+MAIN: Final = (
+    *("openai", "anthropic", "google", "mistral", "cohere", "deepseek", "x-ai"),
+    *("meta", "groq", "perplexity", "moonshotai", "voyageai"),
+)
+"""The providers whose rules are asked where a name does not say whose it is, in this order."""
+
+HOSTS: Final = {
+    "aws": ["bedrock-runtime.*.amazonaws.com"],
+    "azure": [
+        *("openai.azure.com", "azure-api.net", "cognitiveservices.azure.com"),
+        "services.ai.azure.com",
+    ],
+    "cloudflare": ["api.cloudflare.com"],
+    "cohere": ["api.cohere.ai", "api.cohere.com"],
+    "databricks": ["azuredatabricks.net", "cloud.databricks.com", "gcp.databricks.com"],
+    "elevenlabs": [
+        *("api.elevenlabs.io", "api.us.elevenlabs.io", "api.eu.residency.elevenlabs.io"),
+        *("api.in.residency.elevenlabs.io", "api.sg.residency.elevenlabs.io"),
+    ],
+    "google": ["googleapis.com"],
+    "minimax": ["api.minimax.com", "api.minimax.io", "api.minimaxi.com", "api.minimaxi.io"],
+    "modal": ["modal.direct", "modal.run"],
+    "moonshotai": ["api.moonshot.ai", "api.moonshot.cn"],
+    "openai-decisions": [],  # its host is that of openai
+    "openrouter": ["openrouter.ai"],
+}
+"""The hosts of the providers whose rule is no plain host."""
+
+RETIRED: Final = """
+claude-2.0 claude-2.1 claude-instant-1.2 claude-3-sonnet-20240229 claude-3-opus-20240229
+claude-3-opus-latest claude-3-5-sonnet-20240620 claude-3-5-sonnet-20241022
+claude-3-5-sonnet-latest claude-3-5-haiku-20241022 claude-3-5-haiku-latest
+claude-3-7-sonnet-20250219 claude-3-7-sonnet-latest claude-opus-4-20250514
+gemini-1.5-flash-001 gemini-1.5-flash-002 gemini-1.5-flash-8b gemini-1.5-flash-latest
+gemini-1.5-pro-001 gemini-1.5-pro-002 gemini-1.5-pro-latest gemini-2.0-flash-exp
+gemini-2.0-flash-thinking-exp-01-21
+gpt-3.5-turbo-0301 gpt-3.5-turbo-0613 gpt-3.5-turbo-16k-0613 gpt-4-0314 gpt-4-32k-0314
+gpt-4-32k-0613 gpt-4.5-preview-2025-02-27 o1-preview-2024-09-12 o1-mini-2024-09-12
+"""
+"""Public names that the lists no longer have, and that old code still asks for."""
+
+_PLAIN_HOST: Final = re.compile(
+    r"https://(?P<host>[a-z0-9-]+(?:\\\.[a-z0-9-]+)+)(?P<path>/[a-z0-9-]+)?(?:\(\?:/\|\$\))?"
+)
+_DATED: Final = re.compile(
+    r"\^(?P<name>(?:[a-z0-9/-]|\\\.)+)"
+    r"(?P<mark>[-@]|\[-@\])(?P<date>\\d\{8\}|\\d\{4\}-\\d\{2\}-\\d\{2\})\$"
+)
+_FORMS: Final = {r"\d{8}": "YYYYMMDD", r"\d{4}-\d{2}-\d{2}": "YYYY-MM-DD"}
+
+
+class Rules:
+    """The rules of genai-prices: which model a name means."""
+
+    def __init__(self) -> None:
+        from genai_prices.data import providers
+        from genai_prices.data_snapshot import DataSnapshot
+
+        self.providers: Any = providers
+        self._snapshot = DataSnapshot(providers=providers, from_auto_update=False)
+
+    def model(self, name: str, provider: str | None) -> str | None:
+        """Return the id of the model that `name` means at `provider`, or at the main ones.
+
+        Bedrock's rules come last: they find parts of other providers' names.
+        """
+        first = () if provider == "aws" else (provider,)
+        for where in dict.fromkeys((*first, None, *MAIN, provider)):
+            try:
+                return str(self._snapshot.find_provider_model(name, None, where, None)[1].id)
+            except LookupError:
+                continue
+        return None
+
+    def clauses(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield every clause of every rule, with its provider and its model."""
+        for provider in self.providers:
+            for model in provider.models:
+                for clause in _alternatives(model.match):
+                    yield provider.id, model.id, clause
+
+
+def _alternatives(rule: Any) -> Iterator[Any]:
+    """Yield the clauses of which one is enough."""
+    for clause in getattr(rule, "or_", None) or (rule,):
+        if clause is rule:
+            yield clause
+        else:
+            yield from _alternatives(clause)
+
+
+def listed() -> dict[str, str | None]:
+    """Return the names that makers of models and SDKs list, each with who serves it, if known."""
+    from anthropic.types import Model
+    from openai.types import ChatModel, EmbeddingModel
+    from pydantic_ai.models import KnownModelName
+
+    file = "litellm/model_prices_and_context_window_backup.json"
+    text = Path(str(distribution("litellm").locate_file(file))).read_text("utf-8")
+    names: dict[str, str | None] = dict.fromkeys(
+        _words(Model, ChatModel, EmbeddingModel, KnownModelName)
+    )
+    for name, told in json.loads(text).items():
+        names.setdefault(name, PREFIXES.get(told.get("litellm_provider")))
+    return names
+
+
+def _parts(clauses: Iterable[tuple[str, str, Any]]) -> Iterator[str]:
+    """Yield what names begin with, contain or end with: most of these are whole names, too."""
+    for _, _, clause in clauses:
+        for kind in ("starts_with", "contains", "ends_with"):
+            part = getattr(clause, kind, "")
+            if part[-1:].isalnum():
+                yield part
+
+
+def _words(*types: Any) -> Iterator[str]:
+    """Yield the words of literal types, however they are put together."""
+    for each in types:
+        inner = get_args(getattr(each, "__value__", each))
+        yield from (word for word in inner if type(word) is str)
+        yield from _words(*(word for word in inner if type(word) is not str))
+
+
+def models() -> dict[str, str]:
+    """Return the id of each public name that is no id itself."""
+    rules = Rules()
+    table: dict[str, str] = {}
+
+    def put(name: str, model: str | None) -> None:
+        if (
+            model in MODELS.members
+            and name not in MODELS.members
+            and not (is_template(name) or tells_of_a_person(name))
+            and " " not in name
+            and FAMILIES.find(name.partition(":")[0]) is None
+        ):
+            table.setdefault(name, str(model))
+
+    clauses = list(rules.clauses())
+    names = {**dict.fromkeys([*RETIRED.split(), *_parts(clauses)]), **listed()}
+    for name, served_by in sorted(names.items()):
+        bare, hint = without_prefixes(name.lower())
+        put(bare, rules.model(bare, hint or served_by))
+    # What genai-prices itself says where no provider is known goes before a single provider's word.
+    for provider, model, clause in clauses:
+        own = getattr(clause, "equals", None)
+        if own is not None:
+            bare, hint = without_prefixes(own.lower())
+            put(bare, rules.model(bare, hint))
+            if provider == "openrouter":
+                put(own.lower(), model)
+        regex = _DATED.fullmatch(getattr(clause, "regex", ""))
+        if regex is not None:
+            name = regex["name"].replace("\\", "")
+            for mark in regex["mark"].strip("[]") if len(regex["mark"]) > 1 else regex["mark"]:
+                put(f"{name}{mark}{_FORMS[regex['date']]}", model)
+    for _, model, clause in clauses:
+        for own in (model, getattr(clause, "equals", model)):
+            put(without_prefixes(own.lower())[0], model)
+    return table
+
+
+def hosts() -> dict[str, str]:
+    """Return the provider of each host, in genai-prices' order.
+
+    Raises
+    ------
+    ValueError
+        A provider's rule is no plain host, and `HOSTS` does not have it.
+    """
+    table: dict[str, str] = {}
+    for provider in Rules().providers:
+        plain = _PLAIN_HOST.fullmatch(provider.api_pattern)
+        if provider.id in HOSTS:
+            own = HOSTS[provider.id]
+        elif plain is None:
+            raise ValueError(f"add the hosts of {provider.id}: {provider.api_pattern}")
+        else:
+            own = [plain["host"].replace("\\", "") + (plain["path"] or "")]
+        for host in own:
+            table.setdefault(host, provider.id)
+    return table
+
+
+def text(what: str, source: str, table: dict[str, str]) -> str:
+    """Return the text of a table: a line for each meaning, with all the names that have it."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, meaning in table.items():
+        names[meaning].append(name)
+    lines = [f"{meaning} {' '.join(sorted(names[meaning]))}" for meaning in sorted(names)]
+    return "\n".join([f"# {what}", f"# Made by scripts/model_table.py from {source}.", *lines, ""])
+
+
+def tables() -> dict[Path, str]:
+    """Return the text of every table by its file."""
+    sdks = ("anthropic", "litellm", "openai", "pydantic-ai-slim")
+    listing = ", ".join(f"{name} {version(name)}" for name in sdks)
+    return {
+        FOLDER / "models.txt": text(
+            "Ids of public models, each with the other names that it has.",
+            f"{prices.described()}\n# and the lists of {listing}",
+            models(),
+        ),
+        FOLDER / "hosts.txt": text(
+            "Public providers, each with its hosts.", prices.described(), hosts()
+        ),
+    }
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Write the tables, or say which of them are stale; return the exit status."""
+    stale = 0
+    for file, content in tables().items():
+        if "--check" not in arguments:
+            file.write_text(content, "utf-8")
+        elif not file.exists() or file.read_text("utf-8") != content:
+            print(f"{file.name} is stale, run: python scripts/model_table.py")
+            stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
