@@ -1,6 +1,11 @@
-# Every target does its own set-up in .venv: a fresh machine needs Python 3.11 or newer, pip and make.
+# Every target does its own set-up in .venv: a fresh machine needs Python 3.11 or newer with its
+# ensurepip (Debian, Ubuntu: python3-venv), and make.
 PYTHON ?= python3
 BIN := .venv/bin
+
+# Somebody's own set-up does not reach the Pythons of .venv, and Playwright keeps its browser there.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP
+export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 
 .DEFAULT_GOAL := help
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
@@ -58,13 +63,18 @@ clean: ## Delete the environment and everything that was generated.
 
 # The environment with one extra of pyproject.toml, and a stamp that it is there. pip comes last
 # into a new environment, so one without it was cut short and is made again.
-.venv/%.stamp: constraints.txt pyproject.toml
+.venv/%.stamp: constraints.txt pyproject.toml $(wildcard tests/machine/fake_root.*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo '$(PYTHON) is no Python 3.11 or newer: name one with make PYTHON=/path/to/python' >&2; \
 		exit 1; \
 	}
+	@test -x $(BIN)/pip || $(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+		echo '$(PYTHON) has no ensurepip, which makes .venv: install it (Debian, Ubuntu: apt install python3-venv)' >&2; \
+		exit 1; \
+	}
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	cp tests/machine/fake_root.* "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 # The lowest version of posthog that is allowed, beside the newest: the contract test runs with both.

@@ -37,6 +37,10 @@ SELECT provider, model, fine_tuned, edit_format, count(*) AS calls,
        sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out
 FROM events WHERE event = '$ai_generation' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2""",
 )
+OF_THE_USER = (
+    *("DEV_ANALYTICS", "DO_NOT_TRACK", "CI"),
+    *("IPYTHON", "JUPYTER", "XDG_", "PYTHONSTARTUP"),
+)
 COMMON = {*Event.__struct_encode_fields__, "$ai_trace_id", "$ai_cache_reporting_exclusive"}
 
 
@@ -57,12 +61,15 @@ def main(notebook: Path) -> None:
 
 def become_somebody_else(home: Path, log: Path) -> None:
     """Give this process, and so the kernel, a user who has not answered yet."""
-    for name in ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI"):
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith(OF_THE_USER)]:
+        del os.environ[name]
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         os.environ[name] = str(home / name.lower())
     os.environ |= {
         "HOME": str(home),
+        # Nor is the machine's configuration for everybody taken: see tests/machine/fake_root.py.
+        "FAKE_ROOT": str(home / "root"),
+        "XDG_CONFIG_DIRS": str(home / "root" / "etc" / "xdg"),
         "DEV_ANALYTICS_DIR": str(home / "data"),
         "DEV_ANALYTICS_POLICY": str(home / "policy.json"),
         "DEV_ANALYTICS_LOG": str(log),

@@ -23,6 +23,10 @@ from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 
+sys.path.insert(0, str(Path(__file__).parent / "machine"))
+
+from guard import Guard, outside
+
 SECONDS = 240
 """How long a test waits for a process before it fails; nothing is timed by it."""
 
@@ -40,6 +44,40 @@ settings.load_profile("tests")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
+_OF_THE_MACHINE = (
+    *("IPYTHON", "JUPYTER", "JPY_", "XDG_", "PYTHONSTARTUP"),
+    *("COLAB_", "DATABRICKS_", "DEEPNOTE_", "KAGGLE_", "PYCHARM_", "SPY_", "VSCODE_"),
+)
+"""Variables of somebody's own set-up, by which it would reach the tests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the run and the machine apart, whatever is outside of a test's own folders.
+
+    Raises
+    ------
+    pytest.UsageError
+        This environment cannot move the places that IPython and Jupyter have for everybody.
+    """
+    if "fake_root" not in sys.modules:
+        raise pytest.UsageError(
+            "tests/machine/fake_root.pth is not installed in this environment: "
+            "run make .venv/test.stamp"
+        )
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Guard(outside(os.environ)))
+    folder = TemporaryDirectory(prefix="dev-analytics-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    for name in [name for name in os.environ if name.startswith((*_OURS, *_OF_THE_MACHINE))]:
+        del os.environ[name]
+    os.environ["HOME"] = folder.name
+    use_root(Path(folder.name, "root"))
+
+
+def use_root(root: Path) -> None:
+    """Let a folder stand for ``/`` where configuration for everybody is looked for."""
+    os.environ["XDG_CONFIG_DIRS"] = str(root / "etc" / "xdg")
+    sys.modules["fake_root"].use(str(root))
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +104,9 @@ def data(
     """Give the test a user of its own: home, data directory, no variable that has a say."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         monkeypatch.delenv(name)
+    for name in ("FAKE_ROOT", "XDG_CONFIG_DIRS"):
+        monkeypatch.setenv(name, os.environ[name])  # as it was, after the test
+    use_root(tmp_path / "root")
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -78,6 +119,23 @@ def data(
     monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
     monkeypatch.setattr("dev_analytics.analytics._process", None)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def hostile_machine(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with start-up files, configuration and a policy that break whatever takes them."""
+    root = Path(os.environ["FAKE_ROOT"])
+    for name in (
+        "usr/local/etc/ipython/startup/00-hostile.py",
+        "etc/ipython/ipython_config.py",
+        "etc/jupyter/jupyter_config.py",
+        "etc/xdg/dev-analytics/policy.json",
+        "startup.py",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("print('hostile'); raise RuntimeError('hostile')\n")
+    monkeypatch.setenv("PYTHONSTARTUP", str(root / "startup.py"))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(root / "etc" / "jupyter"))
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def code_cells() -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
+@pytest.mark.usefixtures("hostile_machine")
 def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells: list[str]):
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -103,6 +104,7 @@ def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells
     assert list((tmp_path / "home").iterdir()) == []
 
 
+@pytest.mark.usefixtures("hostile_machine")
 def test_the_demo_shows_nothing_of_the_notebook(tmp_path: Path, code_cells: list[str]):
     done = demo(tmp_path)
     found = LISTS.search(done.stdout)

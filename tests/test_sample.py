@@ -73,6 +73,7 @@ def test_no_program_but_its_own_names_the_file():
     assert named == {MAKE, Path(__file__), ROOT / "tests" / "test_analyse_log.py"}
 
 
+@pytest.mark.usefixtures("hostile_machine")
 def test_it_is_made_by_running_the_notebooks(tmp_path: Path, data: Path):
     before = SAMPLE.read_bytes()
     temporary = tmp_path / "temporary"

@@ -37,8 +37,14 @@ _FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+# Where the Makefile has Playwright fetch a Chromium if the system has none.
+os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path(sys.prefix) / "browsers"))
+
 _OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
-_OF_THE_TEST = ("HOME", "IPYTHONDIR", "DEV_ANALYTICS_DIR", "DEV_ANALYTICS_POLICY")
+_OF_THE_TEST = (
+    *("HOME", "IPYTHONDIR", "DEV_ANALYTICS_DIR", "DEV_ANALYTICS_POLICY"),
+    *("FAKE_ROOT", "XDG_CONFIG_DIRS"),
+)
 
 _READY = """() => {
     const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
@@ -324,10 +330,10 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContex
     It has a profile, which keeps scripts compiled, so that pages open faster.
     """
     path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
-    if path is None:
-        pytest.fail("no Chromium on the PATH: install it (Debian, Ubuntu: apt install chromium)")
     # Left running it would leave its event loop to the tests of other folders.
     with sync_playwright() as playwright:
+        if path is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.fail("no Chromium: install it (Debian, Ubuntu: apt install chromium)")
         expect.set_options(timeout=SECONDS * 1000)
         profile = tmp_path_factory.mktemp("chromium")
         context = playwright.chromium.launch_persistent_context(

@@ -39,20 +39,16 @@ class Environment:
 
     def __init__(self, folder: Path) -> None:
         self.prefix = folder / "prefix"
-        self.system = folder / "system"
+        # The places of the machine are under the test's folder.
+        self.system = Path(os.environ["FAKE_ROOT"])
         self.user = Path(os.environ["IPYTHONDIR"])
         self.trees = (self.prefix, self.system, self.user, Path(os.environ["HOME"]))
         venv.create(self.prefix, symlinks=True)
         self.python = self.prefix / "bin" / "python"
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = self.prefix / "lib" / version / "site-packages"
+        self.packages = self.prefix / "lib" / version / "site-packages"
         ours = sysconfig.get_path("purelib")
-        (packages / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-        # The places of the machine are under the test's folder.
-        places = [str(self.system / name / "ipython") for name in ("usr/local/etc", "etc")]
-        (packages / "sitecustomize.py").write_text(
-            f"import IPython.core.application as a; a.SYSTEM_CONFIG_DIRS[:] = {places!r}\n"
-        )
+        (self.packages / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
 
     def startup(self, place: str) -> Path:
         """Give the start-up folder of a place."""
@@ -73,6 +69,11 @@ class Environment:
             timeout=240,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
+
+    def at_start(self, code: str) -> None:
+        """Run code when its interpreter starts; a ``sitecustomize`` may be the system's."""
+        (self.packages / "at_start.py").write_text(code)
+        (self.packages / "at_start.pth").write_text("import at_start\n")
 
     def command(self, *arguments: str) -> str:
         """Run ``python -m dev_analytics``, which must succeed."""
@@ -350,8 +351,7 @@ def test_where_it_cannot_be_loaded_one_line_says_so_and_the_next_file_is_run(
 ) -> None:
     environment.command("enable")
     (environment.startup("--user") / "60-after.py").write_text("print('after it')\n")
-    (site,) = environment.prefix.rglob("sitecustomize.py")
-    site.write_text(GONE.replace("ModuleNotFoundError(name)", 'RuntimeError("broken")'))
+    environment.at_start(GONE.replace("ModuleNotFoundError(name)", 'RuntimeError("broken")'))
     ran = environment.run("-m", "IPython", "-c", "print(1)")
     assert (ran.returncode, ran.stdout) == (0, "after it\n1\n")
     assert ran.stderr == "dev_analytics is not loaded: RuntimeError('broken')\n"
@@ -359,8 +359,7 @@ def test_where_it_cannot_be_loaded_one_line_says_so_and_the_next_file_is_run(
 
 def test_it_is_silent_when_the_package_is_gone(environment: Environment) -> None:
     environment.command("enable")
-    (site,) = environment.prefix.rglob("sitecustomize.py")
-    site.write_text(GONE)
+    environment.at_start(GONE)
     assert "ModuleNotFoundError" in environment.run("-c", "import dev_analytics").stderr
     ran = environment.run("-m", "IPython", "-c", "print(1)")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")

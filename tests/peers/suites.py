@@ -94,6 +94,7 @@ class Bench:
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
             "HOME": str(home),
+            "FAKE_ROOT": str(home / "root"),
             "PATH": os.pathsep.join([str(self._prefix / "bin"), str(BIN), os.environ["PATH"]]),
             "PYTHONPATH": str(Path(__file__).parent),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -101,7 +102,8 @@ class Bench:
             "PEERS_LOAD": load,
             "DEV_ANALYTICS_DIR": str(home / "data"),
         }
-        for name in [name for name in environ if name.startswith(("IPYTHON", "JUPYTER"))]:
+        of_the_machine = ("IPYTHON", "JUPYTER", "XDG_", "PYTHONSTARTUP")
+        for name in [name for name in environ if name.startswith(of_the_machine)]:
             del environ[name]
         word = "enable" if load == "with" else "remove"
         subprocess.run(

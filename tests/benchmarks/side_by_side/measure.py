@@ -88,6 +88,8 @@ class Place:
         self.environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TZ")},
             "HOME": str(self.home),
+            "FAKE_ROOT": str(self.home / "root"),
+            "XDG_CONFIG_DIRS": str(self.home / "root" / "etc" / "xdg"),
             "IPYTHONDIR": str(self.home / "ipython"),
             "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
             "JUPYTER_DATA_DIR": str(self.home / "jupyter"),
