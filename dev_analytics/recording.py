@@ -54,9 +54,12 @@ class Session(Protocol):
     data: Path
     gate: Gate
     drops: DropLedger
-    delivery: Delivery | None
     log: LineFile | None
     strict: bool
+
+    @property
+    def agreed_delivery(self) -> Delivery | None:
+        """Where records go that are made now."""
 
 
 class Recording:
@@ -83,7 +86,7 @@ class Recording:
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
         self.naming = Naming(session.drops)
-        self.launcher = Launcher(session.data, session.drops, lambda: session.delivery)
+        self.launcher = Launcher(session.data, session.drops, lambda: session.agreed_delivery)
         self.sink: Sink = Spool(session.data, self.launcher) if sink is None else sink
         self._session = session
         self._begin()

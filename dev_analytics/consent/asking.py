@@ -192,7 +192,7 @@ class Asking:
         self._unanswered = question.unanswered
 
         def taken(answer: Answer) -> str:
-            return take(self._gate, answer, question.offers)
+            return take(self._gate, answer, question.offers, question.recipients)
 
         try:
             self._open = NotebookQuestion(
@@ -220,8 +220,9 @@ class Asking:
         consent = self._gate.store.read()
         offers = self._offers(consent)
         if consent.user_id is None:
-            return first(offers)
-        return newer(self._news(consent.notice), consent.answered_on, offers)
+            return first(offers, self._gate.recipient)
+        news = self._news(consent.notice)
+        return newer(news, consent.answered_on, offers, self._gate.recipient, consent.recipients)
 
     def _claim(self) -> bool:
         try:
@@ -241,7 +242,7 @@ class Asking:
         answer = ask(question, input, print)
         if answer is Answer.NONE:
             return question.unanswered
-        return take(self._gate, answer, question.offers)
+        return take(self._gate, answer, question.offers, question.recipients)
 
     def _close(self, text: str) -> None:
         if self._open is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from dev_analytics.consent.environment import (
     environment_switch,
     read_environment,
 )
+from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 
 if TYPE_CHECKING:
@@ -56,10 +57,13 @@ class Gate:
 
     Attributes
     ----------
+    recipient
+        Who would receive the records of this process, as its settings say; one that the yes does
+        not name is to be asked about.
     wanted
         The notices of other tools that were wanted here, and are to be asked about.
     on_wanted
-        Is called when one more is.
+        Is called when one more is, or another recipient.
     """
 
     def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
@@ -69,6 +73,7 @@ class Gate:
         self.switch: Switch | None = None
         self.wanted: dict[str, int] = {}
         self.on_wanted: Callable[[], None] | None = None
+        self._recipient = ARCHIVE
         self._variables: tuple[object, object] = (None, None)
         self._environment = read_environment()
         self._latest: tuple[Consent, Switch | None, Decision] | None = None
@@ -106,6 +111,27 @@ class Gate:
             if self.on_wanted is not None:
                 self.on_wanted()
 
+    @property
+    def recipient(self) -> str:
+        """Who would receive the records of this process."""
+        return self._recipient
+
+    @recipient.setter
+    def recipient(self, recipient: str) -> None:
+        if recipient == self._recipient:
+            return
+        self._recipient = recipient
+        self._latest = None
+        consent = self.store.current()
+        if consent.user_id is not None and not consent.names(recipient) and self.on_wanted:
+            self.on_wanted()
+
+    def names(self, recipient: str) -> bool:
+        """Return whether the yes that the latest decision rests on names `recipient`."""
+        latest = self._latest
+        consent = self.now()[1] if latest is None else latest[0]
+        return consent.names(recipient)
+
     def was_collecting(self) -> bool:
         """Tell whether the latest decision was to collect, and still holds; reads nothing anew."""
         latest = self._latest
@@ -137,7 +163,9 @@ class Gate:
             lambda consent: self._decide(consent, can_answer=True).ask, date.today()
         )
 
-    def answer(self, answer: Answer, offers: Sequence[Offer] = ()) -> None:
+    def answer(
+        self, answer: Answer, offers: Sequence[Offer] = (), recipients: Collection[str] = ()
+    ) -> None:
         """Store what the user answered; no answer changes nothing.
 
         Parameters
@@ -146,6 +174,8 @@ class Gate:
             The answer.
         offers
             What of other tools the question named.
+        recipients
+            Who would receive the records, as the question named them.
 
         Raises
         ------
@@ -155,11 +185,11 @@ class Gate:
         from dev_analytics.consent.question import Answer
 
         if answer is Answer.YES:
-            self.store.agree(self.notice, date.today(), _notices(offers))
+            self.store.agree(self.notice, date.today(), _notices(offers), recipients)
         elif answer is Answer.NO:
             self.store.opt_out()
         elif answer is Answer.KEEP:
-            self.store.keep(self.notice, _notices(offers))
+            self.store.keep(self.notice, _notices(offers), recipients)
 
     def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
         return decide(
@@ -171,6 +201,7 @@ class Gate:
             can_answer=can_answer,
             today=date.today(),
             tools=self.wanted,
+            recipient=self._recipient,
         )
 
 
