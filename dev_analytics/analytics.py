@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop, DropLedger
@@ -75,7 +76,7 @@ class Analytics:
         self.data = data_directory() if data is None else data
         self.gate = Gate(ConsentStore(self.data), sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
-        self.delivery = delivery
+        self._settle(delivery)
         self.strict = strict
         self.log: LineFile | None = None
         self._sink = sink
@@ -93,6 +94,24 @@ class Analytics:
     def recording(self) -> Recording:
         """The recording of what happens now, or its rehearsal; it begins if it has not begun."""
         return self.pipeline.recording
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """Where the settings say that records go."""
+        return self._delivery[0]
+
+    @delivery.setter
+    def delivery(self, delivery: Delivery | None) -> None:
+        self._settle(delivery)
+
+    @property
+    def agreed_delivery(self) -> Delivery | None:
+        """Where records go: as the settings say, or to the archive if the yes does not name that.
+
+        It is one object while nothing changes: the spool compares by identity.
+        """
+        delivery, recipient, in_archive = self._delivery
+        return delivery if self.gate.names(recipient) else in_archive
 
     def event(self, name: str, began: State | None = None, /, **properties: object) -> None:
         """Take one event.
@@ -184,6 +203,12 @@ class Analytics:
                 self.log_to(log.path)
             except OSError:
                 self.drops.count(Drop.DISK_ERROR)
+
+    def _settle(self, delivery: Delivery | None) -> None:
+        recipient = ARCHIVE if delivery is None else delivery.recipient
+        in_archive = None if delivery is None else delivery.replace(project_key="")
+        self._delivery = (delivery, recipient, in_archive)
+        self.gate.recipient = recipient
 
     def _load(self) -> Pipeline:
         with self._loading:

@@ -14,7 +14,8 @@ from traitlets.config import Config, Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.decision import Switch
-from dev_analytics.consent.environment import ADDRESS, PolicyError, SettingError, read_policy
+from dev_analytics.consent.environment import PolicyError, SettingError, read_policy
+from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED, PROJECT_KEY
 from dev_analytics.delivery.settings import Delivery
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
@@ -39,12 +40,12 @@ class DevAnalytics(Configurable):
     posthog_project_key = Unicode(
         "",
         help="PostHog's public project key; empty: records go to the archive on this machine.",
-    ).tag(config=True, allowed="a project key")
+    ).tag(config=True, allowed="a project key, of visible ASCII characters")
 
     posthog_host = Unicode(
         Delivery.host,
         help="PostHog's address: its cloud in the US or the EU, or one that you run.",
-    ).tag(config=True, allowed="an http or https address")
+    ).tag(config=True, allowed=ADDRESS_ALLOWED)
 
     flush_interval = Float(
         Delivery.flush_seconds,
@@ -70,6 +71,13 @@ class DevAnalytics(Configurable):
         if not re.fullmatch(ADDRESS, address):
             raise TraitError("no address")
         return address
+
+    @validate("posthog_project_key")
+    def _is_a_key(self, proposal: Any) -> str:
+        key = str(proposal["value"])
+        if key and not re.fullmatch(PROJECT_KEY, key):
+            raise TraitError("no key")
+        return key
 
     @validate("flush_interval", "spool_max_mib", "spool_max_days", "sample_percent")
     def _is_finite(self, proposal: Any) -> float:

@@ -54,10 +54,13 @@ class Session(Protocol):
     data: Path
     gate: Gate
     drops: DropLedger
-    delivery: Delivery | None
     log: LineFile | None
     strict: bool
     openers: list[Callable[[], None]]
+
+    @property
+    def agreed_delivery(self) -> Delivery | None:
+        """Where records go that are made now."""
 
 
 class Pipeline:
@@ -80,7 +83,7 @@ class Pipeline:
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
-        self.launcher = Launcher(session.data, session.drops, lambda: session.delivery)
+        self.launcher = Launcher(session.data, session.drops, lambda: session.agreed_delivery)
         self.sink: Sink = Spool(session.data, self.launcher) if sink is None else sink
         self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
         self._session = session

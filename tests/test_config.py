@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dev_analytics.consent.recipients import ADDRESS_ALLOWED
 from dev_analytics.consent.store import ConsentStore
 
 DEV = str(Path(sys.executable).with_name("dev"))
@@ -103,7 +104,7 @@ def test_a_bad_value_beats_every_switch_that_came_before(profile: Path) -> None:
         check=True,
         env={**os.environ, "DEV_ANALYTICS": "on"},
     )
-    bad = "c.DevAnalytics.posthog_host is 'example.org', allowed is an http or https address"
+    bad = f"c.DevAnalytics.posthog_host is 'example.org', allowed is {ADDRESS_ALLOWED}"
     assert ran.stderr == f"dev_analytics: {bad}; analytics stay off\n"
     assert ran.stdout.startswith("is False")
     assert (

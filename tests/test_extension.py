@@ -42,7 +42,23 @@ def rule(shell: Any) -> Rule:
         (
             "posthog_host",
             "'example.org'",
-            "c.DevAnalytics.posthog_host is 'example.org', allowed is an http or https address",
+            "c.DevAnalytics.posthog_host is 'example.org', allowed is an https address",
+        ),
+        (
+            "posthog_host",
+            "'http://example.org'",
+            "c.DevAnalytics.posthog_host is 'http://example.org', allowed is an https address, or "
+            "http on this machine (localhost, 127.0.0.1), without user, query or fragment",
+        ),
+        (
+            "posthog_host",
+            "'https://a:b@example.org'",
+            "c.DevAnalytics.posthog_host is 'https://a:b@example.org', allowed is an https",
+        ),
+        (
+            "posthog_project_key",
+            "'phc_a phc_b'",
+            "c.DevAnalytics.posthog_project_key is 'phc_a phc_b', allowed is a project key",
         ),
         ("posthog_host", "'http://'", "c.DevAnalytics.posthog_host is 'http://', allowed is an"),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dev_analytics.consent.decision import Decision, Rule, Switch
 from dev_analytics.consent.gate import Gate
@@ -10,7 +10,12 @@ from dev_analytics.consent.question import DISABLED, KEPT, ON, WAY_BACK, Answer,
 from dev_analytics.consent.store import ConsentStoreError
 
 
-def take(gate: Gate, answer: Answer, offers: Sequence[Offer] = ()) -> str:
+def take(
+    gate: Gate,
+    answer: Answer,
+    offers: Sequence[Offer] = (),
+    recipients: Collection[str] = (),
+) -> str:
     """Store an answer, and give what then holds, in words.
 
     Parameters
@@ -21,9 +26,11 @@ def take(gate: Gate, answer: Answer, offers: Sequence[Offer] = ()) -> str:
         Any but none.
     offers
         What of other tools the question named.
+    recipients
+        Who would receive the records, as the question named them.
     """
     try:
-        gate.answer(answer, offers)
+        gate.answer(answer, offers, recipients)
     except ConsentStoreError as error:
         return _not_stored(gate, answer, error)
     if answer is Answer.KEEP:

@@ -198,7 +198,7 @@ class Asking:
         self._unanswered = question.unanswered
 
         def taken(answer: Answer) -> str:
-            text = take(self._gate, answer, question.offers)
+            text = take(self._gate, answer, question.offers, question.recipients)
             self._agreed()
             return text
 
@@ -228,8 +228,9 @@ class Asking:
         consent = self._gate.store.read()
         offers = self._offers(consent)
         if consent.user_id is None:
-            return first(offers)
-        return newer(self._news(consent.notice), consent.answered_on, offers)
+            return first(offers, self._gate.recipient)
+        news = self._news(consent.notice)
+        return newer(news, consent.answered_on, offers, self._gate.recipient, consent.recipients)
 
     def _claim(self) -> bool:
         try:
@@ -249,7 +250,7 @@ class Asking:
         answer = ask(question, input, print)
         if answer is Answer.NONE:
             return question.unanswered
-        text = take(self._gate, answer, question.offers)
+        text = take(self._gate, answer, question.offers, question.recipients)
         self._agreed()
         return text
 

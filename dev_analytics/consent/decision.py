@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from dev_analytics.consent.recipients import ARCHIVE, in_words
 from dev_analytics.value import Value
 
 PAUSE_DAYS: Final = 7
@@ -48,6 +49,9 @@ class Consent(Value):
         The catalogue version that the user agreed to; 0 before that.
     kept_notice
         The newer version whose additions the user did not want; 0 if there is none.
+    recipients, kept_recipients
+        Who may receive the records as the user agreed to, and whom the user did not want; see
+        `dev_analytics.consent.recipients`.
     answered_on, asked_on
         The days of the answer and of the last question.
     draw
@@ -63,6 +67,8 @@ class Consent(Value):
     user_id: str | None = None
     notice: int = 0
     kept_notice: int = 0
+    recipients: frozenset[str] = frozenset()
+    kept_recipients: frozenset[str] = frozenset()
     answered_on: date | None = None
     asked_on: date | None = None
     draw: float | None = None
@@ -74,6 +80,10 @@ class Consent(Value):
         """Tell whether what `tool` recorded may be sent: agreed to, and not switched off."""
         agreed = any(key.partition("@")[0] == tool for key in self.tools)
         return agreed and tool not in self.tools_off
+
+    def names(self, recipient: str) -> bool:
+        """Return whether records may go to `recipient`: the archive, or one that was agreed to."""
+        return recipient == ARCHIVE or recipient in self.recipients
 
 
 class Environment(Value):
@@ -140,6 +150,7 @@ def decide(
     can_answer: bool,
     today: date,
     tools: dict[str, int] = {},  # noqa: B006, only read
+    recipient: str = ARCHIVE,
 ) -> Decision:
     """Decide by the first rule that matches.
 
@@ -157,6 +168,9 @@ def decide(
         The day, for the pause after a question left unanswered.
     tools
         The notices of other tools that are wanted here: what is not agreed to yet is asked about.
+    recipient
+        Who would receive the records: one that is not agreed to yet is asked about, and until then
+        they go to the archive.
 
     Returns
     -------
@@ -201,11 +215,16 @@ def decide(
         unknown = newer and consent.kept_notice < notice
         unknown = unknown or any(consent.kept_tools.get(key, 0) < n for key, n in missing.items())
         at_once = switch is not None and switch.explicit
+        unnamed = not consent.names(recipient)
+        unknown = unknown or (unnamed and recipient not in consent.kept_recipients)
         waits = not unknown or paused(consent.asked_on, today)
-        ask = (newer or bool(missing)) and can_answer and (at_once or not waits)
+        ask = (newer or bool(missing) or unnamed) and can_answer and (at_once or not waits)
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
-        withheld = f"; what notice {notice} adds is withheld until you agree to it"
-        return Decision(True, ask, Rule.AGREED, reason + withheld if newer else reason)
+        if newer:
+            reason += f"; what notice {notice} adds is withheld until you agree to it"
+        if unnamed:
+            reason += f"; nothing goes to {in_words(recipient)} until you agree to it"
+        return Decision(True, ask, Rule.AGREED, reason)
     if switch is not None:
         why = f"you are switched on by {switch.source}"
         return wait(Rule.SWITCHED_ON, why, at_once=switch.explicit)

@@ -178,9 +178,10 @@ def _html(question: Question) -> str:
     from html import escape
 
     link = f'<a href="{MORE_INFO}" target="_blank" rel="noopener noreferrer">{MORE_INFO}</a>'
+    receives = f"<p>{escape(question.receives)}</p>" if question.receives else ""
     introduction = escape(" ".join(question.introduction)).replace(MORE_INFO, link)
     news = "".join(f"<li>{escape(line)}</li>" for line in question.news)
     return (
-        f"{_STYLE}<p>{introduction}</p>{f'<ul>{news}</ul>' if news else ''}"
+        f"{_STYLE}{receives}<p>{introduction}</p>{f'<ul>{news}</ul>' if news else ''}"
         f"<p><strong>{escape(question.words)}</strong></p>"
     )

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from dev_analytics.consent.files import Policy
 
 NAME: Final = "dev-analytics"
-ADDRESS: Final = r"https?://[^\s/?#]\S*"
-"""PostHog's address, in a setting and in a policy: with a host in it."""
 
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
 

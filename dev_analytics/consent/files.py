@@ -12,11 +12,14 @@ from typing import Annotated, Final, Literal, TypeVar
 from msgspec import DecodeError, Meta, Struct, json
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.environment import ADDRESS
+from dev_analytics.consent.recipients import ADDRESS, PROJECT_KEY, RECIPIENT
 
 T = TypeVar("T")
 
 _UUID4: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+
+_Recipient = Annotated[str, Meta(pattern=rf"^({RECIPIENT})\Z")]
 
 
 class DamagedError(ValueError):
@@ -31,6 +34,8 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     user_id: Annotated[str, Meta(pattern=_UUID4)] | None = None
     notice: Annotated[int, Meta(ge=1)] | None = None
     kept_notice: Annotated[int, Meta(ge=1)] | None = None
+    recipients: list[_Recipient] | None = None
+    kept_recipients: list[_Recipient] | None = None
     answered_on: date | None = None
     asked_on: date | None = None
     draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
@@ -64,12 +69,12 @@ class Policy(Struct, frozen=True):
     """
 
     analytics: Literal["allowed", "forbidden"] = "allowed"
-    posthog_project_key: str = ""
+    posthog_project_key: Annotated[str, Meta(pattern=rf"^({PROJECT_KEY})?\Z")] = ""
     posthog_host: Annotated[str, Meta(pattern=rf"^({ADDRESS})?\Z")] = ""
 
 
 def consent_of(content: bytes) -> Consent:
-    """Read ``consent.json``.
+    """Read ``consent.json``; one without recipients is an older yes, for the archive alone.
 
     Raises
     ------
@@ -80,10 +85,14 @@ def consent_of(content: bytes) -> Consent:
     of_answer = (file.answer, file.user_id, file.notice, file.answered_on)
     if any(of_answer) and not all(of_answer):
         raise DamagedError("half an answer")
+    if file.answer is None and (file.recipients or file.kept_recipients):
+        raise DamagedError("recipients of no answer")
     return Consent(
         user_id=file.user_id,
         notice=file.notice or 0,
         kept_notice=file.kept_notice or 0,
+        recipients=frozenset(file.recipients or ()),
+        kept_recipients=frozenset(file.kept_recipients or ()),
         answered_on=file.answered_on,
         asked_on=file.asked_on,
         draw=file.draw,
@@ -99,6 +108,8 @@ def consent_bytes(consent: Consent) -> bytes:
             user_id=consent.user_id,
             notice=consent.notice or None,
             kept_notice=consent.kept_notice or None,
+            recipients=sorted(consent.recipients) or None,
+            kept_recipients=sorted(consent.kept_recipients) or None,
             answered_on=consent.answered_on,
             asked_on=consent.asked_on,
             draw=consent.draw,

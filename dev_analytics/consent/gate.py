@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -22,6 +22,7 @@ from dev_analytics.consent.environment import (
     environment_switch,
     read_environment,
 )
+from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 
 if TYPE_CHECKING:
@@ -52,16 +53,19 @@ class Period:
     ----------
     user_id
         The identifier that the yes made.
+    recipient
+        Who receives the records, as the yes names it.
     started
         When this process first saw it hold, in seconds since the epoch.
     started_monotonic
         The same moment on the monotonic clock.
     """
 
-    __slots__ = ("_threads", "started", "started_monotonic", "user_id")
+    __slots__ = ("_threads", "recipient", "started", "started_monotonic", "user_id")
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str, recipient: str) -> None:
         self.user_id = user_id
+        self.recipient = recipient
         self.started = time.time()
         self.started_monotonic = time.monotonic()
         self._threads = weakref.WeakSet(threading.enumerate())
@@ -78,8 +82,9 @@ State: TypeAlias = "tuple[Decision, Consent, Period | None]"
 class Gate:
     """Consent, environment and session switch of this process, decided anew when one changes.
 
-    A period ends when consent is gone, is another user's, or the session is switched off, however
-    short that was: what held before and what holds after are told apart by their periods.
+    A period ends when consent is gone, is another user's, goes to another recipient, or the session
+    is switched off, however short that was: what held before and what holds after are told apart by
+    their periods.
 
     Parameters
     ----------
@@ -92,10 +97,13 @@ class Gate:
 
     Attributes
     ----------
+    recipient
+        Who would receive the records of this process, as its settings say; one that the yes does
+        not name is to be asked about.
     wanted
         The notices of other tools that were wanted here, and are to be asked about.
     on_wanted
-        Is called when one more is.
+        Is called when one more is, or another recipient.
     """
 
     def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
@@ -105,6 +113,7 @@ class Gate:
         self._switch: Switch | None = None
         self.wanted: dict[str, int] = {}
         self.on_wanted: Callable[[], None] | None = None
+        self._recipient = ARCHIVE
         self._variables: tuple[object, object] = (None, None)
         self._environment = read_environment()
         self._latest: State | None = None
@@ -155,8 +164,15 @@ class Gate:
             decision = self._decide(consent, can_answer=False)
             if not decision.collecting or consent.user_id is None:
                 self._period = None
-            elif self._period is None or self._period.user_id != consent.user_id:
-                self._period = Period(consent.user_id)
+            else:
+                recipient = self._recipient if consent.names(self._recipient) else ARCHIVE
+                period = self._period
+                if (
+                    period is None
+                    or period.user_id != consent.user_id
+                    or period.recipient != recipient
+                ):
+                    self._period = Period(consent.user_id, recipient)
             self._latest = latest = (decision, consent, self._period)
             return latest
 
@@ -180,6 +196,27 @@ class Gate:
             self.wanted[key] = notice
             if self.on_wanted is not None:
                 self.on_wanted()
+
+    @property
+    def recipient(self) -> str:
+        """Who would receive the records of this process."""
+        return self._recipient
+
+    @recipient.setter
+    def recipient(self, recipient: str) -> None:
+        if recipient == self._recipient:
+            return
+        self._recipient = recipient
+        self._latest = None
+        consent = self.store.current()
+        if consent.user_id is not None and not consent.names(recipient) and self.on_wanted:
+            self.on_wanted()
+
+    def names(self, recipient: str) -> bool:
+        """Return whether the yes that the latest decision rests on names `recipient`."""
+        latest = self._latest
+        consent = self.now()[1] if latest is None else latest[1]
+        return consent.names(recipient)
 
     def decision(self, *, can_answer: bool) -> Decision:
         """Give the decision for a question, reading everything anew; never raises."""
@@ -207,7 +244,9 @@ class Gate:
             lambda consent: self._decide(consent, can_answer=True).ask, date.today()
         )
 
-    def answer(self, answer: Answer, offers: Sequence[Offer] = ()) -> None:
+    def answer(
+        self, answer: Answer, offers: Sequence[Offer] = (), recipients: Collection[str] = ()
+    ) -> None:
         """Store what the user answered; no answer changes nothing.
 
         Parameters
@@ -216,6 +255,8 @@ class Gate:
             The answer.
         offers
             What of other tools the question named.
+        recipients
+            Who would receive the records, as the question named them.
 
         Raises
         ------
@@ -225,11 +266,11 @@ class Gate:
         from dev_analytics.consent.question import Answer
 
         if answer is Answer.YES:
-            self.store.agree(self.notice, date.today(), _notices(offers))
+            self.store.agree(self.notice, date.today(), _notices(offers), recipients)
         elif answer is Answer.NO:
             self.store.opt_out()
         elif answer is Answer.KEEP:
-            self.store.keep(self.notice, _notices(offers))
+            self.store.keep(self.notice, _notices(offers), recipients)
 
     def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
         return decide(
@@ -241,6 +282,7 @@ class Gate:
             can_answer=can_answer,
             today=date.today(),
             tools=self.wanted,
+            recipient=self._recipient,
         )
 
 

@@ -176,6 +176,8 @@ def _answer(consent: Consent) -> tuple[object, ...]:
         consent.user_id,
         consent.notice,
         consent.kept_notice,
+        consent.recipients,
+        consent.kept_recipients,
         consent.tools,
         consent.kept_tools,
         consent.opted_out,

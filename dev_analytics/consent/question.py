@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from typing import Final
 
+from dev_analytics.consent.recipients import ARCHIVE, would_receive
 from dev_analytics.value import Value
 
 MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
@@ -66,6 +67,10 @@ class Question(Value):
         What is said where there was no answer.
     offers
         What of other tools it names, and a yes covers.
+    receives
+        Who would receive the records, as the one line above the introduction.
+    recipients
+        The same, as an answer is stored for them.
     """
 
     introduction: tuple[str, ...]
@@ -77,11 +82,14 @@ class Question(Value):
     unanswered: str
     news: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
+    receives: str = ""
+    recipients: tuple[str, ...] = ()
 
     @property
     def lines(self) -> str:
         """What a terminal shows above its prompt."""
-        return "\n".join((*self.introduction, *(f"  - {line}" for line in self.news)))
+        above = (self.receives,) if self.receives else ()
+        return "\n".join((*above, *self.introduction, *(f"  - {line}" for line in self.news)))
 
     @property
     def prompt(self) -> str:
@@ -121,14 +129,15 @@ FIRST: Final = Question(
     ),
     unanswered="No answer, so analytics stay off. %dev_analytics on asks again.",
 )
-"""The question to a user who has not answered yet."""
+"""The fixed words to a user who has not answered yet."""
 
 
-def first(offers: Sequence[Offer]) -> Question:
-    """Give the first question; where other tools are installed, it names them below its words."""
+def first(offers: Sequence[Offer], recipient: str = ARCHIVE) -> Question:
+    """Return the first question: who would receive the records, the fixed words, other tools."""
+    asked = FIRST.replace(receives=would_receive(recipient), recipients=(recipient,))
     if not offers:
-        return FIRST
-    return FIRST.replace(
+        return asked
+    return asked.replace(
         introduction=(*FIRST.introduction, _OTHERS),
         news=tuple(offer.line for offer in offers),
         offers=tuple(offers),
@@ -138,8 +147,25 @@ def first(offers: Sequence[Offer]) -> Question:
 _OTHERS: Final = "A yes also holds for other tools here, each until you switch it off by itself:"
 
 
-def newer(news: Iterable[str], agreed_on: date | None, offers: Sequence[Offer] = ()) -> Question:
-    """Give the question after an upgrade: only about what a newer notice adds.
+_MORE: Final = (
+    "Dev's anonymous analytics can now collect more than you agreed to, still nothing you "
+    "write. None of it is collected before you agree: %dev_analytics on shows what is new, "
+    "and asks."
+)
+_ELSEWHERE: Final = (
+    "Dev's anonymous analytics would now be sent to somebody whom you did not agree to. Nothing "
+    "goes there before you agree: %dev_analytics on names who it is, and asks."
+)
+
+
+def newer(
+    news: Iterable[str],
+    agreed_on: date | None,
+    offers: Sequence[Offer] = (),
+    recipient: str = ARCHIVE,
+    agreed: Collection[str] = (),
+) -> Question:
+    """Return the question about what is new: of a newer notice, of other tools, a recipient.
 
     Parameters
     ----------
@@ -149,13 +175,35 @@ def newer(news: Iterable[str], agreed_on: date | None, offers: Sequence[Offer] =
         The day on which the user agreed to an older notice.
     offers
         What other tools would record in addition.
+    recipient
+        Who would receive the records.
+    agreed
+        The recipients that the user agreed to.
     """
-    return Question(
-        introduction=(
+    lines = (*news, *(offer.line for offer in offers))
+    unnamed = recipient != ARCHIVE and recipient not in agreed
+    introduction: tuple[str, ...] = (f"You agreed to dev's anonymous analytics on {agreed_on}.",)
+    if unnamed:
+        introduction = (
+            f"You agreed to dev's anonymous analytics on {agreed_on}, but not to this recipient.",
+            "Nothing goes there unless you agree to it: the records are kept on this machine.",
+        )
+    if lines and unnamed:
+        introduction = (
+            *introduction,
+            "They can now say more, too, still nothing that you write. None of this is collected",
+            "unless you agree to it:",
+        )
+    elif lines:
+        introduction = (
             f"You agreed to dev's anonymous analytics on {agreed_on}. They can now say more, still",
             "nothing that you write. None of this is collected unless you agree to it:",
-        ),
-        news=(*news, *(offer.line for offer in offers)),
+        )
+    return Question(
+        receives=would_receive(recipient),
+        recipients=(recipient,),
+        introduction=introduction,
+        news=lines,
         offers=tuple(offers),
         words="Allow this too?",
         choices="(Y)es/(K)eep it as it is [Keep]",
@@ -164,11 +212,7 @@ def newer(news: Iterable[str], agreed_on: date | None, offers: Sequence[Offer] =
             **dict.fromkeys(("", "k", "keep", "n", "no"), Answer.KEEP),
         },
         buttons=(("Yes", Answer.YES), ("Keep it as it is", Answer.KEEP)),
-        notice=(
-            "Dev's anonymous analytics can now collect more than you agreed to, still nothing you "
-            "write. None of it is collected before you agree: %dev_analytics on shows what is new, "
-            "and asks."
-        ),
+        notice=_MORE if lines or not unnamed else _ELSEWHERE,
         unanswered=(
             "No answer, so analytics stay as you agreed to them. %dev_analytics on asks again."
         ),

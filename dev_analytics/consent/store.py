@@ -13,13 +13,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace, sync
+from dev_analytics.consent.recipients import ARCHIVE
 
 LOCK_SECONDS: Final = 2.0
 """How long a writer waits for another one, in seconds."""
@@ -94,8 +95,16 @@ class ConsentStore:
         except OSError as error:
             return Consent(unreadable=_words(error))
 
-    def agree(self, notice: int, today: date, tools: Mapping[str, int] = {}) -> Consent:
+    def agree(
+        self,
+        notice: int,
+        today: date,
+        tools: Mapping[str, int] = {},
+        recipients: Collection[str] = (),
+    ) -> Consent:
         """Store a yes to `notice` and to those of `tools`, and give the consent that now holds.
+
+        It is given to `recipients`, to those of an earlier yes, and always to the archive.
 
         A user who agreed before keeps the identifier. An opt-out, seen or not, wins.
 
@@ -112,6 +121,8 @@ class ConsentStore:
                 user_id=before.user_id or str(uuid.uuid4()),
                 notice=notice,
                 kept_notice=0,
+                recipients=before.recipients | {ARCHIVE, *recipients},
+                kept_recipients=before.kept_recipients - {*recipients},
                 answered_on=today,
                 asked_on=None,
                 tools={**(before.tools if before.user_id else {}), **tools},
@@ -122,8 +133,12 @@ class ConsentStore:
 
         return self._change(yes)
 
-    def keep(self, notice: int, tools: Mapping[str, int] = {}) -> Consent:
-        """Store that the user wants nothing of what these notices add, and give what now holds.
+    def keep(
+        self, notice: int, tools: Mapping[str, int] = {}, recipients: Collection[str] = ()
+    ) -> Consent:
+        """Store that the user wants nothing of what is new, and give what now holds.
+
+        New are what these notices add and those of `recipients` that the yes does not name.
 
         Raises
         ------
@@ -135,7 +150,12 @@ class ConsentStore:
             if before.user_id is None:
                 return before
             kept_tools = {**before.kept_tools, **tools}
-            return before.replace(kept_notice=notice, kept_tools=kept_tools, asked_on=None)
+            return before.replace(
+                kept_notice=notice,
+                kept_tools=kept_tools,
+                kept_recipients=before.kept_recipients | ({*recipients} - before.recipients),
+                asked_on=None,
+            )
 
         return self._change(kept)
 

@@ -3,9 +3,10 @@
 ``*.live.jsonl`` is locked by the process that writes it; ``*.jsonl`` is ready to be sent, and
 locked by whoever reads or deletes it. A lock ends with its process, however that ended.
 
-A name says where the file's records go, ``<random>-<destination>.jsonl``, and that never changes:
-no key of another session takes them out of the machine. One that names no destination was written
-where no settings were known, and so no key: it is the archive's.
+A name says where the file's records go, ``<random>-<destination>.jsonl``: no key of another
+session takes them out of the machine. It changes in one way only, to the archive, where the user's
+yes does not name the destination; see `dev_analytics.delivery.agreed`. One that names no
+destination was written where no settings were known, and so no key: it is the archive's.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Backlog:
         """
         aged = []
         for file in self.folder.glob(f"*{READY}"):
-            if destination in ("", _destination(file)):
+            if destination in ("", destination_of(file)):
                 with contextlib.suppress(OSError):
                     status = file.stat()
                     if status.st_size or empty:
@@ -132,7 +133,8 @@ def lock(descriptor: int) -> bool:
     return True
 
 
-def _destination(file: Path) -> str:
+def destination_of(file: Path) -> str:
+    """Return the destination that the name of `file` says."""
     return file.name.partition(".")[0].partition("-")[2] or ARCHIVE
 
 

@@ -56,6 +56,8 @@ class PostHog:
         self._host = determine_server_host(host)
         self._deadline = deadline
         self._session = _Session()
+        # Plain http is for this machine alone: a proxy would read it, and nobody named one.
+        self._session.trust_env = not self._host.startswith("http://")
         # What the SDK would print goes nowhere: this process has no terminal, and its log no text.
         logging.getLogger("posthog").addHandler(logging.NullHandler())
 

@@ -23,9 +23,11 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from dev_analytics.consent import recipients
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.agreed import give_to_archive
 from dev_analytics.delivery.backlog import Backlog, holding
 from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
 from dev_analytics.delivery.ledger import read_ledger
@@ -71,6 +73,8 @@ class Sender:
         How old a record may become, in days.
     name
         The destination's name in the spool: `Delivery.destination`.
+    recipient
+        Who it is, as a yes names it: without such a yes nothing is sent.
     first_pause
         How long to wait before the first repetition, in seconds.
     """
@@ -82,12 +86,14 @@ class Sender:
         *,
         most_days: float,
         name: str = ARCHIVE,
+        recipient: str = recipients.ARCHIVE,
         first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._data = data
         self._destination = destination
         self._most_days = most_days
         self._name = name
+        self._recipient = recipient
         self._first_pause = first_pause
         self._store = ConsentStore(data)
         self._backlog = Backlog(data)
@@ -235,7 +241,7 @@ class Sender:
         batches.extendleft(half for half in (batch[middle:], batch[:middle]) if len(batch) > 1)
 
     def _ask_consent(self) -> str:
-        """Give the user's identifier; without a yes that holds now, stop."""
+        """Give the user's identifier; stop without a yes to this recipient that holds now."""
         consent = self._store.read()
         if consent.user_id is None and not consent.unreadable:
             self._store.purge()
@@ -249,6 +255,8 @@ class Sender:
             today=date.today(),
         )
         if not decision.collecting or consent.user_id is None:
+            raise Stop
+        if not consent.names(self._recipient):
             raise Stop
         self._consent = consent
         return consent.user_id
@@ -286,6 +294,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     os.chdir(options.data)
     os.nice(10)
+    give_to_archive(Backlog(options.data), ConsentStore(options.data))
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
     for key in dict.fromkeys(("", options.project_key)):
         _deliver(Delivery(project_key=key, host=options.host), options)
@@ -302,6 +311,7 @@ def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
             _destination(delivery, options.data),
             most_days=options.most_days,
             name=name,
+            recipient=delivery.recipient,
             first_pause=options.first_pause,
         ).run()
     except ImportError:

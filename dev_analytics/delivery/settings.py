@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dev_analytics.consent import recipients
 from dev_analytics.value import Value
 
 ARCHIVE: Final = "archive"
@@ -34,11 +35,33 @@ class Delivery(Value):
     most_days: float = 30.0
 
     @property
+    def recipient(self) -> str:
+        """Who receives the records, as a yes names it.
+
+        Raises
+        ------
+        ValueError
+            The address or the key is one that no setting takes.
+        """
+        if not self.project_key:
+            return recipients.ARCHIVE
+        return recipients.posthog(self.host, self.project_key)
+
+    @property
     def destination(self) -> str:
         """The name of the destination in the spool: a digest, so that no key stands in a name."""
-        if not self.project_key:
-            return ARCHIVE
-        from hashlib import sha256
+        return _digest(self.project_key, self.host) if self.project_key else ARCHIVE
 
-        whole = f"{self.project_key}\n{self.host}".encode(errors="backslashreplace")
-        return sha256(whole).hexdigest()[:8]
+
+def spool_name(recipient: str) -> str:
+    """Return the name in the spool of the destination that is `recipient`."""
+    if recipient == recipients.ARCHIVE:
+        return ARCHIVE
+    _, host, project_key = recipient.split(" ")
+    return _digest(project_key, host)
+
+
+def _digest(project_key: str, host: str) -> str:
+    from hashlib import sha256
+
+    return sha256(f"{project_key}\n{host}".encode(errors="backslashreplace")).hexdigest()[:8]

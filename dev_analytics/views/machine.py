@@ -56,6 +56,7 @@ def machine_fields(
         "rule": int(decision.rule.value.partition(",")[0]),
         "reason": decision.reason,
         "notice": consent.notice,
+        "recipients": sorted(consent.recipients),
         "opted_out": consent.opted_out,
         "policy": _policy(),
         "processes": [asdict(writer) for writer in writers(data)],

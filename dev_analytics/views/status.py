@@ -8,6 +8,8 @@ from pathlib import Path
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.recipients import ARCHIVE, all_in_words, in_words
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
@@ -57,12 +59,13 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
     return {
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "notice": _notice(consent, analytics.gate.notice),
-        "to change": _to_change(decision, consent, analytics.gate.notice),
+        "recipients": _recipients(consent),
+        "to change": _to_change(decision, consent, analytics.gate),
         "this session": _counted(analytics.recording.recorded) or "no events",
         **_llm_calls(),
         **_tools(consent, decision),
         "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.failure),
-        "delivered": _delivered(ledger, analytics.delivery),
+        "delivered": _delivered(ledger, analytics.delivery, consent),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
         "event log": "none" if log is None else _from_home(log.path),
@@ -84,9 +87,18 @@ def _notice(consent: Consent, newest: int) -> str:
     return f"{agreed}, the newest is {newest}: what it adds is withheld{kept}"
 
 
-def _to_change(decision: Decision, consent: Consent, newest: int) -> str:
+def _recipients(consent: Consent) -> str:
+    """Say who may receive the records, as the user agreed to."""
+    if consent.user_id is None:
+        return "none agreed to"
+    kept = ", ".join(map(in_words, sorted(consent.kept_recipients)))
+    return all_in_words(consent.recipients) + (f"; not {kept}, as you chose" if kept else "")
+
+
+def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
     how = _HOW.get(decision.rule, _ASK)
-    more = decision.rule is Rule.AGREED and (consent.notice < newest or offers(consent))
+    withheld = consent.notice < gate.notice or not consent.names(gate.recipient)
+    more = decision.rule is Rule.AGREED and (withheld or offers(consent))
     return f"{_ASK_MORE}, {how}" if more else how
 
 
@@ -125,12 +137,16 @@ def _waiting(number: int, failure: str) -> str:
     return str(number) if number else "nothing"
 
 
-def _delivered(ledger: Ledger, delivery: Delivery | None) -> str:
+def _delivered(ledger: Ledger, delivery: Delivery | None, consent: Consent) -> str:
     if delivery is None:
-        where = "the records of each session go where its settings say"
+        where = "the records of each session go where its settings say, if you agreed to that"
+    elif consent.user_id is not None and not consent.names(delivery.recipient):
+        where = (
+            f"records of this session go to {in_words(ARCHIVE)}, as you did not agree to "
+            f"{in_words(delivery.recipient)}, which the settings name"
+        )
     else:
-        to = "PostHog" if delivery.project_key else "the archive on this machine"
-        where = f"records of this session go to {to}"
+        where = f"records of this session go to {in_words(delivery.recipient)}"
     if not ledger.delivered:
         return f"nothing yet; {where}"
     return f"{ledger.delivered}, last at {ledger.delivered_at}; {where}"

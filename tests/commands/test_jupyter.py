@@ -134,7 +134,8 @@ def test_who_has_no_home_has_the_status_too(data: Path, monkeypatch: pytest.Monk
 
 
 def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    posthog = Delivery(project_key="phc_x", host="http://127.0.0.1:9")
+    ConsentStore(data).agree(1, TODAY, recipients=[posthog.recipient])
     profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
     profile.mkdir(parents=True)
     (profile / "ipython_config.json").write_text(
@@ -142,8 +143,7 @@ def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
     )
     for word in ("preview", "status"):
         assert run(word).returncode == 0
-    there = Delivery(project_key="phc_x", host="http://127.0.0.1:9").destination
-    assert len(Backlog(data).files(there)) == len(Backlog(data).files()) == 2
+    assert len(Backlog(data).files(posthog.destination)) == len(Backlog(data).files()) == 2
     (profile / "ipython_config.json").write_text('{"DevAnalytics": {"enabled": false}}')
     assert run("preview").returncode == 0
     assert Backlog(data).count() == 2, "switched off is off for the commands too"

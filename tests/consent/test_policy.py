@@ -49,7 +49,7 @@ def test_two_users_of_one_hub_have_one_policy_and_each_an_answer_of_their_own(
     ConsentStore(Path(homes["ada"])).agree(1, TODAY)
     ConsentStore(Path(homes["bob"])).opt_out()
     policy.write_text(
-        '{"posthog_project_key": "phc_of_the_hub", "posthog_host": "http://hub.test"}'
+        '{"posthog_project_key": "phc_of_the_hub", "posthog_host": "https://hub.test"}'
     )
     look = (
         "from dev_analytics import get_analytics as a; d = a().delivery; "
@@ -63,8 +63,8 @@ def test_two_users_of_one_hub_have_one_policy_and_each_an_answer_of_their_own(
         )
         notebook.run("%load_ext dev_analytics")
         shown[name] = notebook.run(look).text.strip()
-    assert shown["ada"] == "True phc_of_the_hub http://hub.test"
-    assert shown["bob"] == "False phc_of_the_hub http://hub.test", "no policy undoes a no"
+    assert shown["ada"] == "True phc_of_the_hub https://hub.test"
+    assert shown["bob"] == "False phc_of_the_hub https://hub.test", "no policy undoes a no"
     policy.write_text('{"analytics": "forbidden"}')
     for home in homes.values():
         found = status(DEV_ANALYTICS_DIR=home)
@@ -94,7 +94,7 @@ def test_a_policy_that_nobody_understands_is_off_and_one_clear_line(
     )
     assert ran.stderr == ""
     lines = [line for line in ran.stdout.splitlines() if line.startswith("analytics")]
-    assert lines == [f"analytics  off: the administrator's policy cannot be read: {policy}"]
+    assert lines == [f"analytics   off: the administrator's policy cannot be read: {policy}"]
     with pytest.raises(PolicyError):
         read_policy()
 
@@ -106,6 +106,11 @@ def test_a_policy_that_nobody_understands_is_off_and_one_clear_line(
         {"posthog_host": "example.org"},
         {"posthog_host": "ftp://example.org"},
         {"posthog_host": "http://"},
+        {"posthog_host": "http://hub.test"},
+        {"posthog_host": "http://127.0.0.1@hub.test"},
+        {"posthog_host": "https://somebody@hub.test"},
+        {"posthog_host": "https://hub.test?a=b"},
+        {"posthog_project_key": "phc_a\nphc_b"},
         {"analytics": "agreed"},
         {"analytics": "on"},
         {"analytics": True},

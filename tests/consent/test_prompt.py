@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.prompt import ask
-from dev_analytics.consent.question import FIRST, Answer, Question, newer
+from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
+from dev_analytics.consent.recipients import ARCHIVE, posthog
 
 WORDS = """\
 Dev respects your privacy and never collects your code, prompts, chats, keys or any personal
@@ -94,6 +95,7 @@ def test_a_newer_notice_is_asked_about_with_the_difference_alone() -> None:
     assert (
         "\n".join(written + asked)
         == """\
+The records would be kept on this machine only (no server is set).
 You agreed to dev's anonymous analytics on 2026-11-01. They can now say more, still
 nothing that you write. None of this is collected unless you agree to it:
   - dreamt: A dream was dreamt.
@@ -104,6 +106,52 @@ Allow this too? (Y)es/(K)eep it as it is [Keep]: """
 @pytest.mark.parametrize("text", ["", "k", "Keep", "n", "NO"])
 def test_enter_keeps_what_was_agreed_to(text: str) -> None:
     assert NEWER.parse(text) is Answer.KEEP
+
+
+HOST, KEY = "https://eu.i.posthog.com", "phc_of_a_project"
+POSTHOG = posthog(HOST, KEY)
+
+
+def test_the_first_question_names_who_would_receive_above_the_fixed_words() -> None:
+    for recipient, line in (
+        (ARCHIVE, "The records would be kept on this machine only (no server is set)."),
+        (POSTHOG, f"The records would be sent to PostHog at {HOST} (project {KEY})."),
+    ):
+        read, asked = typed("y")
+        written: list[str] = []
+        assert ask(first([], recipient), read, written.append) is Answer.YES
+        assert "\n".join(written + asked) == f"{line}\n{WORDS}"
+
+
+def test_a_new_recipient_is_asked_about_like_a_newer_notice() -> None:
+    question = newer([], date(2026, 11, 1), [], POSTHOG, {ARCHIVE})
+    assert (
+        f"{question.lines}\n{question.prompt}"
+        == f"""\
+The records would be sent to PostHog at {HOST} (project {KEY}).
+You agreed to dev's anonymous analytics on 2026-11-01, but not to this recipient.
+Nothing goes there unless you agree to it: the records are kept on this machine.
+Allow this too? (Y)es/(K)eep it as it is [Keep]: """
+    )
+    assert question.recipients == (POSTHOG,)
+    assert "somebody whom you did not agree to" in question.notice
+
+
+def test_what_is_new_and_who_is_new_are_one_question() -> None:
+    question = newer(["dreamt: A dream was dreamt."], date(2026, 11, 1), [], POSTHOG, {ARCHIVE})
+    assert (
+        question.lines
+        == f"""\
+The records would be sent to PostHog at {HOST} (project {KEY}).
+You agreed to dev's anonymous analytics on 2026-11-01, but not to this recipient.
+Nothing goes there unless you agree to it: the records are kept on this machine.
+They can now say more, too, still nothing that you write. None of this is collected
+unless you agree to it:
+  - dreamt: A dream was dreamt."""
+    )
+    known = newer(["dreamt: A dream was dreamt."], date(2026, 11, 1), [], POSTHOG, {POSTHOG})
+    assert "but not to this recipient" not in known.lines
+    assert known.lines.startswith(f"The records would be sent to PostHog at {HOST}")
 
 
 def test_only_a_yes_agrees_to_more() -> None:

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 
 TODAY = date(2026, 11, 22)
@@ -57,7 +58,7 @@ def test_a_yes_makes_a_random_uuid4_and_keeps_it(store: ConsentStore) -> None:
     assert uuid.UUID(first.user_id).version == 4
     assert store.agree(2, TODAY).user_id == first.user_id
     assert ConsentStore(store.data).read() == Consent(
-        user_id=first.user_id, notice=2, answered_on=TODAY
+        user_id=first.user_id, notice=2, recipients=frozenset({ARCHIVE}), answered_on=TODAY
     )
 
 
@@ -72,6 +73,7 @@ def test_the_file_is_as_the_contract_says(store: ConsentStore) -> None:
         "answer": "yes",
         "user_id": consent.user_id,
         "notice": 1,
+        "recipients": ["archive"],
         "answered_on": "2026-11-22",
     }
 

@@ -48,6 +48,17 @@ def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def agree_to(data: Path) -> Callable[..., None]:
+    """Have the user agree that the project at a server receives the records."""
+
+    def agree(server: str, key: str = KEY) -> None:
+        named = [Delivery(project_key=key, host=server).recipient]
+        ConsentStore(data).agree(NOTICE, date.today(), recipients=named)
+
+    return agree
+
+
+@pytest.fixture
 def spool_events(data: Path) -> Callable[..., list[bytes]]:
     """Let a user who agrees have so many events; give their records, which wait in the spool.
 
@@ -55,11 +66,12 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
     """
 
     def events(number: int, server: str = "") -> list[bytes]:
-        consent = ConsentStore(data).agree(NOTICE, date.today())
+        delivery = Delivery(project_key=KEY, host=server) if server else None
+        named = [delivery.recipient] if delivery else []
+        consent = ConsentStore(data).agree(NOTICE, date.today(), recipients=named)
         assert consent.user_id
         # The consent folder looks unchanged for a while, so that it is not read for every event.
         os.utime(data / "consent", (0, 0))
-        delivery = Delivery(project_key=KEY, host=server) if server else None
         analytics = Analytics(data, delivery=delivery, strict=True)
         records = []
         for count in range(number):

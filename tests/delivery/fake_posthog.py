@@ -47,6 +47,8 @@ class FakePostHog(ThreadingHTTPServer):
 
     Attributes
     ----------
+    connections
+        How many connections it had, with a request or without.
     requests
         Every request, in the order of their arrival.
     stored
@@ -71,6 +73,7 @@ class FakePostHog(ThreadingHTTPServer):
         self._scheme = "https" if context else "http"
         if context:
             self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.connections = 0
         self.tunnels: list[str] = []
         self.requests: list[Request] = []
         self.stored: dict[str, list[dict[str, Any]]] = {}
@@ -80,6 +83,10 @@ class FakePostHog(ThreadingHTTPServer):
         self._answers: list[Answer] = []
         self._then: Answer = ok
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
 
     @property
     def url(self) -> str:

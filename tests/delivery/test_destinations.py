@@ -35,12 +35,18 @@ FRESH, OLD = "2099-01-01T00:00:00+00:00", "2020-01-01T00:00:00+00:00"
 
 
 def session(end: str, key: str = "", host: str = "", *, number: int = 1) -> None:
-    """Be a session of the user with these settings, which has so many events and this end."""
+    """Be a session of the user with these settings, which has so many events and this end.
+
+    The user agreed to where they go.
+    """
     code = f"""
 import os, signal
+from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.delivery.settings import Delivery
-get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
+from dev_analytics.version import NOTICE
+delivery = get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
+get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
 get_analytics().pipeline.sink.resume()
 for _ in range({number}):
     get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
@@ -115,7 +121,10 @@ def test_a_process_that_knows_no_settings_knows_no_key(
     assert archived(data) == kept
 
 
-def test_settings_that_change_lead_nothing_elsewhere_that_was_recorded_before(data: Path) -> None:
+def test_settings_that_change_lead_nothing_elsewhere_that_was_recorded_before(
+    data: Path, agree_to: Callable[[str], None]
+) -> None:
+    agree_to(Delivery().host)
     analytics = Analytics(data, delivery=Delivery(), strict=True)
     with_key = Delivery(project_key=KEY)
     for delivery in (Delivery(), with_key, Delivery(flush_seconds=5, project_key=KEY), None):
@@ -129,8 +138,11 @@ def test_settings_that_change_lead_nothing_elsewhere_that_was_recorded_before(da
     analytics.pipeline.sink.purge()
 
 
-def test_a_sender_that_finds_only_what_is_for_others_ends(data: Path, start_sender: Any) -> None:
-    file = waits_for(data, "deadbeef", FRESH)
+def test_a_sender_that_finds_only_what_is_for_others_ends(
+    data: Path, start_sender: Any, agree_to: Callable[[str], None]
+) -> None:
+    agree_to("https://others.test")
+    file = waits_for(data, Delivery(project_key=KEY, host="https://others.test").destination, FRESH)
     assert start_sender().wait(240) == 0
     assert file.exists()
     assert not (data / "archive.sqlite").exists()

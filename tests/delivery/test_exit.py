@@ -41,18 +41,21 @@ pytestmark = pytest.mark.usefixtures("agreed")
 
 
 @pytest.fixture
-def hosts() -> Iterator[dict[str, str]]:
-    """Addresses of PostHog that never take anything."""
+def hosts(agreed: None, agree_to: Callable[[str], None]) -> Iterator[dict[str, str]]:
+    """Addresses of PostHog that never take anything, though the user agreed to them."""
     with socket.socket() as silent, socket.socket() as gone:
         silent.bind(("127.0.0.1", 0))
         silent.listen(100)
         # Bound and not listening: nobody else gets the port meanwhile.
         gone.bind(("127.0.0.1", 0))
-        yield {
+        found = {
             "refuses": f"http://127.0.0.1:{gone.getsockname()[1]}",
             "never answers": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "does not resolve": "http://posthog.invalid",
+            "does not resolve": "https://posthog.invalid",
         }
+        for host in found.values():
+            agree_to(host)
+        yield found
 
 
 def settings(host: str) -> list[str]:
@@ -182,7 +185,7 @@ def test_a_plain_process_ends_without_a_warning_or_a_word(
 from dev_analytics.delivery.settings import Delivery
 {EVENTS}
 analytics = get_analytics()
-analytics.delivery = Delivery(project_key="phc_test", host={hosts["refuses"]!r})
+analytics.delivery = Delivery(project_key={KEY!r}, host={hosts["refuses"]!r})
 analytics.pipeline.sink.resume()
 analytics.event("cell_executed", outcome="ok", duration_ms=1)
 analytics.pipeline.sink.close(at_exit=True)
@@ -199,8 +202,9 @@ analytics.pipeline.sink.close(at_exit=True)
 
 
 def test_what_the_sender_could_not_deliver_is_delivered_once_there_is_a_way(
-    kernel: Any, data: Path, until: Until, posthog: FakePostHog
+    kernel: Any, data: Path, until: Until, posthog: FakePostHog, agree_to: Callable[[str], None]
 ) -> None:
+    agree_to(posthog.url)
     posthog.answer(then=status(503))
     running = kernel(None, *settings(posthog.url))
     running.run(f"%load_ext dev_analytics\n{EVENTS}")

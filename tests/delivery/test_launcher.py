@@ -72,11 +72,14 @@ def children(process: int) -> list[str]:
 
 
 def add_events(number: int = 1, key: str = "", host: str = "") -> None:
-    """Leave events of a process that is gone."""
+    """Leave events of a process that is gone, whose user agreed to where they go."""
     code = f"""
+from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.delivery.settings import Delivery
-get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
+from dev_analytics.version import NOTICE
+delivery = get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
+get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
 for _ in range({number}):
     get_analytics().event("message_send", model="gpt-4o", provider="openai")
 assert not get_analytics().drops.counts

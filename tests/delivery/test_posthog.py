@@ -393,20 +393,19 @@ def test_no_cookie_is_kept(posthog: FakePostHog, records: list[bytes]) -> None:
     assert [request.headers.get("Cookie") for request in posthog.requests] == [None, None]
 
 
-def test_a_proxy_is_honoured(
-    posthog: FakePostHog, data: Path, records: list[bytes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+def test_plain_http_to_this_machine_is_read_by_no_proxy(
+    posthog: FakePostHog,
+    data: Path,
+    records: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", posthog.url)
-    assert run(data, "http://ingest.example").delivered == 40
-    assert posthog.requests[0].path == "http://ingest.example/batch/"
-
-
-def test_who_needs_no_proxy_gets_none(
-    posthog: FakePostHog, data: Path, records: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    proxy = FakePostHog()
+    monkeypatch.setenv(name, proxy.url)
     assert run(data, posthog.url).delivered == 40
+    assert (proxy.requests, proxy.tunnels) == ([], [])
+    proxy.close()
 
 
 @pytest.mark.parametrize(
@@ -420,7 +419,7 @@ def test_who_needs_no_proxy_gets_none(
         ("https://analytics.example", "analytics.example:443"),
     ],
 )
-def test_the_app_s_addresses_become_those_that_take_events(
+def test_the_app_s_addresses_become_those_that_take_events_also_through_a_proxy(
     posthog: FakePostHog,
     records: list[bytes],
     monkeypatch: pytest.MonkeyPatch,

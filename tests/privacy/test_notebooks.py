@@ -23,6 +23,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.proof.marks import Marks
 from dev_analytics.version import NOTICE
 
@@ -81,7 +82,8 @@ def run(
     """Run a notebook to the end of its delivery."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    user_id = str(ConsentStore(data).agree(NOTICE, date.today()).user_id)
+    named = [Delivery(project_key=KEY, host=posthog.url).recipient]
+    user_id = str(ConsentStore(data).agree(NOTICE, date.today(), recipients=named).user_id)
     left = Delivered(data, log.path, posthog, until, everything)
     notebook = marked(request.param, marks)
     folder = tmp_path / marks("folder of the notebook")

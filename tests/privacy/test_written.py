@@ -18,6 +18,7 @@ from written import notebooks, planted
 from dev_analytics import get_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.extension import load, unload
 from dev_analytics.proof.marks import Marks
@@ -111,6 +112,8 @@ def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_kernel(
     everything: Callable[[Path], bytes],
     tmp_path: Path,
 ) -> None:
+    named = [Delivery(project_key=KEY, host=posthog.url).recipient]
+    ConsentStore(data).agree(NOTICE, date.today(), recipients=named)
     left = Delivered(data, log.path, posthog, until, everything)
     notebook = kernel(
         {"DEV_ANALYTICS_LOG": str(log.path), "no_proxy": "127.0.0.1"},

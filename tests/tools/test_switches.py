@@ -17,6 +17,7 @@ from dev_analytics.commands.jupyter import main
 from dev_analytics.commands.switches import switch_off
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.question import FIRST, Answer, first, newer
+from dev_analytics.consent.recipients import ARCHIVE, would_receive
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
@@ -45,11 +46,11 @@ def test_a_yes_holds_for_the_tools_that_it_names(store: ConsentStore) -> None:
     assert store.read().tools == {KEY: 1, "other@package": 2}
 
 
-def test_the_core_s_file_is_one_that_an_older_version_reads(store: ConsentStore) -> None:
+def test_other_tools_have_a_file_of_their_own(store: ConsentStore) -> None:
     store.agree(1, TODAY, {KEY: 1})
     store.keep(1, {"other@package": 1})
     assert set(json.loads(store.file.read_bytes())) == {
-        *("version", "answer", "user_id", "notice", "kept_notice", "answered_on")
+        *("version", "answer", "user_id", "notice", "kept_notice", "recipients", "answered_on")
     }
 
 
@@ -129,16 +130,17 @@ def full_disk(opened: Callable[..., int]) -> Callable[..., int]:
 def test_the_first_question_names_the_tools_below_its_words(tools: Path) -> None:
     offered = offers(Consent())
     question = first(offered)
-    assert question.lines.startswith(FIRST.lines + "\n")
+    words = f"{would_receive(ARCHIVE)}\n{FIRST.lines}"
+    assert question.lines.startswith(words + "\n")
     assert question.prompt == FIRST.prompt
-    below = question.lines.removeprefix(FIRST.lines)
+    below = question.lines.removeprefix(words)
     assert below.splitlines()[1:] == [
         "A yes also holds for other tools here, each until you switch it off by itself:",
         "  - Acme Charts, by the package acme-charts, would also like to record: chart made. "
         "It would show its makers which charts deserve work.",
     ]
     assert [(offer.key, offer.notice) for offer in question.offers] == [(KEY, 1)]
-    assert first([]) is FIRST
+    assert first([]).lines == words
 
 
 def test_the_question_about_a_newer_notice_names_what_is_not_agreed_to(tools: Path) -> None:

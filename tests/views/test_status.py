@@ -94,7 +94,35 @@ def test_the_last_failure_in_plain_words(data: Path) -> None:
     )
     shown = rows(analytics)
     assert shown["last failure"] == "2026-11-22T10:00:00+00:00: the server answered 503"
-    assert shown["delivered"] == "nothing yet; records of this session go to PostHog"
+    assert shown["delivered"] == (
+        "nothing yet; records of this session go to the archive on this machine, as you did not "
+        "agree to PostHog at https://us.i.posthog.com (project phc_of_a_test), which the settings "
+        "name"
+    )
+
+
+def test_the_recipients_are_named_and_where_records_go_now(data: Path) -> None:
+    analytics = Analytics(data)
+    us = Delivery(project_key="phc_of_a_test")
+    elsewhere = Delivery(project_key="phc_of_a_test", host="https://posthog.example.org")
+    assert rows(analytics)["recipients"] == "none agreed to"
+    analytics.gate.store.agree(1, date.today(), recipients=[us.recipient])
+    analytics.delivery = us
+    shown = rows(analytics)
+    named = "PostHog at https://us.i.posthog.com (project phc_of_a_test)"
+    assert shown["recipients"] == f"the archive on this machine, {named}"
+    assert shown["delivered"] == f"nothing yet; records of this session go to {named}"
+    assert shown["analytics"].endswith("(notice 1)")
+    assert "asks" not in shown["to change"]
+    analytics.delivery = elsewhere
+    shown = rows(analytics)
+    other = "PostHog at https://posthog.example.org (project phc_of_a_test)"
+    assert shown["recipients"] == f"the archive on this machine, {named}"
+    assert f"as you did not agree to {other}" in shown["delivered"]
+    assert shown["analytics"].endswith(f"nothing goes to {other} until you agree to it")
+    assert "asks about what is withheld" in shown["to change"]
+    analytics.gate.store.keep(1, recipients=[elsewhere.recipient])
+    assert rows(analytics)["recipients"].endswith(f"{named}; not {other}, as you chose")
 
 
 def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(

@@ -97,20 +97,22 @@ class Place:
             "PLOOMBER_VERSION_CHECK_DISABLED": "1",
             "PYTHONPATH": str(rival) if rival.is_dir() else "",
         }
-        if library == "dev_analytics":
-            self._agree()
 
-    def _agree(self) -> None:
+    def _agree(self, address: str) -> None:
+        from dev_analytics.consent import recipients
         from dev_analytics.consent.store import ConsentStore
         from dev_analytics.version import NOTICE
 
-        ConsentStore(self.home / "data").agree(NOTICE, date.today())
+        named = [recipients.posthog(address, "phc_of_a_benchmark")]
+        ConsentStore(self.home / "data").agree(NOTICE, date.today(), recipients=named)
         os.utime(self.home / "data/consent", (0, 0))
 
     def start(
         self, program: str, address: str, *more: str, result: str = "result.json"
     ) -> subprocess.Popen[bytes]:
         """Start a program of the driver."""
+        if self.library == "dev_analytics":
+            self._agree(address)
         (self.home / result).unlink(missing_ok=True)
         with open(self.home / "output", "wb") as output:
             return subprocess.Popen(
@@ -153,6 +155,8 @@ class Place:
 
     def load_in_kernel(self, address: str) -> tuple[float, float]:
         """Give the ms of loading in a new kernel, and those until the first event is taken."""
+        if self.library == "dev_analytics":
+            self._agree(address)
         code = (
             f"import sys; sys.path.insert(0, {str(HERE)!r})\n"
             "import json; from pathlib import Path; import driver\n"

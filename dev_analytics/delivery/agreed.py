@@ -1,0 +1,37 @@
+"""Which files of the spool go where they say: only to a recipient that the user's yes names.
+
+A process spools for nobody else. Files for others are found where the consent was replaced since,
+as by a restored home, or where an older version wrote them. They are given to the archive, by their
+name: every record in them is delivered there, or counted as one that another yes covered, and no
+later yes to the recipient sends what was recorded before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection
+
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.backlog import READY, Backlog, destination_of, holding
+from dev_analytics.delivery.settings import ARCHIVE, spool_name
+
+
+def allowed(destination: str, recipients: Collection[str]) -> str:
+    """Return where a file for `destination` goes under a yes that names `recipients`."""
+    return destination if destination in map(spool_name, recipients) else ARCHIVE
+
+
+def give_to_archive(backlog: Backlog, store: ConsentStore) -> None:
+    """Give to the archive every ready file that says a destination which was not agreed to."""
+    for file in backlog.ready():
+        destination = destination_of(file)
+        if destination == ARCHIVE:
+            continue
+        with holding(file) as held, contextlib.suppress(OSError):
+            # The consent is read now: whoever wrote the file had read it before.
+            consent = store.read()
+            if not held or consent.user_id is None:
+                continue
+            if allowed(destination, consent.recipients) == ARCHIVE:
+                random = file.name.partition("-")[0]
+                file.rename(file.with_name(f"{random}-{ARCHIVE}{READY}"))
