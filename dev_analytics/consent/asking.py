@@ -40,6 +40,8 @@ class Asking:
         Gives what the catalogue adds to an older notice, a line each.
     records
         Gives what would be sent, as HTML.
+    records_text
+        Returns the same as text, for a question that is asked on a line.
     offers
         Gives what other tools would record beyond a consent.
     """
@@ -52,6 +54,7 @@ class Asking:
         *,
         news: Callable[[int], Sequence[str]],
         records: Callable[[], str],
+        records_text: Callable[[], str],
         offers: Callable[[Consent], Sequence[Offer]] = lambda consent: (),
     ) -> None:
         self.drops = drops
@@ -59,6 +62,7 @@ class Asking:
         self._shell = shell
         self._news = news
         self._records = records
+        self._records_text = records_text
         self._offers = offers
         self._open: NotebookQuestion | None = None
         self._unanswered = ""
@@ -233,12 +237,10 @@ class Asking:
         from dev_analytics.consent.answering import take
         from dev_analytics.consent.prompt import ask
         from dev_analytics.consent.question import Answer
+        from dev_analytics.consent.terminal import line_of
 
         question = self._question()
-        if presence(self._shell) is Presence.NOTEBOOK:
-            question = question.unchosen
-        # input() is looked up now: a kernel puts its own in place of the built-in one.
-        answer = ask(question, input, print)
+        answer = ask(question, line_of(self._shell), show=self._records_text)
         if answer is Answer.NONE:
             return question.unanswered
         return take(self._gate, answer, question.offers)
