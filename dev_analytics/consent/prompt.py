@@ -28,7 +28,7 @@ TOO_EARLY: Final = (
 )
 SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
 SAME_AS_BEFORE: Final = (
-    "The same was typed before the question was here, so it was not taken as an answer."
+    "The same came unasked before, so it was not taken as an answer; another word for it will be."
 )
 
 
@@ -108,6 +108,7 @@ def ask(
             seconds = clock() - shown_at
             answer = question.parse(text)
             if line.has_more():
+                before |= _plain(line.discard())
                 doubt = SEVERAL
             elif text in before and answer not in (Answer.NO, Answer.NONE, None):
                 doubt = SAME_AS_BEFORE

@@ -103,6 +103,7 @@ else:
             self._descriptor = descriptor
             self._typed_ahead = typed_ahead
             self._rest = b""
+            self._ended = False
 
         @property
         def has_default(self) -> bool:
@@ -125,7 +126,9 @@ else:
                     break
                 chunk = os.read(self._descriptor, _CHUNK)
                 if not chunk:
-                    break  # an end of input that was typed, or a terminal that is gone
+                    # It was typed, or the terminal is gone: nothing may come that could be read.
+                    self._ended = True
+                    break
                 typed += chunk
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
             return _lines(typed)
@@ -139,6 +142,8 @@ else:
                 There is none. A terminal in raw mode gives the keys for these as characters.
             """
             print(prompt, end="", flush=True)
+            if self._ended:
+                raise EOFError
             typed = b""
             while not (end := _LINE_END.search(typed)):
                 chunk = os.read(self._descriptor, _CHUNK)
