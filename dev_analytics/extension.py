@@ -57,6 +57,7 @@ class Session:
             analytics.drops,
             news=_news,
             records=lambda: _records(analytics),
+            records_text=lambda: _records_text(analytics),
             offers=_offers,
             agreed=self._begin,
         )
@@ -204,6 +205,12 @@ def _records(analytics: Analytics) -> str:
     from dev_analytics.views.kinds import kinds_html
 
     return kinds_html(analytics)
+
+
+def _records_text(analytics: Analytics) -> str:
+    from dev_analytics.views.kinds import kinds_text
+
+    return kinds_text(analytics)
 
 
 def _offers(consent: Consent) -> Sequence[Offer]:

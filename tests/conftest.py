@@ -22,6 +22,7 @@ from jupyter_client.manager import KernelManager
 from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.consent.prompt import READING_SECONDS
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
 
@@ -431,6 +432,11 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type a line, without waiting."""
         self.process.sendline(text)
+
+    def press_enter(self) -> None:
+        """Press Enter alone at the question, once there was time to read it."""
+        time.sleep(READING_SECONDS)
+        self.process.sendline("")
 
     def leave(self) -> None:
         """Leave IPython and wait for its end."""

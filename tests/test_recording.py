@@ -334,6 +334,7 @@ def check_recordings(records: Sequence[dict[str, Any]]) -> None:
     recordings: dict[str, list[dict[str, Any]]] = {}
     for record in records:
         recordings.setdefault(record["properties"]["$session_id"], []).append(record)
+    assert len({session[:13] for session in recordings}) == len(recordings), "one beginning each"
     for own in recordings.values():
         assert [each["properties"]["seq"] for each in own] == list(range(1, len(own) + 1))
         assert [each["event"] for each in own].count("launched") == 1

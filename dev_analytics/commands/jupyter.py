@@ -178,8 +178,11 @@ def _reset(options: argparse.Namespace) -> str:
     if not options.yes:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise CommandError("it asks first, and nobody can answer here: add --yes")
+        from dev_analytics.consent.prompt import confirm
+        from dev_analytics.consent.terminal import line_of
+
         try:
-            sure = input(RESET_QUESTION).strip().lower() in ("y", "yes")
+            sure = confirm(RESET_QUESTION, line_of(None))
         except (EOFError, KeyboardInterrupt):
             print()
             sure = False

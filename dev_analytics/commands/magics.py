@@ -234,8 +234,11 @@ class DevAnalyticsMagics(Magics):
         nobody = f"%{NAME} reset asks first, and nobody can answer here: add --yes"
         if presence(self.shell) is Presence.NOBODY:
             raise UsageError(nobody)
+        from dev_analytics.consent.prompt import confirm
+        from dev_analytics.consent.terminal import line_of
+
         try:
-            return input(RESET_QUESTION).strip().lower() in ("y", "yes")
+            return confirm(RESET_QUESTION, line_of(self.shell))
         except StdinNotImplementedError:
             raise UsageError(nobody) from None
         except (EOFError, KeyboardInterrupt):

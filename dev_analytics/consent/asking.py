@@ -40,6 +40,8 @@ class Asking:
         Gives what the catalogue adds to an older notice, a line each.
     records
         Gives what would be sent, as HTML.
+    records_text
+        Returns the same as text, for a question that is asked on a line.
     offers
         Gives what other tools would record beyond a consent.
     agreed
@@ -54,6 +56,7 @@ class Asking:
         *,
         news: Callable[[int], Sequence[str]],
         records: Callable[[], str],
+        records_text: Callable[[], str],
         offers: Callable[[Consent], Sequence[Offer]] = lambda consent: (),
         agreed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -62,6 +65,7 @@ class Asking:
         self._shell = shell
         self._news = news
         self._records = records
+        self._records_text = records_text
         self._offers = offers
         self._agreed = agreed
         self._open: NotebookQuestion | None = None
@@ -242,12 +246,10 @@ class Asking:
         from dev_analytics.consent.answering import take
         from dev_analytics.consent.prompt import ask
         from dev_analytics.consent.question import Answer
+        from dev_analytics.consent.terminal import line_of
 
         question = self._question()
-        if presence(self._shell) is Presence.NOTEBOOK:
-            question = question.unchosen
-        # input() is looked up now: a kernel puts its own in place of the built-in one.
-        answer = ask(question, input, print)
+        answer = ask(question, line_of(self._shell), show=self._records_text)
         if answer is Answer.NONE:
             return question.unanswered
         text = take(self._gate, answer, question.offers, question.recipients)

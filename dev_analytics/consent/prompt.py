@@ -1,30 +1,148 @@
-"""The question as a prompt: in a terminal, or through a notebook's input line."""
+"""The question as a prompt: in a terminal, or through the input line of a kernel's front end.
+
+An answer is a person's who had the question before them. What a program feeds, what was typed
+before, and lines that are pasted are none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
-from dev_analytics.consent.question import Answer, Question
+from dev_analytics.consent.question import Answer, Question, plain
+
+READING_SECONDS: Final = 1.0
+"""How long the question must have been shown before Enter alone can be an answer to it."""
+
+MAX_DOUBTFUL: Final = 3
+"""How many answers that may not be a person's end the question without one."""
+
+MAX_ASKED: Final = 10
+"""How often a question is asked before it is given up."""
+
+THROWN_AWAY: Final = "dev_analytics: what was typed before this question was thrown away."
+TOO_EARLY: Final = (
+    "That was too quick to be an answer. Please read the question; Enter alone takes the answer in "
+    "brackets once it has been here for a second."
+)
+SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
+SAME_AS_BEFORE: Final = (
+    "The same came unasked before, so it was not taken as an answer; another word for it will be."
+)
+
+
+class Line(Protocol):
+    """Where a person types."""
+
+    @property
+    def has_default(self) -> bool:
+        """Whether Enter alone can be an answer here."""
+
+    def discard(self) -> Sequence[str]:
+        """Throw away what was typed and not read, and return its lines."""
+
+    def read(self, prompt: str) -> str:
+        """Show the prompt and read one line."""
+
+    def has_more(self) -> bool:
+        """Return whether more input came together with the line that was read."""
+
+
+class FrontEndLine:
+    """The input line of a kernel's front end; what was typed before lies there, out of reach."""
+
+    has_default = False
+
+    def discard(self) -> Sequence[str]:
+        """Return nothing."""
+        return ()
+
+    def read(self, prompt: str) -> str:
+        """Read one line; a kernel puts its own ``input`` in place of the built-in one."""
+        return input(prompt)
+
+    def has_more(self) -> bool:
+        """Return False: a front end sends one line for each prompt."""
+        return False
 
 
 def ask(
     question: Question,
-    read: Callable[[str], str] = input,
+    line: Line,
+    *,
     write: Callable[[str], object] = print,
+    show: Callable[[], str],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
-    """Ask until there is an answer; Ctrl-C, end of input and a front end that is gone are none.
+    """Ask until there is an answer, or none can be expected.
 
-    The loop is our own: IPython's ``ask_yes_no`` answers yes for a shell that was told to be quiet.
+    Ctrl-C, the end of input and a front end that is gone are no answer, and neither is what may
+    not have come from a person, three times.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    line
+        Where it is answered.
+    write
+        Writes a line to the user.
+    show
+        Returns what would be sent, as text.
+    clock
+        Tells the seconds.
     """
-    write(question.lines)
-    while True:
-        try:
-            answer = question.parse(read(question.prompt))
-        except (KeyboardInterrupt, EOFError):
-            write("")
-            return Answer.NONE
-        except Exception:
-            # A kernel's front end that takes no input says so with an exception of its own.
-            return Answer.NONE
-        if answer is not None:
-            return answer
+    if not line.has_default:
+        question = question.unchosen
+    doubtful = 0
+    try:
+        before = _plain(line.discard())
+        if before:
+            write(THROWN_AWAY)
+        write(question.lines)
+        for _ in range(MAX_ASKED):
+            before |= _plain(line.discard())
+            shown_at = clock()
+            text = plain(line.read(question.prompt))
+            seconds = clock() - shown_at
+            answer = question.parse(text)
+            if line.has_more():
+                before |= _plain(line.discard())
+                doubt = SEVERAL
+            elif text in before and answer not in (Answer.NO, Answer.NONE, None):
+                doubt = SAME_AS_BEFORE
+            elif not text and answer is not None and seconds < READING_SECONDS:
+                doubt = TOO_EARLY
+            elif answer is not None:
+                return answer
+            else:
+                write(show() if text == "?" else question.possible)
+                continue
+            doubtful += 1
+            if doubtful == MAX_DOUBTFUL:
+                break
+            write(f"{doubt} {question.possible}")
+    except (KeyboardInterrupt, EOFError):
+        write("")
+    except Exception:
+        # A kernel's front end that takes no input says so with an exception of its own.
+        return Answer.NONE
+    return Answer.NONE
+
+
+def confirm(question: str, line: Line) -> bool:
+    """Ask once whether to go on; only a yes that was typed after the question is one.
+
+    Raises
+    ------
+    KeyboardInterrupt, EOFError
+        There is no answer.
+    """
+    before = _plain(line.discard())
+    text = plain(line.read(question))
+    return text in ("y", "yes") and text not in before and not line.has_more()
+
+
+def _plain(lines: Sequence[str]) -> set[str]:
+    return {plain(text) for text in lines}

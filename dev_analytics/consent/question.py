@@ -57,7 +57,7 @@ class Question(Value):
     choices
         How a prompt offers the answers; Enter alone takes the one in brackets.
     typed
-        The answers by what may be typed, in lower case.
+        The answers by what may be typed, as `plain` gives it.
     buttons
         The answers of a notebook, with their labels, in their order.
     notice
@@ -97,15 +97,43 @@ class Question(Value):
         return f"{self.words} {self.choices}: "
 
     @property
+    def possible(self) -> str:
+        """One line that says what can be typed."""
+        words = " or ".join(f"{label[0].lower()} ({label.lower()})" for label, _ in self.buttons)
+        return f"Please type {words}; ? shows what would be sent, q leaves the question open."
+
+    @property
     def unchosen(self) -> Question:
-        """The same question as a notebook's input line asks it: Enter alone is no answer."""
+        """The same question where Enter alone is no answer."""
         choices, _, _ = self.choices.partition(" [")
         typed = {text: answer for text, answer in self.typed.items() if text}
         return self.replace(choices=choices, typed=typed)
 
     def parse(self, text: str) -> Answer | None:
-        """Read what was typed; None for what is no answer."""
-        return self.typed.get(text.strip().lower())
+        """Return the answer that was typed; None for anything that says none."""
+        typed = plain(text)
+        answer = self.typed.get(typed)
+        if answer is None and (bare := typed.replace(",", "").rstrip(" .!")) in _REFUSALS:
+            answer = self.typed.get(bare)
+        return answer
+
+
+def plain(text: str) -> str:
+    """Return what was typed without the case, the spaces around it, and a curly apostrophe."""
+    return text.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+
+
+_REFUSALS: Final = frozenset(
+    (
+        *("n", "no", "nope", "nah", "nay", "no way", "no thanks", "no thank you", "thanks no"),
+        *("never", "never ever", "no never", "don't", "dont", "do not", "please don't"),
+        *("refuse", "i refuse", "decline", "i decline", "disagree", "i disagree", "reject"),
+        *("i don't want to", "i do not agree", "i don't agree", "deny", "disable", "opt out"),
+    )
+)
+"""Words that refuse. What merely sounds like one asks again: a no is permanent."""
+
+_LEFT_OPEN: Final = ("q", "quit", "exit")
 
 
 FIRST: Final = Question(
@@ -119,7 +147,8 @@ FIRST: Final = Question(
     choices="(Y)es/(N)o [Yes]",
     typed={
         **dict.fromkeys(("", "y", "yes"), Answer.YES),
-        **dict.fromkeys(("n", "no"), Answer.NO),
+        **dict.fromkeys(_REFUSALS, Answer.NO),
+        **dict.fromkeys(_LEFT_OPEN, Answer.NONE),
     },
     buttons=(("Yes", Answer.YES), ("No", Answer.NO)),
     notice=(
@@ -209,7 +238,8 @@ def newer(
         choices="(Y)es/(K)eep it as it is [Keep]",
         typed={
             **dict.fromkeys(("y", "yes"), Answer.YES),
-            **dict.fromkeys(("", "k", "keep", "n", "no"), Answer.KEEP),
+            **dict.fromkeys(("", "k", "keep", *_REFUSALS), Answer.KEEP),
+            **dict.fromkeys(_LEFT_OPEN, Answer.NONE),
         },
         buttons=(("Yes", Answer.YES), ("Keep it as it is", Answer.KEEP)),
         notice=_MORE if lines or not unnamed else _ELSEWHERE,

@@ -6,7 +6,7 @@ This is what somebody sees who asks what would be sent before they answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dev_analytics.analytics import Analytics
@@ -14,8 +14,11 @@ from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, exact, many, view
-from dev_analytics.views.preview import MOST_SHOWN
+from dev_analytics.views.preview import MOST_SHOWN, preview
 from dev_analytics.views.reading import Reading, read
+
+MAX_IN_TEXT: Final = 20
+"""How many exact records the text shows, the newest: it stands above the question."""
 
 _FIRST: Final = "These are all the kinds of event that there are, each with all that it can say."
 _COMMON: Final = (
@@ -39,6 +42,22 @@ def kinds_html(analytics: Analytics) -> str:
         parts.append(f"<p>{escape(whose)}</p>")
         parts += [_html(event, records[event.wire]) for event in tool.events]
     return view([many("Kinds of event", [*parts, f"<p>{escape(_COMMON)}</p>"])])
+
+
+def kinds_text(analytics: Analytics) -> str:
+    """Return every kind of event in a line or two, and the newest exact records, as text."""
+    lines = [_FIRST]
+    lines += [line for event in EVENTS.values() for line in _lines(event)]
+    for each, tool in usable():
+        lines.append(f"{tool.title}, by the package {each.package}: {tool.about}")
+        lines += [line for event in tool.events for line in _lines(event)]
+    return "\n".join([*lines, _COMMON, "", preview(analytics, MAX_IN_TEXT)])
+
+
+def _lines(event: type[Event]) -> Iterator[str]:
+    yield f"  {event.wire}: {sentence(event)}"
+    if names := ", ".join(declared(event)):
+        yield f"      {names}"
 
 
 def _html(event: type[Event], readings: Sequence[Reading]) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
@@ -15,6 +16,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from dev_analytics.consent.prompt import READING_SECONDS
 from dev_analytics.consent.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 
@@ -148,6 +150,8 @@ def test_every_row_in_a_terminal(
         if typed in ("^C", "^D"):
             press(process, typed[1].lower())
         else:
+            if not typed:
+                time.sleep(READING_SECONDS)
             process.sendline(typed)
     process.expect(r"In \[1\]: ")
     shown = process.before

@@ -62,10 +62,33 @@ def test_one_line_says_how_to_answer(console: pexpect.spawn, data: Path) -> None
 def test_on_asks_at_the_prompt(console: pexpect.spawn, data: Path, typed: str, then: str) -> None:
     run(console, "%load_ext dev_analytics")
     console.sendline("%dev_analytics on")
-    console.expect_exact(FIRST.prompt)
+    console.expect_exact(FIRST.unchosen.prompt)
     assert then in run(console, typed)
     consent = ConsentStore(data).read()
     assert (consent.user_id is not None, consent.opted_out) == (typed == "y", typed == "n")
+
+
+def test_enter_alone_is_no_answer(console: pexpect.spawn, data: Path) -> None:
+    run(console, "%load_ext dev_analytics")
+    console.sendline("%dev_analytics on")
+    console.expect_exact(FIRST.unchosen.prompt)
+    console.sendline("")
+    console.expect_exact(FIRST.possible)
+    console.expect_exact(FIRST.unchosen.prompt)
+    assert ConsentStore(data).read().user_id is None
+    assert "No answer" in run(console, "q")
+    assert ConsentStore(data).read().user_id is None
+
+
+def test_a_question_mark_shows_what_would_be_sent(console: pexpect.spawn, data: Path) -> None:
+    run(console, "%load_ext dev_analytics")
+    console.sendline("%dev_analytics on")
+    console.expect_exact(FIRST.unchosen.prompt)
+    console.sendline("?")
+    console.expect_exact("# would have been sent")
+    console.expect_exact(FIRST.unchosen.prompt)
+    run(console, "n")
+    assert ConsentStore(data).read().opted_out
 
 
 def test_the_status_is_text(console: pexpect.spawn) -> None:

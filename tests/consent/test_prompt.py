@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev_analytics.consent.prompt import ask
+from dev_analytics.consent import prompt
+from dev_analytics.consent.prompt import MAX_ASKED, READING_SECONDS, Line, confirm
 from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
 from dev_analytics.consent.recipients import ARCHIVE, posthog
 
@@ -19,58 +20,154 @@ info.
 For more info: https://dev.chat/docs/more/analytics.html
 Allow collection of anonymous analytics to help improve dev? (Y)es/(N)o [Yes]: """
 
+NEWER = newer(["dreamt: A dream was dreamt."], date(2026, 11, 1))
+SLOW = READING_SECONDS
+QUICK = READING_SECONDS / 2
 
-def typed(*lines: str | BaseException) -> tuple[Callable[[str], str], list[str]]:
-    """Give a reader that types `lines`, and what it was asked."""
-    asked: list[str] = []
-    rest = iter(lines)
 
-    def read(prompt: str) -> str:
-        asked.append(prompt)
-        line = next(rest)
+class Script:
+    """A line on which is typed what a test says, at the time that it says.
+
+    Parameters
+    ----------
+    typed
+        A line, an exception, or a line with the seconds that it takes and whether more is behind.
+    before
+        What was typed before the question.
+    """
+
+    def __init__(
+        self,
+        *typed: str | BaseException | tuple[str, float, bool],
+        before: Sequence[str] = (),
+        has_default: bool = True,
+    ) -> None:
+        self.has_default = has_default
+        self.asked: list[str] = []
+        self.now = 0.0
+        self._before = before
+        self._more = False
+        self._rest = iter(typed)
+
+    def discard(self) -> Sequence[str]:
+        before, self._before = self._before, ()
+        return before
+
+    def read(self, prompt: str) -> str:
+        self.asked.append(prompt)
+        line = next(self._rest)
         if isinstance(line, BaseException):
             raise line
-        return line
+        text, seconds, self._more = line if isinstance(line, tuple) else (line, SLOW, False)
+        self.now += seconds
+        return text
 
-    return read, asked
+    def has_more(self) -> bool:
+        return self._more
+
+
+def ask(
+    question: Question, line: Script, write: Callable[[str], object] = lambda _: None
+) -> Answer:
+    """Ask, with a clock that the line winds."""
+    checked: Line = line
+    return prompt.ask(
+        question, checked, write=write, show=lambda: "the records", clock=lambda: line.now
+    )
 
 
 def test_the_question_is_asked_word_for_word() -> None:
-    read, asked = typed("y")
+    line = Script("y")
     written: list[str] = []
-    assert ask(FIRST, read, written.append) is Answer.YES
-    assert "\n".join(written + asked) == WORDS
+    assert ask(FIRST, line, written.append) is Answer.YES
+    assert "\n".join(written + line.asked) == WORDS
 
 
 @pytest.mark.parametrize("text", ["", "y", "Y", "yes", "YES", "Yes", " y ", "\t"])
 def test_enter_and_every_yes_is_a_yes(text: str) -> None:
     assert FIRST.parse(text) is Answer.YES
+    assert ask(FIRST, Script(text)) is Answer.YES
 
 
-@pytest.mark.parametrize("text", ["n", "N", "no", "NO", " No "])
-def test_every_no_is_a_no(text: str) -> None:
-    assert FIRST.parse(text) is Answer.NO
+REFUSALS = [
+    *("n", "N", "no", "NO", " No ", "no!", "never", "Never.", "nope", "nah", "no thanks"),
+    *("No, thanks!", "don't", "don\N{RIGHT SINGLE QUOTATION MARK}t", "refuse", "I decline"),
+    *("disagree", "opt out"),
+]
 
 
-def test_anything_else_asks_again() -> None:
-    read, asked = typed("maybe", "yep", "0", "nein", "nо", "n")
-    assert ask(FIRST, read, lambda _: None) is Answer.NO
-    assert len(asked) == 6
+@pytest.mark.parametrize("text", REFUSALS)
+def test_every_refusal_is_a_no(text: str) -> None:
+    assert ask(FIRST, Script((text, 0, False))) is Answer.NO
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_a_refusal_of_what_is_new_keeps_what_was_agreed_to(text: str) -> None:
+    assert ask(NEWER, Script(text)) is Answer.KEEP
+
+
+@pytest.mark.parametrize("question", [FIRST, NEWER])
+@pytest.mark.parametrize("text", ["q", "Quit", "EXIT"])
+def test_leaving_is_no_answer(question: Question, text: str) -> None:
+    line = Script(text)
+    assert ask(question, line) is Answer.NONE
+    assert len(line.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [(FIRST, "y (yes) or n (no)"), (NEWER, "y (yes) or k (keep it as it is)")],
+)
+def test_anything_else_says_in_one_line_what_is_possible_and_asks_again(
+    question: Question, says: str
+) -> None:
+    for text in ("maybe", "yep", "0", "nein", "nо", "yes.", "...", "no idea", "y y"):
+        line = Script(text, "y")
+        written: list[str] = []
+        assert ask(question, line, written.append) is Answer.YES
+        assert len(line.asked) == 2
+        _, told = written
+        assert says in told
+        assert "\n" not in told
+
+
+@pytest.mark.parametrize("text", ["maybe", "?"])
+def test_who_never_answers_is_not_asked_for_ever(text: str) -> None:
+    line = Script(*[text] * (MAX_ASKED + 1))
+    assert ask(FIRST, line) is Answer.NONE
+    assert len(line.asked) == MAX_ASKED
+
+
+def test_a_question_mark_shows_what_would_be_sent_and_asks_again() -> None:
+    line = Script("?", "n")
+    written: list[str] = []
+    assert ask(FIRST, line, written.append) is Answer.NO
+    assert written == [FIRST.lines, "the records"]
+    assert line.asked == [FIRST.prompt] * 2
 
 
 @given(st.text())
-def test_nothing_else_is_an_answer(text: str) -> None:
-    known = {"", "y", "yes", "n", "no"}
-    assert (FIRST.parse(text) is None) == (text.strip().lower() not in known)
+def test_only_a_yes_and_enter_are_a_yes(text: str) -> None:
+    assert (FIRST.parse(text) is Answer.YES) == (text.strip().lower() in ("", "y", "yes"))
+    assert (NEWER.parse(text) is Answer.YES) == (text.strip().lower() in ("y", "yes"))
+    assert NEWER.parse(text) is not Answer.NO, "no to what is new is no opt-out"
 
 
 @pytest.mark.parametrize(
     "end", [KeyboardInterrupt(), EOFError(), OSError("gone"), RuntimeError("no input")]
 )
 def test_an_interrupt_and_the_end_of_input_are_no_answer(end: BaseException) -> None:
-    read, asked = typed("what?", end)
-    assert ask(FIRST, read, lambda _: None) is Answer.NONE
-    assert len(asked) == 2
+    line = Script("what?", end)
+    assert ask(FIRST, line) is Answer.NONE
+    assert len(line.asked) == 2
+
+
+def test_an_interrupt_before_the_prompt_is_no_answer() -> None:
+    class Interrupted(Script):
+        def discard(self) -> Sequence[str]:
+            raise KeyboardInterrupt
+
+    assert ask(FIRST, Interrupted()) is Answer.NONE
 
 
 @pytest.mark.parametrize(
@@ -80,20 +177,79 @@ def test_an_interrupt_and_the_end_of_input_are_no_answer(end: BaseException) -> 
 def test_where_nothing_is_chosen_before_enter_alone_asks_again(
     question: Question, choices: str
 ) -> None:
-    read, asked = typed("", " ", "y")
-    assert ask(question.unchosen, read, lambda _: None) is Answer.YES
-    assert asked == [f"{question.words} {choices}"] * 3
+    line = Script("", " ", "y", has_default=False)
+    assert ask(question, line) is Answer.YES
+    assert line.asked == [f"{question.words} {choices}"] * 3
 
 
-NEWER = newer(["dreamt: A dream was dreamt."], date(2026, 11, 1))
+@pytest.mark.parametrize("question", [FIRST, NEWER])
+def test_enter_within_a_second_asks_again_and_three_of_these_are_no_answer(
+    question: Question,
+) -> None:
+    quick = ("", QUICK, False)
+    line = Script(quick, quick, "")
+    assert ask(question, line) is question.parse("")
+    line = Script(quick, quick, quick)
+    assert ask(question, line) is Answer.NONE
+
+
+@pytest.mark.parametrize("question", [FIRST, NEWER])
+@pytest.mark.parametrize("text", ["", "y", "no", "maybe", "?"])
+def test_a_line_with_more_behind_it_is_no_answer(question: Question, text: str) -> None:
+    pasted = (text, SLOW, True)
+    line = Script(*[pasted] * 3)
+    assert ask(question, line) is Answer.NONE
+    assert len(line.asked) == 3
+
+
+@pytest.mark.parametrize(("text", "otherwise"), [("", "y"), ("y", "yes"), ("YES", "y")])
+def test_what_was_typed_before_is_no_yes_when_it_comes_again(text: str, otherwise: str) -> None:
+    assert ask(FIRST, Script(*[text] * 3, before=[text])) is Answer.NONE
+    assert ask(FIRST, Script(text, otherwise, before=[text])) is Answer.YES
+    assert ask(FIRST, Script(text, before=["x = 1"])) is Answer.YES
+
+
+def test_a_no_is_one_whatever_was_typed_before() -> None:
+    assert ask(FIRST, Script("n", before=["n"])) is Answer.NO
+
+
+def test_who_typed_ahead_is_told_that_it_was_thrown_away() -> None:
+    written: list[str] = []
+    ask(FIRST, Script("y", before=["x = 1"]), written.append)
+    assert written == [prompt.THROWN_AWAY, FIRST.lines]
+
+
+LINES = st.tuples(st.sampled_from(["", "y", "n", "x = 1", "?"]), st.floats(0, 3), st.booleans())
+
+
+@given(before=st.lists(st.sampled_from(["", "y", "yes", "x"])), typed=st.lists(LINES, max_size=12))
+def test_a_yes_is_alone_and_was_not_typed_before_and_an_enter_took_its_time(
+    before: list[str], typed: list[tuple[str, float, bool]]
+) -> None:
+    line = Script(*typed, EOFError(), before=before)
+    answer = ask(FIRST, line)
+    if answer in (Answer.YES, Answer.NO):
+        text, seconds, more = typed[len(line.asked) - 1]
+        assert FIRST.parse(text) is answer
+        assert not more
+        assert answer is Answer.NO or text not in before
+        assert text or seconds >= READING_SECONDS
+
+
+@given(st.floats(0, 100), st.lists(st.just("")))
+def test_a_program_that_types_nothing_but_enter_and_began_before_is_no_yes(
+    pace: float, before: list[str]
+) -> None:
+    feeder = [("", pace, False)] * MAX_ASKED
+    assert ask(FIRST, Script(*feeder, before=["", *before])) is Answer.NONE
 
 
 def test_a_newer_notice_is_asked_about_with_the_difference_alone() -> None:
-    read, asked = typed("keep")
+    line = Script("keep")
     written: list[str] = []
-    assert ask(NEWER, read, written.append) is Answer.KEEP
+    assert ask(NEWER, line, written.append) is Answer.KEEP
     assert (
-        "\n".join(written + asked)
+        "\n".join(written + line.asked)
         == """\
 The records would be kept on this machine only (no server is set).
 You agreed to dev's anonymous analytics on 2026-11-01. They can now say more, still
@@ -117,10 +273,10 @@ def test_the_first_question_names_who_would_receive_above_the_fixed_words() -> N
         (ARCHIVE, "The records would be kept on this machine only (no server is set)."),
         (POSTHOG, f"The records would be sent to PostHog at {HOST} (project {KEY})."),
     ):
-        read, asked = typed("y")
+        script = Script("y")
         written: list[str] = []
-        assert ask(first([], recipient), read, written.append) is Answer.YES
-        assert "\n".join(written + asked) == f"{line}\n{WORDS}"
+        assert ask(first([], recipient), script, written.append) is Answer.YES
+        assert "\n".join(written + script.asked) == f"{line}\n{WORDS}"
 
 
 def test_a_new_recipient_is_asked_about_like_a_newer_notice() -> None:
@@ -157,3 +313,19 @@ unless you agree to it:
 def test_only_a_yes_agrees_to_more() -> None:
     assert [text for text, answer in NEWER.typed.items() if answer is Answer.YES] == ["y", "yes"]
     assert Answer.NO not in NEWER.typed.values(), "no to what is new is no opt-out"
+
+
+@pytest.mark.parametrize(
+    ("line", "sure"),
+    [
+        (Script("y"), True),
+        (Script(" YES "), True),
+        (Script(""), False),
+        (Script("n"), False),
+        (Script("y", before=["y"]), False),
+        (Script(("y", SLOW, True)), False),
+    ],
+)
+def test_a_confirmation_is_typed_after_its_question_and_alone(line: Script, sure: bool) -> None:
+    assert confirm("Sure? ", line) == sure
+    assert line.asked == ["Sure? "]

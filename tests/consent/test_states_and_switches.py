@@ -22,6 +22,7 @@ from dev_analytics.consent.store import ConsentStore
 LOAD = "%load_ext dev_analytics"
 LOOK = "print('collecting', __import__('dev_analytics').get_analytics().gate.now()[0].collecting)"
 INTRODUCTION, QUESTION, NOTICE = FIRST.lines, FIRST.prompt, FIRST.notice
+UNCHOSEN = FIRST.unchosen.prompt
 WORDS = f"{INTRODUCTION}\n{QUESTION}"
 TODAY = date.today()
 
@@ -102,8 +103,10 @@ def test_a_terminal(
         assert before.replace("\r", "").endswith(INTRODUCTION + "\n")
         if typed in ("^C", "^D"):
             press(ipython.process, typed[1].lower())
-        else:
+        elif typed:
             ipython.type(typed)
+        else:
+            ipython.press_enter()
     shown = ipython.prompt()
     assert "privacy" not in shown, "asked where it may not, or twice"
     assert (DISABLED in shown) == (typed == "n")
@@ -162,8 +165,10 @@ def test_after_an_upgrade_a_terminal_asks_about_the_difference_alone(
     assert "cell executed" not in shown
     if typed == "^D":
         ipython.process.sendcontrol("d")
-    else:
+    elif typed:
         ipython.type(typed)
+    else:
+        ipython.press_enter()
     ipython.prompt()
     assert "collecting True" in ipython.run(LOOK)
     consent = store.read()
@@ -313,7 +318,8 @@ def test_a_kernel(
     ("state", "typed", "then"),
     [
         ("outside the sample", ("y",), "agreed"),
-        ("outside the sample", ("",), "agreed"),
+        ("outside the sample", ("", "", "Y"), "agreed"),
+        ("outside the sample", ("", "q"), "none"),
         ("in the sample", ("n",), "opted out"),
         ("asked today", ("what?", "yes"), "agreed"),
         ("agreed", (), "agreed"),
@@ -327,7 +333,7 @@ def test_on_in_a_kernel_asks_whoever_is_there(
     notebook = kernel()
     notebook.run(LOAD)
     ran = notebook.run("%dev_analytics on", answers=typed)
-    assert ran.asked == [QUESTION] * len(typed)
+    assert ran.asked == [UNCHOSEN] * len(typed)
     assert (INTRODUCTION in ran.text) == bool(typed)
     assert after(store) == then
     assert f"collecting {then == 'agreed'}" in notebook.run(LOOK).text
@@ -340,7 +346,7 @@ def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
     notebook = kernel()
     notebook.run(LOAD)
     notebook.client.execute("%dev_analytics on", allow_stdin=True)
-    assert notebook.client.get_stdin_msg(timeout=240)["content"]["prompt"] == QUESTION
+    assert notebook.client.get_stdin_msg(timeout=240)["content"]["prompt"] == UNCHOSEN
     notebook.manager.interrupt_kernel()
     assert "No answer" in _until_idle(notebook)
     assert after(store) == "none"

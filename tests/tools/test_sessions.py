@@ -89,7 +89,7 @@ def test_a_question_that_is_kept_as_it_is_does_not_come_again(
         ipython.type(CHART)
         if number == 0:
             ipython.until("[Keep]: ")
-            ipython.type("")
+            ipython.press_enter()
         ipython.prompt()
         assert "withheld until you agree to it" in ipython.run("%dev_analytics status")
         ipython.leave()

@@ -1,0 +1,450 @@
+"""Ways to answer the question without a person who has read it, in real terminals: none is one.
+
+And a person's answers, which all are.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from dev_analytics.consent.prompt import READING_SECONDS, SEVERAL, THROWN_AWAY, TOO_EARLY
+from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.version import NOTICE
+
+DEV = [
+    *(str(Path(sys.executable).with_name("dev")), "--no-banner", "--no-confirm-exit"),
+    "--TerminalInteractiveShell.colors=NoColor",
+]
+LOAD, ON_COMMAND = "%load_ext dev_analytics", "%dev_analytics on"
+NO_ANSWER = "No answer, so analytics stay off."
+SIMPLE, EDITED = "--simple-prompt", "--TerminalInteractiveShell.simple_prompt=False"
+
+
+class Session:
+    """A program in a terminal of a size, with a bound on how long it is waited for."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.process = pexpect.spawn(
+            command[0], command[1:], encoding="utf-8", timeout=45, dimensions=(50, 160)
+        )
+        # What is typed before anything is shown must not be held back.
+        self.process.delaybeforesend = None
+
+    def sees(self, text: str) -> str:
+        """Wait for `text`, and return what came before."""
+        self.process.expect_exact(text)
+        return str(self.process.before)
+
+    def types(self, text: str) -> None:
+        """Type keys, all at once."""
+        self.process.send(text)
+
+    def reads(self) -> None:
+        """Take the time that a person needs to read the question: nothing shows its end."""
+        time.sleep(READING_SECONDS)
+
+    def is_at_the_prompt(self) -> None:
+        """Type an input, and wait for what it shows: nothing else is read at the moment."""
+        self.types("print('ready'.upper())\r")
+        self.sees("READY")
+
+
+@pytest.fixture
+def session(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Session]]:
+    """Start programs, IPython unless a test says otherwise; all are ended after the test."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("PROMPT_TOOLKIT_NO_CPR", "1")
+    # Where it is set nobody is asked who does not ask for it, whatever is drawn.
+    monkeypatch.setenv("CI", "1")
+    started: list[Session] = []
+
+    def start(*arguments: str, command: list[str] | None = None) -> Session:
+        ipython = [sys.executable, "-m", "IPython", *DEV[1:]]
+        started.append(Session([*(command or ipython), *arguments]))
+        return started[-1]
+
+    yield start
+    for one in started:
+        # It says so where a process that was killed takes its time to be gone.
+        with suppress(pexpect.ExceptionPexpect):
+            one.process.close(force=True)
+
+
+@pytest.fixture
+def answer(data: Path) -> Callable[[], str]:
+    """Return the answer that the store holds; that the user was asked is checked."""
+
+    def read() -> str:
+        consent = ConsentStore(data).read()
+        assert consent.asked_on is not None or consent.opted_out or consent.user_id
+        return "no" if consent.opted_out else "yes" if consent.user_id else "none"
+
+    return read
+
+
+def fed(feeder: str) -> list[str]:
+    """Return a command that feeds the terminal of ``dev --analytics`` with what `feeder` prints."""
+    dev = shlex.join([*DEV, SIMPLE, "--analytics"])
+    return ["sh", "-c", f"{feeder} | script -qec {shlex.quote(dev)} /dev/null"]
+
+
+# 1 to 3: keys that were pressed while the program started.
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+@pytest.mark.parametrize("keys", ["\r", "y\r", "y", "yes\r\r\r"])
+def test_what_is_typed_while_dev_starts_is_thrown_away(
+    session: Callable[..., Session], answer: Callable[[], str], prompt: str, keys: str
+) -> None:
+    dev = session(prompt, "--analytics", command=DEV)
+    dev.types(keys)
+    dev.sees(FIRST.prompt)
+    dev.types("q\r")
+    dev.sees(NO_ANSWER)
+    assert answer() == "none"
+
+
+def test_what_is_typed_ahead_is_no_answer_to_a_question_that_comes_by_itself(
+    session: Callable[..., Session], answer: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI")
+    dev = session(EDITED, "--DevAnalytics.sample_percent=100", command=DEV)
+    dev.types("\r")
+    assert THROWN_AWAY in dev.sees(FIRST.prompt)
+    dev.types("q\r")
+    dev.sees(NO_ANSWER)
+    assert answer() == "none"
+
+
+# 4 to 6: lines that were pasted, or typed quickly, at IPython's prompt.
+
+
+@pytest.mark.parametrize("end", ["\r", "\n"])
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+@pytest.mark.parametrize("line", ["", "y", "yes"])
+@pytest.mark.parametrize("first", ["x = 1", "import readline"])
+def test_lines_that_are_pasted_at_the_prompt_are_thrown_away(
+    session: Callable[..., Session],
+    answer: Callable[[], str],
+    prompt: str,
+    end: str,
+    line: str,
+    first: str,
+) -> None:
+    ipython = session(prompt)
+    ipython.sees("In ")
+    ipython.types(end.join((first, LOAD, ON_COMMAND, line, "x = 2", "")))
+    assert THROWN_AWAY in ipython.sees(FIRST.prompt)
+    ipython.types("q\r")
+    ipython.sees(NO_ANSWER)
+    assert answer() == "none"
+    ipython.is_at_the_prompt()
+
+
+def test_a_bracketed_paste_at_the_prompt_is_a_cell_and_no_answer(
+    session: Callable[..., Session], answer: Callable[[], str]
+) -> None:
+    ipython = session(EDITED)
+    ipython.sees("In ")
+    ipython.types(f"\x1b[200~{LOAD}\n{ON_COMMAND}\n\n\nshown = 6 * 7\x1b[201~\x1b\r\r\r")
+    ipython.sees(FIRST.prompt)
+    ipython.types("q\r")
+    ipython.sees(NO_ANSWER)
+    assert answer() == "none"
+    ipython.types("print(shown)\r")
+    ipython.sees("42")
+
+
+# 7 and 8: what is pasted at the question itself.
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+@pytest.mark.parametrize(
+    "pasted", ["y\rx = 1\r", "\r\r", "yes\r\r", "\x1b[200~y\rx = 1\r\x1b[201~\r"]
+)
+def test_lines_that_are_pasted_at_the_question_are_no_answer(
+    session: Callable[..., Session], answer: Callable[[], str], prompt: str, pasted: str
+) -> None:
+    ipython = session(prompt)
+    ipython.sees("In ")
+    ipython.types(f"{LOAD}\r")
+    ipython.is_at_the_prompt()
+    ipython.types(f"{ON_COMMAND}\r")
+    for _ in range(2):
+        ipython.sees(FIRST.prompt)
+        ipython.reads()
+        ipython.types(pasted)
+        ipython.sees(SEVERAL)
+    ipython.sees(FIRST.prompt)
+    ipython.reads()
+    ipython.types(pasted)
+    ipython.sees(NO_ANSWER)
+    assert answer() == "none"
+    ipython.is_at_the_prompt()
+
+
+# 9: Enter without a look at the question.
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+def test_enter_at_once_is_no_answer(
+    session: Callable[..., Session], answer: Callable[[], str], prompt: str
+) -> None:
+    dev = session(prompt, "--analytics", command=DEV)
+    for _ in range(2):
+        dev.sees(FIRST.prompt)
+        dev.types("\r")
+        dev.sees(TOO_EARLY[:40])
+    dev.sees(FIRST.prompt)
+    dev.types("\r")
+    dev.sees(NO_ANSWER)
+    assert answer() == "none"
+
+
+# 10 to 16: programs that feed a terminal which no window shows.
+
+
+@pytest.mark.parametrize(
+    "feeder",
+    [
+        "yes ''",
+        "yes",
+        "yes n",
+        "(sleep 3; yes '')",
+        "while sleep 2; do echo; done",
+        "while sleep 0.3; do echo; done",
+        "(sleep 3; while :; do echo; echo; sleep 2; done)",
+        "(printf '\\n\\n\\ny\\ny\\n'; sleep 240)",
+        "(sleep 4; printf 'y\\nx = 1\\n'; sleep 2; printf 'y\\nx = 1\\ny\\ny\\n'; sleep 2; yes)",
+        "cat /dev/null",
+    ],
+)
+def test_no_program_answers_through_a_terminal_of_its_own(
+    session: Callable[..., Session], answer: Callable[[], str], feeder: str
+) -> None:
+    dev = session(command=fed(feeder))
+    if "sleep 240" in feeder:
+        assert THROWN_AWAY in dev.sees(FIRST.unchosen.prompt)
+    else:
+        dev.sees(NO_ANSWER)
+    assert answer() == "none"
+
+
+def test_a_here_document_answers_nothing_through_a_terminal_of_its_own(
+    session: Callable[..., Session], answer: Callable[[], str]
+) -> None:
+    ipython = shlex.quote(shlex.join([sys.executable, "-m", "IPython", *DEV[1:], SIMPLE]))
+    lines = "\n".join((LOAD, ON_COMMAND, "", "y", "yes", "", "x = 1", "END"))
+    session(command=["sh", "-c", f"script -qec {ipython} /dev/null <<'END'\n{lines}\n"]).sees(
+        NO_ANSWER
+    )
+    assert answer() == "none"
+
+
+# 17: a program whose terminal has a size, as that of expect has.
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+@pytest.mark.parametrize("seconds", [0.2, 0.7, 1.5])
+def test_no_program_answers_that_presses_enter_at_a_pace_from_the_start(
+    session: Callable[..., Session], answer: Callable[[], str], prompt: str, seconds: float
+) -> None:
+    dev = session(prompt, "--analytics", command=DEV)
+    dev.types("\r")
+    while dev.process.expect_exact([NO_ANSWER, pexpect.TIMEOUT], timeout=seconds):
+        dev.types("\r")
+    assert answer() == "none"
+
+
+# 18 and 19: clients of a kernel.
+
+
+@pytest.mark.parametrize("answers", [("",) * 10, ("", " ", "\t", "q")])
+def test_a_client_that_sends_empty_lines_has_not_answered(
+    kernel: Callable[..., Any], answer: Callable[[], str], answers: tuple[str, ...]
+) -> None:
+    notebook = kernel({"CI": "1"})
+    notebook.run(LOAD)
+    ran = notebook.run(ON_COMMAND, answers=answers)
+    assert NO_ANSWER in ran.text
+    assert ran.asked == [FIRST.unchosen.prompt] * len(answers)
+    assert answer() == "none"
+
+
+# The end of input, at a terminal.
+
+
+@pytest.mark.parametrize("keys", ["\x04", "\x03", "y\x04\x04", "y\x03"])
+def test_leaving_the_question_with_a_key_is_no_answer(
+    session: Callable[..., Session], answer: Callable[[], str], keys: str
+) -> None:
+    dev = session(SIMPLE, "--analytics", command=DEV)
+    dev.sees(FIRST.prompt)
+    dev.types(keys)
+    dev.sees(NO_ANSWER)
+    assert answer() == "none"
+
+
+# A person.
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+@pytest.mark.parametrize("typed", ["", "y", "Y", "YES", "n", "never", "No, thanks!", "q", "exit"])
+def test_every_answer_of_a_person_is_taken_as_it_is_meant(
+    session: Callable[..., Session], answer: Callable[[], str], prompt: str, typed: str
+) -> None:
+    dev = session(prompt, "--analytics", command=DEV)
+    dev.sees(FIRST.prompt)
+    if not typed:
+        dev.reads()
+    dev.types(f"{typed}\r")
+    means = str(FIRST.parse(typed)).removeprefix("Answer.").lower()
+    dev.sees({"yes": ON[:40], "no": DISABLED, "none": NO_ANSWER}[means])
+    assert answer() == means
+    dev.is_at_the_prompt()
+
+
+def test_a_person_who_was_too_quick_reads_and_answers(
+    session: Callable[..., Session], answer: Callable[[], str]
+) -> None:
+    dev = session(SIMPLE, "--analytics", command=DEV)
+    dev.sees(FIRST.prompt)
+    dev.types("\r")
+    dev.sees(FIRST.prompt)
+    assert answer() == "none"
+    dev.reads()
+    dev.types("\r")
+    dev.sees(ON[:40])
+    assert answer() == "yes"
+
+
+def test_a_person_who_typed_ahead_is_asked_and_answers(
+    session: Callable[..., Session], answer: Callable[[], str]
+) -> None:
+    dev = session(SIMPLE, "--analytics", command=DEV)
+    dev.types("\r")
+    dev.sees(FIRST.prompt)
+    assert answer() == "none"
+    dev.types("y\r")
+    dev.sees(ON[:40])
+    assert answer() == "yes"
+
+
+def test_a_person_without_a_window_types_the_answer(
+    session: Callable[..., Session], answer: Callable[[], str]
+) -> None:
+    dev = session(SIMPLE, "--analytics", command=["sh", "-c", 'stty cols 0 rows 0; "$@"', "", *DEV])
+    dev.sees(FIRST.unchosen.prompt)
+    dev.reads()
+    dev.types("\r")
+    dev.sees(FIRST.possible)
+    dev.types("y\r")
+    dev.sees(ON[:40])
+    assert answer() == "yes"
+
+
+def test_a_question_mark_shows_the_records_above_the_question(
+    session: Callable[..., Session], answer: Callable[[], str], data: Path
+) -> None:
+    ipython = session(SIMPLE)
+    ipython.sees("In ")
+    ipython.types(f"{LOAD}\r")
+    ipython.is_at_the_prompt()
+    ipython.types("%dev_analytics log events.jsonl\r")
+    ipython.is_at_the_prompt()
+    ipython.types(f"{ON_COMMAND}\r")
+    ipython.sees(FIRST.prompt)
+    ipython.types("?\r")
+    shown = ipython.sees(FIRST.prompt)
+    assert "cell executed: " in shown
+    assert '"event":"cell executed"' in shown.replace('": "', '":"')
+    assert "# would have been sent" in shown
+    assert answer() == "none"
+    ipython.types("n\r")
+    ipython.sees(DISABLED)
+    assert answer() == "no"
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ("y\r", ON[:40]),
+        ("\x03", NO_ANSWER),
+        ("q\r", NO_ANSWER),
+        ("\r\r", SEVERAL),
+        ("?\r", "would have been sent"),
+        ("what\r", FIRST.possible),
+    ],
+)
+def test_the_terminal_is_left_in_the_mode_that_it_was_in(
+    session: Callable[..., Session], prompt: str, keys: str, says: str
+) -> None:
+    mode = "import termios; print('mode', termios.tcgetattr(0)[:6], 'end')\r"
+
+    def look() -> str:
+        ipython.types(mode)
+        ipython.process.expect(r"mode (\[\d[^\n]*?\]) end")
+        return str(ipython.process.match[1])
+
+    ipython = session(prompt)
+    ipython.sees("In ")
+    before = look()
+    ipython.types(f"{LOAD}\r")
+    ipython.is_at_the_prompt()
+    ipython.types(f"{ON_COMMAND}\r")
+    ipython.sees(FIRST.prompt)
+    ipython.types(keys)
+    ipython.sees(says)
+    if says not in (ON[:40], NO_ANSWER):
+        ipython.sees(FIRST.prompt)
+        ipython.types("q\r")
+        ipython.sees(NO_ANSWER)
+    ipython.is_at_the_prompt()
+    assert look() == before
+
+
+# The same holds for the way back from an opt-out.
+
+
+@pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
+def test_an_opt_out_is_not_lifted_by_what_was_typed_ahead(
+    session: Callable[..., Session], answer: Callable[[], str], data: Path, prompt: str
+) -> None:
+    ConsentStore(data).opt_out()
+    ipython = session(prompt)
+    ipython.sees("In ")
+    ipython.types(f"{LOAD}\r%dev_analytics reset\ry\r")
+    ipython.sees("[No]: ")
+    ipython.types("\r")
+    ipython.sees("Nothing was changed.")
+    assert answer() == "no"
+
+
+def test_what_is_new_is_not_agreed_to_ahead(
+    session: Callable[..., Session],
+    data: Path,
+    newer_catalogue: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", newer_catalogue["PYTHONPATH"])
+    ConsentStore(data).agree(NOTICE, date.today())
+    ipython = session(SIMPLE)
+    ipython.sees("In ")
+    ipython.types(f"import newer\r{LOAD}\r{ON_COMMAND}\ry\r\r")
+    ipython.sees("[Keep]: ")
+    ipython.types("q\r")
+    ipython.sees("No answer, so analytics stay as you agreed to them.")
+    consent = ConsentStore(data).read()
+    assert (consent.notice, consent.kept_notice) == (NOTICE, 0)
