@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,12 +22,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dev_analytics import get_analytics
+from dev_analytics import Analytics, get_analytics
 from dev_analytics.catalogue import events
-from dev_analytics.catalogue.values import Flag
+from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
+from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent import gate
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.extension import load, unload
 from dev_analytics.observers import cells
 from dev_analytics.observers.llm import recorder
@@ -344,4 +346,51 @@ def check_recordings(records: Sequence[dict[str, Any]]) -> None:
         for each in own:
             if each["event"] == "exited":
                 assert each["properties"]["cells"] == cells
+                assert each["properties"]["duration"] == duration(each)
                 assert each is own[-1]
+
+
+def duration(exited: dict[str, Any]) -> int:
+    """Return how long a recording was, by the times of its identifier and of its end."""
+    digits = exited["properties"]["$session_id"].replace("-", "")[:12]
+    ended = datetime.fromisoformat(exited["timestamp"]).timestamp()
+    return int(float(f"{ended - int(digits, 16) / 1000:.1e}"))
+
+
+def test_a_recipient_has_recordings_of_its_own(analytics: Analytics, kept: Any) -> None:
+    """Numbers and identifiers tell a new recipient nothing of what another one has."""
+    to_posthog = Delivery(project_key="phc_x", host="https://posthog.example.org")
+    store = analytics.gate.store
+
+    def cell() -> tuple[str, int]:
+        analytics.event("cell_executed", outcome="ok", duration_ms=1)
+        properties = json.loads(kept.records[-1])["properties"]
+        return properties["$session_id"], properties["seq"]
+
+    store.agree(1, TODAY)
+    (here, first), began = cell(), analytics.gate.at_beginning()
+    analytics.delivery = to_posthog
+    assert (cell(), first) == ((here, 2), 1), "it was not agreed to, so nothing changes"
+    store.agree(1, TODAY, recipients=[to_posthog.recipient])
+    analytics.event("cell_executed", began, outcome="ok", duration_ms=1)
+    assert len(kept.records) == 2, "a cell that began before is not sent"
+    there, number = cell()
+    assert (there != here, number) == (True, 1)
+    analytics.delivery = Delivery()
+    again, number = cell()
+    assert (again in (here, there), number) == (False, 1)
+
+
+def test_what_is_withheld_leaves_no_gap(
+    analytics: Analytics, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analytics.gate.store.agree(1, TODAY)
+    analytics.event("command_run", command="status")
+    with monkeypatch.context() as newer:
+        newer.setattr(CellExecuted, "since", 2)
+        analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    for wrong in ({"outcome": "ok"}, {"outcome": "ok", "duration_ms": "1"}, {"secret": 1}):
+        with pytest.raises((UndeclaredError, RefusedValueError)):
+            analytics.event("cell_executed", **wrong)
+    analytics.event("command_run", command="status")
+    assert [json.loads(each)["properties"]["seq"] for each in kept.records] == [1, 2]

@@ -26,6 +26,11 @@ RESET: Final = (
     "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
     "Nothing is collected until you agree again."
 )
+UNREAD: Final = (
+    "The records of this session have your random identifier. They are not shown where nobody is "
+    "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
+    "them to a file."
+)
 _FLAGS: Final = {
     "log": ("--stop",),
     "schema": ("--json",),
@@ -98,6 +103,7 @@ class DevAnalyticsMagics(Magics):
             print(text)
 
     def _status(self, rest: list[str]) -> str:
+        from dev_analytics.consent.output import MARK
         from dev_analytics.views.status import status, status_html
 
         _no_more("status", rest)
@@ -105,7 +111,9 @@ class DevAnalyticsMagics(Magics):
         analytics = self._analytics
         decision = analytics.gate.decision(can_answer=present)
         return self._view(
-            lambda: status(analytics, decision), lambda: status_html(analytics, decision)
+            lambda: status(analytics, decision, somebody=present),
+            lambda: status_html(analytics, decision, somebody=present),
+            {MARK: True},
         )
 
     def _on(self, rest: list[str]) -> str:
@@ -157,6 +165,9 @@ class DevAnalyticsMagics(Magics):
 
         _no_more("preview", rest)
         analytics = self._analytics
+        sent = any(each.accepted for each in analytics.pipeline.preview)
+        if sent and presence(self.shell) is Presence.NOBODY:
+            return UNREAD
         # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
         most = MOST_SHOWN if hasattr(self.shell, "kernel") else None
         return self._view(

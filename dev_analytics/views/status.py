@@ -30,9 +30,9 @@ _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
 _ASK_MORE = "%dev_analytics on (asks about what is withheld)"
 
 
-def status(analytics: Analytics, decision: Decision) -> str:
-    """Give the status as aligned lines of text."""
-    return aligned(status_rows(analytics, decision))
+def status(analytics: Analytics, decision: Decision, *, somebody: bool = True) -> str:
+    """Return the status as aligned lines of text."""
+    return aligned(status_rows(analytics, decision, somebody=somebody))
 
 
 def aligned(rows: Mapping[str, str]) -> str:
@@ -41,17 +41,30 @@ def aligned(rows: Mapping[str, str]) -> str:
     return "\n".join(f"{label:{width}}  {text}" for label, text in rows.items())
 
 
-def status_html(analytics: Analytics, decision: Decision) -> str:
-    """Give the status as a table."""
+def status_html(analytics: Analytics, decision: Decision, *, somebody: bool = True) -> str:
+    """Return the status as a table."""
     rows = "".join(
         f'<tr><th scope="row">{escape(label)}</th><td>{escape(text)}</td></tr>\n'
-        for label, text in status_rows(analytics, decision).items()
+        for label, text in status_rows(analytics, decision, somebody=somebody).items()
     )
     return view([f'<table aria-label="Status of analytics"><tbody>\n{rows}</tbody></table>'])
 
 
-def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
-    """Give the status as labels and texts, in the order in which they are shown."""
+def status_rows(
+    analytics: Analytics, decision: Decision, *, somebody: bool = True
+) -> dict[str, str]:
+    """Return the status as labels and texts, in the order in which they are shown.
+
+    Parameters
+    ----------
+    analytics
+        The one of this process.
+    decision
+        What holds.
+    somebody
+        A person reads it. The identifier is shown to nobody else: what a notebook shows that runs
+        by itself is saved with it.
+    """
     log, data = analytics.log, analytics.gate.store.data
     consent = analytics.gate.store.read()
     ledger = read_ledger(data)
@@ -60,6 +73,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "notice": _notice(consent, analytics.gate.notice),
         "recipients": _recipients(consent),
+        **({"identifier": consent.user_id} if consent.user_id and somebody else {}),
         "to change": _to_change(decision, consent, analytics.gate),
         "this session": _counted(analytics.recording.recorded) or "no events",
         **_llm_calls(),
