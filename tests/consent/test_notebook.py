@@ -245,7 +245,7 @@ def test_a_page_that_shows_no_widgets_gets_the_line_instead_and_on_asks_at_the_p
     assert notebook.typed("") == notebook.typed(typed) == f"{FIRST.words} (Y)es/(N)o: "
     notebook.until(lambda: sent in notebook._idle)
     above = would_receive(ARCHIVE)
-    assert notebook.below("b").startswith(f"{above}\n{FIRST.lines}\n{then}"), (
+    assert notebook.below("b").startswith(f"{above}\n{FIRST.lines}\n{FIRST.possible}\n{then}"), (
         "Enter alone was no answer"
     )
     assert not notebook.dialogs
