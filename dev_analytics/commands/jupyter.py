@@ -115,6 +115,7 @@ def _begin_as_a_session(gate: Gate) -> Delivery | None:
     gate.sample_percent = settings.sample_percent
     gate.now()  # what the environment says goes before a setting
     gate.switch = gate.switch or settings.switch
+    gate.recipient = settings.delivery.recipient
     return settings.delivery
 
 

@@ -20,11 +20,12 @@ from dev_analytics.catalogue.events import COMMANDS
 from dev_analytics.commands.jupyter import WORDS, main
 from dev_analytics.commands.magics import RESET_QUESTION
 from dev_analytics.consent.question import DISABLED
+from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.version import NOTICE
 
 BIN = Path(sys.executable).parent
@@ -143,7 +144,16 @@ def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
     )
     for word in ("preview", "status"):
         assert run(word).returncode == 0
-    assert len(Backlog(data).files(posthog.destination)) == len(Backlog(data).files()) == 2
+    assert "until you agree" not in line(run("status").stdout, "analytics")
+    assert len(Backlog(data).files(posthog.destination)) == len(Backlog(data).files()) == 3
+    ConsentStore(data).reset()
+    ConsentStore(data).agree(1, TODAY)
+    assert run("preview").returncode == 0
+    assert len(Backlog(data).files(ARCHIVE)) == len(Backlog(data).files()) == 1, (
+        "it is not agreed to"
+    )
+    withheld = f"nothing goes to {in_words(posthog.recipient)} until you agree to it"
+    assert withheld in line(run("status").stdout, "analytics")
     (profile / "ipython_config.json").write_text('{"DevAnalytics": {"enabled": false}}')
     assert run("preview").returncode == 0
     assert Backlog(data).count() == 2, "switched off is off for the commands too"

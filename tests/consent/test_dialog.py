@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from ipywidgets import Widget
 
 from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.notebook import NotebookQuestion
-from dev_analytics.consent.question import FIRST, Answer, newer
+from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
+from dev_analytics.consent.recipients import posthog, would_receive
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import DropLedger
 from dev_analytics.reply import after_reply
+
+POSTHOG = posthog("https://eu.i.posthog.com", "phc_of_<a>_&_test")
 
 
 class Page:
@@ -125,3 +131,16 @@ def test_what_is_new_is_shown_as_it_is_written() -> None:
 def buttons(dialog: Dialog) -> dict[str, Any]:
     row: Widget = dialog._box.children[1]
     return {button.description: button for button in row.children}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [first([], POSTHOG), first([]), newer([], None, [], POSTHOG)],
+    ids=str,
+)
+def test_who_would_receive_is_the_first_that_it_says(question: Question) -> None:
+    dialog = Dialog(question, lambda answer: "", records=str, drops=DropLedger())
+    words = re.sub(r"<style>.*</style>", "", dialog._box.children[0].value, flags=re.S)
+    line = escape(would_receive(question.recipients[0]))
+    assert words.startswith(f"<p>{line}</p>")
+    dialog.end("")
