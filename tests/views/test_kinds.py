@@ -58,7 +58,7 @@ def test_as_text_it_has_every_kind_and_the_newest_exact_records(analytics: Analy
     for event in EVENTS.values():
         assert f"  {event.wire}: {sentence(event)}\n" in text
         assert ", ".join(declared(event)) in text
-    assert "No records in this session." in text
+    assert text.endswith("There is no record of this session yet.")
     for _ in range(MAX_IN_TEXT + 1):
         analytics.event("cell_executed", outcome="ok", duration_ms=120)
     records = [kept.record.decode() for kept in analytics.recording.preview]
