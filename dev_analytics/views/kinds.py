@@ -21,6 +21,7 @@ MAX_IN_TEXT: Final = 20
 """How many exact records the text shows, the newest: it stands above the question."""
 
 _FIRST: Final = "These are all the kinds of event that there are, each with all that it can say."
+_NONE_YET: Final = "There is no record of this session yet."
 _COMMON: Final = (
     "Every record also has the time in whole seconds; a random identifier of its own, of its "
     "session and, only once you have agreed, of you; its number in the session; the name and "
@@ -51,7 +52,8 @@ def kinds_text(analytics: Analytics) -> str:
     for each, tool in usable():
         lines.append(f"{tool.title}, by the package {each.package}: {tool.about}")
         lines += [line for event in tool.events for line in _lines(event)]
-    return "\n".join([*lines, _COMMON, "", preview(analytics, MAX_IN_TEXT)])
+    records = preview(analytics, MAX_IN_TEXT) if analytics.recording.preview else _NONE_YET
+    return "\n".join([*lines, _COMMON, "", records])
 
 
 def _lines(event: type[Event]) -> Iterator[str]:

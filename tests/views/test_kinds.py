@@ -12,7 +12,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.consent.decision import Switch
-from dev_analytics.views.kinds import kinds_html
+from dev_analytics.views.kinds import MAX_IN_TEXT, kinds_html, kinds_text
 from dev_analytics.views.preview import MOST_SHOWN
 
 ReadView = Callable[[str], Any]
@@ -51,6 +51,20 @@ def test_a_kind_shows_the_values_of_its_newest_record(
     assert ["sdk", "Client library that made it.", "not given"] in view.rows
     assert any(title.startswith("cell executed (2 in this session): ") for title in view.summaries)
     assert view.html.count(" open>") == 2
+
+
+def test_as_text_it_has_every_kind_and_the_newest_exact_records(analytics: Analytics) -> None:
+    text = kinds_text(analytics)
+    for event in EVENTS.values():
+        assert f"  {event.wire}: {sentence(event)}\n" in text
+        assert ", ".join(declared(event)) in text
+    assert text.endswith("There is no record of this session yet.")
+    for _ in range(MAX_IN_TEXT + 1):
+        analytics.event("cell_executed", outcome="ok", duration_ms=120)
+    records = [kept.record.decode() for kept in analytics.recording.preview]
+    text = kinds_text(analytics)
+    assert records[0] not in text
+    assert all(f"# would have been sent\n{record}" in text for record in records[1:])
 
 
 def test_places_in_the_source_are_one_text(analytics: Analytics, read_view: ReadView) -> None:
