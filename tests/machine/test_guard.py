@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -42,8 +43,8 @@ def run(tmp_path: Path, home: Path) -> Run:
         (folder / "test_it.py").write_text(
             "import os, subprocess, sys\nfrom pathlib import Path\n"
             f"HOME = Path({str(home)!r})\n"
-            f"def test_it(tmp_path, terminal):\n    {body}\n"
             "def test_another():\n    pass\n"
+            f"def test_it(terminal):\n{indent(body, '    ')}\n"
         )
         inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         return subprocess.run(
@@ -99,7 +100,7 @@ def test_what_tests_leave_behind_fails_the_run_by_name(
 def test_a_run_that_stops_at_a_failure_is_compared_too(run: Run, home: Path) -> None:
     ran = run("(HOME / 'events.jsonl').touch(); assert False", "--exitfirst")
     assert f"{home / 'events.jsonl'}: new\n" in ran.stdout
-    assert "1 failed, 1 error" in ran.stdout.splitlines()[-1]
+    assert "1 failed, 1 passed, 1 error" in ran.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("options", [ONE_PROCESS, WORKERS], ids=["one process", "workers"])
@@ -111,6 +112,17 @@ def test_a_run_that_leaves_everything_as_it_was_passes(run: Run, options: tuple[
 
 
 SHOUTS = "print('hostile'); raise RuntimeError('hostile')"
+SHELLS = """
+shell = terminal()
+shell.prompt()
+shown = shell.run("%load_ext dev_analytics") + shell.run("%dev_analytics status")
+assert "hostile" not in shown
+assert "policy" not in shown
+for command in (["IPython", "-c", "print(1)"], ["jupyter", "kernelspec", "list", "--json"]):
+    ran = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "hostile" not in ran.stdout
+"""
 
 
 def test_what_somebody_has_set_up_does_not_reach_the_tests(
@@ -122,14 +134,7 @@ def test_what_somebody_has_set_up_does_not_reach_the_tests(
         (set_up / name).parent.mkdir(exist_ok=True, parents=True)
         (set_up / name).write_text(SHOUTS)
     ran = run(
-        "shell = terminal(); shell.prompt(); "
-        "shown = shell.run('%load_ext dev_analytics'); "
-        "shown += shell.run('%dev_analytics status'); "
-        "assert 'hostile' not in shown and 'policy' not in shown, shown; "
-        "ran = subprocess.run([sys.executable, '-m', 'IPython', '-c', '1'], "
-        "capture_output=True, text=True); "
-        "assert (ran.stdout, ran.stderr) == ('1\\n', ''), ran; "
-        "subprocess.run([sys.executable, '-m', 'jupyter', 'kernelspec', 'list'], check=True)",
+        SHELLS,
         PYTHONSTARTUP=str(set_up / "startup.py"),
         IPYTHONDIR=str(home / ".ipython"),
         JUPYTER_CONFIG_PATH=str(set_up),
