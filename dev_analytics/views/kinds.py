@@ -52,7 +52,7 @@ def kinds_text(analytics: Analytics) -> str:
     for each, tool in usable():
         lines.append(f"{tool.title}, by the package {each.package}: {tool.about}")
         lines += [line for event in tool.events for line in _lines(event)]
-    records = preview(analytics, MAX_IN_TEXT) if analytics.recording.preview else _NONE_YET
+    records = preview(analytics, MAX_IN_TEXT) if analytics.pipeline.preview else _NONE_YET
     return "\n".join([*lines, _COMMON, "", records])
 
 

@@ -61,7 +61,7 @@ def test_as_text_it_has_every_kind_and_the_newest_exact_records(analytics: Analy
     assert text.endswith("There is no record of this session yet.")
     for _ in range(MAX_IN_TEXT + 1):
         analytics.event("cell_executed", outcome="ok", duration_ms=120)
-    records = [kept.record.decode() for kept in analytics.recording.preview]
+    records = [kept.record.decode() for kept in analytics.pipeline.preview]
     text = kinds_text(analytics)
     assert records[0] not in text
     assert all(f"# would have been sent\n{record}" in text for record in records[1:])
