@@ -13,6 +13,7 @@ from typing import Final
 from dev_analytics.catalogue.events import EXCEPTIONS, PACKAGES
 from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.observers.installed import package_of
 
 _TRACEBACK: Final = BaseException.__dict__["__traceback__"].__get__
 _MRO: Final = type.__dict__["__mro__"].__get__
@@ -73,8 +74,9 @@ def _is_found_at(cls: type, module: str, qualname: str) -> bool:
     # Not isinstance, here and below: it would ask the object's __class__.
     if not issubclass(type(found), ModuleType):
         return False
+    top = module.partition(".")[0]
     file = _MODULE_DICT(found).get("__file__")
-    if module not in sys.builtin_module_names and not _is_installed(file):
+    if module not in sys.builtin_module_names and package_of(file) != top:
         return False
     for part in qualname.split("."):
         if issubclass(type(found), ModuleType):
@@ -102,24 +104,10 @@ def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[obj
 
 
 def _package(frame: FrameType | None) -> str:
-    module = None if frame is None else _module_of(frame)
-    if frame is None or module is None or not _is_installed(frame.f_code.co_filename):
-        return "user code"
-    return PACKAGES.find(module.partition(".")[0]) or "user code"
+    package = None if frame is None else package_of(frame.f_code.co_filename)
+    return PACKAGES.find(package) or "user code"
 
 
 def _module_of(frame: FrameType) -> str | None:
     name = dict.get(frame.f_globals, "__name__")
     return name if type(name) is str else None
-
-
-def _is_installed(file: object) -> bool:
-    """Tell whether a source file is installed: a user's own ``requests.py`` is no distribution."""
-    return type(file) is str and (
-        "site-packages" in file
-        or "dist-packages" in file
-        or file.startswith((_STANDARD_LIBRARY, "<frozen "))
-    )
-
-
-_STANDARD_LIBRARY: Final = sys.modules["os"].__file__.rpartition("os.py")[0]  # type: ignore[union-attr]

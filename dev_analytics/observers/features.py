@@ -3,7 +3,7 @@
 IPython rewrites each to a call on ``get_ipython()``. Reading that text changes nothing for the
 user, where a wrapped ``run_line_magic`` or ``system`` would break ``$name`` in their commands. It
 sees a use once however often a loop runs it, also in a branch that did not run, and not one that a
-function made earlier.
+function made earlier. What stands in strings and comments is no use.
 """
 
 from __future__ import annotations
@@ -20,15 +20,28 @@ MOST: Final = 50
 DEEPEST: Final = 3
 """How deep cell magics that run their body are followed into each other."""
 
-_CALL: Final = re.compile(
-    r"""get_ipython\(\)\.(?:
-        run_(?P<kind>line|cell)_magic\('(?P<magic>[^'\\]+)'
-      | (?:system|getoutput)\((?:'|")\s*(?P<command>[^\s'"\\;|&<>()]*)
-    )""",
-    re.VERBOSE,
+_TOKEN: Final = re.compile(
+    r"""
+        \"{3}(?:[^"\\]++|\\.?|"(?!""))*+(?:"{3})?  # strings, also those that do not end
+      | '{3}(?:[^'\\]++|\\.?|'(?!''))*+(?:'{3})?
+      | "(?:[^"\\\n]++|\\.?)*+"?
+      | '(?:[^'\\\n]++|\\.?)*+'?
+      | \#[^\n]*+
+      | get_ipython(?<![\w.]get_ipython)\(\)\.(?:
+            run_(?P<kind>line|cell)_magic\((?='(?P<magic>[^'\\]+))
+          | (?:system|getoutput)\((?=['"]\s*(?P<command>[^\s'"\\;|&<>()]*))
+        )
+    """,
+    re.VERBOSE | re.DOTALL,
 )
+"""What Python reads in one piece, and IPython's calls: text of them in a string is no call.
+
+The standard library's tokenizer takes seconds for a cell of some megabytes; this goes once through
+it, and takes nothing back.
+"""
+
 # What IPython writes for a cell magic. Only its own escapes: a wrong one would warn in the session.
-_TEXT: Final = r"""(?:'(?:[^'\\]|\\[\\'"nrtxuU])*'|"(?:[^"\\]|\\[\\'"nrtxuU])*")"""
+_TEXT: Final = r"""(?:'(?:[^'\\]++|\\[\\'"nrtxuU])*+'|"(?:[^"\\]++|\\[\\'"nrtxuU])*+")"""
 _CELL_MAGIC: Final = re.compile(
     rf"get_ipython\(\)\.run_cell_magic\({_TEXT}, {_TEXT}, (?P<body>{_TEXT})\)\s*"
 )
@@ -74,11 +87,13 @@ def _features(code: str, deeper: int) -> Iterator[Feature]:
     if "get_ipython()" not in code:
         return
     whole = _CELL_MAGIC.fullmatch(code)
-    for call in _CALL.finditer(code):
+    for call in _TOKEN.finditer(code):
         magic, command = call["magic"], call["command"]
         if magic is None:
-            yield Feature("shell command", command)
-        elif magic in _HELP:
+            if command is not None:
+                yield Feature("shell command", command)
+            continue
+        if magic in _HELP:
             yield Feature("help", magic)
         elif magic in _DEBUGGER:
             yield Feature("debugger", magic)

@@ -270,6 +270,19 @@ def test_a_file_of_the_user_with_a_public_name_is_user_code(
     assert raised(log) == [("ZeroDivisionError", True, "user code", "cell")]
 
 
+def test_a_module_of_the_user_in_a_folder_called_like_a_site_directory_is_user_code(
+    run: Any, log: Any, tmp_path: Path
+) -> None:
+    for name in ("notes on site-packages", "site-packages"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "prefect.py").write_text("def flow():\n    1 / 0\n")
+        run(f"import sys; sys.path.insert(0, {str(folder)!r}); import prefect; prefect.flow()")
+        run("del sys.path[0], sys.modules['prefect']")
+
+    assert raised(log) == [("ZeroDivisionError", True, "user code", "cell")] * 2
+
+
 def test_a_function_of_the_user_that_claims_a_public_module_is_user_code(
     run: Any, log: Any
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,70 @@ def test_the_text_of_a_cell_magic_that_runs_no_python_is_not_read(
     )
 
     assert used(log) == [("cell magic", "writefile")]
+
+
+CALL = "get_ipython().run_line_magic('pwd', '')"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"# {CALL}",
+        f"x = 1  # {CALL}",
+        f'x = "{CALL}"',
+        f"x = r'\\' # {CALL}",
+        f'"""Show where it is.\n\n{CALL}\n"""',
+        f"help = '''\n{CALL}\n'''",
+        f'print(f"{{1}} {CALL}")',
+        f'x = rb"{CALL}"',
+        f'x = "\\\n{CALL}"',
+        f'x = """" {CALL} """',
+        f"my_{CALL}",
+        f"shell.{CALL}",
+        f'x = """ never ends {CALL}',
+    ],
+)
+def test_text_of_a_use_in_a_string_or_a_comment_is_none(code: str) -> None:
+    assert list(features(code)) == []
+    (used,) = features(f"{CALL}\n{code}")
+    assert used == ("line magic", "pwd")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "x = ''",
+        'x = ""',
+        "x = '''it's'''",
+        "x = 'it\\'s'",
+        "x = r'\\'",
+        "# it's",
+        "x = '",
+        'f"{x!r}"',
+    ],
+)
+def test_a_use_after_strings_and_comments_is_seen(before: str) -> None:
+    assert list(features(f"{before}\n{CALL}")) == [("line magic", "pwd")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = f(1, 2) + y[3]\n",
+        *("'", '"', "\\", "x = '\n", "get_ipython().", "get_ipython().system(' '", f"{CALL}\n"),
+        *(f'"{CALL}"\n', "get_ipython().run_cell_magic('time', '', '"),
+    ],
+)
+def test_the_time_it_takes_grows_as_the_cell_does(text: str) -> None:
+    def seconds(size: int) -> float:
+        cell = text * (size // len(text)) + CALL
+        begin = time.process_time()
+        deque(features(cell), maxlen=0)
+        return time.process_time() - begin
+
+    small, large = min(seconds(10**5) for _ in range(3)), seconds(4 * 10**6)
+    # Forty times as much; a quadratic one would take 1,600 times as long.
+    assert large < 400 * max(small, 1e-4)
 
 
 def test_a_loop_counts_once(run: Any, log: Any) -> None:

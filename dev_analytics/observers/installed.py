@@ -1,0 +1,61 @@
+"""Which installed package a source file belongs to, by whole parts of its path.
+
+A file is installed if it lies in a directory that Python itself installs into, or in one that is
+called so and that ``PYTHONPATH`` names. A folder of the user's whose name only
+contains "site-packages" is none, and neither is one that is put on ``sys.path`` later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+_FROZEN: Final = "<frozen "
+_CALLED: Final = frozenset({"site-packages", "dist-packages"})
+_PYTHONPATH: Final = os.environ.get("PYTHONPATH", "")
+
+
+def package_of(file: object) -> str | None:
+    """Return the top-level module of an installed source file, None for any other file."""
+    # Only a plain text is read: a subclass may have methods of the user's.
+    if type(file) is not str:
+        return None
+    if file.startswith(_FROZEN):
+        return file.removeprefix(_FROZEN).rstrip(">").partition(".")[0]
+    for directory in directories():
+        if file.startswith(directory):
+            first = file[len(directory) :].partition(os.sep)[0].partition(".")[0]
+            return first if first.isidentifier() else None
+    return None
+
+
+@cache
+def directories() -> tuple[str, ...]:
+    """Return the directories of installed packages and of the standard library, the longest first.
+
+    Each ends with a separator, and stands there as it is named and without symbolic links.
+    """
+    named = {Path(directory) for directory in _named() if directory}
+    both = named | {directory.resolve() for directory in named}
+    return tuple(sorted((f"{each}{os.sep}" for each in both), key=len, reverse=True))
+
+
+def _named() -> Iterator[str]:
+    import site
+    import sysconfig
+
+    for name in ("purelib", "platlib", "stdlib"):
+        yield sysconfig.get_path(name)
+    yield str(Path(os.__file__).parent)
+    yield from getattr(site, "getsitepackages", list)()
+    yield getattr(site, "USER_SITE", None) or ""
+    yield from _called_so(_PYTHONPATH.split(os.pathsep))
+
+
+def _called_so(entries: Iterable[str]) -> Iterator[str]:
+    for entry in entries:
+        if Path(entry).name in _CALLED:
+            yield str(Path(entry).absolute())
