@@ -156,7 +156,7 @@ class Recording:
         collecting = decision.collecting
         notice, newest = consent.notice, session.gate.notice
         if tool is not None:
-            notice, newest = consent.tools.get(tool.key, 0), tool.notice
+            notice, newest = tool.agreed(consent), tool.notice
             if tool.tool in consent.tools_off:
                 decision, collecting = _OFF, False
         if decision.silent:
@@ -180,8 +180,10 @@ class Recording:
                 # Its edit format is settled here: there, another one is in force, or none.
                 self.later(lambda _: properties, agreed=collecting)
                 return
-        if collecting and tool is not None and notice < newest:
-            session.gate.want(tool.key, newest)
+        if tool is not None:
+            properties = tool.completed(properties)
+            if collecting and notice < newest:
+                session.gate.want(tool.key, tool.scope)
         if collecting and event.since > notice:
             session.drops.count(Drop.WITHHELD)
             collecting = False

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dev_analytics.value import Value
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.scope import Scope
 
 MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
 
@@ -31,14 +34,14 @@ class Offer(Value):
     ----------
     key
         What a yes is given to: the tool and its package.
-    notice
-        The tool's notice that the yes covers.
+    scope
+        What of the tool the yes covers.
     line
         What the user reads.
     """
 
     key: str
-    notice: int
+    scope: Scope
     line: str
 
 

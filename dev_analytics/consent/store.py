@@ -16,10 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace, sync
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.scope import Scope
 
 LOCK_SECONDS: Final = 2.0
 """How long a writer waits for another one, in seconds."""
@@ -94,8 +97,8 @@ class ConsentStore:
         except OSError as error:
             return Consent(unreadable=_words(error))
 
-    def agree(self, notice: int, today: date, tools: Mapping[str, int] = {}) -> Consent:
-        """Store a yes to `notice` and to those of `tools`, and give the consent that now holds.
+    def agree(self, notice: int, today: date, tools: Mapping[str, Scope] = {}) -> Consent:
+        """Store a yes to `notice` and to what `tools` declare, and give the consent that now holds.
 
         A user who agreed before keeps the identifier. An opt-out, seen or not, wins.
 
@@ -108,22 +111,24 @@ class ConsentStore:
         def yes(before: Consent) -> Consent:
             import uuid
 
+            from dev_analytics.consent.scope import joined, uncovered
+
+            # Another version of a tool, in another environment, keeps what it was agreed to.
+            agreed = joined(before.tools if before.user_id else {}, tools)
             return before.replace(
                 user_id=before.user_id or str(uuid.uuid4()),
                 notice=notice,
                 kept_notice=0,
                 answered_on=today,
                 asked_on=None,
-                tools={**(before.tools if before.user_id else {}), **tools},
-                kept_tools={
-                    key: n for key, n in before.kept_tools.items() if tools.get(key, 0) < n
-                },
+                tools=agreed,
+                kept_tools=uncovered(before.kept_tools, agreed),
             )
 
         return self._change(yes)
 
-    def keep(self, notice: int, tools: Mapping[str, int] = {}) -> Consent:
-        """Store that the user wants nothing of what these notices add, and give what now holds.
+    def keep(self, notice: int, tools: Mapping[str, Scope] = {}) -> Consent:
+        """Store that the user wants nothing of what these add, and give what now holds.
 
         Raises
         ------
@@ -134,7 +139,9 @@ class ConsentStore:
         def kept(before: Consent) -> Consent:
             if before.user_id is None:
                 return before
-            kept_tools = {**before.kept_tools, **tools}
+            from dev_analytics.consent.scope import joined
+
+            kept_tools = joined(before.kept_tools, tools)
             return before.replace(kept_notice=notice, kept_tools=kept_tools, asked_on=None)
 
         return self._change(kept)
