@@ -71,7 +71,7 @@ class Scope(Value):
         own
             The properties that the event does not share with every other one.
         """
-        if event not in self.terms:
+        if event not in self.terms or "/" in event:
             return False
         return all(self._allows(f"{event}/{name}/", value) for name, value in own.items())
 

@@ -6,12 +6,16 @@ declared.
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from typing import Final
 
 from dev_analytics.catalogue import values
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.consent.scope import COUNT_DIGITS, LONGEST_SECONDS, VERSION, rounded
+from dev_analytics.consent.scope import COUNT_DIGITS, LONGEST_SECONDS, rounded
+
+_NUMBERS: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?!\d)", re.ASCII)
 
 
 class Count(values.Count, frozen=True):
@@ -68,9 +72,8 @@ class Version(values.Version, frozen=True, kw_only=True):
 
     def accept(self, value: object) -> object:
         """Return up to three leading numbers of `value`, or ``"other"``."""
-        known = super().accept(value)
-        short = ".".join(known.split(".")[:3]) if isinstance(known, str) else OTHER
-        return short if VERSION.fullmatch(short) else OTHER
+        found = _NUMBERS.match(value) if type(value) is str else None
+        return ".".join(str(int(part)) for part in found[0].split(".")) if found else OTHER
 
     def read(self) -> object:
         """Return what the installed distribution says; ``"other"`` if there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_in_a_notebook_the_dialog_names_it_and_its_yes_covers_it(
     notebook.run("%dev_analytics on", "b")
     notebook.asked()
     assert "Allow collection of anonymous analytics" in notebook.html()
-    assert f"<li>{WANTS}" in notebook.html()
+    assert f"<li>{escape(WANTS)}" in notebook.html()
     notebook.click("Yes")
     notebook.until(lambda: not notebook.dialogs)
     assert ConsentStore(data).read().tools == scopes("acme")
@@ -124,7 +125,7 @@ def test_in_a_notebook_the_dialog_comes_below_the_cell_that_used_it(
     assert notebook.dialogs == []
     notebook.run(CHART, "c")
     assert notebook.asked()["cell"] == "c"
-    assert f"<li>{WANTS}" in notebook.html()
+    assert f"<li>{escape(WANTS)}" in notebook.html()
     notebook.click("Yes")
     notebook.until(lambda: not notebook.dialogs)
     assert ConsentStore(data).read().tools == scopes("acme")
