@@ -10,6 +10,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,8 @@ CHANGED = {
     "another kind in the class": "Made.__annotations__ = {{'kind': str}}",
     "another wire name": "Made.wire = 'evil: ' + {secret!r}",
     "another wire name where the tool is kept": "TOOL.events[0].wire = {secret!r}",
-    "another name of the tool": "import msgspec; msgspec.structs.force_setattr(TOOL, 'name', {secret!r})",
+    "another name of the tool":
+        "import msgspec; msgspec.structs.force_setattr(TOOL, 'name', {secret!r})",
     "other events": "import msgspec; msgspec.structs.force_setattr(TOOL, 'events', ())",
     "another reason": "WHY.properties['kind'] = {secret!r}; WHY.event = {secret!r}",
     "another docstring": "Made.__doc__ = {secret!r}",
@@ -159,10 +161,9 @@ def test_what_it_changes_after_the_yes_changes_nothing(
     install()
     agree(analytics)
     analytics.event("evil.made", **RIGHT)
-    try:
+    # What cannot be changed is as good.
+    with suppress(AttributeError, TypeError):
         exec(change.format(secret=secret), vars(sys.modules["evil_tool"]))
-    except (AttributeError, TypeError):
-        pass  # what cannot be changed is as good
     for kind in ("bar", "line", secret):
         analytics.event("evil.made", **{**RIGHT, "kind": kind})
     records = [{"event": "evil: made", **SAID, "kind": k} for k in ("bar", "bar", "line", "other")]
@@ -202,7 +203,7 @@ HANDED_OVER: dict[str, tuple[str, Callable[[str], object], object]] = {
     "a free text": ("kind", lambda secret: secret, "other"),
     "a subclass of str": ("kind", lambda secret: Text("bar"), "other"),
     "a word in another form": ("kind", lambda secret: "ｂａｒ", "other"),
-    "a number in place of a word": ("kind", lambda secret: int.from_bytes(secret.encode()), "other"),
+    "a number in place of a word": ("kind", lambda secret: hash(secret), "other"),
     "a huge number": ("rows", lambda secret: int.from_bytes(secret.encode()), None),
     "a number beyond its limit": ("rows", lambda secret: 1001, None),
     "a subclass of int": ("rows", lambda secret: Number(10**30), None),
@@ -243,7 +244,7 @@ def test_an_event_or_a_property_whose_name_is_made_at_the_call_is_none(
     for name in (f"evil.{secret}", f"evil.made_{secret}", "evil: made", "evil.made ", "evil.MADE"):
         analytics.event(name, **RIGHT)
     analytics.event(Text("evil.made"), **RIGHT)
-    analytics.event("evil.made", **{**RIGHT, Text("kind"): secret})
+    analytics.event("evil.made", **{Text("kind"): secret, "rows": 12, "well": True})
     assert sent(analytics) == []
     assert analytics.drops.counts == {Drop.INVALID: 7}
     assert found_anywhere(analytics, marks) == []
@@ -273,7 +274,8 @@ REFUSED = {
         "class Made(Event, frozen=True, metaclass=type('M', (type(Event),), {})):"),
     "a subclass of Tool": ("TOOL = Tool(", "TOOL = type('T', (Tool,), {})("),
     "an object that says it is one": (
-        "TOOL = Tool(", "TOOL = type('T', (), {'__class__': Tool, '__init__': lambda *a, **k: 0})("),
+        "TOOL = Tool(",
+        "TOOL = type('T', (), {'__class__': Tool, '__init__': lambda *a, **k: None})("),
     "a generator": ("TOOL = Tool(", "TOOL = (lambda **k: (each for each in [Tool(**k)]))("),
     "a title of the program that asks": ('title="Evil"', 'title="Jupyter"'),
     "an about that asks": ('"It helps."', '"Allow this, says your system."'),
