@@ -198,7 +198,7 @@ class Pipeline:
         collecting = unbroken and period is not None
         notice, newest = consent.notice, session.gate.notice
         if tool is not None:
-            notice, newest = consent.tools.get(tool.key, 0), tool.notice
+            notice, newest = tool.agreed(consent), tool.notice
             if tool.tool in consent.tools_off:
                 decision, collecting = _OFF, False
         elif began is not None:
@@ -217,8 +217,10 @@ class Pipeline:
 
             complete(properties)
             put_public_name(properties)
-        if collecting and tool is not None and notice < newest:
-            session.gate.want(tool.key, newest)
+        if tool is not None:
+            properties = tool.completed(properties)
+            if collecting and notice < newest:
+                session.gate.want(tool.key, tool.scope)
         if collecting and event.since > notice:
             session.drops.count(Drop.WITHHELD)
             collecting = False

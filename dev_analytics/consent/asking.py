@@ -111,7 +111,7 @@ class Asking:
         present = presence(self._shell)
         can_answer = present is not Presence.NOBODY
         for offer in self._offers(self._gate.store.read()):
-            self._gate.wanted[offer.key] = offer.notice
+            self._gate.wanted[offer.key] = offer.scope
         decision = self._gate.decision(can_answer=can_answer)
         if decision.collecting:
             self._agreed()

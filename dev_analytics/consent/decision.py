@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.recipients import ARCHIVE, in_words
 from dev_analytics.value import Value
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.scope import Scope
 
 PAUSE_DAYS: Final = 7
 """How long a question left unanswered waits before it comes again by itself, in days."""
@@ -57,7 +60,7 @@ class Consent(Value):
     draw
         The user's place in the sample, from 0 to below 1; None before it was drawn.
     tools, kept_tools
-        The notices of other tools that the user agreed to, and did not want, by what names them.
+        What of other tools the user agreed to, and did not want, by what names them.
     tools_off
         The names of the tools that the user switched off for good.
     """
@@ -72,8 +75,8 @@ class Consent(Value):
     answered_on: date | None = None
     asked_on: date | None = None
     draw: float | None = None
-    tools: Mapping[str, int] = MappingProxyType({})
-    kept_tools: Mapping[str, int] = MappingProxyType({})
+    tools: Mapping[str, Scope] = MappingProxyType({})
+    kept_tools: Mapping[str, Scope] = MappingProxyType({})
     tools_off: frozenset[str] = frozenset()
 
     def covers(self, tool: str) -> bool:
@@ -149,7 +152,7 @@ def decide(
     notice: int,
     can_answer: bool,
     today: date,
-    tools: dict[str, int] = {},  # noqa: B006, only read
+    tools: Mapping[str, Scope] = MappingProxyType({}),
     recipient: str = ARCHIVE,
 ) -> Decision:
     """Decide by the first rule that matches.
@@ -167,7 +170,7 @@ def decide(
     today
         The day, for the pause after a question left unanswered.
     tools
-        The notices of other tools that are wanted here: what is not agreed to yet is asked about.
+        What other tools declare that are wanted here: what is not agreed to yet is asked about.
     recipient
         Who would receive the records: one that is not agreed to yet is asked about, and until then
         they go to the archive.
@@ -207,13 +210,8 @@ def decide(
         return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
     if consent.user_id is not None:
         newer = consent.notice < notice
-        missing = {
-            key: n
-            for key, n in tools.items()
-            if consent.tools.get(key, 0) < n and key.partition("@")[0] not in consent.tools_off
-        }
-        unknown = newer and consent.kept_notice < notice
-        unknown = unknown or any(consent.kept_tools.get(key, 0) < n for key, n in missing.items())
+        missing, refused = _uncovered(consent, tools)
+        unknown = (newer and consent.kept_notice < notice) or refused < len(missing)
         at_once = switch is not None and switch.explicit
         unnamed = not consent.names(recipient)
         unknown = unknown or (unnamed and recipient not in consent.kept_recipients)
@@ -235,6 +233,20 @@ def decide(
     if in_sample(consent.draw, sample_percent):
         return wait(Rule.SAMPLED, "you are in the sample of users who are asked")
     return off(Rule.NOT_SAMPLED, "you are not in the sample of users who are asked")
+
+
+def _uncovered(consent: Consent, tools: Mapping[str, Scope]) -> tuple[Mapping[str, Scope], int]:
+    """Return what of `tools` is not agreed to, and how many of those the user did not want."""
+    wanted = {
+        key: scope for key, scope in tools.items() if key.partition("@")[0] not in consent.tools_off
+    }
+    if not wanted:
+        return {}, 0
+    # Few sessions have another tool, so only theirs load what compares them.
+    from dev_analytics.consent.scope import uncovered
+
+    missing = uncovered(wanted, consent.tools)
+    return missing, len(missing) - len(uncovered(missing, consent.tools, consent.kept_tools))
 
 
 def in_sample(draw: float, sample_percent: float) -> bool:

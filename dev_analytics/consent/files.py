@@ -6,6 +6,7 @@ when there is a file: most sessions begin without one, or look at it after the u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -13,6 +14,7 @@ from msgspec import DecodeError, Meta, Struct, json
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.recipients import ADDRESS, PROJECT_KEY, RECIPIENT
+from dev_analytics.consent.scope import Scope, is_term, plain_terms
 
 T = TypeVar("T")
 
@@ -41,18 +43,27 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
 
 
+class _Scope(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a user agreed to of one tool: its notice, and every term of what it declared."""
+
+    notice: Annotated[int, Meta(ge=1)]
+    digest: str
+    terms: dict[str, list[str] | int]
+
+
 class _Tools(Struct, omit_defaults=True, frozen=True):
-    """The content of ``tools.json``: which notices of other tools the same answer covers.
+    """The content of ``tools.json``: what of other tools the same answer covers.
 
     It is a file of its own, as an older version of this package takes a ``consent.json`` with more
     in it for a damaged one. Day and draw say which answer it belongs to, and nobody's name.
+    Version 1 held notices alone: nothing tells what they stood for, so it covers no tool.
     """
 
-    version: Literal[1]
+    version: Literal[2]
     answered_on: date | None = None
     draw: float | None = None
-    tools: dict[str, Annotated[int, Meta(ge=1)]] = {}
-    kept: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    tools: dict[str, _Scope] = {}
+    kept: dict[str, _Scope] = {}
 
 
 class Policy(Struct, frozen=True):
@@ -129,13 +140,40 @@ def with_tools(consent: Consent, content: bytes) -> Consent:
     of_this_answer = (file.answered_on, file.draw) == (consent.answered_on, consent.draw)
     if consent.user_id is None or not of_this_answer:
         return consent
-    return consent.replace(tools=file.tools, kept_tools=file.kept)
+    return consent.replace(tools=_scopes(file.tools), kept_tools=_scopes(file.kept))
 
 
 def tools_bytes(consent: Consent) -> bytes:
     """Write what `consent` says of other tools for ``tools.json``."""
-    tools, kept = dict(consent.tools), dict(consent.kept_tools)
-    return json.encode(_Tools(1, consent.answered_on, consent.draw, tools, kept))
+    tools, kept = _written(consent.tools), _written(consent.kept_tools)
+    return json.encode(_Tools(2, consent.answered_on, consent.draw, tools, kept))
+
+
+def _scopes(written: Mapping[str, _Scope]) -> dict[str, Scope]:
+    """Return the scopes of ``tools.json``.
+
+    Raises
+    ------
+    DamagedError
+        One of them is not what its digest says.
+    """
+    scopes = {}
+    for key, each in written.items():
+        terms = {
+            place: term if isinstance(term, int) else frozenset(term)
+            for place, term in each.terms.items()
+        }
+        scope = scopes[key] = Scope(each.notice, terms)
+        if scope.digest != each.digest or not all(is_term(*term) for term in terms.items()):
+            raise DamagedError(f"the terms of {key} are not what their digest says")
+    return scopes
+
+
+def _written(scopes: Mapping[str, Scope]) -> dict[str, _Scope]:
+    return {
+        key: _Scope(scope.notice, scope.digest, plain_terms(scope.terms))
+        for key, scope in scopes.items()
+    }
 
 
 def policy_of(content: bytes) -> Policy:

@@ -27,6 +27,7 @@ from dev_analytics.consent.store import ConsentStore
 
 if TYPE_CHECKING:
     from dev_analytics.consent.question import Answer, Offer
+    from dev_analytics.consent.scope import Scope
 
 _DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
 _DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
@@ -101,7 +102,7 @@ class Gate:
         Who would receive the records of this process, as its settings say; one that the yes does
         not name is to be asked about.
     wanted
-        The notices of other tools that were wanted here, and are to be asked about.
+        What other tools declare that were wanted here, and are to be asked about.
     on_wanted
         Is called when one more is, or another recipient.
     """
@@ -111,7 +112,7 @@ class Gate:
         self.sample_percent = sample_percent
         self.notice = notice
         self._switch: Switch | None = None
-        self.wanted: dict[str, int] = {}
+        self.wanted: dict[str, Scope] = {}
         self.on_wanted: Callable[[], None] | None = None
         self._recipient = ARCHIVE
         self._variables: tuple[object, object] = (None, None)
@@ -190,10 +191,10 @@ class Gate:
         self._environment = read_environment()
         self._latest = None
 
-    def want(self, key: str, notice: int) -> None:
+    def want(self, key: str, scope: Scope) -> None:
         """Note that a tool had something to record that the user has not agreed to."""
-        if self.wanted.get(key) != notice:
-            self.wanted[key] = notice
+        if self.wanted.get(key) != scope:
+            self.wanted[key] = scope
             if self.on_wanted is not None:
                 self.on_wanted()
 
@@ -266,11 +267,11 @@ class Gate:
         from dev_analytics.consent.question import Answer
 
         if answer is Answer.YES:
-            self.store.agree(self.notice, date.today(), _notices(offers), recipients)
+            self.store.agree(self.notice, date.today(), _scopes(offers), recipients)
         elif answer is Answer.NO:
             self.store.opt_out()
         elif answer is Answer.KEEP:
-            self.store.keep(self.notice, _notices(offers), recipients)
+            self.store.keep(self.notice, _scopes(offers), recipients)
 
     def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
         return decide(
@@ -286,5 +287,5 @@ class Gate:
         )
 
 
-def _notices(offers: Sequence[Offer]) -> dict[str, int]:
-    return {offer.key: offer.notice for offer in offers}
+def _scopes(offers: Sequence[Offer]) -> dict[str, Scope]:
+    return {offer.key: offer.scope for offer in offers}

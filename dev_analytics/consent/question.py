@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.recipients import ARCHIVE, would_receive
 from dev_analytics.value import Value
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.scope import Scope
 
 MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
 
@@ -32,14 +35,14 @@ class Offer(Value):
     ----------
     key
         What a yes is given to: the tool and its package.
-    notice
-        The tool's notice that the yes covers.
+    scope
+        What of the tool the yes covers.
     line
         What the user reads.
     """
 
     key: str
-    notice: int
+    scope: Scope
     line: str
 
 

@@ -16,11 +16,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 from dev_analytics.consent.recipients import ARCHIVE
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.scope import Scope
 
 LOCK_SECONDS: Final = 2.0
 """How long a writer waits for another one, in seconds."""
@@ -99,10 +102,10 @@ class ConsentStore:
         self,
         notice: int,
         today: date,
-        tools: Mapping[str, int] = {},
+        tools: Mapping[str, Scope] = {},
         recipients: Collection[str] = (),
     ) -> Consent:
-        """Store a yes to `notice` and to those of `tools`, and give the consent that now holds.
+        """Store a yes to `notice` and to what `tools` declare, and give the consent that now holds.
 
         It is given to `recipients`, to those of an earlier yes, and always to the archive.
 
@@ -117,6 +120,10 @@ class ConsentStore:
         def yes(before: Consent) -> Consent:
             import uuid
 
+            from dev_analytics.consent.scope import joined, uncovered
+
+            # Another version of a tool, in another environment, keeps what it was agreed to.
+            agreed = joined(before.tools if before.user_id else {}, tools)
             return before.replace(
                 user_id=before.user_id or str(uuid.uuid4()),
                 notice=notice,
@@ -125,20 +132,18 @@ class ConsentStore:
                 kept_recipients=before.kept_recipients - {*recipients},
                 answered_on=today,
                 asked_on=None,
-                tools={**(before.tools if before.user_id else {}), **tools},
-                kept_tools={
-                    key: n for key, n in before.kept_tools.items() if tools.get(key, 0) < n
-                },
+                tools=agreed,
+                kept_tools=uncovered(before.kept_tools, agreed),
             )
 
         return self._change(yes)
 
     def keep(
-        self, notice: int, tools: Mapping[str, int] = {}, recipients: Collection[str] = ()
+        self, notice: int, tools: Mapping[str, Scope] = {}, recipients: Collection[str] = ()
     ) -> Consent:
         """Store that the user wants nothing of what is new, and give what now holds.
 
-        New are what these notices add and those of `recipients` that the yes does not name.
+        New are what these add and those of `recipients` that the yes does not name.
 
         Raises
         ------
@@ -149,7 +154,9 @@ class ConsentStore:
         def kept(before: Consent) -> Consent:
             if before.user_id is None:
                 return before
-            kept_tools = {**before.kept_tools, **tools}
+            from dev_analytics.consent.scope import joined
+
+            kept_tools = joined(before.kept_tools, tools)
             return before.replace(
                 kept_notice=notice,
                 kept_tools=kept_tools,

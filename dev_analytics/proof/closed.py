@@ -24,6 +24,7 @@ from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Kind, Version, Word
 from dev_analytics.proof.payloads import durations
+from dev_analytics.tools import kinds as tools
 from dev_analytics.version import __version__
 
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -52,6 +53,9 @@ TYPES: Final[dict[type, tuple[object, ...]]] = {
     Duration: (int, float),
     Version: (str,),
     Frames: (list[str],),
+    tools.Count: (int,),
+    tools.Duration: (int, float),
+    tools.Version: (str,),
 }
 """Every kind that there may be, and what a field of it may hold."""
 
@@ -138,8 +142,14 @@ def _is_of(kind: Kind, value: Any) -> bool:
             return type(value) is str and any(value in v.members for v in kind.vocabularies)
         case Flag():
             return type(value) is bool
+        case tools.Count():
+            return type(value) is int and 0 <= value <= kind.most and _has_digits(value, 3)
         case Count():
             return type(value) is int and 0 <= value <= min(kind.most, 2**53 - 1)
+        case tools.Duration() if type(value) in (int, float) and value > kind.longest:
+            return False
+        case tools.Version():
+            return _is(VERSION, value) and value.count(".") < 3
         case Duration():
             number = type(value) is (float if kind.decimals else int)
             return number and value in durations(kind.decimals)
@@ -148,6 +158,11 @@ def _is_of(kind: Kind, value: Any) -> bool:
         case Frames():
             return type(value) is list and len(value) <= 8 and all(map(_is_place, value))
     return False
+
+
+def _has_digits(value: int, number: int) -> bool:
+    """Return whether `value` has at most so many significant digits."""
+    return len(str(value).rstrip("0")) <= number
 
 
 def _held(hint: Any) -> object:

@@ -29,6 +29,7 @@ from dev_analytics.catalogue.values import (
     Version,
     Word,
 )
+from dev_analytics.tools import kinds as tools
 
 
 def payloads(event: type[Event]) -> dict[str, int]:
@@ -49,6 +50,8 @@ def values(kind: Kind) -> int:
             return len(frozenset().union(*(words.members for words in kind.vocabularies)))
         case Flag():
             return 2
+        case tools.Count() | tools.Duration() | tools.Version():
+            return kind.size
         case Count():
             return kind.most + 1
         case Duration():

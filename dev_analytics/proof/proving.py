@@ -6,6 +6,7 @@ preview and the spool, in a temporary data directory; only no sender is started.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.common import PROPERTIES
 from dev_analytics.catalogue.events import Event, properties
 from dev_analytics.catalogue.examples import typical
 from dev_analytics.catalogue.schema import pretty, schema
@@ -28,13 +30,16 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.proof import hostile
 from dev_analytics.proof.closed import strange, unexplained
 from dev_analytics.proof.marks import Marks
-from dev_analytics.proof.payloads import bits, table
-from dev_analytics.tools.declaration import Tool, event_name
+from dev_analytics.proof.payloads import bits as payload_bits
+from dev_analytics.proof.payloads import table
+from dev_analytics.tools.declaration import DeclarationError, Tool, event_name
+from dev_analytics.tools.information import MAX_BITS, bits
 from dev_analytics.tools.installed import GROUP, declared
+from dev_analytics.tools.kinds import Version
+from dev_analytics.tools.literals import unwritten
+from dev_analytics.tools.sealing import sealed
+from dev_analytics.tools.terms import scope_of
 from dev_analytics.version import NOTICE
-
-MOST_BITS: Final = 200
-"""More than this is more than an event of a few properties needs."""
 
 _SECONDS: Final = 60
 _HAS_A_SAY: Final = ("DO_NOT_TRACK", "CI")
@@ -77,12 +82,18 @@ def prove(tool: Tool) -> Proof:
     NotPrivateError
         It can.
     """
+    try:
+        tool = sealed(tool)
+    except DeclarationError as error:
+        raise NotPrivateError(str(error)) from None
+    among = len(tool.events)
     for event in tool.events:
         if wrong := unexplained(event):
             raise NotPrivateError(f"{event.wire}: {', '.join(wrong)} can hold anything")
-        if bits(event) > MOST_BITS:
+        most = max(bits(event, among), payload_bits(event))
+        if most > MAX_BITS:
             raise NotPrivateError(
-                f"{event.wire} can say {bits(event):.0f} bits, at most {MOST_BITS} are allowed"
+                f"{event.wire} can say {most:.0f} bits, at most {MAX_BITS} are allowed"
             )
     independent = _is_independent(tool)
     if independent is False:
@@ -90,7 +101,7 @@ def prove(tool: Tool) -> Proof:
     with tempfile.TemporaryDirectory(prefix="prove-") as folder, _own_environment(folder):
         thrown, records = _thrown(tool, Path(folder))
     return Proof(
-        bits={event.wire: bits(event) for event in tool.events},
+        bits={event.wire: bits(event, among) for event in tool.events},
         thrown=thrown,
         records=records,
         independent=independent,
@@ -102,12 +113,12 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
     """Throw hostile values at every property, and read all that was written anywhere."""
     data, log, marks, thrown = folder / "data", folder / "log.jsonl", Marks(), 0
     with declared(tool) as installed:
-        key = {installed.key: tool.notice}
-        ConsentStore(data).agree(NOTICE, date.today(), key)
+        agreed = scope_of(tool)
+        ConsentStore(data).agree(NOTICE, date.today(), {installed.key: agreed})
         analytics = Analytics(data, delivery=None)
         analytics.log_to(log)
         for event in tool.events:
-            analytics.event(event_name(event.wire), **typical(event))
+            analytics.event(event_name(event.wire), **_usual(event))
             for given in _hostile(event, marks):
                 analytics.event(event_name(event.wire), **given)
                 thrown += 1
@@ -119,6 +130,10 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
     wrong = [each for record in records for each in strange(record, events)]
     if wrong:
         raise NotPrivateError(f"no closed value: {wrong[0].partition('=')[0]}")
+    for made in map(json.loads, records):
+        own = {k: v for k, v in made["properties"].items() if k not in PROPERTIES}
+        if not agreed.allows(made["event"], own):
+            raise NotPrivateError(f"{made['event']} says what its declaration does not")
     spooled = [line for file in data.glob("spool/*") for line in file.read_bytes().splitlines()]
     if not records or spooled != records or preview != records[-len(preview) :]:
         raise NotPrivateError("log, preview and spool do not hold the same records")
@@ -131,7 +146,7 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
 
 def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
     """Give what is thrown at an event: a hostile value at each property in turn, and a name."""
-    usual = typical(event)
+    usual = _usual(event)
     for name, kind in properties(event).items():
         word = kind.vocabularies[0].words[0] if isinstance(kind, Word) else "1.2.3"
         for _, value in hostile.values(marks, word):
@@ -144,6 +159,12 @@ def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
     yield {**usual, marks("the name of a property"): marks("an undeclared property")}
 
 
+def _usual(event: type[Event]) -> dict[str, object]:
+    """Return a value for each property that is handed over: a version is not."""
+    kinds = properties(event)
+    return {name: v for name, v in typical(event).items() if not isinstance(kinds[name], Version)}
+
+
 def _is_independent(tool: Tool) -> bool | None:
     """Tell whether other users' processes declare the same; None if they cannot be asked."""
     from importlib.metadata import entry_points
@@ -151,6 +172,9 @@ def _is_independent(tool: Tool) -> bool | None:
     entries = entry_points(group=GROUP, name=tool.name)
     if not entries:
         return None
+    place = unwritten(tool, next(iter(entries)).module)
+    if place is not None:
+        raise NotPrivateError(f"the module of {tool.name} computes a text: {place}")
     own = _declared(tool)
     return all(_declared_elsewhere(next(iter(entries)).value, user) == own for user in ("a", "b"))
 

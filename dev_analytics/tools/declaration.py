@@ -1,7 +1,8 @@
 """A tool's declaration: its name, its notice, its events; refused whole if one of them is open.
 
 The events are declared as the core's own are. What the core promises of its own by its tests is
-checked here when a `Tool` is made, so that its makers see it first and users never do.
+checked here when a `Tool` is made, and again of the copy that is used, which
+`dev_analytics.tools.sealing` makes: for users as for the makers' tests.
 """
 
 from __future__ import annotations
@@ -15,23 +16,30 @@ from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
 from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
-from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Version, Word
-from dev_analytics.catalogue.vocabulary import Vocabulary
+from dev_analytics.catalogue.values import Flag, Kind, Word
+from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
+from dev_analytics.tools.information import MAX_BITS, bits
+from dev_analytics.tools.kinds import Count, Duration, Version
+from dev_analytics.tools.wording import is_text, is_title, is_word, order, somebody_else
 
 MOST_EVENTS: Final = 50
 MOST_PROPERTIES: Final = 20
-MOST_WORDS: Final = 500
-"""A longer list is seldom written by hand, and its rare words point at few people."""
+MOST_WORDS: Final = 64
+"""A longer list is not read by whoever agrees to it, and its rare words point at few people."""
+
+MAX_WORDS_OF_A_TOOL: Final = 256
+MAX_NAME: Final = 60
 
 MOST_COUNTED: Final = 1_000_000
 """An exact number beyond it is as good as a name: the size of a file, a hash, a time."""
 
 UNITS: Final = ("ms", "s")
+TEXT: Final = "one line of up to 160 letters, digits and , . ; ' ( ) + / _ -"
 RESERVED: Final = frozenset({"dev", "dev_analytics", "ipython", "jupyter", "other", "posthog"})
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,29}", re.ASCII)
 _WIRE: Final = re.compile(r"[a-z][a-z0-9]*( [a-z0-9]+)*", re.ASCII)
-_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,39}", re.ASCII)
+_DISTRIBUTION: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,58}[A-Za-z0-9])?", re.ASCII)
 _HELD: Final[dict[type, str]] = {
     Word: "str",
     Flag: "bool",
@@ -39,7 +47,7 @@ _HELD: Final[dict[type, str]] = {
     Duration: "int, or float with decimals",
     Version: "str",
 }
-_COMMON: Final = {each.name: (each.encode_name, each.default) for each in fields(Event)}
+COMMON: Final = {each.name: (each.encode_name, each.default) for each in fields(Event)}
 _NOTHING_ELSE: Final = frozenset(
     {"__module__", "__qualname__", "__doc__", "__annotations__", "__slots__", "__weakref__"}
     | {"__annotate__", "__annotate_func__", "__annotations_cache__", "__conditional_annotations__"}
@@ -89,8 +97,10 @@ class Tool(Struct, frozen=True):
             )
         if self.name in RESERVED or self.name in EVENTS:
             raise DeclarationError(f"tool {self.name!r}: that name is dev_analytics' own")
-        self._check_text("title", self.title, 40)
-        self._check_text("about", self.about, 200)
+        if other := somebody_else(self.name):
+            self._refuse(f"its name speaks as {other}, which is not its own")
+        self._check_title()
+        self._check_text("about", self.about)
         if type(self.notice) is not int or self.notice < 1:
             self._refuse(f"notice is {_shown(self.notice)}, allowed is a whole number from 1")
         if type(self.events) is not tuple or not 0 < len(self.events) <= MOST_EVENTS:
@@ -101,6 +111,14 @@ class Tool(Struct, frozen=True):
             if event.wire in seen:
                 self._refuse(f"event {event.wire!r} is declared twice")
             seen.add(event.wire)
+        self._check_words()
+        for event in self.events:
+            number = bits(event, len(self.events))
+            if number > MAX_BITS:
+                self._refuse(
+                    f"event {event.wire!r} can say {number:.0f} bits, allowed are {MAX_BITS}: "
+                    "fewer properties, fewer words, a lower most"
+                )
         highest = max(_sinces(self))
         if highest != self.notice:
             self._refuse(f"notice is {self.notice}, but the highest since is {highest}")
@@ -110,9 +128,34 @@ class Tool(Struct, frozen=True):
         """Its events by the names that ``event`` takes."""
         return {event_name(event.wire): event for event in self.events}
 
-    def _check_text(self, what: str, text: object, most: int) -> None:
-        if not _is_text(text, most):
-            self._refuse(f"{what} is {_shown(text)}, allowed is one line of 1 to {most} letters")
+    def _check_title(self) -> None:
+        if not is_title(self.title):
+            self._refuse(
+                f"title is {_shown(self.title)}, allowed are up to four words of letters and "
+                "digits, 30 in all"
+            )
+        if other := somebody_else(self.title):
+            self._refuse(f"title is {self.title!r}, which speaks as {other}")
+        if said := order(self.title):
+            self._refuse(f"title is {self.title!r}, which tells its reader what to do ({said})")
+
+    def _check_text(self, what: str, text: str) -> None:
+        if not is_text(text):
+            self._refuse(f"{what} is {_shown(text)}, allowed is {TEXT}")
+        if other := somebody_else(text):
+            self._refuse(f"{what} speaks of {other}, which is not the tool's to do")
+
+    def _check_words(self) -> None:
+        """Refuse two lists of one name, of which a schema would show one, and too many words."""
+        lists: dict[str, frozenset[str]] = {}
+        for event in self.events:
+            for kind in properties(event).values():
+                for each in kind.vocabularies if isinstance(kind, Word) else ():
+                    if lists.setdefault(each.name, each.members) != each.members:
+                        self._refuse(f"two vocabularies are called {each.name!r}")
+        number = len(frozenset().union(*lists.values()) - {OTHER})
+        if number > MAX_WORDS_OF_A_TOOL:
+            self._refuse(f"it has {number} words, allowed are {MAX_WORDS_OF_A_TOOL} in all")
 
     def _refuse(self, why: str) -> NoReturn:
         raise DeclarationError(f"tool {self.name!r}: {why}")
@@ -139,23 +182,30 @@ class _Check:
 
     def run(self) -> None:
         event, tool = self._event, self._tool
-        if not isinstance(event, type) or event.__bases__ != (Event,):
+        if type(event) is not type(Event) or event.__bases__ != (Event,):
             self._refuse(f"{_shown(event)} is no event, allowed is a class made from Event alone")
         self._place = f"tool {tool.name!r}, event {event.__name__}"
         wire = vars(event).get("wire")
         prefix, own = f"{tool.name}: ", wire if type(wire) is str else ""
         if (
             not (own.startswith(prefix) and _WIRE.fullmatch(own.removeprefix(prefix)))
-            or len(own) > 80
+            or len(own) > MAX_NAME
         ):
             self._refuse(
                 f"wire is {_shown(wire)}, allowed is {prefix!r} and small words and digits, "
-                "a blank between them, up to 80 letters"
+                f"a blank between them, up to {MAX_NAME} letters"
             )
-        if not _is_text((event.__doc__ or "").partition("\n")[0], 200):
-            self._refuse("it has no docstring whose first line says when it happens")
+        if other := somebody_else(own.removeprefix(prefix)):
+            self._refuse(f"wire is {own!r}, which speaks as {other}")
+        if said := order(own.removeprefix(prefix)):
+            self._refuse(f"wire is {own!r}, which tells its reader what to do ({said})")
+        doc = vars(event).get("__doc__")
+        self._check_text(
+            "it has no docstring whose first line says when it happens",
+            doc.partition("\n")[0] if type(doc) is str else None,
+        )
         self._check_class()
-        own_fields = [each for each in fields(event) if each.name not in _COMMON]
+        own_fields = [each for each in fields(event) if each.name not in COMMON]
         if len(own_fields) > MOST_PROPERTIES:
             self._refuse(f"it has {len(own_fields)} properties, allowed are {MOST_PROPERTIES}")
         hints = get_type_hints(event, include_extras=True)
@@ -167,8 +217,8 @@ class _Check:
         event = self._event
         config = event.__struct_config__
         inherited = {each.name: (each.encode_name, each.default) for each in fields(event)}
-        changed = {name for name, field in _COMMON.items() if inherited[name] != field}
-        if changed | (set(_annotations(event)) & set(_COMMON)):
+        changed = {name for name, field in COMMON.items() if inherited[name] != field}
+        if changed | (set(_annotations(event)) & set(COMMON)):
             self._refuse("it changes what every record has")
         if not config.frozen or config.tag is not None or config.array_like:
             self._refuse("allowed is a plain frozen class: class X(Event, frozen=True)")
@@ -199,8 +249,7 @@ class _Check:
         optional = UnsetType in _union(hint.__origin__)
         if field.default is not (UNSET if optional else NODEFAULT):
             self._refuse("allowed is no default, or UNSET with a type that says | UnsetType")
-        if not _is_text(kind.meaning, 200):
-            self._refuse("its meaning is missing, allowed is one line")
+        self._check_text("its meaning is missing", kind.meaning)
         if type(kind.since) is not int or not 1 <= kind.since <= self._tool.notice:
             self._refuse(f"since is {_shown(kind.since)}, allowed is 1 to the tool's notice")
         if kind.since > self._event.since and not optional:
@@ -213,46 +262,80 @@ class _Check:
             case Count(most=most) if type(most) is not int or not 0 < most <= MOST_COUNTED:
                 self._refuse(f"most is {_shown(most)}, allowed is 1 to {MOST_COUNTED}")
             case Duration(unit=unit, decimals=decimals):
-                if unit not in UNITS or decimals not in (0, 1, 2, 3):
+                plain = type(unit) is str and type(decimals) is int
+                if not plain or unit not in UNITS or decimals not in (0, 1, 2, 3):
                     self._refuse("allowed is the unit ms or s, and 0 to 3 decimals")
             case Word(vocabularies=vocabularies):
                 if type(vocabularies) is not tuple or not vocabularies:
                     self._refuse("allowed is a tuple of vocabularies: Word(meaning, (NAMES,))")
                 for each in vocabularies:
                     self._check_vocabulary(each)
-        if isinstance(kind, Count) and not _is_text(kind.unit, 20):
+            case Version(distribution=name):
+                if type(name) is not str or not _DISTRIBUTION.fullmatch(name):
+                    self._refuse(f"distribution is {_shown(name)}, allowed is a package's name")
+        if isinstance(kind, Count) and not is_text(kind.unit, 20):
             self._refuse("its unit is missing, allowed is a short word")
 
     def _check_vocabulary(self, vocabulary: object) -> None:
         if type(vocabulary) is not Vocabulary or vocabulary.shipped:
             self._refuse("allowed is a vocabulary with its words: Vocabulary(name, *words)")
-        if not _is_text(vocabulary.name, 40):
+        if not is_text(vocabulary.name, 40):
             self._refuse("its vocabulary has no name")
-        words = vocabulary.words
-        if len(words) > MOST_WORDS:
+        words = words_of(vocabulary)
+        if words is None:
+            self._refuse(
+                f"vocabulary {vocabulary.name!r} has something else than plain words: allowed are "
+                "public names, given when it is made and never changed"
+            )
+        if not 0 < len(words) <= MOST_WORDS:
             self._refuse(
                 f"vocabulary {vocabulary.name!r} has {len(words)} words, allowed are {MOST_WORDS}"
             )
         for word in words:
-            if type(word) is not str or not _WORD.fullmatch(word):
+            if not is_word(word):
                 self._refuse(
                     f"vocabulary {vocabulary.name!r} has {_shown(word)}, allowed are up to 40 "
                     "letters, digits, blanks and . _ + -: public names, and nothing of a user's"
                 )
+            if " " in word and (said := order(word)):
+                self._refuse(
+                    f"vocabulary {vocabulary.name!r} has {word!r}, which tells its reader what to "
+                    f"do ({said})"
+                )
 
     def _check_reasons(self) -> None:
         why = vars(self._event).get("why")
-        if type(why) is not Why or not _is_text(why.event, 200):
+        if type(why) is not Why or type(why.properties) is not dict:
             self._refuse("it has no why, allowed is Why(reason, property=reason, …)")
+        self._check_text("it has no why", why.event)
         declared = properties(self._event)
         for name in declared:
-            if not _is_text(why.properties.get(name), 200):
-                self._refuse(f"property {name!r} has no why, allowed is one line in its Why")
+            self._check_text(f"property {name!r} has no why", why.properties.get(name))
         for name in why.properties.keys() - declared.keys():
             self._refuse(f"why explains {name!r}, which is no property")
 
+    def _check_text(self, missing: str, text: object) -> None:
+        if not is_text(text):
+            self._refuse(f"{missing}, allowed is {TEXT}")
+        if other := somebody_else(str(text)):
+            self._refuse(f"{_shown(text)} speaks of {other}, which is not the tool's to do")
+
     def _refuse(self, why: str) -> NoReturn:
         raise DeclarationError(f"{self._place}: {why}")
+
+
+def words_of(vocabulary: Vocabulary) -> tuple[str, ...] | None:
+    """Return the words of a vocabulary but ``"other"``; None if one is not what it stands for.
+
+    Its own methods would read what somebody put in place of its words.
+    """
+    members = vars(vocabulary).get("_members")
+    if type(members) is not dict:
+        return None
+    for word, given in members.items():
+        if type(word) is not str or type(given) is not str or word != given:
+            return None
+    return tuple(word for word in members if word != OTHER)
 
 
 def _sinces(tool: Tool) -> Iterator[int]:
@@ -278,13 +361,6 @@ def _held(hint: Any, kind: Kind) -> bool:
     if isinstance(kind, Duration):
         return held == [float if kind.decimals else int]
     return held == [bool if isinstance(kind, Flag) else int if isinstance(kind, Count) else str]
-
-
-def _is_text(text: object, most: int) -> bool:
-    """Tell whether `text` is one line that can be shown anywhere, and moves no cursor."""
-    return (
-        type(text) is str and 0 < len(text) <= most and text.isprintable() and text == text.strip()
-    )
 
 
 def _hint(hint: Any) -> str:

@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.events import Event
-from dev_analytics.catalogue.meanings import added_to
+from dev_analytics.catalogue.events import Event, UndeclaredError, properties
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.question import Offer
 from dev_analytics.tools.declaration import DeclarationError, Tool, tool_of
+from dev_analytics.tools.kinds import Version
+from dev_analytics.tools.sealing import sealed
+from dev_analytics.tools.terms import agreed_notice, scope_of
+from dev_analytics.tools.wanting import line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from dev_analytics.consent.scope import Scope
 
 GROUP: Final = "dev_analytics.events"
 MOST_UNKNOWN: Final = 100
@@ -43,7 +48,7 @@ class Installed(Struct, frozen=True):
     package
         The distribution that brings it.
     tool
-        Its declaration; None if it cannot be used.
+        Our copy of its declaration; None if it cannot be used.
     fault
         Why it cannot, in our words.
     """
@@ -58,6 +63,16 @@ class Installed(Struct, frozen=True):
         """What a yes is given to: this tool of this package."""
         return f"{self.name}@{self.package}"
 
+    def agreed(self, consent: Consent) -> int:
+        """Return up to which notice its events are agreed to; 0 if none of them is."""
+        scope = consent.tools.get(self.key)
+        if self.tool is None or scope is None:
+            return 0
+        latest = _Known.agreed.get(self.key)
+        if latest is None or latest[0] is not scope:
+            latest = _Known.agreed[self.key] = (scope, agreed_notice(self.tool, scope))
+        return latest[1]
+
 
 class Found(Struct, frozen=True):
     """An event of a tool, and what consent to it needs.
@@ -66,14 +81,49 @@ class Found(Struct, frozen=True):
     ----------
     event
         The event.
-    tool, key, notice
-        The tool's name, what a yes is given to, and which notice covers all of it.
+    of
+        The tool as it is installed.
+    notice, scope
+        The tool's notice, and all that a yes to it would cover.
+    versions
+        The event's properties that are versions, as the installed distributions say them.
     """
 
     event: type[Event]
-    tool: str
-    key: str
+    of: Installed
     notice: int
+    scope: Scope
+    versions: Mapping[str, object]
+
+    @property
+    def tool(self) -> str:
+        """The tool's name."""
+        return self.of.name
+
+    @property
+    def key(self) -> str:
+        """What a yes is given to."""
+        return self.of.key
+
+    def agreed(self, consent: Consent) -> int:
+        """Return up to which notice the tool's events are agreed to; 0 if none of them is."""
+        return self.of.agreed(consent)
+
+    def completed(self, given: dict[str, object]) -> dict[str, object]:
+        """Return the properties `given` with the versions, which nobody hands over.
+
+        Raises
+        ------
+        UndeclaredError
+            One is given all the same.
+        """
+        if not self.versions:
+            return given
+        if not self.versions.keys().isdisjoint(name for name in given if type(name) is str):
+            raise UndeclaredError(
+                f"{self.event.wire!r}: a version is read from what is installed, not given"
+            )
+        return {**given, **self.versions}
 
 
 class _Known:
@@ -82,6 +132,7 @@ class _Known:
     entries: Mapping[str, tuple[EntryPoint, ...]] | None = None
     tools: Final[dict[str, Installed]] = {}
     events: Final[dict[str, Found]] = {}
+    agreed: Final[dict[str, tuple[Scope, int]]] = {}
     unknown: Final[set[str]] = set()
 
 
@@ -130,9 +181,9 @@ def tool_events() -> dict[str, type[Event]]:
 def offers(consent: Consent) -> list[Offer]:
     """Give what the tools would collect beyond what the user agreed to, but for those off."""
     return [
-        Offer(each.key, tool.notice, _line(each, tool, consent.tools.get(each.key, 0)))
+        Offer(each.key, scope_of(tool), line(tool, each.package, consent.tools.get(each.key)))
         for each, tool in usable()
-        if tool.name not in consent.tools_off and consent.tools.get(each.key, 0) < tool.notice
+        if tool.name not in consent.tools_off and each.agreed(consent) < tool.notice
     ]
 
 
@@ -141,21 +192,13 @@ def declared(tool: Tool) -> Iterator[Installed]:
     """Have `tool` known inside, installed or not: for its own tests."""
     before = _Known.tools.get(tool.name)
     _forget(tool.name)
-    now = _keep(Installed(tool.name, "tests", tool))
+    now = _keep(Installed(tool.name, "tests", sealed(tool)))
     try:
         yield now
     finally:
         _forget(tool.name)
         if before is not None:
             _keep(before)
-
-
-def _line(each: Installed, tool: Tool, agreed: int) -> str:
-    whose = f"{tool.title}, by the package {each.package}"
-    if not agreed:
-        events = ", ".join(event.wire.partition(": ")[2] for event in tool.events)
-        return f"{whose}, would also like to record: {events}. {tool.about}"
-    return f"{whose}, would also like to record: {'; '.join(added_to(tool.events, agreed))}"
 
 
 def _load(name: str) -> Installed | None:
@@ -177,6 +220,8 @@ def _load(name: str) -> Installed | None:
         return None
     if tool is not None and tool.name != name:
         tool, fault = None, "its entry point has another name than its declaration"
+    if tool is not None and (unwritten := _unwritten(tool, entries[0])):
+        tool, fault = None, unwritten
     return _keep(Installed(name, packages[0], tool, fault))
 
 
@@ -198,7 +243,21 @@ def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
         return None, "its module fails when it is imported"
     if type(found) is not Tool:
         return None, "what its entry point names is no Tool"
-    return found, ""
+    try:
+        return sealed(found), ""
+    except DeclarationError:
+        return None, "its declaration is refused; its own tests say why"
+
+
+def _unwritten(tool: Tool, entry: EntryPoint) -> str:
+    """Say that a declaration does not stand in its module as it is; empty if it does."""
+    from dev_analytics.tools.literals import unwritten
+
+    try:
+        computed = unwritten(tool, entry.module) is not None
+    except Exception:
+        return "the source of its declaration cannot be read"
+    return "its declaration has texts that its module does not spell out" if computed else ""
 
 
 def _is_being_imported(entry: EntryPoint) -> bool:
@@ -234,9 +293,16 @@ def _package(entry: EntryPoint) -> str:
 
 def _keep(each: Installed) -> Installed:
     """Make a tool known, its events first: whoever sees the tool finds them."""
+    _Known.agreed.pop(each.key, None)
     if each.tool is not None:
+        scope = scope_of(each.tool)
         for name, event in each.tool.by_name.items():
-            _Known.events[name] = Found(event, each.name, each.key, each.tool.notice)
+            versions = {
+                name: kind.read()
+                for name, kind in properties(event).items()
+                if isinstance(kind, Version)
+            }
+            _Known.events[name] = Found(event, each, each.tool.notice, scope, versions)
     _Known.tools[each.name] = each
     return each
 

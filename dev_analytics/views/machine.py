@@ -69,7 +69,7 @@ def machine_fields(
         "tools": {
             each.name: {
                 "package": each.package,
-                "agreed": consent.tools.get(each.key, 0),
+                "agreed": each.agreed(consent),
                 "off": each.name in consent.tools_off,
                 "fault": each.fault or None,
             }

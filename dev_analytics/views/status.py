@@ -125,11 +125,13 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
     if each.tool is None:
         return f"not used, {each.fault} (package {each.package})"
     whose = f"{each.tool.title}, by the package {each.package}"
-    agreed = consent.tools.get(each.key, 0)
+    agreed = each.agreed(consent)
     if each.name in consent.tools_off:
         return f"off: you switched it off; %dev_analytics on {each.name} undoes that ({whose})"
     if not decision.collecting:
         return f"off: as all analytics ({whose})"
+    if not agreed and each.key in consent.tools:
+        return f"off: it wants more than you agreed to, %dev_analytics on asks ({whose})"
     if not agreed:
         return f"off: withheld until you agree to it, %dev_analytics on asks ({whose})"
     if agreed < each.tool.notice:

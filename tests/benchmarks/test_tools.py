@@ -13,6 +13,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import OUTCOMES
 from dev_analytics.tools import Duration, Event, Tool, Vocabulary, Why, Word
 from dev_analytics.tools.installed import declared
+from dev_analytics.tools.terms import scope_of
 from dev_analytics.version import NOTICE
 
 BOUND = 1.3
@@ -34,7 +35,7 @@ def test_an_event_of_a_tool_against_one_of_the_core(
     toy = Tool(name="toy", title="Toy", about="To know it.", events=(Done,))
     analytics = Analytics(data, delivery=None, strict=True)
     with declared(toy) as installed:
-        analytics.gate.store.agree(NOTICE, date.today(), {installed.key: 1})
+        analytics.gate.store.agree(NOTICE, date.today(), {installed.key: scope_of(toy)})
         a_while_ago = time.time() - 60
         os.utime(data / "consent", (a_while_ago, a_while_ago))
         pair = in_turns(

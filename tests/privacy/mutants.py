@@ -22,6 +22,10 @@ ANSWERS: Final = "tests/privacy/test_answers.py::"
 CELL: Final = f"{ANSWERS}test_what_a_cell_says_of_its_writer_is_a_word_of_ours"
 DOCUMENT: Final = "tests/test_documents.py::test_every_event_and_property_stands_in_the_table"
 SENT: Final = "tests/privacy/test_notebooks.py::test_nothing_that_somebody_wrote_is_left_anywhere"
+TOOL: Final = "tests/privacy/test_hostile_tools.py::"
+DECLARED: Final = f"{TOOL}test_what_may_not_be_declared_is_refused_where_it_is_installed"
+HANDED: Final = f"{TOOL}test_what_it_hands_over_leaves_as_declared_or_not_at_all"
+UPDATED: Final = f"{TOOL}test_an_update_that_says_more_is_withheld_until_it_is_agreed_to"
 
 
 class Edit(NamedTuple):
@@ -140,6 +144,47 @@ MUTANTS: Final = (
            "tests/tools/test_declaration.py::test_what_is_open_is_refused[str]",
            (Edit("dev_analytics/tools/declaration.py",
                  "if len(kinds) != 1 or type(kinds[0]) not in _HELD:", "if False:"),)),
+    Mutant("a tool's own objects used after a yes",
+           f"{TOOL}test_what_it_changes_after_the_yes_changes_nothing"
+           "[other words in its vocabulary]",
+           (Edit("dev_analytics/tools/installed.py", 'return sealed(found), ""',
+                 'return found, ""'),)),
+    Mutant("a tool's word that stands for another",
+           f"{DECLARED}[a word that stands for another]",
+           (Edit("dev_analytics/tools/declaration.py",
+                 "type(given) is not str or word != given:", "False:"),)),
+    Mutant("a tool's word made on the machine", f"{DECLARED}[a word made at import]",
+           (Edit("dev_analytics/tools/installed.py",
+                 "unwritten(tool, entry.module) is not None", "False"),)),
+    Mutant("a tool's event of too many bits", f"{DECLARED}[more bits than 200]",
+           (Edit("dev_analytics/tools/declaration.py", "if number > MAX_BITS:", "if False:"),)),
+    Mutant("a tool's flags that count for nothing",
+           "tests/tools/test_information.py::test_the_bits_are_those_of_all_records_there_can_be",
+           (Edit("dev_analytics/tools/information.py", "            return 2\n",
+                 "            return 1\n"),)),
+    Mutant("a tool's title that speaks as another",
+           "tests/tools/test_wording.py::test_a_title_that_speaks_as_somebody_else_is_refused[Dev]",
+           (Edit("dev_analytics/tools/declaration.py",
+                 "if other := somebody_else(self.title):", "if other := '':"),)),
+    Mutant("a tool's version handed over", f"{HANDED}[a version]",
+           (Edit("dev_analytics/tools/installed.py",
+                 "return {**given, **self.versions}", "return {**self.versions, **given}"),
+            Edit("dev_analytics/tools/installed.py",
+                 "if not self.versions.keys().isdisjoint(", "if not set().isdisjoint("))),
+    Mutant("a tool's count as it is",
+           "tests/tools/test_kinds.py::test_a_count_keeps_three_digits_and_its_bound",
+           (Edit("dev_analytics/tools/kinds.py",
+                 "near = rounded(value, COUNT_DIGITS)", "near = value"),)),
+    Mutant("a yes to a tool's notice alone", f"{UPDATED}[a word-1]",
+           (Edit("dev_analytics/tools/terms.py",
+                 "if agreed.covers(scope_of(tool)):", "if agreed.notice >= tool.notice:"),)),
+    Mutant("a tool's meaning that nobody agreed to", f"{UPDATED}[another meaning-1]",
+           (Edit("dev_analytics/tools/terms.py",
+                 "yield place, frozenset({kind.meaning})", "yield place, frozenset()"),)),
+    Mutant("a tool's terms that are not those of their digest",
+           "tests/consent/test_scope.py::"
+           "test_a_file_whose_terms_are_not_those_of_its_digest_covers_nothing",
+           (Edit("dev_analytics/consent/files.py", "scope.digest != each.digest or ", ""),)),
     Mutant("a tool that is off sent all the same",
            "tests/tools/test_switches.py::test_what_waits_of_a_tool_that_is_off_is_never_sent",
            (Edit("dev_analytics/delivery/sender.py",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "consent"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from pages import NotebookPage
 

@@ -40,7 +40,7 @@ class Made(Event, frozen=True):
     well: Annotated[bool, Flag("It went well.")]
     rows: Annotated[int, Count("Rows.", "rows", most=1000)]
     seconds: Annotated[float, Duration("Time.", "s", decimals=3)]
-    version: Annotated[str | UnsetType, Version("Version.")] = UNSET
+    version: Annotated[str | UnsetType, Version("Version.", distribution="acme")] = UNSET
 
 
 def tool(*events: type[Event], **changes: Any) -> Tool:
@@ -115,8 +115,8 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "no vocabulary": ("tuple of vocabularies", lambda: event(Annotated[str, Word("It.", ())])),
     "a shipped vocabulary":
         ("with its words", lambda: event(Annotated[str, Word("It.", (Vocabulary("models"),))])),
-    "a vocabulary that is too large": ("has 501 words, allowed are 500", lambda: event(Annotated[
-        str, Word("It.", (Vocabulary("all", *map(str, range(501))),))])),
+    "a vocabulary that is too large": ("has 65 words, allowed are 64", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", *map(str, range(65))),))])),
     "a path in a vocabulary": ("'/home/jane'", lambda: event(Annotated[
         str, Word("It.", (Vocabulary("all", "/home/jane"),))])),
     "an address in a vocabulary": ("'jane@acme.org'", lambda: event(Annotated[
@@ -134,7 +134,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a core event's wire name":
         ("wire is 'cell executed'", lambda: event(FLAG, wire="cell executed")),
     "a reserved wire name": ("wire is '$pageview'", lambda: event(FLAG, wire="$pageview")),
-    "a long wire name": ("up to 80", lambda: event(FLAG, wire=f"acme: {'x' * 80}")),
+    "a long wire name": ("up to 60", lambda: event(FLAG, wire=f"acme: {'x' * 80}")),
     "a reserved property":
         ("without rename", lambda: type(Event)("Done", (Event,), {
             "__doc__": "It.", "wire": "acme: done", "why": Why("It.", thing="It."),

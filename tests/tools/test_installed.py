@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scopes import scopes
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
@@ -27,7 +28,7 @@ BROKEN = ("broken", "leaving", "missing", "open_text", "renamed", "wrong")
 def agreed(tools: Path, data: Path, kept: Any) -> Analytics:
     """Analytics whose user agreed to the core and to acme."""
     analytics = Analytics(data, sink=kept)
-    analytics.gate.store.agree(NOTICE, date.today(), {KEY: 1})
+    analytics.gate.store.agree(NOTICE, date.today(), scopes("acme"))
     return analytics
 
 
@@ -70,7 +71,7 @@ def test_whoever_has_not_agreed_to_a_tool_is_told_how_to_be_asked_about_it(
         return status_rows(analytics, analytics.gate.now()[0])["to change"]
 
     assert to_change().startswith(asks)
-    store.agree(NOTICE, date.today(), {KEY: 1})
+    store.agree(NOTICE, date.today(), scopes("acme"))
     assert asks not in to_change()
 
 
@@ -107,6 +108,8 @@ def test_a_name_that_two_packages_take_is_neither_s(
         "[dev_analytics.events]\nacme = broken_tool.renamed:TOOL\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path / "more"))
+    registry._forget("acme")
+    registry._Known.entries = None
     agreed.event("acme.chart_made", **MADE)
     assert agreed.drops.counts == {Drop.INVALID: 1}
     (row,) = [text for name, text in status_rows(agreed, agreed.gate.now()[0]).items()
@@ -131,7 +134,7 @@ def test_a_tool_that_is_installed_later_is_found(
     assert "late" in [each.name for each in registry.installed()]
     agreed.event("late.done", well=True)
     assert agreed.drops.counts == {Drop.INVALID: 1, Drop.WITHHELD: 1}
-    agreed.gate.store.agree(NOTICE, date.today(), {"late@late": 1})
+    agreed.gate.store.agree(NOTICE, date.today(), scopes("late"))
     agreed.event("late.done", well=True)
     assert [json.loads(record)["event"] for record in kept.records] == ["late: done"]
 
@@ -167,9 +170,12 @@ from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.version import NOTICE
 analytics = get_analytics()
-analytics.gate.store.agree(NOTICE, date.today(), {"acme@acme-charts": 1})
+analytics.gate.store.agree(NOTICE, date.today())
 analytics.event("cell_executed", outcome="ok", duration_ms=10)
 print("importlib.metadata" in sys.modules and "acme" in sys.modules, flush=True)
+from dev_analytics.tools.installed import find
+acme = find("acme.chart_made")
+analytics.gate.store.agree(NOTICE, date.today(), {acme.key: acme.scope})
 import acme
 acme.chart("bar")
 analytics.log_to(__import__("pathlib").Path("log.jsonl"))

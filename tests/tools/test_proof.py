@@ -14,7 +14,16 @@ import pytest
 from dev_analytics.catalogue.values import Word as CoreWord
 from dev_analytics.proof import NotPrivateError, hostile, prove
 from dev_analytics.proof.marks import Marks
-from dev_analytics.tools import Count, Event, Flag, Tool, Vocabulary, Why, Word
+from dev_analytics.tools import (
+    Count,
+    DeclarationError,
+    Event,
+    Flag,
+    Tool,
+    Vocabulary,
+    Why,
+    Word,
+)
 
 KINDS = Vocabulary("kinds", "bar", "line")
 
@@ -90,8 +99,8 @@ def test_an_event_that_can_say_too_much_is_found() -> None:
         "why": Why("It.", **dict.fromkeys(hints, "It.")),
     }  # fmt: skip
     event = type(Event)("Done", (Event,), own, frozen=True)
-    with pytest.raises(NotPrivateError, match="toy: done can say 399 bits, at most 200"):
-        prove(Tool(name="toy", title="Toy", about="It.", events=(event,)))
+    with pytest.raises(DeclarationError, match="'toy: done' can say 237 bits, allowed are 200"):
+        Tool(name="toy", title="Toy", about="It.", events=(event,))
 
 
 def test_hostile_values_are_hostile() -> None:
@@ -144,20 +153,32 @@ def test_acme_s_own_tests_see_a_free_text(
     assert "tool 'acme', event ChartMade, property 'kind': it is str, which is open" in ran.stdout
 
 
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ('*__import__("os").environ["USER"].split()', "computes a text: event 1, property 1, word"),
+        ('*["pie"] * (__import__("os").environ["USER"] == "jane")', "differs from one user to"),
+    ],
+    ids=["a computed word", "a choice of words"],
+)
 def test_a_vocabulary_that_is_made_from_the_user_s_machine_is_found(
-    tools: Path, acme_tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: str,
+    said: str,
+    tools: Path,
+    acme_tests: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     changed = tmp_path / "changed" / "acme"
     changed.mkdir(parents=True)
     (changed / "__init__.py").write_text((tools / "acme" / "__init__.py").read_text())
     declaration = (tools / "acme" / "analytics.py").read_text()
-    made = '*__import__("os").environ["USER"].split()'
     (changed / "analytics.py").write_text(declaration.replace('"pie"', made))
     monkeypatch.setenv("USER", "jane")
     monkeypatch.setenv("PYTHONPATH", before(changed.parent))
     ran = pytest_of(acme_tests, "-k", "private")
     assert ran.returncode != 0
-    assert "what acme declares differs from one user to another" in ran.stdout
+    assert said in ran.stdout
 
 
 def test_the_plugin_imports_nothing_until_it_is_used(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scopes import scopes
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.version import NOTICE
@@ -16,8 +18,10 @@ from dev_analytics.views.report.source import Source
 from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import tally
 
-KEY = "acme@acme-charts"
-WANTS = "Acme Charts, by the package acme-charts, would also like to record: chart made."
+WANTS = (
+    'Acme Charts, by the package acme-charts, would also like to record: "chart made", with 3 '
+    "properties, their words out of 3."
+)
 CHART = "import acme; drawn = acme.chart('bar')"
 
 
@@ -45,7 +49,7 @@ def test_from_the_question_in_a_terminal_to_the_archive(
     assert WANTS in asked
     assert "broken" not in asked
     ipython.run("y")
-    assert ConsentStore(data).read().tools == {KEY: 1}
+    assert ConsentStore(data).read().tools == scopes("acme")
     ipython.run(CHART)
     assert '"event": "acme: chart made"' in ipython.run("%dev_analytics preview")
     assert "1 acme: chart made" in ipython.run("%dev_analytics status")
@@ -70,7 +74,7 @@ def test_a_tool_that_came_after_the_yes_is_asked_about_once_it_is_used(
     assert WANTS in asked
     assert "You agreed to dev's anonymous analytics" in asked
     ipython.run("yes")
-    assert ConsentStore(data).read().tools == {KEY: 1}
+    assert ConsentStore(data).read().tools == scopes("acme")
     ipython.run(CHART)
     status = ipython.run("%dev_analytics status")
     assert "1 acme: chart made" in status or "2 acme: chart made" in status
@@ -105,10 +109,10 @@ def test_in_a_notebook_the_dialog_names_it_and_its_yes_covers_it(
     notebook.run("%dev_analytics on", "b")
     notebook.asked()
     assert "Allow collection of anonymous analytics" in notebook.html()
-    assert f"<li>{WANTS}" in notebook.html()
+    assert f"<li>{escape(WANTS)}" in notebook.html()
     notebook.click("Yes")
     notebook.until(lambda: not notebook.dialogs)
-    assert ConsentStore(data).read().tools == {KEY: 1}
+    assert ConsentStore(data).read().tools == scopes("acme")
 
 
 def test_in_a_notebook_the_dialog_comes_below_the_cell_that_used_it(
@@ -121,10 +125,10 @@ def test_in_a_notebook_the_dialog_comes_below_the_cell_that_used_it(
     assert notebook.dialogs == []
     notebook.run(CHART, "c")
     assert notebook.asked()["cell"] == "c"
-    assert f"<li>{WANTS}" in notebook.html()
+    assert f"<li>{escape(WANTS)}" in notebook.html()
     notebook.click("Yes")
     notebook.until(lambda: not notebook.dialogs)
-    assert ConsentStore(data).read().tools == {KEY: 1}
+    assert ConsentStore(data).read().tools == scopes("acme")
 
 
 def test_a_tool_used_in_a_kernel_is_asked_about_after_the_cell(
@@ -138,7 +142,7 @@ def test_a_tool_used_in_a_kernel_is_asked_about_after_the_cell(
     assert "%dev_analytics on shows what is new" in asked.text
     said = notebook.run("%dev_analytics on", answers=("y",))
     assert WANTS in said.text
-    assert ConsentStore(data).read().tools == {KEY: 1}
+    assert ConsentStore(data).read().tools == scopes("acme")
     notebook.run(CHART)
     shown = notebook.run("%dev_analytics preview").text
     assert shown.count('"event": "acme: chart made"') == 2
@@ -151,7 +155,7 @@ def test_what_a_session_has_waiting_is_not_sent_after_the_tool_is_off(
     delivered: Any,
     until: Callable[[Callable[[], bool]], None],
 ) -> None:
-    ConsentStore(data).agree(NOTICE, date.today(), {KEY: 1})
+    ConsentStore(data).agree(NOTICE, date.today(), scopes("acme"))
     notebook = kernel()
     notebook.run("%load_ext dev_analytics")
     notebook.run(CHART)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import pytest
 from IPython.core.error import UsageError
+from scopes import scopes, some
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.commands.jupyter import main
@@ -26,6 +27,7 @@ from dev_analytics.drops import Drop
 from dev_analytics.extension import load, unload
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
+from dev_analytics.tools.terms import scope_of
 from dev_analytics.version import NOTICE
 from dev_analytics.views.preview import preview
 
@@ -40,15 +42,15 @@ def store(data: Path) -> ConsentStore:
 
 
 def test_a_yes_holds_for_the_tools_that_it_names(store: ConsentStore) -> None:
-    store.agree(1, TODAY, {KEY: 1})
-    assert store.read().tools == {KEY: 1}
-    store.agree(1, TODAY, {"other@package": 2})
-    assert store.read().tools == {KEY: 1, "other@package": 2}
+    store.agree(1, TODAY, {KEY: some()})
+    assert store.read().tools == {KEY: some()}
+    store.agree(1, TODAY, {"other@package": some("pie", 2)})
+    assert store.read().tools == {KEY: some(), "other@package": some("pie", 2)}
 
 
 def test_other_tools_have_a_file_of_their_own(store: ConsentStore) -> None:
-    store.agree(1, TODAY, {KEY: 1})
-    store.keep(1, {"other@package": 1})
+    store.agree(1, TODAY, {KEY: some()})
+    store.keep(1, {"other@package": some()})
     assert set(json.loads(store.file.read_bytes())) == {
         *("version", "answer", "user_id", "notice", "kept_notice", "recipients", "answered_on")
     }
@@ -64,7 +66,7 @@ def test_other_tools_have_a_file_of_their_own(store: ConsentStore) -> None:
 def test_what_cannot_be_read_was_not_agreed_to_and_the_core_s_yes_stays(
     store: ConsentStore, content: bytes
 ) -> None:
-    store.agree(1, TODAY, {KEY: 1})
+    store.agree(1, TODAY, {KEY: some()})
     store.tools_file.write_bytes(content)
     assert store.read().user_id
     assert store.read().tools == {}
@@ -73,7 +75,7 @@ def test_what_cannot_be_read_was_not_agreed_to_and_the_core_s_yes_stays(
 def test_a_yes_that_an_older_version_took_anew_names_no_tool(store: ConsentStore) -> None:
     """It neither deletes nor reads ``tools.json``, and its question named none."""
     store.claim_question(lambda consent: True, TODAY)
-    store.agree(1, TODAY, {KEY: 1})
+    store.agree(1, TODAY, {KEY: some()})
     kept = store.tools_file.read_bytes()
     store.opt_out()
     store.reset()
@@ -84,7 +86,7 @@ def test_a_yes_that_an_older_version_took_anew_names_no_tool(store: ConsentStore
 
 
 def test_an_opt_out_and_a_reset_forget_the_tools(store: ConsentStore) -> None:
-    store.agree(1, TODAY, {KEY: 1})
+    store.agree(1, TODAY, {KEY: some()})
     store.switch_off("acme")
     store.opt_out()
     assert {path.name for path in store.folder.iterdir()} == {"opted-out", "off.acme"}
@@ -94,7 +96,7 @@ def test_an_opt_out_and_a_reset_forget_the_tools(store: ConsentStore) -> None:
 
 def test_a_tool_that_is_off_is_off_whatever_stands_beside_it(store: ConsentStore) -> None:
     store.switch_off("acme")
-    store.agree(1, TODAY, {KEY: 1})
+    store.agree(1, TODAY, {KEY: some()})
     assert not store.read().covers("acme")
     store.tools_file.write_bytes(b"{")
     store.file.write_bytes(store.file.read_bytes())
@@ -108,7 +110,7 @@ def test_a_tool_that_is_off_is_off_whatever_stands_beside_it(store: ConsentStore
 def test_a_full_disk_loses_a_yes_and_no_no(
     store: ConsentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.agree(1, TODAY, {KEY: 1, "other@package": 1})
+    store.agree(1, TODAY, {KEY: some(), "other@package": some()})
     monkeypatch.setattr(os, "open", full_disk(os.open))
     store.switch_off("acme")
     assert store.read().tools_off == {"acme"}
@@ -136,17 +138,18 @@ def test_the_first_question_names_the_tools_below_its_words(tools: Path) -> None
     below = question.lines.removeprefix(words)
     assert below.splitlines()[1:] == [
         "A yes also holds for other tools here, each until you switch it off by itself:",
-        "  - Acme Charts, by the package acme-charts, would also like to record: chart made. "
-        "It would show its makers which charts deserve work.",
+        "  - Acme Charts, by the package acme-charts, would also like to record: "
+        '"chart made", with 3 properties, their words out of 3. '
+        "%dev_analytics schema acme shows all of it.",
     ]
-    assert [(offer.key, offer.notice) for offer in question.offers] == [(KEY, 1)]
+    assert {offer.key: offer.scope for offer in question.offers} == scopes("acme")
     assert first([]).lines == words
 
 
 def test_the_question_about_a_newer_notice_names_what_is_not_agreed_to(tools: Path) -> None:
     question = newer([], TODAY, offers(Consent(user_id="x", notice=1)))
     assert "Acme Charts, by the package acme-charts" in question.lines
-    assert offers(Consent(tools={KEY: 1})) == []
+    assert offers(Consent(tools=scopes("acme"))) == []
     assert offers(Consent(tools_off=frozenset({"acme"}))) == []
 
 
@@ -208,22 +211,25 @@ def test_nobody_is_asked_about_a_tool_that_is_off(used: Analytics) -> None:
 def test_a_grown_notice_withholds_what_is_new(used: Analytics, kept: Any) -> None:
     grown = Tool(name="acme", title="Acme Charts", about="It.", events=(Made, Shared), notice=2)
     with declared(grown) as acme:
-        used.gate.store.agree(NOTICE, TODAY, {acme.key: 1})
+        used.gate.store.agree(NOTICE, TODAY, {acme.key: scope_of(grown, 1)})
         used.event("acme.chart_made", new=True)
         used.event("acme.chart_shared")
         (record,) = kept.records
         assert "new" not in json.loads(record)["properties"]
         assert used.drops.counts == {Drop.WITHHELD: 1}
-        assert used.gate.wanted == {acme.key: 2}
+        assert used.gate.wanted == {acme.key: scope_of(grown)}
         (line,) = [each.line for each in offers(used.gate.store.read()) if each.key == acme.key]
-        assert "acme: chart made, new: New.; acme: chart shared: A chart was shared." in line
-        used.gate.store.agree(NOTICE, TODAY, {acme.key: 2})
+        assert line.endswith(
+            'record: "chart made", new (yes or no); "chart shared". '
+            "%dev_analytics schema acme shows all of it."
+        )
+        used.gate.store.agree(NOTICE, TODAY, {acme.key: scope_of(grown)})
         used.event("acme.chart_made", new=True)
         assert json.loads(kept.records[-1])["properties"]["new"] is True
 
 
 def test_a_tool_of_another_package_has_no_yes_of_its_namesake(used: Analytics, kept: Any) -> None:
-    used.gate.store.agree(NOTICE, TODAY, {"acme@another-package": 1})
+    used.gate.store.agree(NOTICE, TODAY, {"acme@another-package": scopes("acme")[KEY]})
     used.event("acme.chart_made", **MADE)
     assert kept.records == []
 
@@ -231,7 +237,7 @@ def test_a_tool_of_another_package_has_no_yes_of_its_namesake(used: Analytics, k
 def test_a_tool_that_is_switched_off_elsewhere_is_off_at_its_next_event(
     used: Analytics, kept: Any, data: Path, log: Any
 ) -> None:
-    used.gate.store.agree(NOTICE, TODAY, {KEY: 1})
+    used.gate.store.agree(NOTICE, TODAY, scopes("acme"))
     used.event("acme.chart_made", **MADE)
     other = ConsentStore(data)
     switch_off(other, "acme")
@@ -268,7 +274,7 @@ class Deaf:
 def spooled(tools: Path, data: Path) -> ConsentStore:
     """A spool with events of acme and of the core in turn."""
     analytics = Analytics(data, delivery=None)
-    analytics.gate.store.agree(NOTICE, TODAY, {KEY: 1})
+    analytics.gate.store.agree(NOTICE, TODAY, scopes("acme"))
     for _ in range(4):
         analytics.event("acme.chart_made", **MADE)
         analytics.event("cell_executed", outcome="ok", duration_ms=1)

@@ -1,0 +1,87 @@
+"""Whether a declaration stands in the source of its module, word for word.
+
+A vocabulary that is computed may say something of the machine that computes it: a name, a host, a
+folder. So every text of a declaration has to be a literal of the module that its entry point names.
+This finds the careless. A module that rewrites its own file is found by nothing but the digest of
+what was agreed to.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from typing import Final
+
+from dev_analytics.catalogue.events import properties
+from dev_analytics.catalogue.meanings import sentence
+from dev_analytics.catalogue.values import Count, Kind, Word
+from dev_analytics.tools.declaration import Tool
+from dev_analytics.tools.kinds import Version
+
+MAX_SOURCE: Final = 300_000
+"""A longer module, in characters, is not read."""
+
+
+def unwritten(tool: Tool, module: str) -> str | None:
+    """Return where the first text of `tool` stands that `module` does not spell out, else None.
+
+    Raises
+    ------
+    Exception
+        The module's source cannot be found, read or parsed: whatever its loader raises.
+    """
+    written = _literals(_source(module))
+    return next((place for place, text in _texts(tool) if text not in written), None)
+
+
+def _source(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    loader = spec.loader if spec is not None else None
+    source = loader.get_source(module) if loader is not None else None  # type: ignore[attr-defined]
+    if type(source) is not str or len(source) > MAX_SOURCE:
+        raise ImportError("there is no source that can be read")
+    return source
+
+
+def _literals(source: str) -> frozenset[str]:
+    """Return the literal texts of a module, those that are built from others left out."""
+    found: set[str] = set()
+    built: set[int] = set()
+    # A node is walked before what it holds.
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.JoinedStr() | ast.BinOp(op=ast.Add() | ast.Mod()):
+                built.update(map(id, ast.walk(node)))
+            case ast.Constant(value=str() as text) if id(node) not in built:
+                found |= {text, text.partition("\n")[0]}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return frozenset(found)
+
+
+def _texts(tool: Tool) -> Iterator[tuple[str, str]]:
+    """Give every text of a declaration, after the place where it stands."""
+    yield from (("name", tool.name), ("title", tool.title), ("about", tool.about))
+    for number, event in enumerate(tool.events, 1):
+        place = f"event {number}"
+        yield from ((f"{place}, wire", event.wire), (f"{place}, docstring", sentence(event)))
+        yield f"{place}, why", event.why.event
+        for at, (name, kind) in enumerate(properties(event).items(), 1):
+            inner = f"{place}, property {at}"
+            yield f"{inner}, name", name
+            yield f"{inner}, meaning", kind.meaning
+            yield f"{inner}, why", event.why.properties[name]
+            yield from ((f"{inner}, {what}", text) for what, text in _own(kind))
+
+
+def _own(kind: Kind) -> Iterator[tuple[str, str]]:
+    match kind:
+        case Word():
+            for vocabulary in kind.vocabularies:
+                yield "vocabulary", vocabulary.name
+                yield from (("word", word) for word in vocabulary.words)
+        case Count():
+            yield "unit", kind.unit
+        case Version():
+            yield "distribution", kind.distribution

@@ -1,0 +1,125 @@
+"""A tool's declaration, copied by value into objects that its module holds no reference to.
+
+What is agreed to, shown and recorded is the copy. The tool's own objects are read once, from exact
+types, and never again: a vocabulary, a class or a `Tool` that is changed later changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias, get_type_hints
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import fields
+
+from dev_analytics.catalogue.events import Event, Why
+from dev_analytics.catalogue.values import Flag, Word
+from dev_analytics.catalogue.vocabulary import Vocabulary
+from dev_analytics.tools.declaration import COMMON, DeclarationError, Tool, words_of
+from dev_analytics.tools.kinds import Count, Duration, Version
+
+_Kind: TypeAlias = Word | Flag | Count | Duration | Version
+
+
+def sealed(tool: object) -> Tool:
+    """Return a copy of `tool` that nothing but this package refers to, checked anew.
+
+    Raises
+    ------
+    DeclarationError
+        It is no declaration, or one that may not be made.
+    """
+    if type(tool) is not Tool or type(tool.events) is not tuple:
+        raise DeclarationError("what is declared is no Tool")
+    try:
+        events = tuple(map(_copied, tool.events))
+    except DeclarationError:
+        raise
+    except Exception as error:
+        raise DeclarationError("its events were changed after they were declared") from error
+    return Tool(
+        name=tool.name, title=tool.title, about=tool.about, events=events, notice=tool.notice
+    )
+
+
+def _copied(event: type[Event]) -> type[Event]:
+    if type(event) is not type(Event):
+        raise DeclarationError("an event is no class made from Event")
+    own = vars(event)
+    kinds = {
+        name: _kind(hint.__metadata__[0])
+        for name, hint in get_type_hints(event, include_extras=True).items()
+        if name not in COMMON and hasattr(hint, "__metadata__")
+    }
+    optional = {field.name for field in fields(event) if field.default is UNSET}
+    namespace: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": _text(_text(own["__doc__"]).partition("\n")[0]),
+        "__annotations__": {name: _hint(kind, name in optional) for name, kind in kinds.items()},
+        "wire": _text(own["wire"]),
+        "why": _why(own["why"]),
+        "since": _number(own.get("since", 1)),
+        **dict.fromkeys(optional & kinds.keys(), UNSET),
+    }
+    make: Any = type(Event)
+    made: type[Event] = make(_text(event.__name__), (Event,), namespace, frozen=True)
+    return made
+
+
+def _kind(kind: object) -> _Kind:
+    match kind:
+        case Word() if type(kind) is Word:
+            given = kind.vocabularies
+            vocabularies = tuple(_vocabulary(each) for each in given)
+            return Word(_text(kind.meaning), vocabularies, _number(kind.since))
+        case Flag() if type(kind) is Flag:
+            return Flag(_text(kind.meaning), _number(kind.since))
+        case Count() if type(kind) is Count:
+            return Count(
+                _text(kind.meaning), _text(kind.unit), _number(kind.since), _number(kind.most)
+            )
+        case Duration() if type(kind) is Duration:
+            unit, decimals = _text(kind.unit), _number(kind.decimals)
+            return Duration(_text(kind.meaning), unit, _number(kind.since), decimals)
+        case Version() if type(kind) is Version:
+            name = _text(kind.distribution)
+            return Version(_text(kind.meaning), _number(kind.since), distribution=name)
+    raise DeclarationError("a property is of no closed kind")
+
+
+def _vocabulary(vocabulary: Any) -> Vocabulary:
+    words = words_of(vocabulary) if type(vocabulary) is Vocabulary else None
+    if not words:
+        raise DeclarationError("a vocabulary is not of plain words")
+    return Vocabulary(_text(vocabulary.name), *words)
+
+
+def _why(why: object) -> Why:
+    if type(why) is not Why or type(why.properties) is not dict:
+        raise DeclarationError("an event has no Why")
+    given = why.properties.items()
+    return Why(_text(why.event), **{_text(name): _text(reason) for name, reason in given})
+
+
+def _hint(kind: _Kind, optional: bool) -> Any:
+    match kind:
+        case Flag():
+            held: Any = bool
+        case Count():
+            held = int
+        case Duration():
+            held = float if kind.decimals else int
+        case _:
+            held = str
+    return Annotated[held | UnsetType if optional else held, kind]
+
+
+def _text(text: object) -> str:
+    if type(text) is not str:
+        raise DeclarationError("a text is not plain")
+    return text
+
+
+def _number(number: object) -> int:
+    if type(number) is not int:
+        raise DeclarationError("a number is not plain")
+    return number

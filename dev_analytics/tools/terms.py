@@ -1,0 +1,82 @@
+"""What a tool declares, as the terms that a user agrees to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from msgspec import UNSET
+from msgspec.structs import fields
+
+from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.meanings import sentence
+from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Word
+from dev_analytics.consent.scope import Scope, Term
+from dev_analytics.tools.declaration import Tool
+from dev_analytics.tools.kinds import Version
+
+
+@lru_cache(maxsize=256)
+def scope_of(tool: Tool, notice: int | None = None) -> Scope:
+    """Return all that `tool` declares, or what of it does not come after `notice`.
+
+    Parameters
+    ----------
+    tool
+        The tool.
+    notice
+        The tool's notice up to which; None for all of it.
+    """
+    last = tool.notice if notice is None else min(notice, tool.notice)
+    terms: dict[str, Term] = {}
+    for event in tool.events:
+        if event.since <= last:
+            terms.update(_terms(event, last))
+    return Scope(last, terms)
+
+
+def agreed_notice(tool: Tool, agreed: Scope | None) -> int:
+    """Return up to which notice the events of `tool` are covered by what was `agreed`.
+
+    All of them are where all that the tool declares is covered. Otherwise those up to the agreed
+    notice are, as long as they say no more than was agreed to; else none is, whatever the tool says
+    its notice is.
+    """
+    if agreed is None:
+        return 0
+    if agreed.covers(scope_of(tool)):
+        return tool.notice
+    older = scope_of(tool, agreed.notice)
+    return older.notice if older.terms and agreed.covers(older) else 0
+
+
+def _terms(event: type[Event], last: int) -> Iterator[tuple[str, Term]]:
+    yield event.wire, frozenset({sentence(event)})
+    for name, kind in properties(event).items():
+        if kind.since <= last:
+            place = f"{event.wire}/{name}"
+            yield place, frozenset({kind.meaning})
+            yield limits(place, kind)
+            if is_optional(event, name):
+                yield f"{place}/absent", 1
+
+
+def limits(place: str, kind: Kind) -> tuple[str, Term]:
+    """Return the term that says which values a property may have, and its place."""
+    match kind:
+        case Word():
+            return f"{place}/word", frozenset().union(*(each.members for each in kind.vocabularies))
+        case Flag():
+            return f"{place}/flag", 1
+        case Count():
+            return f"{place}/count/{kind.unit}", kind.most
+        case Duration():
+            return f"{place}/duration/{kind.unit}", kind.decimals
+        case Version():
+            return f"{place}/version/{kind.distribution}", 1
+    raise TypeError(f"no terms for {kind!r}")
+
+
+def is_optional(event: type[Event], name: str) -> bool:
+    """Return whether a property may be left out."""
+    return any(field.name == name and field.default is UNSET for field in fields(event))

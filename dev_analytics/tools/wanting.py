@@ -1,0 +1,113 @@
+"""What a question says of another tool: made here from its terms, not written by its makers.
+
+Only its title and the names of its events, properties and words are theirs, of a closed shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.meanings import sentence
+from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Word
+from dev_analytics.consent.scope import Scope, is_within
+from dev_analytics.tools.declaration import Tool
+from dev_analytics.tools.terms import is_optional, limits
+
+MAX_LISTED: Final = 12
+"""So many events, or changes of them, a question names."""
+
+MAX_WORDS_LISTED: Final = 8
+
+
+def line(tool: Tool, package: str, agreed: Scope | None) -> str:
+    """Return what a tool would record beyond what was agreed to, as a question names it.
+
+    Parameters
+    ----------
+    tool
+        The tool.
+    package
+        The distribution that brings it.
+    agreed
+        What the user agreed to of it before, if anything.
+    """
+    whose = f"{tool.title}, by the package {package}, would also like to record"
+    how = f"%dev_analytics schema {tool.name} shows all of it."
+    if agreed is None:
+        names = [f'"{event.wire.partition(": ")[2]}"' for event in tool.events]
+        return f"{whose}: {_listed(names)}, {_in_all(tool)}. {how}"
+    return f"{whose}: {_listed(_news(tool, agreed))}. {how}"
+
+
+def _listed(parts: list[str]) -> str:
+    shown = parts[:MAX_LISTED]
+    rest = len(parts) - len(shown)
+    return "; ".join(shown) + (f"; and {rest} more" if rest else "")
+
+
+def _in_all(tool: Tool) -> str:
+    """Say how much the events of a tool can say: how many properties, and from how many words."""
+    kinds = [kind for event in tool.events for kind in properties(event).values()]
+    if not kinds:
+        return "and nothing about it"
+    words = frozenset().union(
+        *(each.words for kind in kinds if isinstance(kind, Word) for each in kind.vocabularies)
+    )
+    one_of = f", their words out of {len(words)}" if words else ""
+    return f"with {len(kinds)} {'property' if len(kinds) == 1 else 'properties'}{one_of}"
+
+
+def _news(tool: Tool, agreed: Scope) -> list[str]:
+    """Return in words what `tool` declares beyond what was `agreed`, made from its terms alone."""
+    lines = []
+    for event in tool.events:
+        name = event.wire.partition(": ")[2]
+        if event.wire not in agreed.terms:
+            lines.append(f'"{name}"')
+            continue
+        if not is_within(frozenset({sentence(event)}), agreed.terms[event.wire]):
+            lines.append(f'"{name}" with another meaning')
+        lines += [
+            f'"{name}", {what}'
+            for each, kind in properties(event).items()
+            for what in _more(event, each, kind, agreed)
+        ]
+    return lines
+
+
+def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[str]:
+    """Give what a property says beyond what was agreed to, in words."""
+    place = f"{event.wire}/{name}"
+    meaning = agreed.terms.get(place)
+    key, term = limits(place, kind)
+    before = agreed.terms.get(key)
+    if meaning is None or before is None:
+        yield f"{name} ({_said(kind)})"
+        return
+    if not is_within(frozenset({kind.meaning}), meaning):
+        yield f"{name} with another meaning"
+    if isinstance(term, frozenset) and isinstance(before, frozenset) and term - before:
+        new = sorted(term - before)
+        more = f" and {len(new) - MAX_WORDS_LISTED} more" if len(new) > MAX_WORDS_LISTED else ""
+        listed = ", ".join(f'"{word}"' for word in new[:MAX_WORDS_LISTED])
+        yield f"{name} with the words {listed}{more}"
+    elif not is_within(term, before):
+        yield f"{name} ({_said(kind)})"
+    if is_optional(event, name) and f"{place}/absent" not in agreed.terms:
+        yield f"{name}, which may be left out"
+
+
+def _said(kind: Kind) -> str:
+    match kind:
+        case Word():
+            words = frozenset().union(*(each.words for each in kind.vocabularies))
+            return f"one of {len(words)} words"
+        case Flag():
+            return "yes or no"
+        case Count():
+            return f"a number up to {kind.most}"
+        case Duration():
+            return f"a time with {kind.decimals} decimals"
+    return "a version"

@@ -1,0 +1,103 @@
+"""What a tool may be called and may say of itself, so that it speaks as nobody else.
+
+Its title and the names of its events stand in a question of ours, where they could ask for an
+answer or pass for the program that asks. All of it is ASCII, one line and short.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+MAX_TITLE: Final = 30
+MAX_TITLE_WORDS: Final = 4
+MAX_TEXT: Final = 160
+MAX_WORD: Final = 40
+
+NOT_ITS_OWN: Final = frozenset(
+    {"dev", "devs", "devchat", "jupyter", "jupyterlab", "jupyterhub", "ipython", "ipykernel"}
+    | {"python", "cpython", "pypi", "anaconda", "conda", "posthog", "openai", "anthropic"}
+    | {"system", "security", "admin", "administrator", "root", "official", "warning", "police"}
+    | {"microsoft", "windows", "apple", "macos", "google", "colab", "kaggle", "amazon", "aws"}
+    | {"linux", "ubuntu", "debian", "github", "vscode", "spyder", "pycharm", "databricks"}
+)
+"""Names of those who may seem to speak where a tool does."""
+
+ORDERS: Final = frozenset(
+    {"press", "enter", "hit", "click", "tap", "answer", "confirm", "agree", "accept", "allow"}
+    | {"approve", "consent", "yes", "please", "must", "required", "ignore", "continue", "keep"}
+    | {"password", "visit", "http", "https", "www"}
+)
+"""Words that would tell the reader of a question what to do."""
+
+_TITLE: Final = re.compile(r"[A-Za-z0-9]+([ .+-][A-Za-z0-9]+)*")
+_TEXT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.;'()+/_-]*")
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]*")
+_PARTS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
+_LOOK_ALIKE: Final = str.maketrans("013457i", "oleastl")
+_LONG: Final = 6
+"""A name of so many letters is found inside of others, too."""
+
+
+def is_title(text: object) -> bool:
+    """Return whether `text` has the shape of a tool's title: up to four words."""
+    if type(text) is not str or len(text) > MAX_TITLE or not _TITLE.fullmatch(text):
+        return False
+    words = text.split()
+    return len(words) <= MAX_TITLE_WORDS and all(len(each) > 1 or each.isdigit() for each in words)
+
+
+def is_text(text: object, most: int = MAX_TEXT) -> bool:
+    """Return whether `text` is one short line of letters, digits and plain punctuation."""
+    return (
+        type(text) is str
+        and len(text) <= most
+        and _TEXT.fullmatch(text) is not None
+        and text == text.strip()
+    )
+
+
+def is_word(text: object) -> bool:
+    """Return whether `text` may be a word of a vocabulary."""
+    return (
+        type(text) is str
+        and len(text) <= MAX_WORD
+        and _WORD.fullmatch(text) is not None
+        and text == text.strip()
+    )
+
+
+def somebody_else(text: str) -> str:
+    """Return whose name stands in `text` that is not the tool's to use; empty if nobody's.
+
+    Letters that look alike are taken for one another: ``Jupyt3r`` is Jupyter.
+    """
+    return _found(text, NOT_ITS_OWN)
+
+
+def order(text: str) -> str:
+    """Return what `text` tells its reader to do; empty if nothing."""
+    return _found(text, ORDERS)
+
+
+def _found(text: str, names: frozenset[str]) -> str:
+    skeletons = {_skeleton(name): name for name in sorted(names)}
+    for part in _parts(text):
+        if part in skeletons:
+            return skeletons[part]
+    together = _skeleton(text)
+    inside = (name for each, name in skeletons.items() if len(each) >= _LONG and each in together)
+    return next(inside, "")
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Give the words of `text`, and those that are written together in CamelCase."""
+    for word in re.split(r"[^A-Za-z0-9]+", text):
+        yield _skeleton(word)
+        yield from map(_skeleton, _PARTS.findall(word))
+
+
+def _skeleton(text: str) -> str:
+    letters = "".join(filter(str.isalnum, text.lower())).translate(_LOOK_ALIKE)
+    return letters.replace("rn", "m").replace("vv", "w")
