@@ -164,13 +164,13 @@ def _disable(options: argparse.Namespace) -> str:
         except (LookupError, ConsentStoreError) as error:
             raise CommandError(error.args[0]) from None
     try:
-        get_analytics().gate.store.opt_out()
+        missed = get_analytics().gate.store.opt_out()
     except ConsentStoreError as error:
         raise CommandError(
             f"the opt-out could not be stored: {error}. "
             "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
         ) from None
-    return DISABLED
+    return f"{DISABLED} {missed}".rstrip()
 
 
 def _reset(options: argparse.Namespace) -> str:

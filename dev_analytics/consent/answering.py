@@ -23,13 +23,13 @@ def take(gate: Gate, answer: Answer, offers: Sequence[Offer] = ()) -> str:
         What of other tools the question named.
     """
     try:
-        gate.answer(answer, offers)
+        missed = gate.answer(answer, offers)
     except ConsentStoreError as error:
         return _not_stored(gate, answer, error)
     if answer is Answer.KEEP:
         return KEPT
     if answer is Answer.NO:
-        return f"{DISABLED} {WAY_BACK}"
+        return " ".join(filter(None, (DISABLED, missed, WAY_BACK)))
     return holds(gate.now()[0])
 
 

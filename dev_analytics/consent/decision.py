@@ -6,15 +6,16 @@ Nothing here reads a file, a clock or the environment, and nothing else in the p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from dev_analytics.value import Value
 
-PAUSE_DAYS: Final = 7
-"""How long a question left unanswered waits before it comes again by itself, in days."""
+PAUSES: Final = (7, 30)
+"""How many days a question left unanswered waits before it comes again by itself: the first time,
+the second time. After that it never does."""
 
 
 class Rule(Enum):
@@ -50,6 +51,8 @@ class Consent(Value):
         The newer version whose additions the user did not want; 0 if there is none.
     answered_on, asked_on
         The days of the answer and of the last question.
+    asked
+        How often the question has been asked without an answer; it counts only with `asked_on`.
     draw
         The user's place in the sample, from 0 to below 1; None before it was drawn.
     tools, kept_tools
@@ -65,6 +68,7 @@ class Consent(Value):
     kept_notice: int = 0
     answered_on: date | None = None
     asked_on: date | None = None
+    asked: int = 1
     draw: float | None = None
     tools: Mapping[str, int] = MappingProxyType({})
     kept_tools: Mapping[str, int] = MappingProxyType({})
@@ -103,11 +107,14 @@ class Switch(Value):
         Where it was set, in words that complete "switched off by ...".
     explicit
         Somebody typed it just now, so that the question comes at once.
+    unattended
+        Code set it in a session where nobody can answer: it undoes no off from outside.
     """
 
     on: bool
     source: str
     explicit: bool = False
+    unattended: bool = False
 
 
 class Decision(Value):
@@ -140,6 +147,7 @@ def decide(
     can_answer: bool,
     today: date,
     tools: dict[str, int] = {},  # noqa: B006, only read
+    outside: Switch | None = None,
 ) -> Decision:
     """Decide by the first rule that matches.
 
@@ -157,6 +165,8 @@ def decide(
         The day, for the pause after a question left unanswered.
     tools
         The notices of other tools that are wanted here: what is not agreed to yet is asked about.
+    outside
+        The newest switch that is not `Switch.unattended`, if there is one.
 
     Returns
     -------
@@ -173,12 +183,11 @@ def decide(
     def wait(rule: Rule, why: str, *, at_once: bool = False) -> Decision:
         if not can_answer:
             return off(rule, f"{why}, but nobody here can answer the question")
-        if paused(consent.asked_on, today) and not at_once:
-            return off(
-                rule,
-                f"{why}, but the question of {consent.asked_on} was left unanswered and waits "
-                f"{PAUSE_DAYS} days",
-            )
+        if paused(consent, today) and not at_once:
+            day = comes_again_on(consent)
+            again = f"comes again on {day}" if day else "does not come again by itself"
+            unanswered = f"the question of {consent.asked_on} was left unanswered and {again}"
+            return off(rule, f"{why}, but {unanswered}")
         return off(rule, f"{why} and have not answered yet", ask=True)
 
     if consent.opted_out:
@@ -191,6 +200,11 @@ def decide(
         return never(Rule.DO_NOT_TRACK, "DO_NOT_TRACK is set")
     if switch is not None and not switch.on:
         return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
+    if switch is not None and switch.unattended and outside is not None and not outside.on:
+        return never(
+            Rule.SWITCHED_OFF,
+            f"switched off for this session by {outside.source}, and nobody here can undo that",
+        )
     if consent.user_id is not None:
         newer = consent.notice < notice
         missing = {
@@ -201,7 +215,7 @@ def decide(
         unknown = newer and consent.kept_notice < notice
         unknown = unknown or any(consent.kept_tools.get(key, 0) < n for key, n in missing.items())
         at_once = switch is not None and switch.explicit
-        waits = not unknown or paused(consent.asked_on, today)
+        waits = not unknown or paused(consent, today)
         ask = (newer or bool(missing)) and can_answer and (at_once or not waits)
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
         withheld = f"; what notice {notice} adds is withheld until you agree to it"
@@ -223,9 +237,23 @@ def in_sample(draw: float, sample_percent: float) -> bool:
     return draw < sample_percent / 100
 
 
-def paused(asked_on: date | None, today: date) -> bool:
-    """Tell whether a question asked on `asked_on` still waits.
+def comes_again_on(consent: Consent) -> date | None:
+    """Return the day on which an unanswered question comes again by itself, None for never."""
+    if consent.asked_on is None or consent.asked > len(PAUSES):
+        return None
+    try:
+        return consent.asked_on + timedelta(PAUSES[consent.asked - 1])
+    except OverflowError:
+        return None
+
+
+def paused(consent: Consent, today: date) -> bool:
+    """Return whether a question left unanswered does not come by itself today.
 
     A day far in the future comes from a clock that was wrong, and pauses nothing.
     """
-    return asked_on is not None and abs((today - asked_on).days) < PAUSE_DAYS
+    if consent.asked_on is None:
+        return False
+    if consent.asked > len(PAUSES):
+        return True
+    return abs((today - consent.asked_on).days) < PAUSES[consent.asked - 1]

@@ -81,7 +81,10 @@ def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
             return Path(named).expanduser().absolute()
         except RuntimeError:
             return Path(named)
-    return platformdirs.user_data_path(NAME, appauthor=False)
+    try:
+        return platformdirs.user_data_path(NAME, appauthor=False)
+    except RuntimeError:
+        return Path("~", NAME)
 
 
 def policy_file(environ: Mapping[str, str] = os.environ) -> Path:

@@ -24,7 +24,12 @@ class DamagedError(ValueError):
 
 
 class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """The content of ``consent.json``."""
+    """The content of ``consent.json``.
+
+    ``asked`` is there from the second question without an answer on, so that the third one waits
+    longer and there is no fourth. A version of this package that does not know the field reads the
+    file as damaged, which is off and asks nobody.
+    """
 
     version: Literal[1]
     answer: Literal["yes"] | None = None
@@ -33,6 +38,7 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     kept_notice: Annotated[int, Meta(ge=1)] | None = None
     answered_on: date | None = None
     asked_on: date | None = None
+    asked: Annotated[int, Meta(ge=2)] | None = None
     draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
 
 
@@ -80,12 +86,15 @@ def consent_of(content: bytes) -> Consent:
     of_answer = (file.answer, file.user_id, file.notice, file.answered_on)
     if any(of_answer) and not all(of_answer):
         raise DamagedError("half an answer")
+    if file.asked and not file.asked_on:
+        raise DamagedError("questions without a day")
     return Consent(
         user_id=file.user_id,
         notice=file.notice or 0,
         kept_notice=file.kept_notice or 0,
         answered_on=file.answered_on,
         asked_on=file.asked_on,
+        asked=file.asked or 1,
         draw=file.draw,
     )
 
@@ -101,6 +110,7 @@ def consent_bytes(consent: Consent) -> bytes:
             kept_notice=consent.kept_notice or None,
             answered_on=consent.answered_on,
             asked_on=consent.asked_on,
+            asked=consent.asked if consent.asked_on and consent.asked > 1 else None,
             draw=consent.draw,
         )
     )

@@ -137,7 +137,7 @@ class Gate:
             lambda consent: self._decide(consent, can_answer=True).ask, date.today()
         )
 
-    def answer(self, answer: Answer, offers: Sequence[Offer] = ()) -> None:
+    def answer(self, answer: Answer, offers: Sequence[Offer] = ()) -> str:
         """Store what the user answered; no answer changes nothing.
 
         Parameters
@@ -146,6 +146,11 @@ class Gate:
             The answer.
         offers
             What of other tools the question named.
+
+        Returns
+        -------
+        str
+            What of a no could not be done beside, in words; empty if all was.
 
         Raises
         ------
@@ -157,9 +162,10 @@ class Gate:
         if answer is Answer.YES:
             self.store.agree(self.notice, date.today(), _notices(offers))
         elif answer is Answer.NO:
-            self.store.opt_out()
+            return self.store.opt_out()
         elif answer is Answer.KEEP:
             self.store.keep(self.notice, _notices(offers))
+        return ""
 
     def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
         return decide(
