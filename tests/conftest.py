@@ -78,10 +78,18 @@ def data(
     (tmp_path / "jupyter" / "jupyter_config.json").write_text(json.dumps(own_sockets()))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "site"))
     monkeypatch.setattr("dev_analytics.analytics._process", None)
     monkeypatch.setattr("dev_analytics.names.LONGEST_WAIT", SECONDS)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def site_policy(tmp_path: Path) -> Path:
+    """Where the site's policy would be; there is none."""
+    file = tmp_path / "site" / "dev-analytics" / "policy.json"
+    file.parent.mkdir(parents=True)
+    return file
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def _report(options: argparse.Namespace) -> str:
 
 def _on(options: argparse.Namespace) -> str:
     try:
-        return switch_on(get_analytics().gate.store, options.tool)
+        return switch_on(get_analytics().gate.store, options.tool, attended=_attended())
     except (LookupError, ConsentStoreError) as error:
         raise CommandError(error.args[0]) from None
 
@@ -175,7 +175,7 @@ def _disable(options: argparse.Namespace) -> str:
 
 def _reset(options: argparse.Namespace) -> str:
     if not options.yes:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _attended():
             raise CommandError("it asks first, and nobody can answer here: add --yes")
         try:
             sure = input(RESET_QUESTION).strip().lower() in ("y", "yes")
@@ -189,6 +189,10 @@ def _reset(options: argparse.Namespace) -> str:
     except ConsentStoreError as error:
         raise CommandError(error) from None
     return RESET
+
+
+def _attended() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _enable(options: argparse.Namespace) -> str:

@@ -30,8 +30,17 @@ def switch_off(store: ConsentStore, tool: str) -> str:
     )
 
 
-def switch_on(store: ConsentStore, tool: str) -> str:
+def switch_on(store: ConsentStore, tool: str, *, attended: bool) -> str:
     """Undo that, and say what then holds.
+
+    Parameters
+    ----------
+    store
+        The user's consent store.
+    tool
+        The tool's name.
+    attended
+        Somebody is there who can answer; code that runs by itself undoes no off.
 
     Raises
     ------
@@ -41,6 +50,10 @@ def switch_on(store: ConsentStore, tool: str) -> str:
         It could not be undone.
     """
     title = _title(store, tool)
+    if not attended and tool in store.read().tools_off:
+        raise ConsentStoreError(
+            f"{tool}: you switched it off for good, and nobody here can undo that"
+        )
     try:
         was_off = store.switch_on(tool)
     except ConsentStoreError as error:

@@ -74,6 +74,11 @@ class Consent(Value):
     kept_tools: Mapping[str, int] = MappingProxyType({})
     tools_off: frozenset[str] = frozenset()
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the user opted out, of everything or of a tool."""
+        return self.opted_out or bool(self.tools_off)
+
     def covers(self, tool: str) -> bool:
         """Tell whether what `tool` recorded may be sent: agreed to, and not switched off."""
         agreed = any(key.partition("@")[0] == tool for key in self.tools)
@@ -86,12 +91,15 @@ class Environment(Value):
     Parameters
     ----------
     forbidden
-        Why the administrator's policy forbids analytics, in words; empty if it does not.
+        Why an administrator's policy forbids analytics, in words; empty if none does.
+    unread
+        It does because it could not be read: what could not be read once is read again.
     do_not_track, ci
         The variables of these names are set and mean yes.
     """
 
     forbidden: str = ""
+    unread: bool = False
     do_not_track: bool = False
     ci: bool = False
 

@@ -7,6 +7,7 @@ when there is a file: most sessions begin without one, or look at it after the u
 from __future__ import annotations
 
 from datetime import date
+from json import loads
 from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import DecodeError, Meta, Struct, json
@@ -56,10 +57,10 @@ class _Tools(Struct, omit_defaults=True, frozen=True):
     kept: dict[str, Annotated[int, Meta(ge=1)]] = {}
 
 
-class Policy(Struct, frozen=True):
+class Policy(Struct, forbid_unknown_fields=True, frozen=True):
     """What an administrator may say: no, or where records go; never a yes for somebody else.
 
-    What else stands in the file is passed over.
+    What stands in the file and is not declared here is not understood, and forbids.
 
     Attributes
     ----------
@@ -138,14 +139,19 @@ def tools_bytes(consent: Consent) -> bytes:
 
 
 def policy_of(content: bytes) -> Policy:
-    """Read the administrator's policy file.
+    """Read an administrator's policy file.
 
     Raises
     ------
     DamagedError
-        It says something that is not allowed.
+        It says something that is not allowed, or says it twice.
     """
-    return _decoded(content, Policy)
+    policy = _decoded(content, Policy)
+    # A reader takes the last of two; whoever wrote "forbidden" first meant it.
+    fields: list[tuple[str, object]] = loads(content, object_pairs_hook=list)
+    if len(fields) != len(dict(fields)):
+        raise DamagedError("a field twice")
+    return policy
 
 
 def _decoded(content: bytes, form: type[T]) -> T:

@@ -60,25 +60,56 @@ class Gate:
         The notices of other tools that were wanted here, and are to be asked about.
     on_wanted
         Is called when one more is.
+    attended
+        Returns whether somebody is there who can answer.
     """
 
     def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
         self.store = store
         self.sample_percent = sample_percent
         self.notice = notice
-        self.switch: Switch | None = None
+        self._switch: Switch | None = None
+        self._outside: Switch | None = None
+        self.attended: Callable[[], bool] = lambda: False
         self.wanted: dict[str, int] = {}
         self.on_wanted: Callable[[], None] | None = None
         self._variables: tuple[object, object] = (None, None)
+        self._followed = False
         self._environment = read_environment()
         self._latest: tuple[Consent, Switch | None, Decision] | None = None
+
+    @property
+    def switch(self) -> Switch | None:
+        """The newest position of the session's switch, None if nobody has set it."""
+        return self._switch
+
+    @switch.setter
+    def switch(self, switch: Switch | None) -> None:
+        self._switch = switch
+        if switch is None or not switch.unattended:
+            self._outside = switch
+
+    def switch_in_session(self, switch: Switch | None) -> None:
+        """Set the switch from code of the session: a cell, a magic.
+
+        Where nobody can answer, that undoes no off that stood outside of it.
+        """
+        if self.attended():
+            self.switch = switch
+        elif switch is None:
+            self.switch = self._outside
+        else:
+            self.switch = switch.replace(unattended=True)
 
     def now(self) -> tuple[Decision, Consent]:
         """Give the decision for an event, and the consent that it rests on; never raises."""
         consent = self.store.current()
         if _variables() != self._variables:
             self.follow_environment()
-        switch = self.switch
+        if self._environment.unread:
+            self._environment = read_environment()
+            self._latest = None
+        switch = self._switch
         latest = self._latest
         if latest is None or latest[0] is not consent or latest[1] is not switch:
             latest = (consent, switch, self._decide(consent, can_answer=False))
@@ -88,13 +119,18 @@ class Gate:
     def follow_environment(self) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
         variables = _variables()
+        in_session, self._followed = self._followed, True
         if variables == self._variables:
             return
         if variables[1] != self._variables[1]:
             try:
-                self.switch = environment_switch() or self.switch
+                switch = environment_switch()
             except SettingError as error:
-                self.switch = error.switch
+                switch = error.switch
+            if switch is not None and in_session:
+                self.switch_in_session(switch)
+            elif switch is not None:
+                self.switch = switch
         self._variables = variables
         self._environment = read_environment()
         self._latest = None
@@ -109,7 +145,7 @@ class Gate:
     def was_collecting(self) -> bool:
         """Tell whether the latest decision was to collect, and still holds; reads nothing anew."""
         latest = self._latest
-        return latest is not None and latest[1] is self.switch and latest[2].collecting
+        return latest is not None and latest[1] is self._switch and latest[2].collecting
 
     def decision(self, *, can_answer: bool) -> Decision:
         """Give the decision for a question, reading everything anew; never raises."""
@@ -171,12 +207,13 @@ class Gate:
         return decide(
             consent,
             self._environment,
-            self.switch,
+            self._switch,
             sample_percent=self.sample_percent,
             notice=self.notice,
             can_answer=can_answer,
             today=date.today(),
             tools=self.wanted,
+            outside=self._outside,
         )
 
 
