@@ -17,7 +17,7 @@ from dev_analytics.commands import autoload, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
 from dev_analytics.commands.configuration import read_configuration
 from dev_analytics.commands.magics import RESET, RESET_QUESTION, no_log
-from dev_analytics.commands.switches import switch_off, switch_on
+from dev_analytics.commands.switches import UnattendedError, switch_off, switch_on
 from dev_analytics.config import LOG_VARIABLE, load_settings
 from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
@@ -153,7 +153,7 @@ def _report(options: argparse.Namespace) -> str:
 def _on(options: argparse.Namespace) -> str:
     try:
         return switch_on(get_analytics().gate.store, options.tool, attended=_attended())
-    except (LookupError, ConsentStoreError) as error:
+    except (LookupError, UnattendedError, ConsentStoreError) as error:
         raise CommandError(error.args[0]) from None
 
 

@@ -110,11 +110,13 @@ class DevAnalyticsMagics(Magics):
     def _on(self, rest: list[str]) -> str:
         if not rest:
             return self._asking.on()
-        from dev_analytics.commands.switches import switch_on
+        from dev_analytics.commands.switches import UnattendedError, switch_on
 
         gate = self._analytics.gate
         try:
             said = switch_on(gate.store, " ".join(rest), attended=gate.attended())
+        except UnattendedError as error:
+            return str(error)  # no error, which would end a batch run
         except (LookupError, ConsentStoreError) as error:
             raise UsageError(f"%{NAME} on {error.args[0]}") from None
         return "\n".join(filter(None, (said, self._asking.on())))

@@ -329,10 +329,14 @@ def test_the_magic_switches_one_tool_off_and_on(loaded: Any, data: Path, capsys:
     assert not (data / "consent" / "off.acme").exists()
 
 
-def test_where_nobody_is_the_magic_undoes_no_off_of_a_tool(loaded: Any, data: Path) -> None:
+def test_where_nobody_is_the_magic_undoes_no_off_of_a_tool(
+    loaded: Any, data: Path, capsys: Any
+) -> None:
     ConsentStore(data).switch_off("acme")
-    with pytest.raises(UsageError, match="acme: you switched it off for good, and nobody here"):
-        loaded.run_line_magic("dev_analytics", "on acme")
+    loaded.run_line_magic("dev_analytics", "on acme")
+    assert capsys.readouterr().out == (
+        "Acme Charts stays off: you switched it off for good, and nobody here can undo that.\n"
+    )
     assert ConsentStore(data).read().tools_off == {"acme"}
 
 
@@ -378,7 +382,10 @@ def test_the_shell_s_command_does_the_same(tools: Path, data: Path, capsys: Any)
         "fault": None,
     }
     assert main(["on", "acme"]) == 1
-    assert "acme: you switched it off for good, and nobody here" in capsys.readouterr().err
+    assert (
+        "Acme Charts stays off: you switched it off for good, and nobody here"
+        in capsys.readouterr().err
+    )
     assert ConsentStore(data).read().tools_off == {"acme"}
     shown, _ = pexpect.run(f"{sys.executable} -m dev_analytics on acme", withexitstatus=True)
     assert b"Acme Charts is no longer switched off" in shown
