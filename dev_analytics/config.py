@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
@@ -14,7 +13,7 @@ from traitlets.config import Config, Configurable
 
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.decision import Switch
-from dev_analytics.consent.environment import PolicyError, SettingError, read_policy
+from dev_analytics.consent.environment import PolicyError, SettingError, read_policies
 from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED, PROJECT_KEY
 from dev_analytics.delivery.settings import Delivery
 
@@ -122,18 +121,19 @@ class DevAnalytics(Configurable):
     def delivery(self) -> Delivery:
         """Where records go, and how long they may wait.
 
-        What the administrator's policy names goes before the setting. With a key of theirs the
-        host is theirs too: no user's setting leads the records of a whole site elsewhere.
+        What an administrator's policy names goes before the setting, and the site's policy before
+        one that ``DEV_ANALYTICS_POLICY`` names. With a key of theirs the host is theirs too: no
+        user's setting leads the records of a whole site elsewhere.
         """
         key, host = self.posthog_project_key, self.posthog_host
-        # A policy that cannot be read forbids everything, so nothing goes anywhere.
-        with contextlib.suppress(PolicyError):
-            policy = read_policy()
-            if policy is not None:
-                host = policy.posthog_host or (
-                    Delivery.host if policy.posthog_project_key else host
-                )
-                key = policy.posthog_project_key or key
+        try:
+            policies = read_policies()
+        except PolicyError:
+            # Where records may go is not known, so they leave this machine for nobody.
+            policies, key = {}, ""
+        for policy in policies.values():
+            host = policy.posthog_host or (Delivery.host if policy.posthog_project_key else host)
+            key = policy.posthog_project_key or key
         return Delivery(
             flush_seconds=self.flush_interval,
             project_key=key,

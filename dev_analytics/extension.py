@@ -19,6 +19,7 @@ from dev_analytics.config import DevAnalytics, load_settings
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
+from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from dev_analytics.consent.decision import Consent
     from dev_analytics.consent.question import Offer
 
-_UNLOADED: Final = Switch(False, "%unload_ext")
+_UNLOADED: Final = Switch(False, "%unload_ext", unattended=True)
 _sessions: Final[list[Session]] = []
 
 
@@ -48,6 +49,7 @@ class Session:
         self.shell = shell
         self.drops = analytics.drops
         self._analytics = analytics
+        analytics.gate.attended = lambda: presence(shell) is not Presence.NOBODY
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
         self._threads = Threads(analytics)
@@ -128,21 +130,27 @@ class Session:
         except SettingError as error:
             settings = DevAnalytics(enabled=False)
             self._refuse(error)
-        settings.on_refused = self._refuse
+        settings.on_refused = self._refuse_in_session
         gate.sample_percent = settings.sample_percent
         self._analytics.delivery = settings.delivery
-        if gate.switch is None or gate.switch is _UNLOADED:
+        if gate.switch is None:
             gate.switch = settings.switch
+        elif gate.switch is _UNLOADED:
+            gate.switch_in_session(environment_switch() or settings.switch)
         return settings
 
     def _refuse(self, error: SettingError) -> None:
         _say(str(error))
         self._analytics.gate.switch = error.switch
 
+    def _refuse_in_session(self, error: SettingError) -> None:
+        _say(str(error))
+        self._analytics.gate.switch_in_session(error.switch)
+
     def _follow(self, change: Any) -> None:
         """Follow a setting that ``%config DevAnalytics`` changed."""
         if change.name == "enabled":
-            self._analytics.gate.switch = self._settings.switch
+            self._analytics.gate.switch_in_session(self._settings.switch)
         elif change.name == "log_file":
             if change.new:
                 self._log(change.new)

@@ -117,9 +117,16 @@ def data(
     (tmp_path / "jupyter" / "jupyter_config.json").write_text(json.dumps(own_sockets()))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
     monkeypatch.setattr("dev_analytics.analytics._process", None)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def site_policy(data: Path) -> Path:
+    """Where the site's policy would be; there is none."""
+    file = Path(os.environ["XDG_CONFIG_DIRS"]) / "dev-analytics" / "policy.json"
+    file.parent.mkdir(parents=True)
+    return file
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ class Dev(TerminalIPythonApp):
 
     def _opt_out(self, *, alone: bool) -> None:
         try:
-            get_analytics().gate.store.opt_out()
+            missed = get_analytics().gate.store.opt_out()
         except ConsentStoreError as error:
             print(
                 f"dev: the opt-out could not be stored: {error}. "
@@ -107,7 +107,7 @@ class Dev(TerminalIPythonApp):
         # What runs next has the output for itself.
         from dev_analytics.consent.question import DISABLED
 
-        print(DISABLED, file=sys.stdout if alone else sys.stderr)
+        print(f"{DISABLED} {missed}".rstrip(), file=sys.stdout if alone else sys.stderr)
         if alone:
             if file := self.analytics_log or os.environ.get(LOG_VARIABLE):
                 self._log(file)

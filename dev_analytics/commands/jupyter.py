@@ -17,7 +17,7 @@ from dev_analytics.commands import autoload, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
 from dev_analytics.commands.configuration import read_configuration
 from dev_analytics.commands.magics import RESET, RESET_QUESTION, no_log
-from dev_analytics.commands.switches import switch_off, switch_on
+from dev_analytics.commands.switches import UnattendedError, switch_off, switch_on
 from dev_analytics.config import LOG_VARIABLE, load_settings
 from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
@@ -154,8 +154,8 @@ def _report(options: argparse.Namespace) -> str:
 
 def _on(options: argparse.Namespace) -> str:
     try:
-        return switch_on(get_analytics().gate.store, options.tool)
-    except (LookupError, ConsentStoreError) as error:
+        return switch_on(get_analytics().gate.store, options.tool, attended=_attended())
+    except (LookupError, UnattendedError, ConsentStoreError) as error:
         raise CommandError(error.args[0]) from None
 
 
@@ -166,18 +166,18 @@ def _disable(options: argparse.Namespace) -> str:
         except (LookupError, ConsentStoreError) as error:
             raise CommandError(error.args[0]) from None
     try:
-        get_analytics().gate.store.opt_out()
+        missed = get_analytics().gate.store.opt_out()
     except ConsentStoreError as error:
         raise CommandError(
             f"the opt-out could not be stored: {error}. "
             "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
         ) from None
-    return DISABLED
+    return f"{DISABLED} {missed}".rstrip()
 
 
 def _reset(options: argparse.Namespace) -> str:
     if not options.yes:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not _attended():
             raise CommandError("it asks first, and nobody can answer here: add --yes")
         from dev_analytics.consent.prompt import confirm
         from dev_analytics.consent.terminal import line_of
@@ -194,6 +194,10 @@ def _reset(options: argparse.Namespace) -> str:
     except ConsentStoreError as error:
         raise CommandError(error) from None
     return RESET
+
+
+def _attended() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _enable(options: argparse.Namespace) -> str:

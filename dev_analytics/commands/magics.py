@@ -119,10 +119,13 @@ class DevAnalyticsMagics(Magics):
     def _on(self, rest: list[str]) -> str:
         if not rest:
             return self._asking.on()
-        from dev_analytics.commands.switches import switch_on
+        from dev_analytics.commands.switches import UnattendedError, switch_on
 
+        gate = self._analytics.gate
         try:
-            said = switch_on(self._analytics.gate.store, " ".join(rest))
+            said = switch_on(gate.store, " ".join(rest), attended=gate.attended())
+        except UnattendedError as error:
+            return str(error)  # no error, which would end a batch run
         except (LookupError, ConsentStoreError) as error:
             raise UsageError(f"%{NAME} on {error.args[0]}") from None
         return "\n".join(filter(None, (said, self._asking.on())))
@@ -221,8 +224,11 @@ class DevAnalyticsMagics(Magics):
             _no_more("reset", rest)
             if not self._confirmed():
                 return "Nothing was changed."
+        gate = self._analytics.gate
+        if gate.store.read().refuses and not gate.attended():
+            raise UsageError(f"%{NAME} reset: you opted out, and nobody here can undo that")
         try:
-            self._analytics.gate.store.reset()
+            gate.store.reset()
         except ConsentStoreError as error:
             raise UsageError(f"%{NAME} reset: {error}") from None
         self._analytics.pipeline.forget()

@@ -6,6 +6,10 @@ from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.tools.installed import installed
 
 
+class UnattendedError(Exception):
+    """Nobody is there who could undo an off."""
+
+
 def switch_off(store: ConsentStore, tool: str) -> str:
     """Switch `tool` off for good, and say so.
 
@@ -30,17 +34,32 @@ def switch_off(store: ConsentStore, tool: str) -> str:
     )
 
 
-def switch_on(store: ConsentStore, tool: str) -> str:
+def switch_on(store: ConsentStore, tool: str, *, attended: bool) -> str:
     """Undo that, and say what then holds.
+
+    Parameters
+    ----------
+    store
+        The user's consent store.
+    tool
+        The tool's name.
+    attended
+        Somebody is there who can answer; code that runs by itself undoes no off.
 
     Raises
     ------
     LookupError
         There is no such tool; the message goes on after the command's name.
+    UnattendedError
+        It is off, and stays so; the message is a sentence.
     ConsentStoreError
         It could not be undone.
     """
     title = _title(store, tool)
+    if not attended and tool in store.read().tools_off:
+        raise UnattendedError(
+            f"{title} stays off: you switched it off for good, and nobody here can undo that."
+        )
     try:
         was_off = store.switch_on(tool)
     except ConsentStoreError as error:

@@ -30,13 +30,13 @@ def take(
         Who would receive the records, as the question named them.
     """
     try:
-        gate.answer(answer, offers, recipients)
+        missed = gate.answer(answer, offers, recipients)
     except ConsentStoreError as error:
         return _not_stored(gate, answer, error)
     if answer is Answer.KEEP:
         return KEPT
     if answer is Answer.NO:
-        return f"{DISABLED} {WAY_BACK}"
+        return " ".join(filter(None, (DISABLED, missed, WAY_BACK)))
     return holds(gate.now()[0])
 
 

@@ -102,12 +102,18 @@ class Asking:
         if self._open is not None:
             self._close(self._unanswered)
 
-    def on(self, switch: Switch = _ON) -> str:
+    def on(self, switch: Switch | None = None) -> str:
         """Switch the session on, ask whoever can answer, and give what then holds, in words.
 
         A dialog says it itself, so that there is nothing to say here.
+
+        Parameters
+        ----------
+        switch
+            What was given with the command that began the session; None for the magic.
         """
-        self._gate.switch = switch
+        if switch is None:
+            self._gate.switch_in_session(_ON)
         present = presence(self._shell)
         can_answer = present is not Presence.NOBODY
         for offer in self._offers(self._gate.store.read()):
@@ -131,7 +137,7 @@ class Asking:
 
     def off(self) -> str:
         """Switch the session off, and say so."""
-        self._gate.switch = Switch(False, "%dev_analytics off", explicit=True)
+        self._gate.switch_in_session(Switch(False, "%dev_analytics off", explicit=True))
         text = "Analytics are off for this session. %dev_analytics on switches them on again."
         self._close(text)
         return text

@@ -6,7 +6,7 @@ Nothing here reads a file, a clock or the environment, and nothing else in the p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -17,8 +17,9 @@ from dev_analytics.value import Value
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
 
-PAUSE_DAYS: Final = 7
-"""How long a question left unanswered waits before it comes again by itself, in days."""
+PAUSES: Final = (7, 30)
+"""How many days a question left unanswered waits before it comes again by itself: the first time,
+the second time. After that it never does."""
 
 
 class Rule(Enum):
@@ -57,6 +58,8 @@ class Consent(Value):
         `dev_analytics.consent.recipients`.
     answered_on, asked_on
         The days of the answer and of the last question.
+    asked
+        How often the question has been asked without an answer; it counts only with `asked_on`.
     draw
         The user's place in the sample, from 0 to below 1; None before it was drawn.
     tools, kept_tools
@@ -74,10 +77,16 @@ class Consent(Value):
     kept_recipients: frozenset[str] = frozenset()
     answered_on: date | None = None
     asked_on: date | None = None
+    asked: int = 1
     draw: float | None = None
     tools: Mapping[str, Scope] = MappingProxyType({})
     kept_tools: Mapping[str, Scope] = MappingProxyType({})
     tools_off: frozenset[str] = frozenset()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the user opted out, of everything or of a tool."""
+        return self.opted_out or bool(self.tools_off)
 
     def covers(self, tool: str) -> bool:
         """Tell whether what `tool` recorded may be sent: agreed to, and not switched off."""
@@ -95,12 +104,15 @@ class Environment(Value):
     Parameters
     ----------
     forbidden
-        Why the administrator's policy forbids analytics, in words; empty if it does not.
+        Why an administrator's policy forbids analytics, in words; empty if none does.
+    unread
+        It does because it could not be read: what could not be read once is read again.
     do_not_track, ci
         The variables of these names are set and mean yes.
     """
 
     forbidden: str = ""
+    unread: bool = False
     do_not_track: bool = False
     ci: bool = False
 
@@ -116,11 +128,14 @@ class Switch(Value):
         Where it was set, in words that complete "switched off by ...".
     explicit
         Somebody typed it just now, so that the question comes at once.
+    unattended
+        Code set it in a session where nobody can answer: it undoes no off from outside.
     """
 
     on: bool
     source: str
     explicit: bool = False
+    unattended: bool = False
 
 
 class Decision(Value):
@@ -154,6 +169,7 @@ def decide(
     today: date,
     tools: Mapping[str, Scope] = MappingProxyType({}),
     recipient: str = ARCHIVE,
+    outside: Switch | None = None,
 ) -> Decision:
     """Decide by the first rule that matches.
 
@@ -174,6 +190,8 @@ def decide(
     recipient
         Who would receive the records: one that is not agreed to yet is asked about, and until then
         they go to the archive.
+    outside
+        The newest switch that is not `Switch.unattended`, if there is one.
 
     Returns
     -------
@@ -190,12 +208,11 @@ def decide(
     def wait(rule: Rule, why: str, *, at_once: bool = False) -> Decision:
         if not can_answer:
             return off(rule, f"{why}, but nobody here can answer the question")
-        if paused(consent.asked_on, today) and not at_once:
-            return off(
-                rule,
-                f"{why}, but the question of {consent.asked_on} was left unanswered and waits "
-                f"{PAUSE_DAYS} days",
-            )
+        if paused(consent, today) and not at_once:
+            day = comes_again_on(consent)
+            again = f"comes again on {day}" if day else "does not come again by itself"
+            unanswered = f"the question of {consent.asked_on} was left unanswered and {again}"
+            return off(rule, f"{why}, but {unanswered}")
         return off(rule, f"{why} and have not answered yet", ask=True)
 
     if consent.opted_out:
@@ -208,6 +225,11 @@ def decide(
         return never(Rule.DO_NOT_TRACK, "DO_NOT_TRACK is set")
     if switch is not None and not switch.on:
         return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
+    if switch is not None and switch.unattended and outside is not None and not outside.on:
+        return never(
+            Rule.SWITCHED_OFF,
+            f"switched off for this session by {outside.source}, and nobody here can undo that",
+        )
     if consent.user_id is not None:
         newer = consent.notice < notice
         missing, refused = _uncovered(consent, tools)
@@ -215,7 +237,7 @@ def decide(
         at_once = switch is not None and switch.explicit
         unnamed = not consent.names(recipient)
         unknown = unknown or (unnamed and recipient not in consent.kept_recipients)
-        waits = not unknown or paused(consent.asked_on, today)
+        waits = not unknown or paused(consent, today)
         ask = (newer or bool(missing) or unnamed) and can_answer and (at_once or not waits)
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
         if newer:
@@ -254,9 +276,23 @@ def in_sample(draw: float, sample_percent: float) -> bool:
     return draw < sample_percent / 100
 
 
-def paused(asked_on: date | None, today: date) -> bool:
-    """Tell whether a question asked on `asked_on` still waits.
+def comes_again_on(consent: Consent) -> date | None:
+    """Return the day on which an unanswered question comes again by itself, None for never."""
+    if consent.asked_on is None or consent.asked > len(PAUSES):
+        return None
+    try:
+        return consent.asked_on + timedelta(PAUSES[consent.asked - 1])
+    except OverflowError:
+        return None
+
+
+def paused(consent: Consent, today: date) -> bool:
+    """Return whether a question left unanswered does not come by itself today.
 
     A day far in the future comes from a clock that was wrong, and pauses nothing.
     """
-    return asked_on is not None and abs((today - asked_on).days) < PAUSE_DAYS
+    if consent.asked_on is None:
+        return False
+    if consent.asked > len(PAUSES):
+        return True
+    return abs((today - consent.asked_on).days) < PAUSES[consent.asked - 1]

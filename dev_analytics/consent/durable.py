@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
+from typing import Final
+
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+"""Write nothing into a file that a link in the place of ours leads to."""
 
 
 def replace(path: Path, new: Path, content: bytes) -> None:
@@ -26,7 +31,7 @@ def replace(path: Path, new: Path, content: bytes) -> None:
         It could not be written; `path` is what it was.
     """
     try:
-        descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _NO_LINK, 0o600)
         with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -37,13 +42,16 @@ def replace(path: Path, new: Path, content: bytes) -> None:
         raise
 
 
-def mark(marker: Path, spare: Path) -> None:
-    """Make an empty file.
+def mark(marker: Path, sentence: str, spare: Path) -> None:
+    """Make a file whose being there is all that counts.
 
     Parameters
     ----------
     marker
-        The file.
+        The file. One that is there already stays as it is, unless it is empty.
+    sentence
+        What it says, for people, and for programs that clean empty files away; a disk without room
+        for it takes the file all the same.
     spare
         What may be given up for it: a full disk that takes no new file still lets an old one
         change its name.
@@ -53,14 +61,23 @@ def mark(marker: Path, spare: Path) -> None:
     OSError
         It could not be made.
     """
+    flags = os.O_WRONLY | _NO_LINK
     try:
-        os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
+        descriptor = os.open(marker, flags | os.O_CREAT, 0o600)
     except OSError as error:
         try:
+            if not stat.S_ISREG(spare.lstat().st_mode):
+                raise error
             spare.rename(marker)
         except OSError:
             raise error from None
-        os.truncate(marker, 0)
+        descriptor = os.open(marker, flags | os.O_TRUNC)
+    try:
+        if not os.fstat(descriptor).st_size:
+            with contextlib.suppress(OSError):
+                os.write(descriptor, f"{sentence}\n".encode())
+    finally:
+        os.close(descriptor)
 
 
 def sync(folder: Path) -> None:
@@ -86,7 +103,7 @@ def delete(*paths: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, or a folder that stands in its place.
+    """Delete a file, or a folder without files that stands in its place.
 
     Raises
     ------
@@ -94,8 +111,7 @@ def remove(path: Path) -> None:
         It is still there.
     """
     if path.is_dir() and not path.is_symlink():
-        import shutil
-
-        shutil.rmtree(path)
+        for folder, _, _ in os.walk(path, topdown=False):
+            os.rmdir(folder)  # noqa: PTH106
     else:
         path.unlink(missing_ok=True)

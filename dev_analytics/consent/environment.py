@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +35,7 @@ class SettingError(ValueError):
 
 
 class PolicyError(ValueError):
-    """There is a policy file that nobody understands, or may read."""
+    """A policy is missing where one is named, cannot be read, or is not understood."""
 
 
 def means_yes(value: str | None) -> bool:
@@ -46,8 +45,10 @@ def means_yes(value: str | None) -> bool:
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     """Read what the variables and the policy file say now."""
+    forbidden, unread = _forbidden(environ)
     return Environment(
-        forbidden=_forbidden(environ),
+        forbidden=forbidden,
+        unread=unread,
         do_not_track=means_yes(environ.get("DO_NOT_TRACK")),
         ci=means_yes(environ.get("CI")),
     )
@@ -79,54 +80,82 @@ def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
             return Path(named).expanduser().absolute()
         except RuntimeError:
             return Path(named)
-    return platformdirs.user_data_path(NAME, appauthor=False)
+    try:
+        return platformdirs.user_data_path(NAME, appauthor=False)
+    except RuntimeError:
+        return Path("~", NAME)
 
 
-def policy_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the policy file: ``DEV_ANALYTICS_POLICY``, or the one in the site's configuration.
+def policy_files(environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return where policies are looked for: the one that is named, if one is, then the site's.
+
+    A later one goes before an earlier one where both name a destination.
 
     Raises
     ------
     PolicyError
-        It is named below the home directory of somebody who has none.
+        One is named below the home directory of somebody who has none.
     """
+    files = [platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"]
     if named := environ.get("DEV_ANALYTICS_POLICY"):
         try:
-            return Path(named).expanduser()
+            files.insert(0, Path(named).expanduser())
         except RuntimeError:
             raise PolicyError(f"the administrator's policy cannot be read: {named}") from None
-    return platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"
+    return files
 
 
-def read_policy(environ: Mapping[str, str] = os.environ) -> Policy | None:
-    """Read the policy file; None where there is none, and everything is left to the user.
+def read_policies(environ: Mapping[str, str] = os.environ) -> dict[Path, Policy]:
+    """Read the policies that there are, in the order of `policy_files`.
+
+    There need be none in the site's configuration.
 
     Raises
     ------
     PolicyError
-        There is one, but it cannot be read: a link to nowhere too.
+        The one that is named is missing, or one cannot be read (a link to nowhere too), or says
+        something that is not understood.
     """
-    file = policy_file(environ)
+    policies = {}
+    *named, site = policy_files(environ)
+    for file in (*named, site):
+        policy = _read_policy(file, may_miss=file == site and file not in named)
+        if policy is not None:
+            policies[file] = policy
+    return policies
+
+
+def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
+    why = "cannot be read"
     try:
         content = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(file):
-            return None
+            if may_miss:
+                return None
+            why = "is missing"
     except OSError:
         pass
     else:
         from dev_analytics.consent.files import DamagedError, policy_of
 
-        with contextlib.suppress(DamagedError):
+        try:
             return policy_of(content)
-    raise PolicyError(f"the administrator's policy cannot be read: {file}")
+        except DamagedError:
+            why = "is not understood"
+    raise PolicyError(f"the administrator's policy {why}: {file}")
 
 
-def _forbidden(environ: Mapping[str, str]) -> str:
-    """Say why the policy forbids analytics; one that cannot be understood forbids them too."""
+def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
+    """Return why a policy forbids analytics, and whether that must be read again.
+
+    One that cannot be read, or is not understood, forbids them too.
+    """
     try:
-        policy = read_policy(environ)
+        policies = read_policies(environ)
     except PolicyError as error:
-        return str(error)
-    forbids = policy is not None and policy.analytics == "forbidden"
-    return f"the administrator forbids it: {policy_file(environ)}" if forbids else ""
+        return str(error), True
+    for file, policy in policies.items():
+        if policy.analytics == "forbidden":
+            return f"the administrator forbids it: {file}", False
+    return "", False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from json import loads
 from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import DecodeError, Meta, Struct, json
@@ -29,7 +30,12 @@ class DamagedError(ValueError):
 
 
 class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """The content of ``consent.json``."""
+    """The content of ``consent.json``.
+
+    ``asked`` is there from the second question without an answer on, so that the third one waits
+    longer and there is no fourth. A version of this package that does not know the field reads the
+    file as damaged, which is off and asks nobody.
+    """
 
     version: Literal[1]
     answer: Literal["yes"] | None = None
@@ -40,6 +46,7 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     kept_recipients: list[_Recipient] | None = None
     answered_on: date | None = None
     asked_on: date | None = None
+    asked: Annotated[int, Meta(ge=2)] | None = None
     draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
 
 
@@ -66,10 +73,10 @@ class _Tools(Struct, omit_defaults=True, frozen=True):
     kept: dict[str, _Scope] = {}
 
 
-class Policy(Struct, frozen=True):
+class Policy(Struct, forbid_unknown_fields=True, frozen=True):
     """What an administrator may say: no, or where records go; never a yes for somebody else.
 
-    What else stands in the file is passed over.
+    What stands in the file and is not declared here is not understood, and forbids.
 
     Attributes
     ----------
@@ -98,6 +105,8 @@ def consent_of(content: bytes) -> Consent:
         raise DamagedError("half an answer")
     if file.answer is None and (file.recipients or file.kept_recipients):
         raise DamagedError("recipients of no answer")
+    if file.asked and not file.asked_on:
+        raise DamagedError("questions without a day")
     return Consent(
         user_id=file.user_id,
         notice=file.notice or 0,
@@ -106,6 +115,7 @@ def consent_of(content: bytes) -> Consent:
         kept_recipients=frozenset(file.kept_recipients or ()),
         answered_on=file.answered_on,
         asked_on=file.asked_on,
+        asked=file.asked or 1,
         draw=file.draw,
     )
 
@@ -123,6 +133,7 @@ def consent_bytes(consent: Consent) -> bytes:
             kept_recipients=sorted(consent.kept_recipients) or None,
             answered_on=consent.answered_on,
             asked_on=consent.asked_on,
+            asked=consent.asked if consent.asked_on and consent.asked > 1 else None,
             draw=consent.draw,
         )
     )
@@ -177,14 +188,19 @@ def _written(scopes: Mapping[str, Scope]) -> dict[str, _Scope]:
 
 
 def policy_of(content: bytes) -> Policy:
-    """Read the administrator's policy file.
+    """Read an administrator's policy file.
 
     Raises
     ------
     DamagedError
-        It says something that is not allowed.
+        It says something that is not allowed, or says it twice.
     """
-    return _decoded(content, Policy)
+    policy = _decoded(content, Policy)
+    # A reader takes the last of two; whoever wrote "forbidden" first meant it.
+    fields: list[tuple[str, object]] = loads(content, object_pairs_hook=list)
+    if len(fields) != len(dict(fields)):
+        raise DamagedError("a field twice")
+    return policy
 
 
 def _decoded(content: bytes, form: type[T]) -> T:

@@ -105,6 +105,8 @@ class Gate:
         What other tools declare that were wanted here, and are to be asked about.
     on_wanted
         Is called when one more is, or another recipient.
+    attended
+        Returns whether somebody is there who can answer.
     """
 
     def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
@@ -112,10 +114,13 @@ class Gate:
         self.sample_percent = sample_percent
         self.notice = notice
         self._switch: Switch | None = None
+        self._outside: Switch | None = None
+        self.attended: Callable[[], bool] = lambda: False
         self.wanted: dict[str, Scope] = {}
         self.on_wanted: Callable[[], None] | None = None
         self._recipient = ARCHIVE
         self._variables: tuple[object, object] = (None, None)
+        self._followed = False
         self._environment = read_environment()
         self._latest: State | None = None
         self._period: Period | None = None
@@ -131,16 +136,33 @@ class Gate:
     def switch(self, switch: Switch | None) -> None:
         with self._deciding:
             self._switch = switch
+            if switch is None or not switch.unattended:
+                self._outside = switch
             self._latest = None
             if switch is not None and not switch.on:
                 # Even if it is switched on again before anybody looks.
                 self._period = None
+
+    def switch_in_session(self, switch: Switch | None) -> None:
+        """Set the switch from code of the session: a cell, a magic.
+
+        Where nobody can answer, that undoes no off that stood outside of it.
+        """
+        if self.attended():
+            self.switch = switch
+        elif switch is None:
+            self.switch = self._outside
+        else:
+            self.switch = switch.replace(unattended=True)
 
     def now(self) -> State:
         """Return the state for an event; never raises."""
         consent = self.store.current()
         if _variables() != self._variables:
             self.follow_environment()
+        if self._environment.unread:
+            self._environment = read_environment()
+            self._latest = None
         latest = self._latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()
 
@@ -180,13 +202,18 @@ class Gate:
     def follow_environment(self) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
         variables = _variables()
+        in_session, self._followed = self._followed, True
         if variables == self._variables:
             return
         if variables[1] != self._variables[1]:
             try:
-                self.switch = environment_switch() or self.switch
+                switch = environment_switch()
             except SettingError as error:
-                self.switch = error.switch
+                switch = error.switch
+            if switch is not None and in_session:
+                self.switch_in_session(switch)
+            elif switch is not None:
+                self.switch = switch
         self._variables = variables
         self._environment = read_environment()
         self._latest = None
@@ -247,7 +274,7 @@ class Gate:
 
     def answer(
         self, answer: Answer, offers: Sequence[Offer] = (), recipients: Collection[str] = ()
-    ) -> None:
+    ) -> str:
         """Store what the user answered; no answer changes nothing.
 
         Parameters
@@ -259,6 +286,11 @@ class Gate:
         recipients
             Who would receive the records, as the question named them.
 
+        Returns
+        -------
+        str
+            What of a no could not be done beside, in words; empty if all was.
+
         Raises
         ------
         ConsentStoreError
@@ -269,21 +301,23 @@ class Gate:
         if answer is Answer.YES:
             self.store.agree(self.notice, date.today(), _scopes(offers), recipients)
         elif answer is Answer.NO:
-            self.store.opt_out()
+            return self.store.opt_out()
         elif answer is Answer.KEEP:
             self.store.keep(self.notice, _scopes(offers), recipients)
+        return ""
 
     def _decide(self, consent: Consent, *, can_answer: bool) -> Decision:
         return decide(
             consent,
             self._environment,
-            self.switch,
+            self._switch,
             sample_percent=self.sample_percent,
             notice=self.notice,
             can_answer=can_answer,
             today=date.today(),
             tools=self.wanted,
             recipient=self._recipient,
+            outside=self._outside,
         )
 
 

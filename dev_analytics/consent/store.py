@@ -1,18 +1,19 @@
 """The consent store: a folder of few files that every process of the user shares.
 
 ``opted-out`` is the permanent opt-out: that it exists is all that counts. It is written before
-anything else happens, without waiting for a lock, and beats whatever stands beside it.
+anything else happens, without waiting for a lock, and beats whatever stands beside it. Where
+``XDG_DATA_HOME`` moves the store, it is written, and looked for, in the place without it too.
 ``off.<tool>`` is the same for one other tool. ``consent.json`` is replaced whole, under a lock,
 and so is ``tools.json`` with the other tools that the same answer covers. What cannot be read,
-parsed or written reads as *not agreed*: a fault can lose a yes, never a no. The identifier is made
-here and nowhere else.
+parsed or written reads as *not agreed*, and so does what is another user's or others may write: a
+fault can lose a yes, never a no. What could not be read is read again at the next event. The
+identifier is made here and nowhere else.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace, sync
+from dev_analytics.consent.places import check_owner
+from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
 
 if TYPE_CHECKING:
@@ -28,75 +31,25 @@ if TYPE_CHECKING:
 LOCK_SECONDS: Final = 2.0
 """How long a writer waits for another one, in seconds."""
 
-SETTLED_NS: Final = 2_000_000_000
-"""A folder changed less than this ago, in ns, may change again within one tick of its clock,
-which is 2 s on the coarsest file system in use."""
-
-_OFF: Final = "off."
-"""Before a tool's name, the name of the file that switches it off."""
-
-_HOMELESS: Final = "there is no home directory to keep it in"
-_IDENTIFYING: Final = ("spool/*", "archive.sqlite*", "quarantine", "ledger.json")
-"""What delivery keeps beside the consent, and must not outlive it."""
+_SAYS_OPTED_OUT: Final = (
+    "The user opted out of dev's anonymous analytics: while this file exists, nothing is collected."
+)
+_SAYS_OFF: Final = (
+    "The user switched this tool's analytics off: while this file exists, none of it is collected."
+)
 
 
 class ConsentStoreError(Exception):
     """The store could not be changed; the message says why, in plain words."""
 
 
-class ConsentStore:
-    """The consent of one user.
+class ConsentStore(StoredConsent):
+    """The consent of one user: what `StoredConsent` reads, and how it changes.
 
-    Parameters
-    ----------
-    data
-        The data directory. It is made, with mode 0700, by the first write; reading makes nothing.
+    The data directory is made, with mode 0700, by the first change.
     """
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.folder = data / "consent"
-        self.file = self.folder / "consent.json"
-        self.marker = self.folder / "opted-out"
-        self.tools_file = self.folder / "tools.json"
-        self._new = self.folder / "consent.json.new"
-        self._tools_new = self.folder / "tools.json.new"
-        self._watched = str(self.folder)
-        self._absent = Consent(unreadable="" if data.is_absolute() else _HOMELESS)
-        self._seen: tuple[tuple[int, int], Consent] | None = None
-
-    def current(self) -> Consent:
-        """Give the consent as it is now, for one ``stat`` if nothing changed; never raises."""
-        try:
-            status = os.stat(self._watched)  # noqa: PTH116, the hot path
-        except FileNotFoundError:
-            return self._absent
-        except OSError as error:
-            return Consent(unreadable=_words(error))
-        state = (status.st_mtime_ns, status.st_ino)
-        seen = self._seen
-        if seen is not None and seen[0] == state:
-            return seen[1]
-        consent = self.read()
-        settled = time.time_ns() - status.st_mtime_ns > SETTLED_NS
-        self._seen = (state, consent) if settled else None
-        return consent
-
-    def read(self) -> Consent:
-        """Read the files; never raises."""
-        if self._absent.unreadable:
-            return self._absent
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                self.marker.lstat()
-                return Consent(opted_out=True)
-            try:
-                content = self.file.read_bytes()
-            except FileNotFoundError:
-                return Consent(tools_off=self._read_off())
-            return self._understood(content)
-        except OSError as error:
-            return Consent(unreadable=_words(error))
+    other: ConsentStore | None
 
     def agree(
         self,
@@ -132,6 +85,7 @@ class ConsentStore:
                 kept_recipients=before.kept_recipients - {*recipients},
                 answered_on=today,
                 asked_on=None,
+                asked=1,
                 tools=agreed,
                 kept_tools=uncovered(before.kept_tools, agreed),
             )
@@ -162,6 +116,7 @@ class ConsentStore:
                 kept_tools=kept_tools,
                 kept_recipients=before.kept_recipients | ({*recipients} - before.recipients),
                 asked_on=None,
+                asked=1,
             )
 
         return self._change(kept)
@@ -182,13 +137,19 @@ class ConsentStore:
             nonlocal claimed
             drawn = before if before.draw is not None else before.replace(draw=_draw())
             claimed = may_ask(drawn)
-            return drawn.replace(asked_on=today) if claimed else drawn
+            asked = drawn.asked + 1 if drawn.asked_on else 1
+            return drawn.replace(asked_on=today, asked=asked) if claimed else drawn
 
         self._change(asked)
         return claimed
 
-    def opt_out(self) -> None:
+    def opt_out(self) -> str:
         """Opt out for ever, then delete the answer and the identifier.
+
+        Returns
+        -------
+        str
+            Where it could not be stored beside, and why; empty if it holds everywhere.
 
         Raises
         ------
@@ -197,18 +158,32 @@ class ConsentStore:
         """
         self._seen = None
         try:
-            self._make_folder()
-            mark(self.marker, self.file)
+            self._make_folder(replace_link=True)
+            mark(self.marker, _SAYS_OPTED_OUT, self.file)
             sync(self.folder)
         except OSError as error:
             if not os.path.lexists(self.marker):
+                self._opt_out_of_other()
                 delete(self._new, self.file)
-                raise ConsentStoreError(_words(error)) from error
+                raise ConsentStoreError(words(error)) from error
+        missed = self._opt_out_of_other()
         # Whoever writes now finds the marker after its write, and deletes what it wrote.
         self.purge()
+        return missed
+
+    def _opt_out_of_other(self) -> str:
+        if self.other is None:
+            return ""
+        try:
+            return self.other.opt_out()
+        except ConsentStoreError as error:
+            return (
+                "It could not be stored for programs that keep their data in "
+                f"{self.other.data}: {error}."
+            )
 
     def switch_off(self, tool: str) -> None:
-        """Switch another tool off for good: an empty file, and that it exists is all that counts.
+        """Switch another tool off for good: a file, and that it exists is all that counts.
 
         Raises
         ------
@@ -219,11 +194,11 @@ class ConsentStore:
         marker = self._off(tool)
         try:
             self._make_folder()
-            mark(marker, self.tools_file)
+            mark(marker, _SAYS_OFF, self.tools_file)
             sync(self.folder)
         except OSError as error:
             if not os.path.lexists(marker):
-                raise ConsentStoreError(_words(error)) from error
+                raise ConsentStoreError(words(error)) from error
 
     def switch_on(self, tool: str) -> bool:
         """Undo that, and tell whether it was off.
@@ -239,14 +214,16 @@ class ConsentStore:
         try:
             remove(marker)
         except OSError as error:
-            raise ConsentStoreError(_words(error)) from error
+            raise ConsentStoreError(words(error)) from error
         return was_off
 
     def purge(self) -> None:
         """Delete all that carries an identifier on this machine; what cannot be stays."""
-        delete(self._new, self.file, self._tools_new, self.tools_file)
-        for pattern in _IDENTIFYING:
-            delete(*self.data.glob(pattern))
+        from dev_analytics.consent.traces import purge
+
+        if not self.folder.is_symlink():
+            delete(self._new, self.file, self._tools_new, self.tools_file)
+        purge(self.data)
 
     def reset(self) -> None:
         """Forget everything: answer, identifier, draw, and last of all the opt-out.
@@ -258,15 +235,17 @@ class ConsentStore:
         """
         self._seen = None
         try:
-            with self._lock():
-                off = self.folder.glob(f"{_OFF}*")
+            with self._lock(replace_link=True):
+                off = [self.folder / name for name in self.off_names()]
                 for path in (self._new, self.file, self._tools_new, self.tools_file, *off):
                     remove(path)
                 self.purge()
+                if self.other is not None and self.other.has_opt_out():
+                    self.other.reset()
                 remove(self.marker)
                 sync(self.folder)
         except OSError as error:
-            raise ConsentStoreError(_words(error)) from error
+            raise ConsentStoreError(words(error)) from error
 
     def _change(self, change: Callable[[Consent], Consent]) -> Consent:
         self._seen = None
@@ -278,50 +257,18 @@ class ConsentStore:
                 after = change(before)
                 if after != before:
                     self._write(after)
-                if os.path.lexists(self.marker):
+                if self.read().opted_out:
                     delete(self.file, self.tools_file)
-                    return Consent(opted_out=True)
+                    return OPTED_OUT
                 return after
         except OSError as error:
             if os.path.lexists(self.marker):
                 # An opt-out came in between, and took the file that was being written.
-                return Consent(opted_out=True)
-            raise ConsentStoreError(_words(error)) from error
+                return OPTED_OUT
+            raise ConsentStoreError(words(error)) from error
 
     def _off(self, tool: str) -> Path:
-        return self.folder / f"{_OFF}{tool}"
-
-    def _read_off(self) -> frozenset[str]:
-        """Give the tools that are switched off.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be listed.
-        """
-        try:
-            names = os.listdir(self._watched)  # noqa: PTH208, the hot path after a change
-        except FileNotFoundError:
-            return frozenset()
-        return frozenset(name.removeprefix(_OFF) for name in names if name.startswith(_OFF))
-
-    def _understood(self, content: bytes) -> Consent:
-        """Give the consent; what cannot be read of other tools was not agreed to.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be listed.
-        """
-        from dev_analytics.consent.files import DamagedError, consent_of, with_tools
-
-        try:
-            consent = consent_of(content)
-        except DamagedError:
-            return Consent(unreadable="consent.json is damaged")
-        with contextlib.suppress(OSError, DamagedError):
-            consent = with_tools(consent, self.tools_file.read_bytes())
-        return consent.replace(tools_off=self._read_off())
+        return self.folder / f"{OFF}{tool}"
 
     def _write(self, consent: Consent) -> None:
         from dev_analytics.consent.files import consent_bytes, tools_bytes
@@ -332,10 +279,10 @@ class ConsentStore:
         sync(self.folder)
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self, *, replace_link: bool = False) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        self._make_folder()
+        self._make_folder(replace_link=replace_link)
         try:
             with FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600):
                 yield
@@ -344,18 +291,23 @@ class ConsentStore:
         except NotImplementedError as error:
             raise OSError("the file system has no locks") from error
 
-    def _make_folder(self) -> None:
-        if self._absent.unreadable:
-            raise FileNotFoundError(_HOMELESS)
+    def _make_folder(self, *, replace_link: bool = False) -> None:
+        """Make the folder, in a data directory that is the user's own.
+
+        Parameters
+        ----------
+        replace_link
+            Take a link in its place away; nothing is written to where it leads.
+        """
+        if self._homeless:
+            raise FileNotFoundError(self._homeless)
+        check_owner(self.data)
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if replace_link and self.folder.is_symlink():
+            self.folder.unlink()
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _draw() -> float:
     """Draw from the system's randomness: a user's ``random.seed()`` is neither read nor moved."""
     return int.from_bytes(os.urandom(8)) % 10_000 / 10_000
-
-
-def _words(error: OSError) -> str:
-    """Say what failed, without a path."""
-    return error.strerror or str(error)

@@ -9,7 +9,8 @@ from msgspec.structs import asdict
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Decision
-from dev_analytics.consent.environment import PolicyError, policy_file, read_policy
+from dev_analytics.consent.environment import PolicyError, read_policies
+from dev_analytics.consent.files import Policy
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import LOCK
@@ -108,12 +109,14 @@ def _records(number: int) -> str:
 
 def _policy() -> str:
     try:
-        policy = read_policy()
+        policies = read_policies()
     except PolicyError as error:
         return str(error)
-    if policy is None:
-        return "none"
-    named = [f"{policy_file()}: analytics {policy.analytics}"]
+    return "; ".join(_described(file, policy) for file, policy in policies.items()) or "none"
+
+
+def _described(file: Path, policy: Policy) -> str:
+    named = [f"{file}: analytics {policy.analytics}"]
     if policy.posthog_project_key:
         named.append("names the project key")
     if policy.posthog_host:

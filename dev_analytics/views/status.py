@@ -20,7 +20,7 @@ from dev_analytics.views.markup import escape, view
 
 _HOW: Mapping[Rule, str] = {
     Rule.OPTED_OUT: "%dev_analytics reset is the only way back",
-    Rule.UNREADABLE: "%dev_analytics reset makes a new consent store",
+    Rule.UNREADABLE: "mend what it names, or %dev_analytics reset (makes a new consent store)",
     Rule.FORBIDDEN: "ask your administrator",
     Rule.DO_NOT_TRACK: "unset DO_NOT_TRACK, then %dev_analytics on",
     Rule.SWITCHED_OFF: "%dev_analytics on (this session), %dev_analytics disable (never again)",

@@ -72,7 +72,7 @@ def test_status_is_aligned_and_says_all(run: Callable[[str], str], data: Path) -
 
 
 def test_status_names_the_rule_that_decided(
-    run: Callable[[str], str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[str], str], data: Path, site_policy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def decided() -> str:
         return line(run("%dev_analytics"), "analytics")
@@ -85,8 +85,8 @@ def test_status_names_the_rule_that_decided(
     run("%dev_analytics on")
     monkeypatch.setenv("DO_NOT_TRACK", "yes")
     assert decided() == "off: DO_NOT_TRACK is set"
-    (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')
-    assert decided() == f"off: the administrator forbids it: {tmp_path / 'policy.json'}"
+    site_policy.write_text('{"analytics": "forbidden"}')
+    assert decided() == f"off: the administrator forbids it: {site_policy}"
     store.file.write_text("{")
     assert decided() == "off: the consent store cannot be used: consent.json is damaged"
     store.opt_out()
@@ -170,12 +170,22 @@ def test_reset_asks_somebody_and_takes_a_flag_from_nobody(
     run: Callable[[str], str], data: Path
 ) -> None:
     store = ConsentStore(data)
-    store.opt_out()
+    store.agree(1, TODAY)
     assert "add --yes" in run("%dev_analytics reset")
-    assert store.read().opted_out
+    assert store.read().user_id is not None
     assert run("%dev_analytics reset --yes").startswith("Forgotten")
-    assert not store.read().opted_out
     assert list(store.folder.iterdir()) == []
+
+
+def test_a_reset_where_nobody_is_undoes_no_opt_out(run: Callable[[str], str], data: Path) -> None:
+    store = ConsentStore(data)
+    for refuse in (store.opt_out, lambda: store.switch_off("acme")):
+        refuse()
+        assert run("%dev_analytics reset --yes").strip() == (
+            "UsageError: %dev_analytics reset: you opted out, and nobody here can undo that"
+        )
+        assert store.read().refuses
+        store.reset()
 
 
 @pytest.mark.parametrize(

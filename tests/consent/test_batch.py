@@ -147,3 +147,30 @@ def test_the_extension_was_loaded_in_these_runs(
     monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
     run(tmp_path / "with", tmp_path / "home", "nbclient", STARTUP)
     assert log.events.count("cell executed") == len(CELLS)
+
+
+@pytest.mark.parametrize("off", ["DEV_ANALYTICS", "c.DevAnalytics.enabled"])
+def test_a_batch_run_undoes_no_off_that_stood_outside_and_somebody_may(
+    kernel: Callable[..., Any], data: Path, off: str
+) -> None:
+    ConsentStore(data).agree(1, date.today())
+    if off == "DEV_ANALYTICS":
+        notebook = kernel({off: "off"})
+    else:
+        notebook = kernel(None, "--DevAnalytics.enabled=False")
+    notebook.run("%load_ext dev_analytics")
+    reason = f"switched off for this session by {off}, and nobody here can undo that"
+    assert notebook.run("%dev_analytics on").text == f"Analytics stay off: {reason}.\n"
+    for code in (
+        "%dev_analytics off\n%dev_analytics on",
+        "%config DevAnalytics.enabled = True",
+        "%config DevAnalytics.enabled = None",
+        "%env DEV_ANALYTICS=on",
+        "%reload_ext dev_analytics",
+    ):
+        notebook.run(code)
+        shown = notebook.run("%dev_analytics").text
+        assert f"off: switched off for this session by {off}" in shown, code
+    assert not (data / "spool").exists()
+    notebook.run("%dev_analytics on", answers=())
+    assert "on: you agreed" in notebook.run("%dev_analytics").text

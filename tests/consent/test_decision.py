@@ -154,8 +154,8 @@ def test_a_question_left_unanswered_waits_seven_days() -> None:
 
 
 def test_a_question_dated_by_a_wrong_clock_pauses_nothing() -> None:
-    assert not paused(TODAY + timedelta(365), TODAY)
-    assert paused(TODAY + timedelta(3), TODAY)
+    assert not paused(Consent(asked_on=TODAY + timedelta(365)), TODAY)
+    assert paused(Consent(asked_on=TODAY + timedelta(3)), TODAY)
 
 
 @given(draw=st.integers(0, 9_999), percent=st.floats(0, 100))

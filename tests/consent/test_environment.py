@@ -12,7 +12,7 @@ from dev_analytics.consent.environment import (
     SettingError,
     data_directory,
     environment_switch,
-    policy_file,
+    policy_files,
     read_environment,
 )
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
@@ -20,16 +20,13 @@ from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", "on", "2", "anything", " 1 ", "None"])
 def test_do_not_track_and_ci_hold_for_anything_that_is_no_no(value: str) -> None:
-    environ = {"DEV_ANALYTICS_POLICY": "/nowhere"}
-    assert read_environment({**environ, "DO_NOT_TRACK": value}).do_not_track
-    assert read_environment({**environ, "CI": value}).ci
+    assert read_environment({"DO_NOT_TRACK": value}).do_not_track
+    assert read_environment({"CI": value}).ci
 
 
 @pytest.mark.parametrize("value", [None, "", "0", "false", "FALSE", "no", "No", "off", " off "])
 def test_do_not_track_and_ci_do_not_hold_for_a_no(value: str | None) -> None:
-    environ = {"DEV_ANALYTICS_POLICY": "/nowhere"}
-    if value is not None:
-        environ |= {"DO_NOT_TRACK": value, "CI": value}
+    environ = {} if value is None else {"DO_NOT_TRACK": value, "CI": value}
     assert read_environment(environ) == Environment()
 
 
@@ -54,7 +51,7 @@ def test_another_position_is_one_clear_line() -> None:
         (b'{"analytics": "forbidden"}', True),
         (b'{"analytics": "allowed"}', False),
         (b"{}", False),
-        (b'{"of a later version": 1}', False),
+        (b'{"of a later version": 1}', True),
         (b'{"analytics": "agreed"}', True),
         (b'{"analytics": true}', True),
         (b"", True),
@@ -78,10 +75,10 @@ def test_a_policy_that_cannot_be_read_forbids(tmp_path: Path) -> None:
     assert read_environment({"DEV_ANALYTICS_POLICY": str(tmp_path)}).forbidden
 
 
-def test_no_policy_forbids_nothing(tmp_path: Path) -> None:
-    for missing in (tmp_path / "policy.json", tmp_path / "policy.json" / "deeper"):
-        assert not read_environment({"DEV_ANALYTICS_POLICY": str(missing)}).forbidden
-        (tmp_path / "policy.json").write_text("{}")
+def test_no_policy_forbids_nothing_unless_it_is_named(tmp_path: Path) -> None:
+    assert not read_environment({}).forbidden
+    assert not read_environment({"DEV_ANALYTICS_POLICY": ""}).forbidden
+    assert read_environment({"DEV_ANALYTICS_POLICY": str(tmp_path / "none")}).forbidden
 
 
 def test_what_stands_below_a_home_that_nobody_has_is_unusable_and_raises_nothing() -> None:
@@ -96,8 +93,10 @@ def test_what_stands_below_a_home_that_nobody_has_is_unusable_and_raises_nothing
 
 
 def test_the_policy_stands_in_the_site_s_configuration() -> None:
-    assert policy_file({}).parts[-2:] == ("dev-analytics", "policy.json")
-    assert not policy_file({}).is_relative_to(Path.home())
+    (site,) = policy_files({})
+    assert site.parts[-2:] == ("dev-analytics", "policy.json")
+    assert not site.is_relative_to(Path.home())
+    assert policy_files({"DEV_ANALYTICS_POLICY": "/named"}) == [Path("/named"), site]
 
 
 def test_the_data_directory_is_the_user_s_own(

@@ -23,6 +23,7 @@ def rule(gate: Gate) -> Rule:
 
 
 def test_the_newest_switch_holds(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate.attended = lambda: True
     gate.answer(Answer.YES)
     gate.switch = Switch(False, "c.DevAnalytics.enabled")
     assert rule(gate) is Rule.SWITCHED_OFF
@@ -47,9 +48,9 @@ def test_a_variable_set_in_a_running_session_counts_at_once(
     assert gate.now()[0].reason.endswith("DEV_ANALYTICS is 'perhaps', allowed is on or off")
 
 
-def test_a_policy_counts_from_the_next_question_on(gate: Gate, tmp_path: Path) -> None:
+def test_a_policy_counts_from_the_next_question_on(gate: Gate, site_policy: Path) -> None:
     assert gate.decision(can_answer=True).rule is Rule.NOT_DRAWN
-    (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')
+    site_policy.write_text('{"analytics": "forbidden"}')
     assert gate.decision(can_answer=True).rule is Rule.FORBIDDEN
     assert rule(gate) is Rule.FORBIDDEN
     assert not gate.claim_question()
@@ -66,6 +67,62 @@ def test_nothing_is_written_where_nobody_would_be_asked(
     gate.switch = Switch(False, "a switch")
     assert not gate.claim_question()
     assert not gate.store.data.exists()
+
+
+def test_a_policy_that_could_not_be_read_once_is_read_again(gate: Gate, site_policy: Path) -> None:
+    gate.answer(Answer.YES)
+    site_policy.mkdir()
+    gate.decision(can_answer=False)
+    assert rule(gate) is Rule.FORBIDDEN
+    site_policy.rmdir()
+    assert rule(gate) is Rule.AGREED
+
+
+OUTSIDE = [
+    Switch(False, "DEV_ANALYTICS"),
+    Switch(False, "c.DevAnalytics.enabled"),
+    Switch(False, "--no-analytics", explicit=True),
+]
+ON = Switch(True, "%dev_analytics on", explicit=True)
+
+
+@pytest.mark.parametrize("off", OUTSIDE)
+@pytest.mark.parametrize(
+    "code", [[ON], [None, ON], [Switch(False, "a magic"), ON], [None], [ON] * 2]
+)
+def test_where_nobody_is_no_code_undoes_an_off_from_outside(
+    gate: Gate, off: Switch, code: list[Switch | None]
+) -> None:
+    gate.answer(Answer.YES)
+    gate.switch = off
+    for switch in code:
+        gate.switch_in_session(switch)
+    assert rule(gate) is Rule.SWITCHED_OFF
+    assert off.source in gate.now()[0].reason
+    gate.attended = lambda: True
+    gate.switch_in_session(ON)
+    assert rule(gate) is Rule.AGREED, "a user who is there may"
+
+
+def test_where_nobody_is_code_undoes_its_own_off(gate: Gate) -> None:
+    gate.answer(Answer.YES)
+    gate.switch_in_session(Switch(False, "%dev_analytics off", explicit=True))
+    assert rule(gate) is Rule.SWITCHED_OFF
+    gate.switch_in_session(ON)
+    assert rule(gate) is Rule.AGREED
+
+
+def test_a_variable_that_code_changes_undoes_nothing_where_nobody_is(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.answer(Answer.YES)
+    monkeypatch.setenv("DEV_ANALYTICS", "off")
+    gate.follow_environment()
+    monkeypatch.setenv("DEV_ANALYTICS", "on")
+    assert rule(gate) is Rule.SWITCHED_OFF
+    gate.attended = lambda: True
+    monkeypatch.setenv("DEV_ANALYTICS", "ON")
+    assert rule(gate) is Rule.AGREED
 
 
 def test_a_question_is_claimed_once(gate: Gate) -> None:

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dev_analytics.config import DevAnalytics
-from dev_analytics.consent.environment import PolicyError, read_policy
+from dev_analytics.consent.environment import PolicyError, read_environment, read_policies
 from dev_analytics.consent.files import Policy
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
@@ -23,10 +25,20 @@ EXAMPLE = Path(__file__).parent.parent.parent / "jupyter-config" / "policy.json"
 TODAY = date.today()
 
 
-@pytest.fixture
-def policy(tmp_path: Path) -> Path:
-    """The file that the tests' environment names."""
-    return tmp_path / "policy.json"
+NAMED: Final = "DEV_ANALYTICS_POLICY"
+
+
+@pytest.fixture(params=["site", "named"])
+def policy(
+    request: pytest.FixtureRequest, site_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The file of the site's configuration, or the one that the environment names."""
+    if request.param == "site":
+        return site_policy
+    file = site_policy.with_name("named.json")
+    file.write_text("{}")
+    monkeypatch.setenv(NAMED, str(file))
+    return file
 
 
 def status(**env: str) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def test_two_users_of_one_hub_have_one_policy_and_each_an_answer_of_their_own(
         assert not found["collecting"]
         assert str(policy) in found["policy"]
     assert status(DEV_ANALYTICS_DIR=homes["ada"])["rule"] == 2
-    policy.unlink()
+    policy.write_text("{}")
     assert status(DEV_ANALYTICS_DIR=homes["ada"])["collecting"]
 
 
@@ -80,6 +92,7 @@ def test_a_policy_that_nobody_understands_is_off_and_one_clear_line(
     data: Path, policy: Path, kind: str
 ) -> None:
     ConsentStore(data).agree(1, TODAY)
+    policy.unlink(missing_ok=True)
     if kind == "broken":
         policy.write_text('{"analytics": "allowed"')
     elif kind == "unreadable":
@@ -88,15 +101,61 @@ def test_a_policy_that_nobody_understands_is_off_and_one_clear_line(
         policy.symlink_to(policy if kind == "a link to itself" else policy.with_name("nowhere"))
     found = status()
     assert (found["collecting"], found["rule"]) == (False, 2)
-    assert found["reason"] == f"the administrator's policy cannot be read: {policy}"
+    why = "is not understood" if kind == "broken" else "cannot be read"
+    reason = f"the administrator's policy {why}: {policy}"
+    assert found["reason"] == reason
     ran = subprocess.run(
         [sys.executable, "-m", "dev_analytics"], capture_output=True, text=True, check=True
     )
     assert ran.stderr == ""
     lines = [line for line in ran.stdout.splitlines() if line.startswith("analytics")]
-    assert lines == [f"analytics   off: the administrator's policy cannot be read: {policy}"]
+    assert lines == [f"analytics   off: {reason}"]
     with pytest.raises(PolicyError):
-        read_policy()
+        read_policies()
+
+
+@pytest.mark.parametrize("named", ["policy.json", "not-mounted/policy.json", "policy.json/deep"])
+def test_a_policy_that_is_named_and_missing_forbids(
+    data: Path, site_policy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
+) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    site_policy.write_text("{}")
+    if named.endswith("deep"):
+        (tmp_path / "policy.json").write_text("{}")
+    monkeypatch.setenv(NAMED, str(tmp_path / named))
+    found = status()
+    assert (found["collecting"], found["rule"]) == (False, 2)
+    assert found["reason"] == f"the administrator's policy is missing: {tmp_path / named}"
+
+
+def test_the_site_s_own_file_may_be_missing_unless_it_is_named(
+    data: Path, site_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    assert read_policies() == {}
+    assert status()["collecting"]
+    monkeypatch.setenv(NAMED, str(site_policy))
+    assert not status()["collecting"]
+
+
+ALLOWED, FORBIDDEN, BROKEN = '{"analytics": "allowed"}', '{"analytics": "forbidden"}', "{"
+
+
+@pytest.mark.parametrize("site", [None, ALLOWED, FORBIDDEN, BROKEN])
+@pytest.mark.parametrize("named", [None, ALLOWED, FORBIDDEN, BROKEN])
+def test_forbidden_in_either_forbids(
+    site_policy: Path, monkeypatch: pytest.MonkeyPatch, site: str | None, named: str | None
+) -> None:
+    if site is not None:
+        site_policy.write_text(site)
+    if named is not None:
+        file = site_policy.with_name("named.json")
+        file.write_text(named)
+        monkeypatch.setenv(NAMED, str(file))
+    forbids = bool({site, named} & {FORBIDDEN, BROKEN})
+    environment = read_environment()
+    assert bool(environment.forbidden) == forbids
+    assert environment.unread == (BROKEN in (site, named))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +173,9 @@ def test_a_policy_that_nobody_understands_is_off_and_one_clear_line(
         {"analytics": "agreed"},
         {"analytics": "on"},
         {"analytics": True},
+        {"analytic": "forbidden"},
+        {"Analytics": "forbidden"},
+        {"analytics": "allowed", "answer": "yes"},
     ],
 )
 def test_a_value_that_is_not_allowed_forbids(
@@ -124,8 +186,28 @@ def test_a_value_that_is_not_allowed_forbids(
     assert not status()["collecting"]
 
 
+def test_a_field_that_stands_there_twice_forbids(policy: Path) -> None:
+    policy.write_text('{"analytics": "forbidden", "analytics": "allowed"}')
+    assert read_environment().forbidden
+
+
+@given(
+    st.text()
+    | st.dictionaries(st.text() | st.sampled_from(Policy.__struct_fields__), st.text()).map(
+        json.dumps
+    )
+)
+def test_only_what_is_understood_allows(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "any.json"
+    file.write_text(content, "utf-8", "surrogatepass")
+    if not read_environment({NAMED: str(file)}).forbidden:
+        fields = json.loads(content)
+        assert set(fields) <= set(Policy.__struct_fields__)
+        assert fields.get("analytics", "allowed") == "allowed"
+
+
 def test_a_policy_is_never_a_yes(data: Path, policy: Path) -> None:
-    for content in ({"analytics": "allowed"}, {"answer": "yes"}, {"enabled": True}):
+    for content in ({"analytics": "allowed"}, {"answer": "yes"}, {"enabled": True}, {}):
         policy.write_text(json.dumps(content))
         assert not status(DEV_ANALYTICS="on")["collecting"]
     assert not data.exists()
@@ -160,8 +242,65 @@ def test_the_policy_s_project_goes_before_a_user_s(
     assert (settings.delivery.project_key, settings.delivery.host) == (key, host)
 
 
-def test_the_example_is_a_policy(policy: Path) -> None:
-    policy.write_bytes(EXAMPLE.read_bytes())
-    read = read_policy()
+@pytest.mark.parametrize(
+    ("named", "site", "key", "host"),
+    [
+        ({"key": "n", "host": "https://n.test"}, {}, "n", "https://n.test"),
+        ({"key": "n", "host": "https://n.test"}, {"key": "s"}, "s", US),
+        (
+            {"key": "n", "host": "https://n.test"},
+            {"key": "s", "host": "https://s.test"},
+            "s",
+            "https://s.test",
+        ),
+        (
+            {"key": "n", "host": "https://n.test"},
+            {"host": "https://s.test"},
+            "n",
+            "https://s.test",
+        ),
+        ({"host": "https://n.test"}, {"key": "s"}, "s", US),
+    ],
+)
+def test_the_site_s_policy_goes_before_the_named_one(
+    site_policy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: dict[str, str],
+    site: dict[str, str],
+    key: str,
+    host: str,
+) -> None:
+    names = {"key": "posthog_project_key", "host": "posthog_host"}
+    other = site_policy.with_name("named.json")
+    for file, says in ((site_policy, site), (other, named)):
+        file.write_text(json.dumps({names[name]: value for name, value in says.items()}))
+    monkeypatch.setenv(NAMED, str(other))
+    user = DevAnalytics(posthog_project_key="u", posthog_host="https://u.test")
+    assert (user.delivery.project_key, user.delivery.host) == (key, host)
+
+
+def test_where_the_policy_is_not_known_records_stay_on_this_machine(policy: Path) -> None:
+    policy.write_text("{")
+    user = DevAnalytics(posthog_project_key="u", posthog_host="https://u.test")
+    assert user.delivery.destination == Delivery().destination
+
+
+def test_status_names_every_policy_that_was_read(
+    site_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert status()["policy"] == "none"
+    site_policy.write_text('{"posthog_host": "https://s.test"}')
+    other = site_policy.with_name("named.json")
+    other.write_text(ALLOWED)
+    monkeypatch.setenv(NAMED, str(other))
+    assert status()["policy"] == (
+        f"{other}: analytics allowed; "
+        f"{site_policy}: analytics allowed, records go to https://s.test"
+    )
+
+
+def test_the_example_is_a_policy(site_policy: Path) -> None:
+    site_policy.write_bytes(EXAMPLE.read_bytes())
+    (read,) = read_policies().values()
     assert (read.analytics, bool(read.posthog_project_key)) == ("allowed", True)
     assert set(json.loads(EXAMPLE.read_bytes())) == set(Policy.__struct_fields__)

@@ -430,7 +430,7 @@ def test_a_change_in_one_process_holds_in_every_other_at_its_next_event(
     one.run("%dev_analytics disable")
     two.run("1")
     assert log.records[-1]["distinct_id"] is None
-    one.run("%dev_analytics reset --yes")
+    one.run("%dev_analytics reset --yes", answers=())
     one.run("%dev_analytics on", answers=("y",))
     two.run("1")
     assert log.records[-1]["distinct_id"] == ConsentStore(data).read().user_id != user_id

@@ -136,9 +136,18 @@ def test_an_opt_out_and_a_reset_delete_all_that_carries_an_identifier(
     user_id = store.agree(1, TODAY).user_id
     assert user_id is not None
     (store.data / "spool").mkdir()
-    names = ("spool/a.jsonl", "spool/b.live.jsonl", "spool/c.new", "archive.sqlite")
+    random = "0123456789abcdef"
+    in_spool = (
+        "-archive.jsonl",
+        "-0a1b2c3d.jsonl",
+        "-archive.live.jsonl",
+        ".jsonl",
+        "-archive.new",
+    )
+    names = (*(f"spool/{random}{end}" for end in in_spool), "spool/sender.new", "archive.sqlite")
     for name in (*names, "archive.sqlite-journal", "quarantine", "ledger.json", "sender.log"):
-        (store.data / name).write_text(user_id if name != "sender.log" else "1 delivered")
+        record = f'{{"event": "launched", "distinct_id": "{user_id}"}}\n'
+        (store.data / name).write_text(record if name != "sender.log" else "1 delivered")
     change(store)
     left = [path for path in store.data.rglob("*") if path.is_file()]
     assert not any(user_id in path.read_text() for path in left)
@@ -444,7 +453,7 @@ def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
     monkeypatch.setattr(os, "open", no_room)
     store.opt_out()
     assert store.read() == Consent(opted_out=True)
-    assert store.marker.read_bytes() == b""
+    assert user_id.encode() not in store.marker.read_bytes()
     assert user_id is not None
     assert not store.file.exists()
 
@@ -588,3 +597,79 @@ def test_every_writer_s_callback_sees_the_newest_state(store: ConsentStore) -> N
     check: Callable[[Consent], bool] = look
     ConsentStore(store.data).claim_question(check, TODAY)
     assert [consent.user_id for consent in seen] == [store.read().user_id]
+
+
+@pytest.mark.parametrize("which", ["everything", "a tool"])
+def test_a_no_is_one_sentence_in_its_file(store: ConsentStore, which: str) -> None:
+    """Cleaners of empty files take no opt-out away."""
+    if which == "everything":
+        store.opt_out()
+        marker = store.marker
+    else:
+        store.switch_off("acme")
+        marker = store.folder / "off.acme"
+    said = marker.read_text()
+    assert said.endswith(".\n")
+    assert (said.count("."), said.count("\n")) == (1, 1)
+    marker.write_text("")
+    assert store.read().opted_out == (which == "everything"), "that it is there is all that counts"
+
+
+def test_an_opt_out_changes_no_file_that_is_there(store: ConsentStore) -> None:
+    store.folder.mkdir(parents=True)
+    store.marker.write_text("the user wrote this\n")
+    store.opt_out()
+    assert store.marker.read_text() == "the user wrote this\n"
+
+
+NO_DESCRIPTORS = """
+import os, resource, sys
+from datetime import date
+from pathlib import Path
+from dev_analytics.consent.store import ConsentStore
+data = Path(sys.argv[1])
+ConsentStore(data).agree(1, date.today(), {"acme@acme": 1})
+os.utime(data / "consent", (0, 0))
+store = ConsentStore(data)
+ConsentStore(data).read()  # what is imported at the first reading needs descriptors, too
+held = []
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    while True:
+        held.append(os.open("/", os.O_RDONLY))
+except OSError:
+    pass
+for _ in range(int(sys.argv[2])):  # how many are left
+    os.close(held.pop())
+first = store.current()
+print(first.user_id is not None and bool(first.tools))
+while held:
+    os.close(held.pop())
+second = store.current()
+print(second.user_id is not None, bool(second.tools))
+print(store.current() is second)
+"""
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_store_that_could_not_be_read_once_is_read_again(data: Path, left: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", NO_DESCRIPTORS, str(data), str(left)],
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines()[1:] == ["True True", "True"]
+    if not left:
+        assert ran.stdout.startswith("False")
+
+
+def test_tools_that_could_not_be_read_once_are_read_again(store: ConsentStore) -> None:
+    store.agree(1, TODAY, {"acme@acme": 1})
+    whole = store.tools_file.read_bytes()
+    os.utime(store.folder, (0, 0))
+    store.tools_file.chmod(0o666)
+    assert (yes(store.current()), dict(store.current().tools)) == (True, {})
+    store.tools_file.chmod(0o600)
+    assert store.tools_file.read_bytes() == whole
+    assert dict(store.current().tools) == {"acme@acme": 1}

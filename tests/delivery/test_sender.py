@@ -240,6 +240,7 @@ def do_not_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')
+    monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
 
 
 @pytest.mark.parametrize("forbid", [do_not_track, policy])

@@ -137,7 +137,7 @@ def nobody_s(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for path in (folder, data, *data.rglob("*")):
             os.chown(path, 65534, 65534)
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(data))
-    monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(folder / "policy.json"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(folder))
     yield data
     subprocess.run(["chmod", "-R", "u+rwx", str(folder)], check=True)
     shutil.rmtree(folder)

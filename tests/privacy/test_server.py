@@ -215,6 +215,7 @@ def test_whoever_says_no_says_it_to_the_server_too(
     arguments = []
     if why == "policy":
         (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')
+        monkeypatch.setenv("DEV_ANALYTICS_POLICY", str(tmp_path / "policy.json"))
     elif why == "DO_NOT_TRACK":
         monkeypatch.setenv("DO_NOT_TRACK", "1")
     elif why == "opted out":

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
+import pexpect
 import pytest
 from IPython.core.error import UsageError
 from scopes import scopes, some
 
-from dev_analytics.analytics import Analytics
+from dev_analytics.analytics import Analytics, get_analytics
 from dev_analytics.commands.jupyter import main
 from dev_analytics.commands.switches import switch_off
 from dev_analytics.consent.decision import Consent
@@ -329,9 +331,21 @@ def test_the_magic_switches_one_tool_off_and_on(loaded: Any, data: Path, capsys:
     assert not (data / "consent" / "opted-out").exists()
     loaded.run_line_magic("dev_analytics", "status")
     assert "off: you switched it off; %dev_analytics on acme" in capsys.readouterr().out
+    get_analytics().gate.attended = lambda: True
     loaded.run_line_magic("dev_analytics", "on acme")
     assert "Acme Charts is no longer switched off" in capsys.readouterr().out
     assert not (data / "consent" / "off.acme").exists()
+
+
+def test_where_nobody_is_the_magic_undoes_no_off_of_a_tool(
+    loaded: Any, data: Path, capsys: Any
+) -> None:
+    ConsentStore(data).switch_off("acme")
+    loaded.run_line_magic("dev_analytics", "on acme")
+    assert capsys.readouterr().out == (
+        "Acme Charts stays off: you switched it off for good, and nobody here can undo that.\n"
+    )
+    assert ConsentStore(data).read().tools_off == {"acme"}
 
 
 @pytest.mark.parametrize("word", ["on", "disable"])
@@ -375,7 +389,14 @@ def test_the_shell_s_command_does_the_same(tools: Path, data: Path, capsys: Any)
         "off": True,
         "fault": None,
     }
-    assert main(["on", "acme"]) == 0
+    assert main(["on", "acme"]) == 1
+    assert (
+        "Acme Charts stays off: you switched it off for good, and nobody here"
+        in capsys.readouterr().err
+    )
+    assert ConsentStore(data).read().tools_off == {"acme"}
+    shown, _ = pexpect.run(f"{sys.executable} -m dev_analytics on acme", withexitstatus=True)
+    assert b"Acme Charts is no longer switched off" in shown
     assert ConsentStore(data).read().tools_off == frozenset()
     assert main(["disable", "acne"]) == 1
     assert "knows no tool 'acne': known are acme" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""The places where consent is kept: which they are, whose they are, and who may write to them.
+
+A folder of another user's is left alone: what a session of root's wrote into it, its owner could
+neither read nor delete. And what others may write says nothing about what its owner wants.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dev_analytics.consent.environment import NAME, data_directory
+
+_FOLDERS: Final = ("consent", "spool")
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+_ROOT: Final = 0
+_NOT_THE_TARGET: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Open neither what a link leads to nor a pipe that waits for its writer."""
+
+
+class NotOursError(OSError):
+    """A file or folder is not the user's alone; the message names it and says what to do."""
+
+
+def elsewhere(data: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
+
+    None where that is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`:
+    that is a user of its own.
+    """
+    moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
+    if not moved or sys.platform == "win32" or data != data_directory(environ):
+        return None
+    share = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    try:
+        home = Path.home() / share / NAME
+    except RuntimeError:
+        return None
+    return None if home == data else home
+
+
+def check(data: Path) -> None:
+    """Check that the data directory and its folders are the user's alone.
+
+    Raises
+    ------
+    NotOursError
+        They are not.
+    OSError
+        They cannot be looked at.
+    """
+    check_owner(data)
+    if not hasattr(os, "geteuid"):
+        return  # the system's own lists say who may write
+    try:
+        _check("the data directory", os.stat(data))  # noqa: PTH116, a link to another disk is fine
+    except FileNotFoundError:
+        return
+    for name in _FOLDERS:
+        try:
+            status = os.lstat(data / name)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISLNK(status.st_mode):
+            raise NotOursError(f"{name} is a link, and must be a folder")
+        _check(name, status)
+
+
+def check_owner(data: Path) -> None:
+    """Check that the data directory is the user's own, or would be.
+
+    Where there is none, the folder in which it would be made is looked at, and the home directory.
+
+    Raises
+    ------
+    NotOursError
+        It is another user's.
+    OSError
+        It cannot be looked at.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    try:
+        owner = os.stat(data).st_uid  # noqa: PTH116
+    except FileNotFoundError:
+        for folder in _above(data):
+            # Root's own folders are everybody's: / and /tmp are.
+            if os.stat(folder).st_uid not in (os.geteuid(), _ROOT):  # noqa: PTH116
+                raise NotOursError(
+                    "the data directory would be in a folder of another user's"
+                ) from None
+    else:
+        if owner != os.geteuid():
+            raise NotOursError("the data directory belongs to another user")
+
+
+def read_own(file: Path) -> bytes:
+    """Read a file that is the user's alone.
+
+    Raises
+    ------
+    NotOursError
+        It is another user's, others may write to it, or it is a link.
+    OSError
+        It cannot be read.
+    """
+
+    def opener(path: str, flags: int) -> int:
+        return os.open(path, flags | _NOT_THE_TARGET)
+
+    if file.is_symlink():
+        raise NotOursError(f"{file.name} is a link, and must be a file")
+    with open(file, "rb", opener=opener) as opened:
+        _check(file.name, os.fstat(opened.fileno()))
+        return opened.read()
+
+
+def _check(name: str, status: os.stat_result) -> None:
+    if hasattr(os, "geteuid"):
+        if status.st_uid != os.geteuid():
+            raise NotOursError(f"{name} belongs to another user")
+        if status.st_mode & _OTHERS_WRITE:
+            raise NotOursError(f"{name} can be written by other users: chmod go-w it")
+
+
+def _above(data: Path) -> list[Path]:
+    """Return the nearest folder above `data` that exists, and the home directory if it is one."""
+    nearest = next((folder for folder in data.parents if folder.exists()), data.parent)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return [nearest]
+    return [nearest, home] if data.is_relative_to(home) and home.exists() else [nearest]

@@ -1,0 +1,173 @@
+"""The consent store as it is read: what holds now, at the cost of one ``stat`` if nothing changed.
+
+What cannot be read or parsed reads as *not agreed*, and so does what is another user's, or what
+others may write. What could not be read is read again at the next event, and never remembered.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.places import check, elsewhere, read_own
+
+SETTLED_NS: Final = 2_000_000_000
+"""A folder changed less than this ago, in ns, may change again within one tick of its clock,
+which is 2 s on the coarsest file system in use."""
+
+OFF: Final = "off."
+"""Before a tool's name, the name of the file that switches it off."""
+
+_OFF_NAME: Final = re.compile(r"off\.[a-z][a-z0-9_]{1,29}", re.ASCII)
+_HOMELESS: Final = "there is no home directory to keep it in"
+OPTED_OUT: Final = Consent(opted_out=True)
+
+
+class StoredConsent:
+    """The files of one user's consent.
+
+    Parameters
+    ----------
+    data
+        The data directory; reading makes nothing.
+
+    Attributes
+    ----------
+    other
+        The same of the user where ``XDG_DATA_HOME`` is not set, if that is another directory: an
+        opt-out there holds here.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.folder = data / "consent"
+        self.file = self.folder / "consent.json"
+        self.marker = self.folder / "opted-out"
+        self.tools_file = self.folder / "tools.json"
+        self._new = self.folder / "consent.json.new"
+        self._tools_new = self.folder / "tools.json.new"
+        place = elsewhere(data)
+        self.other: StoredConsent | None = None if place is None else type(self)(place)
+        self._watched = str(self.folder)
+        self._homeless = "" if data.is_absolute() else _HOMELESS
+        self._absent: Consent | None = None
+        self._seen: tuple[tuple[int, int, int, int], Consent] | None = None
+
+    def current(self) -> Consent:
+        """Return the consent as it is now, for one ``stat`` if nothing changed; never raises.
+
+        Where there is an `other` store, it takes one more.
+        """
+        try:
+            if self._other_has_opt_out():
+                return OPTED_OUT
+            status = os.lstat(self._watched)
+        except FileNotFoundError:
+            return self._absent or self._read_absent()
+        except OSError as error:
+            return Consent(unreadable=words(error))
+        state = (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
+        seen = self._seen
+        if seen is not None and seen[0] == state:
+            return seen[1]
+        consent, lasting = self._read()
+        settled = time.time_ns() - status.st_mtime_ns > SETTLED_NS
+        self._seen = (state, consent) if lasting and settled else None
+        return consent
+
+    def read(self) -> Consent:
+        """Read the files; never raises."""
+        return self._read()[0]
+
+    def has_opt_out(self) -> bool:
+        """Return whether the opt-out is in this store.
+
+        Raises
+        ------
+        OSError
+            It cannot be looked for.
+        """
+        try:
+            os.lstat(self.marker)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def off_names(self) -> list[str]:
+        """Return the names of the files that switch a tool off.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be listed.
+        """
+        try:
+            names = os.listdir(self._watched)  # noqa: PTH208, the hot path after a change
+        except FileNotFoundError:
+            return []
+        return [name for name in names if _OFF_NAME.fullmatch(name)]
+
+    def _other_has_opt_out(self) -> bool:
+        if self.other is None:
+            return False
+        try:
+            return self.other.has_opt_out()
+        except OSError as error:
+            raise OSError(f"{self.other.data}: {words(error)}") from None
+
+    def _read(self) -> tuple[Consent, bool]:
+        """Read the files; return the consent, and whether it holds until a file changes."""
+        if self._homeless:
+            return Consent(unreadable=self._homeless), True
+        try:
+            if self.has_opt_out() or self._other_has_opt_out():
+                return OPTED_OUT, True
+            check(self.data)
+            try:
+                content = read_own(self.file)
+            except FileNotFoundError:
+                return Consent(tools_off=self._tools_off()), True
+            return self._understood(content)
+        except OSError as error:
+            return Consent(unreadable=words(error)), False
+
+    def _read_absent(self) -> Consent:
+        consent, lasting = self._read()
+        if lasting and consent == Consent(unreadable=self._homeless):
+            self._absent = consent
+        return consent
+
+    def _understood(self, content: bytes) -> tuple[Consent, bool]:
+        """Return the consent, and whether it lasts; what cannot be read of tools was not agreed to.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be listed.
+        """
+        from dev_analytics.consent.files import DamagedError, consent_of, with_tools
+
+        try:
+            consent = consent_of(content)
+        except DamagedError:
+            return Consent(unreadable="consent.json is damaged"), True
+        lasting = True
+        try:
+            consent = with_tools(consent, read_own(self.tools_file))
+        except (FileNotFoundError, DamagedError):
+            pass
+        except OSError:
+            lasting = False
+        return consent.replace(tools_off=self._tools_off()), lasting
+
+    def _tools_off(self) -> frozenset[str]:
+        return frozenset(name.removeprefix(OFF) for name in self.off_names())
+
+
+def words(error: OSError) -> str:
+    """Say what failed, without a path."""
+    return error.strerror or str(error)

@@ -1,0 +1,315 @@
+"""Where consent is kept: two places of one user, and what is not that user's alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.environment import data_directory
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+
+TODAY = date(2026, 11, 22)
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory, in which no variable names a data directory."""
+    for name in ("DEV_ANALYTICS_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return Path(os.environ["HOME"])
+
+
+@pytest.fixture
+def places(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ConsentStore, ConsentStore]:
+    """The store of a user where ``XDG_DATA_HOME`` is not set, and where a snap sets it."""
+    usual = ConsentStore(data_directory())
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "snap" / "code" / "share"))
+    return usual, ConsentStore(data_directory())
+
+
+def test_the_other_place_is_that_without_the_variable(
+    places: tuple[ConsentStore, ConsentStore], home: Path
+) -> None:
+    usual, moved = places
+    assert usual.data != moved.data
+    assert usual.other is None
+    assert moved.other is not None
+    assert moved.other.data == usual.data
+    assert usual.data.is_relative_to(home)
+
+
+def test_a_directory_that_is_named_is_a_user_of_its_own(
+    places: tuple[ConsentStore, ConsentStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, _ = places
+    usual.opt_out()
+    monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "named"))
+    named = ConsentStore(data_directory())
+    assert named.other is None
+    named.agree(1, TODAY)
+    assert named.current().user_id is not None
+    named.opt_out()
+    assert ConsentStore(tmp_path / "of a test").other is None
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_no_in_one_place_holds_in_the_other(
+    places: tuple[ConsentStore, ConsentStore], first: int
+) -> None:
+    for store in places:
+        store.agree(1, TODAY)
+        os.utime(store.folder, (0, 0))  # long ago, so that what was read is remembered
+        assert store.current().user_id is not None
+    assert places[first].opt_out() == ""
+    for store in places:
+        assert store.current() == store.read() == Consent(opted_out=True)
+        assert store.agree(1, TODAY) == Consent(opted_out=True)
+        assert not store.claim_question(lambda _: True, TODAY)
+
+
+def test_an_opt_out_takes_the_identifier_of_the_other_place_too(
+    places: tuple[ConsentStore, ConsentStore], everything: Callable[[Path], bytes], home: Path
+) -> None:
+    usual, moved = places
+    user_id = usual.agree(1, TODAY).user_id
+    assert user_id is not None
+    moved.opt_out()
+    assert user_id.encode() not in everything(home)
+
+
+def test_a_reset_leads_back_from_both(places: tuple[ConsentStore, ConsentStore]) -> None:
+    usual, moved = places
+    moved.opt_out()
+    moved.reset()
+    assert [usual.read(), moved.read()] == [Consent(), Consent()]
+    usual.opt_out()
+    moved.reset()
+    assert [usual.read(), moved.read()] == [Consent(), Consent()]
+
+
+def test_the_other_place_that_cannot_be_written_is_told_and_the_no_holds(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    usual, moved = places
+    usual.data.parent.mkdir(parents=True)
+    usual.data.write_text("no folder")
+    missed = moved.opt_out()
+    assert missed == (
+        f"It could not be stored for programs that keep their data in {usual.data}: File exists."
+    )
+    assert moved.read() == Consent(opted_out=True)
+
+
+def test_the_command_tells_it_too(places: tuple[ConsentStore, ConsentStore]) -> None:
+    usual, moved = places
+    usual.data.parent.mkdir(parents=True)
+    usual.data.write_text("no folder")
+    for command in (
+        [sys.executable, "-m", "dev_analytics", "disable"],
+        [*DEV, "--analytics-disable"],
+    ):
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert ran.stdout == (
+            "Analytics have been permanently disabled. It could not be stored for programs that "
+            f"keep their data in {usual.data}: File exists.\n"
+        )
+    assert moved.read().opted_out
+
+
+DEV = [sys.executable, "-c", "from dev_analytics.commands.dev import main; main()"]
+
+
+def test_the_place_in_use_that_cannot_be_written_is_a_failure_and_the_other_keeps_the_no(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    usual, moved = places
+    moved.data.parent.mkdir(parents=True)
+    moved.data.write_text("no folder")
+    with pytest.raises(ConsentStoreError):
+        moved.opt_out()
+    assert usual.read().opted_out
+    moved.data.unlink()
+    assert moved.read().opted_out
+
+
+def test_a_place_that_cannot_be_looked_into_is_no_yes(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    usual, moved = places
+    moved.agree(1, TODAY)
+    usual.data.mkdir(parents=True)
+    usual.folder.write_text("no folder")
+    for consent in (moved.read(), moved.current()):
+        assert consent.user_id is None
+        assert consent.unreadable == f"{usual.data}: Not a directory"
+    usual.folder.unlink()
+    assert moved.current().user_id is not None
+
+
+def test_what_did_not_change_costs_one_stat_and_one_more_for_another_place(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    for store, cost in zip(places, (1, 2), strict=True):
+        store.agree(1, TODAY)
+        os.utime(store.folder, (0, 0))
+        first = store.current()
+        calls = system_calls(store.current)
+        assert store.current() is first
+        assert calls == ["lstat"] * cost
+
+
+def system_calls(call: Callable[[], object]) -> list[str]:
+    """Return the names of the system's functions that `call` calls."""
+    calls: list[str] = []
+
+    def look(frame: Any, event: str, function: Any) -> None:
+        if event == "c_call" and function.__module__ in ("posix", "io"):
+            calls.append(function.__name__)
+
+    sys.setprofile(look)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (".", "the data directory"),
+        ("consent", "consent"),
+        ("spool", "spool"),
+        ("consent/consent.json", "consent.json"),
+    ],
+)
+def test_what_others_may_write_is_not_used(data: Path, name: str, said: str, mode: int) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    (data / "spool").mkdir()
+    assert store.current().user_id is not None
+    (data / name).chmod(mode)
+    for consent in (store.read(), store.current()):
+        assert consent.user_id is None
+        assert consent.unreadable == f"{said} can be written by other users: chmod go-w it"
+    assert store.agree(1, TODAY).user_id is None
+    (data / name).chmod(0o700)
+    assert store.current().user_id is not None
+    (data / name).chmod(mode)
+    store.opt_out()
+    assert store.read().opted_out, "a no is taken all the same"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("consent", "consent is a link, and must be a folder"),
+        ("spool", "spool is a link, and must be a folder"),
+        ("consent/consent.json", "consent.json is a link, and must be a file"),
+    ],
+)
+def test_a_link_is_not_used_and_an_opt_out_leaves_what_it_leads_to(
+    data: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    (data / "spool").mkdir()
+    place = data / name
+    target = place.rename(tmp_path / "elsewhere")
+    place.symlink_to(target)
+    assert store.read().unreadable == store.current().unreadable == said
+    before = sorted(tmp_path.joinpath("elsewhere").glob("*"))
+    store.opt_out()
+    assert store.read().opted_out
+    assert target.exists()
+    assert sorted(target.glob("*")) == before
+
+
+def test_a_link_in_the_place_of_the_opt_out_is_one_and_its_target_stays(
+    data: Path, tmp_path: Path
+) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    for name in ("opted-out", "consent.json.new"):
+        target = tmp_path / name
+        target.touch()
+        (store.folder / name).symlink_to(target)
+    assert store.read().opted_out
+    store.opt_out()
+    store.reset()
+    assert [target.read_bytes() for target in tmp_path.glob("*-out")] == [b""]
+    target = tmp_path / "consent.json.new"
+    target.write_text("a user's")
+    (store.folder / "consent.json.new").symlink_to(target)
+    with pytest.raises(ConsentStoreError):
+        store.agree(1, TODAY)
+    assert target.read_text() == "a user's"
+    assert store.agree(1, TODAY).user_id is not None, "the link is gone"
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", [".", "consent", "spool", "consent/consent.json"])
+def test_what_belongs_to_another_user_is_not_used(data: Path, name: str) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    (data / "spool").mkdir()
+    os.chown(data / name, 65534, 65534)
+    said = store.read().unreadable
+    assert said == store.current().unreadable
+    assert said == f"{Path(name).name or 'the data directory'} belongs to another user"
+    with suppress(ConsentStoreError):
+        store.agree(1, TODAY)
+    assert store.read().user_id is None
+
+
+@AS_ROOT
+@pytest.mark.parametrize("made", ["home", "folders", "data", "answer"])
+def test_a_session_of_root_leaves_nothing_in_the_home_of_another_user(
+    home: Path, made: str, everything: Callable[[Path], bytes]
+) -> None:
+    store = ConsentStore(data_directory())
+    if made == "folders":
+        store.data.parent.mkdir(parents=True)
+    elif made == "data":
+        store.data.mkdir(parents=True)
+    elif made == "answer":
+        store.agree(1, TODAY)
+    for path in (home, *home.rglob("*")):
+        os.chown(path, 65534, 65534)
+    if made == "folders":
+        os.chown(store.data.parent, 0, 0)  # as an earlier session of root's left it
+    before = everything(home)
+    for change in (
+        lambda: store.agree(1, TODAY),
+        lambda: store.claim_question(lambda _: True, TODAY),
+        store.opt_out,
+        lambda: store.switch_off("acme"),
+        store.reset,
+    ):
+        with suppress(ConsentStoreError):
+            change()
+    assert store.read().unreadable == store.current().unreadable
+    assert "another user" in store.read().unreadable
+    ran = subprocess.run(
+        [sys.executable, "-m", "IPython", "--ext=dev_analytics", "-c", "%dev_analytics"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "DEV_ANALYTICS": "on"},
+    )
+    assert "another user" in ran.stdout
+    left = {path.name for path in home.iterdir()} - {"ipythondir"}
+    assert left == {path for path in left if path == ".local"}
+    for path in home.joinpath(".local").rglob("*"):
+        assert os.fsencode(path.name) in before

@@ -1,0 +1,131 @@
+"""What an opt-out, a reset and a purge delete: our files by their names, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.consent.traces import SPOOL_FILE, purge
+from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.spool import Spool
+from dev_analytics.drops import DropLedger
+
+TODAY = date(2026, 11, 22)
+RECORD = '{"event": "launched", "distinct_id": "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"}\n'
+
+FOREIGN = (
+    *("thesis.txt", "archive.sqlite.bak", "my archive.sqlite", "quarantine.txt", "ledger.csv"),
+    *("spool/photo.jpg", "spool/data.jsonl", "spool/0123456789abcdef.txt", "spool/a.live.jsonl"),
+    *("spool/0123456789ABCDEF.jsonl", "spool/notes.new", "spool/0123456789abcdef.jsonl.bak"),
+    *("spool/deep/0123456789abcdef.jsonl", "consent/notes.txt", "consent/off.My Notes.txt"),
+)
+"""What a user may have in a folder that ``DEV_ANALYTICS_DIR`` names."""
+
+CHANGES = [ConsentStore.opt_out, ConsentStore.reset, ConsentStore.purge]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("by_descriptor", [True, False])
+def test_nothing_of_the_user_s_is_lost(
+    data: Path,
+    change: Callable[[ConsentStore], object],
+    by_descriptor: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not by_descriptor:  # as on a system that has no calls for it
+        monkeypatch.setattr("dev_analytics.consent.traces._BY_DESCRIPTOR", False)
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    (data / "spool" / "deep").mkdir(parents=True)
+    for name in FOREIGN:
+        (data / name).write_text(f"four years: {name}")
+    (data / "quarantine").write_text("my own notes")
+    ours = ("spool/0123456789abcdef-archive.jsonl", "archive.sqlite", "ledger.json.new")
+    for name in ours:
+        (data / name).write_text(RECORD)
+    change(store)
+    left = contents(data)
+    for name in FOREIGN:
+        assert left[name] == f"four years: {name}"
+    assert left["quarantine"] == "my own notes"
+    assert not {*ours, "consent/consent.json"} & set(left)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("by_descriptor", [True, False])
+def test_no_link_is_followed(
+    data: Path,
+    tmp_path: Path,
+    change: Callable[[ConsentStore], object],
+    by_descriptor: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not by_descriptor:
+        monkeypatch.setattr("dev_analytics.consent.traces._BY_DESCRIPTOR", False)
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    names = ("0123456789abcdef.jsonl", "sender.new", "consent.json", "tools.json", "archive.sqlite")
+    for name in names:
+        (documents / name).write_text(RECORD)
+    data.mkdir()
+    for name in ("spool", "consent"):
+        (data / name).symlink_to(documents)
+    for name in ("archive.sqlite", "quarantine", "ledger.json"):
+        (data / name).symlink_to(documents / "archive.sqlite")
+    change(ConsentStore(data))
+    assert contents(documents).items() >= dict.fromkeys(names, RECORD).items()
+    assert not {"opted-out", "consent.lock"} & set(contents(documents))
+
+
+@given(st.text(alphabet="0123456789abcdef-.jsonlivew A", max_size=40))
+def test_what_is_no_name_of_ours_in_a_spool_stays(tmp_path: Path, name: str) -> None:
+    spool = tmp_path / "data" / "spool"
+    spool.mkdir(parents=True, exist_ok=True)
+    if name in ("", ".", "..") or SPOOL_FILE.fullmatch(name):
+        return
+    (spool / name).write_text("a user's")
+    purge(spool.parent)
+    assert (spool / name).read_text() == "a user's"
+
+
+@pytest.mark.parametrize("delivery", [None, Delivery(), Delivery(project_key="phc_of_a_test")])
+def test_every_name_that_the_spool_gives_is_one_of_ours(
+    data: Path, delivery: Delivery | None
+) -> None:
+    spool = Spool(data, Launcher(data, DropLedger(), lambda: delivery))
+    spool.accept(b"{}", "somebody")
+    (live,) = (data / "spool").iterdir()
+    spool.rest()
+    (ready,) = (data / "spool").iterdir()
+    assert SPOOL_FILE.fullmatch(live.name)
+    assert SPOOL_FILE.fullmatch(ready.name)
+    assert live != ready
+    purge(data)
+    assert list((data / "spool").iterdir()) == []
+
+
+def test_a_folder_with_files_in_the_place_of_ours_stays(data: Path) -> None:
+    store = ConsentStore(data)
+    place = store.folder / "consent.json" / "deep"
+    place.mkdir(parents=True)
+    (place / "thesis.txt").write_text("four years")
+    store.opt_out()
+    with pytest.raises(Exception, match="not empty"):
+        store.reset()
+    assert (place / "thesis.txt").read_text() == "four years"
+    assert store.read().opted_out
