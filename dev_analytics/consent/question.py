@@ -126,13 +126,11 @@ def plain(text: str) -> str:
     return text.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
-_REFUSALS: Final = frozenset(
-    (
-        *("n", "no", "nope", "nah", "nay", "no way", "no thanks", "no thank you", "thanks no"),
-        *("never", "never ever", "no never", "don't", "dont", "do not", "please don't"),
-        *("refuse", "i refuse", "decline", "i decline", "disagree", "i disagree", "reject"),
-        *("i don't want to", "i do not agree", "i don't agree", "deny", "disable", "opt out"),
-    )
+_REFUSALS: Final = (
+    *("n", "no", "nope", "nah", "nay", "no way", "no thanks", "no thank you", "thanks no"),
+    *("never", "never ever", "no never", "don't", "dont", "do not", "please don't"),
+    *("refuse", "i refuse", "decline", "i decline", "disagree", "i disagree", "reject"),
+    *("i don't want to", "i do not agree", "i don't agree", "deny", "disable", "opt out"),
 )
 """Words that refuse. What merely sounds like one asks again: a no is permanent."""
 

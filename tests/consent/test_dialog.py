@@ -136,7 +136,7 @@ def buttons(dialog: Dialog) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "question",
     [first([], POSTHOG), first([]), newer([], None, [], POSTHOG)],
-    ids=str,
+    ids=["to PostHog", "on this machine", "newer"],
 )
 def test_who_would_receive_is_the_first_that_it_says(question: Question) -> None:
     dialog = Dialog(question, lambda answer: "", records=str, drops=DropLedger())
