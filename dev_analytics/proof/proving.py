@@ -36,7 +36,7 @@ from dev_analytics.tools.declaration import DeclarationError, Tool, event_name
 from dev_analytics.tools.information import MAX_BITS, bits
 from dev_analytics.tools.installed import GROUP, declared
 from dev_analytics.tools.kinds import Version
-from dev_analytics.tools.literals import unwritten
+from dev_analytics.tools.literals import source_of, unwritten
 from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import scope_of
 from dev_analytics.version import NOTICE
@@ -172,7 +172,10 @@ def _is_independent(tool: Tool) -> bool | None:
     entries = entry_points(group=GROUP, name=tool.name)
     if not entries:
         return None
-    place = unwritten(tool, next(iter(entries)).module)
+    source = source_of(next(iter(entries)).module)
+    if source is None:
+        raise NotPrivateError(f"the source of the declaration of {tool.name} cannot be read")
+    place = unwritten(tool, source)
     if place is not None:
         raise NotPrivateError(f"the module of {tool.name} computes a text: {place}")
     own = _declared(tool)

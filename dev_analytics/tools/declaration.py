@@ -28,6 +28,9 @@ MOST_WORDS: Final = 64
 """A longer list is not read by whoever agrees to it, and its rare words point at few people."""
 
 MAX_WORDS_OF_A_TOOL: Final = 256
+MAX_TERMS: Final = 1000
+"""How many words all properties have together: what a yes covers is kept in a file."""
+
 MAX_NAME: Final = 60
 
 MOST_COUNTED: Final = 1_000_000
@@ -148,14 +151,18 @@ class Tool(Struct, frozen=True):
     def _check_words(self) -> None:
         """Refuse two lists of one name, of which a schema would show one, and too many words."""
         lists: dict[str, frozenset[str]] = {}
+        terms = 0
         for event in self.events:
             for kind in properties(event).values():
                 for each in kind.vocabularies if isinstance(kind, Word) else ():
+                    terms += len(each.members)
                     if lists.setdefault(each.name, each.members) != each.members:
                         self._refuse(f"two vocabularies are called {each.name!r}")
         number = len(frozenset().union(*lists.values()) - {OTHER})
         if number > MAX_WORDS_OF_A_TOOL:
             self._refuse(f"it has {number} words, allowed are {MAX_WORDS_OF_A_TOOL} in all")
+        if terms > MAX_TERMS:
+            self._refuse(f"its properties have {terms} words together, allowed are {MAX_TERMS}")
 
     def _refuse(self, why: str) -> NoReturn:
         raise DeclarationError(f"tool {self.name!r}: {why}")
@@ -236,6 +243,8 @@ class _Check:
         self._place = f"{place}, property {name!r}"
         if not _NAME.fullmatch(name) or field.encode_name != name:
             self._refuse("allowed are names of small letters, digits and _, without rename")
+        if said := order(name):
+            self._refuse(f"its name tells its reader what to do ({said})")
         kinds: tuple[Any, ...] = getattr(hint, "__metadata__", ())
         if len(kinds) != 1 or type(kinds[0]) not in _HELD:
             self._refuse(

@@ -220,17 +220,22 @@ def _load(name: str) -> Installed | None:
         return None
     if tool is not None and tool.name != name:
         tool, fault = None, "its entry point has another name than its declaration"
-    if tool is not None and (unwritten := _unwritten(tool, entries[0])):
-        tool, fault = None, unwritten
     return _keep(Installed(name, packages[0], tool, fault))
 
 
 def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
-    """Give the declaration, or why there is none; its own words and warnings go no further."""
+    """Return our copy of the declaration, or why there is none; its own words go no further."""
+    from dev_analytics.tools.literals import source_of, unwritten
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # Before the module runs, which may write another one in its place.
+            source = source_of(entry.module)
             found: Any = entry.load()
+            if type(found) is not Tool:
+                return None, "what its entry point names is no Tool"
+            tool = sealed(found)
     except DeclarationError:
         return None, "its declaration is refused; its own tests say why"
     except KeyboardInterrupt:
@@ -241,23 +246,11 @@ def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
         return None, "its declaration cannot be imported"
     except BaseException:
         return None, "its module fails when it is imported"
-    if type(found) is not Tool:
-        return None, "what its entry point names is no Tool"
-    try:
-        return sealed(found), ""
-    except DeclarationError:
-        return None, "its declaration is refused; its own tests say why"
-
-
-def _unwritten(tool: Tool, entry: EntryPoint) -> str:
-    """Say that a declaration does not stand in its module as it is; empty if it does."""
-    from dev_analytics.tools.literals import unwritten
-
-    try:
-        computed = unwritten(tool, entry.module) is not None
-    except Exception:
-        return "the source of its declaration cannot be read"
-    return "its declaration has texts that its module does not spell out" if computed else ""
+    if source is None:
+        return None, "the source of its declaration cannot be read"
+    if unwritten(tool, source) is not None:
+        return None, "its declaration has texts that its module does not spell out"
+    return tool, ""
 
 
 def _is_being_imported(entry: EntryPoint) -> bool:

@@ -23,33 +23,32 @@ MAX_SOURCE: Final = 300_000
 """A longer module, in characters, is not read."""
 
 
-def unwritten(tool: Tool, module: str) -> str | None:
-    """Return where the first text of `tool` stands that `module` does not spell out, else None.
+def source_of(module: str) -> str | None:
+    """Return the source of a module, which need not be imported; None if it cannot be read."""
+    try:
+        spec = importlib.util.find_spec(module)
+        source = spec.loader.get_source(module)  # type: ignore[union-attr]
+    except Exception:
+        return None
+    return source if type(source) is str and len(source) <= MAX_SOURCE else None
 
-    Raises
-    ------
-    Exception
-        The module's source cannot be found, read or parsed: whatever its loader raises.
-    """
-    written = _literals(_source(module))
+
+def unwritten(tool: Tool, source: str) -> str | None:
+    """Return where the first text of `tool` stands that `source` does not spell out, else None."""
+    written = _literals(source)
     return next((place for place, text in _texts(tool) if text not in written), None)
-
-
-def _source(module: str) -> str:
-    spec = importlib.util.find_spec(module)
-    loader = spec.loader if spec is not None else None
-    source = loader.get_source(module) if loader is not None else None  # type: ignore[attr-defined]
-    if type(source) is not str or len(source) > MAX_SOURCE:
-        raise ImportError("there is no source that can be read")
-    return source
 
 
 def _literals(source: str) -> frozenset[str]:
     """Return the literal texts of a module, those that are built from others left out."""
     found: set[str] = set()
     built: set[int] = set()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
     # A node is walked before what it holds.
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         match node:
             case ast.JoinedStr() | ast.BinOp(op=ast.Add() | ast.Mod()):
                 built.update(map(id, ast.walk(node)))

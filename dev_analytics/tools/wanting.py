@@ -15,10 +15,10 @@ from dev_analytics.consent.scope import Scope, is_within
 from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.terms import is_optional, limits
 
-MAX_LISTED: Final = 12
+MAX_LISTED: Final = 8
 """So many events, or changes of them, a question names."""
 
-MAX_WORDS_LISTED: Final = 8
+MAX_WORDS_LISTED: Final = 5
 
 
 def line(tool: Tool, package: str, agreed: Scope | None) -> str:

@@ -25,9 +25,8 @@ NOT_ITS_OWN: Final = frozenset(
 """Names of those who may seem to speak where a tool does."""
 
 ORDERS: Final = frozenset(
-    {"press", "enter", "hit", "click", "tap", "answer", "confirm", "agree", "accept", "allow"}
-    | {"approve", "consent", "yes", "please", "must", "required", "ignore", "continue", "keep"}
-    | {"password", "visit", "http", "https", "www"}
+    {"press", "enter", "answer", "confirm", "agree", "accept", "allow", "approve", "consent"}
+    | {"yes", "please", "must", "password", "visit", "http", "https", "www"}
 )
 """Words that would tell the reader of a question what to do."""
 
@@ -94,10 +93,11 @@ def _found(text: str, names: frozenset[str]) -> str:
 def _parts(text: str) -> Iterator[str]:
     """Give the words of `text`, and those that are written together in CamelCase."""
     for word in re.split(r"[^A-Za-z0-9]+", text):
-        yield _skeleton(word)
-        yield from map(_skeleton, _PARTS.findall(word))
+        for part in (word, *_PARTS.findall(word)):
+            yield _skeleton(part)
+            yield _skeleton(part.rstrip("0123456789"))
 
 
 def _skeleton(text: str) -> str:
     letters = "".join(filter(str.isalnum, text.lower())).translate(_LOOK_ALIKE)
-    return letters.replace("rn", "m").replace("vv", "w")
+    return letters.replace("rn", "m").replace("vv", "w").replace("cl", "d")

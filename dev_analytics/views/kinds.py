@@ -39,7 +39,7 @@ def kinds_html(analytics: Analytics) -> str:
     parts = [f"<p>{escape(_FIRST)}</p>"]
     parts += [_html(event, records[event.wire]) for event in EVENTS.values()]
     for each, tool in usable():
-        whose = f"{tool.title}, by the package {each.package}: {tool.about}"
+        whose = f'{tool.title}, by the package {each.package}, whose makers say: "{tool.about}"'
         parts.append(f"<p>{escape(whose)}</p>")
         parts += [_html(event, records[event.wire]) for event in tool.events]
     return view([many("Kinds of event", [*parts, f"<p>{escape(_COMMON)}</p>"])])

@@ -22,6 +22,7 @@ from dev_analytics.catalogue.common import PROPERTIES
 from dev_analytics.consent.question import Answer
 from dev_analytics.drops import Drop
 from dev_analytics.proof.marks import Marks
+from dev_analytics.tools import DeclarationError
 from dev_analytics.tools import installed as registry
 from dev_analytics.version import NOTICE
 
@@ -284,10 +285,23 @@ REFUSED = {
     "a count without a limit": (", most=1000", ""),
     "a limit of a subclass": ("most=1000", "most=True"),
     "a hook": ("    wire =", "    def __post_init__(self): pass\n    wire ="),
-    "a field of its own": ("    wire =", "    note: str = 'x'\n    wire ="),
+    "a field of its own": ("    wire =", "    note: str\n    wire ="),
+    "a property that gives an order": ("    rows:", "    press_enter: bool\n    rows:"),
+    "a module that writes another in its place": (
+        'KINDS = Vocabulary("kinds", "bar", "line")',
+        'NAME = "".join(map(chr, (106, 97, 110, 101)))\n'
+        'open(__file__, "a").write(f"\\n{NAME!r}\\n")\n'
+        'KINDS = Vocabulary("kinds", "bar", NAME)'),
     "two lists of one name": (
         "Word(\"Kind.\", (KINDS,))", 'Word("Kind.", (KINDS, Vocabulary("kinds", "pie")))'),
 }  # fmt: skip
+
+
+FAULTS = (
+    "its declaration is refused; its own tests say why",
+    "its declaration has texts that its module does not spell out",
+    "what its entry point names is no Tool",
+)
 
 
 @pytest.mark.parametrize(("old", "new"), REFUSED.values(), ids=REFUSED)
@@ -300,10 +314,35 @@ def test_what_may_not_be_declared_is_refused_where_it_is_installed(
         source.replace('version="Which.",', f'version="Which.", {WHYS}') if BITS in new else source
     )
     assert evil().tool is None
-    assert evil().fault
+    assert evil().fault in FAULTS
     agree(analytics)
     analytics.event("evil.made", **RIGHT)
     assert sent(analytics) == []
+
+
+def test_a_declaration_that_ends_the_process_when_it_is_read_again_ends_nothing(
+    install: Install, analytics: Analytics
+) -> None:
+    ends = '"exit(1) if READ.append(1) or len(READ) > 2 else Annotated[str, WORD]"'
+    source = SOURCE.replace("    kind: Annotated[str, WORD]", f"    kind: {ends}")
+    install(source.replace("KINDS =", "READ = []\nKINDS ="))
+    analytics.event("evil.made", **RIGHT)
+    assert analytics.drops.counts == {Drop.INVALID: 1}
+    assert "ends the process" in evil().fault
+
+
+def test_what_a_yes_covers_stays_small(install: Install) -> None:
+    lists = "".join(
+        f"L{n} = Vocabulary('l{n}', *'{' '.join(f'w{n}x{i}' for i in range(64))}'.split())\n"
+        for n in range(3)
+    )
+    names = [f"w{n}" for n in range(10, 16)]
+    words = "".join(f"    {n}: Annotated[str, Word('K.', (L0, L1, L2))]\n" for n in names)
+    whys = "".join(f"{n}='Which.', " for n in names)
+    source = SOURCE.replace("KINDS =", f"{lists}KINDS =").replace("    kind:", f"{words}    kind:")
+    install(source.replace('version="Which.",', f'version="Which.", {whys}'))
+    with pytest.raises(DeclarationError, match="words together, allowed are 1000"):
+        importlib.import_module("evil_tool")
 
 
 MORE = {

@@ -33,6 +33,7 @@ def test_a_plain_title_is_a_title(title: str) -> None:
         "Dev", "dev", "DEV", "Dev Tools", "DevTools", "D3v", "Jupyter", "Jupyt3r", "lPython",
         "IPython", "lPyth0n Security", "Micros0ft", "Systern", "System Update", "S-y-s-t-e-m",
         "Py thon", "Security Notice", "GitHub Helper", "Press Enter", "Answer yes", "Please Do",
+        "Dev2", "Clev", "ClevTools", "Dev.2", "X-Dev", "dev.chat",
         "Аcme", "Ac\u200bme", "ＡＣＭＥ", "Acme\n", "Acme ", " Acme", "Acme  Charts", "Acme: ok?",
         "Acme (Y)es", "A b c d e", "1 2 3 4 5", "x" * 31, "", "%dev", "D e v", "<b>A</b>",
     ],
