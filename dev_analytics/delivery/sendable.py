@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 from msgspec import Struct, json
 
 from dev_analytics.catalogue.record import iso
-from dev_analytics.delivery.backlog import lines
+from dev_analytics.delivery.progress import Reader, lines
 from dev_analytics.drops import Drop
 
 
@@ -27,19 +26,19 @@ class _Record(Struct):
 
 
 def sendable(
-    file: Path,
+    reader: Reader,
     *,
     user_id: str,
     covers: Callable[[str], bool],
     oldest: str,
     dropped: Counter[str],
 ) -> Iterator[bytes]:
-    """Give the records of `file` that may be sent.
+    """Give the records of a file that may be sent.
 
     Parameters
     ----------
-    file
-        A file of the spool, held.
+    reader
+        Reads a file of the spool, which is held.
     user_id
         Whose records may be.
     covers
@@ -49,9 +48,7 @@ def sendable(
     dropped
         Counts the others, by the reason.
     """
-    if _is_torn(file):
-        dropped[Drop.INVALID.value] += 1
-    for line in lines(file):
+    for line in reader:
         try:
             record = json.decode(line, type=_Record)
         except (ValueError, RecursionError):
@@ -63,6 +60,9 @@ def sendable(
             dropped[Drop.EXPIRED.value] += 1
         else:
             yield line
+    if reader.torn:
+        reader.torn = False
+        dropped[Drop.INVALID.value] += 1
 
 
 def event_of(line: bytes) -> str:
@@ -75,18 +75,11 @@ def oldest(most_days: float) -> str:
     return iso(int(max(0, time.time() - most_days * 86_400)))
 
 
-def begins_before(file: Path, oldest: str) -> bool:
-    """Tell whether the first record of `file`, its oldest, is too old."""
-    for line in lines(file):
+def begins_before(file: Path, oldest: str, start: int = 0) -> bool:
+    """Tell whether the first record of `file` from `start`, its oldest, is too old."""
+    for line in lines(file, start):
         try:
             return json.decode(line, type=_Record).timestamp < oldest
         except (ValueError, RecursionError):
             continue
     return False
-
-
-def _is_torn(file: Path) -> bool:
-    """Tell whether the last line of `file` has no end."""
-    with file.open("rb") as opened:
-        opened.seek(max(0, opened.seek(0, os.SEEK_END) - 1))
-        return opened.read() not in (b"", b"\n")

@@ -26,10 +26,12 @@ from filelock import FileLock, Timeout
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.backlog import Backlog, holding
+from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
+from dev_analytics.delivery.progress import Reader, replacement, resume, write_lines
 from dev_analytics.delivery.sendable import begins_before, event_of, oldest, sendable
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.drops import Drop
@@ -94,6 +96,7 @@ class Sender:
         self._notes = Notes(data, name)
         self._user_id = ""
         self._consent = Consent()
+        self._delivered = 0
         self._dropped: Counter[str] = Counter()
         self._put_aside = 0
 
@@ -140,41 +143,59 @@ class Sender:
         return left
 
     def _deliver_file(self, file: Path) -> None:
-        records = self._sendable(file)
-        batches: deque[list[bytes]] = deque()
         try:
-            while batch := list(islice(records, self._destination.most)):
-                batches.append(batch)
-                while batches:
-                    self._deliver(batches)
+            start = resume(self._data, file)
+            with file.open("rb") as opened:
+                self._deliver_from(file, Reader(opened, start))
             file.unlink()
+            replacement(file).unlink(missing_ok=True)
         except FileNotFoundError:
             # An opt-out took it.
             return
+
+    def _deliver_from(self, file: Path, reader: Reader) -> None:
+        batches: deque[list[bytes]] = deque()
+        try:
+            # A file that somebody still writes, on another machine, is read to its end.
+            while batch := list(islice(self._sendable(reader), self._destination.most)):
+                batches.append(batch)
+                while batches:
+                    self._deliver(batches)
+                self._settle(file, end=reader.end)
         except Stop:
-            self._keep(file, chain(chain.from_iterable(batches), records))
+            self._keep(file, chain(chain.from_iterable(batches), self._sendable(reader)))
             raise
-        finally:
-            self._note_dropped()
+        self._settle(file, end=reader.end)
 
     def _expire(self, file: Path) -> None:
         """Delete what is too old in `file`: its sender may never come, or be told to wait."""
         with holding(file) as held, contextlib.suppress(OSError):
-            if held and begins_before(file, oldest(self._most_days)):
-                self._keep(file, self._sendable(file))
-                self._note_dropped()
+            if not held:
+                return
+            start = resume(self._data, file)
+            if begins_before(file, oldest(self._most_days), start):
+                with file.open("rb") as opened:
+                    self._keep(file, self._sendable(Reader(opened, start)))
 
-    def _sendable(self, file: Path) -> Iterator[bytes]:
+    def _sendable(self, reader: Reader) -> Iterator[bytes]:
         return sendable(
-            file,
+            reader,
             user_id=self._user_id,
             covers=self._covers,
             oldest=oldest(self._most_days),
             dropped=self._dropped,
         )
 
-    def _note_dropped(self) -> None:
-        self._notes.dropped(self._dropped)
+    def _settle(self, file: Path, *, end: int = 0, checksum: int | None = None) -> None:
+        """Count what became of records of `file`, with how far it is settled."""
+        if self._delivered or self._dropped or checksum is not None:
+            self._notes.settled(
+                file, delivered=self._delivered, dropped=self._dropped, end=end, checksum=checksum
+            )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._delivered = 0
         self._dropped.clear()
 
     def _deliver(self, batches: deque[list[bytes]]) -> None:
@@ -204,7 +225,8 @@ class Sender:
             else:
                 batches.popleft()
                 self._put_aside = 0
-                self._notes.delivered(len(batch))
+                self._notes.acknowledged(len(batch))
+                self._delivered += len(batch)
                 return
 
     def _covers(self, event: str) -> bool:
@@ -255,21 +277,21 @@ class Sender:
 
     def _keep(self, file: Path, records: Iterable[bytes]) -> None:
         """Leave only `records` in `file`, or all of it where the disk is full."""
-        # One name, so that what a killed sender left of it is overwritten by the next one.
-        new = self._backlog.folder / "sender.new"
+        new = replacement(file)
         try:
             times = file.stat()
-            new.touch(mode=0o600)
-            with new.open("wb") as opened:
-                opened.writelines(record + b"\n" for record in records)
+            checksum = write_lines(new, records)
             os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
-            new.replace(file)
-            if not file.stat().st_size:
-                file.unlink()
         except OSError:
-            # An opt-out took it; or the disk is full, and all of it is read and counted again.
+            # An opt-out took it; or the disk is full, and all since the last note is read again.
             new.unlink(missing_ok=True)
-            self._dropped.clear()
+            self._forget()
+        else:
+            self._settle(file, checksum=checksum)
+            with contextlib.suppress(OSError):
+                new.replace(file)
+                if not file.stat().st_size:
+                    file.unlink()
         # An opt-out in between would have missed the new file.
         with contextlib.suppress(Stop):
             self._ask_consent()

@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 from typing import Final, Protocol
 
-from dev_analytics.delivery.backlog import LIVE, READY, Backlog, lock, unlock
+from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.locks import lock, unlock
 from dev_analytics.delivery.settings import Delivery
 
 LARGEST_BYTES: Final = 4 * 2**20

@@ -12,7 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from dev_analytics.delivery.backlog import LIVE, Backlog, holding, lines
+from dev_analytics.delivery.backlog import LIVE, Backlog
+from dev_analytics.delivery.locks import holding
 
 _LOCKS: Final = Path("/proc/locks")
 """Linux names the holder of every lock here; elsewhere a holder has no number."""
@@ -46,13 +47,9 @@ class Holder(Struct, frozen=True):
 
 def writers(data: Path) -> list[Writer]:
     """Give every file of the spool with its writer, the oldest first."""
-    found = []
-    for file in Backlog(data).files(empty=True):
+    found, backlog = [], Backlog(data)
+    for file, waiting in backlog.counts(backlog.files(empty=True)).items():
         holder = holder_of(file) if file.name.endswith(LIVE) else Holder(False)
-        try:
-            waiting = sum(1 for _ in lines(file))
-        except OSError:
-            continue  # it was delivered just now
         if waiting or holder.held:
             found.append(Writer("recording" if holder.held else "ended", holder.pid, waiting))
     return found

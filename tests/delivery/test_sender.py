@@ -178,7 +178,7 @@ def test_an_opt_out_while_what_is_left_is_written_leaves_nothing(
     touch = Path.touch
 
     def opt_out(path: Path, *arguments: Any, **options: Any) -> None:
-        if path.name == "sender.new":
+        if path.name.endswith(".jsonl.new"):
             ConsentStore(data).opt_out()
         touch(path, *arguments, **options)
 
@@ -381,7 +381,7 @@ def test_a_file_that_somebody_holds_is_left_to_the_next_one(
     data: Path, spool_events: Any, waiting: Any
 ) -> None:
     """And is not waited for."""
-    from dev_analytics.delivery.backlog import holding
+    from dev_analytics.delivery.locks import holding
 
     records = spool_events(10)
     spool(data, "held", other(records[0]) + b"\n")
