@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.locks import holder_of
+from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.turns import lock_file
 from dev_analytics.detached import spawn
 from dev_analytics.drops import Drop, DropLedger
 
@@ -19,6 +22,9 @@ MODULE: Final = "dev_analytics.delivery.sender"
 _LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
 """A sender's imports beside a process that ends would make its end twice as long. A shell would
 tell it the notebook's folder."""
+
+START_SECONDS: Final = 1.0
+"""The least time between two starts of senders, in seconds: several times what one costs."""
 
 
 class Launcher:
@@ -47,6 +53,9 @@ class Launcher:
         self._data = data
         self._drops = drops
         self._delivery = delivery
+        self._lock = threading.RLock()
+        self._planned = False
+        self._next_start = 0.0
 
     @property
     def delivery(self) -> Delivery | None:
@@ -54,20 +63,39 @@ class Launcher:
         return self._delivery()
 
     def start(self) -> None:
-        """Start a sender without waiting for it; neither it nor its thread ever raises."""
+        """Start a sender without waiting for it; neither it nor its thread ever raises.
+
+        One that is about to be started will see to everything that is ready by then.
+        """
         if self.delivery is None:
             return
+        with self._lock:
+            if self._planned:
+                return
+            self._planned = True
+            pause = max(0.0, self._next_start - time.monotonic())
         try:
-            threading.Thread(target=self._start_and_reap, daemon=True).start()
+            threading.Thread(target=self._start_after, args=(pause,), daemon=True).start()
         except RuntimeError:
             # At the end of a process there are no new threads, and nobody left to reap for.
+            self._planned = False
             self._start()
+
+    def after_fork(self) -> None:
+        """Know nothing, in a forked child, of the threads of its parent."""
+        self._lock = threading.RLock()
+        self._planned = False
+        self._next_start = 0.0
 
     def start_at_exit(self) -> None:
         """Start a sender at the end of this process, whose children then are init's."""
         self._start(_LATER)
 
-    def _start_and_reap(self) -> None:
+    def _start_after(self, pause: float) -> None:
+        time.sleep(pause)
+        with self._lock:
+            self._planned = False
+            self._next_start = time.monotonic() + START_SECONDS
         process = self._start()
         if process is not None:
             # It ends at once, as its child is the sender. Somebody else may have waited for it.
@@ -81,12 +109,22 @@ class Launcher:
         try:
             self._trim(delivery)
             self.store_drops()
+            if not self._is_needed(delivery):
+                return None
             process = spawn(MODULE, *self._options(delivery), before=before)
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
             return None
         self.failure = ""
         return process
+
+    def _is_needed(self, delivery: Delivery) -> bool:
+        """Return whether anything waits that no sender at work will find before it ends."""
+        backlog = Backlog(self._data)
+        return any(
+            backlog.files(name) and not holder_of(lock_file(self._data, name)).held
+            for name in {ARCHIVE, delivery.destination}
+        )
 
     def _trim(self, delivery: Delivery) -> None:
         if dropped := Backlog(self._data).trim(delivery.most_mib * 2**20):

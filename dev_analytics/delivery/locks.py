@@ -16,13 +16,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 _POLL_SECONDS: Final = 0.005
+_LOCKS: Final = Path("/proc/locks")
+"""Linux names the holder of every lock here; elsewhere a holder has no number."""
 
 
 class NoLocksError(OSError):
     """The file system has no locks."""
+
+
+class Holder(Struct, frozen=True):
+    """Whether a lock is held, and by which process, if that can be known."""
+
+    held: bool
+    pid: int | None = None
 
 
 def lock(descriptor: int) -> bool:
@@ -109,6 +120,19 @@ def missing_locks(file: Path) -> str:
     return ""
 
 
+def holder_of(file: Path) -> Holder:
+    """Tell who holds the lock of `file`."""
+    try:
+        status = file.stat()
+    except OSError:
+        return Holder(False)
+    if (pid := _named(status)) is not None:
+        return Holder(True, pid)
+    # A holder in another container has no number here, but holds.
+    with holding(file) as mine:
+        return Holder(not mine and file.exists())
+
+
 def _locked(descriptor: int) -> bool:
     with contextlib.suppress(OSError):
         return lock(descriptor)
@@ -120,3 +144,16 @@ def _is(file: Path, descriptor: int) -> bool:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
     except OSError:
         return False
+
+
+def _named(status: os.stat_result) -> int | None:
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        locks = _LOCKS.read_text("ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    for lock in locks:
+        fields = lock.split()
+        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == device:
+            return int(fields[4]) if int(fields[4]) > 0 else None
+    return None

@@ -75,7 +75,7 @@ def oldest(most_days: float) -> str:
     return iso(int(max(0, time.time() - most_days * 86_400)))
 
 
-def begins_before(file: Path, oldest: str, start: int = 0) -> bool:
+def begins_before(file: Path, start: int, oldest: str) -> bool:
     """Tell whether the first record of `file` from `start`, its oldest, is too old."""
     for line in lines(file, start):
         try:

@@ -1,10 +1,10 @@
 """The sender: a process of its own that delivers what waits in the spool, and ends.
 
-There is one at work in each data directory, as long as there is work. It asks for consent before
-every request, so that an opt-out stops the next one. What was acknowledged is removed; what was not
-goes out again with the same bytes. It delivers only what was recorded for its own destination, and
-the archive's, which leaves no machine; what is too old it deletes, whoever's it is. It writes to
-nobody's terminal, and nothing of any event to its log.
+There is one at work for each destination of a data directory, as long as there is work. It asks for
+consent before every request, so that an opt-out stops the next one. What was acknowledged is
+removed; what was not goes out again with the same bytes. It delivers only what was recorded for its
+own destination, and the archive's, which leaves no machine; what is too old it deletes, whoever's
+it is. It writes to nobody's terminal, and nothing of any event to its log.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
@@ -31,14 +29,13 @@ from dev_analytics.delivery.destination import Destination, Refused, Unacceptabl
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
-from dev_analytics.delivery.progress import Reader, replacement, resume, write_lines
+from dev_analytics.delivery.progress import Reader, replacement, resume, unsettled, write_lines
 from dev_analytics.delivery.sendable import begins_before, event_of, oldest, sendable
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.turns import sign_of_life, turn
 from dev_analytics.drops import Drop
 from dev_analytics.tools.declaration import tool_of
 from dev_analytics.version import NOTICE
-
-LOCK: Final = "sender.lock"
 
 FIRST_PAUSE: Final = 1.0
 """How long to wait before the first repetition, in seconds; each further one takes twice that."""
@@ -48,9 +45,6 @@ MOST_TRIES: Final = 6
 
 LONGEST_PAUSE: Final = 60.0
 """A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
-
-LONGEST_TURN: Final = 600.0
-"""How long to wait for a sender with another destination to end, in seconds."""
 
 MOST_PUT_ASIDE: Final = 10
 """How many records in a row may be not taken even alone before it is not they that are wrong."""
@@ -101,16 +95,12 @@ class Sender:
         self._put_aside = 0
 
     def run(self) -> None:
-        """Deliver until nothing is left, if no other sender with this destination does.
-
-        One with another destination is waited for: it would leave these files behind.
-        """
-        own = FileLock(self._data / f"sender-{self._name}.lock", timeout=0, mode=0o600)
+        """Deliver until nothing is left, if no other sender with this destination does."""
         while True:
             try:
-                with own, FileLock(self._data / LOCK, mode=0o600).acquire(LONGEST_TURN, 0.2):
+                with turn(self._data, self._name):
                     left = self._deliver_all()
-            except (Timeout, Stop):
+            except (TimeoutError, Stop):
                 return
             # Whoever found the lock taken just now has left its file to this sender.
             if left.issuperset(self._backlog.ready(self._name)):
@@ -169,13 +159,15 @@ class Sender:
 
     def _expire(self, file: Path) -> None:
         """Delete what is too old in `file`: its sender may never come, or be told to wait."""
-        with holding(file) as held, contextlib.suppress(OSError):
-            if not held:
+        with contextlib.suppress(OSError):
+            # Only looked at: its own sender would take a file that is held for somebody else's.
+            if not begins_before(*unsettled(self._data, file), oldest(self._most_days)):
                 return
-            start = resume(self._data, file)
-            if begins_before(file, oldest(self._most_days), start):
-                with file.open("rb") as opened:
-                    self._keep(file, self._sendable(Reader(opened, start)))
+            with holding(file) as held:
+                if held:
+                    start = resume(self._data, file)
+                    with file.open("rb") as opened:
+                        self._keep(file, self._sendable(Reader(opened, start)))
 
     def _sendable(self, reader: Reader) -> Iterator[bytes]:
         return sendable(
@@ -208,6 +200,7 @@ class Sender:
             if not batch:
                 batches.popleft()
                 return
+            sign_of_life(self._data, self._name)
             try:
                 self._destination.deliver(batch)
             except Unacceptable as error:
@@ -319,13 +312,18 @@ def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
     if not Backlog(options.data).files(name):
         return
     try:
+        # Most senders find another one at work, and end before what takes long is imported.
+        with turn(options.data, name):
+            destination = _destination(delivery, options.data)
         Sender(
             options.data,
-            _destination(delivery, options.data),
+            destination,
             most_days=options.most_days,
             name=name,
             first_pause=options.first_pause,
         ).run()
+    except TimeoutError:
+        return
     except ImportError:
         Notes(options.data, name).failed("posthog is not installed")
     except Exception as error:

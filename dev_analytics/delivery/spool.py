@@ -144,6 +144,7 @@ class Spool:
         file, self._file = self._file, None
         self._lock = threading.RLock()
         self._handed_over = None
+        self._launcher.after_fork()
         if file is not None:
             with contextlib.suppress(OSError):
                 os.close(file.descriptor)

@@ -10,7 +10,8 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.turns import turns
 from dev_analytics.names import NAMES
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.tools.installed import Installed, installed, offers
@@ -25,6 +26,7 @@ _HOW: Mapping[Rule, str] = {
     Rule.SWITCHED_OFF: "%dev_analytics on (this session), %dev_analytics disable (never again)",
     Rule.AGREED: "%dev_analytics off (this session), %dev_analytics disable (for ever)",
 }
+_WRONG: Mapping[str, str] = {"stopped": "stopped", "hanging": "hangs"}
 _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
 _ASK_MORE = "%dev_analytics on (asks about what is withheld)"
 
@@ -63,6 +65,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         **_llm_calls(),
         **_tools(consent, decision),
         "waiting": _waiting(Backlog(data).count(), analytics.recording.launcher.failure),
+        **_sender(data),
         "delivered": _delivered(ledger, analytics.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
@@ -120,6 +123,24 @@ def _llm_calls() -> dict[str, str]:
     if State.seen and not NAMES.installed:
         return {"LLM calls": f"recorded without the model's name; to name it: {MISSING}"}
     return {}
+
+
+def _sender(data: Path) -> dict[str, str]:
+    trouble = sender_trouble(data)
+    return {"sender": "; ".join(trouble)} if trouble else {}
+
+
+def sender_trouble(data: Path) -> list[str]:
+    """Say of each sender that does nothing what is wrong, since when, and what to do."""
+    return [
+        f"{_WRONG[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
+        f" life since {each.since}: what waits for"
+        f" {'the archive' if each.destination == ARCHIVE else 'PostHog'} goes out when it"
+        f" {'is continued' if each.trouble == 'stopped' else 'goes on'}, or by the next one"
+        " once it is ended"
+        for each in turns(data)
+        if each.trouble
+    ]
 
 
 def _waiting(number: int, failure: str) -> str:
