@@ -9,6 +9,7 @@ from pathlib import Path
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.damaged import damaged
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import turns
@@ -68,6 +69,7 @@ def status_rows(analytics: Analytics, decision: Decision) -> dict[str, str]:
         **_sender(data),
         "delivered": _delivered(ledger, analytics.delivery),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
+        **_damaged(data),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
         "event log": "none" if log is None else _from_home(log.path),
         "data": _from_home(data),
@@ -158,6 +160,15 @@ def _delivered(ledger: Ledger, delivery: Delivery | None) -> str:
     if not ledger.delivered:
         return f"nothing yet; {where}"
     return f"{ledger.delivered}, last at {ledger.delivered_at}; {where}"
+
+
+def _damaged(data: Path) -> dict[str, str]:
+    """Say which archives were found damaged, and what has become of them."""
+    files = damaged(data)
+    if not files:
+        return {}
+    names = ", ".join(_from_home(file) for file in files)
+    return {"archive": f"damaged and put aside as {names}; a new one was begun"}
 
 
 def _counted(counts: Mapping[str, int]) -> str:
