@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec import json
+
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.locks import holder_of
@@ -111,7 +113,7 @@ class Launcher:
             self.store_drops()
             if not self._is_needed(delivery):
                 return None
-            process = spawn(MODULE, *self._options(delivery), before=before)
+            process = self._spawn(delivery, before)
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
             return None
@@ -140,8 +142,21 @@ class Launcher:
                 change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
                 self._drops.stored(counts)
 
-    def _options(self, delivery: Delivery) -> list[str]:
-        options = [str(self._data), f"--most-days={delivery.most_days}"]
+    def _spawn(self, delivery: Delivery, before: Sequence[str]) -> int:
+        """Start a sender, and tell it through a pipe what no other user of the machine may read."""
+        reading, writing = os.pipe()
+        try:
+            # What a pipe cannot hold at once would wait for a reader that there is not yet.
+            os.set_blocking(writing, False)
+            os.write(writing, json.encode(self._told(delivery)))
+            return spawn(MODULE, before=before, stdin=reading)
+        finally:
+            os.close(writing)
+            os.close(reading)
+
+    def _told(self, delivery: Delivery) -> dict[str, object]:
+        """Return the options of the sender, by their names in its command line."""
+        told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
         if delivery.project_key:
-            options += [f"--project-key={delivery.project_key}", f"--host={delivery.host}"]
-        return options
+            told |= {"project-key": delivery.project_key, "host": delivery.host}
+        return told

@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -100,11 +100,19 @@ class Notes:
             )
         )
 
-    def put_aside(self, record: bytes, why: str) -> None:
-        """Keep a record that is not taken even alone."""
-        self._say(f"1 put aside, {why}")
-        with contextlib.suppress(OSError):
-            _append(self._data / QUARANTINE, record, QUARANTINE_BYTES)
+    def refused(self, number: int, why: str) -> None:
+        """Note in the log that so many records were refused for ever."""
+        self._say(f"{number} {why}")
+
+    def put_aside(self, records: Sequence[bytes], why: str) -> bool:
+        """Keep records that cannot be delivered; False where there is no room for all of them."""
+        try:
+            for record in records:
+                _append(self._data / QUARANTINE, record, QUARANTINE_BYTES)
+        except OSError:
+            return False
+        self._say(f"{len(records)} put aside, {why}")
+        return True
 
     def _change(self, change: Callable[[Ledger], Ledger]) -> bool:
         try:

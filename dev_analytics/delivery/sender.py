@@ -1,10 +1,11 @@
 """The sender: a process of its own that delivers what waits in the spool, and ends.
 
 There is one at work for each destination of a data directory, as long as there is work. It asks for
-consent before every request, so that an opt-out stops the next one. What was acknowledged is
-removed; what was not goes out again with the same bytes. It delivers only what was recorded for its
-own destination, and the archive's, which leaves no machine; what is too old it deletes, whoever's
-it is. It writes to nobody's terminal, and nothing of any event to its log.
+consent before every request, and once more when the connection stands, so that an opt-out stops the
+next one. Only what the catalogue allows leaves, whoever wrote it into the spool. What was
+acknowledged is removed; what was not goes out again with the same bytes. It delivers only what was
+recorded for its own destination, and the archive's, which leaves no machine; what is too old it
+deletes, whoever's it is. It writes to nobody's terminal, and nothing of any event to its log.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -21,20 +23,30 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+from msgspec import json
+
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
+from dev_analytics.delivery.destination import (
+    Destination,
+    Receipt,
+    Refused,
+    Unacceptable,
+    Unreachable,
+)
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
-from dev_analytics.delivery.progress import Reader, replacement, resume, unsettled, write_lines
-from dev_analytics.delivery.sendable import begins_before, event_of, oldest, sendable
+from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
+from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.suspects import Suspects
 from dev_analytics.delivery.turns import sign_of_life, turn
+from dev_analytics.delivery.work import Work
 from dev_analytics.drops import Drop
-from dev_analytics.tools.declaration import tool_of
 from dev_analytics.version import NOTICE
 
 FIRST_PAUSE: Final = 1.0
@@ -46,12 +58,13 @@ MOST_TRIES: Final = 6
 LONGEST_PAUSE: Final = 60.0
 """A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
 
-MOST_PUT_ASIDE: Final = 10
-"""How many records in a row may be not taken even alone before it is not they that are wrong."""
-
 
 class Stop(Exception):  # noqa: N818, an end and no error
     """Nothing more can be sent now."""
+
+
+class Changed(Exception):  # noqa: N818, no error either
+    """The consent is another one than when the request was made."""
 
 
 class Sender:
@@ -90,9 +103,9 @@ class Sender:
         self._notes = Notes(data, name)
         self._user_id = ""
         self._consent = Consent()
-        self._delivered = 0
-        self._dropped: Counter[str] = Counter()
-        self._put_aside = 0
+        self._allowed = self._checked = Allowed(self._consent)
+        self._suspects = Suspects()
+        destination.confirm = self._confirm
 
     def run(self) -> None:
         """Deliver until nothing is left, if no other sender with this destination does."""
@@ -124,38 +137,47 @@ class Sender:
                 raise Stop
             for file in files:
                 with holding(file) as held:
-                    if held:
-                        self._deliver_file(file)
-                    else:
+                    if not held or self._deliver_file(file):
                         left.add(file)
         # Who opted out during the last request wants that gone too.
         self._ask_consent()
         return left
 
-    def _deliver_file(self, file: Path) -> None:
+    def _deliver_file(self, file: Path) -> bool:
+        """Deliver the records of a file, and tell whether something of it stays."""
         try:
             start = resume(self._data, file)
             with file.open("rb") as opened:
-                self._deliver_from(file, Reader(opened, start))
+                if self._deliver_from(self._work(file), Reader(opened, start)):
+                    return True
             file.unlink()
             replacement(file).unlink(missing_ok=True)
         except FileNotFoundError:
             # An opt-out took it.
-            return
+            return False
+        return False
 
-    def _deliver_from(self, file: Path, reader: Reader) -> None:
+    def _deliver_from(self, work: Work, reader: Reader) -> bool:
         batches: deque[list[bytes]] = deque()
         try:
             # A file that somebody still writes, on another machine, is read to its end.
-            while batch := list(islice(self._sendable(reader), self._destination.most)):
+            while batch := list(islice(self._next(work, reader), self._destination.most)):
                 batches.append(batch)
                 while batches:
-                    self._deliver(batches)
-                self._settle(file, end=reader.end)
+                    self._deliver(work, batches)
+                work.sort()
+                if not self._staying(work):
+                    work.settle(reader.end)
         except Stop:
-            self._keep(file, chain(chain.from_iterable(batches), self._sendable(reader)))
+            unsent = chain.from_iterable(batches)
+            self._keep(work, chain(self._suspects.of(work.file), unsent, self._rest(work, reader)))
             raise
-        self._settle(file, end=reader.end)
+        work.sort()
+        if staying := self._staying(work):
+            self._keep(work, staying)
+        else:
+            work.settle(reader.end)
+        return bool(staying)
 
     def _expire(self, file: Path) -> None:
         """Delete what is too old in `file`: its sender may never come, or be told to wait."""
@@ -167,44 +189,39 @@ class Sender:
                 if held:
                     start = resume(self._data, file)
                     with file.open("rb") as opened:
-                        self._keep(file, self._sendable(Reader(opened, start)))
+                        work = self._work(file)
+                        self._keep(work, self._rest(work, Reader(opened, start)))
 
-    def _sendable(self, reader: Reader) -> Iterator[bytes]:
-        return sendable(
-            reader,
-            user_id=self._user_id,
-            covers=self._covers,
-            oldest=oldest(self._most_days),
-            dropped=self._dropped,
-        )
+    def _work(self, file: Path) -> Work:
+        return Work(file, self._notes, oldest(self._most_days))
 
-    def _settle(self, file: Path, *, end: int = 0, checksum: int | None = None) -> None:
-        """Count what became of records of `file`, with how far it is settled."""
-        if self._delivered or self._dropped or checksum is not None:
-            self._notes.settled(
-                file, delivered=self._delivered, dropped=self._dropped, end=end, checksum=checksum
-            )
-        self._forget()
+    def _next(self, work: Work, reader: Reader) -> Iterator[bytes]:
+        self._checked = self._allowed
+        return work.sendable(reader, self._checked)
 
-    def _forget(self) -> None:
-        self._delivered = 0
-        self._dropped.clear()
+    def _rest(self, work: Work, reader: Reader) -> Iterator[bytes]:
+        return work.rest(reader, self._allowed)
 
-    def _deliver(self, batches: deque[list[bytes]]) -> None:
+    def _staying(self, work: Work) -> list[bytes]:
+        """Return what was read of the file and may not go yet."""
+        return [*self._suspects.of(work.file), *work.stays]
+
+    def _deliver(self, work: Work, batches: deque[list[bytes]]) -> None:
         """Deliver the first of `batches`, or put its halves in its place."""
-        batch = batches[0]
         for number in range(1, MOST_TRIES + 1):
             if self._ask_consent() != self._user_id:
                 raise Stop
-            batch = batches[0] = self._covered(batch)
-            if not batch:
+            batches[0] = self._covered(work, batches[0])
+            if not batches[0]:
                 batches.popleft()
                 return
             sign_of_life(self._data, self._name)
             try:
-                self._destination.deliver(batch)
+                self._send(work, batches)
+            except Changed:
+                continue
             except Unacceptable as error:
-                self._divide(batches, str(error))
+                self._divide(work, batches, str(error))
                 return
             except Refused as error:
                 self._notes.failed(str(error))
@@ -217,37 +234,81 @@ class Sender:
                 time.sleep(max(pause, error.after))
             else:
                 batches.popleft()
-                self._put_aside = 0
-                self._notes.acknowledged(len(batch))
-                self._delivered += len(batch)
                 return
 
-    def _covers(self, event: str) -> bool:
-        """Tell whether the consent as it is now covers records of `event`."""
-        tool = tool_of(event)
-        return not tool or self._consent.covers(tool)
+    def _send(self, work: Work, batches: deque[list[bytes]]) -> None:
+        """Send the first of `batches`, and leave in it what is to be sent again.
 
-    def _covered(self, batch: list[bytes]) -> list[bytes]:
-        """Leave out what tools recorded that were switched off while it waited."""
-        if not self._consent.tools_off:
+        Raises
+        ------
+        Unreachable
+            There is some.
+        """
+        batch = batches[0]
+        receipt = self._destination.deliver(batch) or Receipt()
+        batches[0] = [batch[place] for place in sorted(receipt.unanswered)]
+        for drop, number in Counter(receipt.dropped.values()).items():
+            self._notes.refused(number, drop.value)
+            work.drop(drop, number)
+        delivered = len(batch) - len(receipt.dropped) - len(receipt.unanswered)
+        if delivered:
+            work.deliver(delivered)
+            self._condemn(work)
+        if batches[0]:
+            raise Unreachable(receipt.why, receipt.after)
+
+    def _condemn(self, work: Work) -> None:
+        """Put aside what was refused even alone, as another record was taken since."""
+        for file, records in self._suspects.condemn().items():
+            why = "refused even alone"
+            if file == work.file:
+                work.put_aside(records, why, Drop.QUARANTINED)
+                continue
+            with holding(file) as held, contextlib.suppress(OSError):
+                if held:
+                    other = self._work(file)
+                    start = resume(self._data, file)
+                    refused = set(records)
+                    left = [line for line in lines(file, start) if line not in refused]
+                    other.put_aside(records, why, Drop.QUARANTINED)
+                    self._keep(other, [*left, *other.stays])
+
+    def _covered(self, work: Work, batch: list[bytes]) -> list[bytes]:
+        """Leave out what may not leave any more, as the consent changed while it waited."""
+        if self._allowed is self._checked:
             return batch
-        kept = [line for line in batch if self._covers(event_of(line))]
-        self._dropped[Drop.REVOKED.value] += len(batch) - len(kept)
+        check = self._allowed.check
+        kept = [line for line in batch if check(line).verdict is Verdict.ALLOWED]
+        work.drop(Drop.REVOKED, len(batch) - len(kept))
         return kept
 
-    def _divide(self, batches: deque[list[bytes]], why: str) -> None:
-        """Put the halves of the first of `batches` in its place; put a single record aside."""
+    def _divide(self, work: Work, batches: deque[list[bytes]], why: str) -> None:
+        """Put the halves of the first of `batches` in its place; suspect a single record."""
         batch = batches[0]
         if len(batch) == 1:
-            if self._put_aside == MOST_PUT_ASIDE:
+            if self._suspects.are_too_many:
                 self._notes.failed(f"{why}, to everything")
                 raise Stop
-            self._put_aside += 1
-            self._notes.put_aside(batch[0], why)
-            self._dropped[Drop.QUARANTINED.value] += 1
+            self._suspects.add(work.file, batch[0])
         batches.popleft()
         middle = len(batch) // 2
         batches.extendleft(half for half in (batch[middle:], batch[:middle]) if len(batch) > 1)
+
+    def _confirm(self) -> None:
+        """Ask for consent once more, as the connection stands that was made meanwhile.
+
+        Raises
+        ------
+        Stop
+            Nothing may be sent any more.
+        Changed
+            Perhaps not all that is about to be sent may be.
+        """
+        before = self._consent
+        if self._ask_consent() != self._user_id:
+            raise Stop
+        if self._consent != before:
+            raise Changed
 
     def _ask_consent(self) -> str:
         """Give the user's identifier; without a yes that holds now, stop."""
@@ -265,45 +326,49 @@ class Sender:
         )
         if not decision.collecting or consent.user_id is None:
             raise Stop
-        self._consent = consent
+        if consent != self._consent:
+            self._consent, self._allowed = consent, Allowed(consent)
         return consent.user_id
 
-    def _keep(self, file: Path, records: Iterable[bytes]) -> None:
-        """Leave only `records` in `file`, or all of it where the disk is full."""
-        new = replacement(file)
-        try:
-            times = file.stat()
-            checksum = write_lines(new, records)
-            os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
-        except OSError:
-            # An opt-out took it; or the disk is full, and all since the last note is read again.
-            new.unlink(missing_ok=True)
-            self._forget()
-        else:
-            self._settle(file, checksum=checksum)
-            with contextlib.suppress(OSError):
-                new.replace(file)
-                if not file.stat().st_size:
-                    file.unlink()
+    def _keep(self, work: Work, records: Iterable[bytes]) -> None:
+        """Leave only `records` in the file."""
+        work.keep(records)
         # An opt-out in between would have missed the new file.
         with contextlib.suppress(Stop):
             self._ask_consent()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Be the sender that the arguments describe."""
+    """Be the sender that the arguments describe; without any, the one that standard input does.
+
+    A command line can be read by every user of the machine, so a launcher uses none.
+    """
     parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--project-key", default="")
     parser.add_argument("--host", default="")
     parser.add_argument("--most-days", type=float, required=True)
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(arguments or _told())
     os.chdir(options.data)
     os.nice(10)
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
     for key in dict.fromkeys(("", options.project_key)):
         _deliver(Delivery(project_key=key, host=options.host), options)
+
+
+def _told() -> list[str]:
+    """Read from standard input what a launcher says, as arguments."""
+    told: dict[str, object] = json.decode(sys.stdin.buffer.read())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    # With an equals sign, what begins with a dash is no option.
+    return [f"--{name}={value}" for name, value in told.items() if name != "data"] + [
+        "--",
+        str(told["data"]),
+    ]
 
 
 def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from fake_posthog import KEY, FakePostHog, hang
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.events import CellExecuted
+from dev_analytics.catalogue.record import encode, make_record, new_session_id
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
@@ -66,12 +69,18 @@ def waits_for(data: Path, destination: str, *times: str) -> Path:
     """Let records of these times wait for a destination."""
     file = data / "spool" / f"0123456789abcdef-{destination}.jsonl"
     file.parent.mkdir(exist_ok=True)
-    record = {"event": "launched", "distinct_id": ConsentStore(data).read().user_id}
-    lines = [
-        {**record, "uuid": str(number), "timestamp": each, "properties": {"seq": number}}
-        for number, each in enumerate(times)
-    ]
-    file.write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    records = (
+        make_record(
+            CellExecuted,
+            {"outcome": "ok", "duration_ms": 7},
+            distinct_id=ConsentStore(data).read().user_id,
+            session_id=new_session_id(1_764_000_000),
+            seq=number,
+            seconds=int(datetime.fromisoformat(each).timestamp()),
+        )
+        for number, each in enumerate(times, 1)
+    )
+    file.write_bytes(b"".join(encode(record) + b"\n" for record in records))
     return file
 
 
