@@ -16,6 +16,11 @@ class Drop(Enum):
     EXPIRED = "expired"
     REVOKED = "consent withdrawn"
     QUARANTINED = "quarantined"
+    UNDECLARED = "not what the catalogue allows"
+    OVER_QUOTA = "refused by PostHog: over the project's quota"
+    RESTRICTED = "refused by PostHog: the project's rules"
+    NOT_VALID = "refused by PostHog: not valid"
+    UNEXPLAINED = "refused by PostHog: no reason that is known here"
     SURPLUS = "more than one cell may give"
     FAILURE = "failure inside"
 

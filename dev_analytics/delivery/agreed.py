@@ -12,7 +12,8 @@ import contextlib
 from collections.abc import Collection
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.backlog import READY, Backlog, destination_of, holding
+from dev_analytics.delivery.backlog import READY, Backlog, destination_of
+from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.settings import ARCHIVE, spool_name
 
 

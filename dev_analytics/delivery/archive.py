@@ -2,7 +2,7 @@
 
 One row for each event, its uuid the primary key, so that a record that is sent again is no second
 row. Every property of the catalogue is a column, so that SQL, pandas and DuckDB read it as it is.
-Only the sender writes to it, one at a time.
+Only the sender writes to it, one at a time. One that is damaged is put aside, and another begun.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, Final
 from msgspec import Raw, json
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
-from dev_analytics.delivery.destination import Unacceptable, Unreachable
+from dev_analytics.delivery.damaged import put_aside
+from dev_analytics.delivery.destination import Unacceptable, Unreachable, no_question
 
 NAME: Final = "archive.sqlite"
 MOST_ROWS: Final = 1_000_000
@@ -25,10 +26,12 @@ MOST_ROWS: Final = 1_000_000
 MAGIC: Final = b"SQLite format 3\0"
 """The first bytes of an archive."""
 
+_DAMAGED_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _AT_ONCE: Final = 5_000
 _READ: Final = """
 SELECT rowid, event, timestamp, distinct_id, properties FROM events
 WHERE rowid > ? ORDER BY rowid LIMIT ?"""
+_IS_THERE: Final = "SELECT 1 FROM events WHERE uuid = ?"
 _COMMON: Final = ("session_id", "seq", "lib_version")
 _RECORD: Final = ("uuid", "timestamp", "event", "distinct_id", "properties", *_COMMON)
 
@@ -47,37 +50,30 @@ class Archive:
     most = 5_000
 
     def __init__(self, data: Path, most_rows: int = MOST_ROWS) -> None:
+        self.confirm = no_question
         self.file = data / NAME
         self._most_rows = most_rows
 
     def deliver(self, records: Sequence[bytes]) -> None:
-        """Store `records`, all or none.
+        """Store `records`, all or none; one whose uuid is there already is passed over.
 
         Raises
         ------
         Unreachable
-            The file cannot be written.
+            The file cannot be written, or something in it keeps a record out.
         Unacceptable
             A value is none that SQLite can hold.
         """
-        names = columns()
         rows = [_row(json.decode(record)) for record in records]
-        quoted = ", ".join(f'"{name}"' for name in names)
-        marks = ", ".join(f":{name}" for name in names)
         try:
-            self.file.touch(mode=0o600)
-            with closing(sqlite3.connect(self.file)) as archive, archive:
-                # One transaction: no reader sees a table that lacks some of its columns.
-                archive.execute("BEGIN IMMEDIATE")
-                _prepare(archive, names)
-                archive.executemany(
-                    f"INSERT OR IGNORE INTO events ({quoted}) VALUES ({marks})",  # noqa: S608
-                    [{**dict.fromkeys(names), **row} for row in rows],
-                )
-                archive.execute(
-                    "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?",
-                    (self._most_rows,),
-                )
+            try:
+                self._store(rows)
+            except sqlite3.DatabaseError as error:
+                # An extended code has the plain one in its lowest byte.
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED_CODES:
+                    raise
+                put_aside(self.file)
+                self._store(rows)
         except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
             raise Unacceptable("the archive cannot hold it") from None
         except sqlite3.Error as error:
@@ -85,6 +81,36 @@ class Archive:
             raise Unreachable(f"the archive cannot be written: {error}") from None
         except OSError as error:
             raise Unreachable(f"the archive cannot be written: {error.strerror}") from None
+
+    def _store(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write `rows` in one transaction.
+
+        Raises
+        ------
+        Unreachable
+            One of them is not there afterwards.
+        """
+        names = columns()
+        quoted = ", ".join(f'"{name}"' for name in names)
+        marks = ", ".join(f":{name}" for name in names)
+        self.file.touch(mode=0o600)
+        with closing(sqlite3.connect(self.file)) as archive, archive:
+            # One transaction: no reader sees a table that lacks some of its columns.
+            archive.execute("BEGIN IMMEDIATE")
+            _prepare(archive, names)
+            archive.executemany(
+                f"INSERT INTO events ({quoted}) VALUES ({marks})"  # noqa: S608
+                " ON CONFLICT (uuid) DO NOTHING",
+                [{**dict.fromkeys(names), **row} for row in rows],
+            )
+            # A trigger, or a constraint with a conflict clause of its own, skips a row in silence.
+            if not all(archive.execute(_IS_THERE, (row["uuid"],)).fetchone() for row in rows):
+                raise Unreachable("the archive cannot be written: its table does not take a record")
+            archive.execute(
+                "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?",
+                (self._most_rows,),
+            )
+            self.confirm()
 
 
 def read(file: Path) -> Iterator[tuple[int, int, bytes]]:

@@ -12,13 +12,13 @@ destination was written where no settings were known, and so no key: it is the a
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.progress import lines, unsettled
 from dev_analytics.delivery.settings import ARCHIVE
 
 LIVE: Final = ".live.jsonl"
@@ -36,6 +36,7 @@ class Backlog:
 
     def __init__(self, data: Path) -> None:
         self.folder = data / "spool"
+        self._data = data
 
     def files(self, destination: str = "", *, empty: bool = False) -> list[Path]:
         """Give every file with records, or those for one destination, the oldest first.
@@ -61,13 +62,19 @@ class Backlog:
 
     def count(self) -> int:
         """Count the records that wait."""
-        return sum(map(_count, self.files()))
+        return sum(self.counts(self.files()).values())
+
+    def counts(self, files: Iterable[Path]) -> dict[Path, int]:
+        """Count the records that wait in each of `files`."""
+        ledger = read_ledger(self._data)
+        return {file: _count(*unsettled(self._data, file, ledger)) for file in files}
 
     def records(self) -> Iterator[bytes]:
         """Give the bytes of every record that waits."""
+        ledger = read_ledger(self._data)
         for file in self.files():
             with contextlib.suppress(OSError):
-                yield from lines(file)
+                yield from lines(*unsettled(self._data, file, ledger))
 
     def trim(self, most_bytes: float) -> int:
         """Delete the oldest ready files until the rest fits; give how many records that took."""
@@ -82,7 +89,7 @@ class Backlog:
             if not file.name.endswith(LIVE):
                 with holding(file) as held:
                     if held:
-                        number = _count(file)
+                        number = self.counts([file])[file]
                         with contextlib.suppress(OSError):
                             file.unlink()
                             dropped += number
@@ -90,59 +97,9 @@ class Backlog:
         return dropped
 
 
-def lines(file: Path) -> Iterator[bytes]:
-    """Give the whole lines of `file`, without their ends; a torn last one is left out."""
-    with file.open("rb") as opened:
-        for line in opened:
-            if line.endswith(b"\n") and line != b"\n":
-                yield line[:-1]
-
-
-@contextmanager
-def holding(file: Path) -> Iterator[bool]:
-    """Hold the lock of `file`; False if somebody else does, or the file is gone."""
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        yield False
-        return
-    try:
-        # The file may have been replaced or deleted between its opening and its locking.
-        yield _locked(descriptor) and _is(file, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def unlock(descriptor: int) -> None:
-    """Give the lock of an open file back, for every process that has the file of a fork too."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
-def lock(descriptor: int) -> bool:
-    """Take the lock of an open file; False if somebody else has it.
-
-    Raises
-    ------
-    OSError
-        The file system has no locks.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def destination_of(file: Path) -> str:
     """Return the destination that the name of `file` says."""
     return file.name.partition(".")[0].partition("-")[2] or ARCHIVE
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        return lock(descriptor)
-    except OSError:
-        return False
 
 
 def _adopted(file: Path) -> Path | None:
@@ -157,15 +114,8 @@ def _adopted(file: Path) -> Path | None:
     return None
 
 
-def _is(file: Path, descriptor: int) -> bool:
+def _count(file: Path, start: int) -> int:
     try:
-        return os.path.samestat(file.stat(), os.fstat(descriptor))
-    except OSError:
-        return False
-
-
-def _count(file: Path) -> int:
-    try:
-        return sum(1 for _ in lines(file))
+        return sum(1 for _ in lines(file, start))
     except OSError:
         return 0

@@ -1,9 +1,13 @@
-"""What a destination is: takes a batch and acknowledges it, or says what to do instead."""
+"""What a destination is: takes a batch and says what became of it, or what to do instead."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+from msgspec import Struct
+
+from dev_analytics.drops import Drop
 
 
 class Unreachable(Exception):  # noqa: N818, a state and no error of the program
@@ -30,17 +34,51 @@ class Unacceptable(Exception):  # noqa: N818
     """The destination does not take this batch as it is: something in it, or its size."""
 
 
+class Receipt(Struct, frozen=True):
+    """What became of each record of a batch, by its place in it.
+
+    Attributes
+    ----------
+    dropped
+        The records that the destination refuses for ever, and why.
+    unanswered
+        The records that were not acknowledged: to be sent again. All others were.
+    why
+        Why there are such, in plain words.
+    after
+        How long the destination asked to be left alone before that, in seconds.
+    """
+
+    dropped: Mapping[int, Drop] = {}
+    unanswered: frozenset[int] = frozenset()
+    why: str = ""
+    after: float = 0.0
+
+
 class Destination(Protocol):
-    """Where records are delivered."""
+    """Where records are delivered.
+
+    Attributes
+    ----------
+    confirm
+        Called when all is ready and before anything of a record leaves; what it raises ends the
+        delivery. The sender sets it: consent may end while a connection is made.
+    """
 
     most: int
     """How many records it takes at once."""
 
-    def deliver(self, records: Sequence[bytes]) -> None:
-        """Deliver a batch; to return is to acknowledge every record of it.
+    confirm: Callable[[], None]
+
+    def deliver(self, records: Sequence[bytes]) -> Receipt | None:
+        """Deliver a batch, and return what became of it; None acknowledges every record.
 
         Raises
         ------
         Unreachable, Refused, Unacceptable
             It was not acknowledged.
         """
+
+
+def no_question() -> None:
+    """Confirm at once, where nobody has to be asked."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec import json
+
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.locks import holder_of
+from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.turns import lock_file
 from dev_analytics.detached import spawn
 from dev_analytics.drops import Drop, DropLedger
 
@@ -19,6 +24,9 @@ MODULE: Final = "dev_analytics.delivery.sender"
 _LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
 """A sender's imports beside a process that ends would make its end twice as long. A shell would
 tell it the notebook's folder."""
+
+START_SECONDS: Final = 1.0
+"""The least time between two starts of senders, in seconds: several times what one costs."""
 
 
 class Launcher:
@@ -47,6 +55,9 @@ class Launcher:
         self._data = data
         self._drops = drops
         self._delivery = delivery
+        self._lock = threading.RLock()
+        self._planned = False
+        self._next_start = 0.0
 
     @property
     def delivery(self) -> Delivery | None:
@@ -54,20 +65,39 @@ class Launcher:
         return self._delivery()
 
     def start(self) -> None:
-        """Start a sender without waiting for it; neither it nor its thread ever raises."""
+        """Start a sender without waiting for it; neither it nor its thread ever raises.
+
+        One that is about to be started will see to everything that is ready by then.
+        """
         if self.delivery is None:
             return
+        with self._lock:
+            if self._planned:
+                return
+            self._planned = True
+            pause = max(0.0, self._next_start - time.monotonic())
         try:
-            threading.Thread(target=self._start_and_reap, daemon=True).start()
+            threading.Thread(target=self._start_after, args=(pause,), daemon=True).start()
         except RuntimeError:
             # At the end of a process there are no new threads, and nobody left to reap for.
+            self._planned = False
             self._start()
+
+    def after_fork(self) -> None:
+        """Know nothing, in a forked child, of the threads of its parent."""
+        self._lock = threading.RLock()
+        self._planned = False
+        self._next_start = 0.0
 
     def start_at_exit(self) -> None:
         """Start a sender at the end of this process, whose children then are init's."""
         self._start(_LATER)
 
-    def _start_and_reap(self) -> None:
+    def _start_after(self, pause: float) -> None:
+        time.sleep(pause)
+        with self._lock:
+            self._planned = False
+            self._next_start = time.monotonic() + START_SECONDS
         process = self._start()
         if process is not None:
             # It ends at once, as its child is the sender. Somebody else may have waited for it.
@@ -81,12 +111,22 @@ class Launcher:
         try:
             self._trim(delivery)
             self.store_drops()
-            process = spawn(MODULE, *self._options(delivery), before=before)
+            if not self._is_needed(delivery):
+                return None
+            process = self._spawn(delivery, before)
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
             return None
         self.failure = ""
         return process
+
+    def _is_needed(self, delivery: Delivery) -> bool:
+        """Return whether anything waits that no sender at work will find before it ends."""
+        backlog = Backlog(self._data)
+        return any(
+            backlog.files(name) and not holder_of(lock_file(self._data, name)).held
+            for name in {ARCHIVE, delivery.destination}
+        )
 
     def _trim(self, delivery: Delivery) -> None:
         if dropped := Backlog(self._data).trim(delivery.most_mib * 2**20):
@@ -102,8 +142,21 @@ class Launcher:
                 change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
                 self._drops.stored(counts)
 
-    def _options(self, delivery: Delivery) -> list[str]:
-        options = [str(self._data), f"--most-days={delivery.most_days}"]
+    def _spawn(self, delivery: Delivery, before: Sequence[str]) -> int:
+        """Start a sender, and tell it through a pipe what no other user of the machine may read."""
+        reading, writing = os.pipe()
+        try:
+            # What a pipe cannot hold at once would wait for a reader that there is not yet.
+            os.set_blocking(writing, False)
+            os.write(writing, json.encode(self._told(delivery)))
+            return spawn(MODULE, before=before, stdin=reading)
+        finally:
+            os.close(writing)
+            os.close(reading)
+
+    def _told(self, delivery: Delivery) -> dict[str, object]:
+        """Return the options of the sender, by their names in its command line."""
+        told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
         if delivery.project_key:
-            options += [f"--project-key={delivery.project_key}", f"--host={delivery.host}"]
-        return options
+            told |= {"project-key": delivery.project_key, "host": delivery.host}
+        return told

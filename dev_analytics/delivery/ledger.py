@@ -1,17 +1,22 @@
 """The ledger of delivery: what was delivered and dropped so far, and what happened last.
 
 It survives restarts and is shared by all processes: each adds what it counted, under a lock. It
-holds numbers, times and reasons, and nothing of any event.
+holds numbers, times, reasons and names of files, and nothing of any event. How far a file of the
+spool is settled is written together with what that adds to the counts, so that a sender that is
+killed sends some records again, and counts none of them twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct, json
 from msgspec.structs import replace
+
+from dev_analytics.delivery.locks import NoLocksError, locked
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -35,6 +40,11 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
         No request before this time, in seconds since the epoch: the destination asked for it.
     failing
         Which destination failed; a delivery to another one says nothing of it.
+    settled
+        By the name of a file of the spool: the offset up to which its records are in the counts.
+    replacing
+        By the name of a file of the spool: the checksum of what is about to take its place, where
+        that is all that is left of it and the rest is in the counts.
     """
 
     delivered: int = 0
@@ -44,6 +54,8 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     failure: str = ""
     not_before: int = 0
     failing: str = ""
+    settled: dict[str, int] = {}
+    replacing: dict[str, int] = {}
 
     def add_dropped(self, counts: Mapping[str, int]) -> Ledger:
         """Give the ledger with `counts` added."""
@@ -70,19 +82,37 @@ def change_ledger(
     OSError
         It cannot be written, or another process held it for longer than `wait` seconds.
     """
-    from filelock import FileLock, Timeout
-
     file = data / NAME
     # The lock would make it, for everybody to read.
     if not data.is_dir():
         raise FileNotFoundError("there is no data directory")
-    try:
-        with FileLock(data / "ledger.lock", timeout=wait, mode=0o600):
-            new = file.with_name(f"{NAME}.new")
-            new.touch(mode=0o600)
-            new.write_bytes(json.encode(change(read_ledger(data))))
-            new.replace(file)
-    except Timeout as error:
-        raise TimeoutError("another process holds the ledger") from error
-    except NotImplementedError as error:
-        raise OSError("the file system has no locks") from error
+    with _exclusive(data, wait):
+        new = file.with_name(f"{NAME}.new")
+        new.touch(mode=0o600)
+        new.write_bytes(json.encode(change(read_ledger(data))))
+        new.replace(file)
+
+
+@contextmanager
+def _exclusive(data: Path, wait: float) -> Iterator[None]:
+    """Keep other processes from changing the ledger.
+
+    Raises
+    ------
+    OSError
+        Another process held it for longer than `wait` seconds, or there can be no lock.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(data / "ledger.lock", wait=wait))
+        except NoLocksError:
+            from filelock import SoftFileLock, Timeout
+
+            # What was lost for the lack of locks has to be counted all the same.
+            try:
+                stack.enter_context(SoftFileLock(data / "ledger.held", timeout=wait))
+            except Timeout as error:
+                raise TimeoutError("another process holds the ledger") from error
+        except TimeoutError as error:
+            raise TimeoutError("another process holds the ledger") from error
+        yield

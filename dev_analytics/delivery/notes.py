@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.ledger import Ledger, change_ledger
 from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.progress import settle
 
 LOG: Final = "sender.log"
 QUARANTINE: Final = "quarantine"
@@ -41,18 +43,48 @@ class Notes:
     def __init__(self, data: Path, destination: str) -> None:
         self._data = data
         self._destination = destination
+        self._delivered = 0
+        self._dropped: Counter[str] = Counter()
 
-    def delivered(self, number: int) -> None:
-        """Note that so many records were acknowledged."""
-        now = iso(int(time.time()))
+    def acknowledged(self, number: int) -> None:
+        """Note in the log that so many records were acknowledged."""
         self._say(f"{number} delivered")
 
-        def delivered(ledger: Ledger) -> Ledger:
-            if ledger.failing in ("", self._destination):
-                ledger = replace(ledger, failure="", not_before=0, failing="")
-            return replace(ledger, delivered=ledger.delivered + number, delivered_at=now)
+    def settled(
+        self,
+        file: Path,
+        *,
+        delivered: int,
+        dropped: Mapping[str, int],
+        end: int = 0,
+        checksum: int | None = None,
+    ) -> None:
+        """Note what became of records of `file`, up to `end` or beside what replaces it.
 
-        self._change(delivered)
+        Where the ledger cannot be written now, that is counted with what comes next.
+        """
+        now = iso(int(time.time()))
+        self._delivered += delivered
+        self._dropped.update(dropped)
+
+        def settled(ledger: Ledger) -> Ledger:
+            if self._delivered:
+                ledger = replace(ledger, delivered_at=now)
+            # What a file is replaced for has failed after that was delivered.
+            if self._delivered and checksum is None and ledger.failing in ("", self._destination):
+                ledger = replace(ledger, failure="", not_before=0, failing="")
+            return settle(
+                ledger,
+                file,
+                end=end,
+                checksum=checksum,
+                delivered=self._delivered,
+                dropped=self._dropped,
+            )
+
+        if self._change(settled):
+            self._delivered = 0
+            self._dropped.clear()
 
     def failed(self, why: str, after: float = 0.0) -> None:
         """Note why nothing was, and for how many seconds the destination wants to be left alone."""
@@ -68,20 +100,26 @@ class Notes:
             )
         )
 
-    def dropped(self, counts: Mapping[str, int]) -> None:
-        """Note how many records were dropped, by reason."""
-        if counts:
-            self._change(lambda ledger: ledger.add_dropped(counts))
+    def refused(self, number: int, why: str) -> None:
+        """Note in the log that so many records were refused for ever."""
+        self._say(f"{number} {why}")
 
-    def put_aside(self, record: bytes, why: str) -> None:
-        """Keep a record that is not taken even alone."""
-        self._say(f"1 put aside, {why}")
-        with contextlib.suppress(OSError):
-            _append(self._data / QUARANTINE, record, QUARANTINE_BYTES)
+    def put_aside(self, records: Sequence[bytes], why: str) -> bool:
+        """Keep records that cannot be delivered; False where there is no room for all of them."""
+        try:
+            for record in records:
+                _append(self._data / QUARANTINE, record, QUARANTINE_BYTES)
+        except OSError:
+            return False
+        self._say(f"{len(records)} put aside, {why}")
+        return True
 
-    def _change(self, change: Callable[[Ledger], Ledger]) -> None:
-        with contextlib.suppress(OSError):
+    def _change(self, change: Callable[[Ledger], Ledger]) -> bool:
+        try:
             change_ledger(self._data, change)
+        except OSError:
+            return False
+        return True
 
     def _say(self, what: str) -> None:
         with contextlib.suppress(OSError):

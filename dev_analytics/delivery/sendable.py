@@ -1,92 +1,95 @@
-"""Which records of a file of the spool may be sent: whole, this user's, agreed to, not too old."""
+"""Which records of a file of the spool may be sent: allowed, and not too old; and the others."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from msgspec import Struct, json
 
 from dev_analytics.catalogue.record import iso
-from dev_analytics.delivery.backlog import lines
+from dev_analytics.delivery.allowed import Allowed, Verdict
+from dev_analytics.delivery.progress import Reader, lines
 from dev_analytics.drops import Drop
 
 
-class _Record(Struct):
-    """A record as a sender reads it: whole, or it is none."""
+class Others:
+    """The lines of a file that may not be sent.
 
-    event: str
-    distinct_id: str | None
-    uuid: str
-    timestamp: str
-    properties: dict[str, Any]
+    Attributes
+    ----------
+    later
+        What stays for a sender that knows it: of a newer version, of a tool not installed here.
+    undeclared
+        Records that say what nobody declared: to be put aside.
+    dropped
+        How many there were of all others, by the reason.
+    """
+
+    def __init__(self) -> None:
+        self.later: list[bytes] = []
+        self.undeclared: list[bytes] = []
+        self.dropped: Counter[str] = Counter()
+
+    def take(self, line: bytes, verdict: Verdict, *, is_old: bool) -> None:
+        """Take a line that may not be sent, or not any more."""
+        if verdict in _REASONS:
+            self.dropped[_REASONS[verdict].value] += 1
+        elif verdict is Verdict.UNDECLARED:
+            self.undeclared.append(line)
+        elif is_old:
+            self.dropped[Drop.EXPIRED.value] += 1
+        else:
+            self.later.append(line)
 
 
-def sendable(
-    file: Path,
-    *,
-    user_id: str,
-    covers: Callable[[str], bool],
-    oldest: str,
-    dropped: Counter[str],
-) -> Iterator[bytes]:
-    """Give the records of `file` that may be sent.
+def sendable(reader: Reader, allowed: Allowed, oldest: str, others: Others) -> Iterator[bytes]:
+    """Yield the records of a file that may be sent.
 
     Parameters
     ----------
-    file
-        A file of the spool, held.
-    user_id
-        Whose records may be.
-    covers
-        Tells whether consent, as it is then, covers an event by its name.
+    reader
+        Reads a file of the spool, which is held.
+    allowed
+        Decides what may leave.
     oldest
         The time before which a record is too old, as it stands in records.
-    dropped
-        Counts the others, by the reason.
+    others
+        Takes the other lines.
     """
-    if _is_torn(file):
-        dropped[Drop.INVALID.value] += 1
-    for line in lines(file):
-        try:
-            record = json.decode(line, type=_Record)
-        except (ValueError, RecursionError):
-            dropped[Drop.INVALID.value] += 1
-            continue
-        if record.distinct_id != user_id or not covers(record.event):
-            dropped[Drop.REVOKED.value] += 1
-        elif record.timestamp < oldest:
-            dropped[Drop.EXPIRED.value] += 1
-        else:
+    check = allowed.check
+    for line in reader:
+        found = check(line)
+        is_old = found.timestamp < oldest
+        if found.verdict is Verdict.ALLOWED and not is_old:
             yield line
+        else:
+            others.take(line, found.verdict, is_old=is_old)
+    if reader.torn:
+        reader.torn = False
+        others.dropped[Drop.INVALID.value] += 1
 
 
-def event_of(line: bytes) -> str:
-    """Give the name of the event of a record that may be sent."""
-    return json.decode(line, type=_Record).event
+_REASONS: Final = {Verdict.FOREIGN: Drop.REVOKED, Verdict.RUBBISH: Drop.INVALID}
+
+
+class _Timed(Struct):
+    timestamp: str
 
 
 def oldest(most_days: float) -> str:
-    """Give the time before which a record is too old now, as it stands in records."""
+    """Return the time before which a record is too old now, as it stands in records."""
     return iso(int(max(0, time.time() - most_days * 86_400)))
 
 
-def begins_before(file: Path, oldest: str) -> bool:
-    """Tell whether the first record of `file`, its oldest, is too old."""
-    for line in lines(file):
+def begins_before(file: Path, start: int, oldest: str) -> bool:
+    """Tell whether the first record of `file` from `start`, its oldest, is too old."""
+    for line in lines(file, start):
         try:
-            return json.decode(line, type=_Record).timestamp < oldest
+            return json.decode(line, type=_Timed).timestamp < oldest
         except (ValueError, RecursionError):
             continue
     return False
-
-
-def _is_torn(file: Path) -> bool:
-    """Tell whether the last line of `file` has no end."""
-    with file.open("rb") as opened:
-        opened.seek(max(0, opened.seek(0, os.SEEK_END) - 1))
-        return opened.read() not in (b"", b"\n")

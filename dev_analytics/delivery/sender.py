@@ -1,10 +1,11 @@
 """The sender: a process of its own that delivers what waits in the spool, and ends.
 
-There is one at work in each data directory, as long as there is work. It asks for consent before
-every request, so that an opt-out stops the next one. What was acknowledged is removed; what was not
-goes out again with the same bytes. It delivers only what was recorded for its own destination, and
-the archive's, which leaves no machine; what is too old it deletes, whoever's it is. It writes to
-nobody's terminal, and nothing of any event to its log.
+There is one at work for each destination of a data directory, as long as there is work. It asks for
+consent before every request, and once more when the connection stands, so that an opt-out stops the
+next one. Only what the catalogue allows leaves, whoever wrote it into the spool. What was
+acknowledged is removed; what was not goes out again with the same bytes. It delivers only what was
+recorded for its own destination, and the archive's, which leaves no machine; what is too old it
+deletes, whoever's it is. It writes to nobody's terminal, and nothing of any event to its log.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -21,24 +23,33 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
+from msgspec import json
 
 from dev_analytics.consent import recipients
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.agreed import give_to_archive
-from dev_analytics.delivery.backlog import Backlog, holding
-from dev_analytics.delivery.destination import Destination, Refused, Unacceptable, Unreachable
+from dev_analytics.delivery.allowed import Allowed, Verdict
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.destination import (
+    Destination,
+    Receipt,
+    Refused,
+    Unacceptable,
+    Unreachable,
+)
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
-from dev_analytics.delivery.sendable import begins_before, event_of, oldest, sendable
+from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
+from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.suspects import Suspects
+from dev_analytics.delivery.turns import sign_of_life, turn
+from dev_analytics.delivery.work import Work
 from dev_analytics.drops import Drop
-from dev_analytics.tools.declaration import tool_of
 from dev_analytics.version import NOTICE
-
-LOCK: Final = "sender.lock"
 
 FIRST_PAUSE: Final = 1.0
 """How long to wait before the first repetition, in seconds; each further one takes twice that."""
@@ -49,15 +60,13 @@ MOST_TRIES: Final = 6
 LONGEST_PAUSE: Final = 60.0
 """A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
 
-LONGEST_TURN: Final = 600.0
-"""How long to wait for a sender with another destination to end, in seconds."""
-
-MOST_PUT_ASIDE: Final = 10
-"""How many records in a row may be not taken even alone before it is not they that are wrong."""
-
 
 class Stop(Exception):  # noqa: N818, an end and no error
     """Nothing more can be sent now."""
+
+
+class Changed(Exception):  # noqa: N818, no error either
+    """The consent is another one than when the request was made."""
 
 
 class Sender:
@@ -100,20 +109,17 @@ class Sender:
         self._notes = Notes(data, name)
         self._user_id = ""
         self._consent = Consent()
-        self._dropped: Counter[str] = Counter()
-        self._put_aside = 0
+        self._allowed = self._checked = Allowed(self._consent)
+        self._suspects = Suspects()
+        destination.confirm = self._confirm
 
     def run(self) -> None:
-        """Deliver until nothing is left, if no other sender with this destination does.
-
-        One with another destination is waited for: it would leave these files behind.
-        """
-        own = FileLock(self._data / f"sender-{self._name}.lock", timeout=0, mode=0o600)
+        """Deliver until nothing is left, if no other sender with this destination does."""
         while True:
             try:
-                with own, FileLock(self._data / LOCK, mode=0o600).acquire(LONGEST_TURN, 0.2):
+                with turn(self._data, self._name):
                     left = self._deliver_all()
-            except (Timeout, Stop):
+            except (TimeoutError, Stop):
                 return
             # Whoever found the lock taken just now has left its file to this sender.
             if left.issuperset(self._backlog.ready(self._name)):
@@ -137,66 +143,91 @@ class Sender:
                 raise Stop
             for file in files:
                 with holding(file) as held:
-                    if held:
-                        self._deliver_file(file)
-                    else:
+                    if not held or self._deliver_file(file):
                         left.add(file)
         # Who opted out during the last request wants that gone too.
         self._ask_consent()
         return left
 
-    def _deliver_file(self, file: Path) -> None:
-        records = self._sendable(file)
-        batches: deque[list[bytes]] = deque()
+    def _deliver_file(self, file: Path) -> bool:
+        """Deliver the records of a file, and tell whether something of it stays."""
         try:
-            while batch := list(islice(records, self._destination.most)):
-                batches.append(batch)
-                while batches:
-                    self._deliver(batches)
+            start = resume(self._data, file)
+            with file.open("rb") as opened:
+                if self._deliver_from(self._work(file), Reader(opened, start)):
+                    return True
             file.unlink()
+            replacement(file).unlink(missing_ok=True)
         except FileNotFoundError:
             # An opt-out took it.
-            return
+            return False
+        return False
+
+    def _deliver_from(self, work: Work, reader: Reader) -> bool:
+        batches: deque[list[bytes]] = deque()
+        try:
+            # A file that somebody still writes, on another machine, is read to its end.
+            while batch := list(islice(self._next(work, reader), self._destination.most)):
+                batches.append(batch)
+                while batches:
+                    self._deliver(work, batches)
+                work.sort()
+                if not self._staying(work):
+                    work.settle(reader.end)
         except Stop:
-            self._keep(file, chain(chain.from_iterable(batches), records))
+            unsent = chain.from_iterable(batches)
+            self._keep(work, chain(self._suspects.of(work.file), unsent, self._rest(work, reader)))
             raise
-        finally:
-            self._note_dropped()
+        work.sort()
+        if staying := self._staying(work):
+            self._keep(work, staying)
+        else:
+            work.settle(reader.end)
+        return bool(staying)
 
     def _expire(self, file: Path) -> None:
         """Delete what is too old in `file`: its sender may never come, or be told to wait."""
-        with holding(file) as held, contextlib.suppress(OSError):
-            if held and begins_before(file, oldest(self._most_days)):
-                self._keep(file, self._sendable(file))
-                self._note_dropped()
+        with contextlib.suppress(OSError):
+            # Only looked at: its own sender would take a file that is held for somebody else's.
+            if not begins_before(*unsettled(self._data, file), oldest(self._most_days)):
+                return
+            with holding(file) as held:
+                if held:
+                    start = resume(self._data, file)
+                    with file.open("rb") as opened:
+                        work = self._work(file)
+                        self._keep(work, self._rest(work, Reader(opened, start)))
 
-    def _sendable(self, file: Path) -> Iterator[bytes]:
-        return sendable(
-            file,
-            user_id=self._user_id,
-            covers=self._covers,
-            oldest=oldest(self._most_days),
-            dropped=self._dropped,
-        )
+    def _work(self, file: Path) -> Work:
+        return Work(file, self._notes, oldest(self._most_days))
 
-    def _note_dropped(self) -> None:
-        self._notes.dropped(self._dropped)
-        self._dropped.clear()
+    def _next(self, work: Work, reader: Reader) -> Iterator[bytes]:
+        self._checked = self._allowed
+        return work.sendable(reader, self._checked)
 
-    def _deliver(self, batches: deque[list[bytes]]) -> None:
+    def _rest(self, work: Work, reader: Reader) -> Iterator[bytes]:
+        return work.rest(reader, self._allowed)
+
+    def _staying(self, work: Work) -> list[bytes]:
+        """Return what was read of the file and may not go yet."""
+        return [*self._suspects.of(work.file), *work.stays]
+
+    def _deliver(self, work: Work, batches: deque[list[bytes]]) -> None:
         """Deliver the first of `batches`, or put its halves in its place."""
-        batch = batches[0]
         for number in range(1, MOST_TRIES + 1):
             if self._ask_consent() != self._user_id:
                 raise Stop
-            batch = batches[0] = self._covered(batch)
-            if not batch:
+            batches[0] = self._covered(work, batches[0])
+            if not batches[0]:
                 batches.popleft()
                 return
+            sign_of_life(self._data, self._name)
             try:
-                self._destination.deliver(batch)
+                self._send(work, batches)
+            except Changed:
+                continue
             except Unacceptable as error:
-                self._divide(batches, str(error))
+                self._divide(work, batches, str(error))
                 return
             except Refused as error:
                 self._notes.failed(str(error))
@@ -209,36 +240,81 @@ class Sender:
                 time.sleep(max(pause, error.after))
             else:
                 batches.popleft()
-                self._put_aside = 0
-                self._notes.delivered(len(batch))
                 return
 
-    def _covers(self, event: str) -> bool:
-        """Tell whether the consent as it is now covers records of `event`."""
-        tool = tool_of(event)
-        return not tool or self._consent.covers(tool)
+    def _send(self, work: Work, batches: deque[list[bytes]]) -> None:
+        """Send the first of `batches`, and leave in it what is to be sent again.
 
-    def _covered(self, batch: list[bytes]) -> list[bytes]:
-        """Leave out what tools recorded that were switched off while it waited."""
-        if not self._consent.tools_off:
+        Raises
+        ------
+        Unreachable
+            There is some.
+        """
+        batch = batches[0]
+        receipt = self._destination.deliver(batch) or Receipt()
+        batches[0] = [batch[place] for place in sorted(receipt.unanswered)]
+        for drop, number in Counter(receipt.dropped.values()).items():
+            self._notes.refused(number, drop.value)
+            work.drop(drop, number)
+        delivered = len(batch) - len(receipt.dropped) - len(receipt.unanswered)
+        if delivered:
+            work.deliver(delivered)
+            self._condemn(work)
+        if batches[0]:
+            raise Unreachable(receipt.why, receipt.after)
+
+    def _condemn(self, work: Work) -> None:
+        """Put aside what was refused even alone, as another record was taken since."""
+        for file, records in self._suspects.condemn().items():
+            why = "refused even alone"
+            if file == work.file:
+                work.put_aside(records, why, Drop.QUARANTINED)
+                continue
+            with holding(file) as held, contextlib.suppress(OSError):
+                if held:
+                    other = self._work(file)
+                    start = resume(self._data, file)
+                    refused = set(records)
+                    left = [line for line in lines(file, start) if line not in refused]
+                    other.put_aside(records, why, Drop.QUARANTINED)
+                    self._keep(other, [*left, *other.stays])
+
+    def _covered(self, work: Work, batch: list[bytes]) -> list[bytes]:
+        """Leave out what may not leave any more, as the consent changed while it waited."""
+        if self._allowed is self._checked:
             return batch
-        kept = [line for line in batch if self._covers(event_of(line))]
-        self._dropped[Drop.REVOKED.value] += len(batch) - len(kept)
+        check = self._allowed.check
+        kept = [line for line in batch if check(line).verdict is Verdict.ALLOWED]
+        work.drop(Drop.REVOKED, len(batch) - len(kept))
         return kept
 
-    def _divide(self, batches: deque[list[bytes]], why: str) -> None:
-        """Put the halves of the first of `batches` in its place; put a single record aside."""
+    def _divide(self, work: Work, batches: deque[list[bytes]], why: str) -> None:
+        """Put the halves of the first of `batches` in its place; suspect a single record."""
         batch = batches[0]
         if len(batch) == 1:
-            if self._put_aside == MOST_PUT_ASIDE:
+            if self._suspects.are_too_many:
                 self._notes.failed(f"{why}, to everything")
                 raise Stop
-            self._put_aside += 1
-            self._notes.put_aside(batch[0], why)
-            self._dropped[Drop.QUARANTINED.value] += 1
+            self._suspects.add(work.file, batch[0])
         batches.popleft()
         middle = len(batch) // 2
         batches.extendleft(half for half in (batch[middle:], batch[:middle]) if len(batch) > 1)
+
+    def _confirm(self) -> None:
+        """Ask for consent once more, as the connection stands that was made meanwhile.
+
+        Raises
+        ------
+        Stop
+            Nothing may be sent any more.
+        Changed
+            Perhaps not all that is about to be sent may be.
+        """
+        before = self._consent
+        if self._ask_consent() != self._user_id:
+            raise Stop
+        if self._consent != before:
+            raise Changed
 
     def _ask_consent(self) -> str:
         """Give the user's identifier; stop without a yes to this recipient that holds now."""
@@ -258,40 +334,31 @@ class Sender:
             raise Stop
         if not consent.names(self._recipient):
             raise Stop
-        self._consent = consent
+        if consent != self._consent:
+            self._consent, self._allowed = consent, Allowed(consent)
         return consent.user_id
 
-    def _keep(self, file: Path, records: Iterable[bytes]) -> None:
-        """Leave only `records` in `file`, or all of it where the disk is full."""
-        # One name, so that what a killed sender left of it is overwritten by the next one.
-        new = self._backlog.folder / "sender.new"
-        try:
-            times = file.stat()
-            new.touch(mode=0o600)
-            with new.open("wb") as opened:
-                opened.writelines(record + b"\n" for record in records)
-            os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
-            new.replace(file)
-            if not file.stat().st_size:
-                file.unlink()
-        except OSError:
-            # An opt-out took it; or the disk is full, and all of it is read and counted again.
-            new.unlink(missing_ok=True)
-            self._dropped.clear()
+    def _keep(self, work: Work, records: Iterable[bytes]) -> None:
+        """Leave only `records` in the file."""
+        work.keep(records)
         # An opt-out in between would have missed the new file.
         with contextlib.suppress(Stop):
             self._ask_consent()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Be the sender that the arguments describe."""
+    """Be the sender that the arguments describe; without any, the one that standard input does.
+
+    A command line can be read by every user of the machine, so a launcher uses none.
+    """
     parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--project-key", default="")
     parser.add_argument("--host", default="")
     parser.add_argument("--most-days", type=float, required=True)
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(arguments or _told())
     os.chdir(options.data)
     os.nice(10)
     give_to_archive(Backlog(options.data), ConsentStore(options.data))
@@ -300,20 +367,38 @@ def main(arguments: list[str] | None = None) -> None:
         _deliver(Delivery(project_key=key, host=options.host), options)
 
 
+def _told() -> list[str]:
+    """Read from standard input what a launcher says, as arguments."""
+    told: dict[str, object] = json.decode(sys.stdin.buffer.read())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    # With an equals sign, what begins with a dash is no option.
+    return [f"--{name}={value}" for name, value in told.items() if name != "data"] + [
+        "--",
+        str(told["data"]),
+    ]
+
+
 def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
     """Deliver what waits for the destination of `delivery`, if anything does."""
     name = delivery.destination
     if not Backlog(options.data).files(name):
         return
     try:
+        # Most senders find another one at work, and end before what takes long is imported.
+        with turn(options.data, name):
+            destination = _destination(delivery, options.data)
         Sender(
             options.data,
-            _destination(delivery, options.data),
+            destination,
             most_days=options.most_days,
             name=name,
             recipient=delivery.recipient,
             first_pause=options.first_pause,
         ).run()
+    except TimeoutError:
+        return
     except ImportError:
         Notes(options.data, name).failed("posthog is not installed")
     except Exception as error:

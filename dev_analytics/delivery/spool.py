@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 from typing import Final, Protocol
 
-from dev_analytics.delivery.backlog import LIVE, READY, Backlog, lock, unlock
+from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.locks import lock, unlock
 from dev_analytics.delivery.settings import Delivery
 
 LARGEST_BYTES: Final = 4 * 2**20
@@ -143,6 +144,7 @@ class Spool:
         file, self._file = self._file, None
         self._lock = threading.RLock()
         self._handed_over = None
+        self._launcher.after_fork()
         if file is not None:
             with contextlib.suppress(OSError):
                 os.close(file.descriptor)

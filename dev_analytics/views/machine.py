@@ -13,11 +13,11 @@ from dev_analytics.consent.environment import PolicyError, read_policies
 from dev_analytics.consent.files import Policy
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.delivery.sender import LOCK
-from dev_analytics.delivery.writers import Writer, holder_of, writers
+from dev_analytics.delivery.turns import turns
+from dev_analytics.delivery.writers import Writer, writers
 from dev_analytics.tools.installed import installed
 from dev_analytics.version import __version__
-from dev_analytics.views.status import aligned, status_rows
+from dev_analytics.views.status import aligned, sender_trouble, status_rows
 
 _OF_A_SESSION = ("this session", "event log")
 
@@ -39,8 +39,7 @@ def machine(analytics: Analytics, decision: Decision, loaded_by: Sequence[Path])
     rows = {label: text for label, text in shared.items() if label not in _OF_A_SESSION}
     rows["waiting"] = str(Backlog(data).count() or "nothing")
     rows["processes"] = _processes(writers(data))
-    sender = holder_of(data / LOCK)
-    rows["sender"] = _numbered("running", sender.pid) if sender.held else "not running"
+    rows["sender"] = _senders(data)
     rows["policy"] = _policy()
     rows["loaded by"] = ", ".join(map(str, loaded_by)) or "%load_ext dev_analytics only"
     return aligned(rows)
@@ -61,7 +60,7 @@ def machine_fields(
         "opted_out": consent.opted_out,
         "policy": _policy(),
         "processes": [asdict(writer) for writer in writers(data)],
-        "sender": asdict(holder_of(data / LOCK)),
+        "sender": _sender_fields(data),
         "waiting": Backlog(data).count(),
         "delivered": ledger.delivered,
         "delivered_at": ledger.delivered_at or None,
@@ -97,6 +96,18 @@ def _processes(found: Sequence[Writer]) -> str:
     if ended:
         recording.append(f"handed over or ended, {_records(ended)}")
     return "; ".join(recording) or "none is recording (one that is off is not listed)"
+
+
+def _senders(data: Path) -> str:
+    working = [_numbered("running", each.pid) for each in turns(data) if not each.trouble]
+    return "; ".join([*working, *sender_trouble(data)]) or "not running"
+
+
+def _sender_fields(data: Path) -> dict[str, object]:
+    found = turns(data)
+    trouble = [{"trouble": each.trouble, "since": each.since} for each in found if each.trouble]
+    pid = found[0].pid if found else None
+    return {"held": bool(found), "pid": pid, "trouble": trouble}
 
 
 def _numbered(what: str, pid: int | None) -> str:

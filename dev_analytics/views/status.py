@@ -11,8 +11,10 @@ from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.recipients import ARCHIVE, all_in_words, in_words
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.damaged import damaged
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.turns import turns
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
@@ -26,6 +28,7 @@ _HOW: Mapping[Rule, str] = {
     Rule.SWITCHED_OFF: "%dev_analytics on (this session), %dev_analytics disable (never again)",
     Rule.AGREED: "%dev_analytics off (this session), %dev_analytics disable (for ever)",
 }
+_WRONG: Mapping[str, str] = {"stopped": "stopped", "hanging": "hangs"}
 _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
 _ASK_MORE = "%dev_analytics on (asks about what is withheld)"
 
@@ -79,8 +82,10 @@ def status_rows(
         **_llm_calls(),
         **_tools(consent, decision),
         "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.failure),
+        **_sender(data),
         "delivered": _delivered(ledger, analytics.delivery, consent),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
+        **_damaged(data),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
         "event log": "none" if log is None else _from_home(log.path),
         "data": _from_home(data),
@@ -147,6 +152,24 @@ def _llm_calls() -> dict[str, str]:
     return {}
 
 
+def _sender(data: Path) -> dict[str, str]:
+    trouble = sender_trouble(data)
+    return {"sender": "; ".join(trouble)} if trouble else {}
+
+
+def sender_trouble(data: Path) -> list[str]:
+    """Say of each sender that does nothing what is wrong, since when, and what to do."""
+    return [
+        f"{_WRONG[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
+        f" life since {each.since}: what waits for"
+        f" {'the archive' if each.destination == ARCHIVE else 'PostHog'} goes out when it"
+        f" {'is continued' if each.trouble == 'stopped' else 'goes on'}, or by the next one"
+        " once it is ended"
+        for each in turns(data)
+        if each.trouble
+    ]
+
+
 def _waiting(number: int, failure: str) -> str:
     if failure and number:
         return f"{number}, as no sender could be started: {failure}"
@@ -166,6 +189,15 @@ def _delivered(ledger: Ledger, delivery: Delivery | None, consent: Consent) -> s
     if not ledger.delivered:
         return f"nothing yet; {where}"
     return f"{ledger.delivered}, last at {ledger.delivered_at}; {where}"
+
+
+def _damaged(data: Path) -> dict[str, str]:
+    """Say which archives were found damaged, and what has become of them."""
+    files = damaged(data)
+    if not files:
+        return {}
+    names = ", ".join(_from_home(file) for file in files)
+    return {"archive": f"damaged and put aside as {names}; a new one was begun"}
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -10,14 +10,20 @@ from dev_analytics.delivery.launcher import MODULE
 
 
 def senders(data: Path) -> list[int]:
-    """Give the processes that are senders of a data directory, by their arguments."""
+    """Give the processes that are senders of a data directory.
+
+    Their arguments name only what they are, so they are told by a variable that every process of a
+    test is given.
+    """
+    variable = b"DEV_ANALYTICS_DIR=" + os.fsencode(data)
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (process / "cmdline").read_bytes().split(b"\0")
+            variables = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if MODULE.encode() in arguments and os.fsencode(data) in arguments:
+        if MODULE.encode() in arguments and variable in variables:
             found.append(int(process.name))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -17,10 +18,13 @@ import pytest
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import Archive, columns
+from dev_analytics.delivery.damaged import damaged as put_aside_archives
 from dev_analytics.delivery.destination import Unacceptable, Unreachable
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
+from dev_analytics.views.status import status
 
 
 def run(data: Path) -> Ledger:
@@ -207,18 +211,76 @@ def a_folder(file: Path) -> None:
     file.mkdir()
 
 
-@pytest.mark.parametrize("how", [damaged, cut_off, a_folder])
-def test_an_archive_that_cannot_be_used_keeps_the_records_and_says_so(
+@pytest.mark.parametrize("how", [damaged, cut_off])
+def test_a_damaged_archive_is_put_aside_and_another_one_begun(
     data: Path, spool_events: Any, waiting: Any, how: Any
 ) -> None:
+    """Records must not wait for ever; what can be saved of the damaged one is the user's to say."""
+    spool_events(30)
+    contents = []
+    for number in (1, 2):
+        how(data / "archive.sqlite")
+        (data / "archive.sqlite-journal").write_bytes(b"of the damaged one")
+        contents.append((data / "archive.sqlite").read_bytes())
+        assert run(data).delivered == 30 * number
+        assert query(data, "SELECT count(*) FROM events") == [(30,)]
+        spool_events(30)
+    assert len(waiting()) == 30
+    put_aside = put_aside_archives(data)
+    assert [file.read_bytes() for file in put_aside] == contents
+    assert all(
+        re.fullmatch(r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-2)?", file.name)
+        for file in put_aside
+    )
+    shown = status(Analytics(data), Analytics(data).gate.now()[0])
+    assert all(file.name in shown for file in put_aside)
+    ConsentStore(data).opt_out()
+    assert list(data.glob("archive*")) == []
+
+
+def test_an_archive_that_is_no_file_keeps_the_records_and_says_so(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
     records = spool_events(30)
-    how(data / "archive.sqlite")
+    (data / "archive.sqlite").mkdir()
     ledger = run(data)
     assert waiting() == sorted(records)
     assert ledger.delivered == 0
     assert ledger.failure.startswith("the archive cannot be written: ")
     assert str(data) not in ledger.failure
     assert "Error" not in ledger.failure
+
+
+SCHEMAS = {
+    "a trigger that skips a row": """
+        CREATE TABLE events (uuid TEXT PRIMARY KEY);
+        CREATE TRIGGER t BEFORE INSERT ON events BEGIN SELECT RAISE(IGNORE); END""",
+    "a constraint that skips a row": """
+        CREATE TABLE events (uuid TEXT PRIMARY KEY, event, seq UNIQUE ON CONFLICT IGNORE);
+        INSERT INTO events VALUES ('an old one', 'launched', 3)""",
+    "a constraint that replaces a row": """
+        CREATE TABLE events (uuid TEXT PRIMARY KEY, event UNIQUE ON CONFLICT REPLACE)""",
+    "a constraint": "CREATE TABLE events (uuid TEXT PRIMARY KEY, seq UNIQUE CHECK (seq < 3))",
+    "a column that must be given": "CREATE TABLE events (uuid TEXT PRIMARY KEY, mood NOT NULL)",
+    "no key": "CREATE TABLE events (uuid TEXT)",
+    "another table": "CREATE TABLE events (name TEXT PRIMARY KEY)",
+    "a view": "CREATE VIEW events AS SELECT 1 AS uuid",
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_table_that_does_not_take_every_record_keeps_them_all(
+    data: Path, spool_events: Any, waiting: Any, monkeypatch: pytest.MonkeyPatch, schema: str
+) -> None:
+    """A uuid that is there is passed over, and nothing else."""
+    monkeypatch.setattr("dev_analytics.delivery.sender.MOST_TRIES", 1)
+    records = spool_events(10)
+    with closing(sqlite3.connect(data / "archive.sqlite")) as opened, opened:
+        opened.executescript(SCHEMAS[schema])
+    ledger = run(data)
+    assert ledger.failure.startswith("the archive cannot be written: ")
+    assert (ledger.delivered, ledger.dropped) == (0, {})
+    assert waiting() == sorted(records)
 
 
 def test_an_archive_that_is_locked_by_a_reader_for_long_is_written_later(

@@ -134,6 +134,28 @@ def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
     assert b"PYTHONINSPECT" not in told
 
 
+def test_its_command_line_names_no_key_no_host_and_no_path(
+    data: Path, until: Until, launcher: Told, silent: str
+) -> None:
+    """Every user of the machine can read it, also while a shell waits to start it."""
+    add_events(1, "phc_test", silent)
+    launcher.told = Delivery(project_key="phc_test", host=silent, most_days=12.5)
+    launcher.start_at_exit()
+    seen: set[bytes] = set()
+
+    def sends() -> bool:
+        for process in senders(data):
+            with contextlib.suppress(OSError):
+                seen.add(Path(f"/proc/{process}/cmdline").read_bytes())
+        return any(not each.startswith(b"/bin/sh") for each in seen)
+
+    until(sends)
+    assert len(seen) >= 2, "the shell was seen too"
+    until(lambda: bool(senders(data)) and (data / "sender.lock").exists())
+    for secret in ("phc_test", silent, "127.0.0.1", str(data), "12.5"):
+        assert not [each for each in seen if secret.encode() in each]
+
+
 def test_no_descriptor_of_the_kernel_s_reaches_it(
     data: Path, until: Until, launcher: Told, silent: str, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ These tests also run with the lowest allowed version of posthog, see test_postho
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -13,7 +14,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -27,6 +31,9 @@ from fake_posthog import (
     KEY,
     Answer,
     FakePostHog,
+    dropping,
+    each,
+    endless,
     hang,
     ok,
     ok_as_before,
@@ -181,14 +188,56 @@ def test_of_a_batch_that_is_not_taken_only_the_one_bad_record_stays_behind(
     assert len(posthog.requests) < 15
 
 
-def test_a_server_that_takes_no_record_at_all_does_not_get_them_all_put_aside(
+@pytest.mark.parametrize("number", [1, 9, 40])
+@pytest.mark.parametrize("code", [400, 413])
+def test_a_server_that_takes_no_record_at_all_costs_none(
+    posthog: FakePostHog, data: Path, spool_events: Any, waiting: Any, code: int, number: int
+) -> None:
+    """As a proxy may refuse; however many senders try, and few records wait."""
+    records = spool_events(number)
+    posthog.answer(then=status(code))
+    for _ in range(3):
+        ledger = run(data, posthog.url)
+        assert ledger.dropped == {}
+        assert waiting() == sorted(records)
+        assert not (data / "quarantine").exists()
+    if number > 10:
+        assert ledger.failure == f"the server answered {code}, to everything"
+    posthog.answer(then=ok)
+    assert run(data, posthog.url).delivered == number
+    assert waiting() == []
+
+
+def test_what_was_refused_is_put_aside_once_a_later_file_s_record_is_taken(
+    posthog: FakePostHog, data: Path, spool_events: Any, waiting: Any
+) -> None:
+    """Until then nobody knows who is wrong; the file of the refused ones waits no longer then."""
+    bad = spool_events(3)
+    posthog.answer(then=refusing(400, uuids(bad)))
+    assert run(data, posthog.url).dropped == {}
+    assert waiting() == sorted(bad)
+    good = spool_events(3)
+    ledger = run(data, posthog.url)
+    assert set(posthog.stored) == uuids(good)
+    assert (ledger.delivered, ledger.dropped) == (3, {"quarantined": 3})
+    assert waiting() == []
+    assert sorted((data / "quarantine").read_bytes().splitlines()) == sorted(bad)
+
+
+def test_what_cannot_be_put_aside_stays(
     posthog: FakePostHog, data: Path, records: list[bytes], waiting: Any
 ) -> None:
-    posthog.answer(then=status(400))
+    """Here a folder stands where it should go; a full disk is among the tests of faults."""
+    (data / "quarantine").mkdir()
+    bad = uuids(records[17:18])
+    posthog.answer(then=refusing(400, bad))
     ledger = run(data, posthog.url)
-    assert ledger.dropped == {"quarantined": 10}
-    assert waiting() == sorted(records[10:])
-    assert ledger.failure == "the server answered 400, to everything"
+    assert set(posthog.stored) == uuids(records) - bad
+    assert waiting() == records[17:18]
+    assert (ledger.delivered, ledger.dropped) == (39, {})
+    (data / "quarantine").rmdir()
+    posthog.answer(then=ok)
+    assert run(data, posthog.url).delivered == 40
 
 
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
@@ -333,6 +382,37 @@ def test_a_server_that_is_slow_for_ever_is_given_up_at_the_deadline(
     assert DEADLINE <= time.monotonic() - begin < DEADLINE + 10
 
 
+def test_no_more_of_an_answer_is_read_than_an_acknowledgement_can_be(
+    posthog: FakePostHog, records: list[bytes]
+) -> None:
+    """Whatever the server has in store: a page without an end, a small one that unpacks to it."""
+    most_in_flight = 32 * 2**20
+    destination = PostHog(KEY, posthog.url, 60)
+    for answer in (endless(), endless("gzip"), endless(status=503), endless(status=404)):
+        posthog.answer(then=answer)
+        tracemalloc.start()
+        with pytest.raises((Unreachable, Refused)) as raised:
+            destination.deliver(records)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert "too long" not in str(raised.value), "it was not read until the deadline"
+        assert peak < 2**20
+    assert posthog.sent < most_in_flight
+
+
+@pytest.mark.parametrize("packed", ["gzip", "deflate"])
+def test_an_acknowledgement_that_a_proxy_packed_is_one(
+    posthog: FakePostHog, records: list[bytes], packed: str
+) -> None:
+    pack = gzip.compress if packed == "gzip" else zlib.compress
+
+    def answer(handler: Any, request: Any) -> None:
+        handler.reply(200, pack(b'{"status": "Ok"}'), Content_Encoding=packed)
+
+    posthog.answer(then=answer)
+    assert PostHog(KEY, posthog.url).deliver(records) is None
+
+
 def test_the_deadline_is_not_lost_in_a_finalizer(
     posthog: FakePostHog, records: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +445,7 @@ def test_what_was_stored_without_an_answer_comes_again_as_it_was(
     assert waiting() == []
     first, *again = posthog.requests
     assert again
-    assert all(each.events == first.events for each in again)
+    assert all(one.events == first.events for one in again)
     names = ("uuid", "timestamp", "event", "distinct_id")
     for events in posthog.stored.values():
         assert len({tuple(event[name] for name in names) for event in events}) == 1
@@ -429,7 +509,178 @@ def test_the_app_s_addresses_become_those_that_take_events_also_through_a_proxy(
     monkeypatch.setenv("HTTPS_PROXY", posthog.url)
     with pytest.raises(Unreachable):
         PostHog(KEY, host).deliver(records)
-    assert posthog.tunnels == [ingestion]
+    assert set(posthog.tunnels) == {ingestion}
+
+
+OK, WARNING = {"result": "ok"}, {"result": "warning", "details": "person_processing_disabled"}
+RETRY = {"result": "retry", "details": "not_persisted"}
+
+
+def test_the_newer_endpoint_gets_the_very_bytes_of_the_spool_too(
+    posthog: FakePostHog, data: Path, records: list[bytes], waiting: Any
+) -> None:
+    posthog.have_newer(each())
+    ledger = run(data, posthog.url)
+    (request,) = posthog.requests
+    assert request.is_newer
+    assert b", ".join(records) in request.body
+    assert set(posthog.stored) == uuids(records)
+    assert (ledger.delivered, ledger.dropped, waiting()) == (40, {}, [])
+
+
+def test_each_record_has_the_fate_that_the_server_gives_it(
+    posthog: FakePostHog, data: Path, records: list[bytes], waiting: Any
+) -> None:
+    """Ok and warning are delivered; a drop is counted with its reason; the rest comes again."""
+    fates = [
+        *(OK, WARNING, RETRY, None, {"result": "queued"}, {}, {"result": "drop"}),
+        {"result": "drop", "details": "llm_events_over_quota"},
+        {"result": "drop", "details": "event_restriction_drop"},
+        {"result": "drop", "details": "invalid_event_timestamp"},
+    ]
+    posthog.have_newer(each(*fates))
+    ledger = run(data, posthog.url)
+    dropped = uuids(records[6:10])
+    _, second = posthog.requests
+    assert [event["uuid"] for event in second.events] == [
+        json.loads(record)["uuid"] for record in records[2:6]
+    ]
+    assert set(posthog.stored) == uuids(records) - dropped
+    assert all(len(events) == 1 for events in posthog.stored.values())
+    assert ledger.delivered == 36
+    assert ledger.dropped == {
+        "refused by PostHog: over the project's quota": 1,
+        "refused by PostHog: the project's rules": 1,
+        "refused by PostHog: not valid": 1,
+        "refused by PostHog: no reason that is known here": 1,
+    }
+    assert waiting() == []
+
+
+@pytest.mark.parametrize("fate", [None, RETRY, {"result": "queued"}])
+def test_what_the_server_never_answers_for_stays(
+    posthog: FakePostHog,
+    data: Path,
+    records: list[bytes],
+    waiting: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    fate: Any,
+) -> None:
+    silent = uuids(records[5:7])
+
+    def answer(handler: Any, request: Any) -> None:
+        each(*(fate if one["uuid"] in silent else OK for one in request.events))(handler, request)
+
+    monkeypatch.setattr("dev_analytics.delivery.sender.MOST_TRIES", 2)
+    posthog.have_newer(answer)
+    ledger = run(data, posthog.url)
+    assert (ledger.delivered, ledger.dropped) == (38, {})
+    assert waiting() == sorted(records[5:7])
+    assert ledger.failure == "the server did not say what became of some records"
+
+
+def test_a_server_without_the_newer_endpoint_is_asked_for_it_once(
+    posthog: FakePostHog, data: Path, spool_events: Any
+) -> None:
+    spool_events(1200)
+    assert run(data, posthog.url).delivered == 1200
+    assert [len(request.events) for request in posthog.refused] == [500]
+    assert [request.path for request in posthog.requests] == ["/batch/"] * 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(status(code) for code in (301, 400, 401, 403, 404, 405, 415, 500, 502, 503)),
+        *(says(b"<html>Please log in</html>"), says(b'{"status": "Ok"}'), says(b"")),
+    ],
+)
+def test_where_the_newer_endpoint_is_not_there_the_older_one_gets_the_records(
+    posthog: FakePostHog, data: Path, records: list[bytes], answer: Answer
+) -> None:
+    """It may be a proxy that refuses the path or takes out a header, or a server not set up."""
+    posthog.have_newer(answer)
+    ledger = run(data, posthog.url)
+    assert [request.is_newer for request in posthog.requests] == [True, False]
+    assert (ledger.delivered, ledger.failure) == (40, "")
+
+
+def test_a_newer_endpoint_that_was_out_of_order_is_asked_again(
+    posthog: FakePostHog, data: Path, spool_events: Any
+) -> None:
+    spool_events(1200)
+    answers = [status(503), each(), each()]
+    posthog.have_newer(lambda handler, request: answers.pop(0)(handler, request))
+    assert run(data, posthog.url).delivered == 1200
+    assert [request.is_newer for request in posthog.requests] == [True, False, True, True]
+
+
+def test_a_project_over_its_quota_keeps_what_the_newer_endpoint_refuses_as_a_whole(
+    posthog: FakePostHog, data: Path, records: list[bytes], waiting: Any
+) -> None:
+    posthog.have_newer(status(402))
+    ledger = run(data, posthog.url)
+    assert len(posthog.requests) == 1
+    assert waiting() == sorted(records)
+    assert ledger.failure == "the project's quota of events is used up"
+
+
+def test_a_record_that_is_there_twice_has_one_fate(
+    posthog: FakePostHog, records: list[bytes]
+) -> None:
+    dropped = uuids(records[:1])
+    posthog.have_newer(dropping("over_quota", dropped))
+    receipt = PostHog(KEY, posthog.url).deliver([records[0], records[1], records[0]])
+    assert receipt is not None
+    assert set(receipt.dropped) == {0, 2}
+    assert receipt.unanswered == frozenset()
+
+
+class RevokedError(Exception):
+    """Consent ended."""
+
+
+def revoke() -> None:
+    raise RevokedError
+
+
+@pytest.mark.parametrize("when", ["connecting", "asking a proxy", "kept alive"])
+def test_consent_is_asked_for_once_more_when_the_connection_stands(
+    records: list[bytes], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Nothing of a record goes out, not even the head of a request, after an answer that is no."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        host = f"http://{address}"
+        if when == "asking a proxy":
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+            host = "https://ingest.example"
+        got: list[bytes] = []
+
+        def serve() -> None:
+            """Read all that comes; answer one request where a connection is to be kept."""
+            connection, _ = server.accept()
+            with connection:
+                while piece := connection.recv(65536):
+                    got.append(piece)
+                    if when == "kept alive":
+                        got.clear()
+                        connection.sendall(answer)
+
+        uuid = json.loads(records[0])["uuid"]
+        body = json.dumps({"results": {uuid: {"result": "ok"}}}).encode()
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        serving = threading.Thread(target=serve)
+        serving.start()
+        destination = PostHog(KEY, host, 10)
+        if when == "kept alive":
+            assert destination.deliver(records[:1]) is None
+        destination.confirm = revoke
+        with pytest.raises(RevokedError):
+            destination.deliver(records)
+        destination._session.close()
+    serving.join()
+    assert not [piece for piece in got if b"HTTP/1.1" in piece or b"\x1f\x8b" in piece]
 
 
 @pytest.fixture(scope="module")
@@ -461,6 +712,22 @@ def https(authority: SimpleNamespace) -> Iterator[FakePostHog]:
     yield server
     server.close()
     assert not server.broken
+
+
+def test_consent_is_asked_for_once_more_after_the_handshake(
+    https: FakePostHog,
+    authority: SimpleNamespace,
+    records: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    destination = PostHog(KEY, https.url)
+    destination.confirm = revoke
+    with pytest.raises(RevokedError):
+        destination.deliver(records)
+    destination.confirm = lambda: None
+    destination.deliver(records)
+    assert len(https.requests) == 1
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])

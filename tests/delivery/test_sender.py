@@ -20,6 +20,7 @@ import pytest
 from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status
 
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.destination import Unreachable
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
@@ -68,7 +69,10 @@ def spool(data: Path, name: str, content: bytes) -> Path:
 
 def other(record: bytes, **changes: Any) -> bytes:
     """Give a record like `record`, with changes."""
-    return json.dumps({**json.loads(record), "uuid": str(uuid.uuid4()), **changes}).encode()
+    whole = {**json.loads(record), "uuid": str(uuid.uuid4()), **changes}
+    if "$ai_trace_id" in (whole["properties"] or {}):
+        whole["properties"]["$ai_trace_id"] = whole["uuid"]
+    return json.dumps(whole).encode()
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -178,7 +182,7 @@ def test_an_opt_out_while_what_is_left_is_written_leaves_nothing(
     touch = Path.touch
 
     def opt_out(path: Path, *arguments: Any, **options: Any) -> None:
-        if path.name == "sender.new":
+        if path.name.endswith(".jsonl.new"):
             ConsentStore(data).opt_out()
         touch(path, *arguments, **options)
 
@@ -193,6 +197,71 @@ def test_consent_is_asked_for_before_every_request(data: Path, spool_events: Any
     destination = Counting(before=lambda sent: ConsentStore(data).opt_out() if sent == 3 else None)
     run(data, destination)
     assert len(destination.batches) == 4
+
+
+def test_an_opt_out_while_a_connection_is_made_is_the_last_that_anybody_hears(
+    data: Path, spool_events: Any, start_sender: Any, waiting: Any
+) -> None:
+    """The server takes the connection, and shakes hands only after the opt-out has returned."""
+    import socket
+    import ssl
+    import threading
+
+    got = b""
+    connected, opted_out = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        folder = data.parent / "authority"
+        folder.mkdir()
+        command = (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+            " -keyout own.key -out own.pem -subj /CN=posthog -addext subjectAltName=IP:127.0.0.1"
+        )
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "own.pem", folder / "own.key")
+
+        def serve() -> None:
+            nonlocal got
+            plain, _ = server.accept()
+            connected.set()
+            assert opted_out.wait(240)
+            with context.wrap_socket(plain, server_side=True) as connection:
+                while piece := connection.recv(65536):
+                    got += piece
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        spool_events(300, url)
+        sender = start_sender(url, SSL_CERT_FILE=str(folder / "own.pem"))
+        assert connected.wait(240)
+        ConsentStore(data).opt_out()
+        opted_out.set()
+        assert sender.wait(240) == 0
+        serving.join()
+    assert got == b""
+    assert waiting() == []
+
+
+def test_a_tool_that_is_switched_off_while_a_connection_is_made_sends_nothing_more(
+    data: Path, spool_events: Any
+) -> None:
+    """Any change of the consent has the request made anew, under what holds then."""
+    records = spool_events(30)
+
+    class Connecting(Counting):
+        confirm: Any = None
+
+        def deliver(self, records: Any) -> None:
+            if not self.batches:
+                ConsentStore(data).switch_off("acme")
+            self.confirm()
+            super().deliver(records)
+
+    destination = Connecting()
+    ledger = run(data, destination)
+    assert sorted(destination.records) == sorted(records)
+    assert ledger.delivered == 30
 
 
 def test_a_new_identity_in_the_middle_gets_none_of_the_old_one_s_records(
@@ -327,6 +396,62 @@ def test_what_is_no_record_is_counted_and_nothing_else_is_lost(
     assert waiting() == []
 
 
+def test_what_nobody_declared_is_counted_and_put_aside(
+    posthog: FakePostHog, data: Path, spool_events: Any, waiting: Any, everything: Any
+) -> None:
+    """Whatever wrote it into the spool: no text of it leaves, nor stands in the archive."""
+    records = spool_events(10)
+    own = json.loads(records[1])["properties"]
+    diary = [
+        other(records[1], event="my diary"),
+        other(records[1], properties={**own, "text": "Dear diary, hunter2"}),
+        other(records[1], properties={**own, "$ip": "203.0.113.9"}),
+        other(records[1], note="hunter2"),
+    ]
+    for place, run_there in (("posthog", PostHog(KEY, posthog.url)), ("archive", Archive(data))):
+        spool(data, f"diary{place}", b"".join(line + b"\n" for line in diary))
+        ledger = run(data, run_there)
+        assert ledger.dropped == {"not what the catalogue allows": 4 if place == "posthog" else 8}
+        assert waiting() == []
+    assert ledger.delivered == 10
+    assert (data / "quarantine").read_bytes().splitlines() == diary * 2
+    assert b"hunter2" not in b"".join(request.body for request in posthog.requests)
+    ConsentStore(data).opt_out()
+    assert b"hunter2" not in everything(data)
+
+
+def test_what_nobody_declared_stays_where_it_cannot_be_put_aside(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    records = spool_events(25)
+    undeclared = other(records[1], note="hunter2")
+    spool(data, "undeclared", undeclared + b"\n" + other(records[1]) + b"\n")
+    (data / "quarantine").mkdir()
+    destination = Counting()
+    assert run(data, destination).dropped == {}
+    assert len(destination.records) == 26
+    assert waiting() == [undeclared]
+
+
+def test_what_a_newer_version_wrote_waits_for_its_sender_and_holds_up_nothing(
+    data: Path, spool_events: Any, waiting: Any
+) -> None:
+    records = spool_events(35)
+    own = {**json.loads(records[1])["properties"], "$lib_version": "99.0.0", "mood": "good"}
+    newer = [other(records[1], properties=own) for _ in range(3)]
+    old = other(records[1], properties=own, timestamp="2020-02-02T02:02:02+00:00")
+    lines = [newer[0], *(other(records[1]) for _ in range(15)), *newer[1:], old]
+    file = spool(data, "newer", b"".join(line + b"\n" for line in lines))
+    os.utime(file, (1000, 1000))
+    destination = Counting()
+    for _ in range(2):
+        ledger = run(data, destination)
+        assert len(destination.records) == 50
+        assert waiting() == sorted(newer)
+        assert (ledger.delivered, ledger.dropped) == (50, {"expired": 1})
+        assert file.stat().st_mtime == 1000
+
+
 def test_a_torn_last_line_is_counted(data: Path, spool_events: Any) -> None:
     records = spool_events(10)
     whole = other(records[0])
@@ -382,7 +507,7 @@ def test_a_file_that_somebody_holds_is_left_to_the_next_one(
     data: Path, spool_events: Any, waiting: Any
 ) -> None:
     """And is not waited for."""
-    from dev_analytics.delivery.backlog import holding
+    from dev_analytics.delivery.locks import holding
 
     records = spool_events(10)
     spool(data, "held", other(records[0]) + b"\n")
@@ -428,7 +553,7 @@ def test_log_and_quarantine_stay_bounded(data: Path) -> None:
     data.mkdir()
     notes = Notes(data, "archive")
     for number in range(3000):
-        notes.put_aside(b"x" * 1000, f"the server answered {number}")
+        assert notes.put_aside([b"x" * 1000], f"the server answered {number}")
         assert (data / "sender.log").stat().st_size <= LOG_BYTES
         assert (data / "quarantine").stat().st_size <= QUARANTINE_BYTES
     assert b"answered 2999" in (data / "sender.log").read_bytes()

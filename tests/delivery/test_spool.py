@@ -18,9 +18,11 @@ from processes import descriptors
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.backlog import LIVE, Backlog, holding, lines
+from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.delivery.writers import writers

@@ -327,9 +327,10 @@ NEWER: dict[str, Any] = {
 }
 
 
-def test_records_of_a_newer_version_are_delivered_as_they_are(
+def test_records_of_a_newer_version_wait_for_a_sender_that_knows_them(
     data: Path, until: Until, agreed: ConsentStore
 ) -> None:
+    """This one cannot tell what they may say, so it lets nothing of them out."""
     newer = {**NEWER, "distinct_id": agreed.read().user_id}
     known = {
         **newer,
@@ -338,16 +339,61 @@ def test_records_of_a_newer_version_are_delivered_as_they_are(
         "properties": {**NEWER["properties"], "outcome": "transcended", "duration_ms": "long"},
     }
     (data / "spool").mkdir()
-    lines = [json.dumps(newer), json.dumps(known), "[]", "\ufeff{", '{"event": 1}', "[" * 100_000]
+    whole = [json.dumps(newer), json.dumps(known)]
+    lines = [*whole, "[]", "\ufeff{", '{"event": 1}', "[" * 100_000]
     (data / "spool" / "newer.jsonl").write_text("\n".join(lines) + '\n{"torn": ')
     run("events(1); analytics.pipeline.sink.close(at_exit=True)")
-    delivered(data, until, 3)
-    assert read_ledger(data).dropped == {"invalid": 5}
-    stored = dict(rows(data, "SELECT uuid, properties FROM events"))
-    assert json.loads(stored[newer["uuid"]]) == newer["properties"]
-    assert json.loads(stored[known["uuid"]]) == known["properties"]
-    names = {row[0] for row in rows(data, "SELECT event FROM events")}
-    assert names == {"holodeck entered", "cell executed"}
+    until(lambda: read_ledger(data).delivered == 1)
+    until(lambda: read_ledger(data).dropped == {"invalid": 5})
+    until(lambda: senders(data) == [])
+    assert sorted(Backlog(data).records()) == sorted(line.encode() for line in whole)
+    assert rows(data, "SELECT event FROM events") == [("cell executed",)]
+
+
+FULL_QUARANTINE = """
+import resource, signal
+from dev_analytics.delivery.sender import Sender
+from dev_analytics.delivery.destination import Unacceptable
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+class Picky:
+    most = 50
+    def deliver(self, records):
+        if bad in records: raise Unacceptable("no")
+        taken.extend(records)
+taken = []
+analytics.pipeline.launcher.start = lambda: None
+events(100)
+analytics.pipeline.sink.close(at_exit=False)
+(file,) = (data / "spool").iterdir()
+records = file.read_bytes().splitlines()
+bad = records[50]
+(data / "quarantine").write_bytes(b"x" * 30_000 + b"\\n")
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, limit[1]))
+Sender(data, Picky(), most_days=30).run()
+resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+waiting = [line for file in (data / "spool").glob("*") for line in file.read_bytes().splitlines()]
+assert set(taken) == set(records) - {{bad}}
+assert bad in waiting, "it is nowhere else"
+assert (data / "quarantine").stat().st_size == 30_001
+taken.clear()
+Sender(data, Picky(), most_days=30).run()
+assert set(taken) == set(waiting) - {{bad}}
+print(len(waiting))
+"""
+
+
+@pytest.mark.parametrize(("room", "left", "then"), [(30_010, 1, 1), (0, 100, 0)])
+def test_what_cannot_be_put_aside_on_a_full_disk_stays(
+    data: Path, room: int, left: int, then: int
+) -> None:
+    """Alone where there is room for one record, and else with all of its file.
+
+    With room again, and others that are taken, it is put aside.
+    """
+    assert run(FULL_QUARANTINE.format(room=room)) == str(left)
+    assert Backlog(data).count() == then
+    assert (data / "quarantine").read_bytes().count(b"\n") == 2 - then
 
 
 @pytest.mark.parametrize(

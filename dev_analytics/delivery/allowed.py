@@ -1,0 +1,333 @@
+"""What may leave: a record that the catalogue or an agreed tool declares, to the byte.
+
+The sender is the last gate before the network and the archive. Whatever wrote a line into the
+spool, it leaves only if it is the one way to write a record of a declared event: these fields and
+no others, every value a member of its kind, every constant as it is declared. That is checked by
+decoding the line into the event's own class and encoding it again: a field too many, a doubled
+key, another spelling of the same text give other bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, Final, Literal
+
+from msgspec import NODEFAULT, UNSET, Struct, UnsetType, defstruct, json
+from msgspec.structs import FieldInfo, fields
+
+from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.source import functions
+from dev_analytics.catalogue.values import (
+    LARGEST,
+    MOST_FRAMES,
+    Flag,
+    Frames,
+    Kind,
+    RefusedValueError,
+    Version,
+    Word,
+)
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.consent.decision import Consent
+from dev_analytics.tools.declaration import event_name, tool_of
+from dev_analytics.version import __version__
+
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_UUID4: Final = re.compile(_UUID % 4)
+_UUID7: Final = re.compile(_UUID % 7)
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00")
+_NUMBERS: Final = re.compile(r"(0|[1-9][0-9]{0,3})(\.(0|[1-9][0-9]{0,3})){0,3}")
+_RELEASE: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4}){0,3})(?:[a-z]{1,4}[0-9]{1,4})?")
+_BEFORE_NAME: Final = len(b'{"event": "')
+_AFTER_NAME: Final = b'", "distinct_id": "'
+
+_encode: Final = json.Encoder().encode
+
+
+class Verdict(Enum):
+    """What may become of a line of the spool."""
+
+    ALLOWED = auto()
+    FOREIGN = auto()
+    """It is somebody else's, or of a tool that the user did not agree to."""
+    UNKNOWN = auto()
+    """A newer version of the package, or a tool that is not installed here, may know it."""
+    UNDECLARED = auto()
+    """It is a record, and says what nobody declared."""
+    RUBBISH = auto()
+    """It is no record."""
+
+
+class Line(Struct, frozen=True):
+    """A line of the spool: what may become of it, and the time that its record gives."""
+
+    verdict: Verdict
+    timestamp: str = ""
+
+
+class _Any(Struct):
+    """A record as any version of the package writes it."""
+
+    event: str
+    distinct_id: str | None
+    uuid: str
+    timestamp: str
+    properties: dict[str, Any]
+
+
+_any: Final = json.Decoder(_Any)
+
+
+class Allowed:
+    """Decides which lines may leave, under one consent.
+
+    Parameters
+    ----------
+    consent
+        The user's consent; what is newer than the notices that it covers may not leave.
+    """
+
+    def __init__(self, consent: Consent) -> None:
+        self._consent = consent
+        self._forms: dict[bytes, _Form] = {}
+
+    def check(self, line: bytes) -> Line:
+        """Decide what may become of `line`."""
+        name = line[_BEFORE_NAME : line.find(_AFTER_NAME, _BEFORE_NAME)]
+        form = self._forms.get(name)
+        if form is None and (form := self._form(name)) is not None:
+            self._forms[name] = form
+        if form is not None:
+            timestamp = form.timestamp(line, self._consent.user_id)
+            if timestamp:
+                return Line(Verdict.ALLOWED, timestamp)
+        return self._other(line, known=form is not None)
+
+    def _form(self, name: bytes) -> _Form | None:
+        """Return the form of the event called `name`."""
+        try:
+            wire = name.decode("ascii")
+        except UnicodeDecodeError:
+            return None
+        event = _CORE.get(wire)
+        if event is not None:
+            return _form(event, self._consent.notice)
+        if not tool_of(wire):
+            return None
+        from dev_analytics.tools.installed import find
+
+        found = find(event_name(wire))
+        if found is None or found.event.wire != wire or not self._consent.covers(found.tool):
+            return None
+        return _form(found.event, found.agreed(self._consent))
+
+    def _other(self, line: bytes, *, known: bool) -> Line:
+        """Decide about a line that is no declared record of this user."""
+        try:
+            record = _any.decode(line)
+        except (ValueError, RecursionError):
+            return Line(Verdict.RUBBISH)
+        if record.distinct_id != self._consent.user_id:
+            return Line(Verdict.FOREIGN)
+        tool = tool_of(record.event)
+        if tool and not self._consent.covers(tool):
+            return Line(Verdict.FOREIGN)
+        may_be_known = _is_newer(record.properties.get("$lib_version")) or (tool and not known)
+        # A time that is none would never be too old.
+        if may_be_known and _is_time(record.timestamp):
+            return Line(Verdict.UNKNOWN, record.timestamp)
+        return Line(Verdict.UNDECLARED)
+
+
+class _Form:
+    """The one way to write the records of an event.
+
+    Parameters
+    ----------
+    event
+        The event.
+    notice
+        The notice that was agreed to: what is newer may not be there.
+    """
+
+    def __init__(self, event: type[Event], notice: int) -> None:
+        declared = properties(event)
+        told = [
+            field
+            for field in fields(event)
+            if field.name not in declared or declared[field.name].since <= notice
+        ]
+        self._wire = event.wire
+        self._is_told = event.since <= notice
+        self._checks = [
+            (field.name, _check(declared[field.name]))
+            for field in told
+            if field.name in declared and not isinstance(declared[field.name], Word | Flag)
+        ]
+        self._constants = [
+            (field.name, field.default)
+            for field in told
+            if field.name not in declared and field.name not in _VARIABLE
+        ]
+        self._is_traced = any(field.name == "trace_id" for field in told)
+        self._sessions: set[str] = set()
+        self._decoder = _decoder(event, told, declared)
+
+    def timestamp(self, line: bytes, user_id: str | None) -> str:
+        """Return the time of the record that `line` is, or nothing if it is not allowed."""
+        try:
+            record = self._decoder.decode(line)
+        except (ValueError, RecursionError):
+            return ""
+        values = record.properties
+        allowed = (
+            self._is_told
+            and record.event == self._wire
+            and record.distinct_id == user_id
+            and _UUID4.fullmatch(record.uuid)
+            and _is_time(record.timestamp)
+            and 0 < values.seq <= LARGEST
+            and self._is_session(values.session_id)
+            and _is_release(values.lib_version)
+            and (not self._is_traced or values.trace_id == record.uuid)
+            and self._holds(values)
+            and json.format(_encode(record), indent=0) == line
+        )
+        return record.timestamp if allowed else ""
+
+    def _holds(self, values: Any) -> bool:
+        """Check the constants, and that each declared property has a value of its kind."""
+        for name, constant in self._constants:
+            if getattr(values, name) != constant:
+                return False
+        for name, check in self._checks:
+            value = getattr(values, name)
+            if value is not UNSET and not check(value):
+                return False
+        return True
+
+    def _is_session(self, session_id: str) -> bool:
+        """Tell whether it is a UUID7; the records of a session come one after the other."""
+        if session_id in self._sessions:
+            return True
+        if _UUID7.fullmatch(session_id) is None:
+            return False
+        if len(self._sessions) > 100:
+            self._sessions.clear()
+        self._sessions.add(session_id)
+        return True
+
+
+_VARIABLE: Final = frozenset({"session_id", "seq", "lib_version", "trace_id"})
+"""The properties without a kind that differ from record to record."""
+
+_CORE: Final = {event.wire: event for event in EVENTS.values()}
+_forms: Final[dict[tuple[type[Event], int], _Form]] = {}
+_times: Final[set[str]] = set()
+_releases: Final[set[str]] = {__version__}
+
+
+def _form(event: type[Event], notice: int) -> _Form:
+    """Make the form of an event once: its decoder takes a while to make."""
+    form = _forms.get((event, notice))
+    if form is None:
+        form = _forms[event, notice] = _Form(event, notice)
+    return form
+
+
+def _decoder(
+    event: type[Event], told: Sequence[FieldInfo], declared: Mapping[str, Kind]
+) -> json.Decoder[Any]:
+    """Make a decoder that takes the fields `told`, and of each vocabulary its words only."""
+    named = {field.name: field.encode_name for field in told}
+    values = defstruct(
+        event.__name__,
+        [_field(field, declared.get(field.name)) for field in told],
+        kw_only=True,
+        rename=named,
+        forbid_unknown_fields=True,
+    )
+    top: list[tuple[str, Any]] = [
+        *((name, str) for name in ("event", "distinct_id", "uuid", "timestamp")),
+        ("properties", values),
+    ]
+    return json.Decoder(defstruct("Record", top, forbid_unknown_fields=True))
+
+
+def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, Any, Any]:
+    """Declare a field of the event for its decoder."""
+    declared = field.type
+    if isinstance(kind, Word):
+        words = {OTHER}.union(*(each.members for each in kind.vocabularies))
+        declared = Literal[tuple(sorted(words))] | UnsetType
+    return (
+        (field.name, declared)
+        if field.default is NODEFAULT
+        else (field.name, declared, field.default)
+    )
+
+
+def _check(kind: Kind) -> Callable[[Any], bool]:
+    """Make the check whether a value, of the right type, is one that `kind` gives."""
+    match kind:
+        case Version():
+            return lambda value: value == OTHER or _NUMBERS.fullmatch(value) is not None
+        case Frames():
+            return lambda value: len(value) <= MOST_FRAMES and all(map(_is_place, value))
+    return lambda value: _gives(kind, value)
+
+
+def _gives(kind: Kind, value: object) -> bool:
+    """Tell whether `kind` takes `value` as it is: bounded, and rounded as it rounds."""
+    try:
+        return kind.accept(value) == value
+    except RefusedValueError:
+        return False
+
+
+def _is_place(place: str) -> bool:
+    """Tell whether ``module:function:line`` is in the shipped source."""
+    parts = place.split(":")
+    if len(parts) != 3 or not re.fullmatch("[1-9][0-9]{0,5}", parts[2]):
+        return False
+    known = functions(parts[0]).get(parts[1])
+    return known is not None and known[1] <= int(parts[2]) <= known[2]
+
+
+def _is_time(timestamp: str) -> bool:
+    """Tell whether it is a time as records give it; many records in a row have the same."""
+    if timestamp in _times:
+        return True
+    if _TIME.fullmatch(timestamp) is None:
+        return False
+    try:
+        datetime.fromisoformat(timestamp)
+    except ValueError:
+        return False
+    if len(_times) > 1000:
+        _times.clear()
+    _times.add(timestamp)
+    return True
+
+
+def _is_release(version: str) -> bool:
+    """Tell whether it is this version of the package, or an older one."""
+    if version in _releases:
+        return True
+    allowed = _RELEASE.fullmatch(version) is not None and not _is_newer(version)
+    if allowed and len(_releases) < 100:
+        _releases.add(version)
+    return allowed
+
+
+def _is_newer(version: object) -> bool:
+    """Tell whether it is a version of the package that is newer than this one."""
+    return _numbers(version) > _numbers(__version__)
+
+
+def _numbers(version: object) -> tuple[int, ...]:
+    found = _RELEASE.fullmatch(version) if isinstance(version, str) else None
+    return tuple(map(int, found[1].split("."))) if found else ()

@@ -1,0 +1,159 @@
+"""Locks on files, held by open descriptors: a lock ends with its process, however that ended.
+
+Some file systems have none: NFS without a lock server, Lustre without ``-o flock``. There `lock`
+raises `NoLocksError`, and what merely has to be counted is kept by a lock file instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+_BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
+_MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+_POLL_SECONDS: Final = 0.005
+_LOCKS: Final = Path("/proc/locks")
+"""Linux names the holder of every lock here; elsewhere a holder has no number."""
+
+
+class NoLocksError(OSError):
+    """The file system has no locks."""
+
+
+class Holder(Struct, frozen=True):
+    """Whether a lock is held, and by which process, if that can be known."""
+
+    held: bool
+    pid: int | None = None
+
+
+def lock(descriptor: int) -> bool:
+    """Take the lock of an open file without waiting; False if somebody else holds it.
+
+    Raises
+    ------
+    NoLocksError
+        The file system has no locks.
+    OSError
+        The lock cannot be taken for another reason.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        if error.errno in _MISSING:
+            raise NoLocksError(error.errno, error.strerror) from error
+        raise
+    return True
+
+
+def unlock(descriptor: int) -> None:
+    """Release the lock of an open file, also for forked processes that share the descriptor."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def holding(file: Path) -> Iterator[bool]:
+    """Hold the lock of `file`; False if somebody else does, or the file is gone."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        # The file may have been replaced or deleted between its opening and its locking.
+        yield _locked(descriptor) and _is(file, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(file: Path, *, wait: float) -> Iterator[int]:
+    """Hold the lock of `file`, which is made if there is none, and give its descriptor.
+
+    Raises
+    ------
+    TimeoutError
+        Somebody else held it for longer than `wait` seconds.
+    NoLocksError
+        The file system has no locks.
+    OSError
+        The file cannot be opened.
+    """
+    end = time.monotonic() + wait
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            # A lock on a file that was deleted meanwhile would exclude nobody.
+            if lock(descriptor) and _is(file, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+        if time.monotonic() >= end:
+            raise TimeoutError(f"another process holds {file.name}")
+        time.sleep(_POLL_SECONDS)
+
+
+def missing_locks(file: Path) -> str:
+    """Return why `file` cannot be locked, in the system's words; empty if it can, or is gone."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno in _MISSING else ""
+    finally:
+        os.close(descriptor)
+    return ""
+
+
+def holder_of(file: Path) -> Holder:
+    """Tell who holds the lock of `file`."""
+    try:
+        status = file.stat()
+    except OSError:
+        return Holder(False)
+    if (pid := _named(status)) is not None:
+        return Holder(True, pid)
+    # A holder in another container has no number here, but holds.
+    with holding(file) as mine:
+        return Holder(not mine and file.exists())
+
+
+def _locked(descriptor: int) -> bool:
+    with contextlib.suppress(OSError):
+        return lock(descriptor)
+    return False
+
+
+def _is(file: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(file.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _named(status: os.stat_result) -> int | None:
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        locks = _LOCKS.read_text("ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    for lock in locks:
+        fields = lock.split()
+        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == device:
+            return int(fields[4]) if int(fields[4]) > 0 else None
+    return None

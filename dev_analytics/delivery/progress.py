@@ -1,0 +1,152 @@
+"""How far each file of the spool is settled: what was delivered or dropped is not read again.
+
+The offset stands in the ledger, in one write with the counts. Where what is left of a file is not
+its end, it is written beside it and takes its place after the same write: a sender that is killed
+between the two leaves the rest to the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from msgspec.structs import replace
+
+from dev_analytics.delivery.ledger import Ledger, read_ledger
+
+MAX_SETTLED: Final = 32
+"""How many files that are gone the ledger still names; a writer asks what became of its own."""
+
+
+class Reader:
+    """The whole lines of an open file, without their ends, from where it is settled.
+
+    Attributes
+    ----------
+    end
+        The offset behind the last line that was given.
+    torn
+        Whether the last line has no end.
+    """
+
+    def __init__(self, opened: BinaryIO, start: int) -> None:
+        self.end = opened.seek(start)
+        self.torn = False
+        self._opened = opened
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._opened:
+            self.end += len(line)
+            if not line.endswith(b"\n"):
+                self.torn = True
+            elif line != b"\n":
+                yield line[:-1]
+
+
+def lines(file: Path, start: int = 0) -> Iterator[bytes]:
+    """Yield the whole lines of `file` from `start`, without their ends, and no torn last one."""
+    with file.open("rb") as opened:
+        yield from Reader(opened, start)
+
+
+def unsettled(data: Path, file: Path, ledger: Ledger | None = None) -> tuple[Path, int]:
+    """Return where the records of `file` are that are not settled, and the offset of the first."""
+    ledger = read_ledger(data) if ledger is None else ledger
+    checksum = ledger.replacing.get(file.name)
+    if checksum is None:
+        return file, ledger.settled.get(file.name, 0)
+    rest = replacement(file)
+    return (rest if _checksum(rest) == checksum else file), 0
+
+
+def resume(data: Path, file: Path) -> int:
+    """Return the offset from which to read `file`, which the caller holds.
+
+    Raises
+    ------
+    OSError
+        What is left of it cannot take its place.
+    """
+    where, start = unsettled(data, file)
+    if where != file:
+        where.replace(file)
+    return start
+
+
+def replacement(file: Path) -> Path:
+    """Return where to write what is to take the place of `file`."""
+    return file.with_name(f"{file.name}.new")
+
+
+def write_lines(file: Path, lines: Iterable[bytes]) -> int:
+    """Write `lines` to `file`, the user's alone, and return their checksum.
+
+    Raises
+    ------
+    OSError
+        They do not fit the disk.
+    """
+    file.touch(mode=0o600)
+    checksum = 0
+    with file.open("wb") as opened:
+        for line in lines:
+            checksum = zlib.crc32(line + b"\n", checksum)
+            opened.write(line + b"\n")
+    return checksum
+
+
+def settle(
+    ledger: Ledger,
+    file: Path,
+    *,
+    end: int = 0,
+    checksum: int | None = None,
+    delivered: int = 0,
+    dropped: Mapping[str, int] = {},
+) -> Ledger:
+    """Return the ledger with what became of records of `file`.
+
+    Parameters
+    ----------
+    ledger
+        The ledger as it was.
+    file
+        The file of the spool.
+    end
+        The offset up to which nothing is left.
+    checksum
+        That of the file's replacement, which holds all that is left.
+    delivered
+        How many of its records were acknowledged.
+    dropped
+        How many were dropped, by reason.
+    """
+    settled, replacing = dict(ledger.settled), dict(ledger.replacing)
+    for known in (settled, replacing):
+        known.pop(file.name, None)
+        for name in list(known):
+            if len(known) < MAX_SETTLED:
+                break
+            if not file.with_name(name).exists():
+                del known[name]
+    if checksum is None:
+        settled[file.name] = end
+    else:
+        replacing[file.name] = checksum
+    counted = ledger.add_dropped(dropped) if dropped else ledger
+    return replace(
+        counted, delivered=ledger.delivered + delivered, settled=settled, replacing=replacing
+    )
+
+
+def _checksum(file: Path) -> int | None:
+    checksum = 0
+    with contextlib.suppress(OSError):
+        with file.open("rb") as opened:
+            for line in opened:
+                checksum = zlib.crc32(line, checksum)
+        return checksum
+    return None

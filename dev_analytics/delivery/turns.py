@@ -1,0 +1,103 @@
+"""Whose turn it is: one sender at a time for each destination, told by a lock.
+
+A sender that is stopped or hangs keeps its lock, and holds up its own destination only. The time
+of the file is that of the sender's last sign of life.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from dev_analytics.catalogue.record import iso
+from dev_analytics.delivery.locks import Holder, holder_of, locked
+from dev_analytics.delivery.settings import ARCHIVE
+
+LOOK_SECONDS: Final = 0.1
+"""How long to wait for a lock that somebody may only be looking at, in seconds."""
+
+QUIET_SECONDS: Final = 300.0
+"""After how long without a sign of life a sender hangs, in seconds: far beyond any pause."""
+
+
+class Turn(Struct, frozen=True):
+    """A sender at work.
+
+    Attributes
+    ----------
+    destination
+        Its name in the spool.
+    pid
+        The sender, if that can be known.
+    since
+        When it last showed a sign of life; RFC 3339, UTC.
+    trouble
+        ``"stopped"`` or ``"hanging"``; empty while it works.
+    """
+
+    destination: str
+    pid: int | None
+    since: str
+    trouble: str
+
+
+def lock_file(data: Path, destination: str) -> Path:
+    """Return the file that the sender for `destination` locks."""
+    return data / ("sender.lock" if destination == ARCHIVE else f"sender-{destination}.lock")
+
+
+@contextmanager
+def turn(data: Path, destination: str) -> Iterator[None]:
+    """Be the one sender for `destination`.
+
+    Raises
+    ------
+    TimeoutError
+        Another one is at work.
+    OSError
+        There can be no lock.
+    """
+    with locked(lock_file(data, destination), wait=LOOK_SECONDS):
+        sign_of_life(data, destination)
+        yield
+
+
+def sign_of_life(data: Path, destination: str) -> None:
+    """Note that the sender for `destination`, which is the caller, works."""
+    with contextlib.suppress(OSError):
+        os.utime(lock_file(data, destination))
+
+
+def turns(data: Path) -> list[Turn]:
+    """Return the senders at work, with what is wrong with them."""
+    found = []
+    for file in sorted(data.glob("sender*.lock")):
+        holder = holder_of(file)
+        if holder.held:
+            with contextlib.suppress(OSError):
+                seen = file.stat().st_mtime
+                destination = file.stem.partition("-")[2] or ARCHIVE
+                trouble = _trouble(holder, time.time() - seen)
+                found.append(Turn(destination, holder.pid, iso(int(seen)), trouble))
+    return found
+
+
+def _trouble(holder: Holder, quiet: float) -> str:
+    if holder.pid is not None and _is_stopped(holder.pid):
+        return "stopped"
+    return "hanging" if quiet > QUIET_SECONDS else ""
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -1,0 +1,245 @@
+"""What may leave: every record that we write, and no other line, however close it comes."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev_analytics.catalogue.events import EVENTS, LLMRequest, accept, properties
+from dev_analytics.catalogue.examples import GIVEN
+from dev_analytics.catalogue.record import encode, make_record, new_session_id, uuid4
+from dev_analytics.catalogue.source import functions
+from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.consent.decision import Consent
+from dev_analytics.delivery.allowed import Allowed, Verdict
+from dev_analytics.version import NOTICE
+
+USER = uuid4()
+CONSENT = Consent(user_id=USER, notice=NOTICE, answered_on=date(2026, 11, 26))
+
+
+def record(name: str, given_: Any = None, user: str | None = USER) -> bytes:
+    event = EVENTS[name]
+    accepted = accept(event, GIVEN[name] if given_ is None else given_)
+    made = make_record(
+        event,
+        accepted,
+        distinct_id=user,
+        session_id=new_session_id(1_764_000_000),
+        seq=3,
+        seconds=1_764_000_007,
+    )
+    return encode(made)
+
+
+def verdict(line: bytes, consent: Consent = CONSENT) -> Verdict:
+    return Allowed(consent).check(line).verdict
+
+
+def changed(line: bytes, **changes: Any) -> bytes:
+    """Give the record with fields changed or, where their value is None, left out."""
+    whole = {**json.loads(line), **changes}
+    return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
+
+
+def with_properties(line: bytes, **changes: Any) -> bytes:
+    own = {**json.loads(line)["properties"], **changes}
+    return changed(line, properties={k: v for k, v in own.items() if v is not None})
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_event_of_the_catalogue_may_leave(name: str) -> None:
+    found = Allowed(CONSENT).check(record(name))
+    assert found.verdict is Verdict.ALLOWED
+    assert found.timestamp == "2025-11-24T16:00:07+00:00"
+
+
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    """Draw what somebody may give for a property of this kind."""
+    match kind:
+        case Word():
+            words = sorted({OTHER}.union(*(each.members for each in kind.vocabularies)))
+            return st.sampled_from(words) | st.text(max_size=5)
+        case Flag():
+            return st.booleans()
+        case Count():
+            return st.integers(0, kind.most)
+        case Duration():
+            return st.floats(0, 10**9) | st.integers(0, 10**9)
+        case Version():
+            return st.from_regex(r"\d{1,5}(\.\d{1,5}){0,4}(\+acme)?", fullmatch=True)
+        case Frames():
+            places = functions("dev_analytics.analytics")
+            claims = [("dev_analytics.analytics", name, found[1]) for name, found in places.items()]
+            return st.lists(st.sampled_from(claims), max_size=10)
+    raise TypeError(f"no values for {kind!r}")
+
+
+@st.composite
+def events(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    name = draw(st.sampled_from(sorted(EVENTS)))
+    optional = set(draw(st.sets(st.sampled_from(sorted(properties(EVENTS[name]))))))
+    required = {each for each in GIVEN[name] if name != "message_send"} - {"frames"}
+    kinds = properties(EVENTS[name])
+    return name, {each: draw(values(kinds[each])) for each in sorted(optional | required)}
+
+
+@given(events())
+def test_whatever_is_given_the_record_that_is_written_may_leave(
+    given_: tuple[str, dict[str, Any]],
+) -> None:
+    assert verdict(record(*given_)) is Verdict.ALLOWED
+
+
+@given(st.data())
+def test_a_value_that_a_property_cannot_have_may_not_leave(data: st.DataObject) -> None:
+    """Words of the user's, numbers beyond the bound or finer than the rounding, other types."""
+    name = data.draw(st.sampled_from(sorted(EVENTS)))
+    line = record(name)
+    wires = {
+        field: wire
+        for field, wire in zip(
+            EVENTS[name].__struct_fields__, EVENTS[name].__struct_encode_fields__, strict=True
+        )
+        if field in properties(EVENTS[name])
+    }
+    field = data.draw(st.sampled_from(sorted(wires)))
+    kind = properties(EVENTS[name])[field]
+    value = data.draw(
+        st.text(max_size=20)
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.booleans()
+        | st.lists(st.text(max_size=8), max_size=2)
+        | st.dictionaries(st.text(max_size=3), st.integers(), max_size=1)
+    )
+    own = {**json.loads(line)["properties"], wires[field]: value}
+    spelled = changed(line, properties=own)
+    if verdict(spelled) is Verdict.ALLOWED:
+        if not isinstance(kind, Frames):
+            assert kind.accept(value) == value
+            assert type(kind.accept(value)) is type(value)
+        assert spelled == changed(spelled), "there is one way to write it"
+
+
+LINE = record("cell_executed")
+LLM = record("message_send")
+UNDECLARED = {
+    "an unknown event": changed(LINE, event="my diary"),
+    "a field more": changed(LINE, note="hunter2"),
+    "a property more": with_properties(LINE, text="Dear diary"),
+    "a property of another event": with_properties(LINE, frontend="jupyterlab"),
+    "a property that is missing": with_properties(LINE, outcome=None),
+    "somebody's profile": with_properties(LINE, **{"$process_person_profile": True}),
+    "a profile's content": with_properties(LINE, **{"$set": {"email": "jane@acme.example"}}),
+    "an address": with_properties(LINE, **{"$ip": "203.0.113.9"}),
+    "another library": with_properties(LINE, **{"$lib": "hunter2"}),
+    "a version that is none": with_properties(LINE, **{"$lib_version": "hunter2"}),
+    "an older version with words": with_properties(LINE, **{"$lib_version": "0.1hunter2"}),
+    "a word of the user's": with_properties(LINE, outcome="hunter2"),
+    "a finer duration": with_properties(LINE, duration_ms=123),
+    "a duration below zero": with_properties(LINE, duration_ms=-1),
+    "a duration without end": with_properties(LINE, duration_ms=10**13),
+    "a duration with decimals": with_properties(LINE, duration_ms=120.0),
+    "a session that is text": with_properties(LINE, **{"$session_id": "zeus"}),
+    "a session of another kind": with_properties(LINE, **{"$session_id": uuid4()}),
+    "a number below one": with_properties(LINE, seq=0),
+    "a uuid that is text": changed(LINE, uuid="hunter2"),
+    "a uuid in capitals": changed(LINE, uuid=json.loads(LINE)["uuid"].upper().replace("4", "A")),
+    "a time that is text": changed(LINE, timestamp="yesterday"),
+    "a finer time": changed(LINE, timestamp="2025-11-24T16:00:07.123456+00:00"),
+    "a time elsewhere": changed(LINE, timestamp="2025-11-24T16:00:07+01:00"),
+    "a day that there is not": changed(LINE, timestamp="2025-02-31T16:00:07+00:00"),
+    "another trace": with_properties(LLM, **{"$ai_trace_id": uuid4()}),
+    "tokens that are exclusive": with_properties(LLM, **{"$ai_cache_reporting_exclusive": True}),
+    "a private model": with_properties(LLM, **{"$ai_model": "ft:gpt-4o:zeus"}),
+    "a place of the user's": with_properties(
+        record("error_raised"), frames=["dev_analytics.secret:hunter2:7"]
+    ),
+    "a line that is not there": with_properties(
+        record("error_raised"), frames=["dev_analytics.analytics:Analytics.event:99999"]
+    ),
+    "a blank more": LINE.replace(b": ", b":  ", 1),
+    "no blanks": json.dumps(json.loads(LINE), separators=(",", ":")).encode(),
+    "an escape": LINE.replace(b'"ok"', b'"\\u006fk"'),
+    "a doubled key": LINE.replace(b'"outcome": "ok"', b'"outcome": "hunter2", "outcome": "ok"'),
+    "a doubled field": LINE.replace(b'{"event"', b'{"event": "hunter2", "event"', 1),
+    "another order": json.dumps(dict(reversed(json.loads(LINE).items()))).encode(),
+    "a blank at the end": LINE + b" ",
+    "a number spelled otherwise": LINE.replace(b'"seq": 3', b'"seq": 3.0'),
+}
+
+
+@pytest.mark.parametrize("kind", UNDECLARED)
+def test_a_record_that_says_anything_else_is_put_aside(kind: str) -> None:
+    assert UNDECLARED[kind] not in (LINE, LLM)
+    assert verdict(UNDECLARED[kind]) is Verdict.UNDECLARED
+
+
+@given(st.data())
+def test_no_byte_of_a_record_can_be_changed_into_one_of_the_user_s(data: st.DataObject) -> None:
+    """What may leave after a change is the same record but for numbers that it may have."""
+    line = bytearray(data.draw(st.sampled_from([LINE, LLM])))
+    at = data.draw(st.integers(0, len(line) - 1))
+    line[at] = data.draw(st.integers(0, 255))
+    if verdict(bytes(line)) is Verdict.ALLOWED:
+        assert bytes(line) == json.dumps(json.loads(bytes(line))).encode()
+        before, after = json.loads(LLM if b"$ai_" in line else LINE), json.loads(bytes(line))
+        differing = {
+            name
+            for name in after["properties"]
+            if after["properties"][name] != before["properties"][name]
+        }
+        assert not any(isinstance(after["properties"][each], bool) for each in differing)
+        assert all(
+            not isinstance(after["properties"][each], str) or each == "$session_id"
+            for each in differing - {"$lib_version", "$ai_trace_id"}
+        ), differing
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000, LINE[:50], b"{}"]
+)
+def test_what_is_no_record_is_rubbish(line: bytes) -> None:
+    assert verdict(line) is Verdict.RUBBISH
+
+
+@pytest.mark.parametrize("user", [uuid4(), None])
+def test_what_is_somebody_else_s_is_foreign(user: str | None) -> None:
+    assert verdict(record("cell_executed", user=user)) is Verdict.FOREIGN
+
+
+@pytest.mark.parametrize("version", ["1.0.1", "1.1.0", "2.0.0rc1", "99.0"])
+def test_what_a_newer_version_wrote_is_for_a_sender_that_knows_it(version: str) -> None:
+    newer = with_properties(LINE, mood="good", **{"$lib_version": version})
+    for line in (newer, changed(newer, event="cell dreamt", dream=[1])):
+        found = Allowed(CONSENT).check(line)
+        assert found.verdict is Verdict.UNKNOWN
+        assert found.timestamp == "2025-11-24T16:00:07+00:00"
+
+
+@pytest.mark.parametrize("version", ["0.9.0", "0.12.3", "1.0.0", "0.9.0rc2"])
+def test_what_this_or_an_older_version_wrote_leaves_if_it_is_declared_still(version: str) -> None:
+    older = with_properties(LINE, **{"$lib_version": version})
+    assert verdict(older) is Verdict.ALLOWED
+    assert verdict(with_properties(older, mood="good")) is Verdict.UNDECLARED
+
+
+def test_what_is_newer_than_the_notice_that_was_agreed_to_may_not_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert verdict(LINE, CONSENT.replace(notice=0)) is Verdict.UNDECLARED
+    kinds = dict(properties(LLMRequest))
+    kinds["stream"] = Flag("The answer was streamed.", since=NOTICE + 1)
+    monkeypatch.setattr("dev_analytics.delivery.allowed.properties", lambda event: kinds)
+    monkeypatch.setattr("dev_analytics.delivery.allowed._forms", {})
+    assert "stream" in GIVEN["message_send"]
+    assert verdict(LLM) is Verdict.UNDECLARED
+    assert verdict(LLM, CONSENT.replace(notice=NOTICE + 1)) is Verdict.ALLOWED
+    assert verdict(with_properties(LLM, stream=None)) is Verdict.ALLOWED

@@ -1,0 +1,157 @@
+"""Progress inside a file: a sender that is killed anywhere settles each record once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_posthog import FakePostHog, ok
+
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.destination import Refused
+from dev_analytics.delivery.ledger import Ledger, read_ledger
+from dev_analytics.delivery.progress import MAX_SETTLED, settle, unsettled
+from dev_analytics.delivery.sender import Sender
+
+CHANGES = ("open", "os.rename", "os.remove")
+"""What a process does to files, as audit hooks name it: it may be killed before each."""
+
+
+class Kept:
+    """A destination that keeps uuids in a file, takes ten at once, and refuses after so many."""
+
+    most = 10
+
+    def __init__(self, file: Path, refuses_after: int | None = None) -> None:
+        self._file = file
+        self._left = refuses_after
+
+    def deliver(self, records: Any) -> None:
+        if self._left == 0:
+            raise Refused("no more")
+        if self._left is not None:
+            self._left -= 1
+        descriptor = os.open(self._file, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        for record in records:
+            os.write(descriptor, json.loads(record)["uuid"].encode() + b"\n")
+        os.close(descriptor)
+
+
+def send(data: Path, destination: Any, killed_at: int | None = None) -> bool:
+    """Run a sender in a child; kill it before it changes its so-manieth file; True if it ended."""
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def kill(name: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal seen
+            if name in CHANGES and str(data) in str(arguments[0]):
+                seen += 1
+                if seen == killed_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+        try:
+            Sender(data, destination, most_days=30).run()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def counted(data: Path) -> int:
+    ledger = read_ledger(data)
+    return ledger.delivered + sum(ledger.dropped.values()) + Backlog(data).count()
+
+
+@pytest.mark.parametrize("refuses_after", [None, 2])
+def test_wherever_a_sender_is_killed_every_record_is_counted_once(
+    data: Path, spool_events: Any, tmp_path: Path, refuses_after: int | None
+) -> None:
+    """It delivers all of a file, or writes anew what is left of it; rubbish is in it too."""
+    records = spool_events(35)
+    (file,) = (data / "spool").iterdir()
+    whole = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*whole[:5], b"rubbish\n", *whole[5:30], b"more\n", *whole[30:]]))
+    shutil.copytree(data, tmp_path / "before")
+    killed_at, ended = 0, False
+    while not ended:
+        killed_at += 1
+        kept = tmp_path / f"kept-{killed_at}"
+        shutil.rmtree(data)
+        shutil.copytree(tmp_path / "before", data)
+        ended = send(data, Kept(kept, refuses_after), killed_at)
+        assert counted(data) == 37, f"killed before change {killed_at}"
+        assert send(data, Kept(kept))
+        assert counted(data) == 37, f"killed before change {killed_at}"
+        ledger = read_ledger(data)
+        assert (ledger.delivered, ledger.dropped) == (35, {"invalid": 2})
+        delivered = kept.read_text().split()
+        assert set(delivered) == {json.loads(record)["uuid"] for record in records}
+        assert len(delivered) - len(records) <= Kept.most, "more than a batch was sent again"
+        assert list((data / "spool").iterdir()) == []
+    assert killed_at > 20
+
+
+def test_a_sender_killed_again_and_again_gets_to_the_end_of_a_file(
+    data: Path, posthog: FakePostHog, spool_events: Any, start_sender: Any, until: Any
+) -> None:
+    """Each lives for two answers: the fourth begins where the third was killed."""
+    records = spool_events(4500, posthog.url)
+    kills = 0
+    while Backlog(data).count():
+        seen = len(posthog.requests)
+        process = start_sender(posthog.url)
+
+        def answered(process: Any = process, seen: int = seen) -> bool:
+            return len(posthog.requests) >= seen + 3 or process.poll() is not None
+
+        until(answered)
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+        assert kills < 10
+    posthog.answer(then=ok)
+    assert start_sender(posthog.url).wait(240) == 0
+    assert set(posthog.stored) == {json.loads(record)["uuid"] for record in records}
+    assert read_ledger(data).delivered == 4500
+
+
+def test_what_is_settled_neither_waits_nor_is_trimmed(data: Path, spool_events: Any) -> None:
+    records = spool_events(10)
+    (file,) = Backlog(data).files()
+    end = sum(len(record) + 1 for record in records[:4])
+    (data / "ledger.json").write_text(json.dumps({"settled": {file.name: end}}))
+    assert list(Backlog(data).records()) == records[4:]
+    assert Backlog(data).count() == 6
+    assert Backlog(data).trim(0) == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"half of ano"], ids=repr)
+def test_a_replacement_that_is_not_the_one_that_was_noted_takes_no_place(
+    data: Path, content: bytes
+) -> None:
+    """It is of a sender that was killed before it noted anything."""
+    file = data / "spool" / "a-archive.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"rest\n")
+    file.with_name(f"{file.name}.new").write_bytes(content)
+    assert unsettled(data, file, Ledger()) == (file, 0)
+    assert unsettled(data, file, Ledger(replacing={file.name: 12345})) == (file, 0)
+
+
+def test_the_ledger_names_few_files_that_are_gone_and_every_one_that_is_there(
+    tmp_path: Path,
+) -> None:
+    ledger, there = Ledger(), tmp_path / "there.jsonl"
+    there.touch()
+    for number, file in enumerate([there, *(tmp_path / f"gone-{n}.jsonl" for n in range(100))]):
+        ledger = settle(ledger, file, end=number + 1, delivered=1)
+    assert len(ledger.settled) <= MAX_SETTLED
+    assert ledger.settled["there.jsonl"] == 1
+    assert ledger.delivered == 101
