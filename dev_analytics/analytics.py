@@ -177,7 +177,7 @@ class Analytics:
         """
         from dev_analytics.delivery.lines import LineFile
 
-        log = LineFile(file.expanduser().absolute())
+        log = LineFile(file.expanduser().absolute(), renewed=True)
         self.stop_log()
         self.log = log
         return log.path
@@ -193,7 +193,7 @@ class Analytics:
         self._loading = threading.RLock()
         self.gate.after_fork()
         # The parent stores what it dropped before.
-        self.drops.stored(self.drops.unstored())
+        self.drops.after_fork()
         if self._pipeline is not None:
             self._pipeline.after_fork()
         log, self.log = self.log, None

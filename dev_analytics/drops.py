@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 
 
@@ -23,6 +26,7 @@ class Drop(Enum):
     UNEXPLAINED = "refused by PostHog: no reason that is known here"
     SURPLUS = "more than one cell may give"
     FAILURE = "failure inside"
+    DELETED = "deleted from the spool by somebody"
 
 
 class DropLedger:
@@ -37,15 +41,46 @@ class DropLedger:
     def __init__(self) -> None:
         self.counts: Counter[Drop] = Counter()
         self._stored: Counter[Drop] = Counter()
+        # Reentrant, as a signal handler of the user may come in the middle of a count.
+        self._lock = threading.RLock()
 
     def count(self, drop: Drop, number: int = 1) -> None:
         """Count one, or more at once."""
-        self.counts[drop] += number
+        with self._lock:
+            self.counts[drop] += number
+
+    def count_all(self, counts: Mapping[Drop, int]) -> None:
+        """Count all of `counts`."""
+        for drop, number in counts.items():
+            self.count(drop, number)
 
     def unstored(self) -> Counter[Drop]:
-        """Give what was counted and is in no ledger on disk yet."""
-        return self.counts - self._stored
+        """Return what was counted and is in no ledger on disk yet."""
+        with self._lock:
+            return self.counts - self._stored
 
     def stored(self, counts: Counter[Drop]) -> None:
         """Note that `counts` are in the ledger on disk now."""
-        self._stored += counts
+        with self._lock:
+            self._stored += counts
+
+    @contextmanager
+    def storing(self) -> Iterator[Counter[Drop]]:
+        """Give what is in no ledger on disk yet, to nobody else meanwhile; it stays if that fails.
+
+        It may wait for a disk, and so blocks no count.
+        """
+        with self._lock:
+            counts = self.counts - self._stored
+            self._stored += counts
+        try:
+            yield counts
+        except BaseException:
+            with self._lock:
+                self._stored -= counts
+            raise
+
+    def after_fork(self) -> None:
+        """Leave, in a forked child, what was counted to the parent, and a lock of its threads."""
+        self._lock = threading.RLock()
+        self._stored = self.counts.copy()

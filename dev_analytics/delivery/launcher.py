@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import json
 
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
@@ -44,6 +45,8 @@ class Launcher:
 
     Attributes
     ----------
+    drops
+        What this process dropped.
     failure
         Why the last one could not be started, in words; empty if it was.
     """
@@ -53,7 +56,7 @@ class Launcher:
     ) -> None:
         self.failure = ""
         self._data = data
-        self._drops = drops
+        self.drops = drops
         self._delivery = delivery
         self._lock = threading.RLock()
         self._planned = False
@@ -106,11 +109,10 @@ class Launcher:
 
     def _start(self, before: Sequence[str] = ()) -> int | None:
         delivery = self.delivery
-        if delivery is None:
-            return None
         try:
-            self._trim(delivery)
-            self.store_drops()
+            self._bound()
+            if delivery is None:
+                return None
             if not self._is_needed(delivery):
                 return None
             process = self._spawn(delivery, before)
@@ -128,19 +130,29 @@ class Launcher:
             for name in {ARCHIVE, delivery.destination}
         )
 
-    def _trim(self, delivery: Delivery) -> None:
-        if dropped := Backlog(self._data).trim(delivery.most_mib * 2**20):
-            self._drops.count(Drop.SPOOL_FULL, dropped)
+    def bound_spool(self, *, at_once: bool = False) -> None:
+        """Drop and count the oldest of what is too much for the spool, in a thread or `at_once`."""
+        if not at_once:
+            with contextlib.suppress(RuntimeError):
+                threading.Thread(target=self._bound, daemon=True).start()
+                return
+        self._bound()
+
+    def _bound(self) -> None:
+        try:
+            self.drops.count_all(bound(Backlog(self._data), self.delivery or Delivery()))
+            self.store_drops()
+        except Exception:
+            self.drops.count(Drop.FAILURE)
 
     def store_drops(self) -> None:
         """Add what this process dropped to the ledger on disk."""
-        counts = self._drops.unstored()
-        if counts:
+        if not self.drops.unstored():
+            return
+        # Where the ledger cannot be written now, the counts stay for the next time.
+        with contextlib.suppress(OSError), self.drops.storing() as counts:
             named = {drop.value: number for drop, number in counts.items()}
-            # Where the ledger cannot be written now, the counts stay for the next time.
-            with contextlib.suppress(OSError):
-                change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
-                self._drops.stored(counts)
+            change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
 
     def _spawn(self, delivery: Delivery, before: Sequence[str]) -> int:
         """Start a sender, and tell it through a pipe what no other user of the machine may read."""

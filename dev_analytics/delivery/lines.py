@@ -9,18 +9,24 @@ import threading
 from pathlib import Path
 
 
+class FileGoneError(OSError):
+    """The file was deleted, or its descriptor is that of another file by now."""
+
+
 class LineFile:
     """An append-only file of lines.
 
     The kernel puts each ``write`` of an ``O_APPEND`` file at its end in one piece. A line that did
     not fit the disk is taken back, or ended where somebody wrote behind it, so that a torn line
     never runs into the next one. Threads may append and close at any time: a line never goes to a
-    descriptor that was closed and given to somebody else.
+    descriptor that was closed and given to somebody else, also where a daemon closed them all.
 
     Parameters
     ----------
     path
         The file; it is made with mode 0600 if there is none. Its folder must exist.
+    renewed
+        Make it anew when it is gone, as a log is wanted where it was; otherwise that is told.
 
     Raises
     ------
@@ -28,30 +34,46 @@ class LineFile:
         It cannot be opened for appending, or is no regular file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, renewed: bool = False) -> None:
         self.path = path
-        # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
-        flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        self.descriptor = os.open(path, flags, 0o600)
-        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
-            os.close(self.descriptor)
-            raise OSError(f"{path} is no regular file")
-        self._open = True
+        self._renewed = renewed
         self._torn = False
         # Reentrant, as a signal handler of the user may log in the middle of a line of its thread.
         self._lock = threading.RLock()
+        self._begin()
+
+    def _begin(self) -> None:
+        # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
+        # A log may be where its user can write and not read; another file can be read again.
+        access = os.O_WRONLY if self._renewed else os.O_RDWR
+        flags = access | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+        self.descriptor = os.open(self.path, flags, 0o600)
+        status = os.fstat(self.descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self.descriptor)
+            raise OSError(f"{self.path} is no regular file")
+        self._inode, self._device = status.st_ino, status.st_dev
+        self._open = True
 
     def append(self, line: bytes) -> None:
         """Append `line` and a line end.
 
         Raises
         ------
+        FileGoneError
+            The file is gone, and what was written to it; the line stands nowhere.
         OSError
             It could not be written whole, and stands nowhere; or the file is closed.
         """
         with self._lock:
             if not self._open:
                 raise OSError("the file is closed")
+            if self.is_gone():
+                if not self._renewed:
+                    raise FileGoneError(f"{self.path} is gone")
+                self.close()
+                self._torn = False
+                self._begin()
             whole = (b"\n" if self._torn else b"") + line + b"\n"
             written = os.write(self.descriptor, whole)
             if written < len(whole):
@@ -62,10 +84,47 @@ class LineFile:
     def close(self) -> None:
         """Close the file; once is enough."""
         with self._lock:
-            if self._open:
-                self._open = False
+            if self._open and self._is_ours():
                 with contextlib.suppress(OSError):
                     os.close(self.descriptor)
+            self._open = False
+
+    def is_gone(self) -> bool:
+        """Return whether nobody will find what is written now: for the cost of one ``fstat``."""
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError:
+            return True
+        return status.st_nlink == 0 or status.st_ino != self._inode or status.st_dev != self._device
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether this file is what stands at `path`, whatever became of its descriptor."""
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return (status.st_ino, status.st_dev) == (self._inode, self._device)
+
+    def tail(self, start: int) -> list[bytes]:
+        """Return the lines from `start`, also of a file that was deleted; none of a renewed one.
+
+        Raises
+        ------
+        OSError
+            They cannot be read.
+        """
+        with self._lock:
+            if not self._open or not self._is_ours():
+                return []
+            size = os.fstat(self.descriptor).st_size
+            return os.pread(self.descriptor, max(0, size - start), start).splitlines()
+
+    def _is_ours(self) -> bool:
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError:
+            return False
+        return (status.st_ino, status.st_dev) == (self._inode, self._device)
 
     def _take_back(self, written: int) -> None:
         self._torn = True

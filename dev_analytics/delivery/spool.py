@@ -6,6 +6,10 @@ child has a file of its own. No mmap and no database: a home directory on NFS wi
 
 A process that is on has a file, also when it handed one over just now: so others see that it is.
 
+A file that is gone, as somebody deleted or moved it, is noticed before the next record; another is
+begun, and what was lost is counted. Where locks are not shared between machines, a sender on
+another one takes it: what came too late for it is written again.
+
 A file is for one destination, the one that the settings name when it is begun, and its name says
 so. When they name another, another file is begun. A process that knows no settings names none.
 """
@@ -13,6 +17,7 @@ so. When they name another, another file is begun. A process that knows no setti
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -21,12 +26,21 @@ from typing import Final, Protocol
 
 from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.locks import lock, unlock
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.lines import FileGoneError, LineFile
+from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.drops import Drop
 
 LARGEST_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""
+
+LOOK_SECONDS: Final = 1.0
+"""How often to look whether a file is still where it was, in seconds; a deleted one is noticed at
+once."""
+
+NO_LOCKS_SECONDS: Final = 60.0
+"""For how long not to try again on a file system without locks, in seconds."""
 
 
 class Sink(Protocol):
@@ -63,6 +77,7 @@ class Spool:
     """
 
     def __init__(self, data: Path, launcher: Launcher) -> None:
+        self._data = data
         self._backlog = Backlog(data)
         self._launcher = launcher
         self._lock = threading.RLock()
@@ -70,7 +85,11 @@ class Spool:
         self._user_id = ""
         self._delivery: Delivery | None = None
         self._size = 0
+        self._records = 0
+        self._largest: float = LARGEST_BYTES
         self._due = 0.0
+        self._look = 0.0
+        self._no_locks_until = 0.0
         self._handed_over: Path | None = None
 
     def accept(self, record: bytes, user_id: str) -> None:
@@ -88,12 +107,22 @@ class Spool:
                 file = self._follow(delivery)
             if file is None or user_id != self._user_id:
                 file = self._open(user_id)
+            now = time.monotonic()
             if not self._size:
-                self._due = time.monotonic() + self._flush_seconds()
-            file.append(record)
+                self._due = now + self._flush_seconds()
+            if now >= self._look:
+                self._look = now + LOOK_SECONDS
+                if not self._is_there(file):
+                    file = self._replace(file, user_id)
+            try:
+                file.append(record)
+            except FileGoneError:
+                file = self._replace(file, user_id)
+                file.append(record)
             self._size += len(record) + 1
-            due = time.monotonic() >= self._due
-            large = self._size >= LARGEST_BYTES
+            self._records += 1
+            due = now >= self._due
+            large = self._size >= self._largest
             if due or large:
                 self._hand_over(also_beside_another=large)
                 if self._file is None:
@@ -101,6 +130,8 @@ class Spool:
                         self._open(user_id)
         if due:
             self._launcher.start()
+        if large:
+            self._launcher.bound_spool()
 
     def resume(self) -> None:
         """Start a sender if anything waits here that an earlier process left for it."""
@@ -152,8 +183,11 @@ class Spool:
     def _open(self, user_id: str) -> LineFile:
         """Begin a file. It has its name only when it is locked, so that nobody adopts it before."""
         self.purge()
-        self._user_id, self._size = user_id, 0
+        self._user_id, self._size, self._records = user_id, 0, 0
+        if time.monotonic() < self._no_locks_until:
+            raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
         self._delivery = self._launcher.delivery
+        self._limit()
         self._backlog.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = os.urandom(8).hex()
         if self._delivery is not None:
@@ -163,17 +197,63 @@ class Spool:
         try:
             lock(file.descriptor)
             file.path.rename(live)
-        except OSError:
+        except OSError as error:
             file.close()
             file.path.unlink(missing_ok=True)
+            if isinstance(error, NoLocksError):
+                self._no_locks_until = time.monotonic() + NO_LOCKS_SECONDS
             raise
         file.path = live
         self._file = file
+        self._look = time.monotonic() + LOOK_SECONDS
+        if self._delivery is None:
+            # It starts no sender, and may have ended before a thread had its turn.
+            self._launcher.bound_spool(at_once=True)
         return file
+
+    def _limit(self) -> None:
+        """Let a file become no larger than leaves most of a small spool to others."""
+        self._largest = min(LARGEST_BYTES, (self._delivery or Delivery).most_mib * 2**20 / 8)
+
+    def _is_there(self, file: LineFile) -> bool:
+        """Return whether `file` is where it was, or a sender on another machine has taken it."""
+        return file.is_at(file.path) or file.is_at(_ready(file.path))
+
+    def _replace(self, gone: LineFile, user_id: str) -> LineFile:
+        """Begin a file in the place of one that is gone, and see to what was in that.
+
+        Raises
+        ------
+        OSError
+            No file can be begun.
+        """
+        late = self._count_gone(gone)
+        self._file = None
+        gone.close()
+        file = self._open(user_id)
+        for line in late:
+            file.append(line)
+            self._size += len(line) + 1
+            self._records += 1
+        return file
+
+    def _count_gone(self, gone: LineFile) -> list[bytes]:
+        """Count what was lost with a file; return what came too late for the sender it had."""
+        if self._is_there(gone):
+            # Only its descriptor was closed, as daemons do: a sender takes it as it is.
+            return []
+        settled = read_ledger(self._data).settled.get(_ready(gone.path).name)
+        if settled is None:
+            self._launcher.drops.count(Drop.DELETED, self._records)
+            return []
+        with contextlib.suppress(OSError):
+            return gone.tail(settled)
+        return []
 
     def _follow(self, delivery: Delivery | None) -> LineFile | None:
         """Follow changed settings: what they led elsewhere before is handed over as it is."""
         before, self._delivery = self._delivery, delivery
+        self._limit()
         if _destination(before) != _destination(delivery):
             self._hand_over(also_beside_another=True)
             # Its sender may not come soon, and must hold back nothing of the new one.
@@ -185,8 +265,14 @@ class Spool:
         self._due = time.monotonic() + self._flush_seconds()
         if self._file is None or (self._is_waiting() and not also_beside_another):
             return
+        if self._size and (self._file.is_gone() or not self._is_there(self._file)):
+            try:
+                self._replace(self._file, self._user_id)
+            except OSError:
+                self._file = None
+                return
         file, self._file = self._file, None
-        ready = file.path.with_name(file.path.name.removesuffix(LIVE) + READY)
+        ready = _ready(file.path)
         with contextlib.suppress(OSError):
             if self._size:
                 file.path.rename(ready)
@@ -208,3 +294,8 @@ class Spool:
 
 def _destination(delivery: Delivery | None) -> str:
     return "" if delivery is None else delivery.destination
+
+
+def _ready(file: Path) -> Path:
+    """Return what a live file is called once it is the sender's."""
+    return file.with_name(file.name.removesuffix(LIVE) + READY)

@@ -1,0 +1,51 @@
+"""The bounds of the spool, in size and age: whoever writes sees to them, the oldest goes first."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from pathlib import Path
+
+from dev_analytics.delivery.backlog import LIVE, Backlog
+from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.sendable import begins_before, oldest
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.drops import Drop
+
+
+def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
+    """Delete what is too old or too much, and return how many records that took, by reason.
+
+    Room is left for the file that is written now, which is never more than an eighth of it all.
+    """
+    dropped: Counter[Drop] = Counter()
+    if number := _expire(backlog, delivery.most_days):
+        dropped[Drop.EXPIRED] += number
+    if number := backlog.trim(delivery.most_mib * 2**20 * 7 / 8):
+        dropped[Drop.SPOOL_FULL] += number
+    return dropped
+
+
+def _expire(backlog: Backlog, most_days: float) -> int:
+    """Delete the files all of whose records are too old; their sender sees to the others."""
+    expired, before = 0, time.time() - most_days * 86_400
+    for file in backlog.files():
+        with contextlib.suppress(OSError):
+            if file.name.endswith(LIVE) or file.stat().st_mtime >= before:
+                continue
+            with holding(file) as held:
+                if held and _is_old(file, oldest(most_days)):
+                    number = backlog.counts([file])[file]
+                    file.unlink()
+                    expired += number
+    return expired
+
+
+def _is_old(file: Path, oldest: str) -> bool:
+    """Return whether the last record of `file` is too old by its own time, not by a clock's."""
+    start = end = 0
+    with file.open("rb") as opened:
+        for line in opened:
+            start, end = end, end + len(line)
+    return begins_before(file, start, oldest)
