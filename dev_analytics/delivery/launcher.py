@@ -59,6 +59,7 @@ class Launcher:
         self.drops = drops
         self._delivery = delivery
         self._lock = threading.RLock()
+        self._starting = threading.Lock()
         self._planned = False
         self._next_start = 0.0
 
@@ -89,6 +90,7 @@ class Launcher:
     def after_fork(self) -> None:
         """Know nothing, in a forked child, of the threads of its parent."""
         self._lock = threading.RLock()
+        self._starting = threading.Lock()
         self._planned = False
         self._next_start = 0.0
 
@@ -98,14 +100,15 @@ class Launcher:
 
     def _start_after(self, pause: float) -> None:
         time.sleep(pause)
-        with self._lock:
-            self._planned = False
+        with self._starting:
+            with self._lock:
+                self._planned = False
+            process = self._start()
+            if process is not None:
+                # It ends when its child, the sender, begins. Somebody may have waited for it.
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(process, 0)
             self._next_start = time.monotonic() + START_SECONDS
-        process = self._start()
-        if process is not None:
-            # It ends at once, as its child is the sender. Somebody else may have waited for it.
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(process, 0)
 
     def _start(self, before: Sequence[str] = ()) -> int | None:
         delivery = self.delivery
