@@ -19,8 +19,9 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.recipients import ARCHIVE as THE_ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.agreed import allowed, give_to_archive
-from dev_analytics.delivery.backlog import Backlog, holding
+from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import ARCHIVE, Delivery, spool_name
 from dev_analytics.drops import Drop

@@ -128,7 +128,7 @@ def test_an_interval_of_nought_starts_one_in_a_while_and_leaves_nothing(
     for _ in range(100):
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
         most = max(most, len(senders(data)))
-    analytics.recording.sink.close(at_exit=False)
+    analytics.pipeline.sink.close(at_exit=False)
     until(lambda: Backlog(data).count() == 0)
     assert most <= 3, "one at work, one that starts, and its child"
     assert len(spawned) <= 2 + time.monotonic() - begun
@@ -147,12 +147,12 @@ def test_a_forked_child_starts_senders_of_its_own(data: Path, until: Until) -> N
     if child == 0:
         try:
             analytics.event("cell_executed", outcome="ok", duration_ms=1)
-            analytics.recording.sink.close(at_exit=False)
+            analytics.pipeline.sink.close(at_exit=False)
             for thread in threading.enumerate():
                 if thread is not threading.current_thread():
                     thread.join(10)
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    analytics.recording.sink.close(at_exit=False)
+    analytics.pipeline.sink.close(at_exit=False)
     until(lambda: read_ledger(data).delivered == 3)
