@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import READY, Backlog, destination_of
 from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.progress import rename
 from dev_analytics.delivery.settings import ARCHIVE, spool_name
 
 
@@ -35,4 +36,4 @@ def give_to_archive(backlog: Backlog, store: ConsentStore) -> None:
                 continue
             if allowed(destination, consent.recipients) == ARCHIVE:
                 random = file.name.partition("-")[0]
-                file.rename(file.with_name(f"{random}-{ARCHIVE}{READY}"))
+                rename(backlog.data, file, file.with_name(f"{random}-{ARCHIVE}{READY}"))

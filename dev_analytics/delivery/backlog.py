@@ -36,7 +36,7 @@ class Backlog:
 
     def __init__(self, data: Path) -> None:
         self.folder = data / "spool"
-        self._data = data
+        self.data = data
 
     def files(self, destination: str = "", *, empty: bool = False) -> list[Path]:
         """Give every file with records, or those for one destination, the oldest first.
@@ -66,15 +66,15 @@ class Backlog:
 
     def counts(self, files: Iterable[Path]) -> dict[Path, int]:
         """Count the records that wait in each of `files`."""
-        ledger = read_ledger(self._data)
-        return {file: _count(*unsettled(self._data, file, ledger)) for file in files}
+        ledger = read_ledger(self.data)
+        return {file: _count(*unsettled(self.data, file, ledger)) for file in files}
 
     def records(self) -> Iterator[bytes]:
         """Give the bytes of every record that waits."""
-        ledger = read_ledger(self._data)
+        ledger = read_ledger(self.data)
         for file in self.files():
             with contextlib.suppress(OSError):
-                yield from lines(*unsettled(self._data, file, ledger))
+                yield from lines(*unsettled(self.data, file, ledger))
 
     def trim(self, most_bytes: float) -> int:
         """Delete the oldest ready files until the rest fits; give how many records that took."""

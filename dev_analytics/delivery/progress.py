@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 from msgspec.structs import replace
 
-from dev_analytics.delivery.ledger import Ledger, read_ledger
+from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 
 MAX_SETTLED: Final = 32
 """How many files that are gone the ledger still names; a writer asks what became of its own."""
@@ -74,6 +74,19 @@ def resume(data: Path, file: Path) -> int:
     if where != file:
         where.replace(file)
     return start
+
+
+def rename(data: Path, file: Path, to: Path) -> None:
+    """Rename `file`, which the caller holds, with what is known of its progress.
+
+    Raises
+    ------
+    OSError
+        It cannot be renamed, or its progress not be noted.
+    """
+    if end := resume(data, file):
+        change_ledger(data, lambda ledger: settle(ledger, to, end=end))
+    file.rename(to)
 
 
 def replacement(file: Path) -> Path:
