@@ -236,9 +236,10 @@ class Gate:
             return
         self._recipient = recipient
         self._latest = None
-        consent = self.store.current()
-        if consent.user_id is not None and not consent.names(recipient) and self.on_wanted:
-            self.on_wanted()
+        if self.on_wanted is not None:
+            consent = self.store.current()
+            if consent.user_id is not None and not consent.names(recipient):
+                self.on_wanted()
 
     def names(self, recipient: str) -> bool:
         """Return whether the yes that the latest decision rests on names `recipient`."""
