@@ -9,7 +9,7 @@ import atexit
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,10 +63,14 @@ class Session:
             offers=_offers,
             agreed=self._begin,
         )
+        self._taken_away = False
         self._process = os.getpid()
 
     def start(self) -> None:
-        """Begin: follow the settings, observe, offer the magic, ask at a terminal."""
+        """Begin: follow the settings, observe, offer the magic, ask at a terminal.
+
+        Each step has its opposite in `take_away`, which works whichever of them were taken.
+        """
         analytics, shell = self._analytics, self.shell
         if self._settings.log and analytics.log is None:
             self._log(self._settings.log)
@@ -90,25 +94,37 @@ class Session:
         """End, and leave nothing behind in the shell."""
         if not _sessions:
             self._exited("unloaded", at_exit=False)
-        self._analytics.openers.remove(self._launched)
-        atexit.unregister(self._at_exit)
-        self._asking.stop()
-        self._threads.unregister()
-        self._cells.unregister()
-        self._settings.unobserve_all()
-        self.shell.configurables.remove(self._settings)
-        unregister_magics(self.shell)
+        self.take_away()
         if _sessions:
             return  # another shell in this process goes on
-        hooks.unregister()
         self._analytics.stop_log()
         gate = self._analytics.gate
         if gate.switch is None or gate.switch.on or not gate.switch.explicit:
             gate.switch = _UNLOADED
 
+    def take_away(self) -> None:
+        """Leave nothing of ours in the shell and in the process, however far `start` came."""
+        self._taken_away = True
+        steps: list[Callable[[], object]] = [
+            lambda: atexit.unregister(self._at_exit),
+            lambda: _remove(self._analytics.openers, self._launched),
+            self._asking.stop,
+            self._threads.unregister,
+            self._cells.unregister,
+            self._settings.unobserve_all,
+            lambda: _remove(self.shell.configurables, self._settings),
+            lambda: unregister_magics(self.shell),
+        ]
+        if not any(session is not self for session in _sessions):
+            steps.append(hooks.unregister)
+        for step in steps:
+            with contextlib.suppress(Exception):
+                step()
+
     @quiet
     def _begin(self) -> None:
-        self._analytics.recording  # noqa: B018, it begins
+        if not self._taken_away:
+            self._analytics.recording  # noqa: B018, it begins
 
     @quiet
     def _launched(self) -> None:
@@ -186,11 +202,29 @@ class Session:
 
 
 def load(shell: Any) -> None:
-    """Load the extension into `shell`; once is enough."""
-    if not any(session.shell is shell for session in _sessions):
-        session = Session(shell, get_analytics())
+    """Load the extension into `shell`, whole or not at all; once is enough.
+
+    Where anything fails, or the user interrupts, nothing of it stays, and it can be loaded again.
+    """
+    if any(session.shell is shell for session in _sessions):
+        return
+    analytics = get_analytics()
+    gate = analytics.gate
+    gate.follow_environment()  # what it says stays, also where loading fails
+    before = gate.switch, gate.sample_percent, gate.attended, analytics.delivery, analytics.log
+    session = None
+    try:
+        session = Session(shell, analytics)
         session.start()
         _sessions.append(session)
+    except BaseException:
+        if session is not None:
+            _remove(_sessions, session)
+            session.take_away()
+        if analytics.log is not before[4]:
+            analytics.stop_log()
+        gate.switch, gate.sample_percent, gate.attended, analytics.delivery, _ = before
+        raise
 
 
 def unload(shell: Any) -> None:
@@ -225,6 +259,10 @@ def _offers(consent: Consent) -> Sequence[Offer]:
     from dev_analytics.tools.installed import offers
 
     return offers(consent)
+
+
+def _remove(items: list[Any], item: object) -> None:
+    items[:] = [each for each in items if each is not item]
 
 
 def _say(line: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,6 +16,10 @@ from dev_analytics import get_analytics
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.extension import load, unload
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from interruptions import interrupt_everywhere, sessions_that_something_keeps
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"
@@ -276,3 +282,43 @@ def test_loading_prints_nothing_and_binds_no_name(kernel: Callable[..., Any]) ->
     assert notebook.run(LOAD).messages == []
     after = notebook.run("print(sorted(globals()))").text
     assert set(eval(after)) - set(eval(before)) <= {"_i1", "_i2", "_i3"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
+    shell: Any, tmp_path: Path, error: type[BaseException]
+) -> None:
+    import openai  # noqa: F401, its hooks are put in by the load
+
+    log = tmp_path / "log.jsonl"
+    shell.config.DevAnalytics.log_file = str(log)
+    load(shell)  # imports what it needs
+    unload(shell)
+    get_analytics().gate.switch = None
+    failed, _ = interrupt_everywhere(shell, error)
+    assert failed > 100
+    # Python keeps the frames of an error that was interrupted while it was handled: not hundreds.
+    assert sessions_that_something_keeps() < 10
+    load(shell)
+    shell.run("1")
+    unload(shell)
+    events = [json.loads(line)["event"] for line in log.read_bytes().splitlines()]
+    assert events[-3:] == ["launched", "cell executed", "exited"]
+
+
+def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    ran = notebook.run(
+        f"import sys, openai; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from dev_analytics.extension import load, unload; load(get_ipython())\n"
+        "unload(get_ipython())\n"
+        "from dev_analytics import get_analytics; get_analytics().gate.switch = None\n"
+        "from interruptions import interrupt_everywhere\n"
+        "failed, survived = interrupt_everywhere(get_ipython(), KeyboardInterrupt)\n"
+        "print(failed > 100)"
+    )
+    assert ran.text == "True\n"
+    before = len(log.events)
+    notebook.run(LOAD)
+    notebook.run("1")
+    assert log.events[before:] == ["launched", "cell executed"]

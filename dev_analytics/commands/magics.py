@@ -272,9 +272,11 @@ def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
 def unregister_magics(shell: Any) -> None:
     """Take both away; IPython has no call for that."""
     shell.magics_manager.magics["line"].pop(NAME, None)
-    magics = shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
-    if magics in shell.configurables:
-        shell.configurables.remove(magics)
+    shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
+    # One that was interrupted while it was registered is in no registry.
+    shell.configurables[:] = [
+        each for each in shell.configurables if not isinstance(each, DevAnalyticsMagics)
+    ]
     for key in _KEYS:
         shell.strdispatchers["complete_command"].strs.pop(key, None)
 

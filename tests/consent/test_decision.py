@@ -15,6 +15,7 @@ from dev_analytics.consent.decision import (
     Environment,
     Rule,
     Switch,
+    comes_again_on,
     decide,
     in_sample,
     paused,
@@ -156,6 +157,63 @@ def test_a_question_left_unanswered_waits_seven_days() -> None:
 def test_a_question_dated_by_a_wrong_clock_pauses_nothing() -> None:
     assert not paused(Consent(asked_on=TODAY + timedelta(365)), TODAY)
     assert paused(Consent(asked_on=TODAY + timedelta(3)), TODAY)
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(1, 7), (2, 30)])
+def test_an_unanswered_question_comes_again_after_its_pause(asked: int, pause: int) -> None:
+    consent = Consent(draw=0.0, asked_on=TODAY, asked=asked)
+    for days in range(pause):
+        decision = decided(consent, today=TODAY + timedelta(days))
+        assert not decision.ask
+        again = TODAY + timedelta(pause)
+        assert decision.reason.endswith(f"was left unanswered and comes again on {again}")
+        assert decided(consent, switch=TYPED_ON, today=TODAY + timedelta(days)).ask
+    assert decided(consent, today=TODAY + timedelta(pause)).ask
+
+
+@given(st.integers(3, 100), st.dates(), st.sampled_from([1, 2]))
+def test_after_the_third_time_it_never_comes_again_by_itself(
+    asked: int, today: date, notice: int
+) -> None:
+    for consent in (SAMPLED, AGREED):
+        left = consent.replace(asked_on=TODAY, asked=asked)
+        decision = decided(left, today=today, notice=notice)
+        assert not decision.ask
+        if consent is SAMPLED:
+            assert decision.reason.endswith("and does not come again by itself")
+            assert decided(left, switch=TYPED_ON, today=today, notice=notice).ask
+
+
+@given(st.integers(1, 4), st.dates(), st.dates(), st.booleans())
+def test_a_question_that_waits_says_the_day_on_which_it_does_not(
+    asked: int, asked_on: date, today: date, switched_on: bool
+) -> None:
+    consent = Consent(draw=0.0, asked_on=asked_on, asked=asked)
+    assert decided(consent, switch=ON if switched_on else None, today=today).ask == (
+        not paused(consent, today)
+    )
+    day = comes_again_on(consent)
+    assert (day is None) == (asked > 2 or asked_on > date.max - timedelta(7 if asked == 1 else 30))
+    if day is not None:
+        assert not paused(consent, day)
+        assert paused(consent, day - timedelta(1))
+
+
+@given(
+    st.sampled_from([None, *(Switch(on, "outside") for on in (True, False))]),
+    st.builds(Switch, st.booleans(), st.just("inside"), st.booleans(), st.booleans()),
+    st.booleans(),
+)
+def test_what_code_sets_where_nobody_is_undoes_no_off_from_outside(
+    outside: Switch | None, switch: Switch, can_answer: bool
+) -> None:
+    decision = decided(AGREED, switch=switch, outside=outside, can_answer=can_answer)
+    stays_off = switch.unattended and outside is not None and not outside.on
+    assert decision.collecting == (switch.on and not stays_off)
+    if switch.on and stays_off:
+        assert decision.reason == (
+            "switched off for this session by outside, and nobody here can undo that"
+        )
 
 
 @given(draw=st.integers(0, 9_999), percent=st.floats(0, 100))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -673,3 +673,32 @@ def test_tools_that_could_not_be_read_once_are_read_again(store: ConsentStore) -
     store.tools_file.chmod(0o600)
     assert store.tools_file.read_bytes() == whole
     assert dict(store.current().tools) == {"acme@acme": 1}
+
+
+def test_a_question_left_unanswered_is_counted_from_the_second_time_on(
+    store: ConsentStore,
+) -> None:
+    """What the first time stores is what versions that do not count understand."""
+    for number in range(1, 5):
+        day = TODAY + timedelta(40 * number)
+        assert store.claim_question(anybody, day)
+        assert (store.read().asked_on, store.read().asked) == (day, number)
+        assert content(store).get("asked", 1) == number
+        assert ("asked" in content(store)) == (number > 1)
+    assert store.agree(1, TODAY).asked_on is None
+    assert not {"asked", "asked_on"} & set(content(store))
+    store.claim_question(anybody, TODAY)
+    assert store.read().asked == 1, "what is asked after an answer is another question"
+    store.claim_question(anybody, TODAY)
+    store.keep(2)
+    assert (store.read().asked_on, store.read().asked) == (None, 1)
+
+
+@pytest.mark.parametrize("asked", [0, 1, -1, 2.5, "2", None])
+def test_a_count_that_nobody_wrote_is_damage(store: ConsentStore, asked: object) -> None:
+    store.folder.mkdir(parents=True)
+    fields = {"version": 1, "draw": 0.5, "asked_on": "2026-11-22", "asked": asked}
+    store.file.write_text(json.dumps(fields))
+    assert (store.read().unreadable == "") == (asked is None)
+    store.file.write_text(json.dumps({"version": 1, "draw": 0.5, "asked": 2}))
+    assert store.read().unreadable == "consent.json is damaged"

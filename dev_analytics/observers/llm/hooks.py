@@ -102,8 +102,10 @@ def unregister() -> None:
     with suppress(ValueError):
         sys.meta_path.remove(_FINDER)
     for owner, name, original, wrapper in reversed(State.wrapped):
-        if vars(owner).get(name) is wrapper:
+        now = vars(owner).get(name)
+        if now is wrapper:
             setattr(owner, name, original)
+        if now is wrapper or now is original:  # interrupted before it was put in
             State.wrapped.remove((owner, name, original, wrapper))
     while State.undo:
         with suppress(Exception):
@@ -128,8 +130,9 @@ def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
     original = vars(owner)[name]
     if not any((cls, each) == (owner, name) for cls, each, _, _ in State.wrapped):
         wrapped = FunctionWrapper(original, wrapper)
-        setattr(owner, name, wrapped)
+        # Noted first: whatever comes between, it is taken out again.
         State.wrapped.append((owner, name, original, wrapped))
+        setattr(owner, name, wrapped)
 
 
 def _hook(module: ModuleType) -> None:
