@@ -95,8 +95,12 @@ class Dev(TerminalIPythonApp):
             self.flags, self.aliases = own
 
     def _opt_out(self, *, alone: bool) -> None:
+        from dev_analytics.consent.answering import farewell
+
+        store = get_analytics().gate.store
+        before = store.read()
         try:
-            missed = get_analytics().gate.store.opt_out()
+            missed = store.opt_out()
         except ConsentStoreError as error:
             print(
                 f"dev: the opt-out could not be stored: {error}. "
@@ -107,7 +111,8 @@ class Dev(TerminalIPythonApp):
         # What runs next has the output for itself.
         from dev_analytics.consent.question import DISABLED
 
-        print(f"{DISABLED} {missed}".rstrip(), file=sys.stdout if alone else sys.stderr)
+        said = filter(None, (f"{DISABLED} {missed}".rstrip(), farewell(before)))
+        print(*said, sep="\n", file=sys.stdout if alone else sys.stderr)
         if alone:
             if file := self.analytics_log or os.environ.get(LOG_VARIABLE):
                 self._log(file)

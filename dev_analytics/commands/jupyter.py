@@ -165,14 +165,18 @@ def _disable(options: argparse.Namespace) -> str:
             return switch_off(get_analytics().gate.store, options.tool)
         except (LookupError, ConsentStoreError) as error:
             raise CommandError(error.args[0]) from None
+    from dev_analytics.consent.answering import farewell
+
+    store = get_analytics().gate.store
+    before = store.read()
     try:
-        missed = get_analytics().gate.store.opt_out()
+        missed = store.opt_out()
     except ConsentStoreError as error:
         raise CommandError(
             f"the opt-out could not be stored: {error}. "
             "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
         ) from None
-    return f"{DISABLED} {missed}".rstrip()
+    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), farewell(before))))
 
 
 def _reset(options: argparse.Namespace) -> str:

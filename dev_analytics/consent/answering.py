@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dev_analytics.consent.decision import Decision, Rule, Switch
+from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.question import DISABLED, KEPT, ON, WAY_BACK, Answer, Offer
+from dev_analytics.consent.question import CONTACT, DISABLED, KEPT, ON, WAY_BACK, Answer, Offer
+from dev_analytics.consent.recipients import ARCHIVE, in_words
 from dev_analytics.consent.store import ConsentStoreError
 
 
@@ -38,6 +39,34 @@ def take(
     if answer is Answer.NO:
         return " ".join(filter(None, (DISABLED, missed, WAY_BACK)))
     return holds(gate.now()[0])
+
+
+def farewell(before: Consent) -> str:
+    """Return what an opt-out says last: the identifier that it deleted, shown this once.
+
+    Parameters
+    ----------
+    before
+        The consent before the opt-out.
+
+    Returns
+    -------
+    str
+        How to have delivered records deleted; empty if there was no identifier.
+    """
+    if before.user_id is None:
+        return ""
+    servers = sorted(before.recipients - {ARCHIVE})
+    if not servers:
+        return (
+            f"Your identifier was {before.user_id}. It is deleted, with every record on this "
+            "machine; none was sent anywhere else."
+        )
+    names = ", ".join(map(in_words, servers))
+    return (
+        f"What was sent to {names} carries the identifier {before.user_id}, which "
+        f"is shown only now. To have that deleted too, send the identifier to {CONTACT}."
+    )
 
 
 def holds(decision: Decision) -> str:

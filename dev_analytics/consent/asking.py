@@ -20,6 +20,7 @@ from dev_analytics.reply import after_reply
 if TYPE_CHECKING:
     from dev_analytics.consent.decision import Consent
     from dev_analytics.consent.notebook import NotebookQuestion
+    from dev_analytics.consent.passing import Passing
     from dev_analytics.consent.question import Answer, Offer, Question
 
 _ON: Final = Switch(True, "%dev_analytics on", explicit=True)
@@ -69,6 +70,7 @@ class Asking:
         self._offers = offers
         self._agreed = agreed
         self._open: NotebookQuestion | None = None
+        self._passing: Passing | None = None
         self._unanswered = ""
         self._shows_widgets = True
         # IPython unregisters by comparison, so the very same object is kept.
@@ -101,6 +103,8 @@ class Asking:
             self._gate.on_wanted = None
         if self._open is not None:
             self._close(self._unanswered)
+        if self._passing is not None:
+            self._passing.end()
 
     def on(self, switch: Switch | None = None) -> str:
         """Switch the session on, ask whoever can answer, and give what then holds, in words.
@@ -143,13 +147,27 @@ class Asking:
         return text
 
     def disable(self) -> str:
-        """Opt out for ever, and give what then holds, in words."""
-        from dev_analytics.consent.answering import take
+        """Opt out for ever, and return what then holds, in words.
+
+        The identifier is shown once, to a person: under a notebook's cell it stands until the next
+        one was run, and the notebook is not to be saved with it.
+        """
+        from dev_analytics.consent.answering import farewell, take
         from dev_analytics.consent.question import Answer
 
+        before = self._gate.store.read()
         text = take(self._gate, Answer.NO)
         self._close(text)
-        return text
+        last = farewell(before) if self._gate.store.read().opted_out else ""
+        present = presence(self._shell)
+        if not last or present is Presence.NOBODY:
+            return text
+        if present is not Presence.NOTEBOOK:
+            return f"{text}\n{last}"
+        from dev_analytics.consent.passing import Passing
+
+        self._passing = Passing(self._shell, self.drops, f"{text}\n{last}", text)
+        return ""
 
     @quiet
     def _after_cell(self, result: Any) -> None:

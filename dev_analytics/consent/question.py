@@ -257,6 +257,8 @@ ON: Final = (
 )
 DISABLED: Final = "Analytics have been permanently disabled."
 WAY_BACK: Final = "Only %dev_analytics reset leads back."
+CONTACT: Final = "privacy@dev.chat"
+"""Who has delivered records deleted for a user who names their identifier."""
 UNSURE: Final = (
     "Something failed, and your answer may not have been stored: %dev_analytics status says what "
     "holds, and how to change it."

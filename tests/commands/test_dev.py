@@ -16,6 +16,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from dev_analytics.consent.answering import farewell
 from dev_analytics.consent.prompt import READING_SECONDS
 from dev_analytics.consent.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
@@ -217,8 +218,11 @@ def test_disable_alone_does_its_one_thing_and_ends(
     data: Path, state: str, beside: list[str]
 ) -> None:
     prepare(store := ConsentStore(data), state)
+    last = farewell(store.read())
     ran = run("--analytics-disable", *beside)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{DISABLED}\n", "")
+    said = f"{DISABLED}\n{last}\n" if last else f"{DISABLED}\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, said, "")
+    assert bool(last) == (state == "agreed")
     assert after(store) == "opted out"
     assert {path.name for path in data.rglob("*")} - {"consent.lock"} == {"consent", "opted-out"}
     assert not Path(os.environ["IPYTHONDIR"]).exists(), "nothing was set up"
