@@ -71,7 +71,6 @@ def become_somebody_else(home: Path, log: Path) -> None:
         "FAKE_ROOT": str(home / "root"),
         "XDG_CONFIG_DIRS": str(home / "root" / "etc" / "xdg"),
         "DEV_ANALYTICS_DIR": str(home / "data"),
-        "DEV_ANALYTICS_POLICY": str(home / "policy.json"),
         "DEV_ANALYTICS_LOG": str(log),
         # The notebook's shell command finds the Python that runs it.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

@@ -215,7 +215,7 @@ def _own_environment(folder: str) -> Iterator[None]:
     for name in list(os.environ):
         if name in _HAS_A_SAY or name.startswith("DEV_ANALYTICS"):
             del os.environ[name]
-    os.environ["DEV_ANALYTICS_POLICY"] = str(Path(folder) / "none.json")
+    os.environ["XDG_CONFIG_DIRS"] = folder
     try:
         yield
     finally:

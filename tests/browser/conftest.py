@@ -42,7 +42,7 @@ os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path(sys.prefix) / "browse
 
 _OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
 _OF_THE_TEST = (
-    *("HOME", "IPYTHONDIR", "DEV_ANALYTICS_DIR", "DEV_ANALYTICS_POLICY"),
+    *("HOME", "IPYTHONDIR", "DEV_ANALYTICS_DIR"),
     *("FAKE_ROOT", "XDG_CONFIG_DIRS"),
 )
 

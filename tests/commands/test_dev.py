@@ -417,10 +417,17 @@ def test_nothing_is_imported_beyond_ipython_and_the_extension() -> None:
 
 def test_a_magic_is_newer_than_a_flag(dev: Callable[..., Any], data: Path) -> None:
     ConsentStore(data).agree(1, TODAY)
+    ran = run("--analytics", "-c", f"get_ipython().run_line_magic('dev_analytics', 'off')\n{LOOK}")
+    assert "collecting False" in ran.stdout
+
+
+def test_a_magic_undoes_no_flag_where_nobody_can_answer(data: Path) -> None:
+    ConsentStore(data).agree(1, TODAY)
     ran = run(
         "--no-analytics", "-c", f"get_ipython().run_line_magic('dev_analytics', 'on')\n{LOOK}"
     )
-    assert "collecting True" in ran.stdout
+    assert "nobody here can undo that" in ran.stdout
+    assert "collecting False" in ran.stdout
 
 
 def test_a_log_that_cannot_be_written_is_one_clear_line_and_work_goes_on(tmp_path: Path) -> None:

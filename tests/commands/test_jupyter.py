@@ -19,6 +19,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import COMMANDS
 from dev_analytics.commands.jupyter import WORDS, main
 from dev_analytics.commands.magics import RESET_QUESTION
+from dev_analytics.consent.answering import farewell
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStore
@@ -255,8 +256,9 @@ def test_disable_opts_out_for_every_process(kernel: Callable[..., Any], data: Pa
     ConsentStore(data).agree(1, TODAY)
     notebook = kernel()
     notebook.run("%load_ext dev_analytics")
+    last = farewell(ConsentStore(data).read())
     ran = run("disable")
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{DISABLED}\n", "")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{DISABLED}\n{last}\n", "")
     assert "you opted out permanently" in notebook.run("%dev_analytics").text
     assert not any((data / "spool").glob("*"))
 

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.recipients import ARCHIVE
+from dev_analytics.consent.scope import Scope
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 
 TODAY = date(2026, 11, 22)
+ACME = Scope(1, {"acme: made": frozenset({"It was made."})})
 ROUNDS = 300
 """How often the race between a yes and an opt-out is run."""
 
@@ -626,9 +628,11 @@ NO_DESCRIPTORS = """
 import os, resource, sys
 from datetime import date
 from pathlib import Path
+from dev_analytics.consent.scope import Scope
 from dev_analytics.consent.store import ConsentStore
 data = Path(sys.argv[1])
-ConsentStore(data).agree(1, date.today(), {"acme@acme": 1})
+acme = Scope(1, {"acme: made": frozenset({"It was made."})})
+ConsentStore(data).agree(1, date.today(), {"acme@acme": acme})
 os.utime(data / "consent", (0, 0))
 store = ConsentStore(data)
 ConsentStore(data).read()  # what is imported at the first reading needs descriptors, too
@@ -665,14 +669,14 @@ def test_a_store_that_could_not_be_read_once_is_read_again(data: Path, left: int
 
 
 def test_tools_that_could_not_be_read_once_are_read_again(store: ConsentStore) -> None:
-    store.agree(1, TODAY, {"acme@acme": 1})
+    store.agree(1, TODAY, {"acme@acme": ACME})
     whole = store.tools_file.read_bytes()
     os.utime(store.folder, (0, 0))
     store.tools_file.chmod(0o666)
     assert (yes(store.current()), dict(store.current().tools)) == (True, {})
     store.tools_file.chmod(0o600)
     assert store.tools_file.read_bytes() == whole
-    assert dict(store.current().tools) == {"acme@acme": 1}
+    assert dict(store.current().tools) == {"acme@acme": ACME}
 
 
 def test_a_question_left_unanswered_is_counted_from_the_second_time_on(
