@@ -446,6 +446,8 @@ def test_an_opt_out_is_not_lifted_by_what_was_typed_ahead(
     ipython.sees("In ")
     ipython.types(f"{LOAD}\r%dev_analytics reset\ry\r")
     ipython.sees("[No]: ")
+    ipython.reads()
+    assert answer() == "no"
     ipython.types("\r")
     ipython.sees("Nothing was changed.")
     assert answer() == "no"
