@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -63,10 +64,19 @@ def test_more_lines_than_one_are_seen(pty: Pty) -> None:
     assert not line.has_more()
 
 
-def test_what_was_typed_in_raw_mode_is_split_into_its_lines(pty: Pty) -> None:
+def arrived(terminal: int) -> int:
+    """Return how many bytes can be read: the mode holds for what arrives, not for what is sent."""
+    waiting = fcntl.ioctl(terminal, termios.FIONREAD, b"\0" * 4)
+    return int.from_bytes(waiting, sys.byteorder)
+
+
+def test_what_was_typed_in_raw_mode_is_split_into_its_lines(
+    pty: Pty, until: Callable[..., None]
+) -> None:
     before = termios.tcgetattr(pty.end)
     tty.setraw(pty.end)
     pty.types(b"y\rn\r\n")
+    until(lambda: arrived(pty.end) == len(b"y\rn\r\n"))
     termios.tcsetattr(pty.end, termios.TCSANOW, before)
     line = pty.line
     assert line.read("? ") == "y"
