@@ -91,7 +91,10 @@ clean: ## Delete the environment and everything that was generated.
 	elif test "$$(id -u)" = 0 && command -v apt-get > /dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq chromium > /dev/null; \
 	else \
-		$(BIN)/python -m playwright install chromium; \
+		$(BIN)/python -m playwright install chromium || { \
+			echo 'There is no Chromium, and none can be fetched: install it (Debian, Ubuntu: apt install chromium)' >&2; \
+			exit 1; \
+		}; \
 	fi
 	@touch $@
 

@@ -332,7 +332,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContex
     path = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     # Left running it would leave its event loop to the tests of other folders.
     with sync_playwright() as playwright:
-        if path is None and not Path(playwright.chromium.executable_path).exists():
+        path = path or playwright.chromium.executable_path
+        if not Path(path).exists():
             pytest.fail("no Chromium: install it (Debian, Ubuntu: apt install chromium)")
         expect.set_options(timeout=SECONDS * 1000)
         profile = tmp_path_factory.mktemp("chromium")
