@@ -90,7 +90,7 @@ def test_an_event_that_can_say_too_much_is_found() -> None:
         "why": Why("It.", **dict.fromkeys(hints, "It.")),
     }  # fmt: skip
     event = type(Event)("Done", (Event,), own, frozen=True)
-    with pytest.raises(NotPrivateError, match="toy: done can say 399 bits, at most 200"):
+    with pytest.raises(NotPrivateError, match="toy: done can say 237 bits, at most 200"):
         prove(Tool(name="toy", title="Toy", about="It.", events=(event,)))
 
 
