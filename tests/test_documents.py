@@ -190,7 +190,7 @@ def test_every_place_that_the_architecture_names_exists():
 
 
 def place_of(place: str) -> Path:
-    own = place.split("/")[0] in ("tests", "docs", "dev_analytics")
+    own = place.split("/")[0] in ("tests", "docs", "scripts", "dev_analytics")
     return (ROOT if own else ROOT / "dev_analytics") / place
 
 

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct, json
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
+from dev_analytics.catalogue.information import EVERYDAY, everyday_bits, possible_bits
 from dev_analytics.catalogue.meanings import KINDS, declared, reasons, sentence, unit, values
 from dev_analytics.catalogue.notices import ChangedNoticeError, Told, kept
 from dev_analytics.catalogue.schema import pretty, schema, vocabularies
@@ -91,9 +92,20 @@ def _events() -> Iterator[str]:
     rows = [(f"`{name}`", field.meaning, field.why) for name, field in every]
     yield from _table([("field", "what it says", "why"), *rows])
     yield (
-        "\nTimes are whole seconds and durations have two significant digits, so that they are no "
-        "fingerprint.\n"
+        "\nTimes are whole seconds, durations have two significant digits and counts three, so "
+        "that they are no fingerprint. Sums of many stay right within half a percent.\n"
     )
+    yield "## How much an event can say\n"
+    yield (
+        "In bits: the logarithm of how many different payloads there can be, and of how many there "
+        f"are in everyday use ({EVERYDAY}).\n"
+    )
+    rows = [("event", "possible", "everyday")]
+    for event in EVENTS.values():
+        possible, everyday = round(possible_bits(event)), round(everyday_bits(event))
+        rows.append((f"`{event.wire}`", str(possible), str(everyday)))
+    yield from _table(rows)
+    yield ""
     yield "## Vocabularies\n"
     yield "Every word that can stand in a record, beside `other`, stands in one of these.\n"
     yield from _table([("vocabulary", "words", "which"), *map(_vocabulary, _all_vocabularies())])

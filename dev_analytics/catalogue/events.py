@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Final, get_type_hints
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from dev_analytics.catalogue.values import (
+    MAX_TOKENS,
     Count,
     Duration,
     Flag,
@@ -68,6 +69,14 @@ FILE_KINDS: Final = Vocabulary(
     *("image", "document", "archive"),
 )
 REASONS: Final = Vocabulary("reasons", "end of process", "unloaded")
+
+
+MAX_COUNT: Final = 10**6
+"""The largest count that is recorded; a larger one counts as this."""
+
+
+def _tokens(meaning: str) -> Count:
+    return Count(meaning, "tokens", most=MAX_TOKENS, capped=True)
 
 
 class Why:
@@ -146,9 +155,9 @@ class Launched(Event, frozen=True):
 
     frontend: Annotated[str, Word("Program that the session runs in.", (FRONTENDS,))]
     python: Annotated[str, Version("Version of Python.")]
-    ipython: Annotated[str, Version("Version of IPython.")]
+    ipython: Annotated[str, Version("Version of IPython.", distribution="ipython")]
     os: Annotated[str, Word("Operating system.", (SYSTEMS,))]
-    version: Annotated[str, Version("Version of this package.")]
+    version: Annotated[str, Version("Version of this package.", distribution="dev-analytics")]
 
 
 class CellExecuted(Event, frozen=True):
@@ -271,20 +280,18 @@ class LLMRequest(
 
     provider: Annotated[str | UnsetType, Word("Who serves the model.", (PROVIDERS,))] = UNSET
     model: Annotated[str | UnsetType, Word("Public name of the model.", (MODELS,))] = UNSET
-    input_tokens: Annotated[
-        int | UnsetType, Count("Tokens sent, cached ones included.", "tokens")
-    ] = UNSET
-    output_tokens: Annotated[
-        int | UnsetType, Count("Tokens received, reasoning included.", "tokens")
-    ] = UNSET
+    input_tokens: Annotated[int | UnsetType, _tokens("Tokens sent, cached ones included.")] = UNSET
+    output_tokens: Annotated[int | UnsetType, _tokens("Tokens received, reasoning included.")] = (
+        UNSET
+    )
     cache_read_input_tokens: Annotated[
-        int | UnsetType, Count("Input tokens read from the provider's cache.", "tokens")
+        int | UnsetType, _tokens("Input tokens read from the provider's cache.")
     ] = UNSET
     cache_write_input_tokens: Annotated[
-        int | UnsetType, Count("Input tokens written to the provider's cache.", "tokens")
+        int | UnsetType, _tokens("Input tokens written to the provider's cache.")
     ] = UNSET
     reasoning_output_tokens: Annotated[
-        int | UnsetType, Count("Output tokens spent on reasoning.", "tokens")
+        int | UnsetType, _tokens("Output tokens spent on reasoning.")
     ] = UNSET
     latency_s: Annotated[
         float | UnsetType, Duration("Time until the answer was complete.", "s", decimals=3)
@@ -349,7 +356,7 @@ class Exited(Event, frozen=True):
     )
 
     reason: Annotated[str, Word("How it ended.", (REASONS,))]
-    cells: Annotated[int, Count("Cells that were run.", "cells")]
+    cells: Annotated[int, Count("Cells that were run.", "cells", most=MAX_COUNT, capped=True)]
     duration: Annotated[int, Duration("How long the session was.", "s")]
 
 

@@ -79,11 +79,11 @@ def example(event: type[Event]) -> bytes:
 def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, object]:
     """Give what a record would keep of `given`.
 
-    Places are kept as they are: real ones move with every change of the source.
+    Places and versions are kept as they are: real ones change with source and machine.
     """
     kinds = properties(event)
     return {
-        name: value if isinstance(kinds[name], Frames) else kinds[name].accept(value)
+        name: value if isinstance(kinds[name], Frames | Version) else kinds[name].accept(value)
         for name, value in given.items()
     }
 

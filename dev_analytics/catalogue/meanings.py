@@ -26,7 +26,7 @@ MOST_LISTED: Final = 20
 KINDS: Final[Mapping[type, str]] = {
     Word: "word from a closed list",
     Flag: "yes or no",
-    Count: "whole number",
+    Count: "whole number, three digits",
     Duration: "time, two digits",
     Version: "version number",
     Frames: "places in public source",
@@ -62,13 +62,14 @@ def values(kind: Kind) -> str:
         case Flag():
             return "true or false"
         case Count(most=most):
-            return "whole number from 0" + (f" to {most}" if most < LARGEST else "")
+            up_to = f" to {most}" if most < LARGEST else ""
+            return f"whole number from 0{up_to}, three significant digits"
         case Duration(decimals=0):
             return "whole number, two significant digits"
         case Duration(decimals=decimals):
             return f"number, two significant digits, at most {decimals} decimals"
         case Version():
-            return f"up to four numbers with points between them or {OTHER}"
+            return f"up to three numbers with points between them or {OTHER}"
         case Frames():
             return f"list of at most {MOST_FRAMES} places module:function:line"
     raise TypeError(f"no words for {kind!r}")

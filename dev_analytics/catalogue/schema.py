@@ -26,7 +26,7 @@ from dev_analytics.catalogue.values import (
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_NUMBERS: Final = "[0-9]{1,4}(\\.[0-9]{1,4}){0,3}"
+_NUMBERS: Final = "[0-9]{1,4}(\\.[0-9]{1,4}){0,2}"
 _PLACE: Final = f"^({'|'.join(OPEN)})(\\.[A-Za-z0-9_]+)*:[A-Za-z0-9_.<>]+:[0-9]+$"
 
 

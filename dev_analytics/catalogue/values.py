@@ -6,11 +6,13 @@ Each kind turns what is given into what may leave, or refuses it. There is no ki
 from __future__ import annotations
 
 import re
+import sys
+from functools import cache
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.source import places
+from dev_analytics.catalogue.source import count_places, places
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 
 LARGEST: Final = 2**53 - 1
@@ -19,8 +21,14 @@ LARGEST: Final = 2**53 - 1
 LONGEST: Final = 10**12
 """The longest duration, in its unit."""
 
+MAX_TOKENS: Final = 10**7
+"""More than any model reads or writes in one request."""
+
+COUNT_DIGITS: Final = 3
+"""Significant digits of a count: an exact one would stand in a provider's log, too."""
+
 MOST_FRAMES: Final = 8
-_VERSION: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,3}", re.ASCII)
+_VERSION: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?![0-9])", re.ASCII)
 
 
 class RefusedValueError(ValueError):
@@ -40,6 +48,10 @@ class Kind(Protocol):
 
     meaning: str
     since: int
+
+    @property
+    def size(self) -> int:
+        """How many different values it can have."""
 
     def accept(self, value: object) -> object:
         """Give what may leave for `value`.
@@ -73,6 +85,11 @@ class Word(Struct, frozen=True):
                 return member
         return OTHER
 
+    @property
+    def size(self) -> int:
+        """How many words there are."""
+        return len(frozenset().union(*(each.members for each in self.vocabularies)))
+
 
 class Flag(Struct, frozen=True):
     """Yes or no."""
@@ -86,22 +103,43 @@ class Flag(Struct, frozen=True):
             raise RefusedValueError(f"not a boolean but {_kind(value)}")
         return value
 
+    @property
+    def size(self) -> int:
+        """Two."""
+        return 2
+
 
 class Count(Struct, frozen=True):
-    """A whole number from 0 to `most`, as it is."""
+    """A whole number from 0 to `most`, rounded to three significant digits.
+
+    Parameters
+    ----------
+    capped
+        A larger number counts as `most`; otherwise it is refused.
+    """
 
     meaning: str
     unit: str
     since: int = 1
     most: int = LARGEST
+    capped: bool = False
 
     def accept(self, value: object) -> object:
-        """Give `value`, if it is a whole number from 0 to `most`."""
+        """Return `value` rounded, if it is a whole number from 0, and not too large."""
         if type(value) is not int:
             raise RefusedValueError(f"not a whole number but {_kind(value)}")
-        if not 0 <= value <= self.most:
+        if value < 0 or (value > self.most and not self.capped):
             raise RefusedValueError(f"not from 0 to {self.most}")
-        return value
+        return rounded(min(value, self.most))
+
+    @property
+    def size(self) -> int:
+        """How many whole numbers up to `most` have three significant digits."""
+        number, step = min(self.most, 10**COUNT_DIGITS - 1) + 1, 10
+        while 10 ** (COUNT_DIGITS - 1) * step <= self.most:
+            number += min(self.most // step, 10**COUNT_DIGITS - 1) - 10 ** (COUNT_DIGITS - 1) + 1
+            step *= 10
+        return number
 
 
 class Duration(Struct, frozen=True):
@@ -134,20 +172,40 @@ class Duration(Struct, frozen=True):
             step *= 10
         return round(value / step) * step
 
+    @property
+    def size(self) -> int:
+        """How many there are up to `LONGEST`."""
+        return len(durations(self.decimals))
+
 
 class Version(Struct, frozen=True):
-    """A release number, of which only the leading numbers are kept.
+    """A release number as an installed distribution says it, three numbers at most.
 
-    A build's local part (``+acme.17``) is somebody's own text, and is cut off.
+    It is read here. A text that somebody passes in is compared with it, and never passed on: any
+    other one becomes ``"other"``.
+
+    Parameters
+    ----------
+    distribution
+        The name of the distribution; empty for Python itself.
     """
 
     meaning: str
     since: int = 1
+    distribution: str = ""
 
     def accept(self, value: object) -> object:
-        """Give up to four leading numbers of `value`, or ``"other"``."""
-        found = _VERSION.match(value) if type(value) is str else None
-        return ".".join(str(int(part)) for part in found[0].split(".")) if found else OTHER
+        """Return the version that is installed if `value` equals it, or ``"other"``."""
+        return self.read() if type(value) is str and value == self.read() else OTHER
+
+    def read(self) -> str:
+        """Return the version that is installed; ``"other"`` where nothing says so."""
+        return installed_version(self.distribution)
+
+    @property
+    def size(self) -> int:
+        """How many there can be, of up to three numbers of four digits."""
+        return 10_000 + 10_000**2 + 10_000**3 + 1
 
 
 class Frames(Struct, frozen=True):
@@ -165,6 +223,47 @@ class Frames(Struct, frozen=True):
         if type(value) is not list and type(value) is not tuple:
             raise RefusedValueError(f"not a list of places but {_kind(value)}")
         return list(places(value))[-MOST_FRAMES:]
+
+    @property
+    def size(self) -> int:
+        """How many lists of places there can be."""
+        return sum(int(count_places() ** number) for number in range(MOST_FRAMES + 1))
+
+
+def rounded(number: int) -> int:
+    """Return a whole number with three significant digits; sums of many stay right."""
+    step = 1
+    while number >= 10**COUNT_DIGITS * step:
+        step *= 10
+    # Halves go to the even neighbour, so that they do not add up.
+    return number if step == 1 else round(number / step) * step
+
+
+@cache
+def durations(decimals: int, longest: int = LONGEST) -> frozenset[float]:
+    """Return every duration up to `longest` with two significant digits and so many decimals."""
+    exponents = range(-decimals - 2, len(str(longest)))
+    numbers = {
+        round(float(f"{digits}e{exponent}"), decimals)
+        for digits in range(100)
+        for exponent in exponents
+    }
+    return frozenset(number for number in numbers if number <= longest)
+
+
+@cache
+def installed_version(distribution: str) -> str:
+    """Return up to three leading numbers of what a distribution, or Python, says of itself."""
+    if not distribution:
+        return ".".join(map(str, sys.version_info[:3]))
+    from importlib.metadata import version
+
+    try:
+        found = _VERSION.match(version(distribution))
+    except Exception:
+        # Its metadata is missing, or broken in a way of its own.
+        return OTHER
+    return ".".join(str(int(part)) for part in found[0].split(".")) if found else OTHER
 
 
 def _kind(value: object) -> str:

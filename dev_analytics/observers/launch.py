@@ -6,9 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-import IPython
-
-from dev_analytics.version import __version__
+from dev_analytics.catalogue.values import installed_version
 
 _SIGNS: Final = (
     ("DATABRICKS_RUNTIME_VERSION", "databricks"),
@@ -28,10 +26,10 @@ def launch(shell: Any, environ: Mapping[str, str]) -> dict[str, object]:
     """Give the properties of ``launched``."""
     return {
         "frontend": frontend(is_kernel=hasattr(shell, "kernel"), environ=environ),
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "ipython": IPython.__version__,
+        "python": installed_version(""),
+        "ipython": installed_version("ipython"),
         "os": _SYSTEMS.get(sys.platform, sys.platform),
-        "version": __version__,
+        "version": installed_version("dev-analytics"),
     }
 
 

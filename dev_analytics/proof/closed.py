@@ -22,14 +22,23 @@ from msgspec.structs import fields
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.source import OPEN
-from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Kind, Version, Word
-from dev_analytics.proof.payloads import durations
+from dev_analytics.catalogue.values import (
+    Count,
+    Duration,
+    Flag,
+    Frames,
+    Kind,
+    Version,
+    Word,
+    durations,
+    rounded,
+)
 from dev_analytics.tools import kinds as tools
 from dev_analytics.version import __version__
 
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
-VERSION: Final = r"(0|[1-9]\d{0,3})(\.(0|[1-9]\d{0,3})){0,3}|other"
+VERSION: Final = r"(0|[1-9]\d{0,3})(\.(0|[1-9]\d{0,3})){0,2}|other"
 PLACE: Final = re.compile(r"(dev_analytics(?:\.[a-z_]+)*):([A-Za-z_.<>]+):([1-9]\d*)")
 SHAPES: Final = {"$session_id": UUID % 7, "$ai_trace_id": UUID % 4}
 CONSTANTS: Final[dict[str, object]] = {
@@ -145,7 +154,7 @@ def _is_of(kind: Kind, value: Any) -> bool:
         case tools.Count():
             return type(value) is int and 0 <= value <= kind.most and _has_digits(value, 3)
         case Count():
-            return type(value) is int and 0 <= value <= min(kind.most, 2**53 - 1)
+            return type(value) is int and 0 <= value <= kind.most and rounded(value) == value
         case tools.Duration() if type(value) in (int, float) and value > kind.longest:
             return False
         case tools.Version():

@@ -13,7 +13,7 @@ from typing import Final
 from dev_analytics.catalogue import values
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.consent.scope import COUNT_DIGITS, LONGEST_SECONDS, rounded
+from dev_analytics.consent.scope import COUNT_DIGITS, LONGEST_SECONDS
 
 _NUMBERS: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?!\d)", re.ASCII)
 
@@ -23,15 +23,9 @@ class Count(values.Count, frozen=True):
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a whole number from 0 to `most`."""
-        super().accept(value)
-        assert type(value) is int
-        near = rounded(value, COUNT_DIGITS)
-        return near if near <= self.most else _cut(value)
-
-    @property
-    def size(self) -> int:
-        """How many different values it can have."""
-        return _counts_up_to(self.most)
+        near = super().accept(value)
+        assert isinstance(near, int)
+        return near if near <= self.most else _cut(self.most)
 
 
 class Duration(values.Duration, frozen=True):
@@ -75,37 +69,12 @@ class Version(values.Version, frozen=True, kw_only=True):
         found = _NUMBERS.match(value) if type(value) is str else None
         return ".".join(str(int(part)) for part in found[0].split(".")) if found else OTHER
 
-    def read(self) -> object:
-        """Return what the installed distribution says; ``"other"`` if there is none."""
-        from importlib.metadata import version
-
-        try:
-            return self.accept(version(self.distribution))
-        except Exception:
-            # Its metadata is missing, or broken in a way of its own.
-            return OTHER
-
-    @property
-    def size(self) -> int:
-        """How many different values it can have."""
-        return 10_000 + 10_000**2 + 10_000**3 + 1
-
 
 def _cut(value: int) -> int:
     step = 1
     while value >= 10**COUNT_DIGITS * step:
         step *= 10
     return value // step * step
-
-
-@cache
-def _counts_up_to(most: int) -> int:
-    """Count the whole numbers up to `most` with three significant digits."""
-    number, step = min(most, 999) + 1, 10
-    while 100 * step <= most:
-        number += min(most // step, 999) - 99
-        step *= 10
-    return number
 
 
 @cache

@@ -146,11 +146,11 @@ def test_none_stands_for_what_is_not_known() -> None:
 
 
 def test_what_is_newer_than_the_notice_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    newer = {**properties(CellExecuted), "outcome": Flag("Newer.", since=2)}
+    newer = {**properties(LLMRequest), "stream": Flag("Newer.", since=2)}
     monkeypatch.setattr(events, "properties", lambda event: newer)
-    given_values: dict[str, Any] = {"outcome": True, "duration_ms": 5}
-    assert accept(CellExecuted, given_values, notice=1) == {"duration_ms": 5}
-    assert accept(CellExecuted, given_values, notice=2) == given_values
+    given_values: dict[str, Any] = {"stream": True, "input_tokens": 5}
+    assert accept(LLMRequest, given_values, notice=1) == {"input_tokens": 5}
+    assert accept(LLMRequest, given_values, notice=2) == given_values
 
 
 ALL_NAMES = sorted({name for event in EVENTS.values() for name in properties(event)})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from hypothesis import strategies as st
 
 from dev_analytics.catalogue.source import OPEN, functions, places
 from dev_analytics.catalogue.values import (
-    LARGEST,
     LONGEST,
+    MAX_TOKENS,
     MOST_FRAMES,
     Count,
     Duration,
@@ -24,6 +26,7 @@ from dev_analytics.catalogue.values import (
     RefusedValueError,
     Version,
     Word,
+    installed_version,
 )
 from dev_analytics.catalogue.vocabulary import Vocabulary
 
@@ -85,13 +88,45 @@ def test_a_flag_is_a_boolean(value: object) -> None:
             Flag("").accept(value)
 
 
-@given(anything)
-def test_a_count_is_a_whole_number_from_0(value: Any) -> None:
-    if type(value) is int and 0 <= value <= LARGEST:
-        assert Count("", "").accept(value) == value
+@given(anything | st.integers(0, 2 * MAX_TOKENS))
+def test_a_count_is_a_whole_number_from_0_in_three_significant_digits(value: Any) -> None:
+    exact, capped = Count("", "", most=MAX_TOKENS), Count("", "", most=MAX_TOKENS, capped=True)
+    if type(value) is int and value >= 0:
+        accepted = capped.accept(value)
+        assert type(accepted) is int
+        assert re.fullmatch(r"\d{1,3}0*", str(accepted))
+        assert abs(accepted - min(value, MAX_TOKENS)) * 200 <= min(value, MAX_TOKENS)
     else:
         with pytest.raises(RefusedValueError):
-            Count("", "").accept(value)
+            capped.accept(value)
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
+        assert exact.accept(value) == capped.accept(value)
+    else:
+        with pytest.raises(RefusedValueError):
+            exact.accept(value)
+
+
+@pytest.mark.parametrize(
+    ("given_count", "kept"),
+    [(0, 0), (999, 999), (1004, 1000), (1005, 1000), (1015, 1020), (9995, 10000), (18473, 18500),
+     (3141, 3140), (9_999_999, 10_000_000), (2**53 - 1, 10_000_000), (10**400, 10_000_000)],
+)  # fmt: skip
+def test_counts_are_rounded_and_capped(given_count: int, kept: int) -> None:
+    assert Count("", "", most=MAX_TOKENS, capped=True).accept(given_count) == kept
+
+
+@given(st.lists(st.integers(0, MAX_TOKENS), min_size=1))
+def test_a_sum_of_counts_stays_right_within_half_a_percent(counts: list[int]) -> None:
+    kind = Count("", "", most=MAX_TOKENS, capped=True)
+    assert abs(sum(map(kind.accept, counts)) - sum(counts)) * 200 <= sum(counts)  # type: ignore[arg-type, misc]
+
+
+@pytest.mark.parametrize("most", [0, 9, 599, 999, 1000, 12_345, 10**5])
+def test_the_size_of_a_count_is_how_many_can_come_out(most: int) -> None:
+    kind = Count("", "", most=most)
+    # What is no number of three digits itself is left out of what is counted.
+    found = {kind.accept(value) for value in range(most + 1)}
+    assert kind.size == len({value for value in found if value <= most})
 
 
 @given(anything)
@@ -142,22 +177,39 @@ def test_seconds_with_decimals_have_two_digits_and_are_no_finer_than_a_milliseco
     [
         ("3.11.7", "3.11.7"),
         ("9.18.1.dev0", "9.18.1"),
+        ("9.18.1.4", "9.18.1"),
         ("9.18.1+acme.17", "9.18.1"),
         ("3.14.0rc1", "3.14.0"),
         ("007", "7"),
         ("acme-3", "other"),
+        ("20261126.1", "other"),
         ("", "other"),
         ("٣.١", "other"),
     ],
 )
-def test_a_version_keeps_its_numbers(version: str, kept: str) -> None:
-    assert Version("").accept(version) == kept
+def test_a_version_keeps_three_numbers_of_what_is_installed(
+    version: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "acme_versioned-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Name: acme-versioned\nVersion: {version}\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    installed_version.cache_clear()
+    assert Version("", distribution="acme-versioned").read() == kept
+    installed_version.cache_clear()
 
 
-@given(anything)
-def test_a_version_is_at_most_four_numbers(value: object) -> None:
-    accepted = Version("").accept(value)
-    assert accepted == "other" or re.fullmatch(r"\d{1,4}(\.\d{1,4}){0,3}", str(accepted))
+def test_a_version_is_that_of_python_or_of_an_installed_distribution() -> None:
+    assert Version("").read() == ".".join(map(str, sys.version_info[:3]))
+    assert metadata.version("ipython").startswith(Version("", distribution="ipython").read())
+    assert Version("", distribution="no-such-distribution").read() == "other"
+
+
+@given(anything | st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}", fullmatch=True))
+def test_a_version_that_is_passed_in_is_never_passed_on(value: object) -> None:
+    kind = Version("", distribution="ipython")
+    assert kind.accept(value) == ("other" if value != kind.read() else kind.read())
+    assert kind.accept("".join(kind.read())) is kind.read()
 
 
 def a_place() -> tuple[str, str, int]:

@@ -90,13 +90,14 @@ def test_a_value_of_no_closed_set_is_caught(line: bytes, values: dict[str, Any])
 
 
 @pytest.mark.parametrize("line", ["message_send"], indirect=True)
-def test_numbers_have_bounds_and_durations_two_digits(line: bytes) -> None:
-    assert not strange(changed(line, **{"$ai_latency": 0.012, "$ai_input_tokens": 2**53 - 1}))
+def test_numbers_have_bounds_counts_three_digits_and_durations_two(line: bytes) -> None:
+    assert not strange(changed(line, **{"$ai_latency": 0.012, "$ai_input_tokens": 10**7}))
     for wrong in (
         {"$ai_latency": 1.234},
         {"$ai_latency": -1.0},
         {"$ai_latency": 1},
-        {"$ai_input_tokens": 2**53},
+        {"$ai_input_tokens": 10**7 + 10**5},
+        {"$ai_input_tokens": 1001},
         {"$ai_input_tokens": 1.5},
         {"$ai_http_status": 600},
     ):

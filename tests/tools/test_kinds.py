@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.catalogue.values import RefusedValueError, installed_version
 from dev_analytics.tools import Count, Duration, Version
 
 
@@ -73,5 +73,6 @@ def test_of_a_version_three_numbers_are_kept(
     info = tmp_path / "toy-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: toy\nVersion: {said}\n", "utf-8")
+    installed_version.cache_clear()
     monkeypatch.syspath_prepend(str(tmp_path))
     assert Version("Version.", distribution="toy").read() == kept
