@@ -199,7 +199,7 @@ class _Session(requests.Session):
             *args,
             **{
                 **kwargs,
-                "data": gzip.compress(json.encode(envelope), compresslevel=6, mtime=0),
+                "data": gzip.compress(json.encode(envelope), compresslevel=4, mtime=0),
                 "headers": {**_HEADERS, **packed, **self._own},
                 "allow_redirects": False,
                 "stream": True,

@@ -151,7 +151,8 @@ def test_its_command_line_names_no_key_no_host_and_no_path(
 
     until(sends)
     assert len(seen) >= 2, "the shell was seen too"
-    until(lambda: bool(senders(data)) and (data / "sender.lock").exists())
+    sender = waits_for_an_answer(data, until)
+    seen.add(Path(f"/proc/{sender}/cmdline").read_bytes())
     for secret in ("phc_test", silent, "127.0.0.1", str(data), "12.5"):
         assert not [each for each in seen if secret.encode() in each]
 
