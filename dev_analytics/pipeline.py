@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.events import EVENTS, LLMRequest, UndeclaredError, accept
+from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.record import encode, make_record
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.consent.decision import Decision, Rule
@@ -211,12 +211,14 @@ class Pipeline:
                 self.sink.rest()
             if not (session.log or session.strict):
                 return
-        if event is LLMRequest:
+        if issubclass(event, LLMRequest):
             from dev_analytics.catalogue.models import put_public_name
             from dev_analytics.edit_formats import complete
 
             complete(properties)
             put_public_name(properties)
+            if properties.get("operation") == "embeddings":
+                event = Embedding
         if tool is not None:
             properties = tool.completed(properties)
             if collecting and notice < newest:

@@ -11,6 +11,10 @@ from dev_analytics.catalogue.values import LARGEST
 
 _HEX: Final = "[0-9a-f]"
 _UUID: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-%d{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}"
+_PRICE: Final = (
+    "Fixed, only where the model runs on the user's own machine: a token {} costs nothing."
+)
+_PRICED: Final = "PostHog would give the model another one's price."
 _UUID4: Final = {"type": "string", "pattern": f"^{_UUID % 4}$"}
 _UUID7: Final = {"type": "string", "pattern": f"^{_UUID % 7}$"}
 _TIME: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\+00:00$"
@@ -90,14 +94,16 @@ PROPERTIES: Final[Mapping[str, Common]] = {
         {"const": True},
     ),
     "$ai_trace_id": Common(
-        "`$ai_generation` only: the record's own `uuid` again.",
+        "`$ai_generation` and `$ai_embedding` only: the record's own `uuid` again.",
         "PostHog's views of models need one.",
         _UUID4,
     ),
     "$ai_cache_reporting_exclusive": Common(
-        "`$ai_generation` only, fixed: tokens sent include the cached ones.",
+        "`$ai_generation` and `$ai_embedding` only, fixed: tokens sent include the cached ones.",
         "PostHog would count them twice.",
         {"const": False},
     ),
+    "$ai_input_token_price": Common(_PRICE.format("sent"), _PRICED, {"const": 0}),
+    "$ai_output_token_price": Common(_PRICE.format("received"), _PRICED, {"const": 0}),
 }
-"""The fields that stand among the properties of every event, or of every `$ai_generation`."""
+"""The fields that stand among the properties of every event, or of every request to a model."""

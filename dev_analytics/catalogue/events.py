@@ -1,4 +1,4 @@
-"""The nine events: what each says and which properties it has.
+"""The ten events: what each says and which properties it has.
 
 An event is a class, its docstring the sentence that users read, its fields the properties. A
 field's `Kind` in ``Annotated`` is all that decides what may stand in it. `Why` gives each a reason.
@@ -67,6 +67,9 @@ FILE_KINDS: Final = Vocabulary(
     "file kinds",
     *("notebook", "python", "source code", "markdown", "text", "data", "configuration"),
     *("image", "document", "archive"),
+)
+_RECEIVED: Final = (
+    "Tokens received; reasoning is included, but of Gemini 2.5 and 3, where PostHog adds it."
 )
 REASONS: Final = Vocabulary("reasons", "end of process", "unloaded")
 
@@ -250,6 +253,8 @@ class LLMRequest(
         "is_error": "$ai_is_error",
         "error_type": "$ai_error",
         "http_status": "$ai_http_status",
+        "input_token_price": "$ai_input_token_price",
+        "output_token_price": "$ai_output_token_price",
         "trace_id": "$ai_trace_id",
     },
 ):
@@ -281,9 +286,7 @@ class LLMRequest(
     provider: Annotated[str | UnsetType, Word("Who serves the model.", (PROVIDERS,))] = UNSET
     model: Annotated[str | UnsetType, Word("Public name of the model.", (MODELS,))] = UNSET
     input_tokens: Annotated[int | UnsetType, _tokens("Tokens sent, cached ones included.")] = UNSET
-    output_tokens: Annotated[int | UnsetType, _tokens("Tokens received, reasoning included.")] = (
-        UNSET
-    )
+    output_tokens: Annotated[int | UnsetType, _tokens(_RECEIVED)] = UNSET
     cache_read_input_tokens: Annotated[
         int | UnsetType, _tokens("Input tokens read from the provider's cache.")
     ] = UNSET
@@ -312,8 +315,16 @@ class LLMRequest(
     ] = UNSET
     tool: Annotated[str | UnsetType, Word("Tool that made the request.", (TOOLS,))] = UNSET
     fine_tuned: Annotated[bool | UnsetType, Flag("The model is a fine-tuned one.")] = UNSET
+    input_token_price: int | UnsetType = UNSET
+    output_token_price: int | UnsetType = UNSET
     trace_id: str | UnsetType = UNSET
     cache_reporting_exclusive: bool = False
+
+
+class Embedding(LLMRequest, frozen=True):
+    """An embedding model was asked: an LLM request whose operation is ``embeddings``."""
+
+    wire = "$ai_embedding"
 
 
 class KernelAction(Event, frozen=True):
@@ -367,6 +378,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = {
     "command_run": CommandRun,
     "error_raised": ErrorRaised,
     "message_send": LLMRequest,
+    "embedding": Embedding,
     "kernel_action": KernelAction,
     "file_action": FileAction,
     "exited": Exited,

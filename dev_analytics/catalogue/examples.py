@@ -22,6 +22,27 @@ _UUID: Final = "4163b27f-0a2e-460a-a170-451d6443b2b5"
 _SESSION: Final = "01a2042b-1cc0-7e03-916b-076d9f8c7209"
 _TIME: Final = "2026-11-22T16:51:04+00:00"
 
+_ASKED: Final[Mapping[str, object]] = {
+    "provider": "anthropic",
+    "model": "claude-sonnet-4-5",
+    "input_tokens": 1820,
+    "output_tokens": 344,
+    "cache_read_input_tokens": 1024,
+    "cache_write_input_tokens": 0,
+    "reasoning_output_tokens": 64,
+    "latency_s": 4.2,
+    "time_to_first_chunk_s": 0.61,
+    "is_error": True,
+    "error_type": "anthropic.APIStatusError",
+    "http_status": 529,
+    "operation": "chat",
+    "sdk": "anthropic",
+    "stream": True,
+    "edit_format": "diff",
+    "tool": "dev",
+    "fine_tuned": False,
+}
+
 GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
     "launched": {
         "frontend": "jupyterlab",
@@ -40,25 +61,20 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
         "phase": "cell",
         "frames": ["dev_analytics.commands.magics:DevAnalyticsMagics.dev_analytics:75"],
     },
-    "message_send": {
-        "provider": "anthropic",
-        "model": "claude-sonnet-4-5",
-        "input_tokens": 1820,
-        "output_tokens": 344,
-        "cache_read_input_tokens": 1024,
-        "cache_write_input_tokens": 0,
-        "reasoning_output_tokens": 64,
-        "latency_s": 4.2,
-        "time_to_first_chunk_s": 0.61,
-        "is_error": True,
-        "error_type": "anthropic.APIStatusError",
-        "http_status": 529,
-        "operation": "chat",
-        "sdk": "anthropic",
-        "stream": True,
-        "edit_format": "diff",
-        "tool": "dev",
-        "fine_tuned": False,
+    "message_send": _ASKED,
+    "embedding": {
+        **_ASKED,
+        "provider": "openai",
+        "model": "text-embedding-3-small",
+        "input_tokens": 512,
+        "output_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "reasoning_output_tokens": 0,
+        "error_type": "openai.APIStatusError",
+        "http_status": 503,
+        "operation": "embeddings",
+        "sdk": "openai",
+        "stream": False,
     },
     "kernel_action": {"action": "restart", "status": "success"},
     "file_action": {"action": "save", "kind": "notebook"},
@@ -69,7 +85,7 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
 
 def example(event: type[Event]) -> bytes:
     """Give the example of an event as its record would be written, byte for byte."""
-    trace = {"trace_id": _UUID} if event is LLMRequest else {}
+    trace = {"trace_id": _UUID} if issubclass(event, LLMRequest) else {}
     own = _BY_WIRE.get(event.wire)
     given = typical(event) if own is None else accepted(event, own)
     made = event(session_id=_SESSION, seq=17, **trace, **given)  # type: ignore[arg-type]

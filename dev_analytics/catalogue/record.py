@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct, json
 
+from dev_analytics.catalogue.costs import prices
 from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
 
 
@@ -76,8 +77,8 @@ def make_record(
         A property that `event` must have is missing.
     """
     own = uuid4()
-    if event is LLMRequest:
-        accepted = {**accepted, "trace_id": own}
+    if issubclass(event, LLMRequest):
+        accepted = {**accepted, **prices(accepted), "trace_id": own}
     try:
         properties = event(session_id=session_id, seq=seq, **accepted)  # type: ignore[arg-type]
     except TypeError as error:

@@ -13,6 +13,7 @@ from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import (
     EVENTS,
     CellExecuted,
+    Embedding,
     Event,
     LLMRequest,
     UndeclaredError,
@@ -37,6 +38,7 @@ WIRE = {
     "command_run": "command run",
     "error_raised": "error raised",
     "message_send": "$ai_generation",
+    "embedding": "$ai_embedding",
     "kernel_action": "kernel action",
     "file_action": "file action",
     "exited": "exited",
@@ -79,7 +81,7 @@ def wire_names(event: type[Event]) -> dict[str, str]:
     return dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
 
 
-def test_there_are_the_nine_events_of_the_contract() -> None:
+def test_there_are_the_events_of_the_contract() -> None:
     assert {name: event.wire for name, event in EVENTS.items()} == WIRE
 
 
@@ -91,7 +93,8 @@ def test_an_event_has_the_properties_of_the_contract(name: str) -> None:
 
 
 def test_a_request_to_a_model_has_posthog_s_names() -> None:
-    assert {name: wire_names(LLMRequest)[name] for name in properties(LLMRequest)} == AI
+    for event in (LLMRequest, Embedding):
+        assert {name: wire_names(event)[name] for name in properties(event)} == AI
 
 
 def test_every_event_and_property_says_what_it_is_and_since_when() -> None:
@@ -118,7 +121,9 @@ def test_every_property_is_of_a_closed_kind() -> None:
 
 
 def test_no_field_of_an_event_is_outside_the_catalogue() -> None:
-    fixed = set(Event.__struct_fields__) | {"trace_id", "cache_reporting_exclusive"}
+    fixed = set(Event.__struct_fields__) | {
+        *("trace_id", "cache_reporting_exclusive", "input_token_price", "output_token_price")
+    }
     for event in EVENTS.values():
         assert set(event.__struct_fields__) - set(properties(event)) <= fixed
 

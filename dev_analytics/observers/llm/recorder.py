@@ -12,6 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dev_analytics.catalogue.addresses import name_provider
+from dev_analytics.catalogue.costs import counted_output
+from dev_analytics.catalogue.events import PROVIDERS
+from dev_analytics.catalogue.models import name_model
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
@@ -173,14 +176,18 @@ class Call:
             # A request to Azure names a deployment, which may be called like another model.
             model = self.model
         asked, last, first = self._asked, self._last, self._first
+        output, reasoning = tokens(answer.output_tokens), tokens(answer.reasoning_output_tokens)
+        if reasoning:
+            public = name_model(model, PROVIDERS.find(provider)).id
+            output = counted_output(public, output, reasoning)
         return {
             "provider": provider,
             "model": model,
             "input_tokens": tokens(answer.input_tokens),
-            "output_tokens": tokens(answer.output_tokens),
+            "output_tokens": output,
             "cache_read_input_tokens": tokens(answer.cache_read_input_tokens),
             "cache_write_input_tokens": tokens(answer.cache_write_input_tokens),
-            "reasoning_output_tokens": tokens(answer.reasoning_output_tokens),
+            "reasoning_output_tokens": reasoning,
             "latency_s": None if last is None else last - self._begun,
             "time_to_first_chunk_s": first - self._begun if self.stream and first else None,
             "is_error": error is not None,

@@ -14,6 +14,7 @@ from msgspec import Meta, MsgspecError, Struct, ValidationError, convert, field,
 from dev_analytics.catalogue.events import (
     CellExecuted,
     CommandRun,
+    Embedding,
     ErrorRaised,
     Exited,
     FeatureUsed,
@@ -124,6 +125,12 @@ class RequestRecord(_Record, kw_only=True, gc=False, tag=LLMRequest.wire):
     properties: _Asked
 
 
+class EmbeddingRecord(_Record, kw_only=True, gc=False, tag=Embedding.wire):
+    """An embedding model was asked."""
+
+    properties: _Asked
+
+
 class KernelRecord(_Record, kw_only=True, gc=False, tag=KernelAction.wire):
     """A server did something to a kernel."""
 
@@ -166,6 +173,7 @@ Known: TypeAlias = (
     | CommandRecord
     | ErrorRecord
     | RequestRecord
+    | EmbeddingRecord
     | KernelRecord
     | FileRecord
     | ExitedRecord

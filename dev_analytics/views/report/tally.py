@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from dev_analytics.views.report.records import (
     CellRecord,
     CommandRecord,
+    EmbeddingRecord,
     ErrorRecord,
     FeatureRecord,
     FileRecord,
@@ -208,6 +209,7 @@ _COUNT: Final[dict[type, Callable[[Tally, Any, list[Moment]], None]]] = {
     CommandRecord: Tally._command,
     ErrorRecord: Tally._error,
     RequestRecord: Tally._request,
+    EmbeddingRecord: Tally._request,
     KernelRecord: Tally._kernel_action,
     FileRecord: Tally._file_action,
 }

@@ -1,0 +1,44 @@
+"""What PostHog makes of token counts: what it adds up, and when a price has to be said.
+
+PostHog prices a request by its model. It adds reasoning to the output of the Gemini models that
+report it apart, and knows no model that runs on the user's own machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_COUNTED_APART: Final = re.compile(r"gemini-(2\.5|3(\.\d+)?)-")
+_OWN: Final = frozenset({"local", "ollama"})
+_NEVER_LOCAL: Final = re.compile(
+    r"(openai/|anthropic/|x-ai/)?(gpt-[345]|chatgpt|o[134](-|$)|text-embedding-[a3]|claude|grok)"
+    r"|(google/)?gemini-|.*[:-]cloud$"
+)
+"""Models that are served by their makers only: what is local then is a proxy."""
+
+
+def counted_output(model: str, output: int | None, reasoning: int | None) -> int | None:
+    """Return the output tokens of a request as PostHog wants them.
+
+    Parameters
+    ----------
+    model
+        The public name of the model.
+    output
+        Its output tokens, reasoning included.
+    reasoning
+        Those that were spent on reasoning.
+    """
+    if output is None or reasoning is None or not _COUNTED_APART.match(model):
+        return output
+    return max(0, output - reasoning)
+
+
+def prices(request: Mapping[str, object]) -> dict[str, object]:
+    """Return the prices that a request has to name: nought for one to the user's own machine."""
+    model = request.get("model")
+    if request.get("provider") not in _OWN or _NEVER_LOCAL.match(str(model)):
+        return {}
+    return {"input_token_price": 0, "output_token_price": 0}
