@@ -172,12 +172,12 @@ class Log:
         """The names of the events."""
         return [record["event"] for record in self.records]
 
-    def of(self, event: str) -> list[dict[str, Any]]:
-        """Give the own properties of every `event`, without the common ones."""
+    def of(self, *events: str) -> list[dict[str, Any]]:
+        """Give the own properties of every record of `events`, without the common ones."""
         return [
             {name: value for name, value in record["properties"].items() if name not in COMMON}
             for record in self.records
-            if record["event"] == event
+            if record["event"] in events
         ]
 
 

@@ -11,7 +11,10 @@ import pytest
 from filelock import FileLock
 from msgspec.structs import replace
 
+from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.delivery.locks import locked
+from dev_analytics.drops import Drop, DropLedger
 
 
 def test_without_a_ledger_everything_is_nought(data: Path) -> None:
@@ -131,3 +134,39 @@ def test_readers_never_see_half_of_it(data: Path) -> None:
     writer.join()
     assert seen == sorted(seen)
     assert 0 not in seen
+
+
+def test_threads_that_store_drops_at_once_store_each_once(data: Path) -> None:
+    data.mkdir()
+    drops = DropLedger()
+    launcher = Launcher(data, drops, lambda: None)
+    together = threading.Barrier(8)
+
+    def count_and_store() -> None:
+        together.wait()
+        for _ in range(50):
+            drops.count(Drop.INVALID)
+            launcher.store_drops()
+
+    threads = [threading.Thread(target=count_and_store) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while drops.unstored():
+        launcher.store_drops()
+    assert drops.counts == {Drop.INVALID: 400}
+    assert read_ledger(data).dropped == {"invalid": 400}
+
+
+def test_drops_that_cannot_be_stored_now_are_stored_later(data: Path) -> None:
+    data.mkdir()
+    drops = DropLedger()
+    drops.count(Drop.INVALID, 3)
+    launcher = Launcher(data, drops, lambda: None)
+    with locked(data / "ledger.lock", wait=0):
+        launcher.store_drops()
+    assert read_ledger(data) == Ledger()
+    launcher.store_drops()
+    launcher.store_drops()
+    assert read_ledger(data).dropped == {"invalid": 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -19,12 +20,13 @@ from processes import descriptors
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import LIVE, Backlog
+from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.ledger import change_ledger, read_ledger
 from dev_analytics.delivery.locks import holding
-from dev_analytics.delivery.progress import lines
+from dev_analytics.delivery.progress import lines, settle
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
+from dev_analytics.delivery.spool import LARGEST_BYTES, LOOK_SECONDS, Spool
 from dev_analytics.delivery.writers import writers
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.version import NOTICE
@@ -435,3 +437,149 @@ def test_after_a_reset_a_new_yes_has_a_new_file_and_the_old_records_never_go_out
     until(lambda: read_ledger(data).delivered > 0 and not names(data))
     assert read_ledger(data).dropped == {"consent withdrawn": 1}
     assert str(old).encode() not in (data / "archive.sqlite").read_bytes()
+
+
+def take_away(file: Path) -> None:
+    file.unlink()
+
+
+def move_away(file: Path) -> None:
+    file.rename(file.parent.parent / file.name)
+
+
+def put_another_there(file: Path) -> None:
+    new = file.with_suffix(".other")
+    new.touch()
+    new.replace(file)
+
+
+@pytest.mark.parametrize("away", [take_away, move_away, put_another_there])
+def test_a_file_that_is_gone_is_noticed_and_what_was_lost_with_it_is_counted(
+    data: Path, spool: Spool, launcher: Started, monkeypatch: pytest.MonkeyPatch, away: Any
+) -> None:
+    for number in range(3):
+        spool.accept(b"lost %d" % number, USER)
+    away(data / "spool" / names(data)[0])
+    later = time.monotonic() + LOOK_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    spool.accept(b"kept", USER)
+    assert waiting(data) == [b"kept"]
+    assert launcher.drops.counts == {Drop.DELETED: 3}
+    spool.accept(b"and more", USER)
+    assert waiting(data) == [b"kept", b"and more"]
+
+
+def test_what_was_lost_with_the_last_file_is_counted_at_the_end(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    spool.accept(b"lost", USER)
+    (data / "spool" / names(data)[0]).unlink()
+    spool.close(at_exit=True)
+    assert launcher.drops.counts == {Drop.DELETED: 1}
+    assert list((data / "spool").iterdir()) == []
+
+
+def test_what_came_too_late_for_a_sender_on_another_machine_is_written_again(
+    data: Path, spool: Spool, launcher: Started
+) -> None:
+    """Its locks are not ours: it took the file while it was written, and deleted it at the end."""
+    spool.accept(b"in time", USER)
+    live = data / "spool" / names(data)[0]
+    ready = live.rename(live.with_name(live.name.removesuffix(LIVE) + ".jsonl"))
+    spool.accept(b"in time, too", USER)
+    end = ready.stat().st_size
+    spool.accept(b"late", USER)
+    change_ledger(data, lambda ledger: settle(ledger, ready, end=end, delivered=2))
+    ready.unlink()
+    spool.accept(b"later", USER)
+    assert waiting(data) == [b"late", b"later"]
+    assert launcher.drops.counts == {}
+
+
+def test_a_descriptor_that_a_daemon_closed_gets_no_record_and_loses_none(
+    data: Path, spool: Spool, launcher: Started, tmp_path: Path
+) -> None:
+    spool.accept(b"before", USER)
+    (held,) = [
+        int(one.name)
+        for one in Path("/proc/self/fd").iterdir()
+        if os.path.realpath(one).startswith(str(data))
+    ]
+    os.close(held)
+    descriptor = os.open(tmp_path / "the user's", os.O_CREAT | os.O_RDWR)
+    assert descriptor == held
+    try:
+        spool.accept(b"after", USER)
+        spool.purge()
+        os.write(descriptor, b"theirs")
+    finally:
+        os.close(descriptor)
+    assert (tmp_path / "the user's").read_bytes() == b"theirs"
+    assert waiting(data) == [b"before"]
+    assert launcher.drops.counts == {}
+
+
+@pytest.mark.parametrize("settings", [None, Delivery(most_mib=1.0, flush_seconds=1e6)])
+def test_the_spool_stays_within_its_bound_though_no_sender_ever_starts(
+    data: Path, settings: Delivery | None, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script without settings, and a session that never flushes."""
+    if settings is None:
+        monkeypatch.setattr(Delivery, "most_mib", 1.0)
+    drops = DropLedger()
+    spool = Spool(data, Launcher(data, drops, lambda: settings))
+    for number in range(30_000):
+        spool.accept(b"%06d" % number + b"x" * 94, USER)
+    until(lambda: sum(file.stat().st_size for file in Backlog(data).files()) <= 2**20)
+    kept = waiting(data)
+    assert len(kept) > 5_000
+    assert kept[-1].startswith(b"029999")
+    until(lambda: read_ledger(data).dropped.get("spool full", 0) + len(kept) == 30_000)
+    assert drops.counts[Drop.SPOOL_FULL] + len(kept) == 30_000
+    spool.purge()
+
+
+def test_a_file_whose_records_are_all_too_old_goes_though_no_sender_comes(data: Path) -> None:
+    """By the time of the records: that of the file may be of a clock that was wrong."""
+    (data / "spool").mkdir(parents=True)
+    record = (
+        b'{"event": "e", "distinct_id": "i", "uuid": "u", "timestamp": "%s", "properties": {}}\n'
+    )
+    old, new = record % b"2020-01-01T00:00:00+00:00", record % b"2099-01-01T00:00:00+00:00"
+    for name, content in (("old", old * 3), ("mixed", old + new), ("new", new)):
+        file = data / "spool" / f"{name}.jsonl"
+        file.write_bytes(content)
+        os.utime(file, (0, 0))
+    assert bound(Backlog(data), Delivery()) == {Drop.EXPIRED: 3}
+    assert sorted(names(data)) == ["mixed.jsonl", "new.jsonl"]
+
+
+NO_LOCKS = """
+import fcntl, os, sys, warnings
+from pathlib import Path
+def flock(*arguments): raise OSError({number}, os.strerror({number}))
+fcntl.flock = flock
+warnings.simplefilter("error")
+from dev_analytics.analytics import Analytics
+from dev_analytics.delivery.settings import Delivery
+analytics = Analytics(Path(sys.argv[1]), delivery=Delivery(flush_seconds=0), strict=True)
+for _ in range(3):
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+analytics.pipeline.sink.close(at_exit=True)
+from dev_analytics.views.status import status
+print(status(analytics, analytics.gate.now()[0]))
+"""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_files_cannot_be_locked_nothing_is_said_but_by_the_status(
+    data: Path, number: int
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    done = subprocess.run(
+        [sys.executable, "-c", NO_LOCKS.format(number=number), data], capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert f"files in it cannot be locked ({os.strerror(number)})" in done.stdout
+    assert read_ledger(data).dropped == {"disk error": 3}
+    assert not list((data / "spool").glob("*"))

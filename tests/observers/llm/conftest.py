@@ -64,7 +64,7 @@ class Recorded:
         gc.collect()
         self.analytics.pipeline.catch_up()
         assert not self.analytics.drops.counts
-        return list(self.log.of("$ai_generation"))
+        return list(self.log.of("$ai_generation", "$ai_embedding"))
 
     def call(self) -> dict[str, Any]:
         """Give the properties of the only call, without what differs from run to run."""

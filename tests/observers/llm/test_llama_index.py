@@ -55,7 +55,7 @@ def record(server: FakeLLM, log: Any, call: str) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     assert MARK.lower().encode() not in log.path.read_bytes().lower()
-    (request,) = log.of("$ai_generation")
+    (request,) = log.of("$ai_generation", "$ai_embedding")
     assert isinstance(request, dict)
     return request
 

@@ -108,6 +108,7 @@ def ask_ollama(client: Any, model: str = "llama3.2:1b", **more: Any) -> Any:
 
 COUNTS = {"$ai_input_tokens": 120, "$ai_output_tokens": 30}
 CACHED = {**COUNTS, "$ai_cache_read_input_tokens": 100}
+FREE = {"$ai_input_token_price": 0, "$ai_output_token_price": 0}
 CHAT = {"$ai_is_error": False, "operation": "chat"}
 
 WAYS = {
@@ -118,6 +119,8 @@ WAYS = {
         {
             **CHAT,
             **CACHED,
+            # PostHog adds the reasoning of this model.
+            "$ai_output_tokens": 10,
             "$ai_reasoning_tokens": 20,
             "$ai_provider": "google",
             "$ai_model": "gemini-2.5-flash",
@@ -179,7 +182,7 @@ WAYS = {
         make_ollama,
         lambda client, _, **more: ask_ollama(client, **more),
         lambda client, _: ask_ollama(client, stream=True),
-        {**CHAT, **COUNTS, "$ai_provider": "ollama", "$ai_model": "llama3.2"},
+        {**CHAT, **COUNTS, **FREE, "$ai_provider": "ollama", "$ai_model": "llama3.2"},
         dict.fromkeys((400, 401, 404, 429, 500, 529), "ollama._types.ResponseError"),
         [(ollama.Client, "_request"), (ollama.AsyncClient, "_request")],
         ("llama3.2", "qwen3", "gemma3", "phi4"),
