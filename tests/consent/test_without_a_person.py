@@ -380,8 +380,6 @@ def test_a_question_mark_shows_the_records_above_the_question(
     ipython.sees("In ")
     ipython.types(f"{LOAD}\r")
     ipython.is_at_the_prompt()
-    ipython.types("%dev_analytics log events.jsonl\r")
-    ipython.is_at_the_prompt()
     ipython.types(f"{ON_COMMAND}\r")
     ipython.sees(FIRST.prompt)
     ipython.types("?\r")
