@@ -20,7 +20,7 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.version import NOTICE
 
-USER = uuid4()
+USER = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 CONSENT = Consent(user_id=USER, notice=NOTICE, answered_on=date(2026, 11, 26))
 
 
@@ -210,7 +210,7 @@ def test_what_is_no_record_is_rubbish(line: bytes) -> None:
     assert verdict(line) is Verdict.RUBBISH
 
 
-@pytest.mark.parametrize("user", [uuid4(), None])
+@pytest.mark.parametrize("user", ["4163b27f-0a2e-460a-a170-451d6443b2b5", None])
 def test_what_is_somebody_else_s_is_foreign(user: str | None) -> None:
     assert verdict(record("cell_executed", user=user)) is Verdict.FOREIGN
 
