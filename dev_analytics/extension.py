@@ -81,8 +81,9 @@ class Session:
         self._threads.register()
         hooks.register(analytics)
         atexit.register(self._at_exit)
-        self._asking.start()
+        # Before the question: what would be sent begins with the launch.
         analytics.open_with(self._launched)
+        self._asking.start()
         if hasattr(shell, "kernel"):
             # What takes events is loaded when the user has the reply, or with the first event.
             with contextlib.suppress(RuntimeError):
@@ -246,12 +247,14 @@ def _news(notice: int) -> Sequence[str]:
 def _records(analytics: Analytics) -> str:
     from dev_analytics.views.kinds import kinds_html
 
+    analytics.recording  # noqa: B018, a rehearsal begins
     return kinds_html(analytics)
 
 
 def _records_text(analytics: Analytics) -> str:
     from dev_analytics.views.kinds import kinds_text
 
+    analytics.recording  # noqa: B018, a rehearsal begins
     return kinds_text(analytics)
 
 

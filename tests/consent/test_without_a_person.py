@@ -393,6 +393,18 @@ def test_a_question_mark_shows_the_records_above_the_question(
     assert answer() == "no"
 
 
+def test_at_the_start_a_question_mark_shows_the_launch(terminal: Callable[..., Any]) -> None:
+    ipython = terminal("--ext=dev_analytics", "--DevAnalytics.sample_percent=100")
+    ipython.until(FIRST.prompt)
+    ipython.type("?")
+    shown = ipython.until(FIRST.prompt)
+    assert "# would have been sent" in shown
+    assert '"event": "launched", "distinct_id": null' in shown.replace("\r\n", "")
+    ipython.type("q")
+    ipython.prompt()
+    ipython.leave()
+
+
 @pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
 @pytest.mark.parametrize(
     ("keys", "says"),
