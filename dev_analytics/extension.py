@@ -108,7 +108,7 @@ class Session:
         self._taken_away = True
         steps: list[Callable[[], object]] = [
             lambda: atexit.unregister(self._at_exit),
-            lambda: _remove(self._analytics.openers, self._launched),
+            lambda: self._analytics.openers.remove(self._launched),
             self._asking.stop,
             self._threads.unregister,
             self._cells.unregister,
