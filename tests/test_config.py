@@ -81,7 +81,7 @@ def test_in_a_session_the_newest_wins(kernel: Callable[..., Any], profile: Path)
         ("%dev_analytics off", False),
         ("import os; os.environ['DEV_ANALYTICS'] = 'on'", True),
     ):
-        notebook.run(code)
+        notebook.run(code, answers=())
         assert notebook.run(LOOK).text.startswith(f"is {collecting}"), code
 
 

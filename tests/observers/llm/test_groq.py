@@ -23,6 +23,8 @@ USAGE = {
 ASKED = {
     "$ai_provider": "local",
     "$ai_model": MODEL,
+    "$ai_input_token_price": 0,
+    "$ai_output_token_price": 0,
     "$ai_is_error": False,
     "operation": "chat",
     "sdk": "groq",
