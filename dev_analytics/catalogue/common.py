@@ -89,7 +89,7 @@ PROPERTIES: Final[Mapping[str, Common]] = {
         {"const": "0.0.0.0"},  # noqa: S104, no address to listen on but one that names nobody
     ),
     "$ignore_sent_at": Common(
-        "Fixed: this record's own time is kept.",
+        "Fixed: this record's own time is to be kept.",
         "PostHog would shift it by how long the record waited.",
         {"const": True},
     ),

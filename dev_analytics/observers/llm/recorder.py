@@ -219,6 +219,8 @@ class Recorder:
         self.drops = analytics.drops
         self.counted = Counted()
         self.analytics = analytics
+        # What holds from here on: a feed tells of some calls only when they are over.
+        analytics.gate.now()
         self._held: weakref.WeakKeyDictionary[Any, tuple[Call, Any]] = weakref.WeakKeyDictionary()
 
     def begin(
