@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType, defstruct, json
 from msgspec.structs import FieldInfo, fields
 
+from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import (
@@ -168,7 +169,7 @@ class _Form:
             if field.name in declared and not isinstance(declared[field.name], Word | Flag)
         ]
         self._constants = [
-            (field.name, field.default)
+            (field.name, _constants(field))
             for field in told
             if field.name not in declared and field.name not in _VARIABLE
         ]
@@ -200,8 +201,8 @@ class _Form:
 
     def _holds(self, values: Any) -> bool:
         """Check the constants, and that each declared property has a value of its kind."""
-        for name, constant in self._constants:
-            if getattr(values, name) != constant:
+        for name, constants in self._constants:
+            if getattr(values, name) not in constants:
                 return False
         for name, check in self._checks:
             value = getattr(values, name)
@@ -268,6 +269,12 @@ def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, 
         if field.default is NODEFAULT
         else (field.name, declared, field.default)
     )
+
+
+def _constants(field: FieldInfo) -> tuple[object, object]:
+    """Return what a field without a kind may be: as it is declared, or missing if it may be."""
+    declared = common.PROPERTIES[field.encode_name].schema
+    return field.default, declared.get("const", field.default)
 
 
 def _check(kind: Kind) -> Callable[[Any], bool]:

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import fields
 
+from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, LLMRequest, accept, properties
 from dev_analytics.catalogue.examples import GIVEN
 from dev_analytics.catalogue.record import encode, make_record, new_session_id, uuid4
@@ -21,6 +24,7 @@ from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.version import NOTICE
 
 USER = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
+NONE = common.Common("", "", {})
 CONSENT = Consent(user_id=USER, notice=NOTICE, answered_on=date(2026, 11, 26))
 
 
@@ -58,6 +62,35 @@ def test_every_event_of_the_catalogue_may_leave(name: str) -> None:
     found = Allowed(CONSENT).check(record(name))
     assert found.verdict is Verdict.ALLOWED
     assert found.timestamp == "2025-11-24T16:00:07+00:00"
+
+
+FIXED = [
+    (name, field.name, common.PROPERTIES[field.encode_name].schema["const"])
+    for name, event in EVENTS.items()
+    for field in fields(event)
+    if field.default is UNSET and "const" in common.PROPERTIES.get(field.encode_name, NONE).schema
+]
+
+
+@pytest.mark.parametrize(("name", "field", "constant"), FIXED)
+def test_a_constant_that_few_records_have_may_leave_and_nothing_else_in_its_place(
+    name: str, field: str, constant: object
+) -> None:
+    """As the price of a model that runs on the user's own machine."""
+    wire = {each.name: each.encode_name for each in fields(EVENTS[name])}[field]
+    made = make_record(
+        EVENTS[name],
+        {**accept(EVENTS[name], GIVEN[name]), field: constant},
+        distinct_id=USER,
+        session_id=new_session_id(1_764_000_000),
+        seq=3,
+        seconds=1_764_000_007,
+    )
+    line = encode(made)
+    assert json.loads(line)["properties"][wire] == constant
+    assert verdict(line) is Verdict.ALLOWED
+    for other in (7, "hunter2", True, 0.0):
+        assert verdict(with_properties(line, **{wire: other})) is Verdict.UNDECLARED
 
 
 def values(kind: Any) -> st.SearchStrategy[Any]:
