@@ -322,9 +322,10 @@ class LLMRequest(
 
 
 class Embedding(LLMRequest, frozen=True):
-    """An embedding model was asked: an LLM request whose operation is ``embeddings``."""
+    """An embedding model was asked, which answers with vectors of numbers."""
 
     wire = "$ai_embedding"
+    why = LLMRequest.why
 
 
 class KernelAction(Event, frozen=True):

@@ -6,11 +6,17 @@ import contextlib
 import os
 import stat
 import threading
+import time
 from pathlib import Path
+from typing import Final
+
+LOOK_SECONDS: Final = 0.25
+"""How often to look whether a file is where it was, in seconds. A look at every line would make the
+next write several times slower, as the kernel then has to tell apart the times of two writes."""
 
 
 class FileGoneError(OSError):
-    """The file was deleted, or its descriptor is that of another file by now."""
+    """The file is not where it was, or its descriptor is that of another file by now."""
 
 
 class LineFile:
@@ -53,6 +59,7 @@ class LineFile:
             os.close(self.descriptor)
             raise OSError(f"{self.path} is no regular file")
         self._inode, self._device = status.st_ino, status.st_dev
+        self._position, self._look = 0, time.monotonic() + LOOK_SECONDS
         self._open = True
 
     def append(self, line: bytes) -> None:
@@ -68,14 +75,16 @@ class LineFile:
         with self._lock:
             if not self._open:
                 raise OSError("the file is closed")
-            if self.is_gone():
-                if not self._renewed:
-                    raise FileGoneError(f"{self.path} is gone")
-                self.close()
-                self._torn = False
-                self._begin()
+            try:
+                # How far a descriptor is tells it from another file's, for a tenth of a write.
+                moved = os.lseek(self.descriptor, 0, os.SEEK_CUR) != self._position
+            except OSError:
+                moved = True
+            if moved or time.monotonic() >= self._look:
+                self._find()
             whole = (b"\n" if self._torn else b"") + line + b"\n"
             written = os.write(self.descriptor, whole)
+            self._position += written
             if written < len(whole):
                 self._take_back(written)
                 raise OSError("the line did not fit")
@@ -89,13 +98,9 @@ class LineFile:
                     os.close(self.descriptor)
             self._open = False
 
-    def is_gone(self) -> bool:
-        """Return whether nobody will find what is written now: for the cost of one ``fstat``."""
-        try:
-            status = os.fstat(self.descriptor)
-        except OSError:
-            return True
-        return status.st_nlink == 0 or status.st_ino != self._inode or status.st_dev != self._device
+    def find(self) -> bool:
+        """Return whether the file is where it was and its descriptor is still its own."""
+        return self._is_ours() and self.is_at(self.path)
 
     def is_at(self, path: Path) -> bool:
         """Return whether this file is what stands at `path`, whatever became of its descriptor."""
@@ -118,6 +123,18 @@ class LineFile:
                 return []
             size = os.fstat(self.descriptor).st_size
             return os.pread(self.descriptor, max(0, size - start), start).splitlines()
+
+    def _find(self) -> None:
+        """Go on where others have written too, or begin anew, or tell that the file is gone."""
+        if self.find():
+            self._position = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+            self._look = time.monotonic() + LOOK_SECONDS
+        elif self._renewed:
+            self.close()
+            self._torn = False
+            self._begin()
+        else:
+            raise FileGoneError(f"{self.path} is gone")
 
     def _is_ours(self) -> bool:
         try:

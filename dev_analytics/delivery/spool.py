@@ -35,10 +35,6 @@ from dev_analytics.drops import Drop
 LARGEST_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""
 
-LOOK_SECONDS: Final = 1.0
-"""How often to look whether a file is still where it was, in seconds; a deleted one is noticed at
-once."""
-
 NO_LOCKS_SECONDS: Final = 60.0
 """For how long not to try again on a file system without locks, in seconds."""
 
@@ -85,10 +81,8 @@ class Spool:
         self._user_id = ""
         self._delivery: Delivery | None = None
         self._size = 0
-        self._records = 0
         self._largest: float = LARGEST_BYTES
         self._due = 0.0
-        self._look = 0.0
         self._no_locks_until = 0.0
         self._handed_over: Path | None = None
 
@@ -110,17 +104,12 @@ class Spool:
             now = time.monotonic()
             if not self._size:
                 self._due = now + self._flush_seconds()
-            if now >= self._look:
-                self._look = now + LOOK_SECONDS
-                if not self._is_there(file):
-                    file = self._replace(file, user_id)
             try:
                 file.append(record)
             except FileGoneError:
-                file = self._replace(file, user_id)
+                file = self._find(file, user_id)
                 file.append(record)
             self._size += len(record) + 1
-            self._records += 1
             due = now >= self._due
             large = self._size >= self._largest
             if due or large:
@@ -183,7 +172,7 @@ class Spool:
     def _open(self, user_id: str) -> LineFile:
         """Begin a file. It has its name only when it is locked, so that nobody adopts it before."""
         self.purge()
-        self._user_id, self._size, self._records = user_id, 0, 0
+        self._user_id, self._size = user_id, 0
         if time.monotonic() < self._no_locks_until:
             raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
         self._delivery = self._launcher.delivery
@@ -205,7 +194,6 @@ class Spool:
             raise
         file.path = live
         self._file = file
-        self._look = time.monotonic() + LOOK_SECONDS
         if self._delivery is None:
             # It starts no sender, and may have ended before a thread had its turn.
             self._launcher.bound_spool(at_once=True)
@@ -215,9 +203,20 @@ class Spool:
         """Let a file become no larger than leaves most of a small spool to others."""
         self._largest = min(LARGEST_BYTES, (self._delivery or Delivery).most_mib * 2**20 / 8)
 
-    def _is_there(self, file: LineFile) -> bool:
-        """Return whether `file` is where it was, or a sender on another machine has taken it."""
-        return file.is_at(file.path) or file.is_at(_ready(file.path))
+    def _find(self, file: LineFile, user_id: str) -> LineFile:
+        """Find a file that is not where it was, or begin one in its place.
+
+        Raises
+        ------
+        OSError
+            No file can be begun.
+        """
+        if file.is_at(_ready(file.path)):
+            # A sender on another machine has it, and reads it to its end.
+            file.path = _ready(file.path)
+            if file.find():
+                return file
+        return self._replace(file, user_id)
 
     def _replace(self, gone: LineFile, user_id: str) -> LineFile:
         """Begin a file in the place of one that is gone, and see to what was in that.
@@ -234,20 +233,19 @@ class Spool:
         for line in late:
             file.append(line)
             self._size += len(line) + 1
-            self._records += 1
         return file
 
     def _count_gone(self, gone: LineFile) -> list[bytes]:
         """Count what was lost with a file; return what came too late for the sender it had."""
-        if self._is_there(gone):
+        if gone.is_at(gone.path):
             # Only its descriptor was closed, as daemons do: a sender takes it as it is.
             return []
         settled = read_ledger(self._data).settled.get(_ready(gone.path).name)
-        if settled is None:
-            self._launcher.drops.count(Drop.DELETED, self._records)
-            return []
         with contextlib.suppress(OSError):
-            return gone.tail(settled)
+            late = gone.tail(settled or 0)
+            if settled is not None:
+                return late
+            self._launcher.drops.count(Drop.DELETED, len(late))
         return []
 
     def _follow(self, delivery: Delivery | None) -> LineFile | None:
@@ -265,9 +263,9 @@ class Spool:
         self._due = time.monotonic() + self._flush_seconds()
         if self._file is None or (self._is_waiting() and not also_beside_another):
             return
-        if self._size and (self._file.is_gone() or not self._is_there(self._file)):
+        if self._size and not self._file.find():
             try:
-                self._replace(self._file, self._user_id)
+                self._find(self._file, self._user_id)
             except OSError:
                 self._file = None
                 return
@@ -297,5 +295,5 @@ def _destination(delivery: Delivery | None) -> str:
 
 
 def _ready(file: Path) -> Path:
-    """Return what a live file is called once it is the sender's."""
-    return file.with_name(file.name.removesuffix(LIVE) + READY)
+    """Return what a live file is called once it is the sender's; it may be so already."""
+    return file.with_name(file.name.removesuffix(LIVE).removesuffix(READY) + READY)

@@ -100,7 +100,7 @@ class TestExample:
                         assert not fits(changed, name), (field, wrong)
 
 
-OPTIONAL = ("error_raised", "message_send")
+OPTIONAL = ("error_raised", "message_send", "embedding")
 ALLOWED = [("distinct_id", None), ("frames", [])]
 
 

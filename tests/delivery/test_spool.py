@@ -23,10 +23,11 @@ from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import change_ledger, read_ledger
+from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines, settle
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.delivery.spool import LARGEST_BYTES, LOOK_SECONDS, Spool
+from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.delivery.writers import writers
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.version import NOTICE
@@ -480,9 +481,10 @@ def test_what_was_lost_with_the_last_file_is_counted_at_the_end(
 
 
 def test_what_came_too_late_for_a_sender_on_another_machine_is_written_again(
-    data: Path, spool: Spool, launcher: Started
+    data: Path, spool: Spool, launcher: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its locks are not ours: it took the file while it was written, and deleted it at the end."""
+    monkeypatch.setattr("dev_analytics.delivery.lines.LOOK_SECONDS", 0.0)
     spool.accept(b"in time", USER)
     live = data / "spool" / names(data)[0]
     ready = live.rename(live.with_name(live.name.removesuffix(LIVE) + ".jsonl"))

@@ -235,11 +235,13 @@ def test_the_sum_of_the_parts_is_the_whole(lines: list[dict[str, Any]]) -> None:
     for name, counts in (
         *(("launched", found.launches), ("cell_executed", found.outcomes)),
         *(("feature_used", found.features), ("command_run", found.commands)),
-        *(("error_raised", found.errors), ("message_send", found.edit_formats)),
+        ("error_raised", found.errors),
         *(("kernel_action", found.kernel_actions), ("file_action", found.file_actions)),
     ):
         assert sum(counts.values()) == of[name]
-    assert sum(asked.requests for asked in found.models.values()) == of["message_send"]
+    requests = of["message_send"] + of["embedding"]
+    assert sum(found.edit_formats.values()) == requests
+    assert sum(asked.requests for asked in found.models.values()) == requests
     assert sum(found.durations.values()) <= of["cell_executed"]
     made = {part.name: part for part in tables(found, {})}
     assert "activity" not in made or sum(made["activity"].column("records")) == found.records
