@@ -322,7 +322,7 @@ class LLMRequest(
 
 
 class Embedding(LLMRequest, frozen=True):
-    """An embedding model was asked: an LLM request whose operation is ``embeddings``."""
+    """An embedding model was asked: which one, with how many tokens."""
 
     wire = "$ai_embedding"
 
