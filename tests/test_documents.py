@@ -19,9 +19,21 @@ from dev_analytics.commands import dev, jupyter
 from dev_analytics.commands.autoload import Place
 from dev_analytics.commands.magics import WORDS
 from dev_analytics.config import DevAnalytics
-from dev_analytics.consent import question
+from dev_analytics.consent import prompt, question
+from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.files import Policy
+from dev_analytics.consent.notebook import MOST_CELLS, READ_SECONDS
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import archive, ledger, notes
+from dev_analytics.delivery.damaged import damaged, put_aside
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.turns import lock_file
+from dev_analytics.drops import Drop
+from dev_analytics.pipeline import MAX_PREVIEWED
+from dev_analytics.tools.declaration import MAX_WORDS_OF_A_TOOL, MOST_WORDS
+from dev_analytics.tools.information import MAX_BITS
 from dev_analytics.version import NOTICE, __version__
+from dev_analytics.views.preview import MOST_SHOWN
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
@@ -207,12 +219,120 @@ def test_every_document_is_linked_from_the_readme():
 
 def test_the_privacy_page_answers_what_people_ask():
     asked = ["What is collected", "When", "Where it goes", "How long it is kept", "How to stop"]
-    asked += ["How to be forgotten", "Who to ask"]
+    asked += ["How to be forgotten", "Who is responsible", "Your rights", "Who to ask"]
     headings = re.findall(r"^## (.+)$", PRIVACY, re.MULTILINE)
     assert [heading for heading in headings if heading in asked] == asked
-    goes = PRIVACY.partition("## Where it goes")[2].partition("\n## ")[0]
+    goes = flat(section(PRIVACY, "Where it goes"))
     for said in ("network address (IP) reaches PostHog", '"Discard client IP data"', "HTTPS"):
         assert said in goes
+
+
+def flat(text: str) -> str:
+    """Return a text without its line ends, as a sentence may stand on two lines."""
+    return " ".join(text.split())
+
+
+def section(document: str, heading: str) -> str:
+    assert f"\n## {heading}\n" in document
+    return document.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_readme_names_every_reason_for_a_drop():
+    reasons = flat(section(README, "Where records go")).partition("was dropped and why:")[2]
+    for drop in Drop:
+        for part in drop.value.removeprefix("refused by PostHog: ").split(": "):
+            assert part in reasons, drop
+
+
+def test_the_readme_names_every_file_of_the_data_directory(data: Path):
+    told = section(README, "Where the data is")
+    store = ConsentStore(data)
+    store.agree(NOTICE, date.today())
+    (data / archive.NAME).touch()
+    put_aside(data / archive.NAME)
+    named = {archive.NAME, ledger.NAME, notes.LOG, notes.QUARANTINE, "consent.lock", "ledger.lock"}
+    named |= {lock_file(data, "archive").name, "ledger.held"}
+    named |= {lock_file(data, "7d2290b3").name.replace("7d2290b3", "…")}
+    named |= {re.sub(r"\d{4}-\d\d-\d\d", "DAY", file.name) for file in damaged(data)}
+    for path in (store.file, store.marker, store.tools_file, store.folder / "off.TOOL"):
+        named.add(path.relative_to(data).as_posix())
+    rows = "\n".join(re.findall(r"^\| (`.+?) \|", told, re.MULTILINE))
+    told_of = set(re.findall(r"`([^`]+)`", rows)) | {"ledger.held"}
+    assert told_of == named | {"spool/"}
+    assert "`ledger.held`" in told
+
+
+def test_an_opt_out_leaves_what_the_readme_says(analytics: Analytics):
+    store, data = analytics.gate.store, analytics.data
+    store.agree(NOTICE, date.today())
+    store.switch_off("acme")
+    kept = {"consent/opted-out", "consent/off.acme", notes.LOG, "sender.lock", "consent.lock"}
+    gone = {archive.NAME, ledger.NAME, f"{archive.NAME}.damaged-2026-11-22"}
+    for name in {notes.LOG, "sender.lock", *gone}:
+        (data / name).touch()
+    (data / notes.QUARANTINE).write_text('{"event": "launched"}\n')
+    store.opt_out()
+    left = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
+    assert left == kept
+    for marker in ("consent/opted-out", "consent/off.acme"):
+        assert (data / marker).read_text().endswith(".\n"), "one sentence"
+
+
+def test_the_numbers_of_the_documents_are_those_of_the_code():
+    first, second = PAUSES
+    for document in (README, PRIVACY):
+        assert f"by itself after {first} days, then after {second}, and then never" in flat(
+            document
+        )
+        assert f"the newest {MAX_PREVIEWED:,} records" in flat(document)
+    kept = section(PRIVACY, "How long it is kept")
+    spool = f"| {Delivery.most_days:.0f} days and {Delivery.most_mib:.0f} MiB at most"
+    assert spool in kept
+    assert f"| the newest {archive.MOST_ROWS:,} records" in kept
+    assert f"| {notes.QUARANTINE_BYTES // 2**20} MiB at most" in kept
+    assert f"| {notes.LOG_BYTES // 2**10} KiB at most" in kept
+    assert f"{Delivery.most_mib:.0f} MiB of waiting records" in flat(ADMINISTRATORS)
+    assert f"none older than {Delivery.most_days:.0f} days" in flat(ADMINISTRATORS)
+    assert f"({MOST_SHOWN} in a notebook)" in README
+    assert (MOST_SHOWN, READ_SECONDS, MOST_CELLS) == (100, 30, 5)
+    assert "goes after half a minute and five more cells" in flat(README)
+    assert (prompt.READING_SECONDS, prompt.MAX_DOUBTFUL) == (1, 3)
+    assert "three of these are no answer" in flat(README)
+    tools = flat(section(PRIVACY, "Other tools"))
+    assert f"at most {MOST_WORDS} words in a list and {MAX_WORDS_OF_A_TOOL} in all" in tools
+    assert f"at most {MAX_BITS} bits in a record" in tools
+
+
+@pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
+def test_the_readme_tells_each_default(setting: str):
+    row = next(row for row in README.splitlines() if f"`c.DevAnalytics.{setting}`" in row)
+    default = getattr(DevAnalytics(), setting)
+    if default:
+        told = f"{default:.0f}" if isinstance(default, float) else f"`{default}`"
+        assert f"{told} if not set" in row
+
+
+def test_the_privacy_page_says_what_the_law_expects():
+    page = flat(PRIVACY)
+    for said in (
+        *("pseudonymous", "Art. 6(1)(a)", "ePrivacy Directive", "Art. 11", "Art. 77", "Art. 8"),
+        *("controller", "processor", "third country", "Withdraw", "access, portability"),
+        *("To be filled in by whoever ships this with a project key", "no decision about you"),
+        *("$sent_at", "restored from a backup", "one running kernel"),
+    ):
+        assert said in page, said
+
+
+def test_no_document_promises_what_the_code_does_not_keep():
+    """What once stood in them, and was false or too strong."""
+    for name in DOCUMENTS:
+        page = flat((ROOT / name).read_text("utf-8"))
+        for said in (
+            *("nothing is written before a yes", "Only your user can read it", "read every record"),
+            *("deletes all of it", "Nobody is taken to agree", "nothing here leads to what"),
+            *("counts for nothing", "only its owner can read it", "name and version of PostHog"),
+        ):
+            assert said not in page, (name, said)
 
 
 def test_the_licence_is_the_whole_apache_licence():

@@ -1,4 +1,4 @@
-"""The five commands of ``docs/verify-it-yourself.md``, run in a shell as they stand in the page."""
+"""The six commands of ``docs/verify-it-yourself.md``, run in a shell as they stand in the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,11 @@ def sceptic(tmp_path: Path) -> Sceptic:
     return one
 
 
-def test_there_are_five_commands_and_no_other_block() -> None:
-    assert len(COMMANDS) == 5
-    assert PAGE.count("```") == 10
+def test_there_are_six_commands_and_no_other_block() -> None:
+    assert len(COMMANDS) == 6
+    assert PAGE.count("```") == 12
     headings = re.findall(r"^## (\d)\. ", PAGE, re.MULTILINE)
-    assert headings == ["1", "2", "3", "4", "5"]
+    assert headings == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_the_first_shows_the_records_before_any_answer_and_writes_none(
@@ -115,7 +116,8 @@ def test_the_third_finds_the_bytes_of_the_log_on_the_wire(sceptic: Sceptic) -> N
     counted = re.search(r"(\d+) lines in the log, (\d+) of them.+\n(\d+) of them came", shown)
     assert counted
     log, agreed, wire = map(int, counted.groups())
-    assert log == agreed == wire > 5
+    assert agreed == wire > 5
+    assert log == agreed + 2, "the launch and the flag, before there was an answer"
     assert "The same bytes, and no others." in shown
     compared = shown.partition("lines in the log")[2]
     assert "POST /batch/ HTTP/1.1" in compared
@@ -129,13 +131,48 @@ def test_the_third_finds_nothing_on_the_wire_after_a_no(sceptic: Sceptic) -> Non
     assert "POST" not in shown
 
 
-def test_the_fourth_shows_that_everything_is_gone(
+def test_the_fourth_finds_nothing_of_the_time_before_the_yes(sceptic: Sceptic) -> None:
+    before = ("1 + 1", "open(password := 'correct horse')", "import time; time.sleep(3)")
+    shown = sceptic.paste(4, *before, "%dev_analytics on", "y", "2 + 2", "exit")
+    assert "The same bytes, and no others." in shown
+    rehearsed, recorded = map(_places, shown.partition("\nNot sent:\n")[2].split("\nSent:\n"))
+    # The cell with the answer began before it.
+    assert [event for _, event, *_ in rehearsed].count("cell executed") == len(before) + 1
+    events = ["launched", "cell executed", "cell executed", "exited"]
+    assert [(seq, event) for seq, event, *_ in recorded] == list(enumerate(events, 1))
+    (began,) = {(session, began) for _, _, _, session, began, _ in recorded}
+    assert began[0] not in {session for _, _, _, session, _, _ in rehearsed}
+    assert _seconds(rehearsed[0][4], began[1]) >= 3
+    *_, last = recorded
+    counted = re.fullmatch(r"cells (\d+)  duration (\d+)", last[-1])
+    assert counted
+    assert int(counted[1]) == 2
+    assert int(counted[2]) <= _seconds(began[1], last[2]) + 1
+    assert sceptic.directory is not None
+    assert list(sceptic.directory.rglob("*")) == [], "its answer was its own"
+
+
+def _places(shown: str) -> list[tuple[int, str, str, str, str, str]]:
+    """Return of each line number, event, time, session, its beginning, and what is counted."""
+    form = r"^ *(\d+) (\S[\w $]*?) +(\S+)  \$session_id (\S+) of (\S+)(?:  (cells .+))?$"
+    found: list[tuple[str, ...]] = re.findall(form, shown, re.MULTILINE)
+    return [
+        (int(seq), event, at, session, began, counted)
+        for seq, event, at, session, began, counted in found
+    ]
+
+
+def _seconds(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def test_the_fifth_shows_that_everything_is_gone(
     sceptic: Sceptic, everything: Callable[[Path], bytes]
 ) -> None:
     sceptic.paste(3, "y", "1 + 1", "exit")
     assert sceptic.directory is not None
     consent: dict[str, Any] = json.loads((sceptic.directory / "consent/consent.json").read_text())
-    shown = sceptic.paste(4)
+    shown = sceptic.paste(5)
     assert "Analytics have been permanently disabled." in shown
     assert re.search(r"^analytics +off: you opted out permanently$", shown, re.MULTILINE)
     assert "consent/opted-out" in shown
@@ -155,7 +192,9 @@ def test_they_work_one_after_the_other_in_the_shell_of_somebody_who_switched_ana
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     monkeypatch.setenv("DEV_ANALYTICS", "off")
     sceptic.directory = None
-    shown = sceptic.paste(1, "y", "1 + 1", "exit", last=4)
+    shown = sceptic.paste(
+        1, "y", "1 + 1", "exit", "2 + 2", "%dev_analytics on", "y", "exit", last=5
+    )
     assert "# would have been sent" in shown
     assert "The same bytes, and no others." in shown
     rules = re.findall(r"^analytics +(.+)$", shown, re.MULTILINE)
@@ -163,8 +202,8 @@ def test_they_work_one_after_the_other_in_the_shell_of_somebody_who_switched_ana
     assert rules[-1] == "off: you opted out permanently"
 
 
-def test_the_fifth_runs_the_proof(sceptic: Sceptic) -> None:
-    shown = sceptic.paste(5)
+def test_the_sixth_runs_the_proof(sceptic: Sceptic) -> None:
+    shown = sceptic.paste(6)
     assert re.search(r"^\d+ passed in ", shown, re.MULTILINE)
     assert "failed" not in shown
     assert "skipped" not in shown

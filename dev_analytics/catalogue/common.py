@@ -41,7 +41,8 @@ class Common(Struct, frozen=True):
 RECORD: Final[Mapping[str, Common]] = {
     "event": Common("Name of the event.", "Says what happened.", {"type": "string"}),
     "distinct_id": Common(
-        "Random identifier, made when you agree, deleted when you opt out; `null` without a yes.",
+        "Random identifier, made when you agree, deleted here when you opt out; `null` without a "
+        "yes.",
         "Tells one person who does a thing ten times from ten who do it once.",
         {**_UUID4, "type": ["string", "null"]},
     ),
@@ -60,12 +61,13 @@ RECORD: Final[Mapping[str, Common]] = {
 
 PROPERTIES: Final[Mapping[str, Common]] = {
     "$session_id": Common(
-        "Random identifier of this session, with its beginning in whole seconds.",
+        "Random identifier of this recording, with its beginning, never before your yes, in whole "
+        "seconds.",
         "Shows what happened together.",
         _UUID7,
     ),
     "seq": Common(
-        "Number of the record in its session.",
+        "Number of the record in its recording, from 1.",
         "Shows that a record was lost, and keeps two equal ones apart.",
         {"type": "integer", "minimum": 1, "maximum": LARGEST},
     ),
@@ -84,7 +86,7 @@ PROPERTIES: Final[Mapping[str, Common]] = {
         "Fixed: no place is looked up.", "PostHog would look up the address.", {"const": True}
     ),
     "$ip": Common(
-        "Fixed: no address is kept.",
+        "Fixed: stands in the place of an address.",
         "PostHog would keep that of the request.",
         {"const": "0.0.0.0"},  # noqa: S104, no address to listen on but one that names nobody
     ),

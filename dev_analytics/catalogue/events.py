@@ -112,14 +112,14 @@ class Event(
         "ignore_sent_at": "$ignore_sent_at",
     },
 ):
-    """What every event has: which session, its place in it, and the settings for PostHog.
+    """What every event has: which recording, its place in it, and the settings for PostHog.
 
     Attributes
     ----------
     session_id
-        A random UUID7 of this run of the extension, its time in whole seconds.
+        A random UUID7 of the recording, its time in whole seconds.
     seq
-        The record's number in the session, so that equal events stay two and a gap is seen.
+        The record's number in the recording, so that equal events stay two and a gap is seen.
     lib, lib_version
         This package and its version.
     process_person_profile, geoip_disable, ip, ignore_sent_at
@@ -144,7 +144,7 @@ class Event(
 
 
 class Launched(Event, frozen=True):
-    """The extension was loaded into a kernel or a terminal."""
+    """Recording began in a kernel or a terminal."""
 
     wire = "launched"
     why = Why(
@@ -156,7 +156,7 @@ class Launched(Event, frozen=True):
         version="Shows which versions a fault is in, and whether people update.",
     )
 
-    frontend: Annotated[str, Word("Program that the session runs in.", (FRONTENDS,))]
+    frontend: Annotated[str, Word("Front end, as far as it names itself.", (FRONTENDS,))]
     python: Annotated[str, Version("Version of Python.")]
     ipython: Annotated[str, Version("Version of IPython.", distribution="ipython")]
     os: Annotated[str, Word("Operating system.", (SYSTEMS,))]
@@ -357,7 +357,7 @@ class FileAction(Event, frozen=True):
 
 
 class Exited(Event, frozen=True):
-    """The session ended."""
+    """A session that is recorded ended."""
 
     wire = "exited"
     why = Why(
@@ -368,8 +368,10 @@ class Exited(Event, frozen=True):
     )
 
     reason: Annotated[str, Word("How it ended.", (REASONS,))]
-    cells: Annotated[int, Count("Cells that were run.", "cells", most=MAX_COUNT, capped=True)]
-    duration: Annotated[int, Duration("How long the session was.", "s")]
+    cells: Annotated[
+        int, Count("Cells that the recording has.", "cells", most=MAX_COUNT, capped=True)
+    ]
+    duration: Annotated[int, Duration("How long the recording was.", "s")]
 
 
 EVENTS: Final[Mapping[str, type[Event]]] = {

@@ -45,7 +45,7 @@ _ASKED: Final[Mapping[str, object]] = {
 
 GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
     "launched": {
-        "frontend": "jupyterlab",
+        "frontend": "jupyter kernel",
         "python": "3.13.1",
         "ipython": "9.1.0",
         "os": "linux",

@@ -71,7 +71,7 @@ class DevAnalyticsMagics(Magics):
           %dev_analytics log FILE     append every event to FILE as JSON lines, sent or not
           %dev_analytics log          say which file that is
           %dev_analytics log --stop   end that
-          %dev_analytics preview      show the exact records of this session: sent, or not
+          %dev_analytics preview      show the newest records of this session, exactly: sent, or not
           %dev_analytics schema       show every event and property, and why it is collected
           %dev_analytics schema EVENT show one, or those of a TOOL; with --json its JSON Schema
           %dev_analytics report       count what was delivered to the archive on this machine

@@ -154,7 +154,7 @@ FIRST: Final = Question(
     buttons=(("Yes", Answer.YES), ("No", Answer.NO)),
     notice=(
         "May dev collect anonymous analytics, never your code, prompts, chats, keys or personal "
-        "info? Nothing is collected before you answer: %dev_analytics on (asks you, yes or no) or "
+        "info? Nothing is collected unless you agree: %dev_analytics on (asks you, yes or no) or "
         f"%dev_analytics disable (no, for ever). {MORE_INFO}"
     ),
     unanswered="No answer, so analytics stay off. %dev_analytics on asks again.",

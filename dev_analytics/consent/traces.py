@@ -20,7 +20,10 @@ SPOOL_FILE: Final = re.compile(
 )
 """The name of a file in the spool."""
 
-_RECORDS: Final = re.compile(r"archive\.sqlite(-journal|-wal|-shm)?|ledger\.json(\.new)?", re.ASCII)
+_RECORDS: Final = re.compile(
+    r"archive\.sqlite(\.damaged-\d{4}-\d\d-\d\d(-\d+)?)?(-journal|-wal|-shm)?|ledger\.json(\.new)?",
+    re.ASCII,
+)
 _SHARED_NAME: Final = "quarantine"
 """A name that anybody might give; the first bytes of the file tell ours."""
 

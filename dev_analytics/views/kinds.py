@@ -24,9 +24,11 @@ _FIRST: Final = "These are all the kinds of event that there are, each with all 
 _NONE_YET: Final = "There is no record of this session yet."
 _COMMON: Final = (
     "Every record also has the time in whole seconds; a random identifier of its own, of its "
-    "session and, only once you have agreed, of you; its number in the session; the name and "
-    "version of this package; and settings that tell PostHog to keep no profile of a person, no "
-    "place and no address."
+    "recording and, only once you have agreed, of you; its number in the recording, which begins "
+    "with your yes; the name and version of this package; and settings that tell PostHog to keep "
+    "no profile of a person, no place and no address. A server to which records are sent sees the "
+    "network address that they come from, as with any connection. What is shown here is thrown "
+    "away at your answer."
 )
 
 

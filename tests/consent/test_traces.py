@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.consent.traces import SPOOL_FILE, purge
+from dev_analytics.delivery.damaged import damaged, put_aside
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
@@ -129,3 +130,21 @@ def test_a_folder_with_files_in_the_place_of_ours_stays(data: Path) -> None:
         store.reset()
     assert (place / "thesis.txt").read_text() == "four years"
     assert store.read().opted_out
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_archive_that_was_put_aside_as_damaged_goes_too(
+    data: Path, change: Callable[[ConsentStore], object]
+) -> None:
+    """Its records have the identifier as those of any archive have it."""
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    for _ in range(2):
+        for suffix in ("", "-journal"):
+            (data / f"archive.sqlite{suffix}").write_text(RECORD)
+        put_aside(data / "archive.sqlite")
+    (data / "archive.sqlite.damaged-copy").write_text("my own copy")
+    assert len(damaged(data)) == 3
+    change(store)
+    assert [file.name for file in damaged(data)] == ["archive.sqlite.damaged-copy"]
+    assert not list(data.glob("*-journal"))
