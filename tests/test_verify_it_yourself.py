@@ -28,10 +28,11 @@ class Sceptic:
         self._script = script
         self.directory: Path | None = None
 
-    def paste(self, number: int, *typed: str, last: int = 0) -> str:
-        """Run a command, type a line at each question or prompt, and give what it showed.
+    def paste(self, number: int, *typed: str, unanswered: int = 0, last: int = 0) -> str:
+        """Run a command, type a line at each question or prompt, and return what it showed.
 
-        With `last`, all from the one to the other, in one shell.
+        With `last`, all from the one to the other, in one shell. The first prompts, as many as are
+        `unanswered`, read a file: what is typed there is typed ahead, and no answer.
         """
         exported = f'export DEV_ANALYTICS_DIR="{self.directory}"\n' if self.directory else ""
         end = '\nstatus=$?; echo "@$DEV_ANALYTICS_DIR@"; exit $status'
@@ -56,10 +57,11 @@ class Sceptic:
             dimensions=(40, 1000),
         )
         shown = ""
-        for line in typed:
+        for line in (*[None] * unanswered, *typed):
             shell.expect(r"\[Yes\]: |In \[\d+\]: ")
             shown += shell.before
-            shell.sendline(line)
+            if line is not None:
+                shell.sendline(line)
         shell.expect(pexpect.EOF)
         shown += shell.before
         shell.close()
@@ -192,9 +194,9 @@ def test_they_work_one_after_the_other_in_the_shell_of_somebody_who_switched_ana
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     monkeypatch.setenv("DEV_ANALYTICS", "off")
     sceptic.directory = None
-    shown = sceptic.paste(
-        1, "y", "1 + 1", "exit", "2 + 2", "%dev_analytics on", "y", "exit", last=5
-    )
+    prompts = COMMANDS[0].partition("<<'END'\n")[2].partition("END\n")[0].count("\n") + 1
+    typed = ("y", "1 + 1", "exit", "2 + 2", "%dev_analytics on", "y", "exit")
+    shown = sceptic.paste(1, *typed, unanswered=prompts, last=5)
     assert "# would have been sent" in shown
     assert "The same bytes, and no others." in shown
     rules = re.findall(r"^analytics +(.+)$", shown, re.MULTILINE)
