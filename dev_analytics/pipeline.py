@@ -217,8 +217,6 @@ class Pipeline:
 
             complete(properties)
             put_public_name(properties)
-            if properties.get("operation") == "embeddings":
-                event = Embedding
         if tool is not None:
             properties = tool.completed(properties)
             if collecting and notice < newest:
@@ -227,6 +225,9 @@ class Pipeline:
             session.drops.count(Drop.WITHHELD)
             collecting = False
         accepted = accept(event, properties, notice if collecting else newest)
+        # What was accepted is a word of ours; what was given may be an object of the user's.
+        if event is LLMRequest and accepted.get("operation") == "embeddings":
+            event = Embedding
         if not collecting:
             recording = self._aside(recording)
         record = encode(
