@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -170,3 +171,15 @@ def test_drops_that_cannot_be_stored_now_are_stored_later(data: Path) -> None:
     launcher.store_drops()
     launcher.store_drops()
     assert read_ledger(data).dropped == {"invalid": 3}
+
+
+def test_what_is_being_stored_is_given_to_nobody_else() -> None:
+    drops = DropLedger()
+    drops.count(Drop.INVALID, 3)
+    with drops.storing() as counts, drops.storing() as others:
+        assert (dict(counts), dict(others)) == ({Drop.INVALID: 3}, {})
+        drops.count(Drop.INVALID)
+    assert drops.unstored() == {Drop.INVALID: 1}
+    with contextlib.suppress(ZeroDivisionError), drops.storing():
+        raise ZeroDivisionError
+    assert drops.unstored() == {Drop.INVALID: 1}
