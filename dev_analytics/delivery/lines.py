@@ -59,7 +59,8 @@ class LineFile:
             os.close(self.descriptor)
             raise OSError(f"{self.path} is no regular file")
         self._inode, self._device = status.st_ino, status.st_dev
-        self._position, self._look = 0, time.monotonic() + LOOK_SECONDS
+        # Nowhere: before the first line, the descriptor tells nothing from another file's.
+        self._position, self._look = -1, 0.0
         self._open = True
 
     def append(self, line: bytes) -> None:

@@ -8,11 +8,12 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
 
 
 def test_a_line_is_appended_whole_and_the_file_is_the_user_s_alone(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_what_was_there_stays(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
 file = LineFile(Path(sys.argv[1]))
 sys.stdin.readline()
 for number in range(int(sys.argv[4])):
@@ -65,7 +66,7 @@ def test_lines_of_many_processes_stay_whole(tmp_path: Path, size: int, lines: in
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
 path = Path(sys.argv[1])
 file = LineFile(path)
 file.append(b"before")
@@ -185,3 +186,38 @@ def test_a_folder_or_a_missing_folder_is_refused(tmp_path: Path) -> None:
         LineFile(tmp_path)
     with pytest.raises(FileNotFoundError):
         LineFile(tmp_path / "missing" / "log")
+
+
+@pytest.mark.parametrize("lines_before", [0, 1])
+def test_a_log_whose_descriptor_is_another_file_s_by_now_begins_anew(
+    tmp_path: Path, lines_before: int
+) -> None:
+    """A daemon closes all descriptors, and opens files of its own."""
+    log = LineFile(tmp_path / "log", renewed=True)
+    for _ in range(lines_before):
+        log.append(b"before")
+    os.close(log.descriptor)
+    theirs = os.open(tmp_path / "theirs", os.O_CREAT | os.O_WRONLY)
+    try:
+        assert theirs == log.descriptor
+        log.append(b"after")
+        log.close()
+        os.write(theirs, b"theirs")
+    finally:
+        os.close(theirs)
+    assert (tmp_path / "theirs").read_bytes() == b"theirs"
+    assert (tmp_path / "log").read_bytes() == b"before\n" * lines_before + b"after\n"
+
+
+def test_a_log_that_was_moved_away_begins_anew_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LineFile(tmp_path / "log", renewed=True)
+    log.append(b"before")
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    later = time.monotonic() + LOOK_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    log.append(b"after")
+    log.close()
+    assert (tmp_path / "log").read_bytes() == b"after\n"
+    assert (tmp_path / "log.1").read_bytes() == b"before\n"
