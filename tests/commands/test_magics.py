@@ -272,7 +272,7 @@ def test_ipython_s_own_help_shows_the_same(run: Callable[[str], str], shell: Any
         ("%dev_analytics o", {"on", "off"}),
         ("dev_analytics di", {"disable"}),
         ("%dev_analytics log --", {"--stop"}),
-        ("%dev_analytics schema e", {"error_raised", "exited"}),
+        ("%dev_analytics schema e", {"embedding", "error_raised", "exited"}),
         ("%dev_analytics schema --", {"--json"}),
         ("%dev_analytics reset -", {"--yes"}),
         ("%dev_analytics report -", {"--since", "--html", "--csv"}),

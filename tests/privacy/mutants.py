@@ -142,8 +142,8 @@ MUTANTS: Final = (
     Mutant("an opt-out that does not purge",
            f"{ANSWERS}test_after_an_opt_out_nothing_identifying_is_left",
            (Edit("dev_analytics/consent/store.py",
-                 "        for pattern in _IDENTIFYING:\n"
-                 "            delete(*self.data.glob(pattern))\n", ""),)),
+                 "self._tools_new, self.tools_file)\n        purge(self.data)\n",
+                 "self._tools_new, self.tools_file)\n"),)),
     Mutant("an object of the user asked for its text",
            "tests/privacy/test_hostile.py::test_a_hostile_object_is_called_by_ipython_alone[raise]",
            (Edit("dev_analytics/observers/cells.py",
@@ -157,9 +157,11 @@ MUTANTS: Final = (
                  'self._say(f"{number} delivered of {self._data}")'),)),
     Mutant("a request that says more than its record", f"{SENT}[database]",
            (Edit("dev_analytics/delivery/posthog.py",
-                 'batch = list({event["uuid"]: event for event in events}.values())',
-                 'batch = list({event["uuid"]: event for event in events}.values())\n'
-                 '        batch[0]["properties"]["os"] = __import__("platform").platform()'),)),
+                 "batch = list(dict(zip(uuids, records, strict=True)).values())",
+                 "batch = list(dict(zip(uuids, records, strict=True)).values())\n"
+                 '        more = b\'"os": "%s", \' % __import__("platform").platform().encode()\n'
+                 "        at = batch[0].index(b'\"$session_id\"')\n"
+                 "        batch[0] = batch[0][:at] + more + batch[0][at:]"),)),
     Mutant("a free text of another tool",
            "tests/tools/test_declaration.py::test_what_is_open_is_refused[str]",
            (Edit("dev_analytics/tools/declaration.py",
@@ -193,7 +195,7 @@ MUTANTS: Final = (
     Mutant("a tool's count as it is",
            "tests/tools/test_kinds.py::test_a_count_keeps_three_digits_and_its_bound",
            (Edit("dev_analytics/tools/kinds.py",
-                 "near = rounded(value, COUNT_DIGITS)", "near = value"),)),
+                 "near = super().accept(value)", "super().accept(value); near = value"),)),
     Mutant("a yes to a tool's notice alone", f"{UPDATED}[a word-1]",
            (Edit("dev_analytics/tools/terms.py",
                  "if agreed.covers(scope_of(tool)):", "if agreed.notice >= tool.notice:"),)),
@@ -206,8 +208,8 @@ MUTANTS: Final = (
            (Edit("dev_analytics/consent/files.py", "scope.digest != each.digest or ", ""),)),
     Mutant("a tool that is off sent all the same",
            "tests/tools/test_switches.py::test_what_waits_of_a_tool_that_is_off_is_never_sent",
-           (Edit("dev_analytics/delivery/sender.py",
-                 "return not tool or self._consent.covers(tool)", "return True"),)),
+           (Edit("dev_analytics/consent/decision.py",
+                 "return agreed and tool not in self.tools_off", "return agreed"),)),
     Mutant("a stale document", DOCUMENT,
            (Edit("PRIVACY.md",
                  "| | `duration_ms` | How long it ran. |", "| | `duration_ms` | How it ran. |"),)),
