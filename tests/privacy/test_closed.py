@@ -25,6 +25,8 @@ GIVEN: dict[str, dict[str, object]] = {
     "message_send": {"provider": "openai", "model": "gpt-4o", "input_tokens": 7,
                      "latency_s": 1.23, "is_error": False, "http_status": 200,
                      "edit_format": "diff"},
+    "embedding": {"provider": "openai", "model": "text-embedding-3-small", "input_tokens": 7,
+                  "operation": "embeddings"},
     "kernel_action": {"action": "start", "status": "success"},
     "file_action": {"action": "save", "kind": "notebook"},
     "exited": {"reason": "unloaded", "cells": 3, "duration": 61.0},
