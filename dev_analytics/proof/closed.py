@@ -16,7 +16,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 
-from msgspec import NODEFAULT, UnsetType
+from msgspec import NODEFAULT, UNSET, UnsetType
 from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
@@ -50,6 +50,8 @@ CONSTANTS: Final[dict[str, object]] = {
     "$ignore_sent_at": True,
     "$ai_cache_reporting_exclusive": False,
 }
+OPTIONAL: Final[dict[str, int]] = {"$ai_input_token_price": 0, "$ai_output_token_price": 0}
+"""Constants that stand in some records only."""
 HEAD: Final = ("event", "distinct_id", "uuid", "timestamp", "properties")
 BY_WIRE: Final[dict[str, type[Event]]] = {event.wire: event for event in EVENTS.values()}
 SOURCE: Final = OPEN["dev_analytics"]
@@ -80,6 +82,8 @@ def unexplained(event: type[Event]) -> list[str]:
         elif name in CONSTANTS:
             closed = type(field.default) is type(CONSTANTS[name])
             closed = closed and field.default == CONSTANTS[name]
+        elif name in OPTIONAL:
+            closed = field.default is UNSET and _held(hints[field.name]) is int
         else:
             closed = name in SHAPES or (name == "seq" and _held(hints[field.name]) is int)
         if not closed:
@@ -140,6 +144,8 @@ def _is_allowed(name: str, kind: Kind | None, value: Any) -> bool:
         return _is_of(kind, value)
     if name in CONSTANTS:
         return type(value) is type(CONSTANTS[name]) and value == CONSTANTS[name]
+    if name in OPTIONAL:
+        return type(value) is int and value == OPTIONAL[name]
     if name == "seq":
         return type(value) is int and 0 < value < 2**53
     return name in SHAPES and _is(SHAPES[name], value)
