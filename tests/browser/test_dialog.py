@@ -102,7 +102,9 @@ def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
     expect(notebook.question).to_have_count(0)
     expect(notebook.below(0)).to_have_text(ON)
     assert stored.answer == "yes"
-    assert senders(log) == {None}
+    # The recording begins with the answer, and with its launch.
+    assert [each["event"] for each in log.records if each["distinct_id"]] == ["launched"]
+    assert log.records[-1]["distinct_id"] == stored.user
     notebook.run(1)
     assert log.events[-1] == "cell executed"
     assert log.records[-1]["distinct_id"] == stored.user

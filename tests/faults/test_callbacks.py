@@ -210,8 +210,10 @@ def test_a_failure_inside_changes_nothing_that_a_kernel_shows(
         "import resource, os\n"
         "size = os.stat(log.path).st_size + 100\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))",
-        # A device that is always full.
-        "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), log.descriptor);",
+        # Not one byte fits.
+        "import resource, os\n"
+        "size = os.stat(log.path).st_size\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))",
     ],
     ids=["full after a part of a line", "full"],
 )
