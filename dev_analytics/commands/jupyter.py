@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             analytics.log_to(Path(file))
         except (OSError, ValueError, RuntimeError) as error:
             print(f"{_program()}: no event log, {no_log(file, error)}", file=sys.stderr)
+    user_id = analytics.gate.now()[1].user_id
     # An opt-out depends on no configuration.
     delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
     try:
@@ -82,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     # Its record goes where a session's would. It starts no sender: the next session does.
     analytics.delivery = delivery
-    analytics.event("command_run", command=word)
+    # A yes that came meanwhile is none to a command that began before it.
+    if analytics.gate.now()[1].user_id in (None, user_id):
+        analytics.event("command_run", command=word)
     analytics.delivery = None
     analytics.pipeline.sink.close(at_exit=False)
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from dev_analytics.consent.decision import (
     Consent,
     Decision,
+    Environment,
     Rule,
     Switch,
     decide,
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from dev_analytics.consent.question import Answer, Offer
     from dev_analytics.consent.scope import Scope
 
+POLICY_SECONDS: Final = 10.0
+"""How often a session looks at the administrator's policy, in seconds."""
+
+_OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY")
 _DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
 _DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
 
@@ -121,7 +126,12 @@ class Gate:
         self._recipient = ARCHIVE
         self._variables: tuple[object, object] = (None, None)
         self._followed = False
-        self._environment = read_environment()
+        # What stood outside of the session is not lifted by code that takes the variable away.
+        self._outside_variables = {
+            name: os.environ[name] for name in _OUTSIDE if name in os.environ
+        }
+        self._environment = self._read_environment()
+        self._policy_look = time.monotonic() + POLICY_SECONDS
         self._latest: State | None = None
         self._period: Period | None = None
         # Reentrant, as a signal handler may record an event while its thread decides.
@@ -160,20 +170,21 @@ class Gate:
         consent = self.store.current()
         if _variables() != self._variables:
             self.follow_environment()
-        if self._environment.unread:
-            self._environment = read_environment()
-            self._latest = None
+        if self._environment.unread or time.monotonic() >= self._policy_look:
+            self._look_at_policy()
         latest = self._latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()
 
     def at_beginning(self) -> State:
         """Return the state for the beginning of a cell or a call.
 
-        While records are collected it is that of the last event, and nothing is read: if consent
+        While records are collected it is that of the last event, and no file is read: if consent
         was withdrawn since, the period at the end is another one.
         """
         latest = self._latest
-        return latest if latest is not None and latest[2] is not None else self.now()
+        if latest is None or latest[2] is None or _variables() != self._variables:
+            return self.now()
+        return latest
 
     def after_fork(self) -> None:
         """Begin a period of its own in a forked child, and wait for no lock of the parent's."""
@@ -215,8 +226,26 @@ class Gate:
             elif switch is not None:
                 self.switch = switch
         self._variables = variables
-        self._environment = read_environment()
+        self._environment = self._read_environment()
         self._latest = None
+
+    def _look_at_policy(self) -> None:
+        self._policy_look = time.monotonic() + POLICY_SECONDS
+        environment = self._read_environment()
+        if environment != self._environment:
+            self._environment = environment
+            self._latest = None
+
+    def _read_environment(self) -> Environment:
+        now = read_environment()
+        if not self._outside_variables:
+            return now
+        outside = read_environment({**os.environ, **self._outside_variables})
+        return now.replace(
+            forbidden=now.forbidden or outside.forbidden,
+            unread=now.unread or outside.unread,
+            do_not_track=now.do_not_track or outside.do_not_track,
+        )
 
     def want(self, key: str, scope: Scope) -> None:
         """Note that a tool had something to record that the user has not agreed to."""
@@ -250,7 +279,7 @@ class Gate:
     def decision(self, *, can_answer: bool) -> Decision:
         """Give the decision for a question, reading everything anew; never raises."""
         self.now()
-        self._environment = read_environment()
+        self._environment = self._read_environment()
         self._latest = None
         return self._decide(self.store.read(), can_answer=can_answer)
 

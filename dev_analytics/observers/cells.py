@@ -46,7 +46,8 @@ class Cells:
         self._analytics = analytics
         self._shell = shell
         self._running = _Running()
-        self._last_value = id(None)
+        self._recorded = id(None)
+        self._open: list[_Cell] = []
         # IPython unregisters by comparison, so the very same objects are kept.
         self._callbacks: dict[str, Callable[..., None]] = {
             "pre_run_cell": self._pre_run_cell,
@@ -72,14 +73,19 @@ class Cells:
     def _pre_execute(self) -> None:
         running = self._running
         running.depth = len(running.alive())
-        running.began = self._analytics.gate.at_beginning()
-        if not running.depth:
-            self._last_value = id(_shown_last())
+        running.before = _Before(self._analytics.gate.at_beginning())
 
     @quiet
     def _pre_run_cell(self, info: Any) -> None:
-        if self._running.push(info, self._analytics.gate.at_beginning()):
-            self._last_value = id(_shown_last())
+        before = _Before(self._analytics.gate.at_beginning())
+        cell, outermost = self._running.push(info, before)
+        if outermost:
+            self._recorded = id(None)
+        open_cells = [each for each in self._open if each.info() is not None]
+        for other in open_cells:
+            if other.thread != cell.thread:
+                other.beside_another = cell.beside_another = True
+        self._open = [*open_cells, cell]
 
     @quiet
     def _post_execute(self) -> None:
@@ -89,13 +95,17 @@ class Cells:
         has not.
         """
         running = self._running
-        if len(running.alive()) == running.depth and self._is_comm_message():
-            self._shown("callback", running.began)
+        before, running.before = running.before, None
+        # What loads the extension has no beginning that was seen.
+        unpaired = before is not None and len(running.alive()) == running.depth
+        if before is not None and unpaired and self._is_comm_message():
+            self._shown("callback", before)
 
     @quiet
     def _post_run_cell(self, result: Any) -> None:
         info = None if result is None else result.info
         cell, outermost = self._running.pop(info)
+        self._open = [each for each in self._open if each is not cell]
         if info is not None and cell is not None and cell.by_user:
             self._ended(result, info, cell, outermost=outermost)
 
@@ -106,17 +116,18 @@ class Cells:
         outcome = _outcome(before, error)
         if outermost:
             self._analytics.event(
-                "cell_executed", cell.began, outcome=outcome, duration_ms=milliseconds
+                "cell_executed", cell.before.began, outcome=outcome, duration_ms=milliseconds
             )
-        ran_script = outermost and before is None and self._used(_code(info), cell.began)
+        ran_script = outermost and before is None and self._used(_code(info), cell.before.began)
         met = before if before is not None else error
         if met is None:
-            self._shown("script" if ran_script else "display", cell.began)
-        elif id(met) != self._last_value:
-            self._last_value = id(met)
+            if not cell.beside_another:
+                self._shown("script" if ran_script else "display", cell.before)
+        elif id(met) not in (cell.before.last_value, self._recorded):
+            self._recorded = id(met)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
-                self._raised(met, phase, cell.began)
+                self._raised(met, phase, cell.before.began)
 
     def _used(self, code: str, began: State) -> bool:
         """Record the features that a cell used, and tell whether it ran a script."""
@@ -133,17 +144,17 @@ class Cells:
             ran_script = ran_script or feature == ("line magic", "run")
         return ran_script
 
-    def _shown(self, phase: str, began: State | None) -> None:
+    def _shown(self, phase: str, before: _Before) -> None:
         """Record the error that IPython showed although nothing failed, if there is a new one."""
         error = _shown_last()
-        if id(error) != self._last_value:
-            self._last_value = id(error)
+        if id(error) not in (before.last_value, self._recorded):
+            self._recorded = id(error)
             # Not isinstance: it would ask the object's __class__, which may be the user's code.
             kind = type(error)
             if issubclass(kind, BaseException) and not issubclass(kind, KeyboardInterrupt):
-                self._raised(error, phase, began)
+                self._raised(error, phase, before.began)
 
-    def _raised(self, error: BaseException, phase: str, began: State | None) -> None:
+    def _raised(self, error: BaseException, phase: str, began: State) -> None:
         from dev_analytics.observers.errors import describe
 
         self._analytics.event("error_raised", began, phase=phase, **describe(error))
@@ -154,16 +165,36 @@ class Cells:
         return parent["header"]["msg_type"] == "comm_msg" if parent else False
 
 
+class _Before:
+    """What held at the beginning: consent, and the error that IPython had shown last."""
+
+    __slots__ = ("began", "last_value")
+
+    def __init__(self, began: State) -> None:
+        self.began = began
+        self.last_value = id(_shown_last())
+
+
 class _Cell:
-    """A cell that runs, when it began, and whether a user's request is what runs it."""
+    """A cell that runs, when it began, and whether a user's request is what runs it.
 
-    __slots__ = ("began", "by_user", "info", "start")
+    Attributes
+    ----------
+    beside_another
+        A cell of another thread ran meanwhile, so that an error that was shown may be that one's.
+    """
 
-    def __init__(self, info: weakref.ref[Any], start: float, began: State, by_user: bool) -> None:
+    __slots__ = ("before", "beside_another", "by_user", "info", "start", "thread")
+
+    def __init__(
+        self, info: weakref.ref[Any], start: float, before: _Before, by_user: bool
+    ) -> None:
         self.info = info
         self.start = start
-        self.began = began
+        self.before = before
         self.by_user = by_user
+        self.beside_another = False
+        self.thread = threading.get_ident()
 
 
 class _Running(threading.local):
@@ -171,7 +202,7 @@ class _Running(threading.local):
 
     def __init__(self) -> None:
         self.depth = 0
-        self.began: State | None = None
+        self.before: _Before | None = None
         self._cells: list[_Cell] = []
 
     def alive(self) -> list[_Cell]:
@@ -180,12 +211,13 @@ class _Running(threading.local):
             self._cells = [cell for cell in self._cells if cell.info() is not None]
         return self._cells
 
-    def push(self, info: Any, began: State) -> bool:
-        """Note that the cell of `info` begins, and tell whether it is outermost."""
+    def push(self, info: Any, before: _Before) -> tuple[_Cell, bool]:
+        """Note that the cell of `info` begins; return it, and whether it is outermost."""
         cells = self.alive()
         by_user = cells[0].by_user if cells else info.store_history
-        cells.append(_Cell(weakref.ref(info), time.perf_counter(), began, by_user))
-        return len(cells) == 1
+        cell = _Cell(weakref.ref(info), time.perf_counter(), before, by_user)
+        cells.append(cell)
+        return cell, len(cells) == 1
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:
         """Give the cell of `info`, None if nobody saw it begin, and whether it is outermost.

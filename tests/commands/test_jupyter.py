@@ -475,3 +475,19 @@ def test_nothing_of_the_progress_is_where_nobody_looks(tmp_path: Path) -> None:
     ran = run("report", str(log))
     assert ran.stderr == ""
     assert "records read" not in ran.stdout
+
+
+def test_a_command_that_began_before_a_yes_is_not_recorded(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The yes comes in another process while the command waits."""
+
+    def waits(options: object) -> str:
+        ConsentStore(data).agree(1, TODAY)
+        return "waited"
+
+    monkeypatch.setattr("dev_analytics.commands.jupyter._status", waits)
+    assert main(["status"]) == 0
+    assert Backlog(data).count() == 0
+    assert main(["status"]) == 0
+    assert Backlog(data).count() > 0

@@ -12,6 +12,8 @@ from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.question import Answer
 from dev_analytics.consent.store import ConsentStore
 
+TODAY = date(2026, 11, 22)
+
 
 @pytest.fixture
 def gate(data: Path) -> Gate:
@@ -165,3 +167,45 @@ def test_a_question_about_a_newer_notice_waits_like_any_other(gate: Gate) -> Non
 def test_nobody_keeps_what_they_never_agreed_to(gate: Gate) -> None:
     gate.answer(Answer.KEEP)
     assert gate.store.read().kept_notice == 0
+
+
+def test_what_stood_outside_is_not_lifted_by_code_that_takes_the_variable_away(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    outside = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    monkeypatch.delenv("DO_NOT_TRACK")
+    assert outside.now()[0].rule is Rule.DO_NOT_TRACK
+    inside = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    assert inside.now()[0].collecting
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    assert not inside.now()[0].collecting
+    monkeypatch.delenv("DO_NOT_TRACK")
+    assert inside.now()[0].collecting, "the session's own is lifted by it"
+
+
+def test_a_no_by_a_variable_ends_the_period_at_the_next_call(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    gate = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    cell = gate.at_beginning()
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    call = gate.at_beginning()
+    monkeypatch.delenv("DO_NOT_TRACK")
+    now = gate.now()
+    assert call[2] is None
+    assert now[2] is not None
+    assert now[2] is not cell[2]
+
+
+def test_a_policy_that_changes_is_seen_within_seconds(
+    data: Path, site_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsentStore(data).agree(1, TODAY)
+    gate = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    assert gate.now()[0].collecting
+    site_policy.write_text('{"analytics": "forbidden"}')
+    monkeypatch.setattr(gate, "_policy_look", 0.0)
+    assert gate.now()[0].rule is Rule.FORBIDDEN

@@ -7,13 +7,18 @@ import sys
 import threading
 import time
 import weakref
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
 from dev_analytics import analytics as analytics_module
-from dev_analytics import load_ipython_extension, unload_ipython_extension
+from dev_analytics import get_analytics, load_ipython_extension, unload_ipython_extension
+from dev_analytics.consent.decision import Switch
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.version import NOTICE
 
 LOG = "%load_ext dev_analytics\n%dev_analytics log "
 
@@ -456,3 +461,88 @@ def test_a_hook_that_somebody_put_before_ours_outlives_the_unloading(
     thread.join()
 
     assert seen == ["theirs", ZeroDivisionError]
+
+
+# What began before consent held
+
+
+NESTED = """
+import os
+ip = get_ipython()
+ip.run_line_magic("run", {bad!r})
+{change}
+ip.run_cell("x = 1")
+"""
+
+
+@pytest.mark.parametrize("change", ["yes", "off and on"])
+def test_an_error_from_before_is_not_that_of_a_cell_that_is_run_inside(
+    shell: Any, own_analytics: None, data: Path, tmp_path: Path, change: str
+) -> None:
+    """A script's error was shown while nothing was collected; the inner cell runs after that."""
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    store = ConsentStore(data)
+    if change == "off and on":
+        store.agree(NOTICE, date.today())
+    load_ipython_extension(shell)
+    analytics = get_analytics()
+
+    def turn(on: bool) -> None:
+        analytics.gate.switch = Switch(on, "a test", explicit=True)
+
+    shell.user_ns |= {"turn": turn, "agree": lambda: store.agree(NOTICE, date.today())}
+    code = NESTED.format(
+        bad=str(tmp_path / "bad.py"), change="agree()" if change == "yes" else "turn(True)"
+    )
+    shell.run(code if change == "yes" else f"turn(False)\n{code}")
+    sent = [each.record for each in analytics.pipeline.preview if each.accepted]
+    unload_ipython_extension(shell)
+
+    assert not [record for record in sent if b"error raised" in record]
+
+
+def test_an_error_from_before_the_load_is_not_that_of_the_callback_that_loads(
+    kernel: Any, click: Any, data: Path
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    notebook = kernel()
+    notebook.run("1 / 0")
+    loading = (
+        "from ipywidgets import Button\n"
+        "button = Button()\n"
+        "load = lambda _: get_ipython().run_line_magic('load_ext', 'dev_analytics')\n"
+        "button.on_click(load); print(button.model_id)"
+    )
+    click(notebook, notebook.run(loading).text.strip())
+    notebook.run("x = 1")
+    look = (
+        "from dev_analytics import get_analytics as a\n"
+        "print([p.record for p in a().pipeline.preview])"
+    )
+    shown = notebook.run(look).text
+
+    assert "cell executed" in shown
+    assert "error raised" not in shown
+
+
+def test_an_error_that_a_cell_beside_may_have_shown_is_nobody_s(
+    kernel: Any, in_subshell: Any, log: Any, tmp_path: Path
+) -> None:
+    notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
+    notebook.run("%load_ext dev_analytics\nimport pathlib, time")
+    go, shown, ended = (tmp_path / name for name in ("go", "shown", "ended"))
+    waits = "while not pathlib.Path({!r}).exists(): time.sleep(0.01)"
+    touches = "pathlib.Path({!r}).touch()"
+    identifier = notebook.client.execute(
+        f"{waits.format(str(go))}\ntry:\n    {{}}['secret']\nexcept KeyError:\n"
+        f"    get_ipython().showtraceback()\n{touches.format(str(shown))}\n"
+        f"{waits.format(str(ended))}"
+    )
+    beside = f"{touches.format(str(go))}\n{waits.format(str(shown))}"
+    assert in_subshell(notebook, beside) == "ok"
+    ended.touch()
+    assert notebook.reply_to(identifier)["content"]["status"] == "ok"
+    notebook.stop()
+
+    assert outcomes(log).count("ok") >= 2
+    assert "error raised" not in log.events
