@@ -111,7 +111,9 @@ class Analytics:
         It is one object while nothing changes: the spool compares by identity.
         """
         delivery, recipient, in_archive = self._delivery
-        return delivery if self.gate.names(recipient) else in_archive
+        if recipient == ARCHIVE or self.gate.names(recipient):
+            return delivery
+        return in_archive
 
     def event(self, name: str, began: State | None = None, /, **properties: object) -> None:
         """Take one event.

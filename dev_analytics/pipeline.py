@@ -101,7 +101,8 @@ class Pipeline:
     def event(self, name: str, began: State | None, properties: dict[str, object]) -> None:
         """Take one event, as `Analytics.event`; what waits comes before it."""
         try:
-            self.catch_up()
+            if self._waiting:
+                self.catch_up()
             self._take(name, began, properties)
         except Exception as error:
             refused = isinstance(error, UndeclaredError | RefusedValueError)
@@ -192,7 +193,8 @@ class Pipeline:
             event = tool.event
         session = self._session
         decision, consent, period = session.gate.now()
-        recording = self._of(period)
+        known = self._recording
+        recording = known if known is not None and known.period is period else self._of(period)
         # Consent held, unbroken, from the beginning of what is recorded.
         unbroken = recording.period is period and (began is None or began[2] is period)
         collecting = unbroken and period is not None

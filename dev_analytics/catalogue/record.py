@@ -14,7 +14,6 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from dev_analytics.catalogue.costs import prices
 from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
 
 
@@ -78,6 +77,8 @@ def make_record(
     """
     own = uuid4()
     if issubclass(event, LLMRequest):
+        from dev_analytics.catalogue.costs import prices
+
         accepted = {**accepted, **prices(accepted), "trace_id": own}
     try:
         properties = event(session_id=session_id, seq=seq, **accepted)  # type: ignore[arg-type]

@@ -131,7 +131,6 @@ class Gate:
             name: os.environ[name] for name in _OUTSIDE if name in os.environ
         }
         self._environment = self._read_environment()
-        self._policy_look = time.monotonic() + POLICY_SECONDS
         self._latest: State | None = None
         self._period: Period | None = None
         # Reentrant, as a signal handler may record an event while its thread decides.
@@ -170,7 +169,7 @@ class Gate:
         consent = self.store.current()
         if _variables() != self._variables:
             self.follow_environment()
-        if self._environment.unread or time.monotonic() >= self._policy_look:
+        if time.monotonic() >= self._policy_look:
             self._look_at_policy()
         latest = self._latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()
@@ -230,22 +229,23 @@ class Gate:
         self._latest = None
 
     def _look_at_policy(self) -> None:
-        self._policy_look = time.monotonic() + POLICY_SECONDS
         environment = self._read_environment()
         if environment != self._environment:
             self._environment = environment
             self._latest = None
 
     def _read_environment(self) -> Environment:
-        now = read_environment()
-        if not self._outside_variables:
-            return now
-        outside = read_environment({**os.environ, **self._outside_variables})
-        return now.replace(
-            forbidden=now.forbidden or outside.forbidden,
-            unread=now.unread or outside.unread,
-            do_not_track=now.do_not_track or outside.do_not_track,
-        )
+        environment = read_environment()
+        if self._outside_variables:
+            outside = read_environment({**os.environ, **self._outside_variables})
+            environment = environment.replace(
+                forbidden=environment.forbidden or outside.forbidden,
+                unread=environment.unread or outside.unread,
+                do_not_track=environment.do_not_track or outside.do_not_track,
+            )
+        # What could not be read once is read again at the next event.
+        self._policy_look = 0.0 if environment.unread else time.monotonic() + POLICY_SECONDS
+        return environment
 
     def want(self, key: str, scope: Scope) -> None:
         """Note that a tool had something to record that the user has not agreed to."""

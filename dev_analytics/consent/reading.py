@@ -63,7 +63,7 @@ class StoredConsent:
         Where there is an `other` store, it takes one more.
         """
         try:
-            if self._other_has_opt_out():
+            if self.other is not None and self._other_has_opt_out():
                 return OPTED_OUT
             status = os.lstat(self._watched)
         except FileNotFoundError:

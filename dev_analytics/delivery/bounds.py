@@ -9,7 +9,6 @@ from pathlib import Path
 
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.locks import holding
-from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 
@@ -29,6 +28,9 @@ def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
 
 def _expire(backlog: Backlog, most_days: float) -> int:
     """Delete the files all of whose records are too old; their sender sees to the others."""
+    # A lazy import: with what the sender checks come the declarations of tools.
+    from dev_analytics.delivery.sendable import oldest
+
     expired, before = 0, time.time() - most_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
@@ -44,6 +46,8 @@ def _expire(backlog: Backlog, most_days: float) -> int:
 
 def _is_old(file: Path, oldest: str) -> bool:
     """Return whether the last record of `file` is too old by its own time, not by a clock's."""
+    from dev_analytics.delivery.sendable import begins_before
+
     start = end = 0
     with file.open("rb") as opened:
         for line in opened:

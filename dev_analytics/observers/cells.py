@@ -15,6 +15,7 @@ import time
 import weakref
 from asyncio import CancelledError
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dev_analytics.drops import Drop
@@ -81,11 +82,12 @@ class Cells:
         cell, outermost = self._running.push(info, before)
         if outermost:
             self._recorded = id(None)
-        open_cells = [each for each in self._open if each.info() is not None]
-        for other in open_cells:
-            if other.thread != cell.thread:
-                other.beside_another = cell.beside_another = True
-        self._open = [*open_cells, cell]
+        if self._open:
+            self._open = [each for each in self._open if each.info() is not None]
+            for other in self._open:
+                if other.thread != cell.thread:
+                    other.beside_another = cell.beside_another = True
+        self._open.append(cell)
 
     @quiet
     def _post_execute(self) -> None:
@@ -105,7 +107,9 @@ class Cells:
     def _post_run_cell(self, result: Any) -> None:
         info = None if result is None else result.info
         cell, outermost = self._running.pop(info)
-        self._open = [each for each in self._open if each is not cell]
+        if cell is not None:
+            with suppress(ValueError):
+                self._open.remove(cell)
         if info is not None and cell is not None and cell.by_user:
             self._ended(result, info, cell, outermost=outermost)
 
