@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from dev_analytics.consent.question import Answer, Question, plain
 
@@ -50,17 +50,35 @@ class Line(Protocol):
 
 
 class FrontEndLine:
-    """The input line of a kernel's front end; what was typed before lies there, out of reach."""
+    """The input line of a kernel's front end; what was typed before lies there, out of reach.
+
+    Parameters
+    ----------
+    kernel
+        The kernel; where it has no way to ask its front end, there is no line.
+    """
 
     has_default = False
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
 
     def discard(self) -> Sequence[str]:
         """Return nothing."""
         return ()
 
     def read(self, prompt: str) -> str:
-        """Read one line; a kernel puts its own ``input`` in place of the built-in one."""
-        return input(prompt)
+        """Read one line from the front end, past whatever a cell has put in place of ``input``.
+
+        Raises
+        ------
+        EOFError
+            The kernel has no way to ask.
+        """
+        ask_front_end = getattr(self._kernel, "raw_input", None)
+        if ask_front_end is None:
+            raise EOFError
+        return str(ask_front_end(prompt))
 
     def has_more(self) -> bool:
         """Return False: a front end sends one line for each prompt."""

@@ -308,6 +308,24 @@ def test_a_client_that_says_yes_at_once_has_not_read_the_question(
     assert answer() == "none"
 
 
+@pytest.mark.parametrize("command", [ON_COMMAND, "%dev_analytics reset"])
+def test_a_cell_that_puts_its_own_in_place_of_input_does_not_answer(
+    kernel: Callable[..., Any], answer: Callable[[], str], data: Path, command: str
+) -> None:
+    if "reset" in command:
+        ConsentStore(data).opt_out()
+    notebook = kernel({"CI": "1"})
+    notebook.run(LOAD)
+    cell = f"""
+import builtins, time
+builtins.input = lambda *prompt: time.sleep({READING_SECONDS}) or "y"
+get_ipython().run_cell({command!r})
+"""
+    ran = notebook.run(cell, answers=("q",))
+    assert len(ran.asked) == 1
+    assert answer() == ("no" if "reset" in command else "none")
+
+
 def test_a_client_that_says_no_at_once_has_refused(
     kernel: Callable[..., Any], answer: Callable[[], str]
 ) -> None:
