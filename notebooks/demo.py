@@ -24,6 +24,7 @@ from filelock import FileLock
 from jupyter_client.manager import KernelManager
 
 from dev_analytics.catalogue.events import Event
+from dev_analytics.consent.prompt import READING_SECONDS
 
 NOTEBOOK = Path(__file__).with_name("tour.ipynb")
 SECONDS = 120
@@ -97,6 +98,7 @@ def run_in_kernel(cells: list[dict[str, Any]], folder: Path, sockets: str) -> No
     def answer(message: dict[str, Any]) -> None:
         question = message["content"]["prompt"]
         print("".join(shown) + question + "y")
+        time.sleep(READING_SECONDS)
         client.input("y")
 
     def output(message: dict[str, Any]) -> None:

@@ -315,6 +315,7 @@ class Kernel:
         code: str,
         *,
         answers: tuple[str, ...] | None = None,
+        reads: bool = True,
         silent: bool = False,
         store_history: bool = True,
         allow_stdin: bool | None = None,
@@ -327,6 +328,8 @@ class Kernel:
             The cell.
         answers
             What somebody types when asked; None: nobody is there, as with ``nbconvert``.
+        reads
+            Whether they take the time to read the question, as a program does not.
         """
         ran = Ran()
         given = list(answers or ())
@@ -334,6 +337,7 @@ class Kernel:
         def answer(message: dict[str, Any]) -> None:
             ran.asked.append(message["content"]["prompt"])
             assert given, f"asked once more: {message['content']['prompt']!r}"
+            time.sleep(READING_SECONDS if reads else 0)
             self.client.input(given.pop(0))
 
         def output(message: dict[str, Any]) -> None:
@@ -433,11 +437,13 @@ class Terminal:
 
     def run(self, line: str) -> str:
         """Type a line at the prompt, and give what it shows."""
-        self.process.sendline(line)
+        self.type(line)
         return self.prompt()
 
     def type(self, text: str) -> None:
-        """Type a line, without waiting."""
+        """Type a line, without waiting; a yes once there was time to read what it answers."""
+        if text.lower() in ("y", "yes"):
+            time.sleep(READING_SECONDS)
         self.process.sendline(text)
 
     def press_enter(self) -> None:

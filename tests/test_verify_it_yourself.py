@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pexpect
 import pytest
+
+from dev_analytics.consent.prompt import READING_SECONDS
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "verify-it-yourself.md").read_text("utf-8")
@@ -61,6 +64,7 @@ class Sceptic:
             shell.expect(r"\[Yes\]: |In \[\d+\]: ")
             shown += shell.before
             if line is not None:
+                time.sleep(READING_SECONDS if line == "y" else 0)
                 shell.sendline(line)
         shell.expect(pexpect.EOF)
         shown += shell.before

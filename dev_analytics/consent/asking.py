@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.presence import Presence, presence, request
+from dev_analytics.consent.presence import Presence, handles_comm_message, presence, request
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
@@ -235,7 +235,13 @@ class Asking:
                 self._shell,
                 self._gate,
                 self.drops,
-                make=lambda: Dialog(question, taken, self._records, self.drops),
+                make=lambda: Dialog(
+                    question,
+                    taken,
+                    self._records,
+                    self.drops,
+                    by_page=lambda: handles_comm_message(self._shell),
+                ),
                 unanswered=question.unanswered,
                 holds=lambda: holds(self._gate.now()[0]),
                 unseen=self._unseen,

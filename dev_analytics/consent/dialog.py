@@ -69,6 +69,8 @@ class Dialog:
         Gives what would be sent, as HTML.
     drops
         Where failures are counted.
+    by_page
+        Returns whether the kernel handles what a page sent, rather than a cell.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Dialog:
         answered: Callable[[Answer], str],
         records: Callable[[], str],
         drops: DropLedger,
+        by_page: Callable[[], bool],
     ) -> None:
         self.drops = drops
+        self._by_page = by_page
         self._notice = question.notice
         self._answered = answered
         self._records = records
@@ -95,10 +99,16 @@ class Dialog:
             made.on_click(pressed)
             return made
 
+        def answer_button(label: str, answer: Answer) -> Any:
+            if answer is not Answer.YES:
+                return button(label, width, partial(self._press, answer))
+            made = button(label, width, lambda _: None)
+            # Unlike `on_click` it is not called by code that clicks every button it finds.
+            made.on_msg(self._agree)
+            return made
+
         width = f"{max(len(label) for label, _ in question.buttons) + 6}ch"
-        answers = [
-            button(label, width, partial(self._press, answer)) for label, answer in question.buttons
-        ]
+        answers = [answer_button(label, answer) for label, answer in question.buttons]
         self._see = button(SEE, "auto", self._toggle)
         self._shown = HTML("", layout={"display": "none"})
         self._box = VBox([HTML(_html(question)), HBox([*answers, self._see]), self._shown])
@@ -138,6 +148,12 @@ class Dialog:
         with self._ending:
             ended, self._ended = self._ended, True
             return not ended
+
+    @quiet
+    def _agree(self, button: Any, content: Any, _: Any) -> None:
+        """Take a yes of a page that shows the question; what else sends one changes nothing."""
+        if content.get("event") == "click" and self.views > 0 and self._by_page():
+            self._press(Answer.YES, button)
 
     @quiet
     def _press(self, answer: Answer, _: Any) -> None:

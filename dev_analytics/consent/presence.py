@@ -45,6 +45,11 @@ def request(shell: Any) -> Any:
     return shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
 
 
+def handles_comm_message(shell: Any) -> bool:
+    """Return whether what a kernel's `shell` handles now, on this thread, is a widget's message."""
+    return _part(request(shell), "header").get("msg_type") == "comm_msg"
+
+
 def cell_id(request: Any) -> str:
     """Give the front end's name of the cell that `request` runs; empty if it names none.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from dev_analytics.consent.question import Answer, Question, plain
 
 READING_SECONDS: Final = 1.0
-"""How long the question must have been shown before Enter alone can be an answer to it."""
+"""How long the question must have been shown before a yes, or Enter alone, can be an answer."""
 
 MAX_DOUBTFUL: Final = 3
 """How many answers that may not be a person's end the question without one."""
@@ -23,8 +23,8 @@ MAX_ASKED: Final = 10
 
 THROWN_AWAY: Final = "dev_analytics: what was typed before this question was thrown away."
 TOO_EARLY: Final = (
-    "That was too quick to be an answer. Please read the question; Enter alone takes the answer in "
-    "brackets once it has been here for a second."
+    "That was too quick to be an answer. Please read the question; it can be answered once it has "
+    "been here for a second."
 )
 SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
 SAME_AS_BEFORE: Final = (
@@ -50,17 +50,35 @@ class Line(Protocol):
 
 
 class FrontEndLine:
-    """The input line of a kernel's front end; what was typed before lies there, out of reach."""
+    """The input line of a kernel's front end; what was typed before lies there, out of reach.
+
+    Parameters
+    ----------
+    kernel
+        The kernel; where it has no way to ask its front end, there is no line.
+    """
 
     has_default = False
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
 
     def discard(self) -> Sequence[str]:
         """Return nothing."""
         return ()
 
     def read(self, prompt: str) -> str:
-        """Read one line; a kernel puts its own ``input`` in place of the built-in one."""
-        return input(prompt)
+        """Read one line from the front end, past whatever a cell has put in place of ``input``.
+
+        Raises
+        ------
+        EOFError
+            The kernel has no way to ask.
+        """
+        ask_front_end = getattr(self._kernel, "raw_input", None)
+        if ask_front_end is None:
+            raise EOFError
+        return str(ask_front_end(prompt))
 
     def has_more(self) -> bool:
         """Return False: a front end sends one line for each prompt."""
@@ -112,7 +130,7 @@ def ask(
                 doubt = SEVERAL
             elif text in before and answer not in (Answer.NO, Answer.NONE, None):
                 doubt = SAME_AS_BEFORE
-            elif not text and answer is not None and seconds < READING_SECONDS:
+            elif seconds < READING_SECONDS and _may_be_fed(text, answer):
                 doubt = TOO_EARLY
             elif answer is not None:
                 return answer
@@ -142,6 +160,13 @@ def confirm(question: str, line: Line) -> bool:
     before = _plain(line.discard())
     text = plain(line.read(question))
     return text in ("y", "yes") and text not in before and not line.has_more()
+
+
+def _may_be_fed(text: str, answer: Answer | None) -> bool:
+    """Return whether a line that came at once may be a program's; what refuses is always taken."""
+    if answer is None:
+        return text != "?"
+    return answer is Answer.YES or not text
 
 
 def _plain(lines: Sequence[str]) -> set[str]:

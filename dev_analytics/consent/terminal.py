@@ -30,13 +30,13 @@ def line_of(shell: Any) -> Line:
     cannot be told from an answer, so that such a line has no default.
     """
     if hasattr(shell, "kernel"):
-        return FrontEndLine()
+        return FrontEndLine(shell.kernel)
     try:
         descriptor = sys.stdin.fileno()
         if not os.isatty(descriptor):
-            return FrontEndLine()
+            return FrontEndLine(None)
     except (AttributeError, OSError, ValueError):
-        return FrontEndLine()
+        return FrontEndLine(None)
     return _TerminalLine(descriptor, lambda: _typed_ahead(shell))
 
 

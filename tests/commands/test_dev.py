@@ -151,7 +151,7 @@ def test_every_row_in_a_terminal(
         if typed in ("^C", "^D"):
             press(process, typed[1].lower())
         else:
-            if not typed:
+            if typed in ("", "y"):
                 time.sleep(READING_SECONDS)
             process.sendline(typed)
     process.expect(r"In \[1\]: ")

@@ -8,6 +8,8 @@ from contextlib import suppress
 from queue import Empty
 from typing import Any
 
+from dev_analytics.consent.prompt import READING_SECONDS
+
 SECONDS = 240
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -99,8 +101,9 @@ class NotebookPage:
         return self._html(dialog["data"][WIDGET_VIEW]["model_id"])
 
     def typed(self, text: str) -> str:
-        """Wait until something is asked at the input line, type `text`, and give the prompt."""
+        """Wait until something is asked, take the time to read it, type, and give the prompt."""
         prompt = self.client.get_stdin_msg(timeout=SECONDS)["content"]["prompt"]
+        time.sleep(READING_SECONDS)
         self.client.input(text)
         return str(prompt)
 

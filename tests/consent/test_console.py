@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +14,7 @@ import pexpect
 import pytest
 from traitlets.config import Config
 
+from dev_analytics.consent.prompt import READING_SECONDS
 from dev_analytics.consent.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 
@@ -63,9 +66,28 @@ def test_on_asks_at_the_prompt(console: pexpect.spawn, data: Path, typed: str, t
     run(console, "%load_ext dev_analytics")
     console.sendline("%dev_analytics on")
     console.expect_exact(FIRST.unchosen.prompt)
+    time.sleep(READING_SECONDS)
     assert then in run(console, typed)
     consent = ConsentStore(data).read()
     assert (consent.user_id is not None, consent.opted_out) == (typed == "y", typed == "n")
+
+
+def test_a_pipe_into_a_console_is_no_answer(own_sockets: Callable[[], Config], data: Path) -> None:
+    sockets = own_sockets()["KernelManager"]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "jupyter_console", "--simple-prompt"),
+            *(f"--{name}={value}" for name, value in sockets.items()),
+        ],
+        input="\n%load_ext dev_analytics\n%dev_analytics on\ny\n1\nyes\nexit\n",
+        env={**os.environ, "DEV_ANALYTICS": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert FIRST.unchosen.prompt in done.stdout, done
+    assert ConsentStore(data).read().user_id is None
 
 
 def test_enter_alone_is_no_answer(console: pexpect.spawn, data: Path) -> None:

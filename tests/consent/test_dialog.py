@@ -50,7 +50,7 @@ def test_a_click_while_another_one_is_stored_is_none() -> None:
         assert go_on.wait(240)
         return "answered"
 
-    dialog, page = Dialog(FIRST, answered, records=str, drops=DropLedger()), Page()
+    dialog, page = Dialog(FIRST, answered, str, DropLedger(), by_page=bool), Page()
     dialog.show(page, lambda: None)  # type: ignore[arg-type]
     thread = threading.Thread(target=buttons(dialog)["No"].click)
     thread.start()
@@ -71,11 +71,11 @@ def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data:
     class Clicked(Gate):
         def now(self) -> tuple[Decision, Consent]:
             held = super().now()
-            buttons(made[0])["Yes"].click()
+            buttons(made[0])["No"].click()
             return held
 
     def make() -> Dialog:
-        made.append(Dialog(FIRST, lambda answer: "answered", str, DropLedger()))
+        made.append(Dialog(FIRST, lambda answer: "answered", str, DropLedger(), bool))
         return made[-1]
 
     async def move() -> None:
@@ -110,12 +110,57 @@ def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data:
     assert [data["text/plain"] for data in shown] == [FIRST.notice, "answered"]
 
 
+CLICK = {"event": "click"}
+
+
+@pytest.mark.parametrize(
+    ("views", "content", "by_page", "taken"),
+    [
+        (1, CLICK, True, True),
+        (2, CLICK, True, True),
+        (0, CLICK, True, False),
+        (None, CLICK, True, False),
+        (1, CLICK, False, False),
+        (1, {"event": "hover"}, True, False),
+        (1, {}, True, False),
+    ],
+)
+def test_a_yes_is_a_click_of_a_page_that_shows_the_question(
+    views: int | None, content: dict[str, str], by_page: bool, taken: bool
+) -> None:
+    answers: list[Answer] = []
+    drops = DropLedger()
+    dialog = Dialog(FIRST, lambda answer: answers.append(answer) or "", str, drops, lambda: by_page)
+    dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
+    dialog._box._view_count = views
+    buttons(dialog)["Yes"]._handle_custom_msg(content, [])
+    assert answers == [Answer.YES] * taken
+    assert dialog.ended == taken
+    buttons(dialog)["No"].click()
+    assert answers == [Answer.YES if taken else Answer.NO]
+    assert drops.counts.total() == 0
+
+
+@pytest.mark.parametrize("question", [FIRST, newer(["something"], None)])
+def test_code_that_clicks_every_button_says_no_yes(question: Question) -> None:
+    answers: list[Answer] = []
+    dialog = Dialog(
+        question, lambda answer: answers.append(answer) or "", str, DropLedger(), lambda: True
+    )
+    dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
+    dialog._box._view_count = 1
+    buttons(dialog)["Yes"].click()
+    assert answers == []
+    assert not dialog.ended
+    dialog.end("")
+
+
 def test_no_widget_is_left() -> None:
     from ipywidgets.widgets.widget import _instances
 
     before = set(_instances)
     for question in (FIRST, newer(["something"], None)):
-        dialog = Dialog(question, lambda answer: "", lambda: "<p>records</p>", DropLedger())
+        dialog = Dialog(question, lambda answer: "", lambda: "<p>records</p>", DropLedger(), bool)
         dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
         buttons(dialog)["See what would be sent"].click()
         assert len(_instances) > len(before)
@@ -124,7 +169,7 @@ def test_no_widget_is_left() -> None:
 
 
 def test_what_is_new_is_shown_as_it_is_written() -> None:
-    dialog = Dialog(newer(["a <b> & c"], None), lambda answer: "", records=str, drops=DropLedger())
+    dialog = Dialog(newer(["a <b> & c"], None), lambda answer: "", str, DropLedger(), bool)
     assert "<li>a &lt;b&gt; &amp; c</li>" in dialog._box.children[0].value
 
 
@@ -139,7 +184,7 @@ def buttons(dialog: Dialog) -> dict[str, Any]:
     ids=["to PostHog", "on this machine", "newer"],
 )
 def test_who_would_receive_is_the_first_that_it_says(question: Question) -> None:
-    dialog = Dialog(question, lambda answer: "", records=str, drops=DropLedger())
+    dialog = Dialog(question, lambda answer: "", str, DropLedger(), bool)
     words = re.sub(r"<style>.*</style>", "", dialog._box.children[0].value, flags=re.S)
     line = escape(would_receive(question.recipients[0]))
     assert words.startswith(f"<p>{line}</p>")

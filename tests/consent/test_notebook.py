@@ -88,6 +88,51 @@ def test_two_clicks_are_one_answer(page: Open, store: ConsentStore) -> None:
     assert notebook.below("a").startswith(DISABLED)
 
 
+CLICK_YES = """
+from ipywidgets.widgets.widget import _instances
+for widget in list(_instances.values()):
+    if getattr(widget, "description", "") == "Yes":
+        {click}
+"""
+
+
+@pytest.mark.parametrize(
+    "click", ["widget.click()", "widget._handle_custom_msg({'event': 'click'}, [])"]
+)
+def test_code_of_a_cell_does_not_click_yes(page: Open, store: ConsentStore, click: str) -> None:
+    notebook = page()
+    notebook.run(LOAD, "a")
+    notebook.asked()
+    notebook.run(CLICK_YES.format(click=click), "b")
+    threaded = CLICK_YES.format(click="widget.click()").replace("\n", "\n    ")
+    notebook.run(
+        f"import threading\ndef later():{threaded}\nthread = threading.Thread(target=later)\n"
+        "thread.start()\nthread.join()",
+        "c",
+    )
+    notebook.settle()
+    assert store.read().user_id is None
+    assert notebook.dialogs
+    notebook.click("Yes")
+    notebook.until(lambda: not notebook.dialogs)
+    assert store.read().user_id is not None
+
+
+def test_a_click_before_any_page_shows_the_question_is_no_yes(
+    page: Open, store: ConsentStore
+) -> None:
+    notebook = page()
+    notebook.run(LOAD, "a")
+    notebook.until(lambda: len(notebook.dialogs) == 1)
+    notebook.click("Yes")
+    notebook.settle()
+    assert store.read().user_id is None
+    notebook.asked()
+    notebook.click("Yes")
+    notebook.until(lambda: not notebook.dialogs)
+    assert store.read().user_id is not None
+
+
 def test_neither_answer_is_chosen_or_stands_out(page: Open) -> None:
     notebook = page()
     notebook.run(LOAD, "a")

@@ -194,6 +194,20 @@ def test_enter_within_a_second_asks_again_and_three_of_these_are_no_answer(
 
 
 @pytest.mark.parametrize("question", [FIRST, NEWER])
+@pytest.mark.parametrize("has_default", [True, False])
+@pytest.mark.parametrize("text", ["y", "YES", "x = 1"])
+def test_a_yes_within_a_second_asks_again_and_three_of_these_are_no_answer(
+    question: Question, has_default: bool, text: str
+) -> None:
+    quick = (text, QUICK, False)
+    line = Script(quick, quick, "y", has_default=has_default)
+    assert ask(question, line) is Answer.YES
+    line = Script(*[quick] * 3, "y", has_default=has_default)
+    assert ask(question, line) is Answer.NONE
+    assert len(line.asked) == 3
+
+
+@pytest.mark.parametrize("question", [FIRST, NEWER])
 @pytest.mark.parametrize("text", ["", "y", "no", "maybe", "?"])
 def test_a_line_with_more_behind_it_is_no_answer(question: Question, text: str) -> None:
     pasted = (text, SLOW, True)
@@ -223,7 +237,7 @@ LINES = st.tuples(st.sampled_from(["", "y", "n", "x = 1", "?"]), st.floats(0, 3)
 
 
 @given(before=st.lists(st.sampled_from(["", "y", "yes", "x"])), typed=st.lists(LINES, max_size=12))
-def test_a_yes_is_alone_and_was_not_typed_before_and_an_enter_took_its_time(
+def test_a_yes_is_alone_and_was_not_typed_before_and_took_its_time(
     before: list[str], typed: list[tuple[str, float, bool]]
 ) -> None:
     line = Script(*typed, EOFError(), before=before)
@@ -233,7 +247,7 @@ def test_a_yes_is_alone_and_was_not_typed_before_and_an_enter_took_its_time(
         assert FIRST.parse(text) is answer
         assert not more
         assert answer is Answer.NO or text not in before
-        assert text or seconds >= READING_SECONDS
+        assert answer is Answer.NO or seconds >= READING_SECONDS
 
 
 @given(st.floats(0, 100), st.lists(st.just("")))

@@ -63,7 +63,7 @@ def saved() -> Callable[[], dict[str, Any]]:
 @pytest.fixture
 def question() -> Iterator[Dialog]:
     """An open question, as the page knows it too."""
-    dialog = Dialog(FIRST, lambda answer: "", lambda: "<p>a record</p>", DropLedger())
+    dialog = Dialog(FIRST, lambda answer: "", lambda: "<p>a record</p>", DropLedger(), bool)
     yield dialog
     dialog.end("")
 

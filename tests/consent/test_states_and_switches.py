@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from dev_analytics.consent.prompt import READING_SECONDS
 from dev_analytics.consent.question import DISABLED, FIRST
 from dev_analytics.consent.store import ConsentStore
 
@@ -182,6 +184,7 @@ def test_junk_asks_again_until_there_is_an_answer(terminal: Callable[..., Any], 
     ipython.type(LOAD)
     for junk in ("maybe", "yyy", "1"):
         ipython.until(QUESTION)
+        time.sleep(READING_SECONDS)
         ipython.type(junk)
     ipython.until(QUESTION)
     assert after(store) == "none"
@@ -198,6 +201,7 @@ def test_the_question_shows_in_a_terminal_with_line_editing_too(
     ipython.until("In ")
     ipython.process.send(LOAD + "\r")
     ipython.until("[Yes]: ")
+    time.sleep(READING_SECONDS)
     ipython.process.send("y\r")
     ipython.until("Analytics are on")
     assert after(store) == "agreed"

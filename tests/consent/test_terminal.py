@@ -146,6 +146,8 @@ def test_where_no_terminal_can_be_read_there_is_no_default(
     line = line_of(shell_of(monkeypatch))
     assert isinstance(line, FrontEndLine)
     assert not line.has_default
+    with pytest.raises(EOFError):
+        line.read("? ")
 
 
 WINDOWS = """

@@ -296,6 +296,45 @@ def test_a_client_that_sends_empty_lines_has_not_answered(
     assert answer() == "none"
 
 
+@pytest.mark.parametrize("given", ["y", "yes"])
+def test_a_client_that_says_yes_at_once_has_not_read_the_question(
+    kernel: Callable[..., Any], answer: Callable[[], str], given: str
+) -> None:
+    notebook = kernel({"CI": "1"})
+    notebook.run(LOAD)
+    ran = notebook.run(ON_COMMAND, answers=(given,) * 3, reads=False)
+    assert NO_ANSWER in ran.text
+    assert len(ran.asked) == 3
+    assert answer() == "none"
+
+
+@pytest.mark.parametrize("command", [ON_COMMAND, "%dev_analytics reset"])
+def test_a_cell_that_puts_its_own_in_place_of_input_does_not_answer(
+    kernel: Callable[..., Any], answer: Callable[[], str], data: Path, command: str
+) -> None:
+    if "reset" in command:
+        ConsentStore(data).opt_out()
+    notebook = kernel({"CI": "1"})
+    notebook.run(LOAD)
+    cell = f"""
+import builtins, time
+builtins.input = lambda *prompt: time.sleep({READING_SECONDS}) or "y"
+get_ipython().run_cell({command!r})
+"""
+    ran = notebook.run(cell, answers=("q",))
+    assert len(ran.asked) == 1
+    assert answer() == ("no" if "reset" in command else "none")
+
+
+def test_a_client_that_says_no_at_once_has_refused(
+    kernel: Callable[..., Any], answer: Callable[[], str]
+) -> None:
+    notebook = kernel({"CI": "1"})
+    notebook.run(LOAD)
+    assert DISABLED in notebook.run(ON_COMMAND, answers=("n",), reads=False).text
+    assert answer() == "no"
+
+
 # The end of input, at a terminal.
 
 
@@ -325,8 +364,7 @@ def test_every_answer_of_a_person_is_taken_as_it_is_meant(
 ) -> None:
     dev = session(prompt, "--analytics", command=DEV)
     dev.sees(FIRST.prompt)
-    if not typed:
-        dev.reads()
+    dev.reads()
     dev.types(f"{typed}\r")
     means = str(FIRST.parse(typed)).removeprefix("Answer.").lower()
     dev.sees({"yes": ON[:40], "no": DISABLED, "none": NO_ANSWER}[means])
@@ -355,6 +393,7 @@ def test_a_person_who_typed_ahead_is_asked_and_answers(
     dev.types("\r")
     dev.sees(FIRST.prompt)
     assert answer() == "none"
+    dev.reads()
     dev.types("y\r")
     dev.sees(ON[:40])
     assert answer() == "yes"
@@ -368,6 +407,7 @@ def test_a_person_without_a_window_types_the_answer(
     dev.reads()
     dev.types("\r")
     dev.sees(FIRST.possible)
+    dev.reads()
     dev.types("y\r")
     dev.sees(ON[:40])
     assert answer() == "yes"
@@ -434,6 +474,8 @@ def test_the_terminal_is_left_in_the_mode_that_it_was_in(
     ipython.is_at_the_prompt()
     ipython.types(f"{ON_COMMAND}\r")
     ipython.sees(FIRST.prompt)
+    if says == ON[:40]:
+        ipython.reads()
     ipython.types(keys)
     ipython.sees(says)
     if says not in (ON[:40], NO_ANSWER):
