@@ -26,6 +26,20 @@ class NotOursError(OSError):
     """A file or folder is not the user's alone; the message names it and says what to do."""
 
 
+def usual_place() -> Path | None:
+    """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
+
+    None where the system has no such variable, or there is no home directory.
+    """
+    if sys.platform == "win32":
+        return None
+    share = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    try:
+        return Path.home() / share / NAME
+    except RuntimeError:
+        return None
+
+
 def elsewhere(data: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
 
@@ -33,13 +47,9 @@ def elsewhere(data: Path, environ: Mapping[str, str] = os.environ) -> Path | Non
     that is a user of its own.
     """
     moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
-    if not moved or sys.platform == "win32" or data != data_directory(environ):
+    if not moved or data != data_directory(environ):
         return None
-    share = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
-    try:
-        home = Path.home() / share / NAME
-    except RuntimeError:
-        return None
+    home = usual_place()
     return None if home == data else home
 
 

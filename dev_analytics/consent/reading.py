@@ -64,6 +64,7 @@ class StoredConsent:
         """
         try:
             if self.other is not None and self._other_has_opt_out():
+                self._follow_other()
                 return OPTED_OUT
             status = os.lstat(self._watched)
         except FileNotFoundError:
@@ -119,12 +120,18 @@ class StoredConsent:
         except OSError as error:
             raise OSError(f"{self.other.data}: {words(error)}") from None
 
+    def _follow_other(self) -> None:
+        """Opt out here too, as the other place has the opt-out; never raises."""
+
     def _read(self) -> tuple[Consent, bool]:
         """Read the files; return the consent, and whether it holds until a file changes."""
         if self._homeless:
             return Consent(unreadable=self._homeless), True
         try:
-            if self.has_opt_out() or self._other_has_opt_out():
+            if self.has_opt_out():
+                return OPTED_OUT, True
+            if self._other_has_opt_out():
+                self._follow_other()
                 return OPTED_OUT, True
             check(self.data)
             try:

@@ -171,6 +171,19 @@ class ConsentStore(StoredConsent):
         self.purge()
         return missed
 
+    def _follow_other(self) -> None:
+        """Opt out here too, so that a reset that knows only the other place revives no yes here.
+
+        A place in which nothing was ever kept stays as it is. What cannot be done now is tried
+        again at the next look.
+        """
+        with contextlib.suppress(OSError):
+            if not os.path.lexists(self.data) or self.has_opt_out():
+                return
+            self._make_folder(replace_link=True)
+            mark(self.marker, _SAYS_OPTED_OUT, self.file)
+        self.purge()
+
     def _opt_out_of_other(self) -> str:
         if self.other is None:
             return ""

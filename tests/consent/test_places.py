@@ -97,6 +97,38 @@ def test_a_reset_leads_back_from_both(places: tuple[ConsentStore, ConsentStore])
     assert [usual.read(), moved.read()] == [Consent(), Consent()]
 
 
+@pytest.mark.parametrize("look", [ConsentStore.current, ConsentStore.read])
+def test_an_opt_out_that_was_seen_elsewhere_is_made_here_too(
+    places: tuple[ConsentStore, ConsentStore],
+    everything: Callable[[Path], bytes],
+    home: Path,
+    look: Callable[[ConsentStore], Consent],
+) -> None:
+    usual, moved = places
+    user_id = moved.agree(1, TODAY).user_id
+    assert user_id is not None
+    (moved.data / "spool").mkdir()
+    (moved.data / "spool" / "0123456789abcdef-archive.jsonl").write_text(user_id)
+    os.utime(moved.folder, (0, 0))
+    assert moved.current().user_id == user_id
+    usual.opt_out()
+    assert look(moved) == Consent(opted_out=True)
+    assert user_id.encode() not in everything(home)
+    usual.reset()
+    assert moved.current() == moved.read() == Consent(opted_out=True)
+    moved.reset()
+    assert moved.read() == Consent()
+
+
+def test_an_opt_out_elsewhere_makes_no_place_that_was_not_there(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    usual, moved = places
+    usual.opt_out()
+    assert moved.current() == moved.read() == Consent(opted_out=True)
+    assert not moved.data.exists()
+
+
 def test_the_other_place_that_cannot_be_written_is_told_and_the_no_holds(
     places: tuple[ConsentStore, ConsentStore],
 ) -> None:
