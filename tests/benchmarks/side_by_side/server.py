@@ -12,6 +12,7 @@ import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+NEWER = "/i/v1/analytics/events"
 BODIES: list[bytes] = []
 
 
@@ -28,6 +29,10 @@ class Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         elif encoding == "deflate":
             body = zlib.decompress(body)
+        if self.path == NEWER:
+            # As a server that has only the endpoint that every library knows.
+            self.answer(b"", 404)
+            return
         BODIES.append(body)
         protobuf = "protobuf" in self.headers.get("Content-Type", "")
         self.answer(b"" if protobuf else b'{"status": 1}')
@@ -40,8 +45,8 @@ class Handler(BaseHTTPRequestHandler):
         BODIES.clear()
         self.answer(b"")
 
-    def answer(self, content: bytes) -> None:
-        self.send_response(200)
+    def answer(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
