@@ -28,7 +28,8 @@ TOO_EARLY: Final = (
 )
 SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
 SAME_AS_BEFORE: Final = (
-    "The same came unasked before, so it was not taken as an answer; another word for it will be."
+    "The same came unasked before, so it was not taken as an answer. Leave the question with q: "
+    "%dev_analytics on asks it again."
 )
 
 
@@ -128,7 +129,10 @@ def ask(
             if line.has_more():
                 before |= _plain(line.discard())
                 doubt = SEVERAL
-            elif text in before and answer not in (Answer.NO, Answer.NONE, None):
+            elif answer in (Answer.YES, Answer.KEEP) and any(
+                text == earlier or (text and earlier and question.parse(earlier) is answer)
+                for earlier in before
+            ):
                 doubt = SAME_AS_BEFORE
             elif seconds < READING_SECONDS and _may_be_fed(text, answer):
                 doubt = TOO_EARLY
