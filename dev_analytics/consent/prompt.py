@@ -40,6 +40,9 @@ class Line(Protocol):
     def has_default(self) -> bool:
         """Whether Enter alone can be an answer here."""
 
+    def write(self, text: str) -> None:
+        """Write a line to whoever types here."""
+
     def discard(self) -> Sequence[str]:
         """Throw away what was typed and not read, and return its lines."""
 
@@ -63,6 +66,10 @@ class FrontEndLine:
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
+
+    def write(self, text: str) -> None:
+        """Write a line below the cell."""
+        print(text)
 
     def discard(self) -> Sequence[str]:
         """Return nothing."""
@@ -90,7 +97,6 @@ def ask(
     question: Question,
     line: Line,
     *,
-    write: Callable[[str], object] = print,
     show: Callable[[], str],
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
@@ -105,8 +111,6 @@ def ask(
         What is asked.
     line
         Where it is answered.
-    write
-        Writes a line to the user.
     show
         Returns what would be sent, as text.
     clock
@@ -118,8 +122,8 @@ def ask(
     try:
         before = _plain(line.discard())
         if before:
-            write(THROWN_AWAY)
-        write(question.lines)
+            line.write(THROWN_AWAY)
+        line.write(question.lines)
         for _ in range(MAX_ASKED):
             before |= _plain(line.discard())
             shown_at = clock()
@@ -139,14 +143,14 @@ def ask(
             elif answer is not None:
                 return answer
             else:
-                write(show() if text == "?" else question.possible)
+                line.write(show() if text == "?" else question.possible)
                 continue
             doubtful += 1
             if doubtful == MAX_DOUBTFUL:
                 break
-            write(f"{doubt} {question.possible}")
+            line.write(f"{doubt} {question.possible}")
     except (KeyboardInterrupt, EOFError):
-        write("")
+        line.write("")
     except Exception:
         # A kernel's front end that takes no input says so with an exception of its own.
         return Answer.NONE

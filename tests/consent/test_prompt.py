@@ -48,6 +48,10 @@ class Script:
         self._before = before
         self._more = False
         self._rest = iter(typed)
+        self._write: Callable[[str], object] = str
+
+    def write(self, text: str) -> None:
+        self._write(text)
 
     def discard(self) -> Sequence[str]:
         before, self._before = self._before, ()
@@ -70,10 +74,9 @@ def ask(
     question: Question, line: Script, write: Callable[[str], object] = lambda _: None
 ) -> Answer:
     """Ask, with a clock that the line winds."""
+    line._write = write
     checked: Line = line
-    return prompt.ask(
-        question, checked, write=write, show=lambda: "the records", clock=lambda: line.now
-    )
+    return prompt.ask(question, checked, show=lambda: "the records", clock=lambda: line.now)
 
 
 def test_the_question_is_asked_word_for_word() -> None:
