@@ -203,7 +203,9 @@ def _reset(options: argparse.Namespace) -> str:
 
 
 def _attended() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    from dev_analytics.consent.presence import window
+
+    return window() is not None
 
 
 def _enable(options: argparse.Namespace) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import Enum
 from typing import Any
@@ -24,8 +25,8 @@ def presence(shell: Any) -> Presence:
     """Tell who is at `shell` now.
 
     A kernel's user is there if the request that runs takes input; ``nbconvert``, papermill and
-    other batch runs say that theirs does not. A terminal's is there if both ends are ttys and the
-    shell is interactive, which ``ipython -c`` and a script are not.
+    other batch runs say that theirs does not. A terminal's is there if a window shows both ends
+    and the shell is interactive, which ``ipython -c`` and a script are not.
     """
     if hasattr(shell, "kernel"):
         running = request(shell)
@@ -35,9 +36,29 @@ def presence(shell: Any) -> Presence:
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
-    if interactive and _is_tty(sys.stdin) and _is_tty(sys.stdout):
+    if interactive and window() is not None:
         return Presence.TERMINAL
     return Presence.NOBODY
+
+
+def window() -> tuple[int, int] | None:
+    """Return the descriptors on which a person types and reads; None if no window shows both.
+
+    A terminal that ``script``, ``ssh -tt`` or ``docker run -t`` make for a program that has none
+    itself is of no size, and nobody reads it. What stands in place of ``sys.stdout`` may claim to
+    be a terminal, so that the process's own output must be one.
+    """
+    if not (_is_tty(sys.stdin) and _is_tty(sys.stdout)) or sys.__stdout__ is None:
+        return None
+    try:
+        keyboard, screen = sys.stdin.fileno(), sys.__stdout__.fileno()
+        # The input of Windows' console has no size.
+        sized = (screen,) if sys.platform == "win32" else (keyboard, screen)
+        if not (os.isatty(keyboard) and os.isatty(screen)):
+            return None
+        return (keyboard, screen) if all(min(os.get_terminal_size(e)) for e in sized) else None
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def request(shell: Any) -> Any:

@@ -28,7 +28,8 @@ TOO_EARLY: Final = (
 )
 SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
 SAME_AS_BEFORE: Final = (
-    "The same came unasked before, so it was not taken as an answer; another word for it will be."
+    "The same came unasked before, so it was not taken as an answer. Leave the question with q: "
+    "%dev_analytics on asks it again."
 )
 
 
@@ -38,6 +39,9 @@ class Line(Protocol):
     @property
     def has_default(self) -> bool:
         """Whether Enter alone can be an answer here."""
+
+    def write(self, text: str) -> None:
+        """Write a line to whoever types here."""
 
     def discard(self) -> Sequence[str]:
         """Throw away what was typed and not read, and return its lines."""
@@ -62,6 +66,10 @@ class FrontEndLine:
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
+
+    def write(self, text: str) -> None:
+        """Write a line below the cell."""
+        print(text)
 
     def discard(self) -> Sequence[str]:
         """Return nothing."""
@@ -89,7 +97,6 @@ def ask(
     question: Question,
     line: Line,
     *,
-    write: Callable[[str], object] = print,
     show: Callable[[], str],
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
@@ -104,8 +111,6 @@ def ask(
         What is asked.
     line
         Where it is answered.
-    write
-        Writes a line to the user.
     show
         Returns what would be sent, as text.
     clock
@@ -117,8 +122,8 @@ def ask(
     try:
         before = _plain(line.discard())
         if before:
-            write(THROWN_AWAY)
-        write(question.lines)
+            line.write(THROWN_AWAY)
+        line.write(question.lines)
         for _ in range(MAX_ASKED):
             before |= _plain(line.discard())
             shown_at = clock()
@@ -128,21 +133,24 @@ def ask(
             if line.has_more():
                 before |= _plain(line.discard())
                 doubt = SEVERAL
-            elif text in before and answer not in (Answer.NO, Answer.NONE, None):
+            elif answer in (Answer.YES, Answer.KEEP) and any(
+                text == earlier or (text and earlier and question.parse(earlier) is answer)
+                for earlier in before
+            ):
                 doubt = SAME_AS_BEFORE
             elif seconds < READING_SECONDS and _may_be_fed(text, answer):
                 doubt = TOO_EARLY
             elif answer is not None:
                 return answer
             else:
-                write(show() if text == "?" else question.possible)
+                line.write(show() if text == "?" else question.possible)
                 continue
             doubtful += 1
             if doubtful == MAX_DOUBTFUL:
                 break
-            write(f"{doubt} {question.possible}")
+            line.write(f"{doubt} {question.possible}")
     except (KeyboardInterrupt, EOFError):
-        write("")
+        line.write("")
     except Exception:
         # A kernel's front end that takes no input says so with an exception of its own.
         return Answer.NONE

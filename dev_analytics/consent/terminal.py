@@ -1,8 +1,8 @@
 """The line of a terminal on which a question is answered.
 
 Lines are read from the terminal itself, past the buffers of ``sys.stdin``, C's stdin, readline and
-prompt_toolkit: nothing that one of them holds can become an answer. The terminal stays in the mode
-that it is in.
+prompt_toolkit: nothing that one of them holds can become an answer. What is asked is written to the
+terminal itself too: who answers has it before them. The terminal stays in the mode that it is in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from dev_analytics.consent.presence import window
 from dev_analytics.consent.prompt import FrontEndLine, Line
 
 SETTLE_SECONDS: Final = 0.1
@@ -26,18 +27,15 @@ _LINE_END: Final = re.compile(b"\r\n|\r|\n")
 def line_of(shell: Any) -> Line:
     """Return the line on which the user of `shell` can be asked; None for a command's terminal.
 
-    Behind a kernel, and where standard input only claims to be a terminal, what was typed ahead
-    cannot be told from an answer, so that such a line has no default.
+    Behind a kernel what was typed ahead cannot be told from an answer, so that such a line has no
+    default. Where no window shows a terminal there is nothing to read from.
     """
     if hasattr(shell, "kernel"):
         return FrontEndLine(shell.kernel)
-    try:
-        descriptor = sys.stdin.fileno()
-        if not os.isatty(descriptor):
-            return FrontEndLine(None)
-    except (AttributeError, OSError, ValueError):
+    descriptors = window()
+    if descriptors is None:
         return FrontEndLine(None)
-    return _TerminalLine(descriptor, lambda: _typed_ahead(shell))
+    return _TerminalLine(*descriptors, lambda: _typed_ahead(shell))
 
 
 def _typed_ahead(shell: Any) -> str:
@@ -47,6 +45,13 @@ def _typed_ahead(shell: Any) -> str:
     if prompt is None or typeahead is None:
         return ""
     return "".join(key.data for key in typeahead.get_typeahead(prompt.input))
+
+
+def _show(screen: int, text: str) -> None:
+    """Write to the terminal itself, past what stands in place of ``print`` and ``sys.stdout``."""
+    sys.stdout.flush()
+    with open(screen, "w", encoding="utf-8", errors="replace", closefd=False) as terminal:
+        terminal.write(text)
 
 
 def _lines(typed: bytes) -> list[str]:
@@ -65,8 +70,13 @@ if sys.platform == "win32":
 
         has_default = True
 
-        def __init__(self, descriptor: int, typed_ahead: Callable[[], str]) -> None:
+        def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
+            self._screen = screen
             self._typed_ahead = typed_ahead
+
+        def write(self, text: str) -> None:
+            """Write a line."""
+            _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
             """Throw away what waits, and return its lines."""
@@ -94,28 +104,25 @@ else:
         Parameters
         ----------
         descriptor
-            Its file descriptor.
+            The file descriptor from which it is read.
+        screen
+            The file descriptor to which it is written.
         typed_ahead
             Takes what IPython's own prompt has read and not used.
         """
 
-        def __init__(self, descriptor: int, typed_ahead: Callable[[], str]) -> None:
+        has_default = True
+
+        def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
             self._descriptor = descriptor
+            self._screen = screen
             self._typed_ahead = typed_ahead
             self._rest = b""
             self._ended = False
 
-        @property
-        def has_default(self) -> bool:
-            """Return whether a window shows the terminal.
-
-            One that ``script``, ``ssh -tt`` or ``docker run -t`` make for a program that has no
-            terminal itself is of no size. Nobody reads it, so that Enter alone means nothing.
-            """
-            try:
-                return min(os.get_terminal_size(self._descriptor)) > 0
-            except OSError:
-                return False
+        def write(self, text: str) -> None:
+            """Write a line."""
+            _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
             """Throw away what waits, and return its lines."""
@@ -141,7 +148,7 @@ else:
             EOFError, KeyboardInterrupt
                 There is none. A terminal in raw mode gives the keys for these as characters.
             """
-            print(prompt, end="", flush=True)
+            _show(self._screen, prompt)
             if self._ended:
                 raise EOFError
             typed = b""

@@ -48,6 +48,10 @@ class Script:
         self._before = before
         self._more = False
         self._rest = iter(typed)
+        self._write: Callable[[str], object] = str
+
+    def write(self, text: str) -> None:
+        self._write(text)
 
     def discard(self) -> Sequence[str]:
         before, self._before = self._before, ()
@@ -70,10 +74,9 @@ def ask(
     question: Question, line: Script, write: Callable[[str], object] = lambda _: None
 ) -> Answer:
     """Ask, with a clock that the line winds."""
+    line._write = write
     checked: Line = line
-    return prompt.ask(
-        question, checked, write=write, show=lambda: "the records", clock=lambda: line.now
-    )
+    return prompt.ask(question, checked, show=lambda: "the records", clock=lambda: line.now)
 
 
 def test_the_question_is_asked_word_for_word() -> None:
@@ -216,11 +219,19 @@ def test_a_line_with_more_behind_it_is_no_answer(question: Question, text: str) 
     assert len(line.asked) == 3
 
 
-@pytest.mark.parametrize(("text", "otherwise"), [("", "y"), ("y", "yes"), ("YES", "y")])
+@pytest.mark.parametrize(("text", "otherwise"), [("", "y"), ("y", ""), ("YES", "")])
 def test_what_was_typed_before_is_no_yes_when_it_comes_again(text: str, otherwise: str) -> None:
     assert ask(FIRST, Script(*[text] * 3, before=[text])) is Answer.NONE
     assert ask(FIRST, Script(text, otherwise, before=[text])) is Answer.YES
     assert ask(FIRST, Script(text, before=["x = 1"])) is Answer.YES
+
+
+@pytest.mark.parametrize("question", [FIRST, NEWER])
+@pytest.mark.parametrize(("text", "again"), [("y", "yes"), ("YES", "y"), (" y", "Yes")])
+def test_what_was_typed_before_is_no_yes_in_another_word_for_it(
+    question: Question, text: str, again: str
+) -> None:
+    assert ask(question, Script(*[again] * 3, before=[text])) is Answer.NONE
 
 
 def test_a_no_is_one_whatever_was_typed_before() -> None:
@@ -247,6 +258,7 @@ def test_a_yes_is_alone_and_was_not_typed_before_and_took_its_time(
         assert FIRST.parse(text) is answer
         assert not more
         assert answer is Answer.NO or text not in before
+        assert answer is Answer.NO or not text or not {"y", "yes"} & set(before)
         assert answer is Answer.NO or seconds >= READING_SECONDS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import fcntl
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,16 +21,29 @@ from dev_analytics.consent.terminal import line_of
 
 
 class Pty:
-    """A pseudo-terminal that is standard input."""
+    """A pseudo-terminal that is standard input and output.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    stdout
+        What stands in place of ``sys.stdout``.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
         self.keyboard, self.end = os.openpty()
         termios.tcsetwinsize(self.end, (24, 80))
         self.file = os.fdopen(self.end, "r")
+        self.screen = os.fdopen(os.dup(self.end), "w")
+        self.stdout: Any = self.screen
+        monkeypatch.setattr(sys, "stdin", self.file)
+        monkeypatch.setattr(sys, "__stdout__", self.screen)
         self.shell: Any = SimpleNamespace()
 
     @property
     def line(self) -> Line:
+        # Not before: pytest puts its own in place of it when a test begins.
+        self._patch.setattr(sys, "stdout", self.stdout)
         return line_of(self.shell)
 
     def types(self, keys: bytes) -> None:
@@ -38,11 +53,12 @@ class Pty:
 @pytest.fixture
 def pty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pty]:
     """A pseudo-terminal as standard input of this process."""
-    one = Pty()
-    monkeypatch.setattr(sys, "stdin", one.file)
+    one = Pty(monkeypatch)
     yield one
     os.close(one.keyboard)
     one.file.close()
+    with suppress(OSError):
+        one.screen.close()
 
 
 def test_what_waits_is_returned_and_gone(pty: Pty) -> None:
@@ -117,12 +133,36 @@ def test_the_keys_that_ipythons_prompt_has_read_are_thrown_away(pty: Pty) -> Non
     assert get_typeahead(keyboard) == []
 
 
-@pytest.mark.parametrize(("size", "has_default"), [((24, 80), True), ((0, 0), False)])
-def test_a_terminal_that_no_window_shows_has_no_default(
-    pty: Pty, size: tuple[int, int], has_default: bool
+@pytest.mark.parametrize("size", [(0, 0), (24, 0), (0, 80)])
+def test_a_terminal_that_no_window_shows_has_nothing_to_read(
+    pty: Pty, size: tuple[int, int]
 ) -> None:
+    assert pty.line.has_default
     termios.tcsetwinsize(pty.end, size)
-    assert pty.line.has_default == has_default
+    pty.types(b"y\n")
+    with pytest.raises(EOFError):
+        pty.line.read("? ")
+
+
+def test_what_is_asked_is_shown_whatever_stands_in_place_of_the_output(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builtins, "print", lambda *given, **options: None)
+    pty.stdout = SimpleNamespace(isatty=lambda: True, flush=lambda: None, write=len)
+    line = pty.line
+    line.write("The question")
+    pty.types(b"y\n")
+    assert line.read("? ") == "y"
+    assert os.read(pty.keyboard, 1000).replace(b"\r", b"").startswith(b"The question\n")
+
+
+def test_an_output_that_only_claims_to_be_a_terminal_is_none(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(os.devnull, "w") as nowhere:
+        monkeypatch.setattr(sys, "__stdout__", nowhere)
+        with pytest.raises(EOFError):
+            pty.line.read("? ")
 
 
 def _without_descriptor(monkeypatch: pytest.MonkeyPatch) -> object:
@@ -158,7 +198,7 @@ sys.modules["termios"] = None
 sys.modules["msvcrt"] = types.SimpleNamespace(kbhit=lambda: bool(keys), getwch=lambda: keys.pop(0))
 sys.platform = "win32"
 from dev_analytics.consent import terminal
-line = terminal._TerminalLine(0, lambda: "typed\\r")
+line = terminal._TerminalLine(0, 1, lambda: "typed\\r")
 builtins.input = lambda prompt: "n"
 print(line.discard(), line.has_more(), line.read("? "), line.has_default)
 """

@@ -27,6 +27,7 @@ DEV = [
     "--TerminalInteractiveShell.colors=NoColor",
 ]
 LOAD, ON_COMMAND = "%load_ext dev_analytics", "%dev_analytics on"
+NOBODY = "nobody here can answer the question"
 NO_ANSWER = "No answer, so analytics stay off."
 SIMPLE, EDITED = "--simple-prompt", "--TerminalInteractiveShell.simple_prompt=False"
 
@@ -245,25 +246,36 @@ def test_enter_at_once_is_no_answer(
     ],
 )
 def test_no_program_answers_through_a_terminal_of_its_own(
-    session: Callable[..., Session], answer: Callable[[], str], feeder: str
+    session: Callable[..., Session], data: Path, feeder: str
 ) -> None:
-    dev = session(command=fed(feeder))
-    if "sleep 240" in feeder:
-        assert THROWN_AWAY in dev.sees(FIRST.unchosen.prompt)
-    else:
-        dev.sees(NO_ANSWER)
-    assert answer() == "none"
+    shown = session(command=fed(feeder)).sees(NOBODY)
+    assert FIRST.words not in shown
+    assert ConsentStore(data).read().asked_on is None
+
+
+def test_a_program_that_types_slowly_into_a_terminal_of_its_own_is_not_asked(
+    session: Callable[..., Session], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The y of the third line is the name of a variable."""
+    monkeypatch.setenv("DEV_ANALYTICS", "on")
+    lines = " ".join(shlex.quote(line) for line in ("y = 2", LOAD, "y", ON_COMMAND, "y", "exit"))
+    feeder = f'(for line in {lines}; do sleep {3 * READING_SECONDS}; echo "$line"; done)'
+    ipython = shlex.quote(shlex.join([sys.executable, "-m", "IPython", *DEV[1:], SIMPLE]))
+    shown = session(command=["sh", "-c", f"{feeder} | script -qec {ipython} /dev/null"])
+    assert FIRST.words not in shown.sees(NOBODY)
+    shown.process.expect(pexpect.EOF)
+    assert FIRST.words not in shown.process.before
+    assert ConsentStore(data).read().user_id is None
 
 
 def test_a_here_document_answers_nothing_through_a_terminal_of_its_own(
-    session: Callable[..., Session], answer: Callable[[], str]
+    session: Callable[..., Session], data: Path
 ) -> None:
     ipython = shlex.quote(shlex.join([sys.executable, "-m", "IPython", *DEV[1:], SIMPLE]))
     lines = "\n".join((LOAD, ON_COMMAND, "", "y", "yes", "", "x = 1", "END"))
-    session(command=["sh", "-c", f"script -qec {ipython} /dev/null <<'END'\n{lines}\n"]).sees(
-        NO_ANSWER
-    )
-    assert answer() == "none"
+    shown = session(command=["sh", "-c", f"script -qec {ipython} /dev/null <<'END'\n{lines}\n"])
+    assert FIRST.words not in shown.sees(NOBODY)
+    assert ConsentStore(data).read().asked_on is None
 
 
 # 17: a program whose terminal has a size, as that of expect has.
@@ -399,18 +411,56 @@ def test_a_person_who_typed_ahead_is_asked_and_answers(
     assert answer() == "yes"
 
 
-def test_a_person_without_a_window_types_the_answer(
-    session: Callable[..., Session], answer: Callable[[], str]
+def test_a_terminal_without_a_window_is_not_asked_and_a_word_says_why(
+    session: Callable[..., Session], data: Path
 ) -> None:
     dev = session(SIMPLE, "--analytics", command=["sh", "-c", 'stty cols 0 rows 0; "$@"', "", *DEV])
-    dev.sees(FIRST.unchosen.prompt)
-    dev.reads()
-    dev.types("\r")
-    dev.sees(FIRST.possible)
-    dev.reads()
+    assert FIRST.words not in dev.sees(NOBODY)
     dev.types("y\r")
-    dev.sees(ON[:40])
-    assert answer() == "yes"
+    dev.is_at_the_prompt()
+    dev.types(f"{ON_COMMAND}\r")
+    dev.sees(NOBODY)
+    assert ConsentStore(data).read().user_id is None
+
+
+# What is read from the terminal is asked there, whatever a program did to its output.
+
+
+@pytest.mark.parametrize(
+    "mute",
+    [
+        "import builtins; builtins.print = lambda *given, **options: None",
+        "import sys, io; log = io.StringIO(); log.isatty = lambda: True; sys.stdout = log",
+    ],
+)
+def test_the_question_is_shown_whatever_stands_in_place_of_the_output(
+    session: Callable[..., Session], answer: Callable[[], str], mute: str
+) -> None:
+    ipython = session(SIMPLE)
+    ipython.sees("In ")
+    ipython.types(f"{LOAD}\r")
+    ipython.is_at_the_prompt()
+    ipython.types(f"{mute}; get_ipython().run_line_magic('dev_analytics', 'on')\r")
+    ipython.sees("The records would be kept on this machine only")
+    ipython.sees(FIRST.prompt)
+    ipython.types("q\r")
+
+
+def test_where_the_output_is_no_terminal_nobody_is_asked(
+    session: Callable[..., Session], data: Path, tmp_path: Path
+) -> None:
+    """A log may pass on to a program all but what it writes, and say that it is a terminal."""
+    ipython = shlex.join([sys.executable, "-m", "IPython", *DEV[1:], SIMPLE])
+    log = tmp_path / "log"
+    session(command=["sh", "-c", f"{ipython} > {shlex.quote(str(log))}"]).types(
+        f"import sys; sys.stdout.isatty = lambda: True\r{LOAD}\r{ON_COMMAND}\rexit\r"
+    )
+    wait_for = time.monotonic() + 240
+    while NOBODY not in (shown := log.read_text("utf-8") if log.exists() else ""):
+        assert time.monotonic() < wait_for, shown
+        time.sleep(0.05)
+    assert FIRST.words not in shown
+    assert ConsentStore(data).read().user_id is None
 
 
 def test_a_question_mark_shows_the_records_above_the_question(
