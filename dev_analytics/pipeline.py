@@ -83,7 +83,13 @@ class Pipeline:
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
-        self.launcher = Launcher(session.data, session.drops, lambda: session.agreed_delivery)
+        other = session.gate.store.other
+        self.launcher = Launcher(
+            session.data,
+            session.drops,
+            lambda: session.agreed_delivery,
+            None if other is None else other.data,
+        )
         self.sink: Sink = Spool(session.data, self.launcher, self._agrees) if sink is None else sink
         self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
         self._session = session

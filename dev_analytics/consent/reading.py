@@ -36,6 +36,8 @@ class StoredConsent:
     ----------
     data
         The data directory; reading makes nothing.
+    place
+        The data directory of `other`, as another process knew it; None finds it out.
 
     Attributes
     ----------
@@ -44,7 +46,7 @@ class StoredConsent:
         opt-out there holds here.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, place: Path | None = None) -> None:
         self.data = data
         self.folder = data / "consent"
         self.file = self.folder / "consent.json"
@@ -52,7 +54,7 @@ class StoredConsent:
         self.tools_file = self.folder / "tools.json"
         self._new = self.folder / "consent.json.new"
         self._tools_new = self.folder / "tools.json.new"
-        place = elsewhere(data)
+        place = place or elsewhere(data)
         self.other: StoredConsent | None = None if place is None else type(self)(place)
         self.epoch_file = self.folder / "epoch"
         self._epoch_new = self.folder / "epoch.new"
