@@ -83,8 +83,14 @@ class Pipeline:
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
-        self.launcher = Launcher(session.data, session.drops, lambda: session.agreed_delivery)
-        self.sink: Sink = Spool(session.data, self.launcher) if sink is None else sink
+        other = session.gate.store.other
+        self.launcher = Launcher(
+            session.data,
+            session.drops,
+            lambda: session.agreed_delivery,
+            None if other is None else other.data,
+        )
+        self.sink: Sink = Spool(session.data, self.launcher, self._agrees) if sink is None else sink
         self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
         self._session = session
         self._waiting: deque[Callable[[], None]] = deque()
@@ -153,6 +159,9 @@ class Pipeline:
         self._recording = self._rehearsal = None
         self._waiting.clear()
         self.sink.after_fork()
+
+    def _agrees(self, user_id: str) -> bool:
+        return self._session.gate.store.current().user_id == user_id
 
     def _of(self, period: Period | None) -> Recording:
         """Return the recording of `period`; if another one holds by now, that one's."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.places import check, elsewhere, read_own
+from dev_analytics.consent.places import check, elsewhere, read_own, usual_place
 
 SETTLED_NS: Final = 2_000_000_000
 """A folder changed less than this ago, in ns, may change again within one tick of its clock,
@@ -25,6 +26,7 @@ OFF: Final = "off."
 _OFF_NAME: Final = re.compile(r"off\.[a-z][a-z0-9_]{1,29}", re.ASCII)
 _HOMELESS: Final = "there is no home directory to keep it in"
 OPTED_OUT: Final = Consent(opted_out=True)
+Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 class StoredConsent:
@@ -34,6 +36,8 @@ class StoredConsent:
     ----------
     data
         The data directory; reading makes nothing.
+    place
+        The data directory of `other`, as another process knew it; None finds it out.
 
     Attributes
     ----------
@@ -42,7 +46,7 @@ class StoredConsent:
         opt-out there holds here.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, place: Path | None = None) -> None:
         self.data = data
         self.folder = data / "consent"
         self.file = self.folder / "consent.json"
@@ -50,12 +54,15 @@ class StoredConsent:
         self.tools_file = self.folder / "tools.json"
         self._new = self.folder / "consent.json.new"
         self._tools_new = self.folder / "tools.json.new"
-        place = elsewhere(data)
+        place = place or elsewhere(data)
         self.other: StoredConsent | None = None if place is None else type(self)(place)
+        self.epoch_file = self.folder / "epoch"
+        self._epoch_new = self.folder / "epoch.new"
+        self._is_usual = data == usual_place()
         self._watched = str(self.folder)
         self._homeless = "" if data.is_absolute() else _HOMELESS
         self._absent: Consent | None = None
-        self._seen: tuple[tuple[int, int, int, int], Consent] | None = None
+        self._seen: tuple[tuple[object, ...], Consent] | None = None
 
     def current(self) -> Consent:
         """Return the consent as it is now, for one ``stat`` if nothing changed; never raises.
@@ -63,22 +70,41 @@ class StoredConsent:
         Where there is an `other` store, it takes one more.
         """
         try:
-            if self.other is not None and self._other_has_opt_out():
-                self._follow_other()
-                return OPTED_OUT
+            beside = None if self.other is None else self.other.stamp()
             status = os.lstat(self._watched)
         except FileNotFoundError:
-            return self._absent or self._read_absent()
+            if self._absent is not None and self.other is None:
+                return self._absent
+            return self._read_absent()
         except OSError as error:
             return Consent(unreadable=words(error))
-        state = (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
+        state = (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid, beside)
         seen = self._seen
         if seen is not None and seen[0] == state:
             return seen[1]
         consent, lasting = self._read()
-        settled = time.time_ns() - status.st_mtime_ns > SETTLED_NS
+        newest = status.st_mtime_ns if beside is None else max(status.st_mtime_ns, beside[0])
+        settled = time.time_ns() - newest > SETTLED_NS
         self._seen = (state, consent) if lasting and settled else None
         return consent
+
+    def stamp(self) -> Stamp:
+        """Return what changes when one of the files does; zeros where there is no folder.
+
+        Raises
+        ------
+        OSError
+            It cannot be looked at.
+        """
+        try:
+            status = os.lstat(self._watched)
+            if stat.S_ISLNK(status.st_mode):
+                status = os.stat(self._watched)  # noqa: PTH116
+        except FileNotFoundError:
+            return (0, 0, 0, 0)
+        except OSError as error:
+            raise OSError(f"{self.data}: {words(error)}") from None
+        return (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
 
     def read(self) -> Consent:
         """Read the files; never raises."""
@@ -138,14 +164,46 @@ class StoredConsent:
                 content = read_own(self.file)
             except FileNotFoundError:
                 return Consent(tools_off=self._tools_off()), True
-            return self._understood(content)
+            consent, lasting = self._understood(content)
+            if consent.user_id is not None and self._was_forgotten():
+                self._forget()
+                return Consent(tools_off=consent.tools_off), True
+            return consent, lasting
         except OSError as error:
             return Consent(unreadable=words(error)), False
+
+    def epoch(self) -> bytes:
+        """Return the number that each reset of the usual place replaces; empty before the first.
+
+        A yes in a moved place holds as long as the number is the one that it was given under.
+
+        Raises
+        ------
+        OSError
+            It cannot be read, or is not the user's alone.
+        """
+        try:
+            return read_own(self.epoch_file)
+        except FileNotFoundError:
+            return b""
+
+    def _was_forgotten(self) -> bool:
+        if self.other is None:
+            return False
+        try:
+            return self.epoch() != self.other.epoch()
+        except OSError as error:
+            raise OSError(f"{self.other.data}: {words(error)}") from None
+
+    def _forget(self) -> None:
+        """Delete a yes that a reset in the other place has forgotten; never raises."""
 
     def _read_absent(self) -> Consent:
         consent, lasting = self._read()
         if lasting and consent == Consent(unreadable=self._homeless):
-            self._absent = consent
+            # One object while nothing changes: the gate compares by identity.
+            self._absent = self._absent or consent
+            return self._absent
         return consent
 
     def _understood(self, content: bytes) -> tuple[Consent, bool]:

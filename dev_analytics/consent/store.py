@@ -184,6 +184,9 @@ class ConsentStore(StoredConsent):
             mark(self.marker, _SAYS_OPTED_OUT, self.file)
         self.purge()
 
+    def _forget(self) -> None:
+        self.purge()
+
     def _opt_out_of_other(self) -> str:
         if self.other is None:
             return ""
@@ -253,8 +256,11 @@ class ConsentStore(StoredConsent):
                 for path in (self._new, self.file, self._tools_new, self.tools_file, *off):
                     remove(path)
                 self.purge()
-                if self.other is not None and self.other.has_opt_out():
+                if self.other is not None and os.path.lexists(self.other.folder):
                     self.other.reset()
+                if self._is_usual:
+                    # The yes of a place that this one does not know must not outlive its opt-out.
+                    replace(self.epoch_file, self._epoch_new, os.urandom(4).hex().encode())
                 remove(self.marker)
                 sync(self.folder)
         except OSError as error:
@@ -269,6 +275,8 @@ class ConsentStore(StoredConsent):
                     return before
                 after = change(before)
                 if after != before:
+                    if after.user_id != before.user_id:
+                        self._copy_epoch()
                     self._write(after)
                 if self.read().opted_out:
                     delete(self.file, self.tools_file)
@@ -282,6 +290,21 @@ class ConsentStore(StoredConsent):
 
     def _off(self, tool: str) -> Path:
         return self.folder / f"{OFF}{tool}"
+
+    def _copy_epoch(self) -> None:
+        """Note under which number of the usual place a yes is given.
+
+        Raises
+        ------
+        OSError
+            It cannot be read there, or noted here.
+        """
+        if self.other is None:
+            return
+        if epoch := self.other.epoch():
+            replace(self.epoch_file, self._epoch_new, epoch)
+        else:
+            remove(self.epoch_file)
 
     def _write(self, consent: Consent) -> None:
         from dev_analytics.consent.files import consent_bytes, tools_bytes

@@ -42,6 +42,9 @@ class Launcher:
     delivery
         Gives what a sender is told now. None in a process that knows no settings, as a worker of a
         pool: it starts none, and leaves what it writes to a process that does.
+    other
+        Where an opt-out counts too, as this process began with it: what a cell has put into the
+        environment since says nothing about whose home this is.
 
     Attributes
     ----------
@@ -52,8 +55,13 @@ class Launcher:
     """
 
     def __init__(
-        self, data: Path, drops: DropLedger, delivery: Callable[[], Delivery | None]
+        self,
+        data: Path,
+        drops: DropLedger,
+        delivery: Callable[[], Delivery | None],
+        other: Path | None = None,
     ) -> None:
+        self._other = other
         self.failure = ""
         self._data = data
         self.drops = drops
@@ -172,6 +180,8 @@ class Launcher:
     def _told(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""
         told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
+        if self._other is not None:
+            told["other"] = str(self._other)
         if delivery.project_key:
             told |= {"project-key": delivery.project_key, "host": delivery.host}
         return told

@@ -86,6 +86,8 @@ class Sender:
         Who it is, as a yes names it: without such a yes nothing is sent.
     first_pause
         How long to wait before the first repetition, in seconds.
+    other
+        Where an opt-out counts too, as the process that started this one knew it.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Sender:
         name: str = ARCHIVE,
         recipient: str = recipients.ARCHIVE,
         first_pause: float = FIRST_PAUSE,
+        other: Path | None = None,
     ) -> None:
         self._data = data
         self._destination = destination
@@ -104,7 +107,7 @@ class Sender:
         self._name = name
         self._recipient = recipient
         self._first_pause = first_pause
-        self._store = ConsentStore(data)
+        self._store = ConsentStore(data, other)
         self._backlog = Backlog(data)
         self._notes = Notes(data, name)
         self._user_id = ""
@@ -357,11 +360,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="")
     parser.add_argument("--most-days", type=float, required=True)
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
+    parser.add_argument("--other", type=Path)
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments or _told())
     os.chdir(options.data)
     os.nice(10)
-    give_to_archive(Backlog(options.data), ConsentStore(options.data))
+    give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
     for key in dict.fromkeys(("", options.project_key)):
         _deliver(Delivery(project_key=key, host=options.host), options)
@@ -396,6 +400,7 @@ def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
             name=name,
             recipient=delivery.recipient,
             first_pause=options.first_pause,
+            other=options.other,
         ).run()
     except TimeoutError:
         return

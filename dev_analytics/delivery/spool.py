@@ -21,6 +21,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -37,6 +38,10 @@ LARGEST_BYTES: Final = 4 * 2**20
 
 NO_LOCKS_SECONDS: Final = 60.0
 """For how long not to try again on a file system without locks, in seconds."""
+
+
+class RevokedError(OSError):
+    """The user whose records these are does not agree any more."""
 
 
 class Sink(Protocol):
@@ -70,9 +75,17 @@ class Spool:
         The data directory.
     launcher
         Starts a sender when something is due, and at the end.
+    agrees
+        Returns whether the user with this identifier agrees now.
     """
 
-    def __init__(self, data: Path, launcher: Launcher) -> None:
+    def __init__(
+        self,
+        data: Path,
+        launcher: Launcher,
+        agrees: Callable[[str], bool] = lambda user_id: True,
+    ) -> None:
+        self._agrees = agrees
         self._data = data
         self._backlog = Backlog(data)
         self._launcher = launcher
@@ -87,40 +100,17 @@ class Spool:
         self._handed_over: Path | None = None
 
     def accept(self, record: bytes, user_id: str) -> None:
-        """Keep the bytes of one record.
+        """Keep the bytes of one record; it is dropped where the user agrees no more.
 
         Raises
         ------
         OSError
             The disk takes nothing; the record is lost.
         """
-        with self._lock:
-            file = self._file
-            delivery = self._launcher.delivery
-            if file is not None and delivery is not self._delivery:
-                file = self._follow(delivery)
-            if file is None or user_id != self._user_id:
-                file = self._open(user_id)
-            now = time.monotonic()
-            if not self._size:
-                self._due = now + self._flush_seconds()
-            try:
-                file.append(record)
-            except FileGoneError:
-                file = self._find(file, user_id)
-                file.append(record)
-            self._size += len(record) + 1
-            due = now >= self._due
-            large = self._size >= self._largest
-            if due or large:
-                self._hand_over(also_beside_another=large)
-                if self._file is None:
-                    with contextlib.suppress(OSError):
-                        self._open(user_id)
-        if due:
-            self._launcher.start()
-        if large:
-            self._launcher.bound_spool()
+        try:
+            self._accept(record, user_id)
+        except RevokedError:
+            self._launcher.drops.count(Drop.REVOKED)
 
     def resume(self) -> None:
         """Start a sender if anything waits here that an earlier process left for it."""
@@ -169,8 +159,45 @@ class Spool:
             with contextlib.suppress(OSError):
                 os.close(file.descriptor)
 
+    def _accept(self, record: bytes, user_id: str) -> None:
+        with self._lock:
+            file = self._file
+            delivery = self._launcher.delivery
+            if file is not None and delivery is not self._delivery:
+                file = self._follow(delivery)
+            if file is None or user_id != self._user_id:
+                file = self._open(user_id)
+            now = time.monotonic()
+            if not self._size:
+                self._due = now + self._flush_seconds()
+            try:
+                file.append(record)
+            except FileGoneError:
+                file = self._find(file, user_id)
+                file.append(record)
+            self._size += len(record) + 1
+            due = now >= self._due
+            large = self._size >= self._largest
+            if due or large:
+                self._hand_over(also_beside_another=large)
+                if self._file is None:
+                    with contextlib.suppress(OSError):
+                        self._open(user_id)
+        if due:
+            self._launcher.start()
+        if large:
+            self._launcher.bound_spool()
+
     def _open(self, user_id: str) -> LineFile:
-        """Begin a file. It has its name only when it is locked, so that nobody adopts it before."""
+        """Begin a file. It has its name only when it is locked, so that nobody adopts it before.
+
+        Raises
+        ------
+        RevokedError
+            The user does not agree any more; there is no file.
+        OSError
+            It cannot be begun.
+        """
         self.purge()
         self._user_id, self._size = user_id, 0
         if time.monotonic() < self._no_locks_until:
@@ -194,6 +221,10 @@ class Spool:
             raise
         file.path = live
         self._file = file
+        # This process may have been stopped since it looked. An opt-out from now on sees the file.
+        if not self._agrees(user_id):
+            self.purge()
+            raise RevokedError("the user does not agree")
         if self._delivery is None:
             # It starts no sender, and may have ended before a thread had its turn.
             self._launcher.bound_spool(at_once=True)
@@ -229,7 +260,11 @@ class Spool:
         late = self._count_gone(gone)
         self._file = None
         gone.close()
-        file = self._open(user_id)
+        try:
+            file = self._open(user_id)
+        except RevokedError:
+            self._launcher.drops.count(Drop.REVOKED, len(late))
+            raise
         for line in late:
             file.append(line)
             self._size += len(line) + 1

@@ -129,6 +129,76 @@ def test_an_opt_out_elsewhere_makes_no_place_that_was_not_there(
     assert not moved.data.exists()
 
 
+def test_no_yes_outlives_an_opt_out_and_a_reset_of_the_usual_place(
+    places: tuple[ConsentStore, ConsentStore], everything: Callable[[Path], bytes], home: Path
+) -> None:
+    """Nothing ran in the moved place meanwhile, so that nothing there saw the opt-out."""
+    usual, moved = places
+    for _ in range(2):
+        user_id = moved.agree(1, TODAY).user_id
+        assert user_id is not None
+        for folder in (usual.folder, moved.folder):
+            if folder.exists():
+                os.utime(folder, (0, 0))
+        assert moved.current().user_id == moved.read().user_id == user_id
+        usual.opt_out()
+        usual.reset()
+        assert moved.current().user_id is moved.read().user_id is None
+        assert user_id.encode() not in everything(home)
+    agreed = moved.agree(1, TODAY)
+    assert moved.keep(2).user_id == moved.read().user_id == agreed.user_id
+    assert {path.stat().st_mode & 0o777 for path in home.rglob("epoch")} == {0o600}
+
+
+def test_no_yes_outlives_an_opt_out_and_a_reset_of_a_third_place(
+    places: tuple[ConsentStore, ConsentStore], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, moved = places
+    moved.agree(1, TODAY)
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "third"))
+    third = ConsentStore(data_directory())
+    third.opt_out()
+    third.reset()
+    assert moved.read().user_id is None
+
+
+def test_a_reset_that_cannot_forget_what_is_elsewhere_leaves_the_opt_out(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    usual, moved = places
+    moved.agree(1, TODAY)
+    usual.opt_out()
+    usual.epoch_file.mkdir()
+    with pytest.raises(ConsentStoreError):
+        usual.reset()
+    assert usual.read().opted_out
+    assert moved.read().opted_out
+
+
+def test_a_no_holds_through_a_link_in_the_place_of_the_other_folder(
+    places: tuple[ConsentStore, ConsentStore], tmp_path: Path
+) -> None:
+    usual, moved = places
+    moved.agree(1, TODAY)
+    usual.data.mkdir(parents=True)
+    (tmp_path / "linked").mkdir()
+    usual.folder.symlink_to(tmp_path / "linked")
+    for folder in (tmp_path / "linked", moved.folder):
+        os.utime(folder, (0, 0))
+    os.utime(usual.folder, (0, 0), follow_symlinks=False)
+    assert moved.current().user_id is not None
+    (tmp_path / "linked" / "opted-out").touch()
+    assert moved.current().opted_out
+
+
+def test_no_other_place_keeps_such_a_number(data: Path) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    store.opt_out()
+    store.reset()
+    assert not store.epoch_file.exists()
+
+
 def test_the_other_place_that_cannot_be_written_is_told_and_the_no_holds(
     places: tuple[ConsentStore, ConsentStore],
 ) -> None:

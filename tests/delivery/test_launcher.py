@@ -9,6 +9,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from processes import descriptors, senders
 
 import dev_analytics
 from dev_analytics.analytics import Analytics
+from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
@@ -24,6 +26,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
+from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -386,3 +389,28 @@ def test_where_no_process_can_be_started_nothing_is_raised(
     assert analytics.pipeline.launcher.failure
     assert Backlog(data).count() == 3
     assert analytics.drops.counts == {}
+
+
+def test_a_cell_that_moves_the_home_directory_hides_no_opt_out_from_a_sender(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    everything: Callable[[Path], bytes],
+    until: Until,
+) -> None:
+    home = Path(os.environ["HOME"])
+    monkeypatch.delenv("DEV_ANALYTICS_DIR", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    usual = ConsentStore(data_directory())
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "snap" / "share"))
+    user_id = ConsentStore(data_directory()).agree(NOTICE, date.today()).user_id
+    assert user_id is not None
+    analytics = Analytics()
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    (tmp_path / "another home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "another home"))
+    usual.opt_out()
+    analytics.pipeline.sink.close(at_exit=True)
+    until(lambda: not any((analytics.data / "spool").iterdir()))
+    until(lambda: not senders(analytics.data))
+    assert user_id.encode() not in everything(home)
+    assert not (analytics.data / "archive.sqlite").exists()

@@ -585,3 +585,39 @@ def test_where_files_cannot_be_locked_nothing_is_said_but_by_the_status(
     assert f"files in it cannot be locked ({os.strerror(number)})" in done.stdout
     assert read_ledger(data).dropped == {"disk error": 3}
     assert not list((data / "spool").glob("*"))
+
+
+@pytest.mark.parametrize("then", ["nothing", "another yes"])
+def test_a_writer_that_an_opt_out_found_stopped_begins_no_new_file(
+    data: Path, launcher: Started, everything: Callable[[Path], bytes], then: str
+) -> None:
+    """It had looked at the consent before it was stopped, and writes when it goes on."""
+    store = ConsentStore(data)
+    user_id = store.agree(NOTICE, date.today()).user_id
+    assert user_id is not None
+    spool = Spool(data, launcher, lambda user: store.current().user_id == user)
+    spool.accept(user_id.encode(), user_id)
+    store.opt_out()
+    if then == "another yes":
+        store.reset()
+        store.agree(NOTICE, date.today())
+    time.sleep(LOOK_SECONDS)  # how often a writer looks whether its file is there
+    for _ in range(2):
+        spool.accept(user_id.encode(), user_id)
+    spool.close(at_exit=False)
+    assert user_id.encode() not in everything(data)
+    assert names(data) == []
+    assert launcher.drops.unstored()[Drop.REVOKED] == 2
+
+
+def test_a_session_asks_for_consent_when_its_file_is_begun(
+    data: Path, agreed: None, everything: Callable[[Path], bytes]
+) -> None:
+    analytics = Analytics(data, delivery=None)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    user_id = analytics.gate.store.read().user_id
+    assert user_id is not None
+    ConsentStore(data).opt_out()
+    time.sleep(LOOK_SECONDS)
+    analytics.pipeline.sink.accept(user_id.encode(), user_id)
+    assert user_id.encode() not in everything(data)
