@@ -157,8 +157,8 @@ def ask(
     return Answer.NONE
 
 
-def confirm(question: str, line: Line) -> bool:
-    """Ask once whether to go on; only a yes that was typed after the question is one.
+def confirm(question: str, line: Line, *, clock: Callable[[], float] = time.monotonic) -> bool:
+    """Ask whether to go on; only a yes of somebody who had the time to read it is one.
 
     Raises
     ------
@@ -166,8 +166,17 @@ def confirm(question: str, line: Line) -> bool:
         There is no answer.
     """
     before = _plain(line.discard())
-    text = plain(line.read(question))
-    return text in ("y", "yes") and text not in before and not line.has_more()
+    yes = {"y", "yes"}
+    for _ in range(MAX_DOUBTFUL):
+        shown_at = clock()
+        text = plain(line.read(question))
+        seconds = clock() - shown_at
+        if text not in yes or not yes.isdisjoint(before) or line.has_more():
+            return False
+        if seconds >= READING_SECONDS:
+            return True
+        line.write(TOO_EARLY)
+    return False
 
 
 def _may_be_fed(text: str, answer: Answer | None) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from dev_analytics.catalogue.events import COMMANDS
 from dev_analytics.commands.jupyter import WORDS, main
 from dev_analytics.commands.magics import RESET_QUESTION
 from dev_analytics.consent.answering import farewell
+from dev_analytics.consent.prompt import READING_SECONDS
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStore
@@ -296,6 +298,7 @@ def test_reset_in_a_terminal_is_confirmed(data: Path, typed: str, forgotten: boo
     if typed == "^D":
         process.sendeof()
     else:
+        time.sleep(READING_SECONDS)
         process.sendline(typed)
     process.expect(pexpect.EOF)
     process.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent import prompt
-from dev_analytics.consent.prompt import MAX_ASKED, READING_SECONDS, Line, confirm
+from dev_analytics.consent.prompt import MAX_ASKED, MAX_DOUBTFUL, READING_SECONDS, Line, confirm
 from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
 from dev_analytics.consent.recipients import ARCHIVE, posthog
 
@@ -349,9 +349,12 @@ def test_only_a_yes_agrees_to_more() -> None:
         (Script(""), False),
         (Script("n"), False),
         (Script("y", before=["y"]), False),
+        (Script("y", before=["yes"]), False),
+        (Script(*[("y", QUICK, False)] * MAX_DOUBTFUL, "y"), False),
+        (Script(("y", QUICK, False), "y"), True),
         (Script(("y", SLOW, True)), False),
     ],
 )
 def test_a_confirmation_is_typed_after_its_question_and_alone(line: Script, sure: bool) -> None:
-    assert confirm("Sure? ", line) == sure
-    assert line.asked == ["Sure? "]
+    assert confirm("Sure? ", line, clock=lambda: line.now) == sure
+    assert set(line.asked) == {"Sure? "}
