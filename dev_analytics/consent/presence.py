@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import Enum
-from typing import Any
+from typing import Any, Final
+
+_KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
+"""What a kernel is started with, and what the processes that its cells start inherit."""
 
 
 class Presence(Enum):
@@ -35,9 +39,17 @@ def presence(shell: Any) -> Presence:
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
-    if interactive and _is_tty(sys.stdin) and _is_tty(sys.stdout):
+    if interactive and not of_a_cell() and _is_tty(sys.stdin) and _is_tty(sys.stdout):
         return Presence.TERMINAL
     return Presence.NOBODY
+
+
+def of_a_cell() -> bool:
+    """Return whether a cell started this process, as ``!`` does.
+
+    Its terminal is made for it and nobody types there, and a notebook keeps what it prints.
+    """
+    return _KERNEL_VARIABLE in os.environ
 
 
 def request(shell: Any) -> Any:
