@@ -108,11 +108,16 @@ def _is_there(folder: int | Path, name: str) -> bool:
 
 
 def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
-    """Return whether one of `marks` stands in a file; what cannot be read may hold it."""
+    """Return whether one of `marks` stands in a file, or nothing.
+
+    What cannot be read may hold one.
+    """
     overlap = max(map(len, marks)) - 1
     before = b""
     try:
         with _reading(folder, name) as file:
+            if not os.fstat(file.fileno()).st_size:
+                return True
             while chunk := file.read(_CHUNK):
                 if any(mark in before + chunk for mark in marks):
                     return True
@@ -125,7 +130,8 @@ def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
 def _is_ledger(folder: int | Path, name: str) -> bool:
     with contextlib.suppress(OSError, ValueError, RecursionError):
         with _reading(folder, name) as file:
-            content = loads(file.read(_LARGEST_LEDGER))
+            written = file.read(_LARGEST_LEDGER)
+        content = loads(written) if written else {}
         return isinstance(content, dict) and content.keys() <= LEDGER_FIELDS
     return False
 
