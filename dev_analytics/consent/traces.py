@@ -24,8 +24,8 @@ _RECORDS: Final = re.compile(
     r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?|ledger\.json\.new",
     re.ASCII,
 )
-_SHARED_NAMES: Final = ("quarantine", "archive.sqlite")
-"""Names that anybody might give: ours has an identifier in it, or the word for one."""
+_SHARED_NAMES: Final[dict[str, list[bytes]]] = {"quarantine": [b'{"event"'], "archive.sqlite": []}
+"""Names that anybody might give: ours has an identifier in it, the word for one, or one of these."""
 
 _BESIDE_ARCHIVE: Final = re.compile(r"archive\.sqlite-(journal|wal|shm)", re.ASCII)
 _LEDGER: Final = "ledger.json"
@@ -55,7 +55,7 @@ def purge(data: Path, user_id: str | None = None) -> None:
         for name in names:
             if (
                 _RECORDS.fullmatch(name)
-                or (name in _SHARED_NAMES and _holds(folder, name, marks))
+                or (name in _SHARED_NAMES and _holds(folder, name, [*marks, *_SHARED_NAMES[name]]))
                 or (name == _LEDGER and _is_ledger(folder, name))
             ):
                 _unlink(folder, name)
