@@ -25,7 +25,7 @@ _RECORDS: Final = re.compile(
     re.ASCII,
 )
 _SHARED_NAMES: Final[dict[str, list[bytes]]] = {"quarantine": [b'{"event"'], "archive.sqlite": []}
-"""Names that anybody might give: ours has an identifier in it, the word for one, or one of these."""
+"""Names that anybody might give: ours holds an identifier, the word for one, or one of these."""
 
 _BESIDE_ARCHIVE: Final = re.compile(r"archive\.sqlite-(journal|wal|shm)", re.ASCII)
 _LEDGER: Final = "ledger.json"
