@@ -254,7 +254,8 @@ def test_the_readme_names_every_file_of_the_data_directory(data: Path):
     named |= {lock_file(data, "archive").name, "ledger.held"}
     named |= {lock_file(data, "7d2290b3").name.replace("7d2290b3", "…")}
     named |= {re.sub(r"\d{4}-\d\d-\d\d", "DAY", file.name) for file in damaged(data)}
-    for path in (store.file, store.marker, store.tools_file, store.folder / "off.TOOL"):
+    files = (store.file, store.marker, store.tools_file, store.epoch_file)
+    for path in (*files, store.folder / "off.TOOL"):
         named.add(path.relative_to(data).as_posix())
     rows = "\n".join(re.findall(r"^\| (`.+?) \|", told, re.MULTILINE))
     told_of = set(re.findall(r"`([^`]+)`", rows)) | {"ledger.held"}

@@ -95,7 +95,8 @@ class Dev(TerminalIPythonApp):
             self.flags, self.aliases = own
 
     def _opt_out(self, *, alone: bool) -> None:
-        from dev_analytics.consent.answering import farewell
+        from dev_analytics.consent.answering import farewell, unseen_farewell
+        from dev_analytics.consent.presence import of_a_cell
 
         store = get_analytics().gate.store
         before = store.read()
@@ -111,7 +112,8 @@ class Dev(TerminalIPythonApp):
         # What runs next has the output for itself.
         from dev_analytics.consent.question import DISABLED
 
-        said = filter(None, (f"{DISABLED} {missed}".rstrip(), farewell(before)))
+        last = unseen_farewell(before) if of_a_cell() else farewell(before)
+        said = filter(None, (f"{DISABLED} {missed}".rstrip(), last))
         print(*said, sep="\n", file=sys.stdout if alone else sys.stderr)
         if alone:
             if file := self.analytics_log or os.environ.get(LOG_VARIABLE):

@@ -21,6 +21,7 @@ from dev_analytics.commands.switches import UnattendedError, switch_off, switch_
 from dev_analytics.config import LOG_VARIABLE, load_settings
 from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.presence import of_a_cell, window
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.delivery.settings import Delivery
@@ -101,7 +102,7 @@ def _status(options: argparse.Namespace) -> str:
     decision = analytics.gate.decision(can_answer=True)
     if options.json:
         return _text(machine_fields(analytics, decision, autoload.enabled()))
-    return machine(analytics, decision, autoload.enabled())
+    return machine(analytics, decision, autoload.enabled(), somebody=not of_a_cell())
 
 
 def _begin_as_a_session(gate: Gate) -> Delivery | None:
@@ -122,6 +123,11 @@ def _begin_as_a_session(gate: Gate) -> Delivery | None:
 
 
 def _preview(options: argparse.Namespace) -> str:
+    if of_a_cell():
+        raise CommandError(
+            "the records have your random identifier, and a notebook would keep it: run this in a "
+            "terminal of its own"
+        )
     records = [record.decode() for record in waiting(get_analytics())]
     if options.json:
         return f"[{', '.join(records)}]"
@@ -167,7 +173,7 @@ def _disable(options: argparse.Namespace) -> str:
             return switch_off(get_analytics().gate.store, options.tool)
         except (LookupError, ConsentStoreError) as error:
             raise CommandError(error.args[0]) from None
-    from dev_analytics.consent.answering import farewell
+    from dev_analytics.consent.answering import farewell, unseen_farewell
 
     store = get_analytics().gate.store
     before = store.read()
@@ -178,10 +184,15 @@ def _disable(options: argparse.Namespace) -> str:
             f"the opt-out could not be stored: {error}. "
             "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
         ) from None
-    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), farewell(before))))
+    last = unseen_farewell(before) if of_a_cell() else farewell(before)
+    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), last)))
 
 
 def _reset(options: argparse.Namespace) -> str:
+    if of_a_cell() and get_analytics().gate.store.read().refuses:
+        raise CommandError(
+            "you opted out, and a cell cannot undo that: run this in a terminal of its own"
+        )
     if not options.yes:
         if not _attended():
             raise CommandError("it asks first, and nobody can answer here: add --yes")
@@ -203,9 +214,7 @@ def _reset(options: argparse.Namespace) -> str:
 
 
 def _attended() -> bool:
-    from dev_analytics.consent.presence import window
-
-    return window() is not None
+    return window() is not None and not of_a_cell()
 
 
 def _enable(options: argparse.Namespace) -> str:

@@ -69,6 +69,13 @@ def farewell(before: Consent) -> str:
     )
 
 
+def unseen_farewell(before: Consent) -> str:
+    """Return what an opt-out says last where a notebook would keep the identifier."""
+    if before.user_id is None:
+        return ""
+    return "Your identifier is deleted. It is not shown here, where a notebook would keep it."
+
+
 def holds(decision: Decision) -> str:
     """Say what holds after an answer, and what would change it."""
     if decision.collecting:

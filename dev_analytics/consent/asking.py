@@ -149,8 +149,8 @@ class Asking:
     def disable(self) -> str:
         """Opt out for ever, and return what then holds, in words.
 
-        The identifier is shown once, to a person: under a notebook's cell it stands until the next
-        one was run, and the notebook is not to be saved with it.
+        The identifier is shown once, to a person: behind a kernel it stands until the next cell
+        was run, as a notebook is not to be saved with it. Not all notebooks name their cells.
         """
         from dev_analytics.consent.answering import farewell, take
         from dev_analytics.consent.question import Answer
@@ -162,7 +162,7 @@ class Asking:
         present = presence(self._shell)
         if not last or present is Presence.NOBODY:
             return text
-        if present is not Presence.NOTEBOOK:
+        if present is Presence.TERMINAL:
             return f"{text}\n{last}"
         from dev_analytics.consent.passing import Passing
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from enum import Enum
-from typing import Any
+from typing import Any, Final
+
+_KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
+"""What a kernel is started with, and what the processes that its cells start inherit."""
 
 
 class Presence(Enum):
@@ -36,7 +39,7 @@ def presence(shell: Any) -> Presence:
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
-    if interactive and window() is not None:
+    if interactive and not of_a_cell() and window() is not None:
         return Presence.TERMINAL
     return Presence.NOBODY
 
@@ -59,6 +62,14 @@ def window() -> tuple[int, int] | None:
         return (keyboard, screen) if all(min(os.get_terminal_size(e)) for e in sized) else None
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def of_a_cell() -> bool:
+    """Return whether a cell started this process, as ``!`` does.
+
+    Its terminal is made for it and nobody types there, and a notebook keeps what it prints.
+    """
+    return _KERNEL_VARIABLE in os.environ
 
 
 def request(shell: Any) -> Any:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace, sync
-from dev_analytics.consent.places import check_owner
+from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
 
@@ -235,11 +235,15 @@ class ConsentStore(StoredConsent):
 
     def purge(self) -> None:
         """Delete all that carries an identifier on this machine; what cannot be stays."""
+        from dev_analytics.consent.files import DamagedError, consent_of
         from dev_analytics.consent.traces import purge
 
+        user_id = None
+        with contextlib.suppress(OSError, DamagedError):
+            user_id = consent_of(read_own(self.file)).user_id
         if not self.folder.is_symlink():
             delete(self._new, self.file, self._tools_new, self.tools_file)
-        purge(self.data)
+        purge(self.data, user_id)
 
     def reset(self) -> None:
         """Forget everything: answer, identifier, draw, and last of all the opt-out.
@@ -253,9 +257,9 @@ class ConsentStore(StoredConsent):
         try:
             with self._lock(replace_link=True):
                 off = [self.folder / name for name in self.off_names()]
+                self.purge()
                 for path in (self._new, self.file, self._tools_new, self.tools_file, *off):
                     remove(path)
-                self.purge()
                 if self.other is not None and os.path.lexists(self.other.folder):
                     self.other.reset()
                 if self._is_usual:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 from collections.abc import Iterator
+from json import loads
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 SPOOL_FILE: Final = re.compile(
     r"([0-9a-f]{16}(-[0-9a-z]{1,32})?((\.live)?\.jsonl|\.new)|sender\.new)", re.ASCII
@@ -21,21 +21,47 @@ SPOOL_FILE: Final = re.compile(
 """The name of a file in the spool."""
 
 _RECORDS: Final = re.compile(
-    r"archive\.sqlite(\.damaged-\d{4}-\d\d-\d\d(-\d+)?)?(-journal|-wal|-shm)?|ledger\.json(\.new)?",
+    r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?|ledger\.json\.new",
     re.ASCII,
 )
-_SHARED_NAME: Final = "quarantine"
-"""A name that anybody might give; the first bytes of the file tell ours."""
+_SHARED_NAMES: Final[dict[str, list[bytes]]] = {"quarantine": [b'{"event"'], "archive.sqlite": []}
+"""Names that anybody might give: ours holds an identifier, the word for one, or one of these."""
 
-_FIRST_BYTES: Final = b'{"event"'
+_BESIDE_ARCHIVE: Final = re.compile(r"archive\.sqlite-(journal|wal|shm)", re.ASCII)
+_LEDGER: Final = "ledger.json"
+LEDGER_FIELDS: Final = frozenset(
+    {"delivered", "dropped", "delivered_at", "failed_at", "failure", "not_before", "failing"}
+    | {"settled", "replacing"}
+)
+_LARGEST_LEDGER: Final = 2**24
+_WORD: Final = b"distinct_id"
+_CHUNK: Final = 2**20
 _BY_DESCRIPTOR: Final = {os.open, os.stat, os.unlink} <= os.supports_dir_fd
 
 
-def purge(data: Path) -> None:
-    """Delete the records in the data directory `data`; what cannot be deleted stays."""
+def purge(data: Path, user_id: str | None = None) -> None:
+    """Delete the records in the data directory `data`; what cannot be deleted stays.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    user_id
+        The identifier that the records have, where it is known.
+    """
+    marks = [_WORD, *([user_id.encode()] if user_id else ())]
     with contextlib.suppress(OSError), _opened(data, follow=True) as folder:
-        for name in _regular_files(folder):
-            if _RECORDS.fullmatch(name) or (name == _SHARED_NAME and _is_ours(folder, name)):
+        names = _regular_files(folder)
+        for name in names:
+            if (
+                _RECORDS.fullmatch(name)
+                or (name in _SHARED_NAMES and _holds(folder, name, [*marks, *_SHARED_NAMES[name]]))
+                or (name == _LEDGER and _is_ledger(folder, name))
+            ):
+                _unlink(folder, name)
+        if not _is_there(folder, "archive.sqlite"):
+            # What SQLite keeps beside a database belongs to it.
+            for name in filter(_BESIDE_ARCHIVE.fullmatch, names):
                 _unlink(folder, name)
     with contextlib.suppress(OSError), _opened(data / "spool", follow=False) as folder:
         for name in _regular_files(folder):
@@ -70,18 +96,61 @@ def _regular_files(folder: int | Path) -> list[str]:
         return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
 
-def _is_ours(folder: int | Path, name: str) -> bool:
+def _is_there(folder: int | Path, name: str) -> bool:
+    try:
+        if isinstance(folder, Path):
+            os.lstat(folder / name)
+        else:
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
+    """Return whether one of `marks` stands in a file, or nothing.
+
+    What cannot be read may hold one.
+    """
+    overlap = max(map(len, marks)) - 1
+    before = b""
+    try:
+        with _reading(folder, name) as file:
+            if not os.fstat(file.fileno()).st_size:
+                return True
+            while chunk := file.read(_CHUNK):
+                if any(mark in before + chunk for mark in marks):
+                    return True
+                before = chunk[-overlap:]
+    except OSError:
+        return True
+    return False
+
+
+def _is_ledger(folder: int | Path, name: str) -> bool:
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        with _reading(folder, name) as file:
+            written = file.read(_LARGEST_LEDGER)
+        content = loads(written) if written else {}
+        return isinstance(content, dict) and content.keys() <= LEDGER_FIELDS
+    return False
+
+
+def _reading(folder: int | Path, name: str) -> BinaryIO:
+    """Open a file of a folder, and not what a link in its place leads to.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+
     def opener(path: str, flags: int) -> int:
         if isinstance(folder, Path):
             return os.open(folder / path, flags)
-        return os.open(path, flags | os.O_NOFOLLOW, dir_fd=folder)
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
 
-    with contextlib.suppress(OSError), open(name, "rb", opener=opener) as file:
-        return (
-            stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            and file.read(len(_FIRST_BYTES)) == _FIRST_BYTES
-        )
-    return False
+    return open(name, "rb", opener=opener)
 
 
 def _unlink(folder: int | Path, name: str) -> None:

@@ -22,7 +22,9 @@ from dev_analytics.views.status import aligned, sender_trouble, status_rows
 _OF_A_SESSION = ("this session", "event log")
 
 
-def machine(analytics: Analytics, decision: Decision, loaded_by: Sequence[Path]) -> str:
+def machine(
+    analytics: Analytics, decision: Decision, loaded_by: Sequence[Path], *, somebody: bool = True
+) -> str:
     """Give the status as aligned lines of text.
 
     Parameters
@@ -33,9 +35,11 @@ def machine(analytics: Analytics, decision: Decision, loaded_by: Sequence[Path])
         What holds for a session that begins now.
     loaded_by
         The start-up files that load the extension.
+    somebody
+        A person reads it, as `dev_analytics.views.status.status_rows` says.
     """
     data = analytics.gate.store.data
-    shared = status_rows(analytics, decision)
+    shared = status_rows(analytics, decision, somebody=somebody)
     rows = {label: text for label, text in shared.items() if label not in _OF_A_SESSION}
     rows["waiting"] = str(Backlog(data).count() or "nothing")
     rows["processes"] = _processes(writers(data))

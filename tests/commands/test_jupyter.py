@@ -494,3 +494,41 @@ def test_a_command_that_began_before_a_yes_is_not_recorded(
     assert Backlog(data).count() == 0
     assert main(["status"]) == 0
     assert Backlog(data).count() > 0
+
+
+OF_A_CELL = (
+    f"!{sys.executable} -m dev_analytics {{}}",
+    f"%%bash --no-raise-error\n{sys.executable} -m dev_analytics {{}} 2>&1",
+)
+
+
+@pytest.mark.parametrize("cell", OF_A_CELL)
+def test_a_command_of_a_cell_shows_no_identifier(
+    kernel: Callable[..., Any], data: Path, cell: str
+) -> None:
+    user_id = ConsentStore(data).agree(NOTICE, TODAY).user_id
+    assert user_id is not None
+    Analytics(data, delivery=None).event("cell_executed", outcome="ok", duration_ms=1)
+    notebook = kernel()
+    for words, says in (
+        ("status", "agreed to"),
+        ("preview", "run this in a terminal of its own"),
+        ("preview --json", "run this in a terminal of its own"),
+        ("disable", "Your identifier is deleted. It is not shown here"),
+    ):
+        shown = notebook.run(cell.format(words)).text
+        assert says in shown
+        assert user_id not in shown
+    assert ConsentStore(data).read().opted_out
+
+
+@pytest.mark.parametrize("cell", OF_A_CELL)
+@pytest.mark.parametrize("words", ["reset --yes", "on acme"])
+def test_a_command_of_a_cell_undoes_no_off(
+    kernel: Callable[..., Any], data: Path, cell: str, words: str
+) -> None:
+    store = ConsentStore(data)
+    store.switch_off("acme")
+    shown = kernel().run(cell.format(words)).text
+    assert "undo that" in shown
+    assert store.read().tools_off == {"acme"}

@@ -14,6 +14,7 @@ from dev_analytics.consent.output import MARK
 from dev_analytics.consent.question import DISABLED, FIRST, KEPT, ON, UNSURE
 from dev_analytics.consent.recipients import ARCHIVE, would_receive
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.version import NOTICE
 
 LOAD = "%load_ext dev_analytics"
 LOOK = "print(__import__('dev_analytics').get_analytics().gate.now()[0].collecting)"
@@ -516,3 +517,15 @@ def test_a_newer_notice_is_asked_about_with_the_difference_alone(
     assert not again.dialogs, "it is asked once"
     again.run("%dev_analytics on", "b")
     assert len(again.dialogs) == (not agreed), "unless somebody wants it"
+
+
+def test_a_front_end_that_names_no_cells_is_not_to_save_the_identifier_either(
+    kernel: Callable[..., Any], data: Path
+) -> None:
+    user_id = ConsentStore(data).agree(NOTICE, date.today()).user_id
+    assert user_id is not None
+    running = kernel()
+    running.run("%load_ext dev_analytics", allow_stdin=True)
+    shown = running.run("%dev_analytics disable", allow_stdin=True)
+    ((kind, output),) = [each for each in shown.messages if user_id in str(each)]
+    assert (kind, output["metadata"]) == ("display_data", {MARK: True})

@@ -11,15 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.consent.traces import SPOOL_FILE, purge
+from dev_analytics.consent.traces import LEDGER_FIELDS, SPOOL_FILE, purge
+from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.damaged import damaged, put_aside
 from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.ledger import Ledger, change_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.drops import DropLedger
 
 TODAY = date(2026, 11, 22)
 RECORD = '{"event": "launched", "distinct_id": "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"}\n'
+
+RECORD_WITH_UUID = (
+    b'{"event": "launched", "distinct_id": "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11", '
+    b'"uuid": "4163b27f-0a2e-460a-a170-451d6443b2b5", "timestamp": "2026-11-22T10:00:00+00:00", '
+    b'"properties": {}}'
+)
 
 FOREIGN = (
     *("thesis.txt", "archive.sqlite.bak", "my archive.sqlite", "quarantine.txt", "ledger.csv"),
@@ -148,3 +156,46 @@ def test_an_archive_that_was_put_aside_as_damaged_goes_too(
     change(store)
     assert [file.name for file in damaged(data)] == ["archive.sqlite.damaged-copy"]
     assert not list(data.glob("*-journal"))
+
+
+@pytest.mark.parametrize("change", [ConsentStore.opt_out, ConsentStore.reset])
+@pytest.mark.parametrize("first", ['{"distinct_id": "%s", "event": "launched"}', "rubbish %s"])
+@pytest.mark.parametrize("name", ["quarantine", "archive.sqlite"])
+def test_a_file_with_the_identifier_goes_however_it_begins(
+    data: Path, change: Callable[[ConsentStore], object], first: str, name: str
+) -> None:
+    store = ConsentStore(data)
+    user_id = store.agree(1, TODAY).user_id
+    (data / name).write_text(f"{'x' * (2**20 - 20)}\n{first % user_id}\n")
+    change(store)
+    assert not (data / name).exists()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_user_s_own_files_of_these_names_stay(
+    data: Path, change: Callable[[ConsentStore], object]
+) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    own = {
+        "ledger.json": '{"my": "household accounts"}',
+        "archive.sqlite": "SQLite format 3\0 my own database",
+        "archive.sqlite-wal": "what it is about to hold",
+        "quarantine": "my own notes",
+    }
+    for name, content in own.items():
+        (data / name).write_text(content)
+    change(store)
+    assert contents(data).items() >= own.items()
+
+
+def test_our_own_archive_and_ledger_go(data: Path) -> None:
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    Archive(data).deliver([RECORD_WITH_UUID])
+    change_ledger(data, lambda ledger: ledger.add_dropped({"deleted": 1}))
+    (data / "archive.sqlite-wal").write_text("rows")
+    assert frozenset(Ledger.__struct_fields__) == LEDGER_FIELDS
+    (data / "consent" / "consent.json").unlink()  # nothing says which identifier it was
+    store.opt_out()
+    assert not {"archive.sqlite", "archive.sqlite-wal", "ledger.json"} & set(contents(data))
