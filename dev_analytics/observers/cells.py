@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from dev_analytics.consent.presence import handles_comm_message
 from dev_analytics.drops import Drop
 from dev_analytics.quiet import quiet
 
@@ -100,7 +101,7 @@ class Cells:
         before, running.before = running.before, None
         # What loads the extension has no beginning that was seen.
         unpaired = before is not None and len(running.alive()) == running.depth
-        if before is not None and unpaired and self._is_comm_message():
+        if before is not None and unpaired and handles_comm_message(self._shell):
             self._shown("callback", before)
 
     @quiet
@@ -162,11 +163,6 @@ class Cells:
         from dev_analytics.observers.errors import describe
 
         self._analytics.event("error_raised", began, phase=phase, **describe(error))
-
-    def _is_comm_message(self) -> bool:
-        shell = self._shell
-        parent = shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
-        return parent["header"]["msg_type"] == "comm_msg" if parent else False
 
 
 class _Before:
