@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import psutil
 import pytest
 
 from dev_analytics.consent.prompt import READING_SECONDS, SEVERAL, THROWN_AWAY, TOO_EARLY
@@ -77,6 +78,12 @@ def session(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 
     yield start
     for one in started:
+        # The program that `script` runs has a session of its own, which outlives this terminal.
+        with suppress(psutil.Error):
+            family = psutil.Process(one.process.pid).children(recursive=True)
+            for each in family:
+                with suppress(psutil.Error):
+                    each.kill()
         # It says so where a process that was killed takes its time to be gone.
         with suppress(pexpect.ExceptionPexpect):
             one.process.close(force=True)
