@@ -142,7 +142,7 @@ MUTANTS: Final = (
     Mutant("an opt-out that does not purge",
            f"{ANSWERS}test_after_an_opt_out_nothing_identifying_is_left",
            (Edit("dev_analytics/consent/store.py",
-                 "self._tools_new, self.tools_file)\n        purge(self.data)\n",
+                 "self._tools_new, self.tools_file)\n        purge(self.data, user_id)\n",
                  "self._tools_new, self.tools_file)\n"),)),
     Mutant("an object of the user asked for its text",
            "tests/privacy/test_hostile.py::test_a_hostile_object_is_called_by_ipython_alone[raise]",
