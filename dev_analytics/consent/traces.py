@@ -56,9 +56,7 @@ def purge(data: Path, user_id: str | None = None) -> None:
             if (
                 _RECORDS.fullmatch(name)
                 or (name in _SHARED_NAMES and _holds(folder, name, [*marks, *_SHARED_NAMES[name]]))
-                or (
-                    name == _LEDGER and (_is_ledger(folder, name) or _holds(folder, name, marks))
-                )
+                or (name == _LEDGER and (_is_ledger(folder, name) or _holds(folder, name, marks)))
             ):
                 _unlink(folder, name)
         if not _is_there(folder, "archive.sqlite"):
