@@ -14,9 +14,10 @@ import threading
 import time
 import weakref
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.presence import handles_comm_message
 from dev_analytics.drops import Drop
@@ -25,6 +26,9 @@ from dev_analytics.quiet import quiet
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
     from dev_analytics.consent.gate import State
+
+MAX_NESTED: Final = 100
+"""How many executions within each other are remembered."""
 
 
 class Cells:
@@ -74,8 +78,8 @@ class Cells:
     @quiet
     def _pre_execute(self) -> None:
         running = self._running
-        running.depth = len(running.alive())
-        running.before = _Before(self._analytics.gate.at_beginning())
+        before = _Before(self._analytics.gate.at_beginning())
+        running.executions.append((len(running.alive()), before))
 
     @quiet
     def _pre_run_cell(self, info: Any) -> None:
@@ -98,10 +102,11 @@ class Cells:
         has not.
         """
         running = self._running
-        before, running.before = running.before, None
-        # What loads the extension has no beginning that was seen.
-        unpaired = before is not None and len(running.alive()) == running.depth
-        if before is not None and unpaired and handles_comm_message(self._shell):
+        if not running.executions:
+            # What loads the extension has no beginning that was seen.
+            return
+        depth, before = running.executions.pop()
+        if len(running.alive()) == depth and handles_comm_message(self._shell):
             self._shown("callback", before)
 
     @quiet
@@ -201,8 +206,9 @@ class _Running(threading.local):
     """The cells that run on this thread, outermost first."""
 
     def __init__(self) -> None:
-        self.depth = 0
-        self.before: _Before | None = None
+        # How many cells ran before each execution that has not ended, and what held then. A
+        # callback may run a cell, so they nest; bounded, as an interrupted one may never end.
+        self.executions: deque[tuple[int, _Before]] = deque(maxlen=MAX_NESTED)
         self._cells: list[_Cell] = []
 
     def alive(self) -> list[_Cell]:
