@@ -228,7 +228,7 @@ def test_every_word_can_be_read_in_light_and_dark_also_when_the_theme_changes_un
     expect(notebook.below(0)).to_have_text(ON)
     assert_readable(notebook.below(0))
     assert stored.answer == "yes"
-    assert senders(log) == {None}
+    assert senders(log) == {None, stored.user}
 
 
 def assert_readable(shown: Locator) -> None:

@@ -136,7 +136,7 @@ def test_a_restarted_kernel_leaves_no_dead_dialog(
     notebook.button("Yes").click()
     expect(notebook.below(2)).to_have_text(ON)
     assert stored.answer == "yes"
-    assert {record["distinct_id"] for record in log.records} == {None}
+    assert {record["distinct_id"] for record in log.records} == {None, stored.user}
 
 
 def assert_no_widget(notebook: dict[str, Any]) -> None:
