@@ -45,11 +45,9 @@ def settled(data: Path, until: Until) -> None:
 
 
 def test_a_policy_that_names_a_server_is_asked_about_and_kept_out_for_good(
-    terminal: Any, data: Path, tmp_path: Path, until: Until, posthog: FakePostHog
+    terminal: Any, data: Path, site_policy: Path, until: Until, posthog: FakePostHog
 ) -> None:
-    (tmp_path / "policy.json").write_text(
-        json.dumps({"posthog_project_key": KEY, "posthog_host": posthog.url})
-    )
+    site_policy.write_text(json.dumps({"posthog_project_key": KEY, "posthog_host": posthog.url}))
     recipient = f"posthog {posthog.url} {KEY}"
     first = terminal()
     first.prompt()
