@@ -30,7 +30,7 @@ from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import lock_file
 from dev_analytics.drops import Drop
 from dev_analytics.pipeline import MAX_PREVIEWED
-from dev_analytics.tools.declaration import MAX_WORDS_OF_A_TOOL, MOST_WORDS
+from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
 from dev_analytics.version import NOTICE, __version__
 from dev_analytics.views.preview import MOST_SHOWN
@@ -300,7 +300,7 @@ def test_the_numbers_of_the_documents_are_those_of_the_code():
     assert (prompt.READING_SECONDS, prompt.MAX_DOUBTFUL) == (1, 3)
     assert "three of these are no answer" in flat(README)
     tools = flat(section(PRIVACY, "Other tools"))
-    assert f"at most {MOST_WORDS} words in a list and {MAX_WORDS_OF_A_TOOL} in all" in tools
+    assert f"at most {MAX_WORDS} words in a list and {MAX_WORDS_OF_A_TOOL} in all" in tools
     assert f"at most {MAX_BITS} bits in a record" in tools
 
 

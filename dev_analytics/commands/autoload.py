@@ -151,7 +151,7 @@ def _is_there(file: Path) -> bool:
 
 
 def _is_ours(file: Path) -> bool:
-    """Tell whether this or another version of the package wrote `file`."""
+    """Return whether this or another version of the package wrote `file`."""
     try:
         first = file.read_text("utf-8").partition("\n")[0]
     except (OSError, ValueError):

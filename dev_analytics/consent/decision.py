@@ -89,7 +89,7 @@ class Consent(Value):
         return self.opted_out or bool(self.tools_off)
 
     def covers(self, tool: str) -> bool:
-        """Tell whether what `tool` recorded may be sent: agreed to, and not switched off."""
+        """Return whether what `tool` recorded may be sent: agreed to, and not switched off."""
         agreed = any(key.partition("@")[0] == tool for key in self.tools)
         return agreed and tool not in self.tools_off
 
@@ -272,7 +272,7 @@ def _uncovered(consent: Consent, tools: Mapping[str, Scope]) -> tuple[Mapping[st
 
 
 def in_sample(draw: float, sample_percent: float) -> bool:
-    """Tell whether `draw` lies in the sample: sticky, and nested when the percentage grows."""
+    """Return whether `draw` lies in the sample: sticky, and nested when the percentage grows."""
     return draw < sample_percent / 100
 
 

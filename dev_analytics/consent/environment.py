@@ -39,7 +39,7 @@ class PolicyError(ValueError):
 
 
 def means_yes(value: str | None) -> bool:
-    """Tell whether a variable is set to anything but empty, 0, false, no or off."""
+    """Return whether a variable is set to anything but empty, 0, false, no or off."""
     return value is not None and value.strip().lower() not in _NO
 
 

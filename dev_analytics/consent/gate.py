@@ -284,12 +284,12 @@ class Gate:
         return self._decide(self.store.read(), can_answer=can_answer)
 
     def may_ask(self) -> bool:
-        """Tell whether somebody who can answer may be asked now, unless the draw is against it."""
+        """Return whether somebody who can answer may be asked, unless the draw is against it."""
         decision = self.decision(can_answer=True)
         return decision.ask or decision.rule is Rule.NOT_DRAWN
 
     def claim_question(self) -> bool:
-        """Tell whether to ask now, and note that it was asked; never twice at once.
+        """Return whether to ask now, and note that it was asked; never twice at once.
 
         Raises
         ------

@@ -154,7 +154,7 @@ class _Place:
         self._cell = hash(cell_id(request))
 
     def runs(self, request: Any) -> bool:
-        """Tell whether `request` is the run of the cell that showed the dialog."""
+        """Return whether `request` is the run of the cell that showed the dialog."""
         return bool(request["header"].get("msg_id") == self._message)
 
     def shown_by(self, request: Any) -> None:
@@ -162,7 +162,7 @@ class _Place:
         self._pages.add(request["header"].get("session"))
 
     def lost(self, request: Any) -> bool:
-        """Tell whether the page that sent `request` has lost the dialog.
+        """Return whether the page that sent `request` has lost the dialog.
 
         It was reloaded and made no view of it, or the cell was run again.
         """

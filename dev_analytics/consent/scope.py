@@ -17,7 +17,7 @@ from dev_analytics.value import Value
 Term: TypeAlias = frozenset[str] | int
 """A set of texts, of which a smaller one is less, or a limit, of which a lower one is less."""
 
-LONGEST_SECONDS: Final = 1_000_000
+MAX_SECONDS: Final = 1_000_000
 """The longest duration that a tool may record, eleven days."""
 
 VERSION: Final = re.compile(r"other|(?:0|[1-9]\d{0,3})(?:\.(?:0|[1-9]\d{0,3})){0,2}", re.ASCII)
@@ -153,7 +153,7 @@ def _is_of(kind: str, detail: str, term: Term, value: object) -> bool:
         case "duration", int():
             if type(value) is not (float if term else int):
                 return False
-            longest = LONGEST_SECONDS * (1000 if detail == "ms" else 1)
+            longest = MAX_SECONDS * (1000 if detail == "ms" else 1)
             shortened = round(float(f"{value:.{DURATION_DIGITS}g}"), term)
             return 0 <= value <= longest and value == shortened
         case "version", _:

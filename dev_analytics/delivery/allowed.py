@@ -211,7 +211,7 @@ class _Form:
         return True
 
     def _is_session(self, session_id: str) -> bool:
-        """Tell whether it is a UUID7; the records of a session come one after the other."""
+        """Return whether it is a UUID7; the records of a session come one after the other."""
         if session_id in self._sessions:
             return True
         if _UUID7.fullmatch(session_id) is None:
@@ -288,7 +288,7 @@ def _check(kind: Kind) -> Callable[[Any], bool]:
 
 
 def _gives(kind: Kind, value: object) -> bool:
-    """Tell whether `kind` takes `value` as it is: bounded, and rounded as it rounds."""
+    """Return whether `kind` takes `value` as it is: bounded, and rounded as it rounds."""
     try:
         return kind.accept(value) == value
     except RefusedValueError:
@@ -296,7 +296,7 @@ def _gives(kind: Kind, value: object) -> bool:
 
 
 def _is_place(place: str) -> bool:
-    """Tell whether ``module:function:line`` is in the shipped source."""
+    """Return whether ``module:function:line`` is in the shipped source."""
     parts = place.split(":")
     if len(parts) != 3 or not re.fullmatch("[1-9][0-9]{0,5}", parts[2]):
         return False
@@ -305,7 +305,7 @@ def _is_place(place: str) -> bool:
 
 
 def _is_time(timestamp: str) -> bool:
-    """Tell whether it is a time as records give it; many records in a row have the same."""
+    """Return whether it is a time as records give it; many records in a row have the same."""
     if timestamp in _times:
         return True
     if _TIME.fullmatch(timestamp) is None:
@@ -321,7 +321,7 @@ def _is_time(timestamp: str) -> bool:
 
 
 def _is_release(version: str) -> bool:
-    """Tell whether it is this version of the package, or an older one."""
+    """Return whether it is this version of the package, or an older one."""
     if version in _releases:
         return True
     allowed = _RELEASE.fullmatch(version) is not None and not _is_newer(version)
@@ -331,7 +331,7 @@ def _is_release(version: str) -> bool:
 
 
 def _is_newer(version: object) -> bool:
-    """Tell whether it is a version of the package that is newer than this one."""
+    """Return whether it is a version of the package that is newer than this one."""
     return _numbers(version) > _numbers(__version__)
 
 

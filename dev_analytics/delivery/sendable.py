@@ -86,7 +86,7 @@ def oldest(most_days: float) -> str:
 
 
 def begins_before(file: Path, start: int, oldest: str) -> bool:
-    """Tell whether the first record of `file` from `start`, its oldest, is too old."""
+    """Return whether the first record of `file` from `start`, its oldest, is too old."""
     for line in lines(file, start):
         try:
             return json.decode(line, type=_Timed).timestamp < oldest

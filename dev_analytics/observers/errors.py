@@ -66,7 +66,7 @@ def _public_name(cls: type) -> str | None:
 
 
 def _is_found_at(cls: type, module: str, qualname: str) -> bool:
-    """Tell whether `cls` is what an installed module has under that name.
+    """Return whether `cls` is what an installed module has under that name.
 
     A class can claim any name, and a user's own module can have any.
     """

@@ -195,7 +195,7 @@ def _is(shape: str, value: Any) -> bool:
 
 
 def _is_place(value: Any) -> bool:
-    """Tell whether `value` names a line of a module of ours, and a function that is there."""
+    """Return whether `value` names a line of a module of ours, and a function that is there."""
     found = PLACE.fullmatch(value) if type(value) is str else None
     if found is None:
         return False

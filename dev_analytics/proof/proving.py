@@ -166,7 +166,7 @@ def _usual(event: type[Event]) -> dict[str, object]:
 
 
 def _is_independent(tool: Tool) -> bool | None:
-    """Tell whether other users' processes declare the same; None if they cannot be asked."""
+    """Return whether other users' processes declare the same; None if they cannot be asked."""
     from importlib.metadata import entry_points
 
     entries = entry_points(group=GROUP, name=tool.name)

@@ -24,7 +24,7 @@ from dev_analytics.tools.wording import is_text, is_title, is_word, order, someb
 
 MOST_EVENTS: Final = 50
 MOST_PROPERTIES: Final = 20
-MOST_WORDS: Final = 64
+MAX_WORDS: Final = 64
 """A longer list is not read by whoever agrees to it, and its rare words point at few people."""
 
 MAX_WORDS_OF_A_TOOL: Final = 256
@@ -296,9 +296,9 @@ class _Check:
                 f"vocabulary {vocabulary.name!r} has something else than plain words: allowed are "
                 "public names, given when it is made and never changed"
             )
-        if not 0 < len(words) <= MOST_WORDS:
+        if not 0 < len(words) <= MAX_WORDS:
             self._refuse(
-                f"vocabulary {vocabulary.name!r} has {len(words)} words, allowed are {MOST_WORDS}"
+                f"vocabulary {vocabulary.name!r} has {len(words)} words, allowed are {MAX_WORDS}"
             )
         for word in words:
             if not is_word(word):
@@ -365,7 +365,7 @@ def _union(hint: Any) -> tuple[Any, ...]:
 
 
 def _held(hint: Any, kind: Kind) -> bool:
-    """Tell whether a field of this type holds what its kind gives, and nothing else."""
+    """Return whether a field of this type holds what its kind gives, and nothing else."""
     held = [each for each in _union(hint) if each is not UnsetType]
     if isinstance(kind, Duration):
         return held == [float if kind.decimals else int]

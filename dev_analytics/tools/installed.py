@@ -254,7 +254,7 @@ def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
 
 
 def _is_being_imported(entry: EntryPoint) -> bool:
-    """Tell whether the module is on its way in, here or in another thread: not there yet."""
+    """Return whether the module is on its way in, here or in another thread: not there yet."""
     spec = getattr(sys.modules.get(entry.module), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
 

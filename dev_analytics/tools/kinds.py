@@ -13,7 +13,7 @@ from typing import Final
 from dev_analytics.catalogue import values
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.consent.scope import COUNT_DIGITS, LONGEST_SECONDS
+from dev_analytics.consent.scope import COUNT_DIGITS, MAX_SECONDS
 
 _NUMBERS: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?!\d)", re.ASCII)
 
@@ -43,7 +43,7 @@ class Duration(values.Duration, frozen=True):
     @property
     def longest(self) -> int:
         """The longest one, in its unit."""
-        return LONGEST_SECONDS * (1000 if self.unit == "ms" else 1)
+        return MAX_SECONDS * (1000 if self.unit == "ms" else 1)
 
     @property
     def size(self) -> int:

@@ -49,7 +49,7 @@ class SDK(NamedTuple):
 
 
 def belongs(cls: type, package: str) -> bool:
-    """Tell whether a class says that it comes from `package`."""
+    """Return whether a class says that it comes from `package`."""
     module = _MODULE(cls)
     return type(module) is str and (module == package or module.startswith(f"{package}."))
 

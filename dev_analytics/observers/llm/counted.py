@@ -39,7 +39,7 @@ class Counted:
             self._errors.append((time.time() if when is None else when, weakref.ref(error)))
 
     def has(self, answer: Answer) -> bool:
-        """Tell whether an answer was counted; one without an id only stands for one."""
+        """Return whether an answer was counted; one without an id only stands for one."""
         key = _key(answer)
         if key not in self._answers:
             return False
@@ -49,7 +49,7 @@ class Counted:
         return True
 
     def has_error(self, error: BaseException, since: float) -> bool:
-        """Tell whether an error was counted, or one that it comes from; `since` the call began.
+        """Return whether an error was counted, or one that it comes from; `since` the call began.
 
         An older one is another call's, whose handling made this call.
         """

@@ -187,7 +187,7 @@ def _tell(
 
 
 def _was_counted(counted: Counted, name: object, told: Answer, error: Any, start: float) -> bool:
-    """Tell whether a call was counted where it was made, or as litellm told of it before."""
+    """Return whether a call was counted where it was made, or as litellm told of it before."""
     if error is not None:
         return counted.has_error(error, start)
     if type(name) is str:
