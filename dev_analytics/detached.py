@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.native import ENVIRON, environ_now, system
+
 _PACKAGE_FOLDER: Final = Path(__file__).parent.parent
 _NEEDED: Final = frozenset(
     {"CI", "CURL_CA_BUNDLE", "DO_NOT_TRACK", "HOME", "LANG", "LANGUAGE", "PATH"}
@@ -62,7 +64,7 @@ def spawn(
         for descriptor, given in enumerate((stdin, stdout, None))
     ]
     command = [*before, sys.executable, "-P", "-m", module, *options]
-    return os.posix_spawn(command[0], command, environment(), file_actions=files, setsid=True)
+    return system.posix_spawn(command[0], command, environment(), file_actions=files, setsid=True)
 
 
 def environment() -> dict[str, str]:
@@ -72,7 +74,7 @@ def environment() -> dict[str, str]:
     theirs. The notebook's folder is not on their path, unless the package itself is there: a
     checkout that is worked in.
     """
-    own = {name: value for name, value in os.environ.items() if _is_needed(name)}
+    own = {name: value for name, value in {**ENVIRON, **environ_now()}.items() if _is_needed(name)}
     named = filter(None, own.pop("PYTHONPATH", "").split(os.pathsep))
     kept = [entry for entry in named if _is_safe(Path(entry))]
     if kept:

@@ -17,6 +17,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dev_analytics.catalogue.events import EDIT_FORMATS, TOOLS
+from dev_analytics.native import RLock
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -97,7 +98,7 @@ class _Wrapped:
     """The wrapped methods, in place while a block is open anywhere in the process."""
 
     # A generator that is collected meanwhile may leave its block in the same thread.
-    lock = threading.RLock()
+    lock = RLock()
     blocks = 0
     put: Final[list[tuple[type, str, Any, Any]]] = []
 
@@ -175,7 +176,7 @@ def _with(asked: Asked, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) ->
 
 
 def _after_fork() -> None:
-    _Wrapped.lock = threading.RLock()
+    _Wrapped.lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):

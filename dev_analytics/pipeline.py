@@ -9,8 +9,6 @@ Every record belongs to a `Recording`. One that is not sent takes no number of t
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -20,10 +18,12 @@ from msgspec import Struct
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.record import encode, make_record
 from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.clock import seconds
 from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
+from dev_analytics.native import RLock
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Pipeline:
         self._recording: Recording | None = None
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
-        self._changing = threading.RLock()
+        self._changing = RLock()
 
     @property
     def recording(self) -> Recording:
@@ -154,7 +154,7 @@ class Pipeline:
 
         No number is used twice, and no lock is waited for that a thread of the parent held.
         """
-        self._changing = threading.RLock()
+        self._changing = RLock()
         self.preview = deque(maxlen=MAX_PREVIEWED)
         self._recording = self._rehearsal = None
         self._waiting.clear()
@@ -239,6 +239,9 @@ class Pipeline:
         # What was accepted is a word of ours; what was given may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
+        if not (at := int(seconds())):
+            session.drops.count(Drop.CLOCK)
+            return
         if not collecting:
             recording = self._aside(recording)
         record = encode(
@@ -248,7 +251,7 @@ class Pipeline:
                 distinct_id=consent.user_id if collecting else None,
                 session_id=recording.session_id,
                 seq=next(recording.seq),
-                seconds=int(time.time()),
+                seconds=at,
             )
         )
         log = session.log

@@ -8,12 +8,12 @@ would have been sent without consent belongs to a rehearsal, which is thrown awa
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from dev_analytics.catalogue.events import CellExecuted
 from dev_analytics.catalogue.record import new_session_id
+from dev_analytics.clock import Clock, seconds
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import Period
@@ -39,8 +39,8 @@ class Recording:
 
     def __init__(self, period: Period | None) -> None:
         self.period = period
-        self._started = time.monotonic() if period is None else period.started_monotonic
-        self.session_id = new_session_id(int(time.time() if period is None else period.started))
+        self._started = Clock.monotonic() if period is None else period.started_monotonic
+        self.session_id = new_session_id(int(seconds() if period is None else period.started))
         self.seq = itertools.count(1)
         self.recorded: Counter[str] = Counter()
 
@@ -52,4 +52,4 @@ class Recording:
     @property
     def duration(self) -> float:
         """How long it has lasted, in seconds."""
-        return time.monotonic() - self._started
+        return Clock.monotonic() - self._started

@@ -19,7 +19,8 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "drops", "value"},
+    {"version", "native", "value"},
+    {"clock", "drops"},
     {"quiet", "detached", "reply"},
     {"catalogue", "consent"},
     {"tools"},

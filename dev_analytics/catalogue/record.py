@@ -7,7 +7,6 @@ user sees is what is sent.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -15,6 +14,8 @@ from typing import Final
 from msgspec import Struct, json
 
 from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
+from dev_analytics.clock import Clock
+from dev_analytics.native import as_uuid, urandom
 
 
 class Record(Struct, frozen=True):
@@ -43,7 +44,6 @@ class Record(Struct, frozen=True):
 
 _ENCODER: Final = json.Encoder()
 _DRAWN_AT_ONCE: Final = 32
-_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def make_record(
@@ -99,7 +99,7 @@ def encode(record: Record) -> bytes:
 @lru_cache(maxsize=4)
 def iso(seconds: int) -> str:
     """Write a time in whole seconds since the epoch as RFC 3339, in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(seconds))
+    return Clock.strftime("%Y-%m-%dT%H:%M:%S+00:00", Clock.gmtime(seconds))
 
 
 def uuid4() -> str:
@@ -112,7 +112,7 @@ def uuid4() -> str:
 
 def new_session_id(seconds: int) -> str:
     """Make a UUID7 (RFC 9562) whose time is `seconds`, no finer than the time of the records."""
-    return _uuid(f"{seconds * 1000:012x}{os.urandom(10).hex()}", 7)
+    return as_uuid(f"{seconds * 1000:012x}{urandom(10).hex()}", 7)
 
 
 class _Drawn:
@@ -123,8 +123,8 @@ class _Drawn:
     @classmethod
     def more(cls) -> str:
         """Draw more, and give one of them."""
-        digits = os.urandom(16 * _DRAWN_AT_ONCE).hex()
-        first, *rest = (_uuid(digits[at : at + 32], 4) for at in range(0, len(digits), 32))
+        digits = urandom(16 * _DRAWN_AT_ONCE).hex()
+        first, *rest = (as_uuid(digits[at : at + 32], 4) for at in range(0, len(digits), 32))
         cls.waiting.extend(rest)
         return first
 
@@ -132,11 +132,3 @@ class _Drawn:
 if hasattr(os, "register_at_fork"):
     # Parent and child must not use the same ones.
     os.register_at_fork(after_in_child=_Drawn.waiting.clear)
-
-
-def _uuid(digits: str, version: int) -> str:
-    """Write 32 hexadecimal digits as a UUID of `version`."""
-    return (
-        f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-"
-        f"{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
-    )

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.native import open_file
+
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Write nothing into a file that a link in the place of ours leads to."""
 
@@ -32,7 +34,7 @@ def replace(path: Path, new: Path, content: bytes) -> None:
     """
     try:
         descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _NO_LINK, 0o600)
-        with open(descriptor, "wb") as file:
+        with open_file(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.environment import NAME, data_directory
+from dev_analytics.native import environ_now, open_file
 
 _FOLDERS: Final = ("consent", "spool")
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -40,14 +40,15 @@ def usual_place() -> Path | None:
         return None
 
 
-def elsewhere(data: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
+def elsewhere(data: Path) -> Path | None:
     """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
 
     None where that is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`:
     that is a user of its own.
     """
+    environ = environ_now()
     moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
-    if not moved or data != data_directory(environ):
+    if not moved or data != data_directory():
         return None
     home = usual_place()
     return None if home == data else home
@@ -124,7 +125,7 @@ def read_own(file: Path) -> bytes:
 
     if file.is_symlink():
         raise NotOursError(f"{file.name} is a link, and must be a file")
-    with open(file, "rb", opener=opener) as opened:
+    with open_file(file, "rb", opener=opener) as opened:
         _check(file.name, os.fstat(opened.fileno()))
         return opened.read()
 

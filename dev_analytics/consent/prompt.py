@@ -6,10 +6,10 @@ before, and lines that are pasted are none.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from dev_analytics.clock import Clock
 from dev_analytics.consent.question import Answer, Question, plain
 
 READING_SECONDS: Final = 1.0
@@ -98,7 +98,7 @@ def ask(
     line: Line,
     *,
     show: Callable[[], str],
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = Clock.monotonic,
 ) -> Answer:
     """Ask until there is an answer, or none can be expected.
 
@@ -157,7 +157,7 @@ def ask(
     return Answer.NONE
 
 
-def confirm(question: str, line: Line, *, clock: Callable[[], float] = time.monotonic) -> bool:
+def confirm(question: str, line: Line, *, clock: Callable[[], float] = Clock.monotonic) -> bool:
     """Ask whether to go on; only a yes of somebody who had the time to read it is one.
 
     Raises

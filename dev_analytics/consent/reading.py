@@ -6,15 +6,15 @@ others may write. What could not be read is read again at the next event, and ne
 
 from __future__ import annotations
 
-import os
 import re
 import stat
-import time
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from dev_analytics.clock import Clock, seconds
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.places import check, elsewhere, read_own, usual_place
+from dev_analytics.native import system
 
 SETTLED_NS: Final = 2_000_000_000
 """A folder changed less than this ago, in ns, may change again within one tick of its clock,
@@ -71,7 +71,7 @@ class StoredConsent:
         """
         try:
             beside = None if self.other is None else self.other.stamp()
-            status = os.lstat(self._watched)
+            status = system.lstat(self._watched)
         except FileNotFoundError:
             if self._absent is not None and self.other is None:
                 return self._absent
@@ -84,7 +84,7 @@ class StoredConsent:
             return seen[1]
         consent, lasting = self._read()
         newest = status.st_mtime_ns if beside is None else max(status.st_mtime_ns, beside[0])
-        settled = time.time_ns() - newest > SETTLED_NS
+        settled = seconds() * 1e9 - newest > SETTLED_NS and not Clock.is_faked
         self._seen = (state, consent) if lasting and settled else None
         return consent
 
@@ -97,9 +97,9 @@ class StoredConsent:
             It cannot be looked at.
         """
         try:
-            status = os.lstat(self._watched)
+            status = system.lstat(self._watched)
             if stat.S_ISLNK(status.st_mode):
-                status = os.stat(self._watched)  # noqa: PTH116
+                status = system.stat(self._watched)
         except FileNotFoundError:
             return (0, 0, 0, 0)
         except OSError as error:
@@ -119,7 +119,7 @@ class StoredConsent:
             It cannot be looked for.
         """
         try:
-            os.lstat(self.marker)
+            system.lstat(self.marker)
         except FileNotFoundError:
             return False
         return True
@@ -133,7 +133,7 @@ class StoredConsent:
             The folder cannot be listed.
         """
         try:
-            names = os.listdir(self._watched)  # noqa: PTH208, the hot path after a change
+            names = system.listdir(self._watched)
         except FileNotFoundError:
             return []
         return [name for name in names if _OFF_NAME.fullmatch(name)]

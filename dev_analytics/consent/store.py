@@ -24,6 +24,7 @@ from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
+from dev_analytics.native import as_uuid, urandom
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
@@ -71,14 +72,12 @@ class ConsentStore(StoredConsent):
         """
 
         def yes(before: Consent) -> Consent:
-            import uuid
-
             from dev_analytics.consent.scope import joined, uncovered
 
             # Another version of a tool, in another environment, keeps what it was agreed to.
             agreed = joined(before.tools if before.user_id else {}, tools)
             return before.replace(
-                user_id=before.user_id or str(uuid.uuid4()),
+                user_id=before.user_id or as_uuid(urandom(16).hex(), 4),
                 notice=notice,
                 kept_notice=0,
                 recipients=before.recipients | {ARCHIVE, *recipients},
@@ -264,7 +263,7 @@ class ConsentStore(StoredConsent):
                     self.other.reset()
                 if self._is_usual:
                     # The yes of a place that this one does not know must not outlive its opt-out.
-                    replace(self.epoch_file, self._epoch_new, os.urandom(4).hex().encode())
+                    replace(self.epoch_file, self._epoch_new, urandom(4).hex().encode())
                 remove(self.marker)
                 sync(self.folder)
         except OSError as error:
@@ -350,4 +349,4 @@ class ConsentStore(StoredConsent):
 
 def _draw() -> float:
     """Draw from the system's randomness: a user's ``random.seed()`` is neither read nor moved."""
-    return int.from_bytes(os.urandom(8)) % 10_000 / 10_000
+    return int.from_bytes(urandom(8)) % 10_000 / 10_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
 from pathlib import Path
 
+from dev_analytics.clock import seconds
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.settings import Delivery
@@ -31,7 +31,7 @@ def _expire(backlog: Backlog, most_days: float) -> int:
     # A lazy import: with what the sender checks come the declarations of tools.
     from dev_analytics.delivery.sendable import oldest
 
-    expired, before = 0, time.time() - most_days * 86_400
+    expired, before = 0, seconds() - most_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
             if file.name.endswith(LIVE) or file.stat().st_mtime >= before:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec import json
 
+from dev_analytics.clock import Clock
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.ledger import change_ledger
@@ -20,6 +19,7 @@ from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import lock_file
 from dev_analytics.detached import spawn
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.native import RLock, start_thread, system
 
 MODULE: Final = "dev_analytics.delivery.sender"
 _LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
@@ -66,8 +66,8 @@ class Launcher:
         self._data = data
         self.drops = drops
         self._delivery = delivery
-        self._lock = threading.RLock()
-        self._starting = threading.Lock()
+        self._lock = RLock()
+        self._starting = RLock()
         self._planned = False
         self._next_start = 0.0
 
@@ -87,9 +87,9 @@ class Launcher:
             if self._planned:
                 return
             self._planned = True
-            pause = max(0.0, self._next_start - time.monotonic())
+            pause = max(0.0, self._next_start - Clock.monotonic())
         try:
-            threading.Thread(target=self._start_after, args=(pause,), daemon=True).start()
+            start_thread(self._start_after, (pause,))
         except RuntimeError:
             # At the end of a process there are no new threads, and nobody left to reap for.
             self._planned = False
@@ -97,8 +97,8 @@ class Launcher:
 
     def after_fork(self) -> None:
         """Know nothing, in a forked child, of the threads of its parent."""
-        self._lock = threading.RLock()
-        self._starting = threading.Lock()
+        self._lock = RLock()
+        self._starting = RLock()
         self._planned = False
         self._next_start = 0.0
 
@@ -107,7 +107,7 @@ class Launcher:
         self._start(_LATER)
 
     def _start_after(self, pause: float) -> None:
-        time.sleep(pause)
+        Clock.sleep(pause)
         with self._starting:
             with self._lock:
                 self._planned = False
@@ -115,8 +115,8 @@ class Launcher:
             if process is not None:
                 # It ends when its child, the sender, begins. Somebody may have waited for it.
                 with contextlib.suppress(ChildProcessError):
-                    os.waitpid(process, 0)
-            self._next_start = time.monotonic() + START_SECONDS
+                    system.waitpid(process, 0)
+            self._next_start = Clock.monotonic() + START_SECONDS
 
     def _start(self, before: Sequence[str] = ()) -> int | None:
         delivery = self.delivery
@@ -145,7 +145,7 @@ class Launcher:
         """Drop and count the oldest of what is too much for the spool, in a thread or `at_once`."""
         if not at_once:
             with contextlib.suppress(RuntimeError):
-                threading.Thread(target=self._bound, daemon=True).start()
+                start_thread(self._bound, ())
                 return
         self._bound()
 

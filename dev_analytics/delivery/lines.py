@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import stat
-import threading
-import time
 from pathlib import Path
 from typing import Final
+
+from dev_analytics.clock import Clock
+from dev_analytics.native import RLock, system
 
 LOOK_SECONDS: Final = 0.25
 """How often to look whether a file is where it was, in seconds. A look at every line would make the
@@ -45,18 +46,18 @@ class LineFile:
         self._renewed = renewed
         self._torn = False
         # Reentrant, as a signal handler of the user may log in the middle of a line of its thread.
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._begin()
 
     def _begin(self) -> None:
         # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
         # A log may be where its user can write and not read; another file can be read again.
-        access = os.O_WRONLY if self._renewed else os.O_RDWR
-        flags = access | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        self.descriptor = os.open(self.path, flags, 0o600)
-        status = os.fstat(self.descriptor)
+        access = system.O_WRONLY if self._renewed else system.O_RDWR
+        flags = access | system.O_APPEND | system.O_CREAT | system.O_NONBLOCK | system.O_CLOEXEC
+        self.descriptor = system.open(self.path, flags, 0o600)
+        status = system.fstat(self.descriptor)
         if not stat.S_ISREG(status.st_mode):
-            os.close(self.descriptor)
+            system.close(self.descriptor)
             raise OSError(f"{self.path} is no regular file")
         self._inode, self._device = status.st_ino, status.st_dev
         # Nowhere: before the first line, the descriptor tells nothing from another file's.
@@ -78,13 +79,13 @@ class LineFile:
                 raise OSError("the file is closed")
             try:
                 # How far a descriptor is tells it from another file's, for a tenth of a write.
-                moved = os.lseek(self.descriptor, 0, os.SEEK_CUR) != self._position
+                moved = system.lseek(self.descriptor, 0, io.SEEK_CUR) != self._position
             except OSError:
                 moved = True
-            if moved or time.monotonic() >= self._look:
+            if moved or Clock.monotonic() >= self._look:
                 self._find()
             whole = (b"\n" if self._torn else b"") + line + b"\n"
-            written = os.write(self.descriptor, whole)
+            written = system.write(self.descriptor, whole)
             self._position += written
             if written < len(whole):
                 self._take_back(written)
@@ -96,7 +97,7 @@ class LineFile:
         with self._lock:
             if self._open and self._is_ours():
                 with contextlib.suppress(OSError):
-                    os.close(self.descriptor)
+                    system.close(self.descriptor)
             self._open = False
 
     def find(self) -> bool:
@@ -122,14 +123,14 @@ class LineFile:
         with self._lock:
             if not self._open or not self._is_ours():
                 return []
-            size = os.fstat(self.descriptor).st_size
-            return os.pread(self.descriptor, max(0, size - start), start).splitlines()
+            size = system.fstat(self.descriptor).st_size
+            return system.pread(self.descriptor, max(0, size - start), start).splitlines()
 
     def _find(self) -> None:
         """Go on where others have written too, or begin anew, or tell that the file is gone."""
         if self.find():
-            self._position = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-            self._look = time.monotonic() + LOOK_SECONDS
+            self._position = system.lseek(self.descriptor, 0, io.SEEK_CUR)
+            self._look = Clock.monotonic() + LOOK_SECONDS
         elif self._renewed:
             self.close()
             self._torn = False
@@ -139,7 +140,7 @@ class LineFile:
 
     def _is_ours(self) -> bool:
         try:
-            status = os.fstat(self.descriptor)
+            status = system.fstat(self.descriptor)
         except OSError:
             return False
         return (status.st_ino, status.st_dev) == (self._inode, self._device)
@@ -147,7 +148,7 @@ class LineFile:
     def _take_back(self, written: int) -> None:
         self._torn = True
         with contextlib.suppress(OSError):
-            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-            if end == os.fstat(self.descriptor).st_size:
-                os.ftruncate(self.descriptor, end - written)
+            end = system.lseek(self.descriptor, 0, io.SEEK_CUR)
+            if end == system.fstat(self.descriptor).st_size:
+                system.ftruncate(self.descriptor, end - written)
                 self._torn = False

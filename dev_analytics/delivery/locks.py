@@ -10,13 +10,14 @@ import contextlib
 import errno
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+
+from dev_analytics.clock import Clock
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -90,7 +91,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
     OSError
         The file cannot be opened.
     """
-    end = time.monotonic() + wait
+    end = Clock.monotonic() + wait
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -100,9 +101,9 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
                 return
         finally:
             os.close(descriptor)
-        if time.monotonic() >= end:
+        if Clock.monotonic() >= end:
             raise TimeoutError(f"another process holds {file.name}")
-        time.sleep(_POLL_SECONDS)
+        Clock.sleep(_POLL_SECONDS)
 
 
 def missing_locks(file: Path) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import weakref
 from asyncio import CancelledError
 from collections import deque
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from dev_analytics.clock import Clock
 from dev_analytics.consent.presence import handles_comm_message
 from dev_analytics.drops import Drop
 from dev_analytics.quiet import quiet
@@ -120,7 +120,7 @@ class Cells:
             self._ended(result, info, cell, outermost=outermost)
 
     def _ended(self, result: Any, info: Any, cell: _Cell, *, outermost: bool) -> None:
-        milliseconds = (time.perf_counter() - cell.start) * 1000
+        milliseconds = (Clock.perf_counter() - cell.start) * 1000
         before: BaseException | None = result.error_before_exec
         error: BaseException | None = result.error_in_exec
         outcome = _outcome(before, error)
@@ -221,7 +221,7 @@ class _Running(threading.local):
         """Note that the cell of `info` begins; return it, and whether it is outermost."""
         cells = self.alive()
         by_user = cells[0].by_user if cells else info.store_history
-        cell = _Cell(weakref.ref(info), time.perf_counter(), before, by_user)
+        cell = _Cell(weakref.ref(info), Clock.perf_counter(), before, by_user)
         cells.append(cell)
         return cell, len(cells) == 1
 

@@ -26,6 +26,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
+from dev_analytics.native import system
 from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
@@ -379,7 +380,7 @@ def test_where_no_process_can_be_started_nothing_is_raised(
     def refuse(*arguments: object, **options: object) -> int:
         raise error
 
-    monkeypatch.setattr(os, "posix_spawn", refuse)
+    monkeypatch.setattr(system, "posix_spawn", refuse)
     analytics = Analytics(data, strict=True)
     analytics.delivery = Delivery(flush_seconds=0)
     for _ in range(3):

@@ -24,6 +24,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
 from dev_analytics.drops import DropLedger
+from dev_analytics.native import system
 from dev_analytics.views.status import sender_trouble
 
 Until = Callable[[Callable[[], bool]], None]
@@ -35,13 +36,13 @@ pytestmark = pytest.mark.usefixtures("agreed")
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When a process was started, each time."""
     times: list[float] = []
-    spawn = os.posix_spawn
+    spawn = system.posix_spawn
 
     def noted(*arguments: Any, **options: Any) -> int:
         times.append(time.monotonic())
         return spawn(*arguments, **options)
 
-    monkeypatch.setattr(os, "posix_spawn", noted)
+    monkeypatch.setattr(system, "posix_spawn", noted)
     return times
 
 

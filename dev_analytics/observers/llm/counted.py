@@ -6,12 +6,12 @@ written down, and no error is kept alive.
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections import deque
 from contextlib import suppress
 from typing import Final
 
+from dev_analytics.clock import seconds
 from dev_analytics.observers.llm.answers import Answer
 
 MOST: Final = 1000
@@ -36,7 +36,7 @@ class Counted:
         """Remember an error, and when it came, in seconds of the clock; None is now."""
         # Some built-in ones cannot be referred to weakly.
         with suppress(TypeError):
-            self._errors.append((time.time() if when is None else when, weakref.ref(error)))
+            self._errors.append((seconds() if when is None else when, weakref.ref(error)))
 
     def has(self, answer: Answer) -> bool:
         """Return whether an answer was counted; one without an id only stands for one."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.clock import seconds
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 from dev_analytics.observers.llm.counted import MOST, Counted
@@ -58,6 +59,10 @@ _BEGUN: Final[OrderedDict[str, Call | None]] = OrderedDict()
 
 A call has the consent and the edit format of its beginning.
 """
+
+
+MAX_APART: Final = 3600.0
+"""How long after the end of a call litellm may tell of it, in seconds."""
 
 
 class _Logger:
@@ -170,6 +175,10 @@ def _tell(
     else:
         call = _call(recorder, kwargs)
         period = None if call is None else call.began[2]
+        if abs(end - seconds()) > MAX_APART:
+            # Its clock is not the machine's: when the call began is not known.
+            recorder.drops.count(Drop.CLOCK)
+            return
         if period is not None and start < period.started:
             return
     error = kwargs.get("exception") if answer is None else None

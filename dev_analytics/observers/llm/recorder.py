@@ -5,8 +5,6 @@ Nothing here raises into the user's code, prints, waits, or keeps an object of t
 
 from __future__ import annotations
 
-import os
-import time
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,10 @@ from dev_analytics.catalogue.costs import counted_output
 from dev_analytics.catalogue.events import PROVIDERS
 from dev_analytics.catalogue.models import name_model
 from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.clock import Clock
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
+from dev_analytics.native import system
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
 from dev_analytics.observers.llm.counted import Counted
@@ -97,12 +97,12 @@ class Call:
         self._last: float | None = None
         self._over = False
         # A forked child has the parent's calls too, and may see the end of one.
-        self._process = os.getpid()
-        self._begun = time.perf_counter()
+        self._process = system.getpid()
+        self._begun = Clock.perf_counter()
 
     def read(self, answer: object) -> None:
         """Read what an answer or a chunk tells."""
-        now = self._last = time.perf_counter()
+        now = self._last = Clock.perf_counter()
         if self._first is None:
             self._first = now
         try:
@@ -127,15 +127,19 @@ class Call:
             )
 
     def lasted(self, seconds: float) -> None:
-        """Note how long it was, where somebody else measured it."""
-        self._begun, self._last = 0.0, seconds
+        """Note how long it was, where somebody else measured it; what cannot be is left out."""
+        if 0 <= seconds <= Clock.perf_counter() - self.recorder.made:
+            self._begun, self._last = 0.0, seconds
+        else:
+            self._last = None
+            self.recorder.drops.count(Drop.CLOCK)
 
     def arrived(self) -> None:
         """Note that an answer is there that the user has not read yet."""
-        self._last = time.perf_counter()
+        self._last = Clock.perf_counter()
 
     def fail(self, error: BaseException, when: float | None = None) -> None:
-        """Note the error that ends it, and end it; `when` it came, if that is some time ago.
+        """Note the error that ends it, and end it; `when` it came, if somebody else measured it.
 
         What is no `Exception` is not the provider's: the user interrupted, or cancelled a task.
         """
@@ -143,7 +147,8 @@ class Call:
             self.end()
             return
         try:
-            self._last = time.perf_counter()
+            if when is None:
+                self._last = Clock.perf_counter()
             name = public_class(type(error))[0] if belongs(type(error), self.sdk.package) else OTHER
             own = name.partition(".")[0] == self.sdk.package.partition(".")[0]
             self._error = name if own else OTHER, status(error) if own else None
@@ -157,14 +162,14 @@ class Call:
         """Have it recorded, unless it has been."""
         if not self._over:
             self._over = True
-            if self._process == os.getpid():
+            if self._process == system.getpid():
                 self.recorder.take(self)
 
     def abandon(self) -> None:
         """Have it recorded soon, unless it has been: garbage may be being collected."""
         if not self._over:
             self._over = True
-            if self._process == os.getpid():
+            if self._process == system.getpid():
                 self.recorder.take_later(self)
 
     def properties(self) -> dict[str, object]:
@@ -213,11 +218,14 @@ class Recorder:
     ----------
     counted
         The calls that were recorded lately.
+    made
+        When it was made, on the clock of durations: no call that it records lasted longer.
     """
 
     def __init__(self, analytics: Analytics) -> None:
         self.drops = analytics.drops
         self.counted = Counted()
+        self.made = Clock.perf_counter()
         self.analytics = analytics
         # What holds from here on: a feed tells of some calls only when they are over.
         analytics.gate.now()
