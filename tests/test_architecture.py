@@ -21,7 +21,7 @@ MODULES = {
 ORDER = (
     {"version", "native", "value"},
     {"clock", "drops"},
-    {"quiet", "detached", "reply"},
+    {"quiet", "detached", "reply", "said"},
     {"catalogue", "consent"},
     {"tools"},
     {"delivery", "edit_formats"},

@@ -11,6 +11,7 @@ import platformdirs
 
 from dev_analytics.consent.decision import Environment, Switch
 from dev_analytics.native import environ_now
+from dev_analytics.said import plain
 
 if TYPE_CHECKING:
     from dev_analytics.consent.files import Policy
@@ -106,7 +107,9 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
         try:
             files.insert(0, Path(named).expanduser())
         except RuntimeError:
-            raise PolicyError(f"the administrator's policy cannot be read: {named}") from None
+            raise PolicyError(
+                f"the administrator's policy cannot be read: {plain(named)}"
+            ) from None
     return files
 
 
@@ -148,7 +151,7 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
             return policy_of(content)
         except DamagedError:
             why = "is not understood"
-    raise PolicyError(f"the administrator's policy {why}: {file}")
+    raise PolicyError(f"the administrator's policy {why}: {plain(file)}")
 
 
 def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
@@ -162,5 +165,5 @@ def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
         return str(error), True
     for file, policy in policies.items():
         if policy.analytics == "forbidden":
-            return f"the administrator forbids it: {file}", False
+            return f"the administrator forbids it: {plain(file)}", False
     return "", False

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from dev_analytics.clock import Clock
 from dev_analytics.consent.question import Answer, Question, plain
+from dev_analytics.said import say
 
 READING_SECONDS: Final = 1.0
 """How long the question must have been shown before a yes, or Enter alone, can be an answer."""
@@ -69,7 +70,7 @@ class FrontEndLine:
 
     def write(self, text: str) -> None:
         """Write a line below the cell."""
-        print(text)
+        say(text)
 
     def discard(self) -> Sequence[str]:
         """Return nothing."""

@@ -15,6 +15,7 @@ from dev_analytics.clock import Clock, seconds
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.places import check, elsewhere, read_own, usual_place
 from dev_analytics.native import system
+from dev_analytics.said import plain
 
 SETTLED_NS: Final = 2_000_000_000
 """A folder changed less than this ago, in ns, may change again within one tick of its clock,
@@ -103,7 +104,7 @@ class StoredConsent:
         except FileNotFoundError:
             return (0, 0, 0, 0)
         except OSError as error:
-            raise OSError(f"{self.data}: {words(error)}") from None
+            raise OSError(f"{plain(self.data)}: {words(error)}") from None
         return (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
 
     def read(self) -> Consent:
@@ -144,7 +145,7 @@ class StoredConsent:
         try:
             return self.other.has_opt_out()
         except OSError as error:
-            raise OSError(f"{self.other.data}: {words(error)}") from None
+            raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _follow_other(self) -> None:
         """Opt out here too, as the other place has the opt-out; never raises."""
@@ -193,7 +194,7 @@ class StoredConsent:
         try:
             return self.epoch() != self.other.epoch()
         except OSError as error:
-            raise OSError(f"{self.other.data}: {words(error)}") from None
+            raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _forget(self) -> None:
         """Delete a yes that a reset in the other place has forgotten; never raises."""

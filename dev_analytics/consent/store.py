@@ -25,6 +25,7 @@ from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.native import as_uuid, urandom
+from dev_analytics.said import plain
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
@@ -194,7 +195,7 @@ class ConsentStore(StoredConsent):
         except ConsentStoreError as error:
             return (
                 "It could not be stored for programs that keep their data in "
-                f"{self.other.data}: {error}."
+                f"{plain(self.other.data)}: {error}."
             )
 
     def switch_off(self, tool: str) -> None:

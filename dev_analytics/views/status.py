@@ -17,6 +17,7 @@ from dev_analytics.delivery.locks import missing_locks
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import turns
 from dev_analytics.observers.llm.hooks import MISSING, State
+from dev_analytics.said import plain
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
@@ -219,6 +220,6 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _from_home(path: Path) -> str:
     try:
-        return f"~/{path.relative_to(Path.home())}"
+        return plain(f"~/{path.relative_to(Path.home())}")
     except (ValueError, RuntimeError):
-        return str(path)
+        return plain(path)

@@ -273,7 +273,7 @@ Clock.ctime = lambda *seconds: written(*(seconds or (real() + {shift},)))
 
 @pytest.mark.parametrize("shift", [-YEAR, YEAR])
 def test_a_clock_that_jumps_by_a_year_stops_no_writer(data: Path, until: Until, shift: int) -> None:
-    """Half of the events before the jump: a time that may be is believed, another one is counted."""
+    """Half of the events before the jump: a time that may be is believed."""
     run(
         f"events(50)\n{CLOCK.format(shift=shift)}\nevents(50)\nanalytics.pipeline.sink.close(at_exit=True)"
     )
