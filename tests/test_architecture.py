@@ -19,7 +19,7 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "native", "value"},
+    {"version", "native", "private", "value"},
     {"clock", "drops"},
     {"quiet", "detached", "reply", "said"},
     {"catalogue", "consent"},

@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     analytics.pipeline.sink.close(at_exit=False)
     try:
         say(text)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who started it
+            sys.stdout.flush()
     except OSError as error:
         # Python would complain once more at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.native import open_file
+from dev_analytics.private import open_private
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Write nothing into a file that a link in the place of ours leads to."""
@@ -33,7 +34,7 @@ def replace(path: Path, new: Path, content: bytes) -> None:
         It could not be written; `path` is what it was.
     """
     try:
-        descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _NO_LINK, 0o600)
+        descriptor = open_private(new, os.O_TRUNC | os.O_WRONLY | _NO_LINK)
         with open_file(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -65,7 +66,7 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
     """
     flags = os.O_WRONLY | _NO_LINK
     try:
-        descriptor = os.open(marker, flags | os.O_CREAT, 0o600)
+        descriptor = open_private(marker, flags)
     except OSError as error:
         try:
             if not stat.S_ISREG(spare.lstat().st_mode):

@@ -25,6 +25,7 @@ from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.native import as_uuid, urandom
+from dev_analytics.private import make_folder
 from dev_analytics.said import plain
 
 if TYPE_CHECKING:
@@ -342,10 +343,10 @@ class ConsentStore(StoredConsent):
         if self._homeless:
             raise FileNotFoundError(self._homeless)
         check_owner(self.data)
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.data)
         if replace_link and self.folder.is_symlink():
             self.folder.unlink()
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.folder)
 
 
 def _draw() -> float:

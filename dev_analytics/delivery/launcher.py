@@ -179,9 +179,14 @@ class Launcher:
 
     def _told(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""
-        told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
+        told: dict[str, object] = {"data": _told_path(self._data), "most-days": delivery.most_days}
         if self._other is not None:
-            told["other"] = str(self._other)
+            told["other"] = _told_path(self._other)
         if delivery.project_key:
             told |= {"project-key": delivery.project_key, "host": delivery.host}
         return told
+
+
+def _told_path(path: Path) -> str:
+    """Write a path as text that any has: a letter for each of its bytes."""
+    return os.fsencode(path).decode("latin-1")

@@ -17,6 +17,7 @@ from msgspec import Struct, json
 from msgspec.structs import replace
 
 from dev_analytics.delivery.locks import NoLocksError, locked
+from dev_analytics.private import touch
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -88,7 +89,7 @@ def change_ledger(
         raise FileNotFoundError("there is no data directory")
     with _exclusive(data, wait):
         new = file.with_name(f"{NAME}.new")
-        new.touch(mode=0o600)
+        touch(new)
         new.write_bytes(json.encode(change(read_ledger(data))))
         new.replace(file)
 

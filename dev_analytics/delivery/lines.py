@@ -10,6 +10,7 @@ from typing import Final
 
 from dev_analytics.clock import Clock
 from dev_analytics.native import RLock, system
+from dev_analytics.private import open_private
 
 LOOK_SECONDS: Final = 0.25
 """How often to look whether a file is where it was, in seconds. A look at every line would make the
@@ -53,8 +54,8 @@ class LineFile:
         # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
         # A log may be where its user can write and not read; another file can be read again.
         access = system.O_WRONLY if self._renewed else system.O_RDWR
-        flags = access | system.O_APPEND | system.O_CREAT | system.O_NONBLOCK | system.O_CLOEXEC
-        self.descriptor = system.open(self.path, flags, 0o600)
+        flags = access | system.O_APPEND | system.O_NONBLOCK | system.O_CLOEXEC
+        self.descriptor = open_private(self.path, flags)
         status = system.fstat(self.descriptor)
         if not stat.S_ISREG(status.st_mode):
             system.close(self.descriptor)

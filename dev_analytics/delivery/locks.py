@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from dev_analytics.clock import Clock
+from dev_analytics.private import open_private
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -93,7 +94,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
     """
     end = Clock.monotonic() + wait
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = open_private(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             # A lock on a file that was deleted meanwhile would exclude nobody.
             if lock(descriptor) and _is(file, descriptor):

@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 from msgspec.structs import replace
 
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.private import touch
 
 MAX_SETTLED: Final = 32
 """How many files that are gone the ledger still names; a writer asks what became of its own."""
@@ -102,7 +103,7 @@ def write_lines(file: Path, lines: Iterable[bytes]) -> int:
     OSError
         They do not fit the disk.
     """
-    file.touch(mode=0o600)
+    touch(file)
     checksum = 0
     with file.open("wb") as opened:
         for line in lines:

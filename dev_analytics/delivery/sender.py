@@ -365,6 +365,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments or _told())
     os.chdir(options.data)
     os.nice(10)
+    os.umask(0o077)
     give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
     for key in dict.fromkeys(("", options.project_key)):
@@ -374,6 +375,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _told() -> list[str]:
     """Read from standard input what a launcher says, as arguments."""
     told: dict[str, object] = json.decode(sys.stdin.buffer.read())
+    # A path is told as a letter for each of its bytes.
+    told |= {
+        name: os.fsdecode(str(told[name]).encode("latin-1"))
+        for name in ("data", "other")
+        if name in told
+    }
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

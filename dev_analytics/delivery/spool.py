@@ -32,6 +32,7 @@ from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.native import RLock, urandom
+from dev_analytics.private import make_folder
 
 LARGEST_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""
@@ -204,7 +205,7 @@ class Spool:
             raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
         self._delivery = self._launcher.delivery
         self._limit()
-        self._backlog.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._backlog.folder)
         name = urandom(8).hex()
         if self._delivery is not None:
             name = f"{name}-{self._delivery.destination}"

@@ -18,6 +18,7 @@ from dev_analytics.delivery.writers import Writer, writers
 from dev_analytics.said import plain
 from dev_analytics.tools.installed import installed
 from dev_analytics.version import __version__
+from dev_analytics.views.obstacles import obstacles
 from dev_analytics.views.status import aligned, sender_trouble, status_rows
 
 _OF_A_SESSION = ("this session", "event log")
@@ -71,6 +72,7 @@ def machine_fields(
         "delivered_at": ledger.delivered_at or None,
         "failure": ledger.failure or None,
         "dropped": ledger.dropped,
+        "obstacles": obstacles(data),
         "tools": {
             each.name: {
                 "package": each.package,

@@ -1,0 +1,64 @@
+"""Files and folders that are the user's alone, and that the user may use, whatever the umask.
+
+A umask takes rights away from whatever is made, also from its owner: what is made below it could be
+neither read nor entered again. It belongs to the whole process, and so is never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+_FILE: Final = 0o600
+_FOLDER: Final = 0o700
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=_FOLDER)
+    except FileNotFoundError:
+        make_folder(folder.parent)
+        make_folder(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    else:
+        if stat.S_IMODE(folder.stat().st_mode) & _FOLDER != _FOLDER:
+            folder.chmod(_FOLDER)
+
+
+def open_private(file: Path, flags: int) -> int:
+    """Open a file, which is made if there is none, and return its descriptor.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    descriptor = os.open(file, flags | os.O_CREAT, _FILE)
+    if os.fstat(descriptor).st_mode & _FILE != _FILE:
+        # A file of another user's stays as it is; so does one where there are no such rights.
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, _FILE)
+    return descriptor
+
+
+def touch(file: Path) -> None:
+    """Make a file if there is none.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    os.close(open_private(file, os.O_WRONLY))
