@@ -7,10 +7,11 @@ neither read nor entered again. It belongs to the whole process, and so is never
 from __future__ import annotations
 
 import contextlib
-import os
 import stat
 from pathlib import Path
 from typing import Final
+
+from dev_analytics.native import system
 
 _FILE: Final = 0o600
 _FOLDER: Final = 0o700
@@ -45,11 +46,11 @@ def open_private(file: Path, flags: int) -> int:
     OSError
         It cannot be opened.
     """
-    descriptor = os.open(file, flags | os.O_CREAT, _FILE)
-    if os.fstat(descriptor).st_mode & _FILE != _FILE:
+    descriptor = system.open(file, flags | system.O_CREAT, _FILE)
+    if system.fstat(descriptor).st_mode & _FILE != _FILE:
         # A file of another user's stays as it is; so does one where there are no such rights.
         with contextlib.suppress(OSError):
-            os.fchmod(descriptor, _FILE)
+            system.fchmod(descriptor, _FILE)
     return descriptor
 
 
@@ -61,4 +62,4 @@ def touch(file: Path) -> None:
     OSError
         It cannot be made.
     """
-    os.close(open_private(file, os.O_WRONLY))
+    system.close(open_private(file, system.O_WRONLY))

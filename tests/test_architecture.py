@@ -19,8 +19,8 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "native", "private", "value"},
-    {"clock", "drops"},
+    {"version", "native", "value"},
+    {"clock", "drops", "private"},
     {"quiet", "detached", "reply", "said"},
     {"catalogue", "consent"},
     {"tools"},

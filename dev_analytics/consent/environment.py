@@ -102,7 +102,7 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
         One is named below the home directory of somebody who has none.
     """
     environ = environ_now() if environ is None else environ
-    files = [platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"]
+    files = [_site() / "policy.json"]
     if named := environ.get("DEV_ANALYTICS_POLICY"):
         try:
             files.insert(0, Path(named).expanduser())
@@ -111,6 +111,17 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
                 f"the administrator's policy cannot be read: {plain(named)}"
             ) from None
     return files
+
+
+def _site() -> Path:
+    """Return the site's folder; where `os.environ` is none that can be read, the last one."""
+    if _Site.folder is None or environ_now() is os.environ:
+        _Site.folder = platformdirs.site_config_path(NAME, appauthor=False)
+    return _Site.folder
+
+
+class _Site:
+    folder: Path | None = None
 
 
 def read_policies(environ: Mapping[str, str] | None = None) -> dict[Path, Policy]:

@@ -21,6 +21,10 @@ class FileGoneError(OSError):
     """The file is not where it was, or its descriptor is that of another file by now."""
 
 
+class FileClosedError(OSError):
+    """The file was closed."""
+
+
 class LineFile:
     """An append-only file of lines.
 
@@ -70,14 +74,16 @@ class LineFile:
 
         Raises
         ------
+        FileClosedError
+            It was closed.
         FileGoneError
             The file is gone, and what was written to it; the line stands nowhere.
         OSError
-            It could not be written whole, and stands nowhere; or the file is closed.
+            It could not be written whole, and stands nowhere.
         """
         with self._lock:
             if not self._open:
-                raise OSError("the file is closed")
+                raise FileClosedError("the file is closed")
             try:
                 # How far a descriptor is tells it from another file's, for a tenth of a write.
                 moved = system.lseek(self.descriptor, 0, io.SEEK_CUR) != self._position

@@ -27,7 +27,7 @@ from dev_analytics.clock import Clock
 from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.delivery.lines import FileGoneError, LineFile
+from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
 from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
@@ -175,6 +175,10 @@ class Spool:
                 file.append(record)
             except FileGoneError:
                 file = self._find(file, user_id)
+                file.append(record)
+            except FileClosedError:
+                # A signal handler recorded just now, in this thread, and handed it over.
+                file = self._file or self._open(user_id)
                 file.append(record)
             self._size += len(record) + 1
             due = now >= self._due
