@@ -223,3 +223,21 @@ def test_a_call_that_failed_lasted_as_long_as_litellm_says(
     litellm._take(call, None, start, start)
     (recorded,) = log.of("$ai_generation")
     assert recorded["$ai_latency"] == 0
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/St_Johns", "no such zone"])
+def test_another_time_zone_changes_no_time(
+    analytics: Analytics, log: Any, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with time_machine.travel("1987-03-14", tick=False):
+            analytics.event("cell_executed", outcome="ok", duration_ms=1)
+        analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for record in log.records:
+        told = datetime.fromisoformat(record["timestamp"]).timestamp()
+        assert abs(told - time.time()) < MINUTE
