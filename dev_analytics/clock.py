@@ -36,8 +36,6 @@ class Clock:
     is_faked
         Whether the C library lies to this process, also about the times of files. `monotonic` and
         `perf_counter` then are the kernel's.
-    offset
-        How far the clock was ahead of `monotonic` when it was last found to be right.
     """
 
     _made: Final[Any] = made_anew("time")
@@ -53,14 +51,18 @@ class Clock:
     # The last but one of what any date is an instance of.
     date: type[datetime.date] = datetime.date.__mro__[-2]
     is_faked = False
-    offset = float("nan")
+
+
+_least = _most = 0.0
+"""How far the clock may be ahead of the steady one, as it was when it was last looked at."""
 
 
 def seconds() -> float:
     """Return the seconds since the epoch; 0 where the time that the machine has cannot be."""
     now = Clock.time()
-    if not -DRIFT_SECONDS < now - Clock.monotonic() - Clock.offset < DRIFT_SECONDS:
-        now = _checked(now)
+    if _least < now - Clock.monotonic() < _most:
+        return now
+    now = _checked(now)
     return now if EARLIEST <= now < LATEST else 0.0
 
 
@@ -72,6 +74,7 @@ def today() -> datetime.date:
 
 def _checked(now: float) -> float:
     """Return `now` if the machine says so too, as it was set or slept, or else what that says."""
+    global _least, _most
     if Clock.is_faked:
         return now
     said = Clock.ctime()
@@ -81,7 +84,9 @@ def _checked(now: float) -> float:
     except (OSError, OverflowError, ValueError):
         is_right = False
     if is_right:
-        Clock.offset = now - Clock.monotonic()
+        if EARLIEST <= now < LATEST:
+            ahead = now - Clock.monotonic()
+            _least, _most = ahead - DRIFT_SECONDS, ahead + DRIFT_SECONDS
         return now
     return _understood(said)
 

@@ -222,7 +222,7 @@ class Pipeline:
                 self.sink.rest()
             if not (session.log or session.strict):
                 return
-        if issubclass(event, LLMRequest):
+        if event.is_request:
             from dev_analytics.catalogue.models import put_public_name
             from dev_analytics.edit_formats import complete
 

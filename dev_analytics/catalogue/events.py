@@ -132,6 +132,8 @@ class Event(
     """Why the event and each of its properties are collected."""
     since: ClassVar[int] = 1
     """The notice that first names the event."""
+    is_request: ClassVar[bool] = False
+    """Whether it is a request to a language model."""
 
     session_id: str
     seq: int
@@ -261,6 +263,7 @@ class LLMRequest(
     """A language model was asked: which one, with how many tokens, in which edit format."""
 
     wire = "$ai_generation"
+    is_request = True
     why = Why(
         "To support the models and the edit formats that people use.",
         provider="Decides which providers are supported and tested.",

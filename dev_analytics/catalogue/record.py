@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
+from dev_analytics.catalogue.events import Event, UndeclaredError
 from dev_analytics.clock import Clock
 from dev_analytics.native import as_uuid, urandom
 
@@ -76,7 +76,7 @@ def make_record(
         A property that `event` must have is missing.
     """
     own = uuid4()
-    if issubclass(event, LLMRequest):
+    if event.is_request:
         from dev_analytics.catalogue.costs import prices
 
         accepted = {**accepted, **prices(accepted), "trace_id": own}
@@ -105,7 +105,7 @@ def iso(seconds: int) -> str:
 def uuid4() -> str:
     """Make a random UUID4 (RFC 9562) as text, in a fraction of the time that ``uuid`` takes."""
     try:
-        return _Drawn.waiting.pop()
+        return _draw()
     except IndexError:
         return _Drawn.more()
 
@@ -128,6 +128,8 @@ class _Drawn:
         cls.waiting.extend(rest)
         return first
 
+
+_draw: Final = _Drawn.waiting.pop
 
 if hasattr(os, "register_at_fork"):
     # Parent and child must not use the same ones.

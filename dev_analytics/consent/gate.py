@@ -24,7 +24,7 @@ from dev_analytics.consent.environment import (
 )
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.native import RLock, environ_now
+from dev_analytics.native import ENVIRON, RLock, environ_now
 
 if TYPE_CHECKING:
     from dev_analytics.consent.question import Answer, Offer
@@ -34,7 +34,7 @@ POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
 
 _OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY")
-_ENVIRON: Final = type(os.environ) if hasattr(os.environ, "_data") else None
+_READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
 _DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
 _DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
 
@@ -57,12 +57,10 @@ def _variables() -> tuple[object, object]:
     ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``: what lies
     below it, where it is as Python makes it, is asked for names that are encoded.
     """
-    now: Any = os.environ
-    if type(now) is not _ENVIRON:
-        now = environ_now()
-        return now.get("DO_NOT_TRACK"), now.get("DEV_ANALYTICS")
-    encoded = now._data
-    return encoded.get(_DO_NOT_TRACK), encoded.get(_DEV_ANALYTICS)
+    if os.environ is ENVIRON and _READ is not None:
+        return _READ(_DO_NOT_TRACK), _READ(_DEV_ANALYTICS)
+    now = environ_now()
+    return now.get("DO_NOT_TRACK"), now.get("DEV_ANALYTICS")
 
 
 class Period:
