@@ -109,6 +109,11 @@ from pathlib import Path
 from freezegun import freeze_time
 frozen = freeze_time("1987-03-14")
 frozen.start()
+import time
+from dev_analytics.clock import Clock
+began = Clock.monotonic(), Clock.perf_counter()
+time.sleep(0.01)
+assert Clock.monotonic() > began[0] and Clock.perf_counter() > began[1]
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.question import Answer
 analytics = Analytics(Path(sys.argv[1]), strict=True)

@@ -154,6 +154,15 @@ record = lambda: analytics.event("cell_executed", outcome="ok", duration_ms=1)
 record()
 if not BEFORE:
     patch()
+from gevent.monkey import get_original
+sleep = get_original("time", "sleep")
+def deliver():
+    # A thread of gevent's would begin only when this one gives way, and it does not.
+    for _ in range(600):
+        if read_ledger(data).delivered:
+            return
+        sleep(0.05)
+deliver()
 # Many greenlets, one of which is held up in the middle of a record.
 def held_up(frame, event, argument):
     if frame.f_code.co_name == "append":
@@ -165,13 +174,6 @@ def slow():
     sys.settrace(None)
 gevent.joinall([gevent.spawn(slow), *(gevent.spawn(record) for _ in range(20))], timeout=60)
 record()
-# A thread of gevent's would begin only now that this one gives way, and it never does.
-from gevent.monkey import get_original
-sleep = get_original("time", "sleep")
-for _ in range(2000):
-    if read_ledger(data).delivered:
-        break
-    sleep(0.05)
 delivered, drops = read_ledger(data).delivered > 0, dict(analytics.drops.counts)
 print(delivered, len(analytics.pipeline.preview), drops)
 """
@@ -200,9 +202,16 @@ data = Path(sys.argv[1])
 analytics = Analytics(data, delivery=Delivery(flush_seconds=0), strict=True)
 record = lambda *_: analytics.event("cell_executed", outcome="ok", duration_ms=1)
 signal.signal(signal.SIGALRM, record)
-# As in the middle of the start of a thread. What is decided anew looks at the threads.
-with threading._active_limbo_lock:
-    signal.raise_signal(signal.SIGALRM)
+# As where a debugger holds a thread in the middle of its start. A period looks at the threads.
+held, go = threading.Event(), threading.Event()
+def hold():
+    with threading._active_limbo_lock:
+        held.set()
+        go.wait()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+signal.raise_signal(signal.SIGALRM)
+go.set()
 # And in the middle of a record, whose file it hands over.
 append = LineFile.append
 def interrupted(file, line):
@@ -210,6 +219,7 @@ def interrupted(file, line):
     signal.raise_signal(signal.SIGALRM)
     append(file, line)
 LineFile.append = interrupted
+analytics.pipeline.sink._handed_over = None  # as a sender has taken that
 record()
 waiting = [line for file in (data / "spool").iterdir() for line in file.read_bytes().splitlines()]
 assert len(waiting) == 3, waiting
