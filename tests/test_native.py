@@ -160,9 +160,9 @@ def deliver():
     # A thread of gevent's would begin only when this one gives way, and it does not.
     for _ in range(600):
         if read_ledger(data).delivered:
-            return
+            return True
         sleep(0.05)
-deliver()
+delivered = deliver()
 # Many greenlets, one of which is held up in the middle of a record.
 def held_up(frame, event, argument):
     if frame.f_code.co_name == "append":
@@ -174,7 +174,7 @@ def slow():
     sys.settrace(None)
 gevent.joinall([gevent.spawn(slow), *(gevent.spawn(record) for _ in range(20))], timeout=60)
 record()
-delivered, drops = read_ledger(data).delivered > 0, dict(analytics.drops.counts)
+drops = dict(analytics.drops.counts)
 print(delivered, len(analytics.pipeline.preview), drops)
 """
 
