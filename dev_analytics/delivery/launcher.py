@@ -145,9 +145,14 @@ class Launcher:
         """Drop and count the oldest of what is too much for the spool, in a thread or `at_once`."""
         if not at_once:
             with contextlib.suppress(RuntimeError):
-                start_thread(self._bound, ())
+                start_thread(self._bound_in_turn, ())
                 return
         self._bound()
+
+    def _bound_in_turn(self) -> None:
+        # Two at once would find the ledger held by each other, and leave their counts for later.
+        with self._starting:
+            self._bound()
 
     def _bound(self) -> None:
         try:
