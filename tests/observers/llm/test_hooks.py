@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_twenty_threads_have_one_call_each_in_their_own_edit_format(
     def work(edit_format: str, model: str) -> None:
         with recorded.analytics.edit_format(edit_format):
             together.wait()
-            helper = threading.Thread(target=ask, args=(model,))
+            helper = threading.Thread(target=copy_context().run, args=(ask, model))
             helper.start()
             helper.join()
 
