@@ -37,13 +37,19 @@ from dev_analytics.views.preview import MOST_SHOWN
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
-    *("README.md", "PRIVACY.md", "CHANGELOG.md", "docs/administrators.md", "docs/architecture.md"),
-    *("docs/events.md", "docs/verify-it-yourself.md", "docs/benchmarks.md"),
-    "docs/for-tool-makers.md",
+    *("README.md", "PRIVACY.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
 )
-README, PRIVACY, CHANGELOG, ADMINISTRATORS, ARCHITECTURE = (
-    (ROOT / name).read_text("utf-8") for name in DOCUMENTS[:5]
-)
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+README, PRIVACY, CHANGELOG, CONTRIBUTING = map(page, [*DOCUMENTS[:4]])
+ADMINISTRATORS, ARCHITECTURE = page("docs/administrators.md"), page("docs/architecture.md")
+COMMANDS, SETTINGS, CONSENT = map(page, ["docs/commands.md", "docs/settings.md", "docs/consent.md"])
+DELIVERY = page("docs/delivery.md")
 
 
 def source() -> str:
@@ -54,19 +60,19 @@ def source() -> str:
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_of_the_magic_is_explained(word: str):
-    assert f"| `%dev_analytics {word}" in README or f", `%dev_analytics {word}`" in README
+    assert f"| `%dev_analytics {word}" in COMMANDS or f", `%dev_analytics {word}`" in COMMANDS
     assert f"`{word}`" in CHANGELOG
 
 
 @pytest.mark.parametrize("word", jupyter.WORDS)
 def test_every_word_of_the_shell_s_command_is_explained(word: str):
-    assert f"`jupyter dev-analytics {word}" in README
+    assert f"`jupyter dev-analytics {word}" in COMMANDS
     assert f"`{word}`" in CHANGELOG
 
 
 @pytest.mark.parametrize("flag", re.findall(r"^--[a-z-]+", dev.HELP, re.MULTILINE))
 def test_every_flag_of_dev_is_explained(flag: str):
-    assert f"| `dev {flag}" in README
+    assert f"| `dev {flag}" in COMMANDS
     assert f"`{flag}`" in CHANGELOG
 
 
@@ -79,13 +85,13 @@ def test_the_administrators_page_explains_the_policy_and_every_place():
 
 @pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
 def test_every_setting_is_explained(setting: str):
-    assert f"| `c.DevAnalytics.{setting}` |" in README
+    assert f"| `c.DevAnalytics.{setting}` |" in SETTINGS
 
 
 def test_every_variable_is_explained():
     used = set(re.findall(r'"(DEV_ANALYTICS\w*|DO_NOT_TRACK|CI)"', source()))
     assert used >= {"DEV_ANALYTICS", "DEV_ANALYTICS_LOG", "DEV_ANALYTICS_DIR", "DO_NOT_TRACK", "CI"}
-    explained = set(re.findall(r"^\|[^|]*\| `([A-Z_]+)` \|", README, re.MULTILINE))
+    explained = set(re.findall(r"^\|[^|]*\| `([A-Z_]+)` \|", SETTINGS, re.MULTILINE))
     assert explained == used
 
 
@@ -102,8 +108,7 @@ def test_every_event_and_property_stands_in_the_table(event: type[Event]):
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_the_page_of_events_says_all_of_each_property(event: type[Event]):
-    page = (ROOT / "docs/events.md").read_text("utf-8")
-    section = page.partition(f"\n## {event.wire}\n")[2].partition("\n## ")[0]
+    section = page("docs/events.md").partition(f"\n## {event.wire}\n")[2].partition("\n## ")[0]
     assert f"{event.__doc__} **Why:** {event.why.event}\n\nSince notice {event.since}." in section
     wire = {field.name: field.encode_name for field in fields(event)}
     shown = json.loads(re.search(r"```json\n(.+)\n```", section)[1])["properties"]
@@ -165,10 +170,9 @@ def test_versions_question_and_contact():
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_local_link_leads_somewhere(name: str):
-    text = (ROOT / name).read_text("utf-8")
+    text = page(name)
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text)
     links += [(picture, "") for picture in re.findall(r'src(?:set)?="([^"]+)"', text)]
-    assert links or name == "CHANGELOG.md"
     for path, anchor in links:
         target = (ROOT / name).parent / path if path else ROOT / name
         assert target.exists(), path
@@ -180,11 +184,11 @@ def test_every_local_link_leads_somewhere(name: str):
 def test_every_target_of_make_is_explained():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
-    assert targets == set(re.findall(r"^make ([a-z]+) ", README, re.MULTILINE)) | {"help"}
+    assert targets == set(re.findall(r"^make ([a-z]+) ", CONTRIBUTING, re.MULTILINE)) | {"help"}
 
 
 def test_every_named_place_in_the_package_exists():
-    development = README.partition("## Development")[2]
+    development = section(ARCHITECTURE, "Which folder holds what")
     rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", development, re.MULTILINE)
     places = [place for row in rows for place in re.findall(r"`([^`]+)`", row)]
     assert len(places) > 10
@@ -237,15 +241,15 @@ def section(document: str, heading: str) -> str:
     return document.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
-def test_the_readme_names_every_reason_for_a_drop():
-    reasons = flat(section(README, "Where records go")).partition("was dropped and why:")[2]
+def test_the_page_on_delivery_names_every_reason_for_a_drop():
+    reasons = flat(section(DELIVERY, "Where records go")).partition("was dropped and why:")[2]
     for drop in Drop:
         for part in drop.value.removeprefix("refused by PostHog: ").split(": "):
             assert part in reasons, drop
 
 
-def test_the_readme_names_every_file_of_the_data_directory(data: Path):
-    told = section(README, "Where the data is")
+def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path):
+    told = section(DELIVERY, "Where the data is")
     store = ConsentStore(data)
     store.agree(NOTICE, date.today())
     (data / archive.NAME).touch()
@@ -263,7 +267,7 @@ def test_the_readme_names_every_file_of_the_data_directory(data: Path):
     assert "`ledger.held`" in told
 
 
-def test_an_opt_out_leaves_what_the_readme_says(analytics: Analytics):
+def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics):
     store, data = analytics.gate.store, analytics.data
     store.agree(NOTICE, date.today())
     store.switch_off("acme")
@@ -281,10 +285,11 @@ def test_an_opt_out_leaves_what_the_readme_says(analytics: Analytics):
 
 def test_the_numbers_of_the_documents_are_those_of_the_code():
     first, second = PAUSES
-    for document in (README, PRIVACY):
+    for document in (CONSENT, PRIVACY):
         assert f"by itself after {first} days, then after {second}, and then never" in flat(
             document
         )
+    for document in (README, PRIVACY):
         assert f"the newest {MAX_PREVIEWED:,} records" in flat(document)
     kept = section(PRIVACY, "How long it is kept")
     spool = f"| {Delivery.most_days:.0f} days and {Delivery.most_mib:.0f} MiB at most"
@@ -294,19 +299,19 @@ def test_the_numbers_of_the_documents_are_those_of_the_code():
     assert f"| {notes.LOG_BYTES // 2**10} KiB at most" in kept
     assert f"{Delivery.most_mib:.0f} MiB of waiting records" in flat(ADMINISTRATORS)
     assert f"none older than {Delivery.most_days:.0f} days" in flat(ADMINISTRATORS)
-    assert f"({MOST_SHOWN} in a notebook)" in README
+    assert f"({MOST_SHOWN} in a notebook)" in COMMANDS
     assert (MOST_SHOWN, READ_SECONDS, MOST_CELLS) == (100, 30, 5)
-    assert "goes after half a minute and five more cells" in flat(README)
+    assert "goes after half a minute and five more cells" in flat(CONSENT)
     assert (prompt.READING_SECONDS, prompt.MAX_DOUBTFUL) == (1, 3)
-    assert "three of these are no answer" in flat(README)
+    assert "three of these are no answer" in flat(CONSENT)
     tools = flat(section(PRIVACY, "Other tools"))
     assert f"at most {MAX_WORDS} words in a list and {MAX_WORDS_OF_A_TOOL} in all" in tools
     assert f"at most {MAX_BITS} bits in a record" in tools
 
 
 @pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
-def test_the_readme_tells_each_default(setting: str):
-    row = next(row for row in README.splitlines() if f"`c.DevAnalytics.{setting}`" in row)
+def test_the_page_on_settings_tells_each_default(setting: str):
+    row = next(row for row in SETTINGS.splitlines() if f"`c.DevAnalytics.{setting}`" in row)
     default = getattr(DevAnalytics(), setting)
     if default:
         told = f"{default:.0f}" if isinstance(default, float) else f"`{default}`"
@@ -314,26 +319,26 @@ def test_the_readme_tells_each_default(setting: str):
 
 
 def test_the_privacy_page_says_what_the_law_expects():
-    page = flat(PRIVACY)
+    privacy = flat(PRIVACY)
     for said in (
         *("pseudonymous", "Art. 6(1)(a)", "ePrivacy Directive", "Art. 11", "Art. 77", "Art. 8"),
         *("controller", "processor", "third country", "Withdraw", "access, portability"),
         *("To be filled in by whoever ships this with a project key", "no decision about you"),
         *("$sent_at", "restored from a backup", "one running kernel"),
     ):
-        assert said in page, said
+        assert said in privacy, said
 
 
 def test_no_document_promises_what_the_code_does_not_keep():
     """What once stood in them, and was false or too strong."""
     for name in DOCUMENTS:
-        page = flat((ROOT / name).read_text("utf-8"))
+        text = flat(page(name))
         for said in (
             *("nothing is written before a yes", "Only your user can read it", "read every record"),
             *("deletes all of it", "Nobody is taken to agree", "nothing here leads to what"),
             *("counts for nothing", "only its owner can read it", "name and version of PostHog"),
         ):
-            assert said not in page, (name, said)
+            assert said not in text, (name, said)
 
 
 def test_the_licence_is_the_whole_apache_licence():
