@@ -12,7 +12,7 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index
 
 .NOTPARALLEL:
-.PHONY: help demo test lint privacy mutants peers bench documents sample images vocabularies clean
+.PHONY: help demo test check lint privacy mutants peers bench documents sample images vocabularies dist clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show wha
 test: lint .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest tests/benchmarks
 	$(BIN)/python -m pytest --ignore tests/benchmarks --numprocesses auto --maxprocesses 4 --dist loadfile
+
+check: lint ## Check style and types and run the quick tests.
+	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
 
 lint: .venv/test.stamp ## Check style and types.
 	$(BIN)/ruff check
@@ -56,6 +59,9 @@ vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their pu
 	$(BIN)/python -m dev_analytics.catalogue.regenerate
 	$(BIN)/python scripts/model_table.py
 	$(BIN)/python -m dev_analytics.catalogue.documents
+
+dist: .venv/dist.stamp ## Build wheel and sdist, check them, and run the demo from the wheel alone.
+	$(BIN)/python scripts/dist.py
 
 clean: ## Delete the environment and everything that was generated.
 	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
