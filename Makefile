@@ -37,7 +37,7 @@ privacy: .venv/test.stamp ## Prove that nothing private leaves, at length; print
 	$(BIN)/python -m pytest tests/privacy --hypothesis-profile=privacy
 
 mutants: .venv/test.stamp ## Break the promise in one way after another; a test must see each.
-	$(BIN)/python tests/privacy/mutants.py
+	$(BIN)/python scripts/mutants.py
 
 peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
 	$(BIN)/python tests/peers/suites.py

@@ -1,6 +1,6 @@
 """Breaks the promise in one way after another, in a copy, and expects a named test to see it.
 
-``python tests/privacy/mutants.py [WORD]``: all of them, or those whose name has the word. A value
+``python scripts/mutants.py [WORD]``: all of them, or those whose name has the word. A value
 passes two lines of defence, the observer and the vocabulary, so most of these break both. Fails
 if one survives.
 """
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-ROOT: Final = Path(__file__).parent.parent.parent
+ROOT: Final = Path(__file__).parent.parent
 COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "tests", "pyproject.toml",
                  "Makefile", "LICENSE", "README.md", "PRIVACY.md", "CHANGELOG.md")  # fmt: skip
 ANSWERS: Final = "tests/privacy/test_answers.py::"
