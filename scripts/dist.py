@@ -50,7 +50,7 @@ def main() -> None:
 
 def build(project: Path, into: Path) -> None:
     """Build sdist and wheel of `project`; every file in them has the time of the newest commit."""
-    asked = ["git", "-C", ROOT, "log", "-1", "--format=%ct"]
+    asked = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
     time = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     run(
         [sys.executable, "-m", "hatchling", "build", "--directory", into],
@@ -74,7 +74,7 @@ def check_content(wheel: Path) -> None:
         names = set(archive.namelist())
     if extra := sorted(name for name in names if name.startswith(REPOSITORY_ONLY)):
         sys.exit(f"{wheel.name} holds what only the repository needs: {', '.join(extra)}")
-    listed = ["git", "-C", ROOT, "ls-files", "dev_analytics"]
+    listed = ["git", "-C", str(ROOT), "ls-files", "dev_analytics"]
     package = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\n")
     if missing := sorted(set(package) - {""} - names):
         sys.exit(f"{wheel.name} lacks {', '.join(missing)}")

@@ -242,7 +242,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setattr(HistoryManager, "enabled", False)
     before = sys.excepthook, sys.displayhook
-    shell = InteractiveShell()
+    shell: Any = InteractiveShell()
     shell.run = lambda code: shell.run_cell(code, store_history=True)
     yield shell
     sys.excepthook, sys.displayhook = before

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
@@ -59,24 +60,24 @@ def source() -> str:
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_every_word_of_the_magic_is_explained(word: str):
+def test_every_word_of_the_magic_is_explained(word: str) -> None:
     assert f"| `%dev_analytics {word}" in COMMANDS or f", `%dev_analytics {word}`" in COMMANDS
     assert f"`{word}`" in CHANGELOG
 
 
 @pytest.mark.parametrize("word", jupyter.WORDS)
-def test_every_word_of_the_shell_s_command_is_explained(word: str):
+def test_every_word_of_the_shell_s_command_is_explained(word: str) -> None:
     assert f"`jupyter dev-analytics {word}" in COMMANDS
     assert f"`{word}`" in CHANGELOG
 
 
 @pytest.mark.parametrize("flag", re.findall(r"^--[a-z-]+", dev.HELP, re.MULTILINE))
-def test_every_flag_of_dev_is_explained(flag: str):
+def test_every_flag_of_dev_is_explained(flag: str) -> None:
     assert f"| `dev {flag}" in COMMANDS
     assert f"`{flag}`" in CHANGELOG
 
 
-def test_the_administrators_page_explains_the_policy_and_every_place():
+def test_the_administrators_page_explains_the_policy_and_every_place() -> None:
     for name in Policy.__struct_fields__:
         assert f"| `{name}` |" in ADMINISTRATORS
     for place in Place:
@@ -84,11 +85,11 @@ def test_the_administrators_page_explains_the_policy_and_every_place():
 
 
 @pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
-def test_every_setting_is_explained(setting: str):
+def test_every_setting_is_explained(setting: str) -> None:
     assert f"| `c.DevAnalytics.{setting}` |" in SETTINGS
 
 
-def test_every_variable_is_explained():
+def test_every_variable_is_explained() -> None:
     used = set(re.findall(r'"(DEV_ANALYTICS\w*|DO_NOT_TRACK|CI)"', source()))
     assert used >= {"DEV_ANALYTICS", "DEV_ANALYTICS_LOG", "DEV_ANALYTICS_DIR", "DO_NOT_TRACK", "CI"}
     explained = set(re.findall(r"^\|[^|]*\| `([A-Z_]+)` \|", SETTINGS, re.MULTILINE))
@@ -96,7 +97,7 @@ def test_every_variable_is_explained():
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
-def test_every_event_and_property_stands_in_the_table(event: type[Event]):
+def test_every_event_and_property_stands_in_the_table(event: type[Event]) -> None:
     wire = {field.name: field.encode_name for field in fields(event)}
     why = event.why
     rows = [f"| **`{event.wire}`** | | {event.__doc__} | {why.event} | |"] + [
@@ -107,11 +108,13 @@ def test_every_event_and_property_stands_in_the_table(event: type[Event]):
 
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
-def test_the_page_of_events_says_all_of_each_property(event: type[Event]):
+def test_the_page_of_events_says_all_of_each_property(event: type[Event]) -> None:
     section = page("docs/events.md").partition(f"\n## {event.wire}\n")[2].partition("\n## ")[0]
     assert f"{event.__doc__} **Why:** {event.why.event}\n\nSince notice {event.since}." in section
     wire = {field.name: field.encode_name for field in fields(event)}
-    shown = json.loads(re.search(r"```json\n(.+)\n```", section)[1])["properties"]
+    found = re.search(r"```json\n(.+)\n```", section)
+    assert found
+    shown = json.loads(found[1])["properties"]
     for name, kind in properties(event).items():
         said = [f"`{wire[name]}`", kind.meaning, values(kind), unit(kind)]
         said += [event.why.properties[name], str(kind.since)]
@@ -119,7 +122,7 @@ def test_the_page_of_events_says_all_of_each_property(event: type[Event]):
         assert row.replace("|  |", "| |") in section
 
 
-def test_the_documents_are_those_of_the_catalogue():
+def test_the_documents_are_those_of_the_catalogue() -> None:
     """Run ``make documents`` if this fails."""
     made = documents(ROOT)
     for path, content in made.items():
@@ -127,23 +130,25 @@ def test_the_documents_are_those_of_the_catalogue():
     assert set((ROOT / "docs/schemas").iterdir()) <= set(made), "make documents"
 
 
-def test_every_common_field_stands_in_the_table():
+def test_every_common_field_stands_in_the_table() -> None:
     named = set(re.findall(r"`([^`]+)`", PRIVACY))
-    for record in (Record, *EVENTS.values()):
+    records: list[type[Struct]] = [Record, *EVENTS.values()]
+    for record in records:
         assert {field.encode_name for field in fields(record)} - {"properties"} <= named
 
 
-def test_the_tables_name_nothing_that_does_not_exist():
+def test_the_tables_name_nothing_that_does_not_exist() -> None:
     table = PRIVACY.partition("## What is collected")[2].partition("## What is never")[0]
     first_cells = re.findall(r"^\|(?: \|)? ((?:\*{0,2}`[^`]+`\*{0,2}(?:, )?)+) \|", table, re.M)
     named = {name for cell in first_cells for name in re.findall(r"`([^`]+)`", cell)}
     there = {event.wire for event in EVENTS.values()}
-    for struct in (Record, *EVENTS.values()):
+    structs: list[type[Struct]] = [Record, *EVENTS.values()]
+    for struct in structs:
         there |= {field.encode_name for field in fields(struct)}
     assert named == there - {"properties"}
 
 
-def test_the_record_in_the_readme_is_one_of_today(analytics: Analytics):
+def test_the_record_in_the_readme_is_one_of_today(analytics: Analytics) -> None:
     shown = re.search(r"```json\n(.+)\n```", README)
     assert shown
     analytics.gate.store.agree(NOTICE, date.today())
@@ -158,7 +163,7 @@ def shape(record: str) -> str:
     return re.sub(r'"(seq|duration_ms)": \d+', r'"\1": number', record)
 
 
-def test_versions_question_and_contact():
+def test_versions_question_and_contact() -> None:
     assert f"notice {NOTICE}," in PRIVACY
     assert re.search(rf"version\s{re.escape(__version__)}\b", PRIVACY)
     assert f"## [{__version__}]" in CHANGELOG
@@ -169,7 +174,7 @@ def test_versions_question_and_contact():
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_local_link_leads_somewhere(name: str):
+def test_every_local_link_leads_somewhere(name: str) -> None:
     text = page(name)
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text)
     links += [(picture, "") for picture in re.findall(r'src(?:set)?="([^"]+)"', text)]
@@ -181,13 +186,13 @@ def test_every_local_link_leads_somewhere(name: str):
             assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 
-def test_every_target_of_make_is_explained():
+def test_every_target_of_make_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
     assert targets == set(re.findall(r"^make ([a-z]+) ", CONTRIBUTING, re.MULTILINE)) | {"help"}
 
 
-def test_every_named_place_in_the_package_exists():
+def test_every_named_place_in_the_package_exists() -> None:
     development = section(ARCHITECTURE, "Which folder holds what")
     rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", development, re.MULTILINE)
     places = [place for row in rows for place in re.findall(r"`([^`]+)`", row)]
@@ -196,7 +201,7 @@ def test_every_named_place_in_the_package_exists():
         assert (ROOT / "dev_analytics" / place).exists(), place
 
 
-def test_every_place_that_the_architecture_names_exists():
+def test_every_place_that_the_architecture_names_exists() -> None:
     places = set(re.findall(r"`([\w/-]+(?:\.py|/)|tests/\w+)`", ARCHITECTURE))
     assert len(places) > 30
     missing = {place for place in places if not place_of(place).exists()}
@@ -214,14 +219,14 @@ def everything_in_python() -> str:
     return source() + (ROOT / "tests/test_architecture.py").read_text("utf-8")
 
 
-def test_every_document_is_linked_from_the_readme():
+def test_every_document_is_linked_from_the_readme() -> None:
     shown = {path for path in ROOT.glob("docs/*") if path.suffix in (".md", ".json", ".jsonl")}
     shown |= {path for path in ROOT.glob("*.md") if path.name != "README.md"}
     for path in shown:
         assert f"]({path.relative_to(ROOT).as_posix()})" in README, path
 
 
-def test_the_privacy_page_answers_what_people_ask():
+def test_the_privacy_page_answers_what_people_ask() -> None:
     asked = ["What is collected", "When", "Where it goes", "How long it is kept", "How to stop"]
     asked += ["How to be forgotten", "Who is responsible", "Your rights", "Who to ask"]
     headings = re.findall(r"^## (.+)$", PRIVACY, re.MULTILINE)
@@ -241,14 +246,14 @@ def section(document: str, heading: str) -> str:
     return document.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
-def test_the_page_on_delivery_names_every_reason_for_a_drop():
+def test_the_page_on_delivery_names_every_reason_for_a_drop() -> None:
     reasons = flat(section(DELIVERY, "Where records go")).partition("was dropped and why:")[2]
     for drop in Drop:
         for part in drop.value.removeprefix("refused by PostHog: ").split(": "):
             assert part in reasons, drop
 
 
-def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path):
+def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path) -> None:
     told = section(DELIVERY, "Where the data is")
     store = ConsentStore(data)
     store.agree(NOTICE, date.today())
@@ -267,7 +272,7 @@ def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path)
     assert "`ledger.held`" in told
 
 
-def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics):
+def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics) -> None:
     store, data = analytics.gate.store, analytics.data
     store.agree(NOTICE, date.today())
     store.switch_off("acme")
@@ -283,7 +288,7 @@ def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics):
         assert (data / marker).read_text().endswith(".\n"), "one sentence"
 
 
-def test_the_numbers_of_the_documents_are_those_of_the_code():
+def test_the_numbers_of_the_documents_are_those_of_the_code() -> None:
     first, second = PAUSES
     for document in (CONSENT, PRIVACY):
         assert f"by itself after {first} days, then after {second}, and then never" in flat(
@@ -310,7 +315,7 @@ def test_the_numbers_of_the_documents_are_those_of_the_code():
 
 
 @pytest.mark.parametrize("setting", DevAnalytics.class_trait_names(config=True))
-def test_the_page_on_settings_tells_each_default(setting: str):
+def test_the_page_on_settings_tells_each_default(setting: str) -> None:
     row = next(row for row in SETTINGS.splitlines() if f"`c.DevAnalytics.{setting}`" in row)
     default = getattr(DevAnalytics(), setting)
     if default:
@@ -318,7 +323,7 @@ def test_the_page_on_settings_tells_each_default(setting: str):
         assert f"{told} if not set" in row
 
 
-def test_the_privacy_page_says_what_the_law_expects():
+def test_the_privacy_page_says_what_the_law_expects() -> None:
     privacy = flat(PRIVACY)
     for said in (
         *("pseudonymous", "Art. 6(1)(a)", "ePrivacy Directive", "Art. 11", "Art. 77", "Art. 8"),
@@ -329,7 +334,7 @@ def test_the_privacy_page_says_what_the_law_expects():
         assert said in privacy, said
 
 
-def test_no_document_promises_what_the_code_does_not_keep():
+def test_no_document_promises_what_the_code_does_not_keep() -> None:
     """What once stood in them, and was false or too strong."""
     for name in DOCUMENTS:
         text = flat(page(name))
@@ -341,7 +346,7 @@ def test_no_document_promises_what_the_code_does_not_keep():
             assert said not in text, (name, said)
 
 
-def test_the_licence_is_the_whole_apache_licence():
+def test_the_licence_is_the_whole_apache_licence() -> None:
     licence = (ROOT / "LICENSE").read_text("utf-8")
     assert "Version 2.0, January 2004" in licence
     for section in range(1, 10):

@@ -172,6 +172,7 @@ def test_a_setting_changed_in_the_session_counts_at_once(
     shell.run("%config DevAnalytics.flush_interval = 5")
     shell.run("%config DevAnalytics.posthog_project_key = 'phc_of_a_test'")
     delivery = get_analytics().delivery
+    assert delivery is not None
     assert (delivery.flush_seconds, delivery.project_key) == (5, "phc_of_a_test")
     unload(shell)
 

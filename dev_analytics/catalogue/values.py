@@ -37,18 +37,15 @@ class RefusedValueError(ValueError):
 
 
 class Kind(Protocol):
-    """What a property declares beside its type.
+    """What a property declares beside its type."""
 
-    Attributes
-    ----------
-    meaning
-        What the property says, for the documents.
-    since
-        The notice that first names it.
-    """
+    @property
+    def meaning(self) -> str:
+        """What the property says, for the documents."""
 
-    meaning: str
-    since: int
+    @property
+    def since(self) -> int:
+        """The notice that first names it."""
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -344,7 +344,7 @@ def as_nobody(data: Path, code: str) -> str:
 
 
 @pytest.fixture
-def nobody_s_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def nobody_s_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     import shutil
     import tempfile
 
@@ -455,8 +455,8 @@ def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
     monkeypatch.setattr(os, "open", no_room)
     store.opt_out()
     assert store.read() == Consent(opted_out=True)
-    assert user_id.encode() not in store.marker.read_bytes()
     assert user_id is not None
+    assert user_id.encode() not in store.marker.read_bytes()
     assert not store.file.exists()
 
 

@@ -163,6 +163,7 @@ class Watching:
     """A destination that takes away, after the first batch, what the yes named."""
 
     most = 2
+    confirm: Callable[[], None]
 
     def __init__(self, store: ConsentStore) -> None:
         self.batches: list[list[bytes]] = []

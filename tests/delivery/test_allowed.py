@@ -268,7 +268,7 @@ def test_what_is_newer_than_the_notice_that_was_agreed_to_may_not_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert verdict(LINE, CONSENT.replace(notice=0)) is Verdict.UNDECLARED
-    kinds = dict(properties(LLMRequest))
+    kinds: dict[str, Any] = dict(properties(LLMRequest))
     kinds["stream"] = Flag("The answer was streamed.", since=NOTICE + 1)
     monkeypatch.setattr("dev_analytics.delivery.allowed.properties", lambda event: kinds)
     monkeypatch.setattr("dev_analytics.delivery.allowed._forms", {})

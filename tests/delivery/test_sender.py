@@ -37,7 +37,7 @@ class Counting:
 
     most = 10
 
-    def __init__(self, *failures: Exception, before: Callable[[int], None] | None = None) -> None:
+    def __init__(self, *failures: Exception, before: Callable[[int], object] | None = None) -> None:
         self.batches: list[list[bytes]] = []
         self._failures = list(failures)
         self._before = before

@@ -54,7 +54,7 @@ def agreed(data: Path) -> Iterator[ConsentStore]:
 
 def run(code: str, **options: Any) -> str:
     """Run a process with events; what it says beside its own words fails."""
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         [sys.executable, "-c", EVENTS + code], capture_output=True, text=True, **options
     )
     assert (done.returncode, done.stderr) == (0, "")

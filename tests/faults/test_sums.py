@@ -211,7 +211,7 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-class TestFaults(Faults.TestCase):  # type: ignore[misc]
+class TestFaults(Faults.TestCase):  # type: ignore[misc, valid-type]
     """Bounded, so that it takes half a minute."""
 
     settings = settings(max_examples=int(os.environ.get("SEQUENCES", "10")), stateful_step_count=12)

@@ -67,6 +67,7 @@ def test_a_system_is_one_of_four(monkeypatch: pytest.MonkeyPatch, name: str, sys
 
 
 def launched(log: Any) -> dict[str, Any]:
+    one: dict[str, Any]
     (one,) = log.of("launched")
     return one
 

@@ -18,7 +18,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
 from dev_analytics.views.status import status_rows
 
-MESSAGES = [{"role": "user", "content": MARK}]
+MESSAGES: Any = [{"role": "user", "content": MARK}]
 # Each format has a model of its own, to tell whose call it is.
 PAIRS = (
     ("diff", "gpt-4o"),

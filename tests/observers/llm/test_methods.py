@@ -22,7 +22,7 @@ from google.genai import models, types
 from dev_analytics.consent.decision import Switch
 from dev_analytics.observers.llm import hooks
 
-SAID = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
+SAID: Any = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
 TOOL = {
     "type": "function",
     "function": {
@@ -71,7 +71,7 @@ def make_google(server: FakeLLM, asynchronous: bool) -> Any:
 
 
 def google(client: Any, method: str, model: str = "gemini-2.5-flash") -> Any:
-    function = {"name": MARK, "parameters": {"type": "OBJECT", "properties": {}}}
+    function: Any = {"name": MARK, "parameters": {"type": "OBJECT", "properties": {}}}
     config = types.GenerateContentConfig(
         system_instruction=MARK, tools=[types.Tool(function_declarations=[function])]
     )
@@ -109,7 +109,7 @@ def ask_ollama(client: Any, model: str = "llama3.2:1b", **more: Any) -> Any:
 COUNTS = {"$ai_input_tokens": 120, "$ai_output_tokens": 30}
 CACHED = {**COUNTS, "$ai_cache_read_input_tokens": 100}
 FREE = {"$ai_input_token_price": 0, "$ai_output_token_price": 0}
-CHAT = {"$ai_is_error": False, "operation": "chat"}
+CHAT: dict[str, Any] = {"$ai_is_error": False, "operation": "chat"}
 
 WAYS = {
     "google-genai": Way(
