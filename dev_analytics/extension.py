@@ -20,6 +20,7 @@ from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.consent.presence import Presence, presence
+from dev_analytics.kept import kept
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dev_analytics.consent.question import Offer
 
 _UNLOADED: Final = Switch(False, "%unload_ext", unattended=True)
-_sessions: Final[list[Session]] = []
+_sessions: Final[list[Session]] = kept("sessions", list)
 
 
 class Session:
@@ -52,7 +53,8 @@ class Session:
         analytics.gate.attended = lambda: presence(shell) is not Presence.NOBODY
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
-        self._threads = Threads(analytics)
+        # One for the process: every shell would see the same error.
+        self._threads: Threads = _sessions[0]._threads if _sessions else Threads(analytics)
         self._asking = Asking(
             analytics.gate,
             shell,
@@ -65,6 +67,8 @@ class Session:
         )
         self._taken_away = False
         self._process = os.getpid()
+        # The very same object is unregistered, whatever becomes of the class.
+        self._at_end = self._at_exit
 
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal.
@@ -80,7 +84,7 @@ class Session:
         self._cells.register()
         self._threads.register()
         hooks.register(analytics)
-        atexit.register(self._at_exit)
+        atexit.register(self._at_end)
         # Before the question: what would be sent begins with the launch.
         analytics.open_with(self._launched)
         self._asking.start()
@@ -107,17 +111,16 @@ class Session:
         """Leave nothing of ours in the shell and in the process, however far `start` came."""
         self._taken_away = True
         steps: list[Callable[[], object]] = [
-            lambda: atexit.unregister(self._at_exit),
+            lambda: atexit.unregister(self._at_end),
             lambda: self._analytics.openers.remove(self._launched),
             self._asking.stop,
-            self._threads.unregister,
             self._cells.unregister,
             self._settings.unobserve_all,
             lambda: _remove(self.shell.configurables, self._settings),
             lambda: unregister_magics(self.shell),
         ]
         if not any(session is not self for session in _sessions):
-            steps.append(hooks.unregister)
+            steps += [self._threads.unregister, hooks.unregister]
         for step in steps:
             with contextlib.suppress(Exception):
                 step()
@@ -152,7 +155,7 @@ class Session:
         self._analytics.delivery = settings.delivery
         if gate.switch is None:
             gate.switch = settings.switch
-        elif gate.switch is _UNLOADED:
+        elif gate.switch.source == _UNLOADED.source:
             gate.switch_in_session(environment_switch() or settings.switch)
         return settings
 
@@ -183,10 +186,11 @@ class Session:
         except (OSError, ValueError, RuntimeError) as error:
             _say(f"no event log, {no_log(file, error)}")
 
+    @quiet
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
             self._asking.stop()
-            _sessions.remove(self)
+            _remove(_sessions, self)
             if not _sessions:
                 self._exited("end of process", at_exit=True)
 
@@ -207,8 +211,11 @@ def load(shell: Any) -> None:
 
     Where anything fails, or the user interrupts, nothing of it stays, and it can be loaded again.
     """
-    if any(session.shell is shell for session in _sessions):
-        return
+    for loaded in [session for session in _sessions if session.shell is shell]:
+        if type(loaded) is Session:
+            return
+        # Of modules that were loaded before.
+        _end(loaded)
     analytics = get_analytics()
     gate = analytics.gate
     gate.follow_environment()  # what it says stays, also where loading fails
@@ -231,8 +238,12 @@ def load(shell: Any) -> None:
 def unload(shell: Any) -> None:
     """Take the extension out of `shell`."""
     for session in [session for session in _sessions if session.shell is shell]:
-        _sessions.remove(session)
-        session.stop()
+        _end(session)
+
+
+def _end(session: Session) -> None:
+    _remove(_sessions, session)
+    session.stop()
 
 
 # What is needed to ask, or to show, is loaded then: most sessions do neither.

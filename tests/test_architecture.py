@@ -19,7 +19,7 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "drops", "value"},
+    {"version", "drops", "value", "descriptors", "entry", "kept", "unseen"},
     {"quiet", "detached", "reply"},
     {"catalogue", "consent"},
     {"tools"},

@@ -1,7 +1,7 @@
 """The ten events: what each says and which properties it has.
 
-An event is a class, its docstring the sentence that users read, its fields the properties. A
-field's `Kind` in ``Annotated`` is all that decides what may stand in it. `Why` gives each a reason.
+An event is a class, its ``__doc__`` the sentence that users read (assigned, as ``python -OO`` strips
+docstrings), its fields the properties. A field's `Kind` in ``Annotated`` is all that decides what may stand in it. `Why` gives each a reason.
 Events and properties that come later carry a higher `since`; `NOTICE` is the highest, which is what
 a yes is given to.
 """
@@ -144,7 +144,7 @@ class Event(
 
 
 class Launched(Event, frozen=True):
-    """Recording began in a kernel or a terminal."""
+    __doc__ = "Recording began in a kernel or a terminal."
 
     wire = "launched"
     why = Why(
@@ -164,7 +164,7 @@ class Launched(Event, frozen=True):
 
 
 class CellExecuted(Event, frozen=True):
-    """A cell of a notebook, or an input at the prompt, was run to its end."""
+    __doc__ = "A cell of a notebook, or an input at the prompt, was run to its end."
 
     wire = "cell executed"
     why = Why(
@@ -178,7 +178,7 @@ class CellExecuted(Event, frozen=True):
 
 
 class FeatureUsed(Event, frozen=True):
-    """A cell that was run used a magic, a shell command, help or the debugger."""
+    __doc__ = "A cell that was run used a magic, a shell command, help or the debugger."
 
     wire = "feature used"
     why = Why(
@@ -198,7 +198,7 @@ class FeatureUsed(Event, frozen=True):
 
 
 class CommandRun(Event, frozen=True):
-    """A command of dev was run."""
+    __doc__ = "A command of dev was run."
 
     wire = "command run"
     why = Why(
@@ -210,7 +210,7 @@ class CommandRun(Event, frozen=True):
 
 
 class ErrorRaised(Event, frozen=True):
-    """An error reached the user: its public class and package, never its message."""
+    __doc__ = "An error reached the user: its public class and package, never its message."
 
     wire = "error raised"
     why = Why(
@@ -258,7 +258,7 @@ class LLMRequest(
         "trace_id": "$ai_trace_id",
     },
 ):
-    """A language model was asked: which one, with how many tokens, in which edit format."""
+    __doc__ = "A language model was asked: which one, with how many tokens, in which edit format."
 
     wire = "$ai_generation"
     why = Why(
@@ -322,14 +322,14 @@ class LLMRequest(
 
 
 class Embedding(LLMRequest, frozen=True):
-    """An embedding model was asked, which answers with vectors of numbers."""
+    __doc__ = "An embedding model was asked, which answers with vectors of numbers."
 
     wire = "$ai_embedding"
     why = LLMRequest.why
 
 
 class KernelAction(Event, frozen=True):
-    """A Jupyter server did something to a kernel."""
+    __doc__ = "A Jupyter server did something to a kernel."
 
     wire = "kernel action"
     why = Why(
@@ -343,7 +343,7 @@ class KernelAction(Event, frozen=True):
 
 
 class FileAction(Event, frozen=True):
-    """A Jupyter server did something to a file."""
+    __doc__ = "A Jupyter server did something to a file."
 
     wire = "file action"
     why = Why(
@@ -357,7 +357,7 @@ class FileAction(Event, frozen=True):
 
 
 class Exited(Event, frozen=True):
-    """A session that is recorded ended."""
+    __doc__ = "A session that is recorded ended."
 
     wire = "exited"
     why = Why(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.environment import NAME, data_directory
+from dev_analytics.descriptors import open_above
 
 _FOLDERS: Final = ("consent", "spool")
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -120,7 +121,7 @@ def read_own(file: Path) -> bytes:
     """
 
     def opener(path: str, flags: int) -> int:
-        return os.open(path, flags | _NOT_THE_TARGET)
+        return open_above(path, flags | _NOT_THE_TARGET)
 
     if file.is_symlink():
         raise NotOursError(f"{file.name} is a link, and must be a file")

@@ -74,7 +74,11 @@ def of_a_cell() -> bool:
 
 def request(shell: Any) -> Any:
     """Give the message that a kernel's `shell` handles now; empty if there is none."""
-    return shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
+    places: tuple[Any, ...] = (shell, getattr(shell, "kernel", None))
+    for each in places:
+        if hasattr(each, "get_parent"):
+            return each.get_parent()
+    return getattr(shell, "parent_header", {})
 
 
 def handles_comm_message(shell: Any) -> bool:

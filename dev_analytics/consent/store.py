@@ -24,6 +24,7 @@ from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
+from dev_analytics.descriptors import standard_taken
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
@@ -324,7 +325,10 @@ class ConsentStore(StoredConsent):
 
         self._make_folder(replace_link=replace_link)
         try:
-            with FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600):
+            with contextlib.ExitStack() as stack:
+                with standard_taken():
+                    lock = FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600)
+                    stack.enter_context(lock)
                 yield
         except Timeout as error:
             raise TimeoutError("another process holds the consent store") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.descriptors import open_above
 from dev_analytics.drops import Drop
 
 
@@ -49,7 +50,7 @@ def _is_old(file: Path, oldest: str) -> bool:
     from dev_analytics.delivery.sendable import begins_before
 
     start = end = 0
-    with file.open("rb") as opened:
+    with open(file, "rb", opener=open_above) as opened:
         for line in opened:
             start, end = end, end + len(line)
     return begins_before(file, start, oldest)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-
-from msgspec import json
 
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
@@ -18,13 +15,13 @@ from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import lock_file
-from dev_analytics.detached import spawn
+from dev_analytics.detached import python, spawn
 from dev_analytics.drops import Drop, DropLedger
 
 MODULE: Final = "dev_analytics.delivery.sender"
-_LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
-"""A sender's imports beside a process that ends would make its end twice as long. A shell would
-tell it the notebook's folder."""
+EXIT_SECONDS: Final = 0.5
+"""How much later one is started at an exit, in seconds: its imports beside a process that ends
+would make its end twice as long."""
 
 START_SECONDS: Final = 1.0
 """The least time between two starts of senders, in seconds: several times what one costs."""
@@ -72,6 +69,16 @@ class Launcher:
         self._next_start = 0.0
 
     @property
+    def trouble(self) -> str:
+        """Why no sender could be started, or none can be; empty where one can."""
+        if not self.failure:
+            try:
+                python()
+            except OSError as error:
+                return error.strerror or str(error)
+        return self.failure
+
+    @property
     def delivery(self) -> Delivery | None:
         """What a sender would be told now."""
         return self._delivery()
@@ -91,7 +98,7 @@ class Launcher:
         try:
             threading.Thread(target=self._start_after, args=(pause,), daemon=True).start()
         except RuntimeError:
-            # At the end of a process there are no new threads, and nobody left to reap for.
+            # At the end of a process there are no new threads.
             self._planned = False
             self._start()
 
@@ -103,35 +110,28 @@ class Launcher:
         self._next_start = 0.0
 
     def start_at_exit(self) -> None:
-        """Start a sender at the end of this process, whose children then are init's."""
-        self._start(_LATER)
+        """Start a sender at the end of this process."""
+        self._start(EXIT_SECONDS)
 
     def _start_after(self, pause: float) -> None:
         time.sleep(pause)
         with self._starting:
             with self._lock:
                 self._planned = False
-            process = self._start()
-            if process is not None:
-                # It ends when its child, the sender, begins. Somebody may have waited for it.
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(process, 0)
-            self._next_start = time.monotonic() + START_SECONDS
+                self._next_start = time.monotonic() + START_SECONDS
+            self._start()
 
-    def _start(self, before: Sequence[str] = ()) -> int | None:
+    def _start(self, later: float = 0.0) -> None:
         delivery = self.delivery
         try:
             self._bound()
-            if delivery is None:
-                return None
-            if not self._is_needed(delivery):
-                return None
-            process = self._spawn(delivery, before)
+            if delivery is None or not self._is_needed(delivery):
+                return
+            spawn(MODULE, self._told(delivery), later=later)
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
-            return None
+            return
         self.failure = ""
-        return process
 
     def _is_needed(self, delivery: Delivery) -> bool:
         """Return whether anything waits that no sender at work will find before it ends."""
@@ -164,18 +164,6 @@ class Launcher:
         with contextlib.suppress(OSError), self.drops.storing() as counts:
             named = {drop.value: number for drop, number in counts.items()}
             change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
-
-    def _spawn(self, delivery: Delivery, before: Sequence[str]) -> int:
-        """Start a sender, and tell it through a pipe what no other user of the machine may read."""
-        reading, writing = os.pipe()
-        try:
-            # What a pipe cannot hold at once would wait for a reader that there is not yet.
-            os.set_blocking(writing, False)
-            os.write(writing, json.encode(self._told(delivery)))
-            return spawn(MODULE, before=before, stdin=reading)
-        finally:
-            os.close(writing)
-            os.close(reading)
 
     def _told(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""

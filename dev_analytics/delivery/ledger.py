@@ -17,6 +17,7 @@ from msgspec import Struct, json
 from msgspec.structs import replace
 
 from dev_analytics.delivery.locks import NoLocksError, locked
+from dev_analytics.descriptors import open_above
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -89,7 +90,8 @@ def change_ledger(
     with _exclusive(data, wait):
         new = file.with_name(f"{NAME}.new")
         new.touch(mode=0o600)
-        new.write_bytes(json.encode(change(read_ledger(data))))
+        with open(new, "wb", opener=open_above) as opened:
+            opened.write(json.encode(change(read_ledger(data))))
         new.replace(file)
 
 

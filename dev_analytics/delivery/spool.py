@@ -156,8 +156,7 @@ class Spool:
         self._handed_over = None
         self._launcher.after_fork()
         if file is not None:
-            with contextlib.suppress(OSError):
-                os.close(file.descriptor)
+            file.abandon()
 
     def _accept(self, record: bytes, user_id: str) -> None:
         with self._lock:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.presence import handles_comm_message
 from dev_analytics.drops import Drop
+from dev_analytics.kept import kept
 from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Cells:
         self._analytics = analytics
         self._shell = shell
         self._running = _Running()
-        self._recorded = id(None)
+        self._last = kept("last recorded error", _Recorded)
         self._open: list[_Cell] = []
         # IPython unregisters by comparison, so the very same objects are kept.
         self._callbacks: dict[str, Callable[..., None]] = {
@@ -85,8 +86,8 @@ class Cells:
     def _pre_run_cell(self, info: Any) -> None:
         before = _Before(self._analytics.gate.at_beginning())
         cell, outermost = self._running.push(info, before)
-        if outermost:
-            self._recorded = id(None)
+        if outermost and before.last_value != self._last.recorded:
+            self._last.recorded = id(None)
         if self._open:
             self._open = [each for each in self._open if each.info() is not None]
             for other in self._open:
@@ -133,8 +134,8 @@ class Cells:
         if met is None:
             if not cell.beside_another:
                 self._shown("script" if ran_script else "display", cell.before)
-        elif id(met) not in (cell.before.last_value, self._recorded):
-            self._recorded = id(met)
+        elif id(met) not in (cell.before.last_value, self._last.recorded):
+            self._last.recorded = id(met)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
                 self._raised(met, phase, cell.before.began)
@@ -157,8 +158,8 @@ class Cells:
     def _shown(self, phase: str, before: _Before) -> None:
         """Record the error that IPython showed although nothing failed, if there is a new one."""
         error = _shown_last()
-        if id(error) not in (before.last_value, self._recorded):
-            self._recorded = id(error)
+        if id(error) not in (before.last_value, self._last.recorded):
+            self._last.recorded = id(error)
             # Not isinstance: it would ask the object's __class__, which may be the user's code.
             kind = type(error)
             if issubclass(kind, BaseException) and not issubclass(kind, KeyboardInterrupt):
@@ -168,6 +169,17 @@ class Cells:
         from dev_analytics.observers.errors import describe
 
         self._analytics.event("error_raised", began, phase=phase, **describe(error))
+
+
+class _Recorded:
+    """The error that was recorded last, by whichever shell of this process.
+
+    It is told by its identity, which no other has as long as IPython shows it as the last one. A
+    shell may run in a cell of another, and so end before the cell that sees the error there.
+    """
+
+    def __init__(self) -> None:
+        self.recorded = id(None)
 
 
 class _Before:

@@ -18,6 +18,7 @@ from processes import senders
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import launcher as launcher_module
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
@@ -35,13 +36,13 @@ pytestmark = pytest.mark.usefixtures("agreed")
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When a process was started, each time."""
     times: list[float] = []
-    spawn = os.posix_spawn
+    spawn = launcher_module.spawn
 
-    def noted(*arguments: Any, **options: Any) -> int:
+    def noted(*arguments: Any, **options: Any) -> None:
         times.append(time.monotonic())
-        return spawn(*arguments, **options)
+        spawn(*arguments, **options)
 
-    monkeypatch.setattr(os, "posix_spawn", noted)
+    monkeypatch.setattr(launcher_module, "spawn", noted)
     return times
 
 

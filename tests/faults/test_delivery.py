@@ -475,8 +475,10 @@ def test_where_no_process_can_be_started_status_says_so(data: Path) -> None:
     shown = run(
         """
 from dev_analytics.views.status import status
-def refuse(*arguments, **options): raise OSError(11, "Resource temporarily unavailable")
-os.posix_spawn = refuse
+def refuse(event, given):
+    if event == "os.posix_spawn":
+        raise OSError(11, "Resource temporarily unavailable")
+sys.addaudithook(refuse)
 events(3)
 analytics.pipeline.sink.close(at_exit=True)
 assert analytics.pipeline.launcher.failure

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.drops import Drop
+from dev_analytics.kept import kept
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
@@ -38,7 +39,7 @@ HOOKS: Final = {
 MISSING: Final = 'pip install "dev-analytics[llm]"'
 
 
-class State:
+class _State:
     """What is hooked in this process.
 
     Attributes
@@ -55,12 +56,16 @@ class State:
         What takes out the hooks that are no wrapped methods.
     """
 
-    analytics: Analytics | None = None
-    active: Recorder | None = None
-    seen: Final[set[str]] = set()
-    unhooked: Final[set[str]] = set()
-    wrapped: Final[list[tuple[type, str, Any, Any]]] = []
-    undo: Final[list[Callable[[], None]]] = []
+    def __init__(self) -> None:
+        self.analytics: Analytics | None = None
+        self.active: Recorder | None = None
+        self.seen: Final[set[str]] = set()
+        self.unhooked: Final[set[str]] = set()
+        self.wrapped: Final[list[tuple[type, str, Any, Any]]] = []
+        self.undo: Final[list[Callable[[], None]]] = []
+
+
+State: Final = kept("hooks", _State)
 
 
 class _Finder:
@@ -78,7 +83,7 @@ class _Finder:
         return spec
 
 
-_FINDER: Final = _Finder()
+_FINDER: Final = kept("finder", _Finder)
 
 
 def register(analytics: Analytics) -> None:
