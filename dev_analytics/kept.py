@@ -19,14 +19,14 @@ HOME: Final = "_dev_analytics"
 
 def kept(name: str, make: Callable[[], T]) -> T:
     """Return what is kept under `name`; the first call makes it."""
-    things = everything()
-    if name not in things:
-        things.setdefault(name, make())
-    found: T = things[name]
+    held = things()
+    if name not in held:
+        held.setdefault(name, make())
+    found: T = held[name]
     return found
 
 
-def everything() -> dict[str, Any]:
+def things() -> dict[str, Any]:
     """Return all that is kept, by name."""
     home = sys.modules.get(HOME)
     if type(home) is not ModuleType:

@@ -9,8 +9,10 @@ Every record belongs to a `Recording`. One that is not sent takes no number of t
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -98,6 +100,7 @@ class Pipeline:
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
         self._changing = threading.RLock()
+        self._forked = False
 
     @property
     def recording(self) -> Recording:
@@ -115,6 +118,9 @@ class Pipeline:
             self._session.drops.count(Drop.INVALID if refused else Drop.FAILURE)
             if self._session.strict:
                 raise
+        finally:
+            if self._forked:
+                self._store_drops()
 
     def later(self, record: Callable[[], None]) -> None:
         """Call `record` before the next event.
@@ -122,6 +128,9 @@ class Pipeline:
         It takes no lock that the caller may hold: garbage may be being collected.
         """
         self._waiting.append(record)
+        if self._forked:
+            # It may end without a word. A thread of its own may wait for any lock.
+            start_new_thread(self._finish, ())
 
     def catch_up(self) -> None:
         """Record what waits, in order."""
@@ -159,6 +168,30 @@ class Pipeline:
         self._recording = self._rehearsal = None
         self._waiting.clear()
         self.sink.after_fork()
+        self._forked = True
+        if "multiprocessing.util" in sys.modules:
+            from multiprocessing.util import register_after_fork
+
+            # A worker ends by os._exit, and calls what is told there before.
+            register_after_fork(self, Pipeline._finish_with_worker)
+
+    def _finish_with_worker(self) -> None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, self._finish, exitpriority=1)
+
+    def _finish(self) -> None:
+        """Record what waits, and store what was dropped; never raises."""
+        try:
+            self.catch_up()
+            self._store_drops()
+        except Exception:
+            self._session.drops.count(Drop.FAILURE)
+
+    def _store_drops(self) -> None:
+        # Before a yes there is no ledger.
+        if self._user_id is not None:
+            self.launcher.store_drops()
 
     def _agrees(self, user_id: str) -> bool:
         return self._session.gate.store.current().user_id == user_id

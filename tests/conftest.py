@@ -23,6 +23,7 @@ from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.prompt import READING_SECONDS
+from dev_analytics.kept import things
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
 
@@ -117,7 +118,7 @@ def data(
     (tmp_path / "jupyter" / "jupyter_config.json").write_text(json.dumps(own_sockets()))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("dev_analytics.analytics._process", None)
+    monkeypatch.delitem(things(), "analytics", raising=False)
     return tmp_path / "data"
 
 

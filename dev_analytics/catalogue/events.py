@@ -1,9 +1,9 @@
 """The ten events: what each says and which properties it has.
 
-An event is a class, its ``__doc__`` the sentence that users read (assigned, as ``python -OO`` strips
-docstrings), its fields the properties. A field's `Kind` in ``Annotated`` is all that decides what may stand in it. `Why` gives each a reason.
-Events and properties that come later carry a higher `since`; `NOTICE` is the highest, which is what
-a yes is given to.
+An event is a class, its fields the properties, its ``__doc__`` the sentence that users read: it is
+assigned, as ``python -OO`` strips docstrings. A field's `Kind` in ``Annotated`` is all that decides
+what may stand in it. `Why` gives each a reason. Events and properties that come later carry a
+higher `since`; `NOTICE` is the highest, which is what a yes is given to.
 """
 
 from __future__ import annotations

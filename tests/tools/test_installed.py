@@ -15,7 +15,7 @@ from scopes import scopes
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.drops import Drop
-from dev_analytics.kept import everything
+from dev_analytics.kept import things
 from dev_analytics.tools import installed as registry
 from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows
@@ -261,7 +261,7 @@ def test_a_tool_that_records_while_it_is_imported_is_found_afterwards(
     (early / "early_uses.py").write_text(
         "from dev_analytics import get_analytics\nget_analytics().event('early.done', well=True)\n"
     )
-    monkeypatch.setitem(everything(), "analytics", agreed)
+    monkeypatch.setitem(things(), "analytics", agreed)
     monkeypatch.syspath_prepend(str(early))
     __import__("early_tool")
     assert agreed.drops.counts == {Drop.INVALID: 1}
