@@ -27,6 +27,7 @@ from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
 from dev_analytics.version import NOTICE
+from dev_analytics.views.status import status_rows
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -351,6 +352,64 @@ def test_the_package_is_found_in_the_user_s_site(data: Path, until: Until, tmp_p
     found = delivers(python, dict(os.environ), tmp_path)
     assert found == str(site / "dev_analytics" / "__init__.py")
     until(lambda: read_ledger(data).delivered == 1)
+
+
+@pytest.mark.parametrize("shadowed", [False, True], ids=["libraries", "and modules of any name"])
+def test_the_package_is_found_on_a_path_that_the_session_has_set(
+    data: Path, until: Until, tmp_path: Path, notebooks: Path, shadowed: bool
+) -> None:
+    """As with ``pip install --target``; modules of the user's come after those of Python."""
+    libraries = tmp_path / "libraries"
+    for name in COPIED:
+        copy(name, libraries)
+    venv.create(tmp_path / "venv", symlinks=True)
+    later = f"sys.path.insert(0, {str(notebooks)!r})\n" if shadowed else ""
+    code = f"import sys\nsys.path.insert(0, {str(libraries)!r})\n{DELIVERS}"
+    code = code.replace(
+        "get_analytics().pipeline.sink.close", f"{later}get_analytics().pipeline.sink.close"
+    )
+    done = subprocess.run(
+        [tmp_path / "venv" / "bin" / "python", "-P", "-c", code], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    until(lambda: read_ledger(data).delivered == 1)
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable"), [("-I", "PYTHONPATH"), ("-E", "PYTHONHOME"), ("-s", "PYTHONUSERBASE")]
+)
+def test_what_the_session_shut_out_does_not_run_in_the_sender(
+    data: Path, until: Until, tmp_path: Path, flag: str, variable: str
+) -> None:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site = tmp_path / "lib" / version / "site-packages"
+    site.mkdir(parents=True)
+    for folder, name in ((tmp_path, "sitecustomize"), (site, "usercustomize")):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    env = {**os.environ, variable: str(tmp_path)}
+    done = subprocess.run([sys.executable, flag, "-c", DELIVERS], env=env, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    until(lambda: read_ledger(data).delivered == 1)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_that_is_no_python_is_not_started_once_more(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "app"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    analytics = Analytics(data, strict=True)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.pipeline.sink.rest()
+    said = status_rows(analytics, analytics.gate.now()[0])["waiting"]
+    why = "Python runs inside another program, and none could be started"
+    assert said == f"1, as no sender could be started: {why}"
+    analytics.pipeline.launcher.start_at_exit()
+    assert analytics.pipeline.launcher.failure == why
+    assert not (tmp_path / "started").exists()
 
 
 @pytest.mark.parametrize("python", ["", "/nowhere/python"])
