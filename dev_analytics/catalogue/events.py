@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, ClassVar, Final, get_type_hints
 
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
 from dev_analytics.catalogue.values import (
     MAX_TOKENS,
@@ -396,7 +396,9 @@ class UndeclaredError(ValueError):
 @cache
 def properties(event: type[Event]) -> Mapping[str, Kind]:
     """Give the declared properties of `event` by name; the common ones are not among them."""
-    hints = get_type_hints(event, include_extras=True)
+    # Our module may be in no table of modules any more, or another one in its place.
+    names = globals() if event.__module__ == __name__ else None
+    hints = get_type_hints(event, names, include_extras=True)
     return {
         name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
     }
@@ -405,9 +407,14 @@ def properties(event: type[Event]) -> Mapping[str, Kind]:
 @cache
 def required(event: type[Event]) -> frozenset[str]:
     """Return the names of the properties that `event` must have."""
-    declared = properties(event)
-    fields = structs.fields(event)
-    return frozenset(each.name for each in fields if each.required and each.name in declared)
+    declared, fields, defaults = (
+        properties(event),
+        event.__struct_fields__,
+        event.__struct_defaults__,
+    )
+    without = (NODEFAULT,) * (len(fields) - len(defaults))
+    both = zip(fields, (*without, *defaults), strict=True)
+    return frozenset(name for name, each in both if each is NODEFAULT and name in declared)
 
 
 def accept(
