@@ -36,6 +36,8 @@ HOOKS: Final = {
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""
 
+_MODULE_DICT: Final = vars(ModuleType)["__dict__"].__get__
+
 MISSING: Final = 'pip install "dev-analytics[llm]"'
 
 
@@ -93,12 +95,15 @@ def register(analytics: Analytics) -> None:
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     for name in HOOKS:
-        module = sys.modules.get(name)
+        module: object = sys.modules.get(name)
+        # What anybody put there is not asked, and what is to be loaded when it is used stays so.
+        if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
+            continue
+        spec = _MODULE_DICT(module).get("__spec__")
         # One that another thread imports right now is told of when it has run, if that began after
         # our finder stood there; before, it is not hooked.
-        spec = getattr(module, "__spec__", None)
-        if module is not None and not getattr(spec, "_initializing", False):
-            _hook(module)
+        if not (type(spec) is ModuleSpec and vars(spec).get("_initializing", False)):
+            _hook(module, name)
 
 
 def unregister() -> None:
@@ -140,12 +145,11 @@ def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
         setattr(owner, name, wrapped)
 
 
-def _hook(module: ModuleType) -> None:
+def _hook(module: Any, name: str) -> None:
     """Have our module for `module` put its hooks in; a failure is counted."""
     analytics = State.analytics
     if analytics is None:
         return
-    name = module.__name__
     State.seen.add(name)
     try:
         if State.active is None:
@@ -164,6 +168,9 @@ def _hook(module: ModuleType) -> None:
 
 def _tell_when_run(loader: Any, name: str) -> None:
     """Have the module `name` hooked when `loader` has run it, and leave no trace in the loader."""
+    if type(loader).__name__ == "LazyLoader":
+        # The module is run by the loader inside, when it is used.
+        loader = loader.loader
     run = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
@@ -172,7 +179,7 @@ def _tell_when_run(loader: Any, name: str) -> None:
         run(module)
         if module.__name__ == name:
             with suppress(Exception):
-                _hook(module)
+                _hook(module, name)
 
     loader.exec_module = exec_module
 
