@@ -26,6 +26,10 @@ would make its end twice as long."""
 START_SECONDS: Final = 1.0
 """The least time between two starts of senders, in seconds: several times what one costs."""
 
+BEGIN_SECONDS: Final = 30.0
+"""After how long one that shows no sign of life has not begun, in seconds: its Python may be broken
+before anything of ours runs."""
+
 
 class Launcher:
     """Starts senders for one data directory.
@@ -67,6 +71,7 @@ class Launcher:
         self._starting = threading.Lock()
         self._planned = False
         self._next_start = 0.0
+        self._started = 0.0
 
     @property
     def trouble(self) -> str:
@@ -76,7 +81,18 @@ class Launcher:
                 python()
             except OSError as error:
                 return error.strerror or str(error)
-        return self.failure
+        return self.failure or self._silence()
+
+    def _silence(self) -> str:
+        """Say so where a sender was started, and nobody has seen it."""
+        delivery, started = self.delivery, self._started
+        if delivery is None or not started or time.time() - started < BEGIN_SECONDS:
+            return ""
+        names = {ARCHIVE, delivery.destination}
+        files = (lock_file(self._data, name) for name in names)
+        if any(file.exists() and file.stat().st_mtime >= int(started) for file in files):
+            return ""
+        return "the one that was started last has not begun"
 
     @property
     def delivery(self) -> Delivery | None:
@@ -128,6 +144,7 @@ class Launcher:
             if delivery is None or not self._is_needed(delivery):
                 return
             spawn(MODULE, self._told(delivery), later=later)
+            self._started = time.time()
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
             return

@@ -43,7 +43,7 @@ from dev_analytics.delivery.progress import Reader, lines, replacement, resume, 
 from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.suspects import Suspects
-from dev_analytics.delivery.turns import sign_of_life, turn
+from dev_analytics.delivery.turns import lock_file, sign_of_life, turn
 from dev_analytics.delivery.work import Work
 from dev_analytics.drops import Drop
 from dev_analytics.version import NOTICE
@@ -348,6 +348,9 @@ class Sender:
 
 def begin(told: Mapping[str, object]) -> None:
     """Be the sender that a launcher describes, by the names of the options."""
+    # Whoever started it sees that it began, also where another one is at work already.
+    with contextlib.suppress(OSError):
+        lock_file(Path(str(told["data"])), ARCHIVE).touch(0o600)
     # With an equals sign, what begins with a dash is no option.
     options = [f"--{name}={value}" for name, value in told.items() if name != "data"]
     main([*options, "--", str(told["data"])])

@@ -21,7 +21,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.launcher import BEGIN_SECONDS, Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import environment
@@ -410,6 +410,30 @@ def test_a_program_that_is_no_python_is_not_started_once_more(
     analytics.pipeline.launcher.start_at_exit()
     assert analytics.pipeline.launcher.failure == why
     assert not (tmp_path / "started").exists()
+
+
+def test_a_python_that_does_not_begin_is_said(
+    data: Path, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a ``PYTHONHOME`` that is another one's."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\nexit 1\n")
+    program.chmod(0o755)
+    analytics = Analytics(data, strict=True)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.pipeline.sink.rest()
+    launcher = analytics.pipeline.launcher
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", str(program))
+        launcher.start()
+        until((tmp_path / "started").exists)
+        until(lambda: launcher._started > 0)
+        assert launcher.trouble == ""
+        launcher._started -= BEGIN_SECONDS + 1
+        assert launcher.trouble == "the one that was started last has not begun"
+    launcher.start()
+    until(lambda: read_ledger(data).delivered == 1)
+    assert launcher.trouble == ""
 
 
 @pytest.mark.parametrize("python", ["", "/nowhere/python"])
