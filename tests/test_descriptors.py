@@ -198,7 +198,7 @@ def test_what_a_sender_is_told_reaches_no_file_that_took_its_pipe_s_place(
                 os.dup2(taken[0], writing)
             return status
 
-        monkeypatch.setattr(detached.os, "fstat", stat)
+        monkeypatch.setattr(os, "fstat", stat)
         return reading, writing
 
     fstat = os.fstat
@@ -206,7 +206,7 @@ def test_what_a_sender_is_told_reaches_no_file_that_took_its_pipe_s_place(
     launcher = Launcher(data, DropLedger(), Delivery)
     analytics.pipeline.sink.rest()
     launcher.start_at_exit()
-    monkeypatch.setattr(detached.os, "fstat", fstat)
+    monkeypatch.setattr(os, "fstat", fstat)
     assert taken
     assert launcher.failure == os.strerror(9)
     assert (tmp_path / "user's").read_bytes() == b""

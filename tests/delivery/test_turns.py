@@ -16,9 +16,9 @@ import pytest
 from fake_posthog import KEY, FakePostHog, hang
 from processes import senders
 
+from dev_analytics import detached
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import launcher as launcher_module
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.usefixtures("agreed")
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When a process was started, each time."""
     times: list[float] = []
-    spawn = launcher_module.spawn
+    spawn = detached.spawn
 
     def noted(*arguments: Any, **options: Any) -> None:
         times.append(time.monotonic())
         spawn(*arguments, **options)
 
-    monkeypatch.setattr(launcher_module, "spawn", noted)
+    monkeypatch.setattr("dev_analytics.delivery.launcher.spawn", noted)
     return times
 
 
