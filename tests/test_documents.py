@@ -30,6 +30,7 @@ from dev_analytics.delivery.damaged import damaged, put_aside
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import lock_file
 from dev_analytics.drops import Drop
+from dev_analytics.entry import FAILED
 from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
@@ -260,7 +261,7 @@ def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path)
     (data / archive.NAME).touch()
     put_aside(data / archive.NAME)
     named = {archive.NAME, ledger.NAME, notes.LOG, notes.QUARANTINE, "consent.lock", "ledger.lock"}
-    named |= {lock_file(data, "archive").name, "ledger.held"}
+    named |= {lock_file(data, "archive").name, "ledger.held", FAILED}
     named |= {lock_file(data, "7d2290b3").name.replace("7d2290b3", "…")}
     named |= {re.sub(r"\d{4}-\d\d-\d\d", "DAY", file.name) for file in damaged(data)}
     files = (store.file, store.marker, store.tools_file, store.epoch_file)
