@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from json import dumps
 from pathlib import Path
 from shlex import join, quote
+from shutil import which
 from typing import Final
 
 from dev_analytics.descriptors import pipe_above
@@ -27,7 +28,7 @@ _PYTHON: Final = re.compile(
     r"(python|pypy|graalpy)w?[\d.]*t?d?(-(dbg|intel64|real))?(\.exe)?", re.ASCII | re.IGNORECASE
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_BEGIN: Final = "exec </dev/null >/dev/null 2>&1; /usr/bin/env -i /bin/sh {} &"
+_BEGIN: Final = "exec </dev/null >/dev/null 2>&1; {} -i /bin/sh {} &"
 _END: Final = "END-OF-WHAT-IS-TOLD"
 _NEEDED: Final = frozenset(
     {"CI", "CURL_CA_BUNDLE", "DO_NOT_TRACK", "HOME", "LANG", "LANGUAGE", "PATH"}
@@ -74,7 +75,10 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
         _write(writing, script, ours)
         _close(writing, ours)
         os.set_inheritable(reading, True)
-        if not run_unseen(_BEGIN.format(f"/proc/self/fd/{reading}")):
+        clean = which("env", path=os.defpath)
+        pipe = f"/proc/self/fd/{reading}"
+        known = clean is not None and os.path.exists(pipe)  # noqa: PTH110, it is no file
+        if not (known and run_unseen(_BEGIN.format(clean, pipe))):
             _run_seen(reading)
     finally:
         _close(writing, ours)
