@@ -31,6 +31,10 @@ HOOKS: Final = {
     "mistralai.chat": "dev_analytics.observers.llm.mistralai",
     "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
     "ollama._client": "dev_analytics.observers.llm.ollama",
+    "huggingface_hub.inference._client": "dev_analytics.observers.llm.huggingface",
+    "huggingface_hub.inference._generated._async_client": "dev_analytics.observers.llm.huggingface",
+    "botocore.client": "dev_analytics.observers.llm.bedrock",
+    "aiobotocore.client": "dev_analytics.observers.llm.bedrock",
     "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""

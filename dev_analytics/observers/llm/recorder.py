@@ -107,7 +107,8 @@ class Call:
             self._first = now
         try:
             # Only the SDK's own classes are read: one of the user's may be asked for.
-            if belongs(type(answer), self.sdk.package):
+            plain = self.sdk.plain and type(answer) is dict
+            if plain or belongs(type(answer), self.sdk.package):
                 told = self.sdk.read(answer)
                 if told is not None:
                     if self._answer is None:
