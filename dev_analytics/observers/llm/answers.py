@@ -79,7 +79,7 @@ def total(*parts: object) -> object:
 
 def status(error: object) -> int | None:
     """Give the HTTP status that an SDK's error carries, or the response in it; else None."""
-    for name in ("status_code", "code"):
+    for name in ("status_code", "code", "status"):
         code = getattr(error, name, None)
         if type(code) is int and 100 <= code <= 599:
             return code

@@ -35,6 +35,7 @@ HOOKS: Final = {
     "huggingface_hub.inference._generated._async_client": "dev_analytics.observers.llm.huggingface",
     "botocore.client": "dev_analytics.observers.llm.bedrock",
     "aiobotocore.client": "dev_analytics.observers.llm.bedrock",
+    "dspy.clients.engines.lm15_engine": "dev_analytics.observers.llm.dspy",
     "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""

@@ -8,14 +8,13 @@ each request, and knows its address and model, but gets bytes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Callable
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, get
+from dev_analytics.observers.llm.asking import asked, asking
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.openai import read_usage
 from dev_analytics.observers.llm.recorder import Call
@@ -42,27 +41,6 @@ def read(answer: Any) -> Answer:
 HUGGINGFACE: Final = SDK("huggingface_hub", "huggingface_hub", read)
 
 
-class _Asking:
-    """One call of a public method.
-
-    Attributes
-    ----------
-    operation
-        What it asks for.
-    call
-        The request that went well, once it is made.
-    """
-
-    __slots__ = ("call", "operation")
-
-    def __init__(self, operation: str) -> None:
-        self.operation = operation
-        self.call: Call | None = None
-
-
-_ASKING: Final[ContextVar[_Asking | None]] = ContextVar("asking", default=None)
-
-
 def hook(module: ModuleType) -> None:
     """Put the hooks in the client of a module: the synchronous or the asynchronous one."""
     client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
@@ -76,9 +54,9 @@ def _asks(operation: str) -> Callable[..., Any]:
     """Give what does as a public method does, and reads its answer."""
 
     def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        with _asking(operation) as asking:
+        with asking(operation) as one:
             answer = method(*args, **kwargs)
-        return _watch(asking.call, answer)
+        return _watch(one.call, answer)
 
     return ask
 
@@ -87,74 +65,63 @@ def _asks_async(operation: str) -> Callable[..., Any]:
     """Do what `_asks` does for an asynchronous method."""
 
     async def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        with _asking(operation) as asking:
+        with asking(operation) as one:
             answer = await method(*args, **kwargs)
-        return _watch(asking.call, answer)
+        return _watch(one.call, answer)
 
     return ask
 
 
-@contextmanager
-def _asking(operation: str) -> Iterator[_Asking]:
-    asking = _Asking(operation)
-    before = _ASKING.set(asking)
-    try:
-        yield asking
-    except BaseException as error:
-        # The request went well, but its answer could not be read.
-        if asking.call is not None:
-            asking.call.fail(error)
-        raise
-    finally:
-        _ASKING.reset(before)
-
-
 def _post(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
     """Make a request, and leave its call to the public method."""
-    asking, call = _begin(args, kwargs)
+    call = _begin(args, kwargs)
     try:
         data = method(*args, **kwargs)
     except BaseException as error:
         if call is not None:
             call.fail(error)
         raise
-    if asking is not None:
-        asking.call = call
+    _leave(call)
     return data
 
 
 async def _post_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
     """Do what `_post` does, asynchronously."""
-    asking, call = _begin(args, kwargs)
+    call = _begin(args, kwargs)
     try:
         data = await method(*args, **kwargs)
     except BaseException as error:
         if call is not None:
             call.fail(error)
         raise
-    if asking is not None:
-        asking.call = call
+    _leave(call)
     return data
 
 
-def _begin(args: Any, kwargs: Any) -> tuple[_Asking | None, Call | None]:
+def _begin(args: Any, kwargs: Any) -> Call | None:
     """Begin the call of a request, if a public method that is observed makes it."""
-    recorder, asking = State.active, _ASKING.get()
-    if recorder is None or asking is None:
-        return None, None
+    recorder, upper = State.active, asked()
+    if recorder is None or upper is None:
+        return None
     try:
         request = args[0] if args else kwargs["request_parameters"]
         body = request.json
-        return asking, recorder.begin(
+        return recorder.begin(
             HUGGINGFACE,
-            asking.operation,
+            upper.operation,
             (body.get("model") if type(body) is dict else None) or request.model,
             stream=kwargs.get("stream") is True,
             address=request.url,
         )
     except Exception:
         recorder.drops.count(Drop.FAILURE)
-        return None, None
+        return None
+
+
+def _leave(call: Call | None) -> None:
+    upper = asked()
+    if upper is not None:
+        upper.call = call
 
 
 def _watch(call: Call | None, answer: Any) -> Any:
