@@ -37,7 +37,6 @@ def read(answer: Any) -> Answer:
         cache_read_input_tokens=get(usage, "cache_read_tokens"),
         cache_write_input_tokens=get(usage, "cache_write_tokens"),
         reasoning_output_tokens=get(usage, "reasoning_tokens"),
-        id=get(answer, "id"),
     )
 
 

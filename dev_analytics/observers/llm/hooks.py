@@ -27,9 +27,16 @@ HOOKS: Final = {
     "groq": "dev_analytics.observers.llm.groq",
     "litellm": "dev_analytics.observers.llm.litellm",
     "google.genai.models": "dev_analytics.observers.llm.google_genai",
+    "google.genai._gaos.interactions": "dev_analytics.observers.llm.google_interactions",
     "mistralai.client.chat": "dev_analytics.observers.llm.mistralai",
     "mistralai.chat": "dev_analytics.observers.llm.mistralai",
+    **{
+        f"{place}.{name}": "dev_analytics.observers.llm.mistralai_tasks"
+        for place in ("mistralai.client", "mistralai")
+        for name in ("agents", "embeddings", "fim")
+    },
     "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
+    "cohere.raw_base_client": "dev_analytics.observers.llm.cohere_v1",
     "ollama._client": "dev_analytics.observers.llm.ollama",
     "huggingface_hub.inference._client": "dev_analytics.observers.llm.huggingface",
     "huggingface_hub.inference._generated._async_client": "dev_analytics.observers.llm.huggingface",
