@@ -43,6 +43,7 @@ HOOKS: Final = {
     "botocore.client": "dev_analytics.observers.llm.bedrock",
     "aiobotocore.client": "dev_analytics.observers.llm.bedrock",
     "dspy.clients.engines.lm15_engine": "dev_analytics.observers.llm.dspy",
+    "transformers.generation.utils": "dev_analytics.observers.llm.transformers",
     "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""
