@@ -26,6 +26,7 @@ from further_ways import (
 from google import genai
 from google.genai import types
 from huggingface_hub import AsyncInferenceClient, InferenceClient
+from langchain_aws import ChatBedrockConverse
 
 from dev_analytics.observers.llm import hooks
 
@@ -209,6 +210,10 @@ def cohere_client(server: FakeLLM, make: Any) -> Any:
     return make(api_key=MARK, base_url=f"{server.address}/{MARK}", max_retries=0)
 
 
+def langchain_bedrock(server: FakeLLM) -> Any:
+    return ChatBedrockConverse(model=CLAUDE, client=make_bedrock(server, False))
+
+
 async def bedrock(server: FakeLLM, method: str, **more: Any) -> Any:
     async with make_bedrock(server, True)() as client:
         answer = await getattr(client, method)(**more)
@@ -349,6 +354,14 @@ ASKS = {
     "bedrock-embeddings": Ask(
         lambda server: make_bedrock(server, False).invoke_model(**TITAN)["body"].read(),
         *("embeddings", "aws", "amazon.titan-embed-text-v2:0", (120, 30)),
+    ),
+    "langchain-aws": Ask(
+        lambda server: langchain_bedrock(server).invoke(MARK),
+        *("chat", "aws", "claude-3-haiku", (120, 30)),
+    ),
+    "langchain-aws-stream": Ask(
+        lambda server: langchain_bedrock(server).stream(MARK),
+        *("chat", "aws", "claude-3-haiku", (120, 30), True),
     ),
     "huggingface-text": Ask(
         lambda server: huggingface(server, "generate").text_generation(MARK, details=True),
