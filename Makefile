@@ -12,7 +12,7 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index sdks-apart
 
 .NOTPARALLEL:
-.PHONY: help demo test check lint privacy mutants peers bench documents sample images vocabularies dist clean
+.PHONY: help demo test check lint privacy mutants peers bench documents sample images vocabularies newest dist clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -62,6 +62,9 @@ vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their pu
 
 dist: .venv/dist.stamp ## Build wheel and sdist, check them, and run the demo from the wheel alone.
 	$(BIN)/python scripts/dist.py
+
+newest: .venv/test.stamp ## Test the newest release of each SDK (or SDK=NAME): what would one break?
+	$(BIN)/python tests/newest.py $(SDK)
 
 clean: ## Delete the environment and everything that was generated.
 	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fake_llm import MARK, FakeLLM, failure
 
-FOLDER = Path(sys.prefix) / "sdks-apart" / "site-packages"
+FOLDER = Path(os.environ.get("SDKS_APART", f"{sys.prefix}/sdks-apart/site-packages"))
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
