@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import cohere
+import dspy
 import fake_llm
 import mistralai.client
 import ollama
@@ -214,6 +215,12 @@ def langchain_bedrock(server: FakeLLM) -> Any:
     return ChatBedrockConverse(model=CLAUDE, client=make_bedrock(server, False))
 
 
+def dspy_lm(server: FakeLLM, model: str) -> Any:
+    """Give a model that is asked in the dialect of its provider, whose counts differ."""
+    address = f"{server.address}/v1"
+    return dspy.LM(model, api_key=MARK, api_base=address, cache=False, num_retries=0)
+
+
 async def bedrock(server: FakeLLM, method: str, **more: Any) -> Any:
     async with make_bedrock(server, True)() as client:
         answer = await getattr(client, method)(**more)
@@ -362,6 +369,15 @@ ASKS = {
     "langchain-aws-stream": Ask(
         lambda server: langchain_bedrock(server).stream(MARK),
         *("chat", "aws", "claude-3-haiku", (120, 30), True),
+    ),
+    "dspy-anthropic": Ask(
+        lambda server: dspy_lm(server, "anthropic/claude-3-haiku-20240307")(MARK),
+        *("chat", "local", "claude-3-haiku", (335, 30)),
+    ),
+    "dspy-gemini": Ask(
+        lambda server: dspy_lm(server, "gemini/gemini-2.5-flash")(MARK),
+        # PostHog adds the reasoning of this model.
+        *("chat", "local", "gemini-2.5-flash", (120, 10)),
     ),
     "huggingface-text": Ask(
         lambda server: huggingface(server, "generate").text_generation(MARK, details=True),
