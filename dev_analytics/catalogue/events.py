@@ -55,6 +55,7 @@ OPERATIONS: Final = Vocabulary(
 SDKS: Final = Vocabulary(
     "sdks",
     *("openai", "anthropic", "google-genai", "mistralai", "cohere", "ollama", "groq", "litellm"),
+    *("huggingface_hub", "boto3", "dspy", "transformers", "together", "fireworks", "xai-sdk"),
 )
 EDIT_FORMATS: Final = Vocabulary("edit_formats")
 TOOLS: Final = Vocabulary("tools", "dev", "aider", "jupyter_ai")

@@ -26,12 +26,29 @@ HOOKS: Final = {
     "openai": "dev_analytics.observers.llm.openai",
     "anthropic": "dev_analytics.observers.llm.anthropic",
     "groq": "dev_analytics.observers.llm.groq",
+    "together": "dev_analytics.observers.llm.together",
+    "fireworks": "dev_analytics.observers.llm.fireworks",
+    "xai_sdk.sync.chat": "dev_analytics.observers.llm.xai",
+    "xai_sdk.aio.chat": "dev_analytics.observers.llm.xai",
     "litellm": "dev_analytics.observers.llm.litellm",
     "google.genai.models": "dev_analytics.observers.llm.google_genai",
+    "google.genai._gaos.interactions": "dev_analytics.observers.llm.google_interactions",
     "mistralai.client.chat": "dev_analytics.observers.llm.mistralai",
     "mistralai.chat": "dev_analytics.observers.llm.mistralai",
+    **{
+        f"{place}.{name}": "dev_analytics.observers.llm.mistralai_tasks"
+        for place in ("mistralai.client", "mistralai")
+        for name in ("agents", "embeddings", "fim")
+    },
     "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
+    "cohere.raw_base_client": "dev_analytics.observers.llm.cohere_v1",
     "ollama._client": "dev_analytics.observers.llm.ollama",
+    "huggingface_hub.inference._client": "dev_analytics.observers.llm.huggingface",
+    "huggingface_hub.inference._generated._async_client": "dev_analytics.observers.llm.huggingface",
+    "botocore.client": "dev_analytics.observers.llm.bedrock",
+    "aiobotocore.client": "dev_analytics.observers.llm.bedrock",
+    "dspy.clients.engines.lm15_engine": "dev_analytics.observers.llm.dspy",
+    "transformers.generation.utils": "dev_analytics.observers.llm.transformers",
     "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""
