@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from json import dumps
 from pathlib import Path
 from shlex import join, quote
 from shutil import which
@@ -66,7 +66,7 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
     if not later and adopts_orphans():
         raise OSError("it would become a child of this process, and is started at its end")
     sys.audit("os.posix_spawn", command[0], command, None)
-    script = _script(command, dumps({"path": _path(), "told": told}), later)
+    script = _script(command, json.dumps({"path": _path(), "told": told}), later)
     reading, writing = pipe_above()
     ours = os.fstat(writing)
     try:

@@ -114,7 +114,7 @@ def register(analytics: Analytics) -> None:
     for name in HOOKS:
         module: object = sys.modules.get(name)
         # What anybody put there is not asked, and what is to be loaded when it is used stays so.
-        if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
+        if not issubclass(type(module), ModuleType) or _is_lazy(type(module)):
             continue
         spec = _MODULE_DICT(module).get("__spec__")
         # One that another thread imports right now is told of when it has run, if that began after
@@ -181,6 +181,11 @@ def _hook(module: Any, name: str) -> None:
             analytics.drops.count(Drop.FAILURE)
     except Exception:
         analytics.drops.count(Drop.FAILURE)
+
+
+def _is_lazy(kind: type) -> bool:
+    """Return whether a module of this kind is run when it is used; its own kind is then another."""
+    return (kind.__module__, kind.__name__) == ("importlib.util", "_LazyModule")
 
 
 def _tell_when_run(loader: Any, name: str) -> None:
