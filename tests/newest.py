@@ -52,7 +52,9 @@ SDKS: Final = {
     "cohere": SDK(("cohere",), BOTH, "cohere"),
     "ollama": SDK(("ollama",), BOTH, "ollama"),
     "huggingface_hub": SDK(("huggingface_hub",), BOTH, "huggingface"),
-    "boto3": SDK(("boto3", "aiobotocore"), BOTH, "boto3 or bedrock"),
+    # Each allows botocore in versions of its own.
+    "boto3": SDK(("boto3",), BOTH, "(boto3 or bedrock) and not async"),
+    "aiobotocore": SDK(("aiobotocore",), BOTH, "(boto3 or bedrock) and async"),
     "dspy": SDK(("dspy",), BOTH, "dspy"),
     "together": SDK(("together",), ("test_sdks_apart.py",), "together", apart=True),
     "fireworks": SDK(("fireworks-ai",), ("test_sdks_apart.py",), "fireworks", apart=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 import json
 import re
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import boto3
 import cohere
 import dspy
 import fake_llm
@@ -19,6 +21,8 @@ import pytest
 from fake_llm import MARK, FakeLLM, Json, Reply, failure, server_sent, whole
 from further_ways import (
     CLAUDE,
+    CREDENTIALS,
+    ONCE,
     event,
     events,
     make_bedrock,
@@ -151,8 +155,6 @@ def invoke_stream(request: Json) -> Reply:
 
 
 def encoded(part: Json) -> str:
-    import base64
-
     return base64.b64encode(json.dumps(part, separators=(",", ":")).encode()).decode()
 
 
@@ -475,9 +477,6 @@ def test_answers_and_requests_are_as_they_are_without_us(
 
 
 def test_other_calls_to_aws_are_let_through(server: FakeLLM, recorded: Any) -> None:
-    import boto3
-    from further_ways import CREDENTIALS, ONCE
-
     server.replies.append(Reply(b"{}"))
     queue = boto3.client("sqs", endpoint_url=server.address, config=ONCE, **CREDENTIALS)
     queue.list_queues()
@@ -532,6 +531,7 @@ def test_what_huggingface_asks_again_without_some_parameters_is_two_calls(
 
 
 def test_what_huggingface_refuses_to_ask_is_no_call(server: FakeLLM, recorded: Any) -> None:
+    unknown: Any = MARK
     with pytest.raises(ValueError, match="provider"):
-        InferenceClient(provider=MARK, token=MARK).chat_completion(SAID, model="x")
+        InferenceClient(provider=unknown, token=MARK).chat_completion(SAID, model="x")
     assert recorded.calls() == []

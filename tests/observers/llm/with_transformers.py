@@ -129,7 +129,7 @@ def test_results_and_warnings_are_as_they_are_without_us(recorded: Any) -> None:
 
 
 def test_a_tensor_class_of_the_user_is_not_asked(recorded: Any) -> None:
-    class Mine(torch.Tensor):
+    class Mine(torch.Tensor):  # type: ignore[misc]
         pass
 
     gpt().generate(IDS.as_subclass(Mine), max_new_tokens=1)
