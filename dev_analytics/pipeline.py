@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct
 
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.record import encode, make_record
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.consent.decision import Decision, Rule
 from dev_analytics.delivery.launcher import Launcher
@@ -255,7 +253,7 @@ class Pipeline:
                 self.sink.rest()
             if not (session.log or session.strict):
                 return
-        if issubclass(event, LLMRequest):
+        if event is LLMRequest or event is Embedding:
             from dev_analytics.catalogue.models import put_public_name
             from dev_analytics.edit_formats import complete
 
@@ -274,24 +272,15 @@ class Pipeline:
             event = Embedding
         if not collecting:
             recording = self._aside(recording)
-        record = encode(
-            make_record(
-                event,
-                accepted,
-                distinct_id=consent.user_id if collecting else None,
-                session_id=recording.session_id,
-                seq=next(recording.seq),
-                seconds=int(time.time()),
-            )
-        )
+        record = recording.record(event, accepted)
         log = session.log
         if log or not decision.silent:
             recording.recorded[event.wire] += 1
         if unbroken and not decision.silent:
             self.preview.append(Previewed(record, collecting))
-        if collecting and consent.user_id is not None:
+        if collecting and period is not None:
             try:
-                self.sink.accept(record, consent.user_id)
+                self.sink.accept(record, period.user_id)
             except OSError:
                 session.drops.count(Drop.DISK_ERROR)
         if log:

@@ -441,18 +441,18 @@ def accept(
     """
     declared = properties(event)
     accepted: dict[str, object] = {}
-    for name, value in given.items():
-        # The methods of a subclass of str are the user's code.
-        if type(name) is not str:
-            raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
-        kind = declared.get(name)
-        if kind is None:
-            raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
-        if value is not None and kind.since <= notice:
-            try:
+    try:
+        for name, value in given.items():
+            # The methods of a subclass of str are the user's code.
+            if type(name) is not str:
+                raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
+            kind = declared.get(name)
+            if kind is None:
+                raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
+            if value is not None and kind.since <= notice:
                 accepted[name] = kind.accept(value)
-            except RefusedValueError as error:
-                raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
+    except RefusedValueError as error:
+        raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
     # Checked before the record takes a number, which would be missing.
     if len(accepted) < len(declared) and not required(event) <= accepted.keys():
         missing = ", ".join(sorted(required(event) - accepted.keys()))
