@@ -56,12 +56,14 @@ class Recording:
         accepted
             Its properties, as `events.accept` gave them.
         """
-        form = self._forms.get(event)
-        if form is None:
-            user_id = None if self.period is None else self.period.user_id
-            form = Form(event, distinct_id=user_id, session_id=self.session_id)
-            self._forms[event] = form
+        form = self._forms.get(event) or self._form(event)
         return form.fill(accepted, next(self.seq), int(time.time()))
+
+    def _form(self, event: type[Event]) -> Form:
+        user_id = None if self.period is None else self.period.user_id
+        form = Form(event, distinct_id=user_id, session_id=self.session_id)
+        self._forms[event] = form
+        return form
 
     @property
     def cells(self) -> int:
