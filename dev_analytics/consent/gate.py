@@ -49,7 +49,8 @@ def _variables() -> tuple[object, object]:
         encoded = environ._data
     except AttributeError:
         return environ.get("DO_NOT_TRACK"), environ.get("DEV_ANALYTICS")
-    return encoded.get(_DO_NOT_TRACK), encoded.get(_DEV_ANALYTICS)
+    get = encoded.get
+    return get(_DO_NOT_TRACK), get(_DEV_ANALYTICS)
 
 
 class Period:
