@@ -292,6 +292,8 @@ def _header_version(distribution: str) -> str:
         try:
             entries = os.listdir(folder or os.curdir)  # noqa: PTH208, quicker than objects
             # A loop over hundreds of names takes longer, and so does compiling a pattern.
+            if begin not in "/".join(entries).lower():
+                continue
             begins = map(methodcaller("startswith", begin), map(str.lower, entries))
             for entry in compress(entries, begins):
                 if not entry.endswith(".dist-info"):
