@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dev_analytics.catalogue.events import CellExecuted, Event
+from dev_analytics.catalogue.events import CellExecuted, Event, spans
 from dev_analytics.catalogue.record import Form, new_session_id
 
 if TYPE_CHECKING:
@@ -58,6 +58,19 @@ class Recording:
         """
         form = self._forms.get(event) or self._form(event)
         return form.fill(accepted, next(self.seq), int(time.time()))
+
+    def within(self, event: type[Event], given: dict[str, object]) -> dict[str, object]:
+        """Return properties of `event` in which no time span is longer than the recording is old.
+
+        What nobody saw begin may have begun before the yes.
+        """
+        age = self.duration
+        longer = {
+            name: age * units
+            for name, units in spans(event).items()
+            if type(value := given.get(name)) in (int, float) and value > age * units  # type: ignore[operator]
+        }
+        return {**given, **longer} if longer else given
 
     def _form(self, event: type[Event]) -> Form:
         user_id = None if self.period is None else self.period.user_id

@@ -418,6 +418,16 @@ def required(event: type[Event]) -> frozenset[str]:
     return frozenset(name for name, each in both if each is NODEFAULT and name in declared)
 
 
+@cache
+def spans(event: type[Event]) -> Mapping[str, float]:
+    """Return the properties of `event` that are time spans: how many of its units a second has."""
+    return {
+        name: 1000.0 if kind.unit == "ms" else 1.0
+        for name, kind in properties(event).items()
+        if isinstance(kind, Duration)
+    }
+
+
 def accept(
     event: type[Event], given: Mapping[str, object], notice: int = NOTICE
 ) -> dict[str, object]:

@@ -86,6 +86,8 @@ class Launcher:
         delivery, started = self.delivery, self._started
         if delivery is None or not started or time.time() - started < BEGIN_SECONDS:
             return ""
+        from dev_analytics.delivery.turns import lock_file
+
         names = {ARCHIVE, delivery.destination}
         files = (lock_file(self._data, name) for name in names)
         if any(file.exists() and file.stat().st_mtime >= int(started) for file in files):
