@@ -69,6 +69,8 @@ class Session:
         self._process = os.getpid()
         # The very same object is unregistered, whatever becomes of the class.
         self._at_end = self._at_exit
+        # Where this is does not change, whatever a cell puts into the environment.
+        self._variables = frozenset(os.environ)
 
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal.
@@ -138,7 +140,7 @@ class Session:
         analytics = self._analytics
         if analytics.gate.now()[0].collecting:
             analytics.pipeline.sink.resume()
-        analytics.event("launched", **launch(self.shell, os.environ))
+        analytics.event("launched", **launch(self.shell, self._variables))
 
     def _read_settings(self) -> DevAnalytics:
         """Read settings and environment; one that cannot be used is named, and keeps it off."""

@@ -418,6 +418,16 @@ def required(event: type[Event]) -> frozenset[str]:
     return frozenset(name for name, each in both if each is NODEFAULT and name in declared)
 
 
+@cache
+def spans(event: type[Event]) -> Mapping[str, float]:
+    """Return the properties of `event` that are time spans: how many of its units a second has."""
+    return {
+        name: 1000.0 if kind.unit == "ms" else 1.0
+        for name, kind in properties(event).items()
+        if isinstance(kind, Duration)
+    }
+
+
 def accept(
     event: type[Event], given: Mapping[str, object], notice: int = NOTICE
 ) -> dict[str, object]:
@@ -441,18 +451,18 @@ def accept(
     """
     declared = properties(event)
     accepted: dict[str, object] = {}
-    for name, value in given.items():
-        # The methods of a subclass of str are the user's code.
-        if type(name) is not str:
-            raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
-        kind = declared.get(name)
-        if kind is None:
-            raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
-        if value is not None and kind.since <= notice:
-            try:
+    try:
+        for name, value in given.items():
+            # The methods of a subclass of str are the user's code.
+            if type(name) is not str:
+                raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
+            kind = declared.get(name)
+            if kind is None:
+                raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
+            if value is not None and kind.since <= notice:
                 accepted[name] = kind.accept(value)
-            except RefusedValueError as error:
-                raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
+    except RefusedValueError as error:
+        raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
     # Checked before the record takes a number, which would be missing.
     if len(accepted) < len(declared) and not required(event) <= accepted.keys():
         missing = ", ".join(sorted(required(event) - accepted.keys()))

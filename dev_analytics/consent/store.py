@@ -138,7 +138,9 @@ class ConsentStore(StoredConsent):
             nonlocal claimed
             drawn = before if before.draw is not None else before.replace(draw=_draw())
             claimed = may_ask(drawn)
-            asked = drawn.asked + 1 if drawn.asked_on else 1
+            # Two sessions that ask on one day, as `on` does at once, have asked once.
+            earlier = drawn.asked if drawn.asked_on else 0
+            asked = max(earlier, 1) if drawn.asked_on == today else earlier + 1
             return drawn.replace(asked_on=today, asked=asked) if claimed else drawn
 
         self._change(asked)

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
-from dev_analytics.delivery.turns import lock_file
 from dev_analytics.detached import python, spawn
 from dev_analytics.drops import Drop, DropLedger
 
@@ -88,6 +86,8 @@ class Launcher:
         delivery, started = self.delivery, self._started
         if delivery is None or not started or time.time() - started < BEGIN_SECONDS:
             return ""
+        from dev_analytics.delivery.turns import lock_file
+
         names = {ARCHIVE, delivery.destination}
         files = (lock_file(self._data, name) for name in names)
         if any(file.exists() and file.stat().st_mtime >= int(started) for file in files):
@@ -152,6 +152,9 @@ class Launcher:
 
     def _is_needed(self, delivery: Delivery) -> bool:
         """Return whether anything waits that no sender at work will find before it ends."""
+        # Loaded here, and what bounds the spool below: at the first event it would be waited for.
+        from dev_analytics.delivery.turns import lock_file
+
         backlog = Backlog(self._data)
         return any(
             backlog.files(name) and not holder_of(lock_file(self._data, name)).held
@@ -168,6 +171,8 @@ class Launcher:
 
     def _bound(self) -> None:
         try:
+            from dev_analytics.delivery.bounds import bound
+
             self.drops.count_all(bound(Backlog(self._data), self.delivery or Delivery()))
             self.store_drops()
         except Exception:

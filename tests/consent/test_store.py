@@ -572,6 +572,18 @@ def test_of_two_processes_that_would_ask_one_does(data: Path) -> None:
     assert claims == [True, False]
 
 
+def test_two_that_ask_on_one_day_have_asked_once(store: ConsentStore) -> None:
+    """As two sessions do that are switched on: the pause before the next one is that after one."""
+    for day, asked in (
+        (TODAY, 1),
+        (TODAY, 1),
+        (TODAY + timedelta(7), 2),
+        (TODAY + timedelta(7), 2),
+    ):
+        assert store.claim_question(anybody, day)
+        assert store.read().asked == asked
+
+
 def test_a_store_that_another_process_holds_says_so(
     store: ConsentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,23 @@ def agreed(tools: Path, data: Path, kept: Any) -> Analytics:
     """Analytics whose user agreed to the core and to acme."""
     analytics = Analytics(data, sink=kept)
     analytics.gate.store.agree(NOTICE, date.today(), scopes("acme"))
+    period = analytics.gate.now()[2]
+    assert period is not None
+    period.started_monotonic -= 60  # the yes is a minute old
     return analytics
+
+
+def test_a_tool_names_no_time_span_that_began_before_the_yes(agreed: Analytics, kept: Any) -> None:
+    """What a tool says of a time that nobody saw begin is no longer than the recording is old."""
+    for seconds in (7.5, 3600.0, "an hour"):
+        agreed.event("acme.chart_made", **{**MADE, "seconds": seconds})
+    agreed.event("message_send", latency_s=86_400, time_to_first_chunk_s=2.0)
+    first, second, call = map(json.loads, kept.records)
+    assert first["properties"]["seconds"] == 7.5
+    assert 59 <= second["properties"]["seconds"] <= 2 * 60
+    assert 59 <= call["properties"]["$ai_latency"] <= 2 * 60
+    assert call["properties"]["$ai_time_to_first_token"] == 2.0
+    assert agreed.drops.counts == {Drop.INVALID: 1}
 
 
 def test_an_event_of_a_tool_is_a_record_as_the_core_s_own(agreed: Analytics, kept: Any) -> None:
