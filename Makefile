@@ -9,10 +9,10 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 
 .DEFAULT_GOAL := help
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
-SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index
+SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index sdks-apart
 
 .NOTPARALLEL:
-.PHONY: help demo test lint privacy mutants peers bench documents sample images vocabularies clean
+.PHONY: help demo test check lint privacy mutants peers bench documents sample images vocabularies newest dist clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -22,7 +22,10 @@ demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show wha
 
 test: lint .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest tests/benchmarks
-	$(BIN)/python -m pytest --ignore tests/benchmarks --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --ignore tests/benchmarks --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+check: lint ## Check style and types and run the quick tests.
+	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
 
 lint: .venv/test.stamp ## Check style and types.
 	$(BIN)/ruff check
@@ -34,7 +37,7 @@ privacy: .venv/test.stamp ## Prove that nothing private leaves, at length; print
 	$(BIN)/python -m pytest tests/privacy --hypothesis-profile=privacy
 
 mutants: .venv/test.stamp ## Break the promise in one way after another; a test must see each.
-	$(BIN)/python tests/privacy/mutants.py
+	$(BIN)/python scripts/mutants.py
 
 peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
 	$(BIN)/python tests/peers/suites.py
@@ -56,6 +59,12 @@ vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their pu
 	$(BIN)/python -m dev_analytics.catalogue.regenerate
 	$(BIN)/python scripts/model_table.py
 	$(BIN)/python -m dev_analytics.catalogue.documents
+
+dist: .venv/dist.stamp ## Build wheel and sdist, check them, and run the demo from the wheel alone.
+	$(BIN)/python scripts/dist.py
+
+newest: .venv/test.stamp ## Test the newest release of each SDK (or SDK=NAME): what would one break?
+	$(BIN)/python tests/newest.py $(SDK)
 
 clean: ## Delete the environment and everything that was generated.
 	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
@@ -140,6 +149,15 @@ empty :=
 		filetype==1.2.0 griffe==2.4.1 griffelib==2.4.1 griffecli==2.4.1 joblib==1.6.0 \
 		marshmallow==3.26.2 nest-asyncio==1.6.0 networkx==3.6.1 nltk==3.10.4 sqlalchemy==2.1.9 \
 		tinytag==2.3.2 typing-inspect==0.9.0 colorama==0.4.6
+	@touch $@
+
+# They ask for an older filelock, httpx or packaging than that of the environment.
+.venv/sdks-apart.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv/sdks-apart/site-packages \
+		together==3.1.1 detect-agent==0.6.0 rich==14.3.4 markdown-it-py==4.3.0 mdurl==0.1.2 \
+		fireworks-ai==1.2.30 httpx-aiohttp==0.2.0 xai-sdk==1.21.0 grpcio==1.85.3 protobuf==7.36.2 \
+		googleapis-common-protos==1.76.0 opentelemetry-sdk==1.45.2
 	@touch $@
 
 # What the extension is measured beside: each apart, in the versions of its list. One that cannot be

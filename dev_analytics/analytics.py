@@ -20,6 +20,7 @@ from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.kept import kept
 from dev_analytics.native import RLock
 from dev_analytics.version import NOTICE
 
@@ -200,7 +201,7 @@ class Analytics:
             self._pipeline.after_fork()
         log, self.log = self.log, None
         if log is not None:
-            # The parent's is not closed: one of its threads may have held its lock.
+            log.abandon()
             try:
                 self.log_to(log.path)
             except OSError:
@@ -221,18 +222,12 @@ class Analytics:
             return self._pipeline
 
 
-_process: Analytics | None = None
-
-
 def get_analytics() -> Analytics:
     """Give the one `Analytics` of this process; the first call makes it."""
-    global _process
-    if _process is None:
-        _process = Analytics(delivery=None)
-    return _process
+    return kept("analytics", lambda: Analytics(delivery=None))
 
 
-_ALL: Final[weakref.WeakSet[Analytics]] = weakref.WeakSet()
+_ALL: Final[weakref.WeakSet[Analytics]] = kept("all analytics", weakref.WeakSet)
 
 
 def _after_fork() -> None:
@@ -240,5 +235,10 @@ def _after_fork() -> None:
         analytics.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+def _follow_forks() -> bool:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+    return True
+
+
+kept("follows forks", _follow_forks)

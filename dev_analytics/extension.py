@@ -20,6 +20,7 @@ from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.consent.presence import Presence, presence
+from dev_analytics.kept import kept
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from dev_analytics.consent.question import Offer
 
 _UNLOADED: Final = Switch(False, "%unload_ext", unattended=True)
-_sessions: Final[list[Session]] = []
+_sessions: Final[list[Session]] = kept("sessions", list)
 
 
 class Session:
@@ -53,7 +54,8 @@ class Session:
         analytics.gate.attended = lambda: presence(shell) is not Presence.NOBODY
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
-        self._threads = Threads(analytics)
+        # One for the process: every shell would see the same error.
+        self._threads: Threads = _sessions[0]._threads if _sessions else Threads(analytics)
         self._asking = Asking(
             analytics.gate,
             shell,
@@ -66,6 +68,10 @@ class Session:
         )
         self._taken_away = False
         self._process = os.getpid()
+        # The very same object is unregistered, whatever becomes of the class.
+        self._at_end = self._at_exit
+        # Where this is does not change, whatever a cell puts into the environment.
+        self._variables = frozenset(os.environ)
 
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal.
@@ -81,7 +87,7 @@ class Session:
         self._cells.register()
         self._threads.register()
         hooks.register(analytics)
-        atexit.register(self._at_exit)
+        atexit.register(self._at_end)
         # Before the question: what would be sent begins with the launch.
         analytics.open_with(self._launched)
         self._asking.start()
@@ -108,17 +114,16 @@ class Session:
         """Leave nothing of ours in the shell and in the process, however far `start` came."""
         self._taken_away = True
         steps: list[Callable[[], object]] = [
-            lambda: atexit.unregister(self._at_exit),
+            lambda: atexit.unregister(self._at_end),
             lambda: self._analytics.openers.remove(self._launched),
             self._asking.stop,
-            self._threads.unregister,
             self._cells.unregister,
             self._settings.unobserve_all,
             lambda: _remove(self.shell.configurables, self._settings),
             lambda: unregister_magics(self.shell),
         ]
         if not any(session is not self for session in _sessions):
-            steps.append(hooks.unregister)
+            steps += [self._threads.unregister, hooks.unregister]
         for step in steps:
             with contextlib.suppress(Exception):
                 step()
@@ -136,7 +141,7 @@ class Session:
         analytics = self._analytics
         if analytics.gate.now()[0].collecting:
             analytics.pipeline.sink.resume()
-        analytics.event("launched", **launch(self.shell, os.environ))
+        analytics.event("launched", **launch(self.shell, self._variables))
 
     def _read_settings(self) -> DevAnalytics:
         """Read settings and environment; one that cannot be used is named, and keeps it off."""
@@ -153,7 +158,7 @@ class Session:
         self._analytics.delivery = settings.delivery
         if gate.switch is None:
             gate.switch = settings.switch
-        elif gate.switch is _UNLOADED:
+        elif gate.switch.source == _UNLOADED.source:
             gate.switch_in_session(environment_switch() or settings.switch)
         return settings
 
@@ -184,10 +189,11 @@ class Session:
         except (OSError, ValueError, RuntimeError) as error:
             _say(f"no event log, {no_log(file, error)}")
 
+    @quiet
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
             self._asking.stop()
-            _sessions.remove(self)
+            _remove(_sessions, self)
             if not _sessions:
                 self._exited("end of process", at_exit=True)
 
@@ -208,8 +214,11 @@ def load(shell: Any) -> None:
 
     Where anything fails, or the user interrupts, nothing of it stays, and it can be loaded again.
     """
-    if any(session.shell is shell for session in _sessions):
-        return
+    for loaded in [session for session in _sessions if session.shell is shell]:
+        if type(loaded) is Session:
+            return
+        # Of modules that were loaded before.
+        _end(loaded)
     analytics = get_analytics()
     gate = analytics.gate
     gate.follow_environment()  # what it says stays, also where loading fails
@@ -232,8 +241,12 @@ def load(shell: Any) -> None:
 def unload(shell: Any) -> None:
     """Take the extension out of `shell`."""
     for session in [session for session in _sessions if session.shell is shell]:
-        _sessions.remove(session)
-        session.stop()
+        _end(session)
+
+
+def _end(session: Session) -> None:
+    _remove(_sessions, session)
+    session.stop()
 
 
 # What is needed to ask, or to show, is loaded then: most sessions do neither.

@@ -9,6 +9,7 @@ Every record belongs to a `Recording`. One that is not sent takes no number of t
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -16,29 +17,27 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct
 
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.record import encode, make_record
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.clock import seconds
-from dev_analytics.consent.decision import Decision, Rule
+from dev_analytics.consent.decision import Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
-from dev_analytics.native import RLock
+from dev_analytics.native import RLock, start_thread
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dev_analytics.catalogue.events import Event
     from dev_analytics.consent.gate import Gate, Period, State
     from dev_analytics.delivery.lines import LineFile
     from dev_analytics.delivery.settings import Delivery
     from dev_analytics.drops import DropLedger
+    from dev_analytics.tools.installed import Found
 
 MAX_PREVIEWED: Final = 1000
 """How many records of this session are kept in memory, the newest."""
-
-_OFF: Final = Decision(False, False, Rule.SWITCHED_OFF, "switched off by itself", silent=True)
-"""What holds for the events of a tool that is off, whatever holds for the others."""
 
 
 class Previewed(Struct, frozen=True, gc=False):
@@ -46,6 +45,77 @@ class Previewed(Struct, frozen=True, gc=False):
 
     record: bytes
     accepted: bool
+
+
+class _Way:
+    """What becomes of one event in one state of consent.
+
+    Parameters
+    ----------
+    state
+        What holds now.
+    event, tool
+        The event's class, and the other tool that declares it, if one does.
+    recording
+        What is recorded now, or rehearsed.
+    newest
+        The catalogue version.
+    began
+        What held at the beginning of what is recorded, if that took some time.
+
+    Attributes
+    ----------
+    unbroken
+        Consent, or its absence, held from the beginning on.
+    collecting
+        The record is sent.
+    withheld
+        It would be, but is newer than the yes.
+    wants
+        The tool declares more than was agreed to.
+    notice
+        What is newer is left out of the record.
+    silent, opted_out, tool_off
+        Nothing is shown of it, and why.
+    """
+
+    __slots__ = (
+        *("state", "event", "tool", "recording", "unbroken", "collecting", "withheld", "wants"),
+        *("notice", "user_id", "silent", "opted_out", "tool_off", "_newest"),
+    )
+
+    def __init__(
+        self,
+        state: State,
+        event: type[Event],
+        tool: Found | None,
+        recording: Recording,
+        newest: int,
+        began: State | None = None,
+    ) -> None:
+        decision, consent, period = state
+        self.state, self.event, self.tool, self.recording = state, event, tool, recording
+        self._newest = newest
+        self.user_id = "" if period is None else period.user_id
+        self.unbroken = recording.period is period and (began is None or began[2] is period)
+        self.collecting = self.unbroken and period is not None
+        self.silent, self.opted_out = decision.silent, decision.rule is Rule.OPTED_OUT
+        self.tool_off = tool is not None and tool.tool in consent.tools_off
+        agreed = consent.notice
+        if tool is not None:
+            agreed, newest = tool.agreed(consent), tool.notice
+            if self.tool_off:
+                self.silent, self.opted_out, self.collecting = True, False, False
+        elif began is not None:
+            agreed = min(agreed, began[1].notice)
+        self.wants = self.collecting and agreed < newest
+        self.withheld = self.collecting and event.since > agreed
+        self.collecting = self.collecting and not self.withheld
+        self.notice = agreed if self.collecting else newest
+
+    def since(self, began: State) -> _Way:
+        """Return what becomes of what began when something else held."""
+        return _Way(self.state, self.event, self.tool, self.recording, self._newest, began)
 
 
 class Session(Protocol):
@@ -97,7 +167,9 @@ class Pipeline:
         self._recording: Recording | None = None
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
+        self._ways: dict[str, _Way] = {}
         self._changing = RLock()
+        self._forked = False
 
     @property
     def recording(self) -> Recording:
@@ -115,6 +187,9 @@ class Pipeline:
             self._session.drops.count(Drop.INVALID if refused else Drop.FAILURE)
             if self._session.strict:
                 raise
+        finally:
+            if self._forked:
+                self._store_drops()
 
     def later(self, record: Callable[[], None]) -> None:
         """Call `record` before the next event.
@@ -122,6 +197,9 @@ class Pipeline:
         It takes no lock that the caller may hold: garbage may be being collected.
         """
         self._waiting.append(record)
+        if self._forked:
+            # It may end without a word. A thread of its own may wait for any lock.
+            start_thread(self._finish, ())
 
     def catch_up(self) -> None:
         """Record what waits, in order."""
@@ -159,6 +237,30 @@ class Pipeline:
         self._recording = self._rehearsal = None
         self._waiting.clear()
         self.sink.after_fork()
+        self._forked = True
+        if "multiprocessing.util" in sys.modules:
+            from multiprocessing.util import register_after_fork
+
+            # A worker ends by os._exit, and calls what is told there before.
+            register_after_fork(self, Pipeline._finish_with_worker)
+
+    def _finish_with_worker(self) -> None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, self._finish, exitpriority=1)
+
+    def _finish(self) -> None:
+        """Record what waits, and store what was dropped; never raises."""
+        try:
+            self.catch_up()
+            self._store_drops()
+        except Exception:
+            self._session.drops.count(Drop.FAILURE)
+
+    def _store_drops(self) -> None:
+        # Before a yes there is no ledger.
+        if self._user_id is not None:
+            self.launcher.store_drops()
 
     def _agrees(self, user_id: str) -> bool:
         return self._session.gate.store.current().user_id == user_id
@@ -188,9 +290,8 @@ class Pipeline:
         self.preview = deque(sent, maxlen=MAX_PREVIEWED)
         self._user_id = user_id
 
-    def _take(self, name: str, began: State | None, properties: dict[str, object]) -> None:
-        if type(name) is not str:
-            raise UndeclaredError("an event whose name is no plain text")
+    def _way(self, name: str, state: State) -> _Way:
+        """Look up what becomes of an event in this state; that of our own is kept."""
         event, tool = EVENTS.get(name), None
         if event is None:
             # What few sessions have is loaded when one has it, as loading takes its time.
@@ -200,68 +301,64 @@ class Pipeline:
             if tool is None:
                 raise UndeclaredError(f"there is no event {name!r}")
             event = tool.event
+        way = _Way(state, event, tool, self._of(state[2]), self._session.gate.notice)
+        if tool is None and way.unbroken:
+            self._ways[name] = way
+        return way
+
+    def _take(self, name: str, began: State | None, properties: dict[str, object]) -> None:
+        if type(name) is not str:
+            raise UndeclaredError("an event whose name is no plain text")
         session = self._session
-        decision, consent, period = session.gate.now()
-        known = self._recording
-        recording = known if known is not None and known.period is period else self._of(period)
-        # Consent held, unbroken, from the beginning of what is recorded.
-        unbroken = recording.period is period and (began is None or began[2] is period)
-        collecting = unbroken and period is not None
-        notice, newest = consent.notice, session.gate.notice
-        if tool is not None:
-            notice, newest = tool.agreed(consent), tool.notice
-            if tool.tool in consent.tools_off:
-                decision, collecting = _OFF, False
-        elif began is not None:
-            notice = min(notice, began[1].notice)
-        if decision.silent:
-            if decision.rule is Rule.OPTED_OUT:
+        state = session.gate.now()
+        way = self._ways.get(name)
+        if way is None or way.state is not state or way.recording is not self._recording:
+            way = self._way(name, state)
+        if began is not None and began is not state:
+            way = way.since(began)
+        event, log = way.event, session.log
+        if way.silent:
+            if way.opted_out:
                 self.preview.clear()
                 self.sink.purge()
-            elif decision is not _OFF:
+            elif not way.tool_off:
                 self.sink.rest()
-            if not (session.log or session.strict):
+            if not (log or session.strict):
                 return
-        if event.is_request:
+        told = way.tool is not None
+        if event is LLMRequest or event is Embedding:
+            told = True
             from dev_analytics.catalogue.models import put_public_name
             from dev_analytics.edit_formats import complete
 
             complete(properties)
             put_public_name(properties)
-        if tool is not None:
-            properties = tool.completed(properties)
-            if collecting and notice < newest:
-                session.gate.want(tool.key, tool.scope)
-        if collecting and event.since > notice:
+        if way.tool is not None:
+            properties = way.tool.completed(properties)
+            if way.wants:
+                session.gate.want(way.tool.key, way.tool.scope)
+        if way.withheld:
             session.drops.count(Drop.WITHHELD)
-            collecting = False
-        accepted = accept(event, properties, notice if collecting else newest)
+        if told and began is None:
+            properties = way.recording.within(event, properties)
+        accepted = accept(event, properties, way.notice)
         # What was accepted is a word of ours; what was given may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
         if not (at := int(seconds())):
             session.drops.count(Drop.CLOCK)
             return
+        collecting, recording = way.collecting, way.recording
         if not collecting:
             recording = self._aside(recording)
-        record = encode(
-            make_record(
-                event,
-                accepted,
-                distinct_id=consent.user_id if collecting else None,
-                session_id=recording.session_id,
-                seq=next(recording.seq),
-                seconds=at,
-            )
-        )
-        log = session.log
-        if log or not decision.silent:
+        record = recording.record(event, accepted, at)
+        if log or not way.silent:
             recording.recorded[event.wire] += 1
-        if unbroken and not decision.silent:
+        if way.unbroken and not way.silent:
             self.preview.append(Previewed(record, collecting))
-        if collecting and consent.user_id is not None:
+        if collecting:
             try:
-                self.sink.accept(record, consent.user_id)
+                self.sink.accept(record, way.user_id)
             except OSError:
                 session.drops.count(Drop.DISK_ERROR)
         if log:

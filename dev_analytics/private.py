@@ -6,14 +6,13 @@ neither read nor entered again. It belongs to the whole process, and so is never
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.descriptors import open_above
 from dev_analytics.native import system
 
-_FILE: Final = 0o600
 _FOLDER: Final = 0o700
 
 
@@ -38,22 +37,6 @@ def make_folder(folder: Path) -> None:
             folder.chmod(_FOLDER)
 
 
-def open_private(file: Path, flags: int) -> int:
-    """Open a file, which is made if there is none, and return its descriptor.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened.
-    """
-    descriptor = system.open(file, flags | system.O_CREAT, _FILE)
-    if system.fstat(descriptor).st_mode & _FILE != _FILE:
-        # A file of another user's stays as it is; so does one where there are no such rights.
-        with contextlib.suppress(OSError):
-            system.fchmod(descriptor, _FILE)
-    return descriptor
-
-
 def touch(file: Path) -> None:
     """Make a file if there is none.
 
@@ -62,4 +45,4 @@ def touch(file: Path) -> None:
     OSError
         It cannot be made.
     """
-    system.close(open_private(file, system.O_WRONLY))
+    system.close(open_above(file, system.O_CREAT | system.O_WRONLY))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dev_analytics.catalogue.events import CellExecuted
-from dev_analytics.catalogue.record import new_session_id
+from dev_analytics.catalogue.events import CellExecuted, Event, spans
+from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.clock import Clock, seconds
 
 if TYPE_CHECKING:
@@ -43,6 +44,41 @@ class Recording:
         self.session_id = new_session_id(int(seconds() if period is None else period.started))
         self.seq = itertools.count(1)
         self.recorded: Counter[str] = Counter()
+        self._forms: dict[type[Event], Form] = {}
+
+    def record(self, event: type[Event], accepted: Mapping[str, object], at: int) -> bytes:
+        """Make the next record, as bytes.
+
+        Parameters
+        ----------
+        event
+            The event's class.
+        accepted
+            Its properties, as `events.accept` gave them.
+        at
+            When, in whole seconds since the epoch.
+        """
+        form = self._forms.get(event) or self._form(event)
+        return form.fill(accepted, next(self.seq), at)
+
+    def within(self, event: type[Event], given: dict[str, object]) -> dict[str, object]:
+        """Return properties of `event` in which no time span is longer than the recording is old.
+
+        What nobody saw begin may have begun before the yes.
+        """
+        age = self.duration
+        longer = {
+            name: age * units
+            for name, units in spans(event).items()
+            if type(value := given.get(name)) in (int, float) and value > age * units  # type: ignore[operator]
+        }
+        return {**given, **longer} if longer else given
+
+    def _form(self, event: type[Event]) -> Form:
+        user_id = None if self.period is None else self.period.user_id
+        form = Form(event, distinct_id=user_id, session_id=self.session_id)
+        self._forms[event] = form
+        return form
 
     @property
     def cells(self) -> int:

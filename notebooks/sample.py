@@ -47,4 +47,5 @@ def main(sample: Path = SAMPLE, number: int = RECORDS) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]), *map(int, sys.argv[2:3]))
+    sample, number = (*sys.argv[1:3], *(str(SAMPLE), str(RECORDS))[len(sys.argv[1:3]) :])
+    main(Path(sample), int(number))

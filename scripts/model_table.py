@@ -12,26 +12,21 @@ taken, as a name that ends with the form of that date.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from importlib.metadata import distribution, version
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from dev_analytics.catalogue.events import MODELS
 from dev_analytics.catalogue.models import FAMILIES, PREFIXES, without_prefixes
 from dev_analytics.catalogue.public_names import FOLDER
 from dev_analytics.catalogue.regenerate import prices
+from dev_analytics.catalogue.regenerate.listed import litellm, openai_models, words_of
+from dev_analytics.catalogue.regenerate.rules import Rules
 from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
-
-MAIN: Final = (
-    *("openai", "anthropic", "google", "mistral", "cohere", "deepseek", "x-ai"),
-    *("meta", "groq", "perplexity", "moonshotai", "voyageai"),
-)
-"""The providers whose rules are asked where a name does not say whose it is, in this order."""
 
 HOSTS: Final = {
     "aws": ["bedrock-runtime.*.amazonaws.com"],
@@ -68,6 +63,46 @@ gpt-4-32k-0613 gpt-4.5-preview-2025-02-27 o1-preview-2024-09-12 o1-mini-2024-09-
 """
 """Public names that the lists no longer have, and that old code still asks for."""
 
+OLD_IDS: Final = {
+    "gpt2": "openai-community/gpt2",
+    "gpt2-medium": "openai-community/gpt2-medium",
+    "gpt2-large": "openai-community/gpt2-large",
+    "gpt2-xl": "openai-community/gpt2-xl",
+    "distilgpt2": "distilbert/distilgpt2",
+    "t5-small": "google-t5/t5-small",
+    "t5-base": "google-t5/t5-base",
+    "t5-large": "google-t5/t5-large",
+    "embed-english-v3": "embed-english-v3.0",
+    "embed-multilingual-v3": "embed-multilingual-v3.0",
+}
+"""What Hugging Face, and Cohere's documents, called models before their names were longer."""
+
+OWN_HOSTS: Final = {
+    "aws": [
+        # docs.aws.amazon.com/general/latest/gr/bedrock.html
+        *("bedrock-runtime-fips.*.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"),
+        "bedrock-mantle.*.api.aws",
+    ],
+    # alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope
+    "dashscope": [
+        *("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com")
+    ],
+    # deepinfra.com/docs/openai_api
+    "deepinfra": ["api.deepinfra.com"],
+    # docs.github.com/en/rest/models/inference
+    "github": ["models.github.ai", "models.inference.ai.azure.com"],
+    # huggingface.co/docs/inference-providers, huggingface.co/docs/inference-endpoints
+    "huggingface": [
+        *("router.huggingface.co", "api-inference.huggingface.co"),
+        "endpoints.huggingface.cloud",
+    ],
+    # docs.api.nvidia.com/nim/reference/llm-apis
+    "nvidia": ["integrate.api.nvidia.com", "ai.api.nvidia.com"],
+    # docs.ollama.com/cloud
+    "ollama-cloud": ["ollama.com"],
+}
+"""The hosts that genai-prices does not have, each as its documents give it."""
+
 _PLAIN_HOST: Final = re.compile(
     r"https://(?P<host>[a-z0-9-]+(?:\\\.[a-z0-9-]+)+)(?P<path>/[a-z0-9-]+)?(?:\(\?:/\|\$\))?"
 )
@@ -78,58 +113,16 @@ _DATED: Final = re.compile(
 _FORMS: Final = {r"\d{8}": "YYYYMMDD", r"\d{4}-\d{2}-\d{2}": "YYYY-MM-DD"}
 
 
-class Rules:
-    """The rules of genai-prices: which model a name means."""
-
-    def __init__(self) -> None:
-        from genai_prices.data import providers
-        from genai_prices.data_snapshot import DataSnapshot
-
-        self.providers: Any = providers
-        self._snapshot = DataSnapshot(providers=providers, from_auto_update=False)
-
-    def model(self, name: str, provider: str | None) -> str | None:
-        """Return the id of the model that `name` means at `provider`, or at the main ones.
-
-        Bedrock's rules come last: they find parts of other providers' names.
-        """
-        first = () if provider == "aws" else (provider,)
-        for where in dict.fromkeys((*first, None, *MAIN, provider)):
-            try:
-                return str(self._snapshot.find_provider_model(name, None, where, None)[1].id)
-            except LookupError:
-                continue
-        return None
-
-    def clauses(self) -> Iterator[tuple[str, str, Any]]:
-        """Yield every clause of every rule, with its provider and its model."""
-        for provider in self.providers:
-            for model in provider.models:
-                for clause in _alternatives(model.match):
-                    yield provider.id, model.id, clause
-
-
-def _alternatives(rule: Any) -> Iterator[Any]:
-    """Yield the clauses of which one is enough."""
-    for clause in getattr(rule, "or_", None) or (rule,):
-        if clause is rule:
-            yield clause
-        else:
-            yield from _alternatives(clause)
-
-
 def listed() -> dict[str, str | None]:
     """Return the names that makers of models and SDKs list, each with who serves it, if known."""
     from anthropic.types import Model
     from openai.types import ChatModel, EmbeddingModel
     from pydantic_ai.models import KnownModelName
 
-    file = "litellm/model_prices_and_context_window_backup.json"
-    text = Path(str(distribution("litellm").locate_file(file))).read_text("utf-8")
     names: dict[str, str | None] = dict.fromkeys(
-        _words(Model, ChatModel, EmbeddingModel, KnownModelName)
+        words_of(Model, ChatModel, EmbeddingModel, KnownModelName)
     )
-    for name, told in json.loads(text).items():
+    for name, told in litellm().items():
         names.setdefault(name, PREFIXES.get(told.get("litellm_provider")))
     return names
 
@@ -141,14 +134,6 @@ def _parts(clauses: Iterable[tuple[str, str, Any]]) -> Iterator[str]:
             part = getattr(clause, kind, "")
             if part[-1:].isalnum():
                 yield part
-
-
-def _words(*types: Any) -> Iterator[str]:
-    """Yield the words of literal types, however they are put together."""
-    for each in types:
-        inner = get_args(getattr(each, "__value__", each))
-        yield from (word for word in inner if type(word) is str)
-        yield from _words(*(word for word in inner if type(word) is not str))
 
 
 def models() -> dict[str, str]:
@@ -187,6 +172,12 @@ def models() -> dict[str, str]:
     for _, model, clause in clauses:
         for own in (model, getattr(clause, "equals", model)):
             put(without_prefixes(own.lower())[0], model)
+    for model in openai_models():
+        put(f"{model}-YYYY-MM-DD", model)
+    for name, model in OLD_IDS.items():
+        put(name, model)
+    for model in MODELS.words:
+        put(without_prefixes(model.lower())[0], model)
     return table
 
 
@@ -209,6 +200,9 @@ def hosts() -> dict[str, str]:
             own = [plain["host"].replace("\\", "") + (plain["path"] or "")]
         for host in own:
             table.setdefault(host, provider.id)
+    for provider_id, own in OWN_HOSTS.items():
+        for host in own:
+            table.setdefault(host, provider_id)
     return table
 
 
@@ -232,7 +226,9 @@ def tables() -> dict[Path, str]:
             models(),
         ),
         FOLDER / "hosts.txt": text(
-            "Public providers, each with its hosts.", prices.described(), hosts()
+            "Public providers, each with its hosts.",
+            f"{prices.described()} and the documents of providers",
+            hosts(),
         ),
     }
 

@@ -23,6 +23,7 @@ from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.prompt import READING_SECONDS
+from dev_analytics.kept import things
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
 
@@ -75,6 +76,25 @@ def pytest_configure(config: pytest.Config) -> None:
     use_root(Path(folder.name, "root"))
 
 
+LONGEST_FIRST = (
+    *("tests/peers/", "tests/privacy/test_notebooks.py", "tests/privacy/test_written.py"),
+    *("tests/browser/", "tests/delivery/test_sender.py", "tests/delivery/test_survival.py"),
+    *("tests/faults/", "tests/delivery/", "tests/consent/test_states_and_switches.py"),
+    *("tests/observers/llm/", "tests/privacy/", "tests/consent/", "tests/commands/"),
+)
+"""Where the tests are that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    last = len(LONGEST_FIRST)
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, at in enumerate(LONGEST_FIRST) if at in item.nodeid), last)
+
+    items.sort(key=place)
+
+
 def use_root(root: Path) -> None:
     """Let a folder stand for ``/`` where configuration for everybody is looked for."""
     os.environ["XDG_CONFIG_DIRS"] = str(root / "etc" / "xdg")
@@ -117,7 +137,7 @@ def data(
     (tmp_path / "jupyter" / "jupyter_config.json").write_text(json.dumps(own_sockets()))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("dev_analytics.analytics._process", None)
+    monkeypatch.delitem(things(), "analytics", raising=False)
     return tmp_path / "data"
 
 
@@ -242,7 +262,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setattr(HistoryManager, "enabled", False)
     before = sys.excepthook, sys.displayhook
-    shell = InteractiveShell()
+    shell: Any = InteractiveShell()
     shell.run = lambda code: shell.run_cell(code, store_history=True)
     yield shell
     sys.excepthook, sys.displayhook = before

@@ -19,9 +19,9 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "native", "value"},
-    {"clock", "drops", "private"},
-    {"quiet", "detached", "reply", "said"},
+    {"version", "native", "value", "entry", "kept"},
+    {"clock", "drops", "descriptors", "unseen"},
+    {"quiet", "detached", "private", "reply", "said"},
     {"catalogue", "consent"},
     {"tools"},
     {"delivery", "edit_formats"},

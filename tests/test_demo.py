@@ -52,7 +52,9 @@ def code_cells() -> list[str]:
 
 
 @pytest.mark.usefixtures("hostile_machine")
-def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells: list[str]):
+def test_the_demo_shows_what_was_recorded(
+    tmp_path: Path, data: Path, code_cells: list[str]
+) -> None:
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -111,7 +113,7 @@ def test_the_demo_shows_what_was_recorded(tmp_path: Path, data: Path, code_cells
 
 
 @pytest.mark.usefixtures("hostile_machine")
-def test_the_demo_shows_nothing_of_the_notebook(tmp_path: Path, code_cells: list[str]):
+def test_the_demo_shows_nothing_of_the_notebook(tmp_path: Path, code_cells: list[str]) -> None:
     done = demo(tmp_path)
     found = LISTS.search(done.stdout)
     assert found
@@ -142,7 +144,7 @@ def own_words(cells: list[str]) -> set[str]:
 )
 def test_a_notebook_that_fails_or_records_nothing_fails_the_demo(
     tmp_path: Path, source: str, said: str
-):
+) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     nbformat.write(notebook, tmp_path / "other.ipynb")
     done = demo(tmp_path, str(tmp_path / "other.ipynb"))
@@ -150,7 +152,7 @@ def test_a_notebook_that_fails_or_records_nothing_fails_the_demo(
     assert said in done.stderr
 
 
-def test_the_tour_is_stored_without_outputs_and_is_valid():
+def test_the_tour_is_stored_without_outputs_and_is_valid() -> None:
     notebook = nbformat.read(TOUR, as_version=4)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)

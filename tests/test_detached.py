@@ -1,14 +1,16 @@
-"""What a process of our own is given of the environment of the user's."""
+"""What a process of our own is given of the user's: Python, flags and environment."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import dev_analytics
-from dev_analytics.detached import environment
+from dev_analytics.detached import environment, python
 
 PROJECT = Path(dev_analytics.__file__).parent.parent
 
@@ -41,3 +43,74 @@ def test_a_checkout_that_is_worked_in_stays_on_the_path(monkeypatch: pytest.Monk
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("PYTHONPATH", ".")
     assert environment()["PYTHONPATH"] == str(PROJECT)
+
+
+PYTHONS = (
+    "python",
+    "python3",
+    "python3.13t",
+    "python3.11-dbg",
+    "pypy3.10",
+    "Python",
+    "pythonw.exe",
+)
+OTHERS = (
+    "app",
+    "uwsgi",
+    "blender",
+    "python-editor",
+    "pythonista",
+    "ipython",
+    "python.sh",
+    "FreeCAD",
+)
+
+
+@pytest.mark.parametrize("name", [*PYTHONS, *OTHERS])
+def test_only_what_is_called_as_a_python_is_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """To start another program is to start the user's once more."""
+    program = tmp_path / name
+    program.touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    if name in PYTHONS:
+        assert python() == str(program)
+        return
+    with pytest.raises(OSError, match="inside another program"):
+        python()
+
+
+def test_a_link_to_a_python_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "our-tools").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "our-tools"))
+    assert python() == str(tmp_path / "our-tools")
+
+
+@pytest.mark.parametrize("sign", ["frozen", "_MEIPASS"])
+def test_a_frozen_program_is_none_whatever_it_is_called(
+    monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    monkeypatch.setattr(sys, sign, True, raising=False)
+    with pytest.raises(OSError, match="frozen"):
+        python()
+
+
+FLAGS = "from dev_analytics.detached import flags; print(*flags())"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "-P"),
+        ("-I", "-I"),
+        ("-E -s -B", "-P -E -s -B"),
+        ("-I -X utf8 -W error -X dev -O", "-I -X utf8"),
+    ],
+)
+def test_what_the_user_shut_out_is_shut_out_there(given: str, expected: str) -> None:
+    """And what is for the user's own code is not taken over: warnings, checks of developers."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [sys.executable, *given.split(), "-c", FLAGS]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == (f"{expected}\n", "")

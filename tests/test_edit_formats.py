@@ -1,11 +1,13 @@
-"""The edit format of a block holds in its threads and thread pools, and for nobody else."""
+"""The edit format of a block holds where its context does, and for nobody else."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -20,42 +22,34 @@ def here() -> str | None:
     return None if asked is None else asked.edit_format
 
 
-def in_thread(found: list[Any]) -> threading.Thread:
-    return threading.Thread(target=lambda: found.append(here()))
-
-
 @pytest.fixture(autouse=True)
 def unchanged() -> Any:
-    before = threading.Thread.start, ThreadPoolExecutor.submit
+    """What of the standard library could be patched is as it was, inside of a block too."""
+    before = threading.Thread.start, threading.Thread.run, ThreadPoolExecutor.submit
+    with asking("diff"):
+        assert (threading.Thread.start, threading.Thread.run, ThreadPoolExecutor.submit) == before
     yield
-    assert (threading.Thread.start, ThreadPoolExecutor.submit) == before
+    assert (threading.Thread.start, threading.Thread.run, ThreadPoolExecutor.submit) == before
 
 
-def test_a_thread_started_inside_has_it_and_one_started_after_has_not() -> None:
-    found: list[Any] = []
+def test_a_pool_has_it_by_a_copy_of_the_context() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with asking("diff"):
+            first = pool.submit(copy_context().run, here)
+        with asking("whole"):
+            second = pool.submit(copy_context().run, here)
+        third = pool.submit(copy_context().run, here)
+    assert [first.result(), second.result(), third.result()] == ["diff", "whole", None]
+
+
+def test_a_plain_thread_has_it_only_where_threads_inherit_their_context() -> None:
+    found: list[str | None] = []
     with asking("diff"):
-        inside = in_thread(found)
-        inside.start()
-        inside.join()
-    after = in_thread(found)
-    after.start()
-    after.join()
-    assert found == ["diff", None]
-
-
-def test_a_thread_of_a_thread_has_it() -> None:
-    found: list[Any] = []
-
-    def outer() -> None:
-        inner = in_thread(found)
-        inner.start()
-        inner.join()
-
-    with asking("diff"):
-        thread = threading.Thread(target=outer)
+        thread = threading.Thread(target=lambda: found.append(here()))
         thread.start()
         thread.join()
-    assert found == ["diff"]
+    inherits = getattr(sys.flags, "thread_inherit_context", False)
+    assert found == ["diff" if inherits else None]
 
 
 def test_twenty_threads_have_each_its_own() -> None:
@@ -64,69 +58,28 @@ def test_twenty_threads_have_each_its_own() -> None:
     def work(edit_format: str) -> None:
         with asking(edit_format):
             together.wait()
-            helper: list[Any] = []
-            started = in_thread(helper)
-            started.start()
-            started.join()
             with ThreadPoolExecutor(1) as pool:
-                found.append((edit_format, here(), *helper, pool.submit(here).result()))
+                found.append((edit_format, here(), pool.submit(copy_context().run, here).result()))
 
     threads = [threading.Thread(target=work, args=(each,)) for each in FORMATS]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == sorted((each,) * 4 for each in FORMATS)
+    assert sorted(found) == sorted((each,) * 3 for each in FORMATS)
 
 
-def test_a_pool_that_is_shared_gives_each_task_the_format_of_who_submits_it() -> None:
-    with ThreadPoolExecutor(1) as pool:
+def test_asyncio_hands_it_to_tasks_and_to_thread() -> None:
+    async def ask() -> tuple[str | None, ...]:
         with asking("diff"):
-            first = pool.submit(here)
+            task = asyncio.create_task(asyncio.to_thread(here))
         with asking("whole"):
-            second, mapped = pool.submit(here), list(pool.map(lambda _: here(), range(2)))
-        third = pool.submit(here)
-        with asking("ask"):
-            elsewhere = threading.Thread(target=lambda: None)
-            elsewhere.start()
-            elsewhere.join()
-    assert [first.result(), second.result(), *mapped, third.result()] == [
-        *("diff", "whole", "whole", "whole"),
-        None,
-    ]
+            return await task, await asyncio.to_thread(here), here()
+
+    assert asyncio.run(ask()) == ("diff", "whole", "whole")
 
 
-def test_an_executor_of_an_event_loop_has_it() -> None:
-    async def ask() -> tuple[str | None, str | None]:
-        with asking("diff"):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(None, here), await asyncio.to_thread(here)
-
-    assert asyncio.run(ask()) == ("diff", "diff")
-
-
-def test_a_patch_of_the_user_inside_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = threading.Thread.start
-    with asking("diff"):
-        ours = threading.Thread.start
-
-        def theirs(self: threading.Thread) -> None:
-            ours(self)
-
-        threading.Thread.start = theirs  # type: ignore[method-assign]
-    assert threading.Thread.start is theirs
-    found: list[Any] = []
-    thread = in_thread(found)
-    thread.start()
-    thread.join()
-    assert found == [None]
-    threading.Thread.start = ours  # type: ignore[method-assign]
-    with asking("whole"):
-        pass
-    assert threading.Thread.start is original
-
-
-def test_an_error_inside_leaves_no_patch() -> None:
+def test_an_error_inside_ends_it() -> None:
     with pytest.raises(ZeroDivisionError), asking("diff"):
         _ = 1 / 0
     assert current() is None

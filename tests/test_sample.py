@@ -27,14 +27,16 @@ def records() -> list[dict[str, Any]]:
     return [json.loads(line) for line in SAMPLE.read_text("utf-8").splitlines()]
 
 
-def test_there_are_a_thousand_records_and_each_fits_its_schema(records: list[dict[str, Any]]):
+def test_there_are_a_thousand_records_and_each_fits_its_schema(
+    records: list[dict[str, Any]],
+) -> None:
     assert len(records) == NUMBER
     validators = {each.wire: Draft202012Validator(schema(each)) for each in EVENTS.values()}
     for record in records:
         validators[record["event"]].validate(record)
 
 
-def test_nothing_in_it_is_outside_a_vocabulary(records: list[dict[str, Any]]):
+def test_nothing_in_it_is_outside_a_vocabulary(records: list[dict[str, Any]]) -> None:
     """Nothing became ``other`` but the tour's private model: it uses public things only."""
     other = [each for each in records if "other" in each["properties"].values()]
     assert {each["event"] for each in other} == {"$ai_generation"}
@@ -43,13 +45,13 @@ def test_nothing_in_it_is_outside_a_vocabulary(records: list[dict[str, Any]]):
     } == {"$ai_model"}
 
 
-def test_it_is_one_user_who_agreed(records: list[dict[str, Any]]):
+def test_it_is_one_user_who_agreed(records: list[dict[str, Any]]) -> None:
     assert len({record["distinct_id"] for record in records} - {None}) == 1
     without = [record["event"] for record in records if record["distinct_id"] is None]
     assert set(without) <= {"launched"}, "only the first launch came before the yes"
 
 
-def test_it_is_whole_sessions_of_kernels_and_of_no_test(records: list[dict[str, Any]]):
+def test_it_is_whole_sessions_of_kernels_and_of_no_test(records: list[dict[str, Any]]) -> None:
     """A test run would add sessions that are cut short, or that do something else."""
     sessions = defaultdict(list)
     for record in records:
@@ -66,7 +68,7 @@ def test_it_is_whole_sessions_of_kernels_and_of_no_test(records: list[dict[str, 
     assert len(what) <= len(list((ROOT / "notebooks").glob("*.ipynb")))
 
 
-def test_no_program_but_its_own_names_the_file():
+def test_no_program_but_its_own_names_the_file() -> None:
     """Documents link to it, and a notebook reads it; nothing else can write it."""
     programs = [ROOT / "Makefile", *ROOT.glob("dev_analytics/**/*.py"), *ROOT.glob("*/*.py")]
     named = {path for path in programs if SAMPLE.name in path.read_text("utf-8")}
@@ -74,7 +76,7 @@ def test_no_program_but_its_own_names_the_file():
 
 
 @pytest.mark.usefixtures("hostile_machine")
-def test_it_is_made_by_running_the_notebooks(tmp_path: Path, data: Path):
+def test_it_is_made_by_running_the_notebooks(tmp_path: Path, data: Path) -> None:
     before = SAMPLE.read_bytes()
     temporary = tmp_path / "temporary"
     temporary.mkdir()

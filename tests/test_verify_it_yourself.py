@@ -105,6 +105,7 @@ def test_the_first_shows_the_records_before_any_answer_and_writes_none(
     assert records[-1]["properties"]["exception"] == "FileNotFoundError"
     assert all(record["distinct_id"] is None for record in records)
     assert not [secret for secret in SECRETS if secret in json.dumps(records)]
+    assert sceptic.directory is not None
     assert sceptic.directory.parent == tmp_path, "a directory of its own"
     assert list(sceptic.directory.rglob("*")) == []
     assert str(sceptic.directory) not in shown, "find lists no file"

@@ -21,7 +21,12 @@ MAX_LABELS: Final = 10
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+", re.ASCII)
 """Visible ASCII but the backslash, which some readers take for a slash."""
 
-_LOCAL: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|::1?", re.ASCII)
+_LOCAL: Final = re.compile(
+    r"localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|::1?"
+    # What a container calls the machine that it runs on.
+    r"|host\.docker\.internal|host\.containers\.internal",
+    re.ASCII,
+)
 
 
 def name_provider(url: object) -> str:

@@ -1,9 +1,9 @@
 """The ten events: what each says and which properties it has.
 
-An event is a class, its docstring the sentence that users read, its fields the properties. A
-field's `Kind` in ``Annotated`` is all that decides what may stand in it. `Why` gives each a reason.
-Events and properties that come later carry a higher `since`; `NOTICE` is the highest, which is what
-a yes is given to.
+An event is a class, its fields the properties, its ``__doc__`` the sentence that users read: it is
+assigned, as ``python -OO`` strips docstrings. A field's `Kind` in ``Annotated`` is all that decides
+what may stand in it. `Why` gives each a reason. Events and properties that come later carry a
+higher `since`; `NOTICE` is the highest, which is what a yes is given to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, ClassVar, Final, get_type_hints
 
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
 from dev_analytics.catalogue.values import (
     MAX_TOKENS,
@@ -55,6 +55,7 @@ OPERATIONS: Final = Vocabulary(
 SDKS: Final = Vocabulary(
     "sdks",
     *("openai", "anthropic", "google-genai", "mistralai", "cohere", "ollama", "groq", "litellm"),
+    *("huggingface_hub", "boto3", "dspy", "transformers", "together", "fireworks", "xai-sdk"),
 )
 EDIT_FORMATS: Final = Vocabulary("edit_formats")
 TOOLS: Final = Vocabulary("tools", "dev", "aider", "jupyter_ai")
@@ -132,8 +133,6 @@ class Event(
     """Why the event and each of its properties are collected."""
     since: ClassVar[int] = 1
     """The notice that first names the event."""
-    is_request: ClassVar[bool] = False
-    """Whether it is a request to a language model."""
 
     session_id: str
     seq: int
@@ -146,7 +145,7 @@ class Event(
 
 
 class Launched(Event, frozen=True):
-    """Recording began in a kernel or a terminal."""
+    __doc__ = "Recording began in a kernel or a terminal."
 
     wire = "launched"
     why = Why(
@@ -166,7 +165,7 @@ class Launched(Event, frozen=True):
 
 
 class CellExecuted(Event, frozen=True):
-    """A cell of a notebook, or an input at the prompt, was run to its end."""
+    __doc__ = "A cell of a notebook, or an input at the prompt, was run to its end."
 
     wire = "cell executed"
     why = Why(
@@ -180,7 +179,7 @@ class CellExecuted(Event, frozen=True):
 
 
 class FeatureUsed(Event, frozen=True):
-    """A cell that was run used a magic, a shell command, help or the debugger."""
+    __doc__ = "A cell that was run used a magic, a shell command, help or the debugger."
 
     wire = "feature used"
     why = Why(
@@ -200,7 +199,7 @@ class FeatureUsed(Event, frozen=True):
 
 
 class CommandRun(Event, frozen=True):
-    """A command of dev was run."""
+    __doc__ = "A command of dev was run."
 
     wire = "command run"
     why = Why(
@@ -212,7 +211,7 @@ class CommandRun(Event, frozen=True):
 
 
 class ErrorRaised(Event, frozen=True):
-    """An error reached the user: its public class and package, never its message."""
+    __doc__ = "An error reached the user: its public class and package, never its message."
 
     wire = "error raised"
     why = Why(
@@ -260,10 +259,9 @@ class LLMRequest(
         "trace_id": "$ai_trace_id",
     },
 ):
-    """A language model was asked: which one, with how many tokens, in which edit format."""
+    __doc__ = "A language model was asked: which one, with how many tokens, in which edit format."
 
     wire = "$ai_generation"
-    is_request = True
     why = Why(
         "To support the models and the edit formats that people use.",
         provider="Decides which providers are supported and tested.",
@@ -325,14 +323,14 @@ class LLMRequest(
 
 
 class Embedding(LLMRequest, frozen=True):
-    """An embedding model was asked, which answers with vectors of numbers."""
+    __doc__ = "An embedding model was asked, which answers with vectors of numbers."
 
     wire = "$ai_embedding"
     why = LLMRequest.why
 
 
 class KernelAction(Event, frozen=True):
-    """A Jupyter server did something to a kernel."""
+    __doc__ = "A Jupyter server did something to a kernel."
 
     wire = "kernel action"
     why = Why(
@@ -346,7 +344,7 @@ class KernelAction(Event, frozen=True):
 
 
 class FileAction(Event, frozen=True):
-    """A Jupyter server did something to a file."""
+    __doc__ = "A Jupyter server did something to a file."
 
     wire = "file action"
     why = Why(
@@ -360,7 +358,7 @@ class FileAction(Event, frozen=True):
 
 
 class Exited(Event, frozen=True):
-    """A session that is recorded ended."""
+    __doc__ = "A session that is recorded ended."
 
     wire = "exited"
     why = Why(
@@ -399,7 +397,9 @@ class UndeclaredError(ValueError):
 @cache
 def properties(event: type[Event]) -> Mapping[str, Kind]:
     """Give the declared properties of `event` by name; the common ones are not among them."""
-    hints = get_type_hints(event, include_extras=True)
+    # Our module may be in no table of modules any more, or another one in its place.
+    names = globals() if event.__module__ == __name__ else None
+    hints = get_type_hints(event, names, include_extras=True)
     return {
         name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
     }
@@ -408,9 +408,24 @@ def properties(event: type[Event]) -> Mapping[str, Kind]:
 @cache
 def required(event: type[Event]) -> frozenset[str]:
     """Return the names of the properties that `event` must have."""
-    declared = properties(event)
-    fields = structs.fields(event)
-    return frozenset(each.name for each in fields if each.required and each.name in declared)
+    declared, fields, defaults = (
+        properties(event),
+        event.__struct_fields__,
+        event.__struct_defaults__,
+    )
+    without = (NODEFAULT,) * (len(fields) - len(defaults))
+    both = zip(fields, (*without, *defaults), strict=True)
+    return frozenset(name for name, each in both if each is NODEFAULT and name in declared)
+
+
+@cache
+def spans(event: type[Event]) -> Mapping[str, float]:
+    """Return the properties of `event` that are time spans: how many of its units a second has."""
+    return {
+        name: 1000.0 if kind.unit == "ms" else 1.0
+        for name, kind in properties(event).items()
+        if isinstance(kind, Duration)
+    }
 
 
 def accept(
@@ -436,18 +451,18 @@ def accept(
     """
     declared = properties(event)
     accepted: dict[str, object] = {}
-    for name, value in given.items():
-        # The methods of a subclass of str are the user's code.
-        if type(name) is not str:
-            raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
-        kind = declared.get(name)
-        if kind is None:
-            raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
-        if value is not None and kind.since <= notice:
-            try:
+    try:
+        for name, value in given.items():
+            # The methods of a subclass of str are the user's code.
+            if type(name) is not str:
+                raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
+            kind = declared.get(name)
+            if kind is None:
+                raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
+            if value is not None and kind.since <= notice:
                 accepted[name] = kind.accept(value)
-            except RefusedValueError as error:
-                raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
+    except RefusedValueError as error:
+        raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
     # Checked before the record takes a number, which would be missing.
     if len(accepted) < len(declared) and not required(event) <= accepted.keys():
         missing = ", ".join(sorted(required(event) - accepted.keys()))

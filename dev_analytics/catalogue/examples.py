@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
-from dev_analytics.catalogue.record import Record, encode
+from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.record import Form
 from dev_analytics.catalogue.values import (
     Count,
     Duration,
@@ -20,7 +20,7 @@ from dev_analytics.catalogue.values import (
 _DISTINCT_ID: Final = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 _UUID: Final = "4163b27f-0a2e-460a-a170-451d6443b2b5"
 _SESSION: Final = "01a2042b-1cc0-7e03-916b-076d9f8c7209"
-_TIME: Final = "2026-11-22T16:51:04+00:00"
+_SECONDS: Final = 1_795_366_264
 
 _ASKED: Final[Mapping[str, object]] = {
     "provider": "anthropic",
@@ -85,11 +85,10 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
 
 def example(event: type[Event]) -> bytes:
     """Give the example of an event as its record would be written, byte for byte."""
-    trace = {"trace_id": _UUID} if issubclass(event, LLMRequest) else {}
     own = _BY_WIRE.get(event.wire)
     given = typical(event) if own is None else accepted(event, own)
-    made = event(session_id=_SESSION, seq=17, **trace, **given)  # type: ignore[arg-type]
-    return encode(Record(event.wire, _DISTINCT_ID, _UUID, _TIME, made))
+    form = Form(event, distinct_id=_DISTINCT_ID, session_id=_SESSION)
+    return form.fill(given, 17, _SECONDS, _UUID)
 
 
 def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, object]:

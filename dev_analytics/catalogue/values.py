@@ -6,9 +6,10 @@ Each kind turns what is given into what may leave, or refuses it. There is no ki
 from __future__ import annotations
 
 import os
-import re
 import sys
 from functools import cache
+from itertools import compress
+from operator import methodcaller
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -29,8 +30,10 @@ MAX_TOKENS: Final = 10**7
 COUNT_DIGITS: Final = 3
 """Significant digits of a count: an exact one would stand in a provider's log, too."""
 
+MAX_DIGITS: Final = 4
+"""A longer number in a version is a date or a hash."""
+
 MOST_FRAMES: Final = 8
-_VERSION: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?![0-9])", re.ASCII)
 
 
 class RefusedValueError(ValueError):
@@ -38,18 +41,15 @@ class RefusedValueError(ValueError):
 
 
 class Kind(Protocol):
-    """What a property declares beside its type.
+    """What a property declares beside its type."""
 
-    Attributes
-    ----------
-    meaning
-        What the property says, for the documents.
-    since
-        The notice that first names it.
-    """
+    @property
+    def meaning(self) -> str:
+        """What the property says, for the documents."""
 
-    meaning: str
-    since: int
+    @property
+    def since(self) -> int:
+        """The notice that first names it."""
 
     @property
     def size(self) -> int:
@@ -259,11 +259,27 @@ def installed_version(distribution: str) -> str:
     if not distribution:
         return ".".join(map(str, sys.version_info[:3]))
     try:
-        found = _VERSION.match(_header_version(distribution) or _version_of_metadata(distribution))
+        said = _header_version(distribution) or _version_of_metadata(distribution)
     except Exception:
         # Its metadata is missing, or broken in a way of its own.
         return OTHER
-    return ".".join(str(int(part)) for part in found[0].split(".")) if found else OTHER
+    return _leading_numbers(said) or OTHER
+
+
+def _leading_numbers(version: str) -> str:
+    """Return up to three numbers, of four digits at most, that a version begins with.
+
+    Compiling a pattern takes longer than the versions of all that is recorded.
+    """
+    numbers: list[str] = []
+    for part in version.split(".")[:3]:
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not 0 < len(digits) <= MAX_DIGITS:
+            break
+        numbers.append(str(int(digits)))
+        if digits != part:
+            break
+    return ".".join(numbers)
 
 
 def _header_version(distribution: str) -> str:
@@ -271,12 +287,18 @@ def _header_version(distribution: str) -> str:
 
     ``importlib.metadata`` imports ``email``, which takes longer than loading the extension.
     """
-    plain = re.sub("[-_.]+", "_", distribution)
-    name = re.compile(rf"{plain}-[^-]+\.dist-info", re.IGNORECASE)
+    parts = distribution.lower().replace("-", "_").replace(".", "_").split("_")
+    begin = "_".join(part for part in parts if part) + "-"
     for folder in sys.path:
         try:
             entries = os.listdir(folder or os.curdir)  # noqa: PTH208, quicker than objects
-            for entry in filter(name.fullmatch, entries):
+            # A loop over hundreds of names takes longer, and so does compiling a pattern.
+            if begin not in "/".join(entries).lower():
+                continue
+            begins = map(methodcaller("startswith", begin), map(str.lower, entries))
+            for entry in compress(entries, begins):
+                if not entry.endswith(".dist-info"):
+                    continue
                 file = os.path.join(folder, entry, "METADATA")  # noqa: PTH118
                 with open_file(file, encoding="utf-8") as metadata:
                     for line in metadata:

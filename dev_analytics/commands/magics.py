@@ -32,6 +32,33 @@ UNREAD: Final = (
     "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
     "them to a file."
 )
+HELP: Final = """Anonymous analytics for dev: only if you agree, and never anything you write.
+
+::
+
+  %dev_analytics              the same as status
+  %dev_analytics status       is it on, why, what was recorded, where the files are
+  %dev_analytics on           switch this session on; asks you the first time
+  %dev_analytics off          switch this session off
+  %dev_analytics disable      opt out for ever, in every notebook and terminal
+  %dev_analytics disable TOOL switch one other tool off for ever, and nothing else
+  %dev_analytics on TOOL      undo that; asks you if you have not agreed to it
+  %dev_analytics log FILE     append every event to FILE as JSON lines, sent or not
+  %dev_analytics log          say which file that is
+  %dev_analytics log --stop   end that
+  %dev_analytics preview      show the newest records of this session, exactly: sent, or not
+  %dev_analytics schema       show every event and property, and why it is collected
+  %dev_analytics schema EVENT show one, or those of a TOOL; with --json its JSON Schema
+  %dev_analytics report       count what was delivered to the archive on this machine
+  %dev_analytics report FILE  count what an event log or an archive holds
+      --since WHEN            leave out what is older: 2026-11-01, or 12h, 7d, 4w
+      --html FILE             write it as one HTML page, in place of showing it
+      --csv DIR               write each table as a CSV file into DIR
+  %dev_analytics reset        forget your answer, also an opt-out; asks first
+  %dev_analytics reset --yes  the same without asking
+"""
+"""What ``%dev_analytics?`` shows: not a docstring alone, which ``python -OO`` strips."""
+
 _FLAGS: Final = {
     "log": ("--stop",),
     "schema": ("--json",),
@@ -58,31 +85,7 @@ class DevAnalyticsMagics(Magics):
 
     @line_magic
     def dev_analytics(self, line: str) -> None:
-        """Anonymous analytics for dev: only if you agree, and never anything you write.
-
-        ::
-
-          %dev_analytics              the same as status
-          %dev_analytics status       is it on, why, what was recorded, where the files are
-          %dev_analytics on           switch this session on; asks you the first time
-          %dev_analytics off          switch this session off
-          %dev_analytics disable      opt out for ever, in every notebook and terminal
-          %dev_analytics disable TOOL switch one other tool off for ever, and nothing else
-          %dev_analytics on TOOL      undo that; asks you if you have not agreed to it
-          %dev_analytics log FILE     append every event to FILE as JSON lines, sent or not
-          %dev_analytics log          say which file that is
-          %dev_analytics log --stop   end that
-          %dev_analytics preview      show the newest records of this session, exactly: sent, or not
-          %dev_analytics schema       show every event and property, and why it is collected
-          %dev_analytics schema EVENT show one, or those of a TOOL; with --json its JSON Schema
-          %dev_analytics report       count what was delivered to the archive on this machine
-          %dev_analytics report FILE  count what an event log or an archive holds
-              --since WHEN            leave out what is older: 2026-11-01, or 12h, 7d, 4w
-              --html FILE             write it as one HTML page, in place of showing it
-              --csv DIR               write each table as a CSV file into DIR
-          %dev_analytics reset        forget your answer, also an opt-out; asks first
-          %dev_analytics reset --yes  the same without asking
-        """
+        """Do what the word says; users read `HELP` of it."""
         try:
             word, *rest = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -102,6 +105,8 @@ class DevAnalyticsMagics(Magics):
         self._analytics.event("command_run", began, command=word)
         if text:
             say(text)
+
+    dev_analytics.__doc__ = HELP
 
     def _status(self, rest: list[str]) -> str:
         from dev_analytics.consent.output import MARK
@@ -275,11 +280,15 @@ def unregister_magics(shell: Any) -> None:
     shell.magics_manager.magics["line"].pop(NAME, None)
     shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
     # One that was interrupted while it was registered is in no registry.
-    shell.configurables[:] = [
-        each for each in shell.configurables if not isinstance(each, DevAnalyticsMagics)
-    ]
+    shell.configurables[:] = [each for each in shell.configurables if not _is_ours(each)]
     for key in _KEYS:
         shell.strdispatchers["complete_command"].strs.pop(key, None)
+
+
+def _is_ours(configurable: object) -> bool:
+    """Return whether it is our magics, of this module or of one that was loaded before."""
+    kind, ours = type(configurable), DevAnalyticsMagics
+    return (kind.__module__, kind.__qualname__) == (ours.__module__, ours.__qualname__)
 
 
 def no_log(file: str, error: Exception) -> str:
@@ -316,7 +325,4 @@ def _no_more(word: str, rest: list[str]) -> None:
 
 
 def _help() -> str:
-    lines = (DevAnalyticsMagics.dev_analytics.__doc__ or "").splitlines()
-    return "\n".join(
-        line.removeprefix("        ") for line in lines if line.strip() != "::"
-    ).strip()
+    return "\n".join(line for line in HELP.splitlines() if line.strip() != "::").strip()

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.descriptors import open_above
 from dev_analytics.native import open_file
-from dev_analytics.private import open_private
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Write nothing into a file that a link in the place of ours leads to."""
@@ -34,7 +34,7 @@ def replace(path: Path, new: Path, content: bytes) -> None:
         It could not be written; `path` is what it was.
     """
     try:
-        descriptor = open_private(new, os.O_TRUNC | os.O_WRONLY | _NO_LINK)
+        descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _NO_LINK)
         with open_file(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -66,7 +66,7 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
     """
     flags = os.O_WRONLY | _NO_LINK
     try:
-        descriptor = open_private(marker, flags)
+        descriptor = open_above(marker, flags | os.O_CREAT)
     except OSError as error:
         try:
             if not stat.S_ISREG(spare.lstat().st_mode):
@@ -74,7 +74,7 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
             spare.rename(marker)
         except OSError:
             raise error from None
-        descriptor = os.open(marker, flags | os.O_TRUNC)
+        descriptor = open_above(marker, flags | os.O_TRUNC)
     try:
         if not os.fstat(descriptor).st_size:
             with contextlib.suppress(OSError):
@@ -91,7 +91,7 @@ def sync(folder: Path) -> None:
     OSError
         The disk does not say that they will.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = open_above(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
 
-_OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY")
+_OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "CI")
 _READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
 _DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
 _DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
@@ -255,6 +255,7 @@ class Gate:
                 forbidden=environment.forbidden or outside.forbidden,
                 unread=environment.unread or outside.unread,
                 do_not_track=environment.do_not_track or outside.do_not_track,
+                ci=environment.ci or outside.ci,
             )
         # What could not be read once is read again at the next event.
         self._policy_look = 0.0 if environment.unread else Clock.monotonic() + POLICY_SECONDS

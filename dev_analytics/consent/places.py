@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.environment import NAME, data_directory
+from dev_analytics.descriptors import open_above
 from dev_analytics.native import environ_now, open_file, system
 
 _FOLDERS: Final = ("consent", "spool")
@@ -121,7 +122,7 @@ def read_own(file: Path) -> bytes:
     """
 
     def opener(path: str, flags: int) -> int:
-        return system.open(path, flags | _NOT_THE_TARGET)
+        return open_above(path, flags | _NOT_THE_TARGET)
 
     if stat.S_ISLNK(system.lstat(file).st_mode):
         raise NotOursError(f"{file.name} is a link, and must be a file")

@@ -7,8 +7,9 @@ import sys
 from enum import Enum
 from typing import Any, Final
 
-_KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
-"""What a kernel is started with, and what the processes that its cells start inherit."""
+_OF_A_CELL: Final = "JPY_PARENT_PID" in os.environ
+"""A kernel is started with this variable, and the processes that its cells start inherit it. It is
+read once, as a cell can take it away."""
 
 
 class Presence(Enum):
@@ -69,12 +70,16 @@ def of_a_cell() -> bool:
 
     Its terminal is made for it and nobody types there, and a notebook keeps what it prints.
     """
-    return _KERNEL_VARIABLE in os.environ
+    return _OF_A_CELL
 
 
 def request(shell: Any) -> Any:
     """Give the message that a kernel's `shell` handles now; empty if there is none."""
-    return shell.get_parent() if hasattr(shell, "get_parent") else shell.parent_header
+    places: tuple[Any, ...] = (shell, getattr(shell, "kernel", None))
+    for each in places:
+        if hasattr(each, "get_parent"):
+            return each.get_parent()
+    return getattr(shell, "parent_header", {})
 
 
 def handles_comm_message(shell: Any) -> bool:

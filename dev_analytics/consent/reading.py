@@ -24,7 +24,7 @@ which is 2 s on the coarsest file system in use."""
 OFF: Final = "off."
 """Before a tool's name, the name of the file that switches it off."""
 
-_OFF_NAME: Final = re.compile(r"off\.[a-z][a-z0-9_]{1,29}", re.ASCII)
+_OFF_NAME: Final = r"(?a:off\.[a-z][a-z0-9_]{1,29})"
 _HOMELESS: Final = "there is no home directory to keep it in"
 OPTED_OUT: Final = Consent(opted_out=True)
 Stamp: TypeAlias = tuple[int, int, int, int]
@@ -137,7 +137,8 @@ class StoredConsent:
             names = system.listdir(self._watched)
         except FileNotFoundError:
             return []
-        return [name for name in names if _OFF_NAME.fullmatch(name)]
+        # Few users have such a file, and the pattern is compiled for the first one only.
+        return [name for name in names if name.startswith(OFF) and re.fullmatch(_OFF_NAME, name)]
 
     def _other_has_opt_out(self) -> bool:
         if self.other is None:

@@ -24,6 +24,7 @@ from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
+from dev_analytics.descriptors import standard_taken
 from dev_analytics.native import as_uuid, urandom
 from dev_analytics.private import make_folder
 from dev_analytics.said import plain
@@ -138,7 +139,9 @@ class ConsentStore(StoredConsent):
             nonlocal claimed
             drawn = before if before.draw is not None else before.replace(draw=_draw())
             claimed = may_ask(drawn)
-            asked = drawn.asked + 1 if drawn.asked_on else 1
+            # Two sessions that ask on one day, as `on` does at once, have asked once.
+            earlier = drawn.asked if drawn.asked_on else 0
+            asked = max(earlier, 1) if drawn.asked_on == today else earlier + 1
             return drawn.replace(asked_on=today, asked=asked) if claimed else drawn
 
         self._change(asked)
@@ -325,7 +328,10 @@ class ConsentStore(StoredConsent):
 
         self._make_folder(replace_link=replace_link)
         try:
-            with FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600):
+            with contextlib.ExitStack() as stack:
+                with standard_taken():
+                    lock = FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600)
+                    stack.enter_context(lock)
                 yield
         except Timeout as error:
             raise TimeoutError("another process holds the consent store") from error

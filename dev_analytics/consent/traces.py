@@ -15,6 +15,7 @@ from json import loads
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from dev_analytics.descriptors import open_above, standard_taken
 from dev_analytics.native import open_file
 
 SPOOL_FILE: Final = re.compile(
@@ -86,7 +87,7 @@ def _opened(folder: Path, *, follow: bool) -> Iterator[int | Path]:
         yield folder
         return
     flags = os.O_RDONLY | os.O_DIRECTORY | (0 if follow else os.O_NOFOLLOW)
-    descriptor = os.open(folder, flags)
+    descriptor = open_above(folder, flags)
     try:
         yield descriptor
     finally:
@@ -148,9 +149,10 @@ def _reading(folder: int | Path, name: str) -> BinaryIO:
     """
 
     def opener(path: str, flags: int) -> int:
-        if isinstance(folder, Path):
-            return os.open(folder / path, flags)
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        with standard_taken():
+            if isinstance(folder, Path):
+                return os.open(folder / path, flags)
+            return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
 
     return open_file(name, "rb", opener=opener)
 

@@ -10,7 +10,9 @@ from dev_analytics.clock import seconds
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.descriptors import open_above
 from dev_analytics.drops import Drop
+from dev_analytics.native import open_file
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
@@ -49,7 +51,7 @@ def _is_old(file: Path, oldest: str) -> bool:
     from dev_analytics.delivery.sendable import begins_before
 
     start = end = 0
-    with file.open("rb") as opened:
+    with open_file(file, "rb", opener=open_above) as opened:
         for line in opened:
             start, end = end, end + len(line)
     return begins_before(file, start, oldest)

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from msgspec import json
-
-from dev_analytics.clock import Clock
+from dev_analytics.clock import Clock, seconds
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
-from dev_analytics.delivery.turns import lock_file
-from dev_analytics.detached import spawn
+from dev_analytics.detached import python, spawn
 from dev_analytics.drops import Drop, DropLedger
-from dev_analytics.native import RLock, start_thread, system
+from dev_analytics.native import RLock, start_thread
 
 MODULE: Final = "dev_analytics.delivery.sender"
-_LATER: Final = ("/bin/sh", "-c", 'sleep 0.5; unset PWD OLDPWD; exec "$0" "$@"')
-"""A sender's imports beside a process that ends would make its end twice as long. A shell would
-tell it the notebook's folder."""
+EXIT_SECONDS: Final = 0.5
+"""How much later one is started at an exit, in seconds: its imports beside a process that ends
+would make its end twice as long."""
 
 START_SECONDS: Final = 1.0
 """The least time between two starts of senders, in seconds: several times what one costs."""
+
+BEGIN_SECONDS: Final = 30.0
+"""After how long one that shows no sign of life has not begun, in seconds: its Python may be broken
+before anything of ours runs."""
 
 
 class Launcher:
@@ -70,6 +69,30 @@ class Launcher:
         self._starting = RLock()
         self._planned = False
         self._next_start = 0.0
+        self._started = 0.0
+
+    @property
+    def trouble(self) -> str:
+        """Why no sender could be started, or none can be; empty where one can."""
+        if not self.failure:
+            try:
+                python()
+            except OSError as error:
+                return error.strerror or str(error)
+        return self.failure or self._silence()
+
+    def _silence(self) -> str:
+        """Say so where a sender was started, and nobody has seen it."""
+        delivery, started = self.delivery, self._started
+        if delivery is None or not started or seconds() - started < BEGIN_SECONDS:
+            return ""
+        from dev_analytics.delivery.turns import lock_file
+
+        names = {ARCHIVE, delivery.destination}
+        files = (lock_file(self._data, name) for name in names)
+        if any(file.exists() and file.stat().st_mtime >= int(started) for file in files):
+            return ""
+        return "the one that was started last has not begun"
 
     @property
     def delivery(self) -> Delivery | None:
@@ -91,7 +114,7 @@ class Launcher:
         try:
             start_thread(self._start_after, (pause,))
         except RuntimeError:
-            # At the end of a process there are no new threads, and nobody left to reap for.
+            # At the end of a process there are no new threads.
             self._planned = False
             self._start()
 
@@ -103,38 +126,35 @@ class Launcher:
         self._next_start = 0.0
 
     def start_at_exit(self) -> None:
-        """Start a sender at the end of this process, whose children then are init's."""
-        self._start(_LATER)
+        """Start a sender at the end of this process."""
+        self._start(EXIT_SECONDS)
 
     def _start_after(self, pause: float) -> None:
         Clock.sleep(pause)
         with self._starting:
             with self._lock:
                 self._planned = False
-            process = self._start()
-            if process is not None:
-                # It ends when its child, the sender, begins. Somebody may have waited for it.
-                with contextlib.suppress(ChildProcessError):
-                    system.waitpid(process, 0)
-            self._next_start = Clock.monotonic() + START_SECONDS
+                self._next_start = Clock.monotonic() + START_SECONDS
+            self._start()
 
-    def _start(self, before: Sequence[str] = ()) -> int | None:
+    def _start(self, later: float = 0.0) -> None:
         delivery = self.delivery
         try:
             self._bound()
-            if delivery is None:
-                return None
-            if not self._is_needed(delivery):
-                return None
-            process = self._spawn(delivery, before)
+            if delivery is None or not self._is_needed(delivery):
+                return
+            spawn(MODULE, self._told(delivery), later=later)
+            self._started = seconds()
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
-            return None
+            return
         self.failure = ""
-        return process
 
     def _is_needed(self, delivery: Delivery) -> bool:
         """Return whether anything waits that no sender at work will find before it ends."""
+        # Loaded here, and what bounds the spool below: at the first event it would be waited for.
+        from dev_analytics.delivery.turns import lock_file
+
         backlog = Backlog(self._data)
         return any(
             backlog.files(name) and not holder_of(lock_file(self._data, name)).held
@@ -156,6 +176,8 @@ class Launcher:
 
     def _bound(self) -> None:
         try:
+            from dev_analytics.delivery.bounds import bound
+
             self.drops.count_all(bound(Backlog(self._data), self.delivery or Delivery()))
             self.store_drops()
         except Exception:
@@ -170,28 +192,11 @@ class Launcher:
             named = {drop.value: number for drop, number in counts.items()}
             change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
 
-    def _spawn(self, delivery: Delivery, before: Sequence[str]) -> int:
-        """Start a sender, and tell it through a pipe what no other user of the machine may read."""
-        reading, writing = os.pipe()
-        try:
-            # What a pipe cannot hold at once would wait for a reader that there is not yet.
-            os.set_blocking(writing, False)
-            os.write(writing, json.encode(self._told(delivery)))
-            return spawn(MODULE, before=before, stdin=reading)
-        finally:
-            os.close(writing)
-            os.close(reading)
-
     def _told(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""
-        told: dict[str, object] = {"data": _told_path(self._data), "most-days": delivery.most_days}
+        told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
         if self._other is not None:
-            told["other"] = _told_path(self._other)
+            told["other"] = str(self._other)
         if delivery.project_key:
             told |= {"project-key": delivery.project_key, "host": delivery.host}
         return told
-
-
-def _told_path(path: Path) -> str:
-    """Write a path as text that any has: a letter for each of its bytes."""
-    return os.fsencode(path).decode("latin-1")

@@ -17,7 +17,8 @@ from msgspec import Struct, json
 from msgspec.structs import replace
 
 from dev_analytics.delivery.locks import NoLocksError, locked
-from dev_analytics.private import touch
+from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -89,8 +90,8 @@ def change_ledger(
         raise FileNotFoundError("there is no data directory")
     with _exclusive(data, wait):
         new = file.with_name(f"{NAME}.new")
-        touch(new)
-        new.write_bytes(json.encode(change(read_ledger(data))))
+        with open_file(new, "wb", opener=open_above) as opened:
+            opened.write(json.encode(change(read_ledger(data))))
         new.replace(file)
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from dev_analytics.clock import Clock
-from dev_analytics.private import open_private
+from dev_analytics.descriptors import open_above
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -68,7 +68,7 @@ def unlock(descriptor: int) -> None:
 def holding(file: Path) -> Iterator[bool]:
     """Hold the lock of `file`; False if somebody else does, or the file is gone."""
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_above(file, os.O_RDWR)
     except OSError:
         yield False
         return
@@ -94,7 +94,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
     """
     end = Clock.monotonic() + wait
     while True:
-        descriptor = open_private(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_above(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         try:
             # A lock on a file that was deleted meanwhile would exclude nobody.
             if lock(descriptor) and _is(file, descriptor):
@@ -110,7 +110,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
 def missing_locks(file: Path) -> str:
     """Return why `file` cannot be locked, in the system's words; empty if it can, or is gone."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_above(file, os.O_RDONLY)
     except OSError:
         return ""
     try:

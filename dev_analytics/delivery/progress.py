@@ -16,7 +16,8 @@ from typing import BinaryIO, Final
 from msgspec.structs import replace
 
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
-from dev_analytics.private import touch
+from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file
 
 MAX_SETTLED: Final = 32
 """How many files that are gone the ledger still names; a writer asks what became of its own."""
@@ -49,7 +50,7 @@ class Reader:
 
 def lines(file: Path, start: int = 0) -> Iterator[bytes]:
     """Yield the whole lines of `file` from `start`, without their ends, and no torn last one."""
-    with file.open("rb") as opened:
+    with open_file(file, "rb", opener=open_above) as opened:
         yield from Reader(opened, start)
 
 
@@ -103,9 +104,8 @@ def write_lines(file: Path, lines: Iterable[bytes]) -> int:
     OSError
         They do not fit the disk.
     """
-    touch(file)
     checksum = 0
-    with file.open("wb") as opened:
+    with open_file(file, "wb", opener=open_above) as opened:
         for line in lines:
             checksum = zlib.crc32(line + b"\n", checksum)
             opened.write(line + b"\n")
@@ -159,7 +159,7 @@ def settle(
 def _checksum(file: Path) -> int | None:
     checksum = 0
     with contextlib.suppress(OSError):
-        with file.open("rb") as opened:
+        with open_file(file, "rb", opener=open_above) as opened:
             for line in opened:
                 checksum = zlib.crc32(line, checksum)
         return checksum

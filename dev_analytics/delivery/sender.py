@@ -14,16 +14,13 @@ import argparse
 import contextlib
 import os
 import random
-import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
-
-from msgspec import json
 
 from dev_analytics.consent import recipients
 from dev_analytics.consent.decision import Consent, decide
@@ -46,7 +43,7 @@ from dev_analytics.delivery.progress import Reader, lines, replacement, resume, 
 from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.suspects import Suspects
-from dev_analytics.delivery.turns import sign_of_life, turn
+from dev_analytics.delivery.turns import lock_file, sign_of_life, turn
 from dev_analytics.delivery.work import Work
 from dev_analytics.drops import Drop
 from dev_analytics.version import NOTICE
@@ -349,11 +346,18 @@ class Sender:
             self._ask_consent()
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Be the sender that the arguments describe; without any, the one that standard input does.
+def begin(told: Mapping[str, object]) -> None:
+    """Be the sender that a launcher describes, by the names of the options."""
+    # Whoever started it sees that it began, also where another one is at work already.
+    with contextlib.suppress(OSError):
+        lock_file(Path(str(told["data"])), ARCHIVE).touch(0o600)
+    # With an equals sign, what begins with a dash is no option.
+    options = [f"--{name}={value}" for name, value in told.items() if name != "data"]
+    main([*options, "--", str(told["data"])])
 
-    A command line can be read by every user of the machine, so a launcher uses none.
-    """
+
+def main(arguments: list[str] | None = None) -> None:
+    """Be the sender that the arguments describe."""
     parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--project-key", default="")
@@ -361,34 +365,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--most-days", type=float, required=True)
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
     parser.add_argument("--other", type=Path)
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser.parse_args(arguments or _told())
+    options = parser.parse_args(arguments)
     os.chdir(options.data)
     os.nice(10)
-    os.umask(0o077)
     give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
     for key in dict.fromkeys(("", options.project_key)):
         _deliver(Delivery(project_key=key, host=options.host), options)
-
-
-def _told() -> list[str]:
-    """Read from standard input what a launcher says, as arguments."""
-    told: dict[str, object] = json.decode(sys.stdin.buffer.read())
-    # A path is told as a letter for each of its bytes.
-    told |= {
-        name: os.fsdecode(str(told[name]).encode("latin-1"))
-        for name in ("data", "other")
-        if name in told
-    }
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    # With an equals sign, what begins with a dash is no option.
-    return [f"--{name}={value}" for name, value in told.items() if name != "data"] + [
-        "--",
-        str(told["data"]),
-    ]
 
 
 def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
@@ -426,11 +409,3 @@ def _destination(delivery: Delivery, data: Path) -> Destination:
     from dev_analytics.delivery.archive import Archive
 
     return Archive(data)
-
-
-if __name__ == "__main__":
-    # The process that was started ends at once: its child is nobody's zombie.
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    main()

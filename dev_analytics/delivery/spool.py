@@ -109,9 +109,33 @@ class Spool:
             The disk takes nothing; the record is lost.
         """
         try:
-            self._accept(record, user_id)
+            with self._lock:
+                file, delivery = self._file, self._launcher.delivery
+                if file is None or user_id != self._user_id or delivery is not self._delivery:
+                    file = self._file_for(user_id, delivery)
+                now = Clock.monotonic()
+                if not self._size:
+                    self._due = now + self._flush_seconds()
+                try:
+                    file.append(record)
+                except FileGoneError:
+                    file = self._find(file, user_id)
+                    file.append(record)
+                except FileClosedError:
+                    # A signal handler recorded just now, in this thread, and handed it over.
+                    file = self._file or self._open(user_id)
+                    file.append(record)
+                self._size += len(record) + 1
+                due, large = now >= self._due, self._size >= self._largest
+                if due or large:
+                    self._begin_next(user_id, also_beside_another=large)
         except RevokedError:
             self._launcher.drops.count(Drop.REVOKED)
+        else:
+            if due:
+                self._launcher.start()
+            if large:
+                self._launcher.bound_spool()
 
     def resume(self) -> None:
         """Start a sender if anything waits here that an earlier process left for it."""
@@ -157,41 +181,29 @@ class Spool:
         self._handed_over = None
         self._launcher.after_fork()
         if file is not None:
-            with contextlib.suppress(OSError):
-                os.close(file.descriptor)
+            file.abandon()
 
-    def _accept(self, record: bytes, user_id: str) -> None:
-        with self._lock:
-            file = self._file
-            delivery = self._launcher.delivery
-            if file is not None and delivery is not self._delivery:
-                file = self._follow(delivery)
-            if file is None or user_id != self._user_id:
-                file = self._open(user_id)
-            now = Clock.monotonic()
-            if not self._size:
-                self._due = now + self._flush_seconds()
-            try:
-                file.append(record)
-            except FileGoneError:
-                file = self._find(file, user_id)
-                file.append(record)
-            except FileClosedError:
-                # A signal handler recorded just now, in this thread, and handed it over.
-                file = self._file or self._open(user_id)
-                file.append(record)
-            self._size += len(record) + 1
-            due = now >= self._due
-            large = self._size >= self._largest
-            if due or large:
-                self._hand_over(also_beside_another=large)
-                if self._file is None:
-                    with contextlib.suppress(OSError):
-                        self._open(user_id)
-        if due:
-            self._launcher.start()
-        if large:
-            self._launcher.bound_spool()
+    def _file_for(self, user_id: str, delivery: Delivery | None) -> LineFile:
+        """Return the file for records of this user to this destination, which may be another one.
+
+        Raises
+        ------
+        OSError
+            It cannot be begun.
+        """
+        file = self._file
+        if file is not None and delivery is not self._delivery:
+            file = self._follow(delivery)
+        if file is None or user_id != self._user_id:
+            file = self._open(user_id)
+        return file
+
+    def _begin_next(self, user_id: str, *, also_beside_another: bool) -> None:
+        """Hand over the file, and begin another one."""
+        self._hand_over(also_beside_another=also_beside_another)
+        if self._file is None:
+            with contextlib.suppress(OSError):
+                self._open(user_id)
 
     def _open(self, user_id: str) -> LineFile:
         """Begin a file. It has its name only when it is locked, so that nobody adopts it before.

@@ -15,12 +15,12 @@ import weakref
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.clock import Clock
 from dev_analytics.consent.presence import handles_comm_message
 from dev_analytics.drops import Drop
+from dev_analytics.kept import kept
 from dev_analytics.quiet import quiet
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Cells:
         self._analytics = analytics
         self._shell = shell
         self._running = _Running()
-        self._recorded = id(None)
+        self._last = kept("last recorded error", _Recorded)
         self._open: list[_Cell] = []
         # IPython unregisters by comparison, so the very same objects are kept.
         self._callbacks: dict[str, Callable[..., None]] = {
@@ -83,10 +83,9 @@ class Cells:
 
     @quiet
     def _pre_run_cell(self, info: Any) -> None:
-        before = _Before(self._analytics.gate.at_beginning())
-        cell, outermost = self._running.push(info, before)
-        if outermost:
-            self._recorded = id(None)
+        cell, outermost = self._running.push(info, self._analytics.gate.at_beginning())
+        if outermost and cell.last_value != self._last.recorded:
+            self._last.recorded = id(None)
         if self._open:
             self._open = [each for each in self._open if each.info() is not None]
             for other in self._open:
@@ -113,10 +112,12 @@ class Cells:
     def _post_run_cell(self, result: Any) -> None:
         info = None if result is None else result.info
         cell, outermost = self._running.pop(info)
-        if cell is not None:
-            with suppress(ValueError):
-                self._open.remove(cell)
-        if info is not None and cell is not None and cell.by_user:
+        if cell is None:
+            return
+        running = self._open  # another thread may put another list in its place
+        if cell in running:
+            running.remove(cell)
+        if info is not None and cell.by_user:
             self._ended(result, info, cell, outermost=outermost)
 
     def _ended(self, result: Any, info: Any, cell: _Cell, *, outermost: bool) -> None:
@@ -126,18 +127,18 @@ class Cells:
         outcome = _outcome(before, error)
         if outermost:
             self._analytics.event(
-                "cell_executed", cell.before.began, outcome=outcome, duration_ms=milliseconds
+                "cell_executed", cell.began, outcome=outcome, duration_ms=milliseconds
             )
-        ran_script = outermost and before is None and self._used(_code(info), cell.before.began)
+        ran_script = outermost and before is None and self._used(_code(info), cell.began)
         met = before if before is not None else error
         if met is None:
             if not cell.beside_another:
-                self._shown("script" if ran_script else "display", cell.before)
-        elif id(met) not in (cell.before.last_value, self._recorded):
-            self._recorded = id(met)
+                self._shown("script" if ran_script else "display", cell)
+        elif id(met) not in (cell.last_value, self._last.recorded):
+            self._last.recorded = id(met)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
-                self._raised(met, phase, cell.before.began)
+                self._raised(met, phase, cell.began)
 
     def _used(self, code: str, began: State) -> bool:
         """Record the features that a cell used, and tell whether it ran a script."""
@@ -156,9 +157,9 @@ class Cells:
 
     def _shown(self, phase: str, before: _Before) -> None:
         """Record the error that IPython showed although nothing failed, if there is a new one."""
-        error = _shown_last()
-        if id(error) not in (before.last_value, self._recorded):
-            self._recorded = id(error)
+        error: Any = sys.__dict__.get("last_value")
+        if id(error) not in (before.last_value, self._last.recorded):
+            self._last.recorded = id(error)
             # Not isinstance: it would ask the object's __class__, which may be the user's code.
             kind = type(error)
             if issubclass(kind, BaseException) and not issubclass(kind, KeyboardInterrupt):
@@ -170,6 +171,17 @@ class Cells:
         self._analytics.event("error_raised", began, phase=phase, **describe(error))
 
 
+class _Recorded:
+    """The error that was recorded last, by whichever shell of this process.
+
+    It is told by its identity, which no other has as long as IPython shows it as the last one. A
+    shell may run in a cell of another, and so end before the cell that sees the error there.
+    """
+
+    def __init__(self) -> None:
+        self.recorded = id(None)
+
+
 class _Before:
     """What held at the beginning: consent, and the error that IPython had shown last."""
 
@@ -177,10 +189,11 @@ class _Before:
 
     def __init__(self, began: State) -> None:
         self.began = began
-        self.last_value = id(_shown_last())
+        # From the dictionary, as a module that lacks an attribute takes its time to say so.
+        self.last_value = id(sys.__dict__.get("last_value"))
 
 
-class _Cell:
+class _Cell(_Before):
     """A cell that runs, when it began, and whether a user's request is what runs it.
 
     Attributes
@@ -189,17 +202,16 @@ class _Cell:
         A cell of another thread ran meanwhile, so that an error that was shown may be that one's.
     """
 
-    __slots__ = ("before", "beside_another", "by_user", "info", "start", "thread")
+    __slots__ = ("beside_another", "by_user", "info", "start", "thread")
 
-    def __init__(
-        self, info: weakref.ref[Any], start: float, before: _Before, by_user: bool
-    ) -> None:
-        self.info = info
-        self.start = start
-        self.before = before
+    def __init__(self, info: Any, began: State, by_user: bool) -> None:
+        self.began = began
+        self.last_value = id(sys.__dict__.get("last_value"))
+        self.info: weakref.ref[Any] = weakref.ref(info)
         self.by_user = by_user
         self.beside_another = False
         self.thread = threading.get_ident()
+        self.start = Clock.perf_counter()
 
 
 class _Running(threading.local):
@@ -217,13 +229,13 @@ class _Running(threading.local):
             self._cells = [cell for cell in self._cells if cell.info() is not None]
         return self._cells
 
-    def push(self, info: Any, before: _Before) -> tuple[_Cell, bool]:
+    def push(self, info: Any, began: State) -> tuple[_Cell, bool]:
         """Note that the cell of `info` begins; return it, and whether it is outermost."""
-        cells = self.alive()
-        by_user = cells[0].by_user if cells else info.store_history
-        cell = _Cell(weakref.ref(info), Clock.perf_counter(), before, by_user)
+        cells = self.alive() if self._cells else self._cells
+        outermost = not cells
+        cell = _Cell(info, began, info.store_history if outermost else cells[0].by_user)
         cells.append(cell)
-        return cell, len(cells) == 1
+        return cell, outermost
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:
         """Give the cell of `info`, None if nobody saw it begin, and whether it is outermost.
@@ -241,14 +253,6 @@ class _Running(threading.local):
                 del cells[depth:]
                 return cell, depth == 0
         return None, False
-
-
-def _shown_last() -> Any:
-    """Give the error that IPython showed last; None if it showed none.
-
-    From the dictionary, as a module that lacks an attribute takes its time to say so.
-    """
-    return vars(sys).get("last_value")
 
 
 def _code(info: Any) -> str:

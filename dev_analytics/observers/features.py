@@ -130,4 +130,4 @@ def _body(text: str) -> str:
 def _transformer() -> Any:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    return TransformerManager()  # type: ignore[no-untyped-call]
+    return TransformerManager()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any, Final
 
 from dev_analytics.catalogue.values import installed_version
@@ -22,10 +22,10 @@ _SIGNS: Final = (
 _SYSTEMS: Final = {"win32": "windows", "cygwin": "windows", "emscripten": "wasm", "wasi": "wasm"}
 
 
-def launch(shell: Any, environ: Mapping[str, str]) -> dict[str, object]:
+def launch(shell: Any, variables: Collection[str]) -> dict[str, object]:
     """Give the properties of ``launched``."""
     return {
-        "frontend": frontend(is_kernel=hasattr(shell, "kernel"), environ=environ),
+        "frontend": frontend(is_kernel=hasattr(shell, "kernel"), variables=variables),
         "python": installed_version(""),
         "ipython": installed_version("ipython"),
         "os": _SYSTEMS.get(sys.platform, sys.platform),
@@ -33,11 +33,11 @@ def launch(shell: Any, environ: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def frontend(*, is_kernel: bool, environ: Mapping[str, str]) -> str:
+def frontend(*, is_kernel: bool, variables: Collection[str]) -> str:
     """Name the front end; a Jupyter kernel cannot tell JupyterLab from Jupyter Notebook."""
     if not is_kernel:
         return "ipython terminal"
     for variable, name in _SIGNS:
-        if variable in environ:
+        if variable in variables:
             return name
     return "jupyter kernel"

@@ -24,7 +24,9 @@ class Threads:
         self._hook: Any = None
 
     def register(self) -> None:
-        """Begin to observe."""
+        """Begin to observe; once for all shells of a process."""
+        if self._hook is not None:
+            return
         before = threading.excepthook
 
         def hook(args: threading.ExceptHookArgs) -> None:

@@ -15,6 +15,7 @@ from dev_analytics.delivery.damaged import damaged
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import turns
+from dev_analytics.entry import FAILED
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.said import plain
 from dev_analytics.tools.installed import Installed, installed, offers
@@ -83,7 +84,7 @@ def status_rows(
         "this session": _counted(analytics.recording.recorded) or "no events",
         **_llm_calls(),
         **_tools(consent, decision),
-        "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.failure),
+        "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.trouble),
         **obstacles(data),
         **_sender(data),
         "delivered": _delivered(ledger, analytics.delivery, consent),
@@ -156,7 +157,7 @@ def _llm_calls() -> dict[str, str]:
 
 
 def _sender(data: Path) -> dict[str, str]:
-    trouble = sender_trouble(data)
+    trouble = [*sender_trouble(data), *_could_not_begin(data)]
     return {"sender": "; ".join(trouble)} if trouble else {}
 
 
@@ -171,6 +172,14 @@ def sender_trouble(data: Path) -> list[str]:
         for each in turns(data)
         if each.trouble
     ]
+
+
+def _could_not_begin(data: Path) -> list[str]:
+    """Say why the last sender did not get as far as its own notes."""
+    try:
+        return [f"could not begin: {(data / FAILED).read_text('utf-8', 'replace')[:200]}"]
+    except OSError:
+        return []
 
 
 def _waiting(number: int, failure: str) -> str:

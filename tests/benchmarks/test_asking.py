@@ -19,7 +19,8 @@ def test_the_cell_under_which_the_question_appears_takes_no_longer(
 ) -> None:
     startup = Path(os.environ["IPYTHONDIR"], "profile_default", "startup")
     startup.mkdir(parents=True)
-    asked, unasked = [], []
+    asked: list[float] = []
+    unasked: list[float] = []
     turns = [(asked, True), (unasked, False)]
     for _ in range(ROUNDS):
         turns.reverse()

@@ -92,6 +92,35 @@ ollama/gemma3:4b-it-qat                     gemma3
 llama3.1:8b-instruct-q4_K_M                 llama3.1
 ~openai/gpt-latest                          ~openai/gpt-latest
 Qwen/Qwen3-14B                              Qwen/Qwen3-14B
+gpt-5.1-codex-max                           gpt-5.1-codex-max
+gpt-5.1-codex-max-2025-11-19                gpt-5.1-codex-max
+gpt-5-codex                                 gpt-5-codex
+accounts/fireworks/models/llama-v3p1-70b-instruct  llama-v3p1-70b-instruct
+fireworks_ai/accounts/fireworks/models/deepseek-v3  deepseek-v3
+publishers/google/models/gemini-2.5-flash   gemini-2.5-flash
+publishers/anthropic/models/claude-3-5-sonnet@20240620  claude-3-5-sonnet
+openai-community/gpt2                       openai-community/gpt2
+gpt2                                        openai-community/gpt2
+meta-llama/Llama-3.2-1B-Instruct            meta-llama/Llama-3.2-1B-Instruct
+microsoft/Phi-3-mini-4k-instruct            microsoft/Phi-3-mini-4k-instruct
+mistralai/Mistral-7B-Instruct-v0.3          mistralai/Mistral-7B-Instruct-v0.3
+huggingface/HuggingFaceTB/SmolLM2-1.7B-Instruct  HuggingFaceTB/SmolLM2-1.7B-Instruct
+sentence-transformers/all-MiniLM-L6-v2      sentence-transformers/all-MiniLM-L6-v2
+deepseek-ai/DeepSeek-R1-Distill-Qwen-7B     deepseek-ai/DeepSeek-R1-Distill-Qwen-7B
+embed-english-v3.0                          embed-english-v3.0
+text-embedding-004                          text-embedding-004
+cohere.command-r-v1:0                       cohere.command-r-v1:0
+us.deepseek.v3.2                            deepseek.v3.2
+dashscope/qwen-plus                         qwen-plus
+voyage/voyage-3-large                       voyage-3-large
+llava:7b                                    llava
+smollm2:1.7b                                smollm2
+qwen2.5vl:7b                                qwen2.5vl
+qwen3-vl:8b                                 qwen3-vl
+command-r:35b                               command-r
+deepseek-v3.1:671b-cloud                    deepseek-v3.1
+granite3.1-dense:8b                         granite3.1-dense
+embeddinggemma:300m                         embeddinggemma
 """
 PRIVATE = (
     *("acme-corp/secret-model", "acme-internal-7b", "my-company-llm", "gpt4-acme-x"),
@@ -105,6 +134,11 @@ PRIVATE = (
     *("my/gpt-4o", "gpt-4o/acme", "gpt-4o:acme", "gpt-4o-2024-08-06-acme", "gemini-2.5-pro-jane"),
     *("gemma3:cancer-patients", "ollama/gemma3:4b-cancer", "mistral:acme", "jane/gemma3:4b"),
     *("claude-opus-5-20261322", "gpt-6-luna-2026-1001", "acme-opus-5-20261122", "gpt-4o-YYYYMMDD"),
+    *("accounts/acme/models/llama-v3p1-70b-instruct", "accounts/fireworks/models/acme-7b"),
+    *("publishers/acme/models/gemini-2.5-flash", "publishers/google/models/gemini-2.5-acme"),
+    "projects/acme/locations/us/publishers/google/models/gemini-2.5-flash",
+    *("acme/Llama-3.2-1B-Instruct", "meta-llama/Llama-3.2-1B-Instruct-acme", "llava:acme"),
+    *("gpt-5.1-codex-max-acme", "sentence-transformers/acme", "smollm2:1.7b-acme"),
     *("acme.anthropic.claude-3-haiku-20240307-v1:0", "us.acme.claude-3-haiku-20240307-v1:0"),
 )
 

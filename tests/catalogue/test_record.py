@@ -8,36 +8,43 @@ import re
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
 import dev_analytics
-from dev_analytics.catalogue.events import CellExecuted, LLMRequest, UndeclaredError, accept
-from dev_analytics.catalogue.record import Record, encode, iso, make_record, new_session_id, uuid4
+from dev_analytics.catalogue.events import (
+    EVENTS,
+    CellExecuted,
+    Event,
+    LLMRequest,
+    UndeclaredError,
+    accept,
+    required,
+)
+from dev_analytics.catalogue.examples import typical
+from dev_analytics.catalogue.record import Form, Record, encode, iso, new_session_id, uuid4
 
 USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
+UUID = "4163b27f-0a2e-460a-a170-451d6443b2b5"
 SESSION = "01a203fe-05c8-7d9e-b5a2-31333a3ee290"
 
 
-def record(user: str | None = USER) -> Record:
-    return make_record(
-        CellExecuted,
-        accept(CellExecuted, {"outcome": "ok", "duration_ms": 123}),
-        distinct_id=user,
-        session_id=SESSION,
-        seq=17,
-        seconds=1_795_341_600,
-    )
+def record(user: str | None = USER) -> bytes:
+    accepted = accept(CellExecuted, {"outcome": "ok", "duration_ms": 123})
+    form = Form(CellExecuted, distinct_id=user, session_id=SESSION)
+    return form.fill(accepted, 17, 1_795_341_600)
 
 
 def test_a_record_has_exactly_the_bytes_of_the_contract() -> None:
-    made = record()
-    assert encode(made).decode() == (
+    made = record().decode()
+    assert made == (
         '{"event": "cell executed", '
         f'"distinct_id": "{USER}", '
-        f'"uuid": "{made.uuid}", '
+        f'"uuid": "{json.loads(made)["uuid"]}", '
         '"timestamp": "2026-11-22T10:00:00+00:00", '
         '"properties": {"outcome": "ok", "duration_ms": 120, '
         f'"$session_id": "{SESSION}", "seq": 17, '
@@ -48,18 +55,50 @@ def test_a_record_has_exactly_the_bytes_of_the_contract() -> None:
 
 
 def test_its_bytes_are_those_of_python_s_json() -> None:
-    made = encode(record())
+    made = record()
     assert json.dumps(json.loads(made)).encode() == made
 
 
-def test_the_same_record_has_the_same_bytes() -> None:
-    made = record()
-    assert encode(made) == encode(made)
-    assert encode(made) != encode(record()), "two equal events stay two"
+def test_two_equal_events_stay_two() -> None:
+    assert record() != record()
+
+
+class Empty(Event, frozen=True):
+    """An event that may say nothing of its own."""
+
+    wire = "seq: empty"
+    seconds: int | UnsetType = UNSET
+
+
+def necessary(event: type[Event]) -> dict[str, object]:
+    return {name: value for name, value in typical(event).items() if name in required(event)}
+
+
+@pytest.mark.parametrize("user", [USER, None, 'a "uuid": "name", and \\ é'])
+@pytest.mark.parametrize(
+    ("event", "accepted"),
+    [
+        (Empty, {}),
+        (Empty, {"seconds": 7}),
+        (CellExecuted, {"duration_ms": 7, "outcome": "ok"}),
+        *((event, typical(event)) for event in EVENTS.values()),
+        *((event, necessary(event)) for event in EVENTS.values()),
+    ],
+)
+def test_a_form_that_is_filled_in_is_the_record_as_its_class_writes_it(
+    event: type[Event], accepted: dict[str, object], user: str | None
+) -> None:
+    """Two ways to the same bytes: parts of it put together, and all of it at once."""
+    form = Form(event, distinct_id=user, session_id=SESSION)
+    made = form.fill(accepted, 1017, 1_795_341_600, UUID)
+    trace = {"trace_id": UUID} if issubclass(event, LLMRequest) else {}
+    properties: Any = event(session_id=SESSION, seq=1017, **accepted, **trace)  # type: ignore[arg-type]
+    whole = Record(event.wire, user, UUID, "2026-11-22T10:00:00+00:00", properties)
+    assert made == encode(whole)
 
 
 def test_a_record_without_consent_names_nobody() -> None:
-    assert json.loads(encode(record(None)))["distinct_id"] is None
+    assert json.loads(record(None))["distinct_id"] is None
 
 
 def test_no_identifier_comes_twice_nor_in_a_forked_child() -> None:
@@ -78,30 +117,24 @@ def test_no_identifier_comes_twice_nor_in_a_forked_child() -> None:
 
 
 def test_a_record_s_own_identifier_is_a_random_uuid4() -> None:
-    made = {record().uuid for _ in range(100)}
+    made = {json.loads(record())["uuid"] for _ in range(100)}
     assert len(made) == 100
     assert {uuid.UUID(one).version for one in made} == {4}
     assert all(str(uuid.UUID(one)) == one for one in made)
 
 
 def test_a_request_s_trace_is_its_own_record() -> None:
-    made = make_record(LLMRequest, {}, distinct_id=None, session_id=SESSION, seq=1, seconds=0)
-    properties = json.loads(encode(made))["properties"]
-    assert properties["$ai_trace_id"] == made.uuid
+    made = json.loads(Form(LLMRequest, distinct_id=None, session_id=SESSION).fill({}, 1, 0))
+    properties = made["properties"]
+    assert properties["$ai_trace_id"] == made["uuid"]
     assert properties["$ai_cache_reporting_exclusive"] is False
     assert "$ai_model" not in properties
 
 
 def test_a_property_that_must_be_there_is_missed() -> None:
+    form = Form(CellExecuted, distinct_id=None, session_id=SESSION)
     with pytest.raises(UndeclaredError, match="duration_ms"):
-        make_record(
-            CellExecuted,
-            {"outcome": "ok"},
-            distinct_id=None,
-            session_id=SESSION,
-            seq=1,
-            seconds=0,
-        )
+        form.fill({"outcome": "ok"}, 1, 0)
 
 
 @given(st.integers(0, 2**32))
@@ -122,7 +155,7 @@ def test_one_module_makes_bytes_of_records() -> None:
     """One encoder: nobody else encodes a record.
 
     The others write files of their own: the consent, the ledger, columns of the archive, the
-    schemas; what a shell's script asked for; what a sender is told; the envelope of a request,
+    schemas; what a shell's script asked for; the envelope of a request,
     which holds the records' own bytes. The sender's check encodes a record again, to compare. The
     proof reads without the encoder's help.
     """
@@ -142,7 +175,7 @@ def test_one_module_makes_bytes_of_records() -> None:
         "consent/scope.py",
         "delivery/allowed.py",
         "delivery/archive.py",
-        "delivery/launcher.py",
+        "detached.py",
         "delivery/ledger.py",
         "delivery/posthog.py",
     }

@@ -94,14 +94,18 @@ class TestExample:
         record = json.decode(example(EVENTS[name]))
         for part in (record, record["properties"]):
             for field in part:
-                for wrong in ("words of mine", "/home/me/x.py", -1, 1.5e300, [], ["a"], {}, None):
+                for wrong in WRONG:
                     if (field, wrong) not in ALLOWED:
                         changed = with_field(record, part, field, wrong)
                         assert not fits(changed, name), (field, wrong)
 
 
+WRONG: tuple[object, ...] = (
+    *("words of mine", "/home/me/x.py", -1, 1.5e300),
+    *([], ["a"], {}, None),
+)
 OPTIONAL = ("error_raised", "message_send", "embedding")
-ALLOWED = [("distinct_id", None), ("frames", [])]
+ALLOWED: list[tuple[str, object]] = [("distinct_id", None), ("frames", [])]
 
 
 def with_field(record: dict[str, Any], part: dict[str, Any], field: str, value: object) -> Any:
@@ -135,7 +139,9 @@ def test_every_field_of_a_record_is_explained_and_nothing_else() -> None:
 
 
 def test_every_kind_of_value_has_words() -> None:
-    kinds = {type(kind): kind for event in EVENTS.values() for kind in declared(event).values()}
+    kinds: dict[Any, Any] = {
+        type(kind): kind for event in EVENTS.values() for kind in declared(event).values()
+    }
     assert set(kinds) == {Word, Flag, Count, Duration, Version, Frames}
     assert all(values(kind) for kind in kinds.values())
     assert unit(kinds[Duration])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from ipywidgets import Widget
 
 from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.dialog import Dialog
-from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.gate import Gate, Period
 from dev_analytics.consent.notebook import NotebookQuestion
 from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
 from dev_analytics.consent.recipients import posthog, would_receive
@@ -69,7 +70,7 @@ def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data:
     shown: list[Any] = []
 
     class Clicked(Gate):
-        def now(self) -> tuple[Decision, Consent]:
+        def now(self) -> tuple[Decision, Consent, Period | None]:
             held = super().now()
             buttons(made[0])["No"].click()
             return held
@@ -130,7 +131,7 @@ def test_a_yes_is_a_click_of_a_page_that_shows_the_question(
 ) -> None:
     answers: list[Answer] = []
     drops = DropLedger()
-    dialog = Dialog(FIRST, lambda answer: answers.append(answer) or "", str, drops, lambda: by_page)
+    dialog = Dialog(FIRST, keep_in(answers), str, drops, lambda: by_page)
     dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
     dialog._box._view_count = views
     buttons(dialog)["Yes"]._handle_custom_msg(content, [])
@@ -141,12 +142,20 @@ def test_a_yes_is_a_click_of_a_page_that_shows_the_question(
     assert drops.counts.total() == 0
 
 
+def keep_in(answers: list[Answer]) -> Callable[[Answer], str]:
+    """Return a callback that keeps each answer, and says nothing."""
+
+    def keep(answer: Answer) -> str:
+        answers.append(answer)
+        return ""
+
+    return keep
+
+
 @pytest.mark.parametrize("question", [FIRST, newer(["something"], None)])
 def test_code_that_clicks_every_button_says_no_yes(question: Question) -> None:
     answers: list[Answer] = []
-    dialog = Dialog(
-        question, lambda answer: answers.append(answer) or "", str, DropLedger(), lambda: True
-    )
+    dialog = Dialog(question, keep_in(answers), str, DropLedger(), lambda: True)
     dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
     dialog._box._view_count = 1
     buttons(dialog)["Yes"].click()

@@ -185,6 +185,17 @@ def test_what_stood_outside_is_not_lifted_by_code_that_takes_the_variable_away(
     assert inside.now()[0].collecting, "the session's own is lifted by it"
 
 
+def test_a_session_in_ci_stays_in_ci_when_code_takes_the_variable_away(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    in_ci = Gate(ConsentStore(data), sample_percent=100, notice=1)
+    monkeypatch.delenv("CI")
+    assert in_ci.decision(can_answer=True).rule is Rule.CI
+    elsewhere = Gate(ConsentStore(data), sample_percent=100, notice=1)
+    assert elsewhere.decision(can_answer=True).rule is Rule.NOT_DRAWN
+
+
 def test_a_no_by_a_variable_ends_the_period_at_the_next_call(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

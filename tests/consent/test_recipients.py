@@ -228,11 +228,17 @@ def test_a_recipient_that_was_not_wanted_is_remembered_until_it_is(data: Path) -
     assert store.keep(1, recipients=[EU]).kept_recipients == frozenset(), "there was no yes"
     store.agree(1, TODAY)
     store.keep(1, recipients=[EU])
-    assert (store.read().recipients, store.read().kept_recipients) == ({ARCHIVE}, {EU})
+    assert (store.read().recipients, store.read().kept_recipients) == (
+        frozenset({ARCHIVE}),
+        frozenset({EU}),
+    )
     store.keep(1, recipients=[ARCHIVE])
     assert store.read().kept_recipients == {EU}, "what was agreed to stays agreed to"
     store.agree(1, TODAY, recipients=[EU])
-    assert (store.read().recipients, store.read().kept_recipients) == ({ARCHIVE, EU}, frozenset())
+    assert (store.read().recipients, store.read().kept_recipients) == (
+        frozenset({ARCHIVE, EU}),
+        frozenset(),
+    )
 
 
 def test_an_answer_is_to_whom_the_question_named_and_not_to_who_came_since(data: Path) -> None:

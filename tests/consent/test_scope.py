@@ -163,7 +163,7 @@ def test_a_file_of_notices_alone_covers_no_tool(data: Path) -> None:
 
 def test_a_yes_to_one_version_of_a_tool_leaves_that_to_another(data: Path) -> None:
     store = ConsentStore(data)
-    pie = MADE.terms | {"acme: made/kind/word": frozenset({"pie", "other"})}
+    pie = dict(MADE.terms) | {"acme: made/kind/word": frozenset({"pie", "other"})}
     store.agree(1, TODAY, {KEY: MADE})
     store.agree(1, TODAY, {KEY: Scope(2, pie)})
     agreed = store.read().tools

@@ -360,8 +360,8 @@ def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
 def _until_idle(notebook: Any) -> str:
     shown = ""
     while True:
-        message = notebook.client.get_iopub_msg(timeout=240)
-        shown += message["content"].get("text", "")
+        message: dict[str, Any] = notebook.client.get_iopub_msg(timeout=240)
+        shown += str(message["content"].get("text", ""))
         if message["content"].get("execution_state") == "idle" and shown:
             return shown
 

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -344,7 +344,7 @@ def as_nobody(data: Path, code: str) -> str:
 
 
 @pytest.fixture
-def nobody_s_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def nobody_s_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     import shutil
     import tempfile
 
@@ -455,8 +455,8 @@ def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
     monkeypatch.setattr(os, "open", no_room)
     store.opt_out()
     assert store.read() == Consent(opted_out=True)
-    assert user_id.encode() not in store.marker.read_bytes()
     assert user_id is not None
+    assert user_id.encode() not in store.marker.read_bytes()
     assert not store.file.exists()
 
 
@@ -570,6 +570,18 @@ def test_of_two_processes_that_would_ask_one_does(data: Path) -> None:
 
     claims = [ConsentStore(data).claim_question(may_ask, TODAY) for _ in range(2)]
     assert claims == [True, False]
+
+
+def test_two_that_ask_on_one_day_have_asked_once(store: ConsentStore) -> None:
+    """As two sessions do that are switched on: the pause before the next one is that after one."""
+    for day, asked in (
+        (TODAY, 1),
+        (TODAY, 1),
+        (TODAY + timedelta(7), 2),
+        (TODAY + timedelta(7), 2),
+    ):
+        assert store.claim_question(anybody, day)
+        assert store.read().asked == asked
 
 
 def test_a_store_that_another_process_holds_says_so(

@@ -5,7 +5,9 @@ And a person's answers, which all are.
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -578,3 +580,26 @@ def test_what_is_new_is_not_agreed_to_ahead(
     ipython.sees("No answer, so analytics stay as you agreed to them.")
     consent = ConsentStore(data).read()
     assert (consent.notice, consent.kept_notice) == (NOTICE, 0)
+
+
+INSIDE = """
+import os
+from dev_analytics.consent.presence import of_a_cell
+before = of_a_cell()
+os.environ.pop("JPY_PARENT_PID", None)
+print(before, of_a_cell())
+os.environ["JPY_PARENT_PID"] = "1"
+print(of_a_cell())
+"""
+
+
+@pytest.mark.parametrize("started_by_a_cell", [True, False])
+def test_code_does_not_change_whether_a_cell_started_this_process(started_by_a_cell: bool) -> None:
+    """By a variable, which code that runs in the process can take away or set."""
+    environ = {name: value for name, value in os.environ.items() if name != "JPY_PARENT_PID"}
+    if started_by_a_cell:
+        environ["JPY_PARENT_PID"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-c", INSIDE], capture_output=True, text=True, check=True, env=environ
+    )
+    assert done.stdout.split() == [str(started_by_a_cell)] * 3

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from fake_posthog import KEY, FakePostHog
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import archived
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.recipients import ARCHIVE as THE_ARCHIVE
@@ -33,19 +32,6 @@ pytestmark = pytest.mark.usefixtures("agreed")
 
 PROJECTS = [Delivery(project_key=key, host="https://a.test") for key in ("phc_a", "phc_b", "phc_c")]
 NAMES = [THE_ARCHIVE, *(project.recipient for project in PROJECTS)]
-
-
-def archived(data: Path) -> list[str]:
-    """Give the events of the archive, in their order."""
-    if not (data / "archive.sqlite").exists():
-        return []
-    with closing(sqlite3.connect(data / "archive.sqlite")) as archive:
-        return [
-            json.loads(p)["command"]
-            for (p,) in archive.execute(
-                "SELECT properties FROM events WHERE event = 'command run' ORDER BY rowid"
-            )
-        ]
 
 
 def spooled(data: Path, destination: str) -> list[str]:
@@ -177,6 +163,7 @@ class Watching:
     """A destination that takes away, after the first batch, what the yes named."""
 
     most = 2
+    confirm: Callable[[], None]
 
     def __init__(self, store: ConsentStore) -> None:
         self.batches: list[list[bytes]] = []

@@ -15,7 +15,7 @@ from msgspec.structs import fields
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, LLMRequest, accept, properties
 from dev_analytics.catalogue.examples import GIVEN
-from dev_analytics.catalogue.record import encode, make_record, new_session_id, uuid4
+from dev_analytics.catalogue.record import Form, new_session_id, uuid4
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
 from dev_analytics.catalogue.vocabulary import OTHER
@@ -31,15 +31,8 @@ CONSENT = Consent(user_id=USER, notice=NOTICE, answered_on=date(2026, 11, 26))
 def record(name: str, given_: Any = None, user: str | None = USER) -> bytes:
     event = EVENTS[name]
     accepted = accept(event, GIVEN[name] if given_ is None else given_)
-    made = make_record(
-        event,
-        accepted,
-        distinct_id=user,
-        session_id=new_session_id(1_764_000_000),
-        seq=3,
-        seconds=1_764_000_007,
-    )
-    return encode(made)
+    form = Form(event, distinct_id=user, session_id=new_session_id(1_764_000_000))
+    return form.fill(accepted, 3, 1_764_000_007)
 
 
 def verdict(line: bytes, consent: Consent = CONSENT) -> Verdict:
@@ -78,15 +71,9 @@ def test_a_constant_that_few_records_have_may_leave_and_nothing_else_in_its_plac
 ) -> None:
     """As the price of a model that runs on the user's own machine."""
     wire = {each.name: each.encode_name for each in fields(EVENTS[name])}[field]
-    made = make_record(
-        EVENTS[name],
-        {**accept(EVENTS[name], GIVEN[name]), field: constant},
-        distinct_id=USER,
-        session_id=new_session_id(1_764_000_000),
-        seq=3,
-        seconds=1_764_000_007,
-    )
-    line = encode(made)
+    form = Form(EVENTS[name], distinct_id=USER, session_id=new_session_id(1_764_000_000))
+    accepted = accept(EVENTS[name], GIVEN[name])
+    line = form.fill({**accepted, field: constant}, 3, 1_764_000_007)
     assert json.loads(line)["properties"][wire] == constant
     assert verdict(line) is Verdict.ALLOWED
     for other in (7, "hunter2", True, 0.0):
@@ -268,7 +255,7 @@ def test_what_is_newer_than_the_notice_that_was_agreed_to_may_not_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert verdict(LINE, CONSENT.replace(notice=0)) is Verdict.UNDECLARED
-    kinds = dict(properties(LLMRequest))
+    kinds: dict[str, Any] = dict(properties(LLMRequest))
     kinds["stream"] = Flag("The answer was streamed.", since=NOTICE + 1)
     monkeypatch.setattr("dev_analytics.delivery.allowed.properties", lambda event: kinds)
     monkeypatch.setattr("dev_analytics.delivery.allowed._forms", {})

@@ -74,7 +74,7 @@ def test_a_drop_has_one_of_our_reasons_and_none_of_the_server_s_words(
 def test_a_uuid_that_stands_twice_has_one_fate() -> None:
     found = receipt(b'{"results": {}}', [UUIDS[0]] * 3, "7")
     assert found is not None
-    assert (found.unanswered, found.after) == ({0, 1, 2}, 7.0)
+    assert (found.unanswered, found.after) == (frozenset({0, 1, 2}), 7.0)
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,13 @@ def test_sql_and_pandas_answer_a_maintainer_s_questions(
     assert analytics.log
     archive.deliver(analytics.log.path.read_bytes().splitlines())
 
-    tokens = query(
+    sums = query(
         data,
         "SELECT model, sum(input_tokens) FROM events WHERE event = '$ai_generation'"
         " GROUP BY model ORDER BY 2 DESC",
     )
-    assert [total for _, total in tokens] == [42, 7]
-    assert tokens[0][0] == "gpt-4o"
+    assert [total for _, total in sums] == [42, 7]
+    assert sums[0][0] == "gpt-4o"
     assert query(
         data,
         "SELECT exception, count(*) FROM events WHERE exception IS NOT NULL"

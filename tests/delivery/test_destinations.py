@@ -19,7 +19,7 @@ from fake_posthog import KEY, FakePostHog, hang
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import CellExecuted
-from dev_analytics.catalogue.record import encode, make_record, new_session_id
+from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
@@ -75,18 +75,14 @@ def waits_for(data: Path, destination: str, *times: str) -> Path:
     """Let records of these times wait for a destination."""
     file = data / "spool" / f"0123456789abcdef-{destination}.jsonl"
     file.parent.mkdir(exist_ok=True)
+    user_id = ConsentStore(data).read().user_id
+    form = Form(CellExecuted, distinct_id=user_id, session_id=new_session_id(1_764_000_000))
+    accepted = {"outcome": "ok", "duration_ms": 7}
     records = (
-        make_record(
-            CellExecuted,
-            {"outcome": "ok", "duration_ms": 7},
-            distinct_id=ConsentStore(data).read().user_id,
-            session_id=new_session_id(1_764_000_000),
-            seq=number,
-            seconds=int(datetime.fromisoformat(each).timestamp()),
-        )
+        form.fill(accepted, number, int(datetime.fromisoformat(each).timestamp()))
         for number, each in enumerate(times, 1)
     )
-    file.write_bytes(b"".join(encode(record) + b"\n" for record in records))
+    file.write_bytes(b"".join(record + b"\n" for record in records))
     return file
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,7 @@ def test_a_kernel_ends_as_fast_as_without_the_extension(
             capfd.readouterr()
             running.run(f"%load_ext dev_analytics\n{EVENTS}" if with_it else "0")
             before = Backlog(data).count()
-            each.append(
-                seconds_to_end(
-                    running.manager.provisioner.pid, lambda k=running: k.client.shutdown()
-                )
-            )
+            each.append(seconds_to_end(running.manager.provisioner.pid, running.client.shutdown))
             running.stop()
             if with_it:
                 failed(data, until)
@@ -168,7 +165,7 @@ def test_a_terminal_ends_as_fast_as_without_the_extension(
             else:
                 running.run("0")
             running.process.delaybeforesend = None
-            each.append(seconds_to_end(running.process.pid, lambda r=running: r.type("exit")))
+            each.append(seconds_to_end(running.process.pid, partial(running.type, "exit")))
             shown[case] = running.process.read().replace("exit", "").strip()
             running.process.close()
             if with_it:

@@ -21,13 +21,13 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.launcher import BEGIN_SECONDS, Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
-from dev_analytics.native import system
 from dev_analytics.version import NOTICE
+from dev_analytics.views.status import status_rows
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -148,13 +148,14 @@ def test_its_command_line_names_no_key_no_host_and_no_path(
     seen: set[bytes] = set()
 
     def sends() -> bool:
-        for process in senders(data):
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
-                seen.add(Path(f"/proc/{process}/cmdline").read_bytes())
-        return any(not each.startswith(b"/bin/sh") for each in seen)
+                line = process.read_bytes()
+                if line.startswith(b"/bin/sh\0/proc/self/fd/"):
+                    seen.add(line)
+        return bool(seen and senders(data))
 
     until(sends)
-    assert len(seen) >= 2, "the shell was seen too"
     sender = waits_for_an_answer(data, until)
     seen.add(Path(f"/proc/{sender}/cmdline").read_bytes())
     for secret in ("phc_test", silent, "127.0.0.1", str(data), "12.5"):
@@ -353,6 +354,88 @@ def test_the_package_is_found_in_the_user_s_site(data: Path, until: Until, tmp_p
     until(lambda: read_ledger(data).delivered == 1)
 
 
+@pytest.mark.parametrize("shadowed", [False, True], ids=["libraries", "and modules of any name"])
+def test_the_package_is_found_on_a_path_that_the_session_has_set(
+    data: Path, until: Until, tmp_path: Path, notebooks: Path, shadowed: bool
+) -> None:
+    """As with ``pip install --target``; modules of the user's come after those of Python."""
+    libraries = tmp_path / "libraries"
+    for name in COPIED:
+        copy(name, libraries)
+    venv.create(tmp_path / "venv", symlinks=True)
+    later = f"sys.path.insert(0, {str(notebooks)!r})\n" if shadowed else ""
+    code = f"import sys\nsys.path.insert(0, {str(libraries)!r})\n{DELIVERS}"
+    code = code.replace(
+        "get_analytics().pipeline.sink.close", f"{later}get_analytics().pipeline.sink.close"
+    )
+    done = subprocess.run(
+        [tmp_path / "venv" / "bin" / "python", "-P", "-c", code], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    until(lambda: read_ledger(data).delivered == 1)
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable"), [("-I", "PYTHONPATH"), ("-E", "PYTHONHOME"), ("-s", "PYTHONUSERBASE")]
+)
+def test_what_the_session_shut_out_does_not_run_in_the_sender(
+    data: Path, until: Until, tmp_path: Path, flag: str, variable: str
+) -> None:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site = tmp_path / "lib" / version / "site-packages"
+    site.mkdir(parents=True)
+    for folder, name in ((tmp_path, "sitecustomize"), (site, "usercustomize")):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    env = {**os.environ, variable: str(tmp_path)}
+    done = subprocess.run([sys.executable, flag, "-c", DELIVERS], env=env, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    until(lambda: read_ledger(data).delivered == 1)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_that_is_no_python_is_not_started_once_more(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "app"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    analytics = Analytics(data, strict=True)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.pipeline.sink.rest()
+    said = status_rows(analytics, analytics.gate.now()[0])["waiting"]
+    why = "Python runs inside another program, and none could be started"
+    assert said == f"1, as no sender could be started: {why}"
+    analytics.pipeline.launcher.start_at_exit()
+    assert analytics.pipeline.launcher.failure == why
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_python_that_does_not_begin_is_said(
+    data: Path, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a ``PYTHONHOME`` that is another one's."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\nexit 1\n")
+    program.chmod(0o755)
+    analytics = Analytics(data, strict=True)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.pipeline.sink.rest()
+    launcher = analytics.pipeline.launcher
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", str(program))
+        launcher.start()
+        until((tmp_path / "started").exists)
+        until(lambda: launcher._started > 0)
+        assert launcher.trouble == ""
+        launcher._started -= BEGIN_SECONDS + 1
+        assert launcher.trouble == "the one that was started last has not begun"
+    launcher.start()
+    until(lambda: read_ledger(data).delivered == 1)
+    assert launcher.trouble == ""
+
+
 @pytest.mark.parametrize("python", ["", "/nowhere/python"])
 def test_where_no_python_can_be_started_the_records_stay_and_the_reason_is_known(
     data: Path, until: Until, monkeypatch: pytest.MonkeyPatch, python: str
@@ -377,10 +460,10 @@ def test_where_no_python_can_be_started_the_records_stay_and_the_reason_is_known
 def test_where_no_process_can_be_started_nothing_is_raised(
     data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def refuse(*arguments: object, **options: object) -> int:
+    def refuse(command: str) -> bool:
         raise error
 
-    monkeypatch.setattr(system, "posix_spawn", refuse)
+    monkeypatch.setattr("dev_analytics.detached.run_unseen", refuse)
     analytics = Analytics(data, strict=True)
     analytics.delivery = Delivery(flush_seconds=0)
     for _ in range(3):

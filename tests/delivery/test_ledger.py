@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,7 @@ def test_readers_never_see_half_of_it(data: Path) -> None:
 
     def write() -> None:
         for number in range(2, 300):
-            change_ledger(data, lambda ledger, number=number: replace(ledger, delivered=number))
+            change_ledger(data, partial(replace, delivered=number))
         over.set()
 
     writer = threading.Thread(target=write)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_posthog import KEY, FakePostHog
-from test_agreed import archived
+from processes import archived
 
 from dev_analytics.consent.question import KEPT, ON
 from dev_analytics.consent.recipients import ARCHIVE, in_words, would_receive

@@ -310,3 +310,43 @@ def test_a_worker_that_knows_no_settings_leaves_its_records_to_a_process_that_do
     assert not (data / "sender.lock").exists()
     next_process()
     until(lambda: read_ledger(data).delivered == 6)
+
+
+WORKERS = """
+import multiprocessing, os, sys, threading
+from dev_analytics import get_analytics
+analytics = get_analytics()
+ended = threading.Event()
+def work():
+    for kind in ("cell_executed", "no such event"):
+        analytics.event(kind, outcome="ok", duration_ms=1)
+    # As the stream of a model's answer that nobody read to its end.
+    analytics.pipeline.later(late)
+def late():
+    analytics.event("cell_executed", outcome="ok", duration_ms=2)
+    ended.set()
+work()
+analytics.event("cell_executed", outcome="ok", duration_ms=3)
+workers = [multiprocessing.get_context("fork").Process(target=work) for _ in range(3)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+assert [worker.exitcode for worker in workers] == [0] * 3
+for _ in range(2):
+    ended.clear()
+    child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0 if ended.wait(60) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+analytics.pipeline.sink.close(at_exit=True)
+"""
+
+
+def test_what_waits_in_a_forked_child_is_recorded_and_what_it_drops_is_counted(
+    data: Path,
+) -> None:
+    """It ends by ``os._exit``, which calls nothing."""
+    done = subprocess.run([sys.executable, "-c", WORKERS], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(set(identifiers(data))) == 3 + 5 * 2
+    assert read_ledger(data).dropped == {"invalid": 6}

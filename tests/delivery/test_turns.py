@@ -16,6 +16,7 @@ import pytest
 from fake_posthog import KEY, FakePostHog, hang
 from processes import senders
 
+from dev_analytics import detached
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
@@ -24,7 +25,6 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
 from dev_analytics.drops import DropLedger
-from dev_analytics.native import system
 from dev_analytics.views.status import sender_trouble
 
 Until = Callable[[Callable[[], bool]], None]
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.usefixtures("agreed")
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When a process was started, each time."""
     times: list[float] = []
-    spawn = system.posix_spawn
+    spawn = detached.spawn
 
-    def noted(*arguments: Any, **options: Any) -> int:
+    def noted(*arguments: Any, **options: Any) -> None:
         times.append(time.monotonic())
-        return spawn(*arguments, **options)
+        spawn(*arguments, **options)
 
-    monkeypatch.setattr(system, "posix_spawn", noted)
+    monkeypatch.setattr("dev_analytics.delivery.launcher.spawn", noted)
     return times
 
 

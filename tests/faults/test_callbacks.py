@@ -81,6 +81,7 @@ import dev_analytics.analytics, dev_analytics.consent.asking as asking
 import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
 import dev_analytics.observers.errors as errors, dev_analytics.observers.threads as threads
 import dev_analytics.pipeline as pipeline, dev_analytics.delivery.lines as lines
+import dev_analytics.catalogue.record as record
 analytics = dev_analytics.analytics
 def fail(*args, **kwargs): raise {error}("inside")
 def break_callback(callback):
@@ -101,8 +102,8 @@ FAULTS = {
     "reading features": "features.features = fail",
     "naming an outcome": "cells._outcome = fail",
     "looking words up": "dev_analytics.catalogue.vocabulary.Vocabulary.find = fail",
-    "making a record": "pipeline.make_record = fail",
-    "encoding": "pipeline.encode = fail",
+    "making a record": "record.Form.fill = fail",
+    "encoding": "record.encode = fail",
     "the gate": "analytics.Gate.now = fail",
     "the consent store": "analytics.ConsentStore.current = fail",
     "the sink": "pipeline.Spool.accept = fail",

@@ -54,7 +54,7 @@ def agreed(data: Path) -> Iterator[ConsentStore]:
 
 def run(code: str, **options: Any) -> str:
     """Run a process with events; what it says beside its own words fails."""
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         [sys.executable, "-c", EVENTS + code], capture_output=True, text=True, **options
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -476,8 +476,10 @@ def test_where_no_process_can_be_started_status_says_so(data: Path) -> None:
     shown = run(
         """
 from dev_analytics.views.status import status
-def refuse(*arguments, **options): raise OSError(11, "Resource temporarily unavailable")
-os.posix_spawn = refuse
+def refuse(event, given):
+    if event == "os.posix_spawn":
+        raise OSError(11, "Resource temporarily unavailable")
+sys.addaudithook(refuse)
 events(3)
 analytics.pipeline.sink.close(at_exit=True)
 assert analytics.pipeline.launcher.failure

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dev_analytics.catalogue.events import CellExecuted, accept
-from dev_analytics.catalogue.record import encode, make_record, new_session_id
+from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
@@ -75,17 +75,13 @@ class Faults(RuleBasedStateMachine):
             self.declared |= uuids
 
     def line(self, kind: str) -> bytes:
-        made = make_record(
-            CellExecuted,
-            accept(CellExecuted, {"outcome": "ok", "duration_ms": 7}),
-            distinct_id=self.user_id,
-            session_id=new_session_id(1_764_000_000),
-            seq=1,
-            seconds=4_000_000_000,
-        )
+        session_id = new_session_id(1_764_000_000)
+        form = Form(CellExecuted, distinct_id=self.user_id, session_id=session_id)
+        accepted = accept(CellExecuted, {"outcome": "ok", "duration_ms": 7})
+        made = form.fill(accepted, 1, 4_000_000_000)
         if kind == "declared":
-            return encode(made)
-        record = json.loads(encode(made))
+            return made
+        record = json.loads(made)
         record["properties"]["text"] = "hunter2"
         if kind == "newer":
             record["properties"]["$lib_version"] = "99.0.0"
@@ -211,7 +207,7 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-class TestFaults(Faults.TestCase):  # type: ignore[misc]
+class TestFaults(Faults.TestCase):  # type: ignore[misc, valid-type]
     """Bounded, so that it takes half a minute."""
 
     settings = settings(max_examples=int(os.environ.get("SEQUENCES", "10")), stateful_step_count=12)

@@ -37,7 +37,7 @@ class Mover:
                 execute(module)
                 _move(module)
 
-            spec.loader.exec_module = execute_and_move
+            spec.loader.exec_module = execute_and_move  # type: ignore[method-assign]
         return spec
 
 

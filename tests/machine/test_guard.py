@@ -113,7 +113,7 @@ def test_a_run_that_leaves_everything_as_it_was_passes(run: Run, options: tuple[
 
 SHOUTS = "print('hostile'); raise RuntimeError('hostile')"
 SHELLS = """
-shell = terminal()
+shell = terminal("--DevAnalytics.sample_percent=0")
 shell.prompt()
 shown = shell.run("%load_ext dev_analytics") + shell.run("%dev_analytics status")
 assert "hostile" not in shown

@@ -23,4 +23,5 @@ def cells(shell: Any, analytics: Any) -> Iterator[Cells]:
 @pytest.fixture
 def run(shell: Any, cells: Cells) -> Callable[[str], Any]:
     """Run a user's cell in `shell`, observed."""
-    return shell.run
+    run: Callable[[str], Any] = shell.run
+    return run

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
-from dev_analytics import analytics as analytics_module
 from dev_analytics import get_analytics, load_ipython_extension, unload_ipython_extension
 from dev_analytics.clock import Clock
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.kept import things
 from dev_analytics.version import NOTICE
 
 LOG = "%load_ext dev_analytics\n%dev_analytics log "
@@ -346,7 +346,7 @@ def test_nothing_of_a_cell_is_kept_alive_after_it(shell: Any, cells: Any) -> Non
 @pytest.fixture
 def own_analytics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the process an `Analytics` of the test's own."""
-    monkeypatch.setattr(analytics_module, "_process", None)
+    monkeypatch.delitem(things(), "analytics", raising=False)
 
 
 def state(shell: Any) -> dict[str, Any]:

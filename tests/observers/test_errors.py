@@ -114,7 +114,9 @@ def test_a_class_in_a_module_of_the_user_with_a_public_name_is_not_public(
     monkeypatch.delitem(sys.modules, "httpx")
 
     made = types.ModuleType("pandas.errors")
-    made.ParserError = type("ParserError", (ValueError,), {"__module__": "pandas.errors"})
+    made.__dict__["ParserError"] = type(
+        "ParserError", (ValueError,), {"__module__": "pandas.errors"}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "httpx", sys.modules.get("httpx") or types.ModuleType("httpx"))
         patch.setitem(sys.modules, "pandas.errors", made)
@@ -183,7 +185,7 @@ def test_no_method_of_a_hostile_metaclass_is_called(touched: Touched) -> None:
     for name in ("__module__", "__name__", "__mro__", "__dict__", "__bases__"):
         names[name] = property(touched.spy(name))
     meta = type("Meta", (type,), names)
-    hostile = meta.__new__(meta, "Hostile", (ValueError,), {"__module__": "builtins"})
+    hostile: Any = meta.__new__(meta, "Hostile", (ValueError,), {"__module__": "builtins"})
 
     # Raising it would let Python itself ask the metaclass.
     assert describe(ValueError.__new__(hostile))["exception"] == "ValueError"
@@ -302,7 +304,7 @@ def test_only_our_own_frames_are_told(shell: Any, run: Any, log: Any) -> None:
     (frame,) = error["frames"]
     module, function, line = frame.split(":")
     assert (module, function) == ("dev_analytics.catalogue.vocabulary", "read")
-    source = Path(sys.modules[module].__file__).read_text().splitlines()
+    source = Path(str(sys.modules[module].__file__)).read_text().splitlines()
     assert ".txt" in source[int(line) - 1]
 
 
@@ -508,7 +510,12 @@ def test_a_user_s_hook_of_after_decides_whether_ours_runs(
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
     run_thread(lambda: 1 / 0)
     assert raised(log) == []
-    monkeypatch.setattr(threading, "excepthook", lambda args: (seen.append(1), ours(args)))
+
+    def chained(args: threading.ExceptHookArgs) -> None:
+        seen.append(1)
+        ours(args)
+
+    monkeypatch.setattr(threading, "excepthook", chained)
     run_thread(lambda: 1 / 0)
 
     assert seen == [ZeroDivisionError, 1]

@@ -302,7 +302,7 @@ WORDS = st.sampled_from(
 @example("get_ipython().run_cell_magic('time', '', '\\d')")
 @example("%%time\n%pwd\u2028%pwd\n%pwd")
 def test_whatever_stands_in_a_cell_only_words_of_the_vocabularies_come_out(cell: str) -> None:
-    kinds = properties(FeatureUsed)
+    kinds: Any = properties(FeatureUsed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

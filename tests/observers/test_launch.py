@@ -31,19 +31,19 @@ SIGNS = {
 
 @pytest.mark.parametrize(("variable", "name"), SIGNS.items())
 def test_a_front_end_is_known_by_a_variable_that_it_sets(variable: str, name: str) -> None:
-    assert frontend(is_kernel=True, environ={variable: MARK}) == name
-    assert frontend(is_kernel=True, environ={variable: ""}) == name
+    assert frontend(is_kernel=True, variables={variable: MARK}) == name
+    assert frontend(is_kernel=True, variables={variable: ""}) == name
 
 
 def test_a_front_end_without_a_sign_is_known_by_its_shell() -> None:
-    assert frontend(is_kernel=True, environ={"HOME": MARK}) == "jupyter kernel"
-    assert frontend(is_kernel=False, environ={"HOME": MARK}) == "ipython terminal"
-    assert frontend(is_kernel=False, environ={"VSCODE_PID": MARK}) == "ipython terminal"
+    assert frontend(is_kernel=True, variables={"HOME": MARK}) == "jupyter kernel"
+    assert frontend(is_kernel=False, variables={"HOME": MARK}) == "ipython terminal"
+    assert frontend(is_kernel=False, variables={"VSCODE_PID": MARK}) == "ipython terminal"
 
 
 def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary() -> None:
-    told = {frontend(is_kernel=True, environ={sign: ""}) for sign in SIGNS}
-    told |= {frontend(is_kernel=kernel, environ={}) for kernel in (True, False)}
+    told = {frontend(is_kernel=True, variables={sign: ""}) for sign in SIGNS}
+    told |= {frontend(is_kernel=kernel, variables={}) for kernel in (True, False)}
 
     assert told <= FRONTENDS.members
 
@@ -67,6 +67,7 @@ def test_a_system_is_one_of_four(monkeypatch: pytest.MonkeyPatch, name: str, sys
 
 
 def launched(log: Any) -> dict[str, Any]:
+    one: dict[str, Any]
     (one,) = log.of("launched")
     return one
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,14 @@ def pytest_configure(config: Any) -> None:
 
 def into_every_shell() -> None:
     """Load the extension into each shell that is made."""
-    make = InteractiveShell.__init__
+    make: Callable[..., None] = InteractiveShell.__init__
 
     @functools.wraps(make)
     def made(self: Any, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
         self.extension_manager.load_extension("dev_analytics")
 
-    InteractiveShell.__init__ = made
+    InteractiveShell.__init__ = made  # type: ignore[method-assign]
 
 
 def naively() -> None:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "delivery"))
-sys.path.insert(0, str(Path(__file__).parent))
-
 from fake_posthog import FakePostHog
+from hypothesis import settings
 
 from dev_analytics.proof.closed import strange
 from dev_analytics.proof.marks import Marks

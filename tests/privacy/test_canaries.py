@@ -381,7 +381,9 @@ def hostile(base: type, calls: list[str]) -> Any:
 
     names: dict[str, Any] = {name: spy(name) for name in HOSTILE if name != "__del__"}
     names["__class__"] = property(spy("__class__"))
-    return base.__new__(type("Hostile", (base,), names))
+    hostile: Any = type("Hostile", (base,), names)
+    made: Any = base.__new__
+    return made(hostile)
 
 
 @pytest.fixture

@@ -67,7 +67,8 @@ class Hostility:
         hostile["__class__"] = property(self.method("__class__"))
         hostile["__traceback__"] = property(self.method("__traceback__"))
         hostile["__notes__"] = property(self.method("__notes__"))
-        return meta(self.mark, (base,), hostile)
+        made: type = meta(self.mark, (base,), hostile)
+        return made
 
 
 CELLS = {

@@ -107,4 +107,4 @@ def test_a_property_of_free_text_is_found(event: type[Event]) -> None:
 
 def test_what_is_not_closed_is_not_counted() -> None:
     with pytest.raises(TypeError, match="Text is no number"):
-        values(Text("What somebody wrote."))
+        values(Text("What somebody wrote."))  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ class Server:
 
     def __call__(self, method: str, path: str, /, **body: Any) -> Any:
         """Make a request, and give what it answers."""
-        answer = self.api.request(method, f"api/{path}", **({"json": body} if body else {}))
+        answer = self.api.request(method, f"api/{path}", json=body or None)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 

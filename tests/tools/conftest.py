@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "consent"))
-sys.path.insert(0, str(Path(__file__).parent))
-
 from pages import NotebookPage
 
 from dev_analytics.tools import installed as registry

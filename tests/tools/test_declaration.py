@@ -25,6 +25,8 @@ from dev_analytics.tools import (
 )
 
 KINDS = Vocabulary("kinds", "bar", "line")
+struct: Callable[..., type[Event]] = type(Event)
+"""Make a class of an event as a ``class`` statement does."""
 
 
 class Made(Event, frozen=True):
@@ -59,7 +61,7 @@ def event(hint: Any, default: Any = msgspec.NODEFAULT, **namespace: Any) -> type
         **({} if default is msgspec.NODEFAULT else {"thing": default}),
         **namespace,
     }
-    return type(Event)("Done", (Event,), own, frozen=True)
+    return struct("Done", (Event,), own, frozen=True)
 
 
 def test_every_closed_kind_can_be_declared() -> None:
@@ -136,7 +138,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a reserved wire name": ("wire is '$pageview'", lambda: event(FLAG, wire="$pageview")),
     "a long wire name": ("up to 60", lambda: event(FLAG, wire=f"acme: {'x' * 80}")),
     "a reserved property":
-        ("without rename", lambda: type(Event)("Done", (Event,), {
+        ("without rename", lambda: struct("Done", (Event,), {
             "__doc__": "It.", "wire": "acme: done", "why": Why("It.", thing="It."),
             "__annotations__": {"thing": FLAG}}, frozen=True, rename={"thing": "$set"})),
     "a common property": ("changes what every record has", lambda: event(
@@ -149,7 +151,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a since without notice": ("since is 2", lambda: event(FLAG, since=2)),
     "a newer property that must be given": ("it must be optional", lambda: event(
         Annotated[bool, Flag("It.", since=2)])),
-    "a core event": ("made from Event alone", lambda: type(Made)("Done", (Made,), {})),
+    "a core event": ("made from Event alone", lambda: struct("Done", (Made,), {})),
     "no class": ("is no event", lambda: "acme: done"),
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from scopes import scopes
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.drops import Drop
+from dev_analytics.kept import things
 from dev_analytics.tools import installed as registry
 from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows
@@ -29,7 +30,23 @@ def agreed(tools: Path, data: Path, kept: Any) -> Analytics:
     """Analytics whose user agreed to the core and to acme."""
     analytics = Analytics(data, sink=kept)
     analytics.gate.store.agree(NOTICE, date.today(), scopes("acme"))
+    period = analytics.gate.now()[2]
+    assert period is not None
+    period.started_monotonic -= 60  # the yes is a minute old
     return analytics
+
+
+def test_a_tool_names_no_time_span_that_began_before_the_yes(agreed: Analytics, kept: Any) -> None:
+    """What a tool says of a time that nobody saw begin is no longer than the recording is old."""
+    for seconds in (7.5, 3600.0, "an hour"):
+        agreed.event("acme.chart_made", **{**MADE, "seconds": seconds})
+    agreed.event("message_send", latency_s=86_400, time_to_first_chunk_s=2.0)
+    first, second, call = map(json.loads, kept.records)
+    assert first["properties"]["seconds"] == 7.5
+    assert 59 <= second["properties"]["seconds"] <= 2 * 60
+    assert 59 <= call["properties"]["$ai_latency"] <= 2 * 60
+    assert call["properties"]["$ai_time_to_first_token"] == 2.0
+    assert agreed.drops.counts == {Drop.INVALID: 1}
 
 
 def test_an_event_of_a_tool_is_a_record_as_the_core_s_own(agreed: Analytics, kept: Any) -> None:
@@ -260,7 +277,7 @@ def test_a_tool_that_records_while_it_is_imported_is_found_afterwards(
     (early / "early_uses.py").write_text(
         "from dev_analytics import get_analytics\nget_analytics().event('early.done', well=True)\n"
     )
-    monkeypatch.setattr("dev_analytics.analytics._process", agreed)
+    monkeypatch.setitem(things(), "analytics", agreed)
     monkeypatch.syspath_prepend(str(early))
     __import__("early_tool")
     assert agreed.drops.counts == {Drop.INVALID: 1}

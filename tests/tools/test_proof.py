@@ -26,6 +26,8 @@ from dev_analytics.tools import (
 )
 
 KINDS = Vocabulary("kinds", "bar", "line")
+struct: Callable[..., type[Event]] = type(Event)
+"""Make a class of an event as a ``class`` statement does."""
 
 
 class Made(Event, frozen=True):
@@ -98,7 +100,7 @@ def test_an_event_that_can_say_too_much_is_found() -> None:
         "__doc__": "It.", "wire": "toy: done", "__annotations__": hints, "__module__": __name__,
         "why": Why("It.", **dict.fromkeys(hints, "It.")),
     }  # fmt: skip
-    event = type(Event)("Done", (Event,), own, frozen=True)
+    event = struct("Done", (Event,), own, frozen=True)
     with pytest.raises(DeclarationError, match="'toy: done' can say 237 bits, allowed are 200"):
         Tool(name="toy", title="Toy", about="It.", events=(event,))
 

@@ -262,6 +262,7 @@ class Deaf:
     """A destination that keeps what it is given, and calls back before."""
 
     most = 2
+    confirm: Callable[[], None]
 
     def __init__(self, before: Callable[[], object] = lambda: None) -> None:
         self.records: list[bytes] = []

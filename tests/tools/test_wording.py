@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.tools import DeclarationError, Event, Tool, Why
 from dev_analytics.tools.wording import NOT_ITS_OWN, is_text, is_title, is_word, somebody_else
+
+struct: Callable[..., type[Event]] = type(Event)
+"""Make a class of an event as a ``class`` statement does."""
 
 
 class Made(Event, frozen=True):
@@ -49,7 +54,7 @@ def test_a_title_that_speaks_as_somebody_else_is_refused(title: str) -> None:
      "acme: please wait", "acme: dev updated", "acme: jupyt3r stopped"],
 )  # fmt: skip
 def test_an_event_whose_name_speaks_to_the_reader_is_refused(wire: str) -> None:
-    event = type(Event)(
+    event = struct(
         "Made", (Event,), {"__doc__": "It.", "wire": wire, "why": Why("It.")}, frozen=True
     )
     with pytest.raises(DeclarationError, match="wire is"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 
@@ -16,7 +17,8 @@ def test_a_line_of_the_progress_is_wiped_whenever_ctrl_c_comes() -> None:
 
     stream = Interrupted()
     line = TerminalLine(stream)
-    for step in (lambda: line.show("read"), line.wipe):
+    steps: tuple[Callable[[], None], ...] = (lambda: line.show("read"), line.wipe)
+    for step in steps:
         with pytest.raises(KeyboardInterrupt):
             step()
     assert stream.getvalue() == f"\rread\r{' ' * 4}\r"

@@ -60,7 +60,7 @@ def events(analytics: Analytics, data: Path) -> Analytics:
     return analytics
 
 
-EXPECTED = {
+EXPECTED: dict[str, Any] = {
     "records": 10,
     "broken_lines": 0,
     "older_records": 0,

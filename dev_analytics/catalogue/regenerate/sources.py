@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.catalogue.regenerate import magics, prices, stdlib, wheels
+from dev_analytics.catalogue.regenerate import listed, magics, prices, stdlib, wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,9 @@ SOURCES: Final = {
     "cell_magics": _known(magics.described, lambda: set(magics.registered()["cell"])),
     "exceptions": Source(_exceptions, lambda: stdlib.exceptions() | wheels.installed_exceptions()),
     "packages": _known(stdlib.described, stdlib.packages),
-    "models": _known(prices.described, prices.models),
+    "models": _known(
+        lambda: f"{prices.described()} and {listed.described()}",
+        lambda: prices.models() | listed.models(),
+    ),
     "providers": _known(prices.described, prices.providers),
 }

@@ -40,12 +40,15 @@ class SDK(NamedTuple):
         Tells what an answer or chunk says, or None for a chunk that says nothing.
     provider
         The member of ``providers`` that always serves it; None where the address decides.
+    plain
+        Its answers are plain dictionaries, and not of classes of its own.
     """
 
     name: str
     package: str
     read: Callable[[Any], Answer | None]
     provider: str | None = None
+    plain: bool = False
 
 
 def belongs(cls: type, package: str) -> bool:
@@ -75,9 +78,14 @@ def total(*parts: object) -> object:
 
 
 def status(error: object) -> int | None:
-    """Give the HTTP status that an SDK's error carries, or None."""
-    for name in ("status_code", "code"):
+    """Give the HTTP status that an SDK's error carries, or the response in it; else None."""
+    for name in ("status_code", "code", "status"):
         code = getattr(error, name, None)
         if type(code) is int and 100 <= code <= 599:
             return code
-    return None
+    response = getattr(error, "response", None)
+    if type(response) is dict:  # as botocore has it
+        code = get(response.get("ResponseMetadata"), "HTTPStatusCode")
+    else:
+        code = getattr(response, "status_code", None)
+    return code if type(code) is int and 100 <= code <= 599 else None

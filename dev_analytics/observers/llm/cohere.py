@@ -1,10 +1,11 @@
-"""Calls made with the SDK of Cohere, by the second version of its API.
+"""Calls made with the SDK of Cohere, by the second version of its API, and how to read both's.
 
 What is hooked is the client below the public one, which copies its own methods when it is made.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from types import ModuleType
@@ -21,14 +22,15 @@ from dev_analytics.observers.llm.streams import follow, follow_async
 def read(answer: Any) -> Answer | None:
     """Tell what an answer or an event says; no answer names its model."""
     answer = getattr(answer, "data", answer)
-    kind = getattr(answer, "type", None)
+    kind = getattr(answer, "type", None) or getattr(answer, "event_type", None)
     if kind is not None:
         # Of the events only the last one has counts.
-        if kind != "message-end":
+        if kind not in ("message-end", "stream-end"):
             return None
-        answer = answer.delta
-    usage = get(answer, "usage")
-    counts = get(usage, "tokens")
+        answer = answer.delta if kind == "message-end" else answer.response
+    usage = get(answer, "usage") or get(answer, "meta")
+    # Embeddings have only what is billed.
+    counts = get(usage, "tokens") or get(usage, "billed_units")
     return Answer(
         None,
         get(counts, "input_tokens"),
@@ -45,8 +47,14 @@ def hook(module: ModuleType) -> None:
     """Put the hooks in."""
     for client in (module.RawV2Client, module.AsyncRawV2Client):
         observe(COHERE, client, "chat", asks("chat"))
-    wrap(module.RawV2Client, "chat_stream", _chat_stream)
-    wrap(module.AsyncRawV2Client, "chat_stream", _chat_stream_async)
+        observe(COHERE, client, "embed", asks("embeddings"))
+        observe_stream(client)
+
+
+def observe_stream(client: Any) -> None:
+    """Put the hook in the method that streams, which is a context manager."""
+    is_async = inspect.iscoroutinefunction(client.chat)
+    wrap(client, "chat_stream", _chat_stream_async if is_async else _chat_stream)
 
 
 @contextmanager

@@ -29,9 +29,22 @@ def read(answer: Any) -> Answer:
 GOOGLE: Final = SDK("google-genai", "google.genai", read, "google")
 
 
+def read_embeddings(answer: Any) -> Answer:
+    """Tell what an answer with embeddings says: Vertex AI counts each text apart, as a float."""
+    sent = get(get(answer, "usage_metadata"), "prompt_token_count")
+    if sent is None:
+        each = [get(get(one, "statistics"), "token_count") for one in answer.embeddings or ()]
+        sent = total(*each)
+    return Answer(None, sent)
+
+
 def hook(module: ModuleType) -> None:
     """Put the hooks in."""
+    embeddings = GOOGLE._replace(read=read_embeddings)
     for models in (module.Models, module.AsyncModels):
+        # Older versions have the request in the public method.
+        name = "_embed_content" if hasattr(models, "_embed_content") else "embed_content"
+        observe(embeddings, models, name, asks("embeddings"))
         observe(GOOGLE, models, "_generate_content", asks("generate_content"))
         streamed = asks("generate_content", stream=True)
         observe(GOOGLE, models, "_generate_content_stream", streamed)

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.drops import Drop
+from dev_analytics.kept import kept
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
@@ -25,20 +26,39 @@ HOOKS: Final = {
     "openai": "dev_analytics.observers.llm.openai",
     "anthropic": "dev_analytics.observers.llm.anthropic",
     "groq": "dev_analytics.observers.llm.groq",
+    "together": "dev_analytics.observers.llm.together",
+    "fireworks": "dev_analytics.observers.llm.fireworks",
+    "xai_sdk.sync.chat": "dev_analytics.observers.llm.xai",
+    "xai_sdk.aio.chat": "dev_analytics.observers.llm.xai",
     "litellm": "dev_analytics.observers.llm.litellm",
     "google.genai.models": "dev_analytics.observers.llm.google_genai",
+    "google.genai._gaos.interactions": "dev_analytics.observers.llm.google_interactions",
     "mistralai.client.chat": "dev_analytics.observers.llm.mistralai",
     "mistralai.chat": "dev_analytics.observers.llm.mistralai",
+    **{
+        f"{place}.{name}": "dev_analytics.observers.llm.mistralai_tasks"
+        for place in ("mistralai.client", "mistralai")
+        for name in ("agents", "embeddings", "fim")
+    },
     "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
+    "cohere.raw_base_client": "dev_analytics.observers.llm.cohere_v1",
     "ollama._client": "dev_analytics.observers.llm.ollama",
+    "huggingface_hub.inference._client": "dev_analytics.observers.llm.huggingface",
+    "huggingface_hub.inference._generated._async_client": "dev_analytics.observers.llm.huggingface",
+    "botocore.client": "dev_analytics.observers.llm.bedrock",
+    "aiobotocore.client": "dev_analytics.observers.llm.bedrock",
+    "dspy.clients.engines.lm15_engine": "dev_analytics.observers.llm.dspy",
+    "transformers.generation.utils": "dev_analytics.observers.llm.transformers",
     "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK; each has ``hook(module)``."""
 
+_MODULE_DICT: Final = vars(ModuleType)["__dict__"].__get__
+
 MISSING: Final = 'pip install "dev-analytics[llm]"'
 
 
-class State:
+class _State:
     """What is hooked in this process.
 
     Attributes
@@ -55,12 +75,16 @@ class State:
         What takes out the hooks that are no wrapped methods.
     """
 
-    analytics: Analytics | None = None
-    active: Recorder | None = None
-    seen: Final[set[str]] = set()
-    unhooked: Final[set[str]] = set()
-    wrapped: Final[list[tuple[type, str, Any, Any]]] = []
-    undo: Final[list[Callable[[], None]]] = []
+    def __init__(self) -> None:
+        self.analytics: Analytics | None = None
+        self.active: Recorder | None = None
+        self.seen: Final[set[str]] = set()
+        self.unhooked: Final[set[str]] = set()
+        self.wrapped: Final[list[tuple[type, str, Any, Any]]] = []
+        self.undo: Final[list[Callable[[], None]]] = []
+
+
+State: Final = kept("hooks", _State)
 
 
 class _Finder:
@@ -78,7 +102,7 @@ class _Finder:
         return spec
 
 
-_FINDER: Final = _Finder()
+_FINDER: Final = kept("finder", _Finder)
 
 
 def register(analytics: Analytics) -> None:
@@ -88,12 +112,15 @@ def register(analytics: Analytics) -> None:
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     for name in HOOKS:
-        module = sys.modules.get(name)
+        module: object = sys.modules.get(name)
+        # What anybody put there is not asked, and what is to be loaded when it is used stays so.
+        if not issubclass(type(module), ModuleType) or _is_lazy(type(module)):
+            continue
+        spec = _MODULE_DICT(module).get("__spec__")
         # One that another thread imports right now is told of when it has run, if that began after
         # our finder stood there; before, it is not hooked.
-        spec = getattr(module, "__spec__", None)
-        if module is not None and not getattr(spec, "_initializing", False):
-            _hook(module)
+        if not (type(spec) is ModuleSpec and vars(spec).get("_initializing", False)):
+            _hook(module, name)
 
 
 def unregister() -> None:
@@ -135,12 +162,11 @@ def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
         setattr(owner, name, wrapped)
 
 
-def _hook(module: ModuleType) -> None:
+def _hook(module: Any, name: str) -> None:
     """Have our module for `module` put its hooks in; a failure is counted."""
     analytics = State.analytics
     if analytics is None:
         return
-    name = module.__name__
     State.seen.add(name)
     try:
         if State.active is None:
@@ -157,8 +183,16 @@ def _hook(module: ModuleType) -> None:
         analytics.drops.count(Drop.FAILURE)
 
 
+def _is_lazy(kind: type) -> bool:
+    """Return whether a module of this kind is run when it is used; its own kind is then another."""
+    return (kind.__module__, kind.__name__) == ("importlib.util", "_LazyModule")
+
+
 def _tell_when_run(loader: Any, name: str) -> None:
     """Have the module `name` hooked when `loader` has run it, and leave no trace in the loader."""
+    if type(loader).__name__ == "LazyLoader":
+        # The module is run by the loader inside, when it is used.
+        loader = loader.loader
     run = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
@@ -167,7 +201,7 @@ def _tell_when_run(loader: Any, name: str) -> None:
         run(module)
         if module.__name__ == name:
             with suppress(Exception):
-                _hook(module)
+                _hook(module, name)
 
     loader.exec_module = exec_module
 

@@ -17,12 +17,14 @@ OPERATIONS: Final = {
     "/api/chat": "chat",
     "/api/generate": "text_completion",
     "/api/embed": "embeddings",
+    "/api/embeddings": "embeddings",
 }
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer, or a chunk of one, says."""
-    return Answer(answer.model, answer.prompt_eval_count, getattr(answer, "eval_count", None))
+    """Tell what an answer, or a chunk of one, says; the older embeddings say nothing."""
+    names = ("model", "prompt_eval_count", "eval_count")
+    return Answer(*(getattr(answer, name, None) for name in names))
 
 
 OLLAMA: Final = SDK("ollama", "ollama", read, "ollama")

@@ -107,7 +107,8 @@ class Call:
             self._first = now
         try:
             # Only the SDK's own classes are read: one of the user's may be asked for.
-            if belongs(type(answer), self.sdk.package):
+            plain = self.sdk.plain and type(answer) is dict
+            if plain or belongs(type(answer), self.sdk.package):
                 told = self.sdk.read(answer)
                 if told is not None:
                     if self._answer is None:
@@ -149,9 +150,10 @@ class Call:
         try:
             if when is None:
                 self._last = Clock.perf_counter()
-            name = public_class(type(error))[0] if belongs(type(error), self.sdk.package) else OTHER
-            own = name.partition(".")[0] == self.sdk.package.partition(".")[0]
-            self._error = name if own else OTHER, status(error) if own else None
+            own = belongs(type(error), self.sdk.package)
+            name = public_class(type(error))[0] if own else OTHER
+            public = name.partition(".")[0] == self.sdk.package.partition(".")[0]
+            self._error = name if public else OTHER, status(error) if own else None
             self.recorder.counted.add_error(error, when)
         except Exception:
             self._error = OTHER, None

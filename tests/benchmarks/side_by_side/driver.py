@@ -90,7 +90,7 @@ class Programs:
         from IPython.core.history import HistoryManager
         from IPython.core.interactiveshell import InteractiveShell
 
-        HistoryManager.enabled = False
+        HistoryManager.enabled = False  # type: ignore[assignment]
         hooks = sys.excepthook, sys.displayhook
         shell = InteractiveShell.instance()
         sys.excepthook, sys.displayhook = hooks

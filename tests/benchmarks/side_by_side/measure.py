@@ -117,8 +117,8 @@ class Place:
         with open(self.home / "output", "wb") as output:
             return subprocess.Popen(
                 [
-                    *(sys.executable, HERE / "driver.py", program, self.library, *more),
-                    *("--address", address, "--folder", self.home, "--result", result),
+                    *(sys.executable, str(HERE / "driver.py"), program, self.library, *more),
+                    *("--address", address, "--folder", str(self.home), "--result", result),
                 ],
                 env=self.environment,
                 cwd=self.home,

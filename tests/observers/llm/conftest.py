@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import os
-import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from fake_llm import MARK, running
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
@@ -23,25 +21,10 @@ SECONDS = 240
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
-def _fake_llm() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "fake_llm", Path(__file__).with_name("fake_llm.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fake_llm"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-FAKE = sys.modules.get("fake_llm") or _fake_llm()
-
-
 @pytest.fixture
 def server() -> Iterator[Any]:
     """A provider of language models."""
-    with FAKE.running() as server:
+    with running() as server:
         yield server
 
 
@@ -103,4 +86,4 @@ def nothing_private(
     yield
     if recorded is not None:
         # Names of models are looked up in lower case.
-        assert FAKE.MARK.lower().encode() not in recorded.everything(tmp_path, everything).lower()
+        assert MARK.lower().encode() not in recorded.everything(tmp_path, everything).lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import httpx
@@ -15,7 +15,7 @@ from fake_llm import MARK, FakeLLM, Reply, anthropic_messages, failure
 from dev_analytics.consent.decision import Switch
 from dev_analytics.observers.llm import hooks
 
-ASK = {
+ASK: Any = {
     "model": "claude-haiku-4-5-20251001",
     "max_tokens": 99,
     "system": MARK,
@@ -23,7 +23,7 @@ ASK = {
     "tools": [{"name": MARK, "description": MARK, "input_schema": {"type": "object"}}],
     "metadata": {"user_id": MARK},
 }
-ASKED = {
+ASKED: Any = {
     "$ai_provider": "local",
     "$ai_model": "claude-haiku-4-5",
     "$ai_is_error": False,
@@ -65,7 +65,7 @@ def async_client(server: FakeLLM) -> anthropic.AsyncAnthropic:
         base_url=address,
         api_key=f"sk-{MARK}",
         max_retries=0,
-        http_client=None if newest() else httpx.AsyncClient(base_url=address),
+        http_client=None if newest() else cast(Any, httpx.AsyncClient(base_url=address)),
     )
 
 

@@ -32,9 +32,8 @@ def options(server: FakeLLM) -> dict[str, Any]:
 
 @pytest.fixture
 def claude(server: FakeLLM) -> ChatAnthropic:
-    return ChatAnthropic(
-        model=CLAUDE, base_url=f"{server.address}/{MARK}", api_key=MARK, max_retries=0
-    )
+    own: dict[str, Any] = {"model": CLAUDE, "api_key": MARK, "max_retries": 0}
+    return ChatAnthropic(base_url=f"{server.address}/{MARK}", **own)
 
 
 def told(call: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +41,9 @@ def told(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_langchain_with_openai(recorded: Any, options: Any) -> None:
-    assert ChatOpenAI(model="gpt-4o", **options).invoke(MARK).usage_metadata["input_tokens"] == 120
+    usage = ChatOpenAI(model="gpt-4o", **options).invoke(MARK).usage_metadata
+    assert usage is not None
+    assert usage["input_tokens"] == 120
     assert told(recorded.call()) == GPT
 
 

@@ -13,14 +13,18 @@ from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat
 from dev_analytics.observers.llm import hooks
 
 MODEL = "llama-3.3-70b-versatile"
-CHAT = {"model": MODEL, "messages": [{"role": "user", "content": MARK}], "user": MARK}
+CHAT: dict[str, Any] = {
+    "model": MODEL,
+    "messages": [{"role": "user", "content": MARK}],
+    "user": MARK,
+}
 USAGE = {
     "$ai_input_tokens": 120,
     "$ai_output_tokens": 30,
     "$ai_cache_read_input_tokens": 100,
     "$ai_reasoning_tokens": 20,
 }
-ASKED = {
+ASKED: Any = {
     "$ai_provider": "local",
     "$ai_model": MODEL,
     "$ai_input_token_price": 0,

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
 from dev_analytics.views.status import status_rows
 
-MESSAGES = [{"role": "user", "content": MARK}]
+MESSAGES: Any = [{"role": "user", "content": MARK}]
 # Each format has a model of its own, to tell whose call it is.
 PAIRS = (
     ("diff", "gpt-4o"),
@@ -132,7 +134,7 @@ def test_twenty_threads_have_one_call_each_in_their_own_edit_format(
     def work(edit_format: str, model: str) -> None:
         with recorded.analytics.edit_format(edit_format):
             together.wait()
-            helper = threading.Thread(target=ask, args=(model,))
+            helper = threading.Thread(target=copy_context().run, args=(ask, model))
             helper.start()
             helper.join()
 
@@ -187,3 +189,46 @@ def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
     assert sum(analytics.drops.counts.values()) == 1
     del sys.modules["an_sdk"]
     hooks.State.seen.discard("an_sdk")
+
+
+def test_what_is_no_module_is_not_asked_and_a_lazy_one_stays_lazy(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Touched:
+        def __getattribute__(self, name: str) -> object:
+            raise SystemExit(name)
+
+    for name in ("a_lazy_sdk", "another_lazy_sdk"):
+        (tmp_path / f"{name}.py").write_text("value = 1\nimport a_marker")
+    (tmp_path / "a_marker.py").touch()
+    (tmp_path / "a_hook.py").write_text("hooked = []\ndef hook(module): hooked.append(module)")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("an_object", "a_lazy_sdk", "another_lazy_sdk"):
+        monkeypatch.setitem(hooks.HOOKS, name, "a_hook")
+    monkeypatch.setitem(sys.modules, "an_object", Touched())
+    before = lazy("a_lazy_sdk")
+    hooks.register(analytics)
+    after = lazy("another_lazy_sdk")
+    assert "a_marker" not in sys.modules
+    assert (before.value, after.value) == (1, 1)
+    import a_hook  # type: ignore[import-not-found]
+
+    hooked = [module.__name__ for module in a_hook.hooked]
+    hooks.unregister()
+    assert hooked == ["another_lazy_sdk"]
+    assert analytics.drops.counts == {}
+    for name in ("a_lazy_sdk", "another_lazy_sdk", "a_marker", "a_hook"):
+        sys.modules.pop(name, None)
+        hooks.State.seen.discard(name)
+
+
+def lazy(name: str) -> Any:
+    """Import a module that is run only when it is used."""
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader = LazyLoader(spec.loader)
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

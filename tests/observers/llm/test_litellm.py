@@ -16,7 +16,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.llm import litellm as ours
 
-MESSAGES = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
+MESSAGES: Any = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
 OPENAI_USAGE = {
     "$ai_input_tokens": 120,
     "$ai_output_tokens": 30,
@@ -151,7 +151,7 @@ def test_an_error_through_the_sdk_of_openai_is_counted_once(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
 ) -> None:
     server.replies.append(failure(429))
-    with pytest.raises(litellm.RateLimitError):
+    with pytest.raises(litellm.exceptions.RateLimitError):
         ask("openai/gpt-4o", asynchronous=asynchronous)
     call = recorded.call()
     assert (call["sdk"], call["$ai_error"]) == ("openai", "openai.RateLimitError")
@@ -162,7 +162,7 @@ def test_an_error_that_is_raised_again_is_counted_again(
 ) -> None:
     server.replies.extend([failure(429)] * 2)
     for _ in range(2):
-        with pytest.raises(litellm.RateLimitError):
+        with pytest.raises(litellm.exceptions.RateLimitError):
             ask(CLAUDE)
     assert len(recorded.calls()) == 2
 
@@ -174,8 +174,8 @@ def test_an_error_of_a_call_made_because_of_another_error_is_counted_too(
     server.replies.extend([failure(429), failure(529)])
     try:
         ask(first)
-    except litellm.RateLimitError:
-        with pytest.raises(litellm.InternalServerError):
+    except litellm.exceptions.RateLimitError:
+        with pytest.raises(litellm.exceptions.InternalServerError):
             ask(CLAUDE)
     assert [call["$ai_http_status"] for call in recorded.calls()] == [429, 500]
 
@@ -280,7 +280,9 @@ def test_a_connection_that_is_cut(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
 ) -> None:
     server.replies.append(Reply(b"{}", cut=0))
-    with pytest.raises((litellm.InternalServerError, litellm.APIConnectionError)) as caught:
+    with pytest.raises(
+        (litellm.exceptions.InternalServerError, litellm.exceptions.APIConnectionError)
+    ) as caught:
         ask(CLAUDE, asynchronous=asynchronous)
     call = recorded.call()
     assert (call["sdk"], call["$ai_is_error"]) == ("litellm", True)
@@ -304,7 +306,7 @@ def test_a_deployment_at_azure_is_not_named_on_an_error(
     server: FakeLLM, recorded: Any, ask: Any
 ) -> None:
     server.replies.append(failure(429))
-    with pytest.raises(litellm.RateLimitError):
+    with pytest.raises(litellm.exceptions.RateLimitError):
         ask("azure/gpt-4o", api_version="2024-06-01")
     call = recorded.call()
     assert call["$ai_provider"] == "azure"
@@ -316,7 +318,7 @@ def test_a_deployment_at_azure_is_not_named_on_an_error(
 def test_a_call_is_recorded_once_beside_callbacks_of_the_user_s_own(
     recorded: Any, ask: Any, assigned: str, asynchronous: bool
 ) -> None:
-    class Theirs(litellm.integrations.custom_logger.CustomLogger):  # type: ignore[misc]
+    class Theirs(litellm.integrations.custom_logger.CustomLogger):
         pass
 
     before = [each for each in getattr(litellm, assigned) if each not in loggers()]

@@ -15,7 +15,7 @@ from fake_llm import GOOGLE_USAGE, MARK, FakeLLM, google_answer, whole
 from google import genai
 from google.genai import types
 
-SAID = [{"role": "user", "content": MARK}]
+SAID: Any = [{"role": "user", "content": MARK}]
 
 
 @pytest.fixture

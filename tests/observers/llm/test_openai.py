@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import openai
@@ -20,14 +20,18 @@ from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat
 from dev_analytics.consent.decision import Switch
 from dev_analytics.observers.llm import hooks
 
-CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}], "user": MARK}
+CHAT: dict[str, Any] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": MARK}],
+    "user": MARK,
+}
 USAGE = {
     "$ai_input_tokens": 120,
     "$ai_output_tokens": 30,
     "$ai_cache_read_input_tokens": 100,
     "$ai_reasoning_tokens": 20,
 }
-ASKED = {
+ASKED: Any = {
     "$ai_provider": "local",
     "$ai_model": "gpt-4o",
     "$ai_is_error": False,
@@ -36,7 +40,7 @@ ASKED = {
     "stream": False,
 }
 STREAMED = {**ASKED, "stream": True}
-COUNTED = {"extra_body": {"stream_options": {"include_usage": True}}}
+COUNTED: dict[str, Any] = {"extra_body": {"stream_options": {"include_usage": True}}}
 FAR_OFF = "https://api.openai.com/v1"
 
 
@@ -61,7 +65,7 @@ def async_client(server: FakeLLM) -> openai.AsyncOpenAI:
         base_url=address,
         api_key=f"sk-{MARK}",
         max_retries=0,
-        http_client=None if newest() else httpx.AsyncClient(base_url=address),
+        http_client=None if newest() else cast(Any, httpx.AsyncClient(base_url=address)),
     )
 
 
@@ -88,7 +92,7 @@ def test_an_asynchronous_chat(server: FakeLLM, recorded: Any) -> None:
 
 def test_tools_and_system_prompts_are_not_read(server: FakeLLM, recorded: Any) -> None:
     messages = [{"role": "system", "content": MARK}, *CHAT["messages"]]
-    tool = {"type": "function", "function": {"name": MARK, "parameters": {"type": "object"}}}
+    tool: Any = {"type": "function", "function": {"name": MARK, "parameters": {"type": "object"}}}
     client(server).chat.completions.create(model="gpt-4o", messages=messages, tools=[tool])
     assert recorded.call() == {**ASKED, **USAGE}
 
@@ -121,7 +125,7 @@ def test_a_stream_without_usage_has_no_tokens(server: FakeLLM, recorded: Any) ->
 
 
 def test_a_streamed_text_completion(server: FakeLLM, recorded: Any) -> None:
-    asked = {"model": "gpt-3.5-turbo-instruct", "prompt": MARK}
+    asked: dict[str, Any] = {"model": "gpt-3.5-turbo-instruct", "prompt": MARK}
     assert len(list(client(server).completions.create(**asked, stream=True))) == 2
     assert recorded.call()["stream"] is True
 
@@ -193,9 +197,8 @@ def test_an_asynchronous_raw_answer(server: FakeLLM, recorded: Any) -> None:
 
 def ask_azure(server: FakeLLM, deployment: str, *, asynchronous: bool) -> None:
     address = f"{server.address}/{MARK}"
-    kind, library = openai.AzureOpenAI, httpx.Client
-    if asynchronous:
-        kind, library = openai.AsyncAzureOpenAI, httpx.AsyncClient
+    kind: Any = openai.AsyncAzureOpenAI if asynchronous else openai.AzureOpenAI
+    library: Any = httpx.AsyncClient if asynchronous else httpx.Client
     one = kind(
         azure_endpoint=address,
         api_key=MARK,
@@ -357,7 +360,7 @@ def test_a_cancelled_task_is_no_error_of_the_provider(server: FakeLLM, recorded:
 
 def test_a_wrong_call_raises_what_it_raises_without_us(server: FakeLLM, recorded: Any) -> None:
     with pytest.raises(TypeError, match="Missing required arguments"):
-        client(server).chat.completions.create(model="gpt-4o")
+        client(server).chat.completions.create(model="gpt-4o")  # type: ignore[call-overload]
     assert recorded.calls() == []
 
 
@@ -444,7 +447,7 @@ def test_a_client_used_before_loading_is_observed_too(
 def test_a_hook_of_the_user_on_top_stays_and_ours_below_is_idle(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = next(cls for cls in openai.OpenAI.__mro__ if "request" in vars(cls))
+    base: Any = next(cls for cls in openai.OpenAI.__mro__ if "request" in vars(cls))
     ours, seen = base.request, []
 
     def theirs(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -491,7 +494,9 @@ def in_memory() -> Callable[[], openai.AsyncOpenAI]:
 
     def make() -> openai.AsyncOpenAI:
         if newest():
-            import httpx2 as library
+            import httpx2
+
+            library: Any = httpx2
         else:
             library = httpx
         headers = {"content-type": "application/json"}

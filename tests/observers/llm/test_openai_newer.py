@@ -11,8 +11,8 @@ import pydantic
 import pytest
 from fake_llm import MARK, FakeLLM, openai_chat, server_sent
 
-MESSAGES = [{"role": "user", "content": MARK}]
-RESPONSE = {"model": "gpt-4o", "input": MARK, "instructions": MARK}
+MESSAGES: Any = [{"role": "user", "content": MARK}]
+RESPONSE: dict[str, Any] = {"model": "gpt-4o", "input": MARK, "instructions": MARK}
 USAGE = {
     "$ai_input_tokens": 220,
     "$ai_output_tokens": 40,
@@ -72,7 +72,7 @@ def test_a_parsed_chat(client: openai.OpenAI, recorded: Any) -> None:
 
 
 def test_the_stream_helper_of_chats(client: openai.OpenAI, recorded: Any) -> None:
-    options = {"include_usage": True}
+    options: Any = {"include_usage": True}
     with client.chat.completions.stream(
         model="gpt-4o", messages=MESSAGES, stream_options=options
     ) as stream:

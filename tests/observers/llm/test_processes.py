@@ -19,7 +19,7 @@ from dev_analytics.analytics import get_analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.extension import load, unload
 
-CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
+CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 SECONDS = 240
 
 

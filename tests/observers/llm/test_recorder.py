@@ -18,7 +18,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.observers.llm import hooks
 
-CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
+CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 
 
 def client(server: FakeLLM) -> openai.OpenAI:
@@ -88,7 +88,8 @@ def test_a_stream_collected_while_the_spool_is_locked_waits_for_no_lock(
     observed.gate.store.agree(1, date.today())
     stream: Any = client(server).chat.completions.create(**CHAT, stream=True)
     next(stream)
-    accept, busy = kept.accept, []
+    accept = kept.accept
+    busy: list[Any] = []
 
     def collecting(record: bytes, user_id: str) -> None:
         nonlocal stream

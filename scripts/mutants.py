@@ -1,6 +1,6 @@
 """Breaks the promise in one way after another, in a copy, and expects a named test to see it.
 
-``python tests/privacy/mutants.py [WORD]``: all of them, or those whose name has the word. A value
+``python scripts/mutants.py [WORD]``: all of them, or those whose name has the word. A value
 passes two lines of defence, the observer and the vocabulary, so most of these break both. Fails
 if one survives.
 """
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-ROOT: Final = Path(__file__).parent.parent.parent
+ROOT: Final = Path(__file__).parent.parent
 COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "tests", "pyproject.toml",
                  "Makefile", "LICENSE", "README.md", "PRIVACY.md", "CHANGELOG.md")  # fmt: skip
 ANSWERS: Final = "tests/privacy/test_answers.py::"
@@ -60,10 +60,10 @@ UNCUT: Final = (
     ),
     Edit(
         "dev_analytics/pipeline.py",
-        "        record = encode(\n",
+        "        record = recording.record(event, accepted)\n",
         '        if event is LLMRequest and "model" in properties:\n'
         '            accepted["model"] = str(properties["model"])\n'
-        "        record = encode(\n",
+        "        record = recording.record(event, accepted)\n",
     ),
 )
 """A model's name passes as whoever records it gives it."""
@@ -128,16 +128,16 @@ MUTANTS: Final = (
            UNCUT),
     Mutant("an identifier before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
-           (Edit("dev_analytics/pipeline.py",
-                 "distinct_id=consent.user_id if collecting else None",
-                 "distinct_id=consent.user_id or self.session_id"),)),
+           (Edit("dev_analytics/recording.py",
+                 "user_id = None if self.period is None else self.period.user_id",
+                 "user_id = self.session_id"),)),
     Mutant("a record on disk before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/pipeline.py",
-                 "if collecting and consent.user_id is not None:",
+                 "if collecting and period is not None:",
                  "if True:"),
             Edit("dev_analytics/pipeline.py",
-                 "self.sink.accept(record, consent.user_id)",
+                 "self.sink.accept(record, period.user_id)",
                  'self.sink.accept(record, consent.user_id or "")'))),
     Mutant("an opt-out that does not purge",
            f"{ANSWERS}test_after_an_opt_out_nothing_identifying_is_left",

@@ -1,0 +1,58 @@
+"""What a method of an SDK asks, while methods below it make the requests.
+
+Some SDKs have one method whose answer can be read, and below it another that makes each request and
+knows its address. The upper one says what is asked; the lower one begins the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from dev_analytics.observers.llm.recorder import Call
+
+
+class Asking:
+    """One call of an upper method.
+
+    Attributes
+    ----------
+    operation
+        What it asks for.
+    stream
+        Whether the answer is streamed.
+    call
+        The request that is made, once it is; None while nothing is collected.
+    """
+
+    __slots__ = ("call", "operation", "stream")
+
+    def __init__(self, operation: str, *, stream: bool = False) -> None:
+        self.operation = operation
+        self.stream = stream
+        self.call: Call | None = None
+
+
+_ASKING: Final[ContextVar[Asking | None]] = ContextVar("asking", default=None)
+
+
+@contextmanager
+def asking(operation: str, *, stream: bool = False) -> Iterator[Asking]:
+    """Say what is asked in a block; an error in it ends the call that was begun there."""
+    one = Asking(operation, stream=stream)
+    before = _ASKING.set(one)
+    try:
+        yield one
+    except BaseException as error:
+        if one.call is not None:
+            one.call.fail(error)
+        raise
+    finally:
+        _ASKING.reset(before)
+
+
+def asked() -> Asking | None:
+    """Return what is asked here, if an upper method is at work."""
+    return _ASKING.get()

@@ -1,0 +1,19 @@
+"""Calls made with the SDK of Cohere by the first version of its API, which old notebooks still use.
+
+What is hooked is the client below the public one, as with the second version.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from dev_analytics.observers.llm.cohere import COHERE, observe_stream
+from dev_analytics.observers.llm.method import asks, observe
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    for client in (module.RawBaseCohere, module.AsyncRawBaseCohere):
+        observe(COHERE, client, "chat", asks("chat"))
+        observe(COHERE, client, "embed", asks("embeddings"))
+        observe_stream(client)

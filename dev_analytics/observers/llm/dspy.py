@@ -1,0 +1,150 @@
+"""Calls that DSPy makes with its own client; those that it makes with litellm are seen there.
+
+A method of an engine asks, and finds who serves the model below it. What makes no request, as a
+key that is missing, is no call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import chain, islice
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK, Answer, get, total
+from dev_analytics.observers.llm.asking import asked, asking
+from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.llm.streams import follow, follow_async
+
+_CLASSES: Final = {
+    "AnthropicLM": "anthropic",
+    "AsyncAnthropicLM": "anthropic",
+    "GeminiLM": "apart",
+    "AsyncGeminiLM": "apart",
+    "XaiLM": "apart",
+    "AsyncXaiLM": "apart",
+}
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer, or an event of one, says."""
+    usage = get(answer, "usage")
+    return Answer(
+        get(answer, "model"),
+        get(usage, "input_tokens"),
+        get(usage, "output_tokens"),
+        cache_read_input_tokens=get(usage, "cache_read_tokens"),
+        cache_write_input_tokens=get(usage, "cache_write_tokens"),
+        reasoning_output_tokens=get(usage, "reasoning_tokens"),
+    )
+
+
+def _read_anthropic(answer: Any) -> Answer:
+    """Do so where the input leaves out what is cached."""
+    told = read(answer)
+    if told.input_tokens is None:
+        return told
+    cached = (told.cache_read_input_tokens, told.cache_write_input_tokens)
+    return told._replace(input_tokens=total(told.input_tokens, *cached))
+
+
+def _read_apart(answer: Any) -> Answer:
+    """Do so where the output leaves out the reasoning."""
+    told = read(answer)
+    return told._replace(output_tokens=total(told.output_tokens, told.reasoning_output_tokens))
+
+
+DSPY: Final = SDK("dspy", "dspy", read)
+_SDKS: Final = {
+    "anthropic": DSPY._replace(read=_read_anthropic),
+    "apart": DSPY._replace(read=_read_apart),
+}
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    wrap(module._Routing, "_target", _target)  # of both engines
+    wrap(module.LM15Engine, "complete", _complete)
+    wrap(module.LM15Engine, "stream", _stream)
+    wrap(module.AsyncLM15Engine, "complete", _complete_async)
+    wrap(module.AsyncLM15Engine, "stream", _stream_async)
+
+
+def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
+    """Find who serves the model, and begin the call that is made there."""
+    lm, request = found = method(*args, **kwargs)
+    recorder, upper = State.active, asked()
+    if recorder is not None and upper is not None:
+        try:
+            kinds = (_CLASSES.get(cls.__name__) for cls in type(lm).__mro__)
+            upper.call = recorder.begin(
+                _SDKS.get(next(filter(None, kinds), ""), DSPY),
+                upper.operation,
+                request.model,
+                stream=upper.stream,
+                address=lm.base_url,
+            )
+        except Exception:
+            recorder.drops.count(Drop.FAILURE)
+    return found
+
+
+def _complete(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
+    """Ask for a whole answer, and read it."""
+    with asking("chat") as one:
+        answer = method(*args, **kwargs)
+    if one.call is not None:
+        one.call.read(answer)
+        one.call.end()
+    return answer
+
+
+async def _complete_async(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
+    """Do what `_complete` does, asynchronously."""
+    with asking("chat") as one:
+        answer = await method(*args, **kwargs)
+    if one.call is not None:
+        one.call.read(answer)
+        one.call.end()
+    return answer
+
+
+def _stream(method: Any, engine: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+    return _streaming(method(*args, **kwargs))
+
+
+def _streaming(events: Any) -> Iterator[Any]:
+    """Give the same events; the request is made when the first is asked for."""
+    try:
+        with asking("chat", stream=True) as one:
+            first = list(islice(events, 1))
+        every = chain(first, events)
+        yield from every if one.call is None else follow(one.call, every)
+    finally:
+        events.close()
+
+
+def _stream_async(method: Any, engine: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+    return _streaming_async(method(*args, **kwargs))
+
+
+async def _streaming_async(events: Any) -> AsyncIterator[Any]:
+    """Do what `_streaming` does, asynchronously."""
+
+    async def every() -> AsyncIterator[Any]:
+        for event in first:
+            yield event
+        async for event in events:
+            yield event
+
+    try:
+        with asking("chat", stream=True) as one:
+            try:
+                first = [await anext(events)]
+            except StopAsyncIteration:
+                first = []
+        async for event in every() if one.call is None else follow_async(one.call, every()):
+            yield event
+    finally:
+        await events.aclose()

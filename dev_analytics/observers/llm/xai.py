@@ -1,0 +1,118 @@
+"""Calls made with xai-sdk, which speaks gRPC: a chat asks, and its messages are never looked at."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK, Answer
+from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.streams import follow, follow_async
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer says; its output leaves out the reasoning."""
+    told = answer.proto
+    usage = told.usage
+    return Answer(
+        told.model,
+        usage.prompt_tokens,
+        usage.completion_tokens + usage.reasoning_tokens,
+        cache_read_input_tokens=usage.cached_prompt_text_tokens,
+        reasoning_output_tokens=usage.reasoning_tokens,
+    )
+
+
+XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai")
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in the chat of a module: the synchronous or the asynchronous one."""
+    chat = module.Chat
+    for name in ("sample", "sample_batch", "parse"):
+        is_async = inspect.iscoroutinefunction(getattr(chat, name))
+        wrap(chat, name, _ask_async if is_async else _ask)
+    for name in ("stream", "stream_batch"):
+        is_async = inspect.isasyncgenfunction(getattr(chat, name))
+        wrap(chat, name, _stream_async if is_async else _stream)
+
+
+def _begin(chat: Any, *, stream: bool = False) -> Call | None:
+    recorder = State.active
+    if recorder is None:
+        return None
+    try:
+        return recorder.begin(XAI, "chat", chat._proto.model, stream=stream)
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+        return None
+
+
+def _ask(method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
+    """Ask for a whole answer, and read it."""
+    call = _begin(chat)
+    if call is None:
+        return method(*args, **kwargs)
+    try:
+        answer = method(*args, **kwargs)
+    except BaseException as error:
+        call.fail(error)
+        raise
+    _read(call, answer)
+    call.end()
+    return answer
+
+
+async def _ask_async(method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
+    """Do what `_ask` does, asynchronously."""
+    call = _begin(chat)
+    if call is None:
+        return await method(*args, **kwargs)
+    try:
+        answer = await method(*args, **kwargs)
+    except BaseException as error:
+        call.fail(error)
+        raise
+    _read(call, answer)
+    call.end()
+    return answer
+
+
+def _read(call: Call, answer: Any) -> None:
+    """Read an answer, or the first of what stands beside it: one request has one usage."""
+    call.read(answer[0] if type(answer) in (list, tuple) and answer else answer)
+
+
+def _stream(method: Any, chat: Any, args: Any, kwargs: Any) -> Iterator[Any]:
+    return _following(chat, method(*args, **kwargs))
+
+
+def _following(chat: Any, pairs: Iterator[Any]) -> Iterator[Any]:
+    """Give the same pairs of the answer so far and a chunk; the first one asks."""
+    call = _begin(chat, stream=True)
+    if call is None:
+        yield from pairs
+        return
+    for pair in follow(call, pairs):
+        _read(call, pair[0])
+        yield pair
+
+
+def _stream_async(method: Any, chat: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+    return _following_async(chat, method(*args, **kwargs))
+
+
+async def _following_async(chat: Any, pairs: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Do what `_following` does, asynchronously."""
+    call = _begin(chat, stream=True)
+    if call is None:
+        async for pair in pairs:
+            yield pair
+        return
+    async for pair in follow_async(call, pairs):
+        _read(call, pair[0])
+        yield pair

@@ -1,0 +1,102 @@
+"""Build the wheel and the sdist, check both, and run the demo from the wheel alone.
+
+``python scripts/dist.py``: everything is made in ``dist/``, anew. Fails if two builds differ by a
+byte, if the wheel made from the sdist is another one than that made from the checkout, if an index
+would not show the README, or if the wheel does not work in an empty environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DIST = ROOT / "dist"
+REPOSITORY_ONLY = ("scripts/", "tests/", "notebooks/", "docs/")
+"""Folders that the wheel must not have."""
+
+
+def main() -> None:
+    """Build, check, install and try the distributions.
+
+    Raises
+    ------
+    SystemExit
+        One of the checks failed; its message says which.
+    """
+    shutil.rmtree(DIST, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="dev-analytics-dist-") as folder:
+        build(ROOT, DIST)
+        build(ROOT, again := Path(folder, "again"))
+        require_same(DIST, again, "two builds of the same commit")
+        (built,), (source,) = DIST.glob("*.whl"), DIST.glob("*.tar.gz")
+        with tarfile.open(source) as archive:
+            archive.extractall(folder, filter="data")
+        build(
+            Path(folder, source.name.removesuffix(".tar.gz")), from_sdist := Path(folder, "sdist")
+        )
+        require_same(DIST, from_sdist, "the wheels from the checkout and from the sdist", "*.whl")
+        check_content(built)
+        run([sys.executable, "-m", "twine", "check", "--strict", built, source])
+        try_wheel(built, Path(folder, "empty"))
+    print(f"\n{built.relative_to(ROOT)}\n{source.relative_to(ROOT)}")
+
+
+def build(project: Path, into: Path) -> None:
+    """Build sdist and wheel of `project`; every file in them has the time of the newest commit."""
+    asked = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    time = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    run(
+        [sys.executable, "-m", "hatchling", "build", "--directory", into],
+        cwd=project,
+        env={**os.environ, "SOURCE_DATE_EPOCH": time},
+    )
+
+
+def require_same(one: Path, other: Path, what: str, files: str = "*") -> None:
+    """Stop if two folders do not hold the same files of these names, byte for byte."""
+    contents = [
+        {file.name: file.read_bytes() for file in place.glob(files)} for place in (one, other)
+    ]
+    if contents[0] != contents[1]:
+        sys.exit(f"not reproducible: {what} differ")
+
+
+def check_content(wheel: Path) -> None:
+    """Stop if the wheel lacks a file of the package, or has one that only the repository needs."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    if extra := sorted(name for name in names if name.startswith(REPOSITORY_ONLY)):
+        sys.exit(f"{wheel.name} holds what only the repository needs: {', '.join(extra)}")
+    listed = ["git", "-C", str(ROOT), "ls-files", "dev_analytics"]
+    package = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\n")
+    if missing := sorted(set(package) - {""} - names):
+        sys.exit(f"{wheel.name} lacks {', '.join(missing)}")
+
+
+def try_wheel(wheel: Path, environment: Path) -> None:
+    """Install nothing but the wheel and what it asks for, and use it as a user would."""
+    run([sys.executable, "-m", "venv", environment])
+    python = environment / "bin" / "python"
+    run([python, "-m", "pip", "install", "--quiet", f"dev-analytics[demo] @ {wheel.as_uri()}"])
+    own = {"HOME": str(environment), "PATH": f"{python.parent}:/usr/bin:/bin"}
+    # No folder of the checkout is on the path of a script that lies in notebooks/.
+    run([python, ROOT / "notebooks" / "demo.py"], cwd=environment, env=own)
+    run(["jupyter", "dev-analytics", "status"], cwd=environment, env=own)
+
+
+def run(command: list[str | Path], cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
+    """Run a command and stop where it fails."""
+    print("$", *command, flush=True)
+    where = None if env is None else shutil.which(str(command[0]), path=env["PATH"])
+    subprocess.run([where or command[0], *command[1:]], cwd=cwd, env=env, check=True)
+
+
+if __name__ == "__main__":
+    main()

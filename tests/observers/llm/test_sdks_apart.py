@@ -1,0 +1,194 @@
+"""SDKs that ask for other versions of packages than the other tests have: each apart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_llm import MARK, FakeLLM, failure
+
+FOLDER = Path(os.environ.get("SDKS_APART", f"{sys.prefix}/sdks-apart/site-packages"))
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from dev_analytics.analytics import Analytics
+from dev_analytics.observers.llm import hooks
+
+log, address, mark = sys.argv[1:]
+analytics = Analytics(delivery=None, strict=True)
+analytics.log_to(Path(log))
+hooks.register(analytics)
+SAID = [{"role": "user", "content": mark}]
+CODE
+analytics.pipeline.catch_up()
+assert not analytics.drops.counts, analytics.drops.counts
+"""
+STAINLESS = """
+import {package} as sdk
+from {package} import {client} as Client, Async{client} as AsyncClient
+
+options = dict(api_key=mark, base_url=address, max_retries=0)
+asked = dict(model="{model}", messages=SAID)
+
+async def asynchronously():
+    client = AsyncClient(**options)
+    answer = await client.chat.completions.create(**asked)
+    stream = await client.chat.completions.create(
+        **asked, stream=True, extra_body=dict(stream_options=dict(include_usage=True))
+    )
+    return [type(answer), type(stream), [type(chunk) async for chunk in stream]]
+
+def everything():
+    client = Client(**options)
+    answer = client.chat.completions.create(**asked)
+    assert mark in repr(answer)
+    stream = client.chat.completions.create(
+        **asked, stream=True, extra_body=dict(stream_options=dict(include_usage=True))
+    )
+    told = [type(answer), type(stream), list(map(type, stream))]
+    told.append(type({fourth}))
+    told.append(asyncio.run(asynchronously()))
+    try:
+        client.chat.completions.create(**{{**asked, "model": "fail"}})
+    except sdk.RateLimitError as error:
+        told.append(type(error))
+    return told
+
+hooked = everything()
+hooks.unregister()
+assert hooked == everything()
+"""
+SERVED = """
+from concurrent import futures
+import grpc
+import xai_sdk
+from xai_sdk.chat import user
+from xai_sdk.proto import chat_pb2, chat_pb2_grpc, usage_pb2
+
+usage = usage_pb2.SamplingUsage(
+    prompt_tokens=120, completion_tokens=10, reasoning_tokens=20, cached_prompt_text_tokens=100
+)
+
+class Servicer(chat_pb2_grpc.ChatServicer):
+    def GetCompletion(self, request, context):
+        if request.model == "fail":
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, mark)
+        answer = chat_pb2.GetChatCompletionResponse(id="1", model=request.model, usage=usage)
+        message = answer.outputs.add().message
+        message.role, message.content = chat_pb2.ROLE_ASSISTANT, mark
+        return answer
+
+    def GetCompletionChunk(self, request, context):
+        for number in range(3):
+            counted = dict(usage=usage) if number == 2 else {}
+            chunk = chat_pb2.GetChatCompletionChunk(id="1", model=request.model, **counted)
+            delta = chunk.outputs.add().delta
+            delta.role, delta.content = chat_pb2.ROLE_ASSISTANT, mark
+            yield chunk
+
+server = grpc.server(futures.ThreadPoolExecutor(4))
+chat_pb2_grpc.add_ChatServicer_to_server(Servicer(), server)
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+options = dict(api_key=mark, api_host=f"127.0.0.1:{port}", use_insecure_channel=True)
+
+async def asynchronously():
+    client = xai_sdk.AsyncClient(**options)
+    answer = await client.chat.create(model="grok-4-0709", messages=[user(mark)]).sample()
+    stream = client.chat.create(model="grok-4-0709", messages=[user(mark)]).stream()
+    return [type(answer), type(stream), [type(pair) async for pair in stream]]
+
+def everything():
+    client = xai_sdk.Client(**options)
+    answer = client.chat.create(model="grok-4-0709", messages=[user(mark)]).sample()
+    assert answer.content == mark
+    stream = client.chat.create(model="grok-4-0709", messages=[user(mark)]).stream()
+    told = [type(answer), type(stream), list(map(type, stream))]
+    chat = client.chat.create(model="grok-4-0709", messages=[user(mark)])
+    told.append(list(map(type, chat.sample_batch(1))))
+    told.append(asyncio.run(asynchronously()))
+    try:
+        client.chat.create(model="fail", messages=[user(mark)]).sample()
+    except grpc.RpcError as error:
+        told.append(type(error))
+    return told
+
+hooked = everything()
+hooks.unregister()
+assert hooked == everything()
+server.stop(None)
+"""
+RECORDED = {
+    "together": STAINLESS.format(
+        package="together",
+        client="Together",
+        model="Qwen/Qwen3-14B",
+        fourth='client.embeddings.create(model="Qwen/Qwen3-14B", input=mark)',
+    ),
+    "fireworks": STAINLESS.format(
+        package="fireworks",
+        client="Fireworks",
+        model="accounts/fireworks/models/deepseek-v3",
+        fourth="client.messages.create(**asked, max_tokens=5)",
+    ),
+    "xai-sdk": SERVED,
+}
+MODELS = {"together": "Qwen/Qwen3-14B", "fireworks": "deepseek-v3", "xai-sdk": "grok-4-0709"}
+FOURTH = {
+    "together": ("embeddings", False, False, 9),
+    "fireworks": ("chat", False, False, 335),
+    "xai-sdk": ("chat", False, False, 120),
+}
+
+
+def record(server: FakeLLM, log: Any, code: str) -> list[dict[str, Any]]:
+    assert FOLDER.is_dir(), "the SDKs are missing: run make .venv/sdks-apart.stamp"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", PROGRAM.replace("CODE", code)),
+            *(str(log.path), server.address, MARK),
+        ],
+        env={**os.environ, "PYTHONPATH": str(FOLDER)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert MARK.lower().encode() not in log.path.read_bytes().lower()
+    return list(log.of("$ai_generation", "$ai_embedding"))
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_each_request_is_one_record_and_nothing_is_changed(
+    server: FakeLLM, log: Any, name: str
+) -> None:
+    answer = server.answer
+
+    def failing(path: str, body: bytes) -> Any:
+        return failure(429) if b'"fail"' in body else answer(path, body)
+
+    server.answer = failing  # type: ignore[method-assign]
+    calls = record(server, log, RECORDED[name])
+    told = [
+        (call["operation"], call["stream"], call["$ai_is_error"], call.get("$ai_input_tokens"))
+        for call in calls
+    ]
+    assert told == [
+        ("chat", False, False, 120),
+        ("chat", True, False, 120),
+        FOURTH[name],
+        ("chat", False, False, 120),
+        ("chat", True, False, 120),
+        ("chat", False, True, None),
+    ]
+    assert {call["sdk"] for call in calls} == {name}
+    assert {call["$ai_model"] for call in calls} == {MODELS[name], "other"}
+    assert {call["$ai_output_tokens"] for call in calls if "$ai_output_tokens" in call} == {30}
+    half = len(server.received) // 2
+    bodies = [(request.path, request.body) for request in server.received]
+    assert bodies[:half] == bodies[half:]
+    if name != "xai-sdk":
+        assert (calls[-1]["$ai_http_status"], len(bodies)) == (429, 12)

@@ -1,0 +1,231 @@
+"""Descriptors: none of ours is a standard one, and nothing of ours is written to another's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dev_analytics import Analytics
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.spool import Spool
+from dev_analytics.descriptors import open_above, pipe_above, standard_taken
+from dev_analytics.drops import DropLedger
+from dev_analytics.version import NOTICE
+
+CLOSED = """
+import os, sys, threading
+from datetime import date
+from pathlib import Path
+from dev_analytics import get_analytics
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.version import NOTICE
+here = Path(sys.argv[1])
+analytics = get_analytics()
+for number in map(int, sys.argv[2].split(",")):
+    os.close(number)
+def prints():
+    # What a library of C does, which knows nothing of sys.stderr.
+    while not over.is_set():
+        for number in (1, 2):
+            try:
+                os.write(number, b"a library's\\n")
+            except OSError:
+                pass
+over = threading.Event()
+library = threading.Thread(target=prints)
+library.start()
+analytics.gate.store.agree(NOTICE, date.today())
+analytics.delivery = Delivery(flush_seconds=1e6)
+analytics.log_to(here / "log.jsonl")
+for number in range(50):
+    analytics.event("cell_executed", outcome="ok", duration_ms=number)
+    analytics.event("no such event")
+analytics.pipeline.launcher.store_drops()
+# A file of the user's takes a closed one's place, as it always did.
+expected = min(map(int, sys.argv[2].split(",")))
+standard = [f"/proc/self/fd/{number}" for number in (0, 1, 2)]
+ours = [os.readlink(each) for each in standard if os.path.exists(each)]
+user = os.open(here / "user", os.O_WRONLY | os.O_CREAT)
+over.set()
+library.join()
+analytics.pipeline.sink.close(at_exit=True)
+(here / "said").write_text(repr((user == expected, [one for one in ours if str(here) in one])))
+"""
+
+
+@pytest.mark.parametrize("closed", ["0", "2", "0,1,2"])
+def test_none_is_a_standard_one_whatever_the_user_closed(
+    data: Path, tmp_path: Path, closed: str
+) -> None:
+    """What a library writes to a closed standard error lands in no file of ours."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, str(tmp_path), closed], stdout=-3, stderr=-3, stdin=-3
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "said").read_text() == "(True, [])"
+    for line in (tmp_path / "log.jsonl").read_bytes().splitlines():
+        json.loads(line)
+    assert len((tmp_path / "log.jsonl").read_bytes().splitlines()) == 50
+    found = [
+        file for file in data.rglob("*") if file.is_file() and b"a library's" in file.read_bytes()
+    ]
+    assert found == []
+    assert read_ledger(data).dropped == {"invalid": 50}
+
+
+def test_what_is_taken_meanwhile_is_given_back() -> None:
+    """In a child, whose standard streams are nobody's."""
+    child = os.fork()
+    if child == 0:
+        os.close(0)
+        os.close(2)
+        with standard_taken():
+            inside = os.open(os.devnull, os.O_RDONLY)
+        pipe = pipe_above()
+        opened = open_above(os.devnull, os.O_RDONLY)
+        after = os.open(os.devnull, os.O_RDONLY)
+        os._exit(0 if min(inside, *pipe, opened) > 2 and after == 0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.fixture
+def analytics(data: Path, tmp_path: Path) -> Analytics:
+    """A session with a spool and a log whose descriptors are open."""
+    ConsentStore(data).agree(NOTICE, date.today())
+    analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6), strict=True)
+    analytics.log_to(tmp_path / "log.jsonl")
+    record(analytics)
+    return analytics
+
+
+def record(analytics: Analytics) -> None:
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+
+
+def ours(analytics: Analytics) -> list[LineFile]:
+    sink = analytics.pipeline.sink
+    assert isinstance(sink, Spool)
+    assert sink._file is not None
+    assert analytics.log is not None
+    return [sink._file, analytics.log]
+
+
+def lines(folder: Path) -> int:
+    return sum(len(file.read_bytes().splitlines()) for file in folder.rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize("how", ["a file that is as long", "our own file again", "the other's"])
+def test_a_number_that_was_given_away_is_written_to_by_its_owner_alone(
+    analytics: Analytics, data: Path, tmp_path: Path, how: str
+) -> None:
+    """Also where the position, or the file itself, is the same as ours was."""
+    files = ours(analytics)
+    numbers = [file.descriptor for file in files]
+    copies = []
+    for file, number in zip(files, numbers, strict=True):
+        copy = tmp_path / f"user's {number}"
+        copy.write_bytes(file.path.read_bytes())
+        source = {"a file that is as long": copy, "our own file again": file.path}
+        other = files[1 - files.index(file)].path
+        descriptor = os.open(source.get(how, other), os.O_RDWR)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        copies.append((descriptor, number, os.fstat(descriptor).st_size))
+    for descriptor, number, _ in copies:
+        os.dup2(descriptor, number)
+    record(analytics)
+    for file in ours(analytics):
+        assert file.descriptor not in numbers
+    for _, number, size in copies:
+        assert os.lseek(number, 0, os.SEEK_CUR) == size
+    if how == "a file that is as long":
+        assert {(tmp_path / f"user's {number}").stat().st_size for number in numbers} == {
+            size for *_, size in copies
+        }
+    analytics.stop_log()
+    analytics.pipeline.sink.close(at_exit=False)
+    for descriptor, number, _ in copies:
+        os.close(number)  # it is still the user's
+        os.close(descriptor)
+    assert lines(data / "spool") == lines(tmp_path) - lines(data / "spool") == 2
+
+
+def test_a_forked_child_closes_no_file_that_has_our_number(
+    analytics: Analytics, tmp_path: Path
+) -> None:
+    numbers = [file.descriptor for file in ours(analytics)]
+    with open(tmp_path / "user's", "w") as user:
+        for number in numbers:
+            os.dup2(user.fileno(), number)
+        child = os.fork()
+        if child == 0:
+            try:
+                there = [os.fstat(number).st_ino for number in numbers]
+                record(analytics)
+                os._exit(there != [os.fstat(user.fileno()).st_ino] * 2)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        for number in numbers:
+            os.close(number)
+    assert (tmp_path / "user's").read_bytes() == b""
+
+
+def test_what_a_sender_is_told_reaches_no_file_that_took_its_pipe_s_place(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analytics: Analytics
+) -> None:
+    """Another thread closes everything just when the pipe is there."""
+    from dev_analytics import detached
+
+    taken: list[int] = []
+
+    def pipe() -> tuple[int, int]:
+        reading, writing = pipe_above()
+
+        def stat(descriptor: int) -> os.stat_result:
+            status = fstat(descriptor)
+            if not taken:
+                taken.append(os.open(tmp_path / "user's", os.O_WRONLY | os.O_CREAT))
+                os.dup2(taken[0], writing)
+            return status
+
+        monkeypatch.setattr(os, "fstat", stat)
+        return reading, writing
+
+    fstat = os.fstat
+    monkeypatch.setattr(detached, "pipe_above", pipe)
+    launcher = Launcher(data, DropLedger(), Delivery)
+    analytics.pipeline.sink.rest()
+    launcher.start_at_exit()
+    monkeypatch.setattr(os, "fstat", fstat)
+    assert taken
+    assert launcher.failure == os.strerror(9)
+    assert (tmp_path / "user's").read_bytes() == b""
+
+
+def test_without_a_mark_the_file_itself_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a system whose open files keep no number."""
+    monkeypatch.setattr("dev_analytics.delivery.lines._F_SETSIG", None)
+    file = LineFile(tmp_path / "log", renewed=True)
+    file.append(b"one")
+    user = os.open(tmp_path / "user's", os.O_WRONLY | os.O_CREAT)
+    os.write(user, b"one\n")
+    os.dup2(user, file.descriptor)
+    os.close(user)
+    number = file.descriptor
+    file.append(b"two")
+    os.close(number)
+    file.close()
+    assert (tmp_path / "user's").read_bytes() == b"one\n"
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"

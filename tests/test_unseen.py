@@ -1,0 +1,161 @@
+"""A sender is nobody's child: the user's code sees none of ours, whatever it does to see them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.version import NOTICE
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux knows children whose end is told to nobody"
+)
+
+
+@pytest.fixture(autouse=True)
+def agreed(data: Path) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+
+
+SESSION = """
+import asyncio, multiprocessing, os, signal, sys, threading, time
+from dev_analytics import get_analytics
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.settings import Delivery
+
+analytics = get_analytics()
+analytics.delivery = Delivery(flush_seconds=1e6)
+launcher = analytics.pipeline.launcher
+seen = []
+
+def deliver(start):
+    before = read_ledger(analytics.data).delivered
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    analytics.pipeline.sink.rest()
+    start()
+    deadline = time.monotonic() + 120
+    while read_ledger(analytics.data).delivered == before:
+        assert time.monotonic() < deadline, launcher.failure
+        time.sleep(0.01)
+"""
+
+WAITED_FOR = """
+signal.signal(signal.SIGCHLD, lambda *given: seen.append("SIGCHLD"))
+over = threading.Event()
+
+def wait():
+    while not over.is_set():
+        try:
+            seen.append(("wait", os.wait()))
+        except ChildProcessError:
+            time.sleep(0.0001)
+
+waiting = threading.Thread(target=wait)
+waiting.start()
+for start in (launcher.start_at_exit, launcher.start):
+    deliver(start)
+    seen += multiprocessing.active_children()
+over.set()
+waiting.join()
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+print(seen, launcher.failure)
+"""
+
+IGNORED = """
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+deliver(launcher.start_at_exit)
+print(seen, launcher.failure)
+"""
+
+WATCHED = """
+import logging
+# It waits for any child, and says so where it gets one that it does not know.
+logging.basicConfig(level="WARNING", stream=sys.stdout)
+kind = getattr(asyncio, "FastChildWatcher", None)
+
+async def main():
+    if kind is not None:
+        watcher = kind()
+        watcher.attach_loop(asyncio.get_running_loop())
+        asyncio.set_child_watcher(watcher)
+    for number in range(5):
+        own = await asyncio.create_subprocess_exec("/bin/sh", "-c", f"exit {number}")
+        deliver(launcher.start_at_exit)
+        assert await own.wait() == number
+
+asyncio.run(main())
+print(seen, launcher.failure)
+"""
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SESSION + code],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("code", [WAITED_FOR, IGNORED, WATCHED], ids=["waits", "ignores", "loop"])
+def test_nobody_sees_the_process_that_starts_a_sender(code: str) -> None:
+    assert run(code) == "[] \n"
+
+
+ADOPTS = """
+import ctypes
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+signal.signal(signal.SIGCHLD, lambda *given: seen.append("SIGCHLD"))
+analytics.event("cell_executed", outcome="ok", duration_ms=1)
+analytics.pipeline.sink.rest()
+launcher._start()
+assert launcher.failure
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print(seen, launcher.failure)
+"""
+
+
+def test_a_process_that_gets_what_others_leave_is_given_no_sender(data: Path) -> None:
+    """The first process of a container, and who asked for it."""
+    why = "it would become a child of this process, and is started at its end"
+    assert run(ADOPTS) == f"[] {why}\n"
+    assert Backlog(data).count() == 1
+
+
+REFUSES = """
+def refuse(event, given):
+    if event in ("os.posix_spawn", "subprocess.Popen", "os.fork"):
+        raise PermissionError(1, "no process from here")
+sys.addaudithook(refuse)
+analytics.event("cell_executed", outcome="ok", duration_ms=1)
+analytics.pipeline.sink.rest()
+launcher.start_at_exit()
+print(seen, launcher.failure)
+"""
+
+
+def test_an_audit_hook_that_refuses_processes_refuses_this_one(data: Path) -> None:
+    assert run(REFUSES) == "[] no process from here\n"
+    assert Backlog(data).count() == 1
+
+
+def test_where_the_system_has_no_such_child_it_is_over_at_once(
+    data: Path,
+) -> None:
+    code = SESSION + "from dev_analytics import detached\ndetached.run_unseen = lambda command: 0\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "deliver(launcher.start_at_exit)\nprint(os.wait())"],
+        capture_output=True,
+        text=True,
+    )
+    assert "ChildProcessError" in done.stderr, "it was waited for"
+    assert Backlog(data).count() == 0
