@@ -48,11 +48,11 @@ def run_unseen(command: str) -> bool:
     stack = mmap.mmap(-1, _STACK_BYTES)
     bottom = ctypes.c_char.from_buffer(stack)
     top = ctypes.c_void_p((ctypes.addressof(bottom) + _STACK_BYTES) & ~0xF)
-    system = ctypes.cast(library.system, ctypes.c_void_p)
+    run = ctypes.cast(library.system, ctypes.c_void_p)
     # A signal that came to the child would set off this process's handlers.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        child = library.clone(system, top, _VM | _VFORK, ctypes.c_char_p(os.fsencode(command)))
+        child = library.clone(run, top, _VM | _VFORK, ctypes.c_char_p(os.fsencode(command)))
         number = ctypes.get_errno()
         failed = child > 0 and system.waitpid(child, _WCLONE)[1] != 0
     finally:

@@ -209,7 +209,7 @@ def test_a_duration_that_cannot_be_is_left_out_and_counted(
 ) -> None:
     """litellm measures with the user's clock, which a test of theirs moved meanwhile."""
     monkeypatch.setattr(State, "active", Recorder(analytics))
-    call = {"litellm_call_id": "one", "call_type": "completion", "model": "gpt-4o"}
+    call: dict[str, Any] = {"litellm_call_id": "one", "call_type": "completion", "model": "gpt-4o"}
     call |= {"exception": ValueError()} if failed else {}
     litellm._begin(call)
     start = datetime.now()

@@ -88,7 +88,7 @@ def test_an_output_of_the_users_may_have_any_encoding(encoding: Any) -> None:
     class Output(io.StringIO):
         pass
 
-    Output.encoding = encoding  # type: ignore[misc]
+    Output.encoding = encoding
     output = Output()
     say(f"{LATIN} \N{SNOWMAN}", output)
     assert output.getvalue() == "jos? \N{SNOWMAN}\n"
