@@ -34,7 +34,7 @@ from dev_analytics.entry import FAILED
 from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
-from dev_analytics.version import NOTICE, __version__
+from dev_analytics.version import NOTICE, RELEASES, __version__
 from dev_analytics.views.preview import MOST_SHOWN
 
 ROOT = Path(__file__).parent.parent
@@ -168,6 +168,7 @@ def test_versions_question_and_contact() -> None:
     assert f"notice {NOTICE}," in PRIVACY
     assert re.search(rf"version\s{re.escape(__version__)}\b", PRIVACY)
     assert f"## [{__version__}]" in CHANGELOG
+    assert set(re.findall(r"^## \[([0-9].*?)\]", CHANGELOG, re.MULTILINE)) == RELEASES
     assert f"{question.FIRST.lines}\n{question.FIRST.prompt.rstrip()}\n" in README
     for document in (README, PRIVACY):
         assert "privacy@dev.chat" in document

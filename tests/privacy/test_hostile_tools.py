@@ -292,6 +292,10 @@ REFUSED = {
         'NAME = "".join(map(chr, (106, 97, 110, 101)))\n'
         'open(__file__, "a").write(f"\\n{NAME!r}\\n")\n'
         'KINDS = Vocabulary("kinds", "bar", NAME)'),
+    "words that differ in capitals alone": ('"bar", "line"', '"bar", "Bar", "BAR"'),
+    "words that differ in blanks alone": ('"bar", "line"', '"a bar", "a  bar"'),
+    "a title that is cut up": ('title="Evil"', 'title="De-v"'),
+    "a number too long for a file": ("    wire =", "    since = 10**5000\n    wire ="),
     "two lists of one name": (
         "Word(\"Kind.\", (KINDS,))", 'Word("Kind.", (KINDS, Vocabulary("kinds", "pie")))'),
 }  # fmt: skip
