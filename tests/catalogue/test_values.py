@@ -199,6 +199,12 @@ def test_a_version_keeps_three_numbers_of_what_is_installed(
     installed_version.cache_clear()
 
 
+@pytest.mark.parametrize("value", [-0.0, 0.0, 0, 1e-9])
+@pytest.mark.parametrize("decimals", [0, 3])
+def test_there_is_one_zero(value: float, decimals: int) -> None:
+    assert str(Duration("", "s", decimals=decimals).accept(value)) in ("0", "0.0")
+
+
 def test_a_version_is_that_of_python_or_of_an_installed_distribution() -> None:
     assert Version("").read() == ".".join(map(str, sys.version_info[:3]))
     assert metadata.version("ipython").startswith(Version("", distribution="ipython").read())
