@@ -25,7 +25,7 @@ from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.files import Policy
 from dev_analytics.consent.notebook import MOST_CELLS, READ_SECONDS
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import archive, ledger, notes
+from dev_analytics.delivery import archive, ledger, notes, pending
 from dev_analytics.delivery.damaged import damaged, put_aside
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import lock_file
@@ -263,6 +263,8 @@ def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path)
     put_aside(data / archive.NAME)
     named = {archive.NAME, ledger.NAME, notes.LOG, notes.QUARANTINE, "consent.lock", "ledger.lock"}
     named |= {lock_file(data, "archive").name, "ledger.held", FAILED}
+    pending.put(data, pending.Change())
+    named |= {re.sub("[0-9a-f]{24}", "…", name) for name in pending.waiting(data)}
     named |= {lock_file(data, "7d2290b3").name.replace("7d2290b3", "…")}
     named |= {re.sub(r"\d{4}-\d\d-\d\d", "DAY", file.name) for file in damaged(data)}
     files = (store.file, store.marker, store.tools_file, store.epoch_file)
@@ -279,7 +281,7 @@ def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics) 
     store.agree(NOTICE, date.today())
     store.switch_off("acme")
     kept = {"consent/opted-out", "consent/off.acme", notes.LOG, "sender.lock", "consent.lock"}
-    gone = {archive.NAME, ledger.NAME, f"{archive.NAME}.damaged-2026-11-22"}
+    gone = {archive.NAME, ledger.NAME, f"ledger-{'0' * 24}.json", f"{archive.NAME}.damaged-2026-11-22"}
     for name in {notes.LOG, "sender.lock", *gone}:
         (data / name).touch()
     (data / notes.QUARANTINE).write_text('{"event": "launched"}\n')

@@ -24,10 +24,10 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.ledger import change_ledger, read_ledger
+from dev_analytics.delivery.ledger import change_ledger, read_ledger, settle
 from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
-from dev_analytics.delivery.progress import lines, settle
+from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.delivery.writers import writers
