@@ -281,7 +281,12 @@ def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics) 
     store.agree(NOTICE, date.today())
     store.switch_off("acme")
     kept = {"consent/opted-out", "consent/off.acme", notes.LOG, "sender.lock", "consent.lock"}
-    gone = {archive.NAME, ledger.NAME, f"ledger-{'0' * 24}.json", f"{archive.NAME}.damaged-2026-11-22"}
+    gone = {
+        archive.NAME,
+        ledger.NAME,
+        f"ledger-{'0' * 24}.json",
+        f"{archive.NAME}.damaged-2026-11-22",
+    }
     for name in {notes.LOG, "sender.lock", *gone}:
         (data / name).touch()
     (data / notes.QUARANTINE).write_text('{"event": "launched"}\n')
