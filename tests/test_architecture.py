@@ -29,6 +29,7 @@ ORDER = (
     {"analytics"},
     {"config", "observers"},
     {"views"},
+    {"maintainer"},
     {"commands", "proof"},
     {"pytest_plugin"},
     {"extension", "server", "__main__"},
