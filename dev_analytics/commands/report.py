@@ -16,9 +16,10 @@ from msgspec import Struct
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.views.report.figures import NoFiguresError, figures
 from dev_analytics.views.report.files import write_csv, write_page
+from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.page import page, report_html
-from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.source import ReportError, Source
 from dev_analytics.views.report.tables import Table, printable, tables
 from dev_analytics.views.report.tally import Tally, tally
 from dev_analytics.views.report.text import WIDTH, text
@@ -107,7 +108,10 @@ def count(
         It cannot be read.
     """
     source = Source(options.file, data)
-    counted = tally(source, options.since, progress)
+    try:
+        counted = tally(source, options.since, progress, Forgotten())
+    except ForgottenError as error:
+        raise ReportError(f"nobody knows whom to leave out: {error}") from None
     return Report(counted, tables(counted, read_ledger(data).dropped if source.own else {}))
 
 

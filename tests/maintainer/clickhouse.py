@@ -19,7 +19,7 @@ _SET_UP = (
     "SET allow_suspicious_types_in_group_by = 1, allow_suspicious_types_in_order_by = 1",
     "SET session_timezone = 'UTC', mutations_sync = 2",
 )
-_TABLE = """
+TABLE = """
 CREATE TABLE {name} (
     uuid UUID, event String, properties JSON, timestamp DateTime64(6, 'UTC'), team_id Int64,
     distinct_id String, person_id UUID, _timestamp DateTime
@@ -46,7 +46,7 @@ class ClickHouse:
     def fill(self, file: Path, name: str = "events", times: int = 1) -> None:
         """Make the table anew with the records of a file; `times` leaves each so often in it."""
         self.run(f"DROP TABLE IF EXISTS {name}")
-        self.run(_TABLE.format(name=name))
+        self.run(TABLE.format(name=name))
         # Else the rows that are the same would be merged before they are asked for.
         self.run(f"SYSTEM STOP MERGES {name}")
         for _ in range(times):
