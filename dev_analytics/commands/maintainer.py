@@ -10,19 +10,25 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.analytics import get_analytics
+from dev_analytics.commands.report import since
 from dev_analytics.consent.presence import of_a_cell, window
 from dev_analytics.delivery.archive import MAGIC, NAME
-from dev_analytics.views.report.tables import printable
+from dev_analytics.views.report.files import write_files
+from dev_analytics.views.report.progress import Progress, TerminalLine
+from dev_analytics.views.report.source import ReportError, Source
+from dev_analytics.views.report.tables import plural, printable
 
 if TYPE_CHECKING:
     from dev_analytics.maintainer.forget import Place
 
 HELP: Final = "for the maintainers of a project: dashboards, the public page, forgetting"
 WORDS: Final = {
+    "publish": "make a public page of whole weeks in which nobody can be found",
     "forget": "delete what one identifier sent, say how much it was, and check that it is gone",
 }
 WAITS: Final = 3
@@ -78,6 +84,60 @@ def _number(said: str) -> int:
     if said.isdecimal() and 0 < int(said) < 10**12:
         return int(said)
     raise argparse.ArgumentTypeError(f"{said!r} is no number of a project")
+
+
+def _publish_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=_path, help="where the page is to be")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=_path,
+        help="archives, logs and exports; without any: your own archive",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=since,
+        help="leave out weeks that began before: a day in UTC as 2026-11-01, or 12h, 7d, 4w",
+    )
+    parser.add_argument("--note", default="", metavar="TEXT", help="a line on top of the page")
+    parser.add_argument(
+        "--list",
+        metavar="FILE",
+        type=_path,
+        help="the list of those forgotten; without: the one in your configuration",
+    )
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from dev_analytics.maintainer.page import MADE_BY, page
+    from dev_analytics.maintainer.publish import MADE_BY as MADE_BY_JSON
+    from dev_analytics.maintainer.publish import Weeks, as_json, count
+    from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
+
+    line = TerminalLine(sys.stderr)
+    progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)
+    data = get_analytics().gate.store.data
+    try:
+        weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list))
+        sources = [Source(file, data) for file in options.files or [None]]
+        told = count(sources, weeks, progress)
+        line.wipe()
+        options.folder.mkdir(parents=True, exist_ok=True)
+        html, numbers = options.folder / "index.html", options.folder / "analytics.json"
+        write_files(
+            {html: page(told, options.note), numbers: as_json(told, options.note)},
+            {html: MADE_BY, numbers: MADE_BY_JSON},
+        )
+    except (ReportError, ForgottenError) as error:
+        raise MaintainerError(str(error)) from None
+    except OSError as error:
+        raise MaintainerError(f"{options.folder}: {error.strerror}") from None
+    finally:
+        line.wipe()
+    _say(f"Wrote {html} and {numbers}: {plural(len(told), 'week')}.")
+    return 0
 
 
 def _forget_arguments(parser: argparse.ArgumentParser) -> None:
@@ -227,6 +287,10 @@ def _is_sure(number: int) -> bool:
 
 
 _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "publish": _publish_arguments,
     "forget": _forget_arguments,
 }
-_TASKS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {"forget": _forget}
+_TASKS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "publish": _publish,
+    "forget": _forget,
+}

@@ -12,11 +12,13 @@ import threading
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from clickhouse import ClickHouse, parse
+from clickhouse import ClickHouse
+from clickhouse import parse as read_hogql
 from jsonschema import Draft202012Validator, ValidationError
 from shapes import ALERT, DASHBOARD, INSIGHT, QUERY, TILES
 
@@ -36,6 +38,10 @@ _SCOPE = {
     "persons": "person",
     "query": "query",
 }
+
+
+parse = cache(read_hogql)
+"""What was read once is not read again: it takes a while."""
 
 
 class CutError(Exception):
