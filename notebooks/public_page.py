@@ -1,6 +1,6 @@
 """Make the sample of the public page, of users whom nobody is.
 
-``python notebooks/public_page.py [DIR]``, ``make sample``: the population is made anew, and the same
+``python notebooks/public_page.py [DIR]``, ``make sample``: the population is made anew, the same
 each time.
 """
 

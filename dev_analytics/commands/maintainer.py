@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import json
+
 from dev_analytics.analytics import get_analytics
 from dev_analytics.commands.report import since
 from dev_analytics.consent.presence import of_a_cell, window
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 HELP: Final = "for the maintainers of a project: dashboards, the public page, forgetting"
 WORDS: Final = {
+    "dashboards": "make the dashboard of the questions in PostHog, or say what that would change",
     "publish": "make a public page of whole weeks in which nobody can be found",
     "forget": "delete what one identifier sent, say how much it was, and check that it is gone",
 }
@@ -84,6 +87,64 @@ def _number(said: str) -> int:
     if said.isdecimal() and 0 < int(said) < 10**12:
         return int(said)
     raise argparse.ArgumentTypeError(f"{said!r} is no number of a project")
+
+
+def _dashboards_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "The personal key is read from POSTHOG_PERSONAL_API_KEY and from nowhere else. It needs "
+        "the scopes dashboard:write, insight:write, alert:write and user:read; --dry-run needs "
+        "only to read."
+    )
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--json", action="store_true", help="print it as a template of PostHog's")
+    way.add_argument("--dry-run", action="store_true", help="say what would change, only")
+    way.add_argument("--apply", action="store_true", help="make it, or change what is ours in it")
+    _of_posthog(parser)
+    parser.add_argument(
+        "--errors-above",
+        type=_bound,
+        default=100,
+        metavar="N",
+        help="tell somebody of more errors per 1,000 cells of a version (100)",
+    )
+    parser.add_argument(
+        "--failures-above",
+        type=_bound,
+        default=20,
+        metavar="N",
+        help="tell somebody of more failures in a hundred requests to a model (20)",
+    )
+
+
+def _bound(said: str) -> float:
+    try:
+        bound = float(said)
+    except ValueError:
+        bound = -1
+    if not 0 < bound < 10**6:
+        raise argparse.ArgumentTypeError(f"{said!r} is no bound")
+    return bound
+
+
+def _dashboards(options: argparse.Namespace) -> int:
+    from dev_analytics.maintainer.dashboards import Dashboard, DashboardError
+    from dev_analytics.maintainer.http import RequestError
+    from dev_analytics.maintainer.project import NoProjectError, project
+    from dev_analytics.maintainer.tiles import alerts, template
+
+    if options.json:
+        print(json.format(json.encode(template()), indent=2).decode())
+        return 0
+    try:
+        dashboard = Dashboard(
+            project(options.host, options.project), dry=options.dry_run, tell=_say
+        )
+        dashboard.make(alerts(options.errors_above, options.failures_above))
+    except (NoProjectError, DashboardError, RequestError) as error:
+        raise MaintainerError(str(error)) from None
+    if not dashboard.changes:
+        _say("It is as it should be: nothing to change.")
+    return 0
 
 
 def _publish_arguments(parser: argparse.ArgumentParser) -> None:
@@ -287,10 +348,12 @@ def _is_sure(number: int) -> bool:
 
 
 _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "dashboards": _dashboards_arguments,
     "publish": _publish_arguments,
     "forget": _forget_arguments,
 }
 _TASKS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "dashboards": _dashboards,
     "publish": _publish,
     "forget": _forget,
 }

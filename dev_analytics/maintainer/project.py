@@ -100,7 +100,9 @@ class Project:
         return str(uuid5(_PERSONS, f"{self.number}:{user}"))
 
     def _path(self, path: str) -> str:
-        return f"/api/projects/{self.number}/{path}"
+        # Alerts belong to an environment, which has the number of its project.
+        kind = "environments" if path.startswith("alerts/") else "projects"
+        return f"/api/{kind}/{self.number}/{path}"
 
 
 def project(host: str | None, number: int | None) -> Project:
