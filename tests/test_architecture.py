@@ -83,6 +83,7 @@ ONLY_IN = {
     "requests": "delivery.posthog",
     "http": "delivery.posthog maintainer.http",
     "ssl": "delivery.posthog maintainer.http",
+    "duckdb": "views.report.packed",
     "chdb": None,
     "hogql_parser": None,
     "sqlite3": "delivery.archive",

@@ -22,7 +22,7 @@ from dev_analytics.consent.presence import of_a_cell, window
 from dev_analytics.delivery.archive import MAGIC, NAME
 from dev_analytics.views.report.files import write_files
 from dev_analytics.views.report.progress import Progress, TerminalLine
-from dev_analytics.views.report.source import ReportError, Source
+from dev_analytics.views.report.source import ReportError, source_of
 from dev_analytics.views.report.tables import plural, printable
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _publish_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="*",
         type=_path,
-        help="archives, logs and exports; without any: your own archive",
+        help="archives, logs, exports and folders of them; without any: your own archive",
     )
     parser.add_argument(
         "--since",
@@ -182,8 +182,7 @@ def _publish(options: argparse.Namespace) -> int:
     data = get_analytics().gate.store.data
     try:
         weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list))
-        sources = [Source(file, data) for file in options.files or [None]]
-        told = count(sources, weeks, progress)
+        told = count(source_of(options.files, data), weeks, progress)
         line.wipe()
         options.folder.mkdir(parents=True, exist_ok=True)
         html, numbers = options.folder / "index.html", options.folder / "analytics.json"

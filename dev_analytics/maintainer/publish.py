@@ -6,7 +6,7 @@ that an earlier one had told cannot be subtracted to get the days or the users b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ from dev_analytics.views.report.records import (
     RequestRecord,
     decode,
 )
-from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.source import Lines
 
 MADE_BY: Final = '{"made_by":"dev-analytics publish"'
 """How the JSON of every page begins."""
@@ -147,24 +147,21 @@ class Weeks:
 
 
 def count(
-    sources: Iterable[Source],
+    source: Lines,
     weeks: Weeks,
     progress: Callable[[float | None, int], None] = lambda done, records: None,
 ) -> list[Told]:
-    """Count what sources hold, and give what may be told of it.
+    """Count what a source holds, and give what may be told of it.
 
     Raises
     ------
     ReportError
-        One cannot be read.
+        It cannot be read.
     """
-    number = 0
-    for source in sources:
-        for line in source.lines():
-            weeks.add(line)
-            number += 1
-            if not number % _EVERY:
-                progress(source.done, number)
+    for number, line in enumerate(source.lines(), 1):
+        weeks.add(line)
+        if not number % _EVERY:
+            progress(source.done, number)
     return weeks.told()
 
 

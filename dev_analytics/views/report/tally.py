@@ -24,7 +24,7 @@ from dev_analytics.views.report.records import (
     decode,
 )
 from dev_analytics.views.report.sessions import Sessions
-from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.source import Lines
 
 MOST_NAMES: Final = 10_000
 """How many names of a kind are told apart: a log may be anybody's, and memory is not endless."""
@@ -224,7 +224,7 @@ _COUNT: Final[dict[type, Callable[[Tally, Any, list[Moment]], None]]] = {
 
 
 def tally(
-    source: Source,
+    source: Lines,
     since: datetime | None = None,
     progress: Callable[[float | None, int], None] = lambda done, records: None,
     forgotten: Forgotten | None = None,
