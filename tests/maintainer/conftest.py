@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from clickhouse import ClickHouse
 
 ROOT = Path(__file__).parents[2]

@@ -229,8 +229,8 @@ def test_the_report_counts_the_same(
     _, rows = told("edit_formats")
     formats: dict[tuple[str, ...], int] = {}
     for row in rows:
-        key = (row["edit_format"],)
-        formats[key] = formats.get(key, 0) + row["requests"]
+        name = (row["edit_format"],)
+        formats[name] = formats.get(name, 0) + row["requests"]
     assert formats == counted.edit_formats
     _, rows = told("features")
     assert {(row["kind"], row["feature"]): row["uses"] for row in rows} == counted.features
