@@ -49,8 +49,9 @@ bench: .venv/test.stamp .venv/rivals.stamp ## Measure what the extension costs, 
 documents: .venv/demo.stamp ## Make the documents that come from the catalogue: docs/events.md, schemas, tables.
 	$(BIN)/python -m dev_analytics.catalogue.documents
 
-sample: .venv/demo.stamp ## Run the notebooks for real and keep the last 1,000 records of their event log.
+sample: .venv/demo.stamp ## Run the notebooks for real, keep 1,000 records; make a page of made-up users.
 	$(BIN)/python notebooks/sample.py
+	$(BIN)/python notebooks/public_page.py
 
 images: .venv/browser.stamp ## Make the pictures of the documents anew, in a real JupyterLab.
 	$(BIN)/python -m pytest tests/browser/images.py
