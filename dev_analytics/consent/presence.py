@@ -88,12 +88,15 @@ def handles_comm_message(shell: Any) -> bool:
 
 
 def cell_id(request: Any) -> str:
-    """Give the front end's name of the cell that `request` runs; empty if it names none.
+    """Return the front end's name of the cell that `request` runs; empty if it names none.
 
-    It may hold a path, so it is looked at and never kept.
+    It may hold a path, so it is looked at and never kept. Colab has a name for it of its own.
     """
-    cell = _part(request, "metadata").get("cellId")
-    return cell if type(cell) is str else ""
+    metadata = _part(request, "metadata")
+    for cell in (metadata.get("cellId"), _part(metadata, "colab").get("cell_id")):
+        if type(cell) is str and cell:
+            return cell
+    return ""
 
 
 def _part(request: Any, name: str) -> dict[str, Any]:
