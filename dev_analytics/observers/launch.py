@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from dev_analytics.catalogue.values import installed_version
-from dev_analytics.consent.presence import cell_id
+from dev_analytics.consent.presence import VSCODE, cell_id
 from dev_analytics.observers.ancestors import programs
 
 SERVERS: Final = {"lab": "jupyterlab", "notebook": "notebook", "nbclassic": "nbclassic"}
@@ -105,7 +105,7 @@ def page(request: Any) -> str:
     if not isinstance(header, dict) or header.get("msg_type") != "execute_request":
         return ""
     cell = cell_id(request)
-    if cell.startswith("vscode-"):
+    if cell.startswith(VSCODE):
         return "vscode"
     if not cell:
         return "no cells"
