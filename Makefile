@@ -28,6 +28,7 @@ check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
 
 lowest: .venv/lowest.stamp ## Run tests with the lowest versions, which are Colab's; COLABTOOLS=DIR takes its own kernel.
+	test -z "$(COLABTOOLS)" || .venv/lowest/bin/python -m pip install --quiet $(COLABTOOLS_NEEDS)
 	COLABTOOLS="$(COLABTOOLS)" .venv/lowest/bin/python -m pytest $(LOWEST)
 
 lint: .venv/test.stamp ## Check style and types.
@@ -93,6 +94,9 @@ clean: ## Delete the environment and everything that was generated.
 # versions have, so not all are run: those of cells, features, questions, front ends and commands.
 LOWEST := tests/consent/test_front_ends.py tests/consent/test_notebook.py tests/consent/test_console.py \
 	tests/observers/test_features.py tests/observers/test_launch.py tests/test_unserved.py
+# What Colab's own sources import, which no registry has.
+COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ipython_genutils pandas==2.2.2 pillow \
+	portpicker==1.5.2 requests==2.32.4
 .venv/lowest.stamp: .venv/test.stamp tests/lowest.txt
 	rm -rf .venv/lowest
 	$(PYTHON) -m venv .venv/lowest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import date
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from dev_analytics.version import NOTICE
 
 LOAD = "%load_ext dev_analytics"
 MARK = "zqxmark"
+COLABTOOLS = os.environ.get("COLABTOOLS", "")
+"""A copy of Colab's own sources, where there is one: its kernel is started, too."""
 
 
 def in_vscode(cell: str) -> dict[str, Any]:
@@ -72,8 +75,9 @@ def test_a_kernel_whose_shell_tells_of_no_request_has_nobody() -> None:
     assert presence(SimpleNamespace(kernel=kernel)) is Presence.NOTEBOOK
 
 
-def asked_in(kernel: Callable[..., Any], log: Any) -> Any:
-    return kernel({"DEV_ANALYTICS": "on", "DEV_ANALYTICS_LOG": str(log.path)})
+def asked_in(kernel: Callable[..., Any], log: Any, *arguments: str, **environment: str) -> Any:
+    ours = {"DEV_ANALYTICS": "on", "DEV_ANALYTICS_LOG": str(log.path)}
+    return kernel({**ours, **environment}, *arguments)
 
 
 @pytest.mark.parametrize(("typed", "said"), [("y", ON), ("n", DISABLED)])
