@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dev_analytics.unserved import line, why_unserved
 from dev_analytics.version import __version__
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Load the extension: what ``%load_ext dev_analytics`` calls."""
+    from dev_analytics.unserved import why_unserved
+
     if why_unserved():
         from dev_analytics.commands.unserved import load
     else:
@@ -34,6 +35,8 @@ def load_ipython_extension(shell: Any) -> None:
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take the extension away: what ``%unload_ext dev_analytics`` calls."""
+    from dev_analytics.unserved import why_unserved
+
     if why_unserved():
         from dev_analytics.commands.unserved import unload
     else:
@@ -56,6 +59,8 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: Any) -> None:
     """Load the extension of a Jupyter server: what the server calls at its start."""
+    from dev_analytics.unserved import line, why_unserved
+
     if why := why_unserved():
         app.log.info(line(why))
         return
