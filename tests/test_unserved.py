@@ -118,9 +118,10 @@ def test_dev_runs_as_ipython_does_and_says_that_no_opt_out_was_stored(
 ) -> None:
     run = "from dev_analytics.commands.dev import main; sys.argv[1:] = {}; main()"
     why = said(monkeypatch, "emscripten")
-    code = run.format(["--analytics", "-c", "print(6 * 7)"])
+    untitled = "--TerminalInteractiveShell.term_title=False"
+    code = run.format(["--analytics", untitled, "-c", "print(6 * 7)"])
     assert elsewhere("emscripten", code).splitlines() == ["42"]
-    code = run.format(["--analytics-disable", "-c", "print(6 * 7)"])
+    code = run.format(["--analytics-disable", untitled, "-c", "print(6 * 7)"])
     assert elsewhere("emscripten", code).splitlines() == [line(why), "42"]
 
 
