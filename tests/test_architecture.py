@@ -19,7 +19,7 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "drops", "value", "descriptors", "entry", "kept", "unseen"},
+    {"version", "drops", "value", "descriptors", "entry", "kept", "unseen", "unserved"},
     {"quiet", "detached", "reply"},
     {"catalogue", "consent"},
     {"tools"},
