@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib
 import inspect
 import itertools
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 import wrapt
-from fake_llm import MARK, FakeLLM
+from fake_llm import MARK, FakeLLM, openai_chat
 
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.llm.placing import Places
@@ -253,3 +257,58 @@ def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
     assert one.told(3) == (3, 4, Derived)
     assert len(seen) == count
     assert "__signature__" not in vars(Derived.told)
+
+
+def test_threads_and_tasks_have_one_record_for_each_call_over_many_loads(
+    server: FakeLLM, recorded: Any
+) -> None:
+    client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
+    answer = openai_chat({"model": "gpt-4o"}).body
+    headers = {"content-type": "application/json"}
+    transport = httpx2.MockTransport(
+        lambda request: httpx2.Response(200, content=answer, headers=headers)
+    )
+
+    def reload() -> None:
+        for _ in range(5):
+            hooks.unregister()
+            hooks.register(recorded.analytics)
+
+    async def tasks() -> None:
+        http = httpx2.AsyncClient(transport=transport)
+        one = openai.AsyncOpenAI(api_key=MARK, http_client=http)
+        await asyncio.gather(*(one.chat.completions.create(**CHAT) for _ in range(200)))
+
+    for number in range(1, 4):
+        reload()
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _: client.chat.completions.create(**CHAT), range(20)))
+        assert {type(each).__name__ for each in answers} == {"ChatCompletion"}
+        reload()
+        asyncio.run(tasks())
+        assert len(recorded.calls()) == number * 220
+
+
+def test_hooks_that_come_and_go_under_running_calls_harm_none(
+    server: FakeLLM, recorded: Any
+) -> None:
+    client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
+    over = threading.Event()
+
+    def work(_: int) -> int:
+        asked = 0
+        while not over.is_set():
+            assert client.chat.completions.create(**CHAT).usage.prompt_tokens == 120
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work, number) for number in range(4)]
+        for _ in range(200):
+            hooks.unregister()
+            hooks.register(recorded.analytics)
+        over.set()
+        asked = sum(each.result() for each in working)
+    assert asked == len(server.received)
+    # Of a call that began while there were none, there is none.
+    assert len(recorded.calls()) <= asked
