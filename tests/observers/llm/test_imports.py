@@ -61,13 +61,18 @@ def ran() -> Any:
     return sys.modules[RAN]
 
 
+TOUCHED: list[str] = []
+
+
 class Raises:
     def __getattribute__(self, name: str) -> Any:
+        TOUCHED.append(name)
         raise RuntimeError(f"{name} was looked at")
 
 
 class RaisingModule(ModuleType):
     def __getattribute__(self, name: str) -> Any:
+        TOUCHED.append(name)
         raise RuntimeError(f"{name} was looked at")
 
 
@@ -93,10 +98,12 @@ def test_what_is_no_module_that_was_imported_is_left_alone(
     for name in hooks.HOOKS:
         monkeypatch.setitem(sys.modules, name, stands_in)
     before = set(sys.modules)
+    TOUCHED.clear()
     hooks.register(recorded.analytics)
     # The import of another module, as of a part, looks at none either.
     assert importlib.util.find_spec("that_is_missing") is None
     assert hooks._IMPORTS.find_spec("openai.that_is_missing") is None
+    assert TOUCHED == []
     assert set(sys.modules) == before
     assert not mocked.mock_calls
     assert not recorded.analytics.drops.counts
