@@ -74,7 +74,8 @@ def test_a_streaming_response_is_recorded_when_it_is_closed(
         stream: Any = response.parse() if parsed else response.iter_lines()
         next(stream)
         assert recorded.calls() == []
-    assert (response, stream) != (None, None)
+    assert response is not None
+    assert stream is not None
     assert recorded.call()["stream"] is parsed
 
 

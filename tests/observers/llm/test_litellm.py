@@ -287,7 +287,7 @@ def test_a_failure_of_ours_prints_nothing(
     assert "out of order" not in "".join(capfd.readouterr())
 
 
-class Theirs(litellm.integrations.custom_logger.CustomLogger):  # type: ignore[misc]
+class Theirs(litellm.integrations.custom_logger.CustomLogger):
     """A callback of the user's."""
 
 
@@ -310,7 +310,7 @@ def test_whatever_the_user_assigns_each_request_is_one_record(
     ask(CLAUDE, asynchronous=asynchronous)
     ask(CLAUDE, asynchronous=asynchronous, stream=True)
     server.replies.append(failure(429))
-    with pytest.raises(litellm.RateLimitError):
+    with pytest.raises(litellm.exceptions.RateLimitError):
         ask(CLAUDE, asynchronous=asynchronous)
     assert len(server.received) == 3
     assert [call["$ai_is_error"] for call in recorded.calls()] == [False, False, True]
@@ -330,7 +330,7 @@ def test_a_mocked_answer_is_no_call(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool, stream: bool
 ) -> None:
     ask(CLAUDE, asynchronous=asynchronous, stream=stream, mock_response="hi")
-    with pytest.raises(litellm.RateLimitError):
+    with pytest.raises(litellm.exceptions.RateLimitError):
         ask(CLAUDE, asynchronous=asynchronous, mock_response="litellm.RateLimitError")
     assert (server.received, recorded.calls()) == ([], [])
 
@@ -339,7 +339,7 @@ def test_a_mocked_answer_is_no_call(
 def test_what_fails_before_a_request_goes_out_is_no_call(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
 ) -> None:
-    with pytest.raises(litellm.BadRequestError):
+    with pytest.raises(litellm.exceptions.BadRequestError):
         ask("no-such-provider/no-such-model", asynchronous=asynchronous)
     assert (server.received, recorded.calls()) == ([], [])
 
@@ -418,7 +418,7 @@ def test_a_failed_call_lasted_as_long_as_it_did(
 ) -> None:
     server.replies.append(failure(429))
     began = time.perf_counter()
-    with pytest.raises(litellm.RateLimitError):
+    with pytest.raises(litellm.exceptions.RateLimitError):
         ask(CLAUDE, asynchronous=asynchronous)
     lasted = time.perf_counter() - began
     (call,) = recorded.calls()
@@ -443,7 +443,7 @@ def test_each_request_that_is_tried_again_is_one_record(
 
 def test_a_message_in_the_words_of_anthropic(server: FakeLLM, recorded: Any, options: Any) -> None:
     asked = {"model": CLAUDE, "messages": MESSAGES[1:], "max_tokens": 9, **options}
-    asyncio.run(litellm.anthropic.messages.acreate(**asked))
+    asyncio.run(litellm.anthropic_messages(**asked))
     assert len(server.received) == 1
     call = recorded.call()
     assert (call["sdk"], call["operation"]) == ("litellm", "chat")

@@ -9,6 +9,7 @@ import litellm
 import pytest
 from fake_llm import MARK, FakeLLM
 from litellm.caching.caching import Cache
+from litellm.types.caching import LiteLLMCacheType
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -20,7 +21,7 @@ def test_an_answer_from_the_cache_is_no_call(
     asynchronous: bool,
     stream: bool,
 ) -> None:
-    monkeypatch.setattr(litellm, "cache", Cache(type="local"))
+    monkeypatch.setattr(litellm, "cache", Cache(type=LiteLLMCacheType.LOCAL))
     monkeypatch.setattr(litellm, "callbacks", litellm.callbacks.copy())
     asked = {
         "model": "anthropic/claude-3-5-haiku-20241022",

@@ -24,7 +24,7 @@ from fake_llm import MARK, FakeLLM, openai_chat
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.llm.placing import Places
 
-CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
+CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 OPENAI = openai.OpenAI
 BASE = next(cls for cls in OPENAI.__mro__ if "request" in vars(cls))
 
@@ -53,14 +53,14 @@ class Theirs:
             self.seen += 1
             return method(*args, **kwargs)
 
-        theirs: Any = {
+        made: dict[str, Callable[[], Any]] = {
             "a closure": lambda: plain,
             "wraps": lambda: functools.wraps(original)(plain),
             "wrapt": lambda: wrapt.FunctionWrapper(original, wrapping),
-        }[self.style]()
+        }
         # As many do it: what was inherited is the class's own afterwards.
         self.original = original
-        self.owner.request = theirs  # type: ignore[attr-defined]
+        self.owner.request = made[self.style]()  # type: ignore[attr-defined]
 
     def uninstrument(self) -> None:
         self.owner.request = self.original  # type: ignore[attr-defined]
