@@ -162,7 +162,7 @@ def test_what_shortening_the_context_took_is_counted_too() -> None:
 
 
 def test_gemini_may_tell_its_parts_in_different_chunks() -> None:
-    usages = [
+    usages: list[Any] = [
         {"prompt_token_count": 100, "thoughts_token_count": 20, "tool_use_prompt_token_count": 7},
         {"prompt_token_count": 100, "candidates_token_count": 10},
     ]
