@@ -42,5 +42,10 @@ def test_what_is_covered_is_in_the_vocabulary_and_its_newest_version_is_tried(on
     package, *_ = one.package.split(", ")
     assert SDKS.find(package) or SDKS.find(package.removesuffix("-ai"))
     assert numbers(one.oldest) <= numbers(one.newest)
-    newest = max(numbers(each) for each in tried(package))
+    versions = tried(package)
+    if not versions:
+        # Too large to be installed for every run.
+        assert f'"{package}": SDK(' in (PROJECT / "tests/newest.py").read_text("utf-8")
+        return
+    newest = max(map(numbers, versions))
     assert newest[: len(numbers(one.newest))] == numbers(one.newest)
