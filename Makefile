@@ -50,8 +50,9 @@ bench: .venv/test.stamp .venv/rivals.stamp ## Measure what the extension costs, 
 	$(BIN)/python -m pytest tests/benchmarks
 	$(BIN)/python tests/benchmarks/side_by_side/run.py
 
-documents: .venv/demo.stamp ## Make the documents that come from the catalogue: docs/events.md, schemas, tables.
+documents: .venv/demo.stamp ## Make the documents that come from the code: docs/events.md, schemas, tables.
 	$(BIN)/python -m dev_analytics.catalogue.documents
+	$(BIN)/python -m dev_analytics.observers.llm.covered
 
 sample: .venv/demo.stamp ## Run the notebooks for real, keep 1,000 records; make a page of made-up users.
 	$(BIN)/python notebooks/sample.py

@@ -212,6 +212,7 @@ class Session:
     def _exited(self, reason: str, *, at_exit: bool) -> None:
         analytics = self._analytics
         pipeline = analytics.pipeline
+        hooks.finish()
         # Of this recording, and dropped if another one begins meanwhile.
         began = analytics.gate.now()
         recording = pipeline.recording

@@ -93,7 +93,7 @@ ONLY_IN = {
     "socket": None,
     "ipywidgets": "consent.dialog",
     "genai_prices": None,
-    "wrapt": "observers.llm.hooks",
+    "wrapt": "observers.llm.placing",
     "matplotlib": "views.report.figures",
     "pandas": None,
     **dict.fromkeys(("openai", "anthropic", "google", "mistralai", "cohere", "ollama", "groq")),
