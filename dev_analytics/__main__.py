@@ -1,8 +1,22 @@
 """``python -m dev_analytics``: the same as ``jupyter dev-analytics``."""
 
+from __future__ import annotations
+
 import sys
 
-from dev_analytics.commands.jupyter import main
+from dev_analytics.unserved import why_unserved
+
+
+def main() -> int:
+    """Be the command, and return its exit code."""
+    if why_unserved():
+        from dev_analytics.commands import unserved
+
+        return unserved.main()
+    from dev_analytics.commands import jupyter
+
+    return jupyter.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,6 +22,7 @@ from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.kept import kept
 from dev_analytics.native import RLock
+from dev_analytics.unserved import UnservedError, why_unserved
 from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ class Analytics:
         """
         try:
             pipeline = self._pipeline or self._load()
+        except UnservedError:
+            return
         except Exception:
             self.drops.count(Drop.FAILURE)
             if self.strict:
@@ -177,7 +180,10 @@ class Analytics:
         ------
         OSError
             It cannot be written; the log stays what it was.
+        UnservedError
+            This system cannot be served.
         """
+        _check_served()
         from dev_analytics.delivery.lines import LineFile
 
         log = LineFile(file.expanduser().absolute(), renewed=True)
@@ -214,12 +220,18 @@ class Analytics:
         self.gate.recipient = recipient
 
     def _load(self) -> Pipeline:
+        _check_served()
         with self._loading:
             if self._pipeline is None:
                 from dev_analytics.pipeline import Pipeline
 
                 self._pipeline = Pipeline(self, self._sink)
             return self._pipeline
+
+
+def _check_served() -> None:
+    if why := why_unserved():
+        raise UnservedError(why)
 
 
 def get_analytics() -> Analytics:

@@ -19,6 +19,9 @@ from dev_analytics.native import environ_now
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
 
+SERVER_VARIABLE: Final = "DEV_ANALYTICS_SERVER"
+"""What our extension of a Jupyter server leaves for its kernels: a word, and the server's pid."""
+
 
 class DevAnalytics(Configurable):
     """Settings of dev_analytics. An environment variable goes before the setting that it names."""

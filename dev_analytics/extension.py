@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.analytics import Analytics, get_analytics
 from dev_analytics.commands.magics import no_log, register_magics, unregister_magics
-from dev_analytics.config import DevAnalytics, load_settings
+from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
-from dev_analytics.consent.presence import Presence, presence
+from dev_analytics.consent.presence import Presence, presence, request
 from dev_analytics.kept import kept
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.llm import hooks
@@ -66,12 +66,14 @@ class Session:
             offers=_offers,
             agreed=self._begin,
         )
+        self._page = ""
         self._taken_away = False
         self._process = os.getpid()
         # The very same object is unregistered, whatever becomes of the class.
         self._at_end = self._at_exit
         # Where this is does not change, whatever a cell puts into the environment.
         self._variables = frozenset(os.environ)
+        self._server = os.environ.get(SERVER_VARIABLE, "")
 
     def start(self) -> None:
         """Begin: follow the settings, observe, offer the magic, ask at a terminal.
@@ -96,6 +98,9 @@ class Session:
             with contextlib.suppress(RuntimeError):
                 after_reply(self._begin)
                 return
+            # At its start a kernel knows nothing of its front end: the first cell tells.
+            self._load()
+            return
         self._begin()
 
     def stop(self) -> None:
@@ -134,14 +139,22 @@ class Session:
             self._analytics.recording  # noqa: B018, it begins
 
     @quiet
+    def _load(self) -> None:
+        self._analytics.pipeline  # noqa: B018, it is loaded
+
+    @quiet
     def _launched(self) -> None:
         """Record the beginning; what earlier sessions left goes out first."""
-        from dev_analytics.observers.launch import launch
+        from dev_analytics.observers.launch import launch, page
 
         analytics = self._analytics
+        if hasattr(self.shell, "kernel"):
+            # A recording that an answer begins is told of the cell that was run before.
+            self._page = page(request(self.shell)) or self._page
         if analytics.gate.now()[0].collecting:
             analytics.pipeline.sink.resume()
-        analytics.event("launched", **launch(self.shell, self._variables))
+        told = launch(self.shell, self._variables, self._page, self._server)
+        analytics.event("launched", **told)
 
     def _read_settings(self) -> DevAnalytics:
         """Read settings and environment; one that cannot be used is named, and keeps it off."""
@@ -200,6 +213,7 @@ class Session:
     def _exited(self, reason: str, *, at_exit: bool) -> None:
         analytics = self._analytics
         pipeline = analytics.pipeline
+        hooks.finish()
         # Of this recording, and dropped if another one begins meanwhile.
         began = analytics.gate.now()
         recording = pipeline.recording

@@ -62,6 +62,7 @@ def analytics_events(
     ``get_analytics()`` is a real, strict `Analytics` in a temporary data directory: an event or a
     property that is not declared raises.
     """
+    _skip_where_unserved()
     from dev_analytics.analytics import Analytics
 
     folder = tmp_path_factory.mktemp("analytics")
@@ -76,6 +77,14 @@ def analytics_events(
 @pytest.fixture
 def prove_private() -> Callable[[Tool], Proof]:
     """Prove that nothing private can leave through the events of a tool; it raises if it can."""
+    _skip_where_unserved()
     from dev_analytics.proof import prove
 
     return prove
+
+
+def _skip_where_unserved() -> None:
+    from dev_analytics.unserved import why_unserved
+
+    if why := why_unserved():
+        pytest.skip(f"dev_analytics is off: {why}")

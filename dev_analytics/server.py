@@ -9,13 +9,15 @@ Whatever fails is one line in the server's log.
 from __future__ import annotations
 
 import atexit
+import os
 from pathlib import Path
 from typing import Any
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.config import load_settings
+from dev_analytics.config import SERVER_VARIABLE, load_settings
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.consent.saving import leave_out_marked
+from dev_analytics.observers.launch import server_word
 from dev_analytics.observers.server import ServerEvents
 
 
@@ -23,6 +25,7 @@ def load(app: Any) -> None:
     """Load the extension into `app`, a ServerApp; never raises."""
     try:
         app.contents_manager.register_pre_save_hook(leave_out_marked)
+        os.environ[SERVER_VARIABLE] = server_word(getattr(app.starter_app, "name", ""))
         _load(app)
     except SettingError as error:
         app.log.warning(f"dev_analytics: {error}")

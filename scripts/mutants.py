@@ -25,6 +25,7 @@ SENT: Final = "tests/privacy/test_notebooks.py::test_nothing_that_somebody_wrote
 TOOL: Final = "tests/privacy/test_hostile_tools.py::"
 DECLARED: Final = f"{TOOL}test_what_may_not_be_declared_is_refused_where_it_is_installed"
 HANDED: Final = f"{TOOL}test_what_it_hands_over_leaves_as_declared_or_not_at_all"
+ASIDE: Final = "tests/delivery/test_allowed.py::test_a_record_that_says_anything_else_is_put_aside"
 UPDATED: Final = f"{TOOL}test_an_update_that_says_more_is_withheld_until_it_is_agreed_to"
 
 
@@ -206,6 +207,45 @@ MUTANTS: Final = (
            "tests/consent/test_scope.py::"
            "test_a_file_whose_terms_are_not_those_of_its_digest_covers_nothing",
            (Edit("dev_analytics/consent/files.py", "scope.digest != each.digest or ", ""),)),
+    Mutant("a tool's words that a reader takes for one",
+           f"{DECLARED}[words that differ in capitals alone]",
+           (Edit("dev_analytics/tools/declaration.py",
+                 "seen.setdefault(word.casefold(), word)", "seen.setdefault(word, word)"),)),
+    Mutant("a tool's order in a question",
+           f"{TOOL}test_a_question_about_more_words_shows_none_that_tells_its_reader_what_to_do",
+           (Edit("dev_analytics/tools/wanting.py",
+                 "for word in new if not order(word)]", "for word in new]"),)),
+    Mutant("a tool's name that is cut up",
+           "tests/tools/test_wording.py::"
+           "test_a_title_that_speaks_as_somebody_else_is_refused[d.e.v]",
+           (Edit("dev_analytics/tools/wording.py",
+                 "for part in accumulate(pieces[first:]):",
+                 "for part in pieces[first : first + 1]:"),)),
+    Mutant("a text as the package's version", f"{ASIDE}[a version of words]",
+           (Edit("dev_analytics/delivery/allowed.py",
+                 "and values.lib_version in RELEASES", "and _numbers(values.lib_version)"),
+            Edit("dev_analytics/delivery/allowed.py",
+                 "(?:[a-z]{1,4}[0-9]{1,4})?", "(?:[a-z0-9]*)?"))),
+    Mutant("a version of more numbers than declared", f"{ASIDE}[a version of four numbers]",
+           (Edit("dev_analytics/delivery/allowed.py",
+                 r"(\.(0|[1-9][0-9]{0,3})){0,2}", r"(\.(0|[1-9][0-9]{0,3})){0,3}"),)),
+    Mutant("a session's finer time", f"{ASIDE}[a session that begins at a finer time]",
+           (Edit("dev_analytics/delivery/allowed.py", "% 1000 == 0", "% 1000 >= 0"),)),
+    Mutant("a second zero", "tests/catalogue/test_values.py::test_there_is_one_zero[3--0.0]",
+           (Edit("dev_analytics/catalogue/values.py",
+                 'return abs(round(float(f"{value:.2g}"), self.decimals))',
+                 'return round(float(f"{value:.2g}"), self.decimals)'),)),
+    Mutant("a second zero in the spool", f"{ASIDE}[minus zero]",
+           (Edit("dev_analytics/delivery/allowed.py",
+                 ' and (value != 0 or str(value)[0] != "-")', ""),)),
+    Mutant("a price that says something", f"{ASIDE}[a price of somebody else's machine]",
+           (Edit("dev_analytics/delivery/allowed.py",
+                 "        and (not priced or values.provider in OWN)\n", ""),)),
+    Mutant("a place in another spelling",
+           "tests/catalogue/test_values.py::"
+           "test_a_place_is_one_of_the_shipped_files_letter_for_letter",
+           (Edit("dev_analytics/catalogue/source.py",
+                 "if not _is_spelled_so(file, folder):", "if False:"),)),
     Mutant("a tool that is off sent all the same",
            "tests/tools/test_switches.py::test_what_waits_of_a_tool_that_is_off_is_never_sent",
            (Edit("dev_analytics/consent/decision.py",
@@ -259,6 +299,9 @@ def outcome(mutant: Mutant) -> str:
 def main(word: str) -> int:
     """Make the mutants whose name has `word`, and print what became of each."""
     chosen = [mutant for mutant in MUTANTS if word in mutant.name]
+    if not chosen:
+        print(f"There is no mutant whose name has {word!r}.", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         copied(Path(name))
         sound = tests(Path(name), *dict.fromkeys(mutant.test for mutant in chosen))

@@ -25,9 +25,6 @@ from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.observers.cells import Cells
-from dev_analytics.observers.llm import litellm
-from dev_analytics.observers.llm.hooks import State
-from dev_analytics.observers.llm.recorder import Recorder
 
 MINUTE = 60.0
 FAKES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -201,34 +198,6 @@ def test_a_time_that_cannot_be_is_counted_and_a_later_right_one_recorded(
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
     assert [record["properties"]["seq"] for record in log.records] == [1]
     assert analytics.drops.counts == {Drop.CLOCK: 1}
-
-
-@pytest.mark.parametrize("failed", [False, True])
-def test_a_duration_that_cannot_be_is_left_out_and_counted(
-    analytics: Analytics, log: Any, monkeypatch: pytest.MonkeyPatch, failed: bool
-) -> None:
-    """litellm measures with the user's clock, which a test of theirs moved meanwhile."""
-    monkeypatch.setattr(State, "active", Recorder(analytics))
-    call: dict[str, Any] = {"litellm_call_id": "one", "call_type": "completion", "model": "gpt-4o"}
-    call |= {"exception": ValueError()} if failed else {}
-    litellm._begin(call)
-    start = datetime.now()
-    litellm._take(call, None if failed else object(), start, start.replace(year=2050))
-    (recorded,) = log.of("$ai_generation")
-    assert "$ai_latency" not in recorded
-    assert analytics.drops.counts == {Drop.CLOCK: 1}
-
-
-def test_a_call_that_failed_lasted_as_long_as_litellm_says(
-    analytics: Analytics, log: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(State, "active", Recorder(analytics))
-    call = {"litellm_call_id": "two", "call_type": "completion", "exception": ValueError()}
-    litellm._begin(call)
-    start = datetime.now()
-    litellm._take(call, None, start, start)
-    (recorded,) = log.of("$ai_generation")
-    assert recorded["$ai_latency"] == 0
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/St_Johns", "no such zone"])

@@ -25,7 +25,7 @@ from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.files import Policy
 from dev_analytics.consent.notebook import MOST_CELLS, READ_SECONDS
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import archive, ledger, notes
+from dev_analytics.delivery import archive, ledger, notes, pending
 from dev_analytics.delivery.damaged import damaged, put_aside
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import lock_file
@@ -34,7 +34,7 @@ from dev_analytics.entry import FAILED
 from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
-from dev_analytics.version import NOTICE, __version__
+from dev_analytics.version import NOTICE, RELEASES, __version__
 from dev_analytics.views.preview import MOST_SHOWN
 
 ROOT = Path(__file__).parent.parent
@@ -168,6 +168,7 @@ def test_versions_question_and_contact() -> None:
     assert f"notice {NOTICE}," in PRIVACY
     assert re.search(rf"version\s{re.escape(__version__)}\b", PRIVACY)
     assert f"## [{__version__}]" in CHANGELOG
+    assert set(re.findall(r"^## \[([0-9].*?)\]", CHANGELOG, re.MULTILINE)) == RELEASES
     assert f"{question.FIRST.lines}\n{question.FIRST.prompt.rstrip()}\n" in README
     for document in (README, PRIVACY):
         assert "privacy@dev.chat" in document
@@ -262,6 +263,8 @@ def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path)
     put_aside(data / archive.NAME)
     named = {archive.NAME, ledger.NAME, notes.LOG, notes.QUARANTINE, "consent.lock", "ledger.lock"}
     named |= {lock_file(data, "archive").name, "ledger.held", FAILED}
+    pending.put(data, pending.Change())
+    named |= {re.sub("[0-9a-f]{24}", "…", name) for name in pending.waiting(data)}
     named |= {lock_file(data, "7d2290b3").name.replace("7d2290b3", "…")}
     named |= {re.sub(r"\d{4}-\d\d-\d\d", "DAY", file.name) for file in damaged(data)}
     files = (store.file, store.marker, store.tools_file, store.epoch_file)
@@ -278,7 +281,12 @@ def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics) 
     store.agree(NOTICE, date.today())
     store.switch_off("acme")
     kept = {"consent/opted-out", "consent/off.acme", notes.LOG, "sender.lock", "consent.lock"}
-    gone = {archive.NAME, ledger.NAME, f"{archive.NAME}.damaged-2026-11-22"}
+    gone = {
+        archive.NAME,
+        ledger.NAME,
+        f"ledger-{'0' * 24}.json",
+        f"{archive.NAME}.damaged-2026-11-22",
+    }
     for name in {notes.LOG, "sender.lock", *gone}:
         (data / name).touch()
     (data / notes.QUARANTINE).write_text('{"event": "launched"}\n')

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 _COUNTED_APART: Final = re.compile(r"gemini-(2\.5|3(\.\d+)?)-")
-_OWN: Final = frozenset({"local", "ollama"})
+OWN: Final = frozenset({"local", "ollama"})
+"""The providers that are the user's own machine."""
+
 _NEVER_LOCAL: Final = re.compile(
     r"(openai/|anthropic/|x-ai/)?(gpt-[345]|chatgpt|o[134](-|$)|text-embedding-[a3]|claude|grok)"
     r"|(google/)?gemini-|.*[:-]cloud$"
@@ -39,6 +41,6 @@ def counted_output(model: str, output: int | None, reasoning: int | None) -> int
 def prices(request: Mapping[str, object]) -> dict[str, object]:
     """Return the prices that a request has to name: nought for one to the user's own machine."""
     model = request.get("model")
-    if request.get("provider") not in _OWN or _NEVER_LOCAL.match(str(model)):
+    if request.get("provider") not in OWN or _NEVER_LOCAL.match(str(model)):
         return {}
     return {"input_token_price": 0, "output_token_price": 0}

@@ -60,7 +60,7 @@ def documents(root: Path) -> dict[Path, bytes]:
     return {
         notices: pretty(kept(before)),
         root / "docs/events.md": "\n".join(_events()).encode(),
-        privacy: _between(privacy.read_text("utf-8"), _privacy()).encode(),
+        privacy: between(privacy.read_text("utf-8"), _privacy()).encode(),
         **{root / SCHEMAS / f"{name}.json": pretty(schema(EVENTS[name])) for name in EVENTS},
     }
 
@@ -85,12 +85,12 @@ def _events() -> Iterator[str]:
         yield f"{sentence(event)} **Why:** {event.why.event}\n"
         by = f'`Analytics.event("{name}")`'
         yield f"Since notice {event.since}. {by}, [schema](schemas/{name}.json).\n"
-        yield from _table(_properties(event))
+        yield from table(_properties(event))
         yield f"\n```json\n{example(event).decode()}\n```\n"
     yield "## Every record\n"
     every = [*common.RECORD.items(), *common.PROPERTIES.items()]
     rows = [(f"`{name}`", field.meaning, field.why) for name, field in every]
-    yield from _table([("field", "what it says", "why"), *rows])
+    yield from table([("field", "what it says", "why"), *rows])
     yield (
         "\nTimes are whole seconds, durations have two significant digits and counts three, so "
         "that they are no fingerprint. Sums of many stay right within half a percent.\n"
@@ -104,11 +104,11 @@ def _events() -> Iterator[str]:
     for event in EVENTS.values():
         possible, everyday = round(possible_bits(event)), round(everyday_bits(event))
         rows.append((f"`{event.wire}`", str(possible), str(everyday)))
-    yield from _table(rows)
+    yield from table(rows)
     yield ""
     yield "## Vocabularies\n"
     yield "Every word that can stand in a record, beside `other`, stands in one of these.\n"
-    yield from _table([("vocabulary", "words", "which"), *map(_vocabulary, _all_vocabularies())])
+    yield from table([("vocabulary", "words", "which"), *map(_vocabulary, _all_vocabularies())])
     yield ""
 
 
@@ -148,14 +148,14 @@ def _privacy() -> Iterator[str]:
         why = reasons(event)
         for name, kind in declared(event).items():
             rows.append(("", f"`{name}`", kind.meaning, why[name], KINDS[type(kind)]))
-    yield from _table(rows)
+    yield from table(rows)
     yield "\nEvery record also has these fields:\n"
     every = [*common.RECORD.items(), *common.PROPERTIES.items()]
     fields = [(f"`{name}`", field.meaning, field.why) for name, field in every]
-    yield from _table([("field", "what it says", "why"), *fields])
+    yield from table([("field", "what it says", "why"), *fields])
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """Give the lines of a table in Markdown; the first row is its head."""
     for number, row in enumerate(rows):
         yield f"| {' | '.join(row)} |".replace("|  |", "| |")
@@ -163,7 +163,7 @@ def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
             yield f"|{'---|' * len(row)}"
 
 
-def _between(text: str, lines: Iterable[str]) -> str:
+def between(text: str, lines: Iterable[str]) -> str:
     """Put `lines` into `text`, between the two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -6,6 +6,7 @@ Only packages in `OPEN` are read, and only when a traceback names one of them.
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
@@ -39,6 +40,8 @@ def functions(module: str) -> dict[str, tuple[str, int, int]]:
     if inner and not file.exists():
         file = folder.joinpath(*inner).with_suffix(".py")
     try:
+        if not _is_spelled_so(file, folder):
+            return {}
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError):
         return {}
@@ -46,6 +49,18 @@ def functions(module: str) -> dict[str, tuple[str, int, int]]:
         name: (f"{module}:{name}", node.lineno, node.end_lineno or node.lineno)
         for name, node in _walk(tree, "")
     }
+
+
+def _is_spelled_so(file: Path, folder: Path) -> bool:
+    """Return whether the parts of `file` below `folder` stand there letter for letter.
+
+    A file system that takes capitals for small letters opens it under any spelling.
+    """
+    for part in file.relative_to(folder).parts:
+        if part not in os.listdir(folder):  # noqa: PTH208, names are all that is wanted
+            return False
+        folder /= part
+    return True
 
 
 @cache

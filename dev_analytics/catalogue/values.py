@@ -167,7 +167,8 @@ class Duration(Struct, frozen=True):
         if not 0 <= value <= LONGEST:
             raise RefusedValueError(f"not from 0 to {LONGEST}")
         if self.decimals:
-            return round(float(f"{value:.2g}"), self.decimals)
+            # Minus zero is a second zero.
+            return abs(round(float(f"{value:.2g}"), self.decimals))
         # Not by way of text, which takes up to twice as long.
         step = 1
         while value >= 100 * step:

@@ -21,6 +21,7 @@ from dev_analytics.config import LOG_VARIABLE, DevAnalytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.said import say
+from dev_analytics.unserved import line, why_unserved
 
 HELP: Final = """\
 Analytics
@@ -73,6 +74,10 @@ class Dev(TerminalIPythonApp):
 
     def init_extensions(self) -> None:
         """Load the extension before the user's, with what the flags say."""
+        self.default_extensions = ["dev_analytics", *self.default_extensions]
+        if why_unserved():
+            super().init_extensions()  # type: ignore[no-untyped-call]
+            return
         analytics = get_analytics()
         began = analytics.gate.now()  # what the environment says is older than a flag
         if self.analytics is not None:
@@ -80,7 +85,6 @@ class Dev(TerminalIPythonApp):
             analytics.gate.switch = Switch(self.analytics, flag, explicit=True)
         if self.analytics_log:
             self._log(self.analytics_log)
-        self.default_extensions = ["dev_analytics", *self.default_extensions]
         super().init_extensions()  # type: ignore[no-untyped-call]
         for flag in self._given():
             analytics.event("command_run", began, command=flag)
@@ -96,6 +100,11 @@ class Dev(TerminalIPythonApp):
             self.flags, self.aliases = own
 
     def _opt_out(self, *, alone: bool) -> None:
+        if why := why_unserved():
+            say(line(why), sys.stderr)
+            if alone:
+                self.exit(1)
+            return
         from dev_analytics.consent.answering import farewell, unseen_farewell
         from dev_analytics.consent.presence import of_a_cell
 

@@ -13,7 +13,7 @@ from msgspec import json
 from traitlets.config import Configurable
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.commands import autoload, report
+from dev_analytics.commands import autoload, maintainer, report
 from dev_analytics.commands.autoload import ForeignFileError, Place
 from dev_analytics.commands.configuration import read_configuration
 from dev_analytics.commands.magics import RESET, RESET_QUESTION, no_log
@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Be the command, and give its exit code: 0, 1 if it failed, 2 if it was not understood."""
     options = _parser().parse_args(arguments)
     word = options.word or "status"
+    if word == "maintainer":
+        # Work on what others sent is no use of dev: it is not recorded, and asks no consent.
+        return maintainer.run(options, f"{_program()} maintainer")
     analytics = get_analytics()
     if file := os.environ.get(LOG_VARIABLE):
         try:
@@ -292,4 +295,5 @@ def _parser() -> argparse.ArgumentParser:
                     place.value, dest="place", action="store_const", const=place.value, help=whose
                 )
             each.set_defaults(place=Place.USER.value)
+    maintainer.add_words(words)
     return parser

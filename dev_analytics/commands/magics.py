@@ -27,6 +27,7 @@ RESET: Final = (
     "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
     "Nothing is collected until you agree again."
 )
+OPEN: Final = "the question is open below a cell of this notebook, and waits for your answer"
 UNREAD: Final = (
     "The records of this session have your random identifier. They are not shown where nobody is "
     "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
@@ -116,6 +117,9 @@ class DevAnalyticsMagics(Magics):
         present = presence(self.shell) is not Presence.NOBODY
         analytics = self._analytics
         decision = analytics.gate.decision(can_answer=present)
+        if self._asking.is_open:
+            reason = f"{decision.reason}; {OPEN}" if decision.collecting else OPEN
+            decision = decision.replace(reason=reason)
         return self._view(
             lambda: status(analytics, decision, somebody=present),
             lambda: status_html(analytics, decision, somebody=present),

@@ -16,9 +16,10 @@ from msgspec import Struct
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.views.report.figures import NoFiguresError, figures
 from dev_analytics.views.report.files import write_csv, write_page
+from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.page import page, report_html
-from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.source import ReportError, source_of
 from dev_analytics.views.report.tables import Table, printable, tables
 from dev_analytics.views.report.tally import Tally, tally
 from dev_analytics.views.report.text import WIDTH, text
@@ -80,7 +81,12 @@ class Report(Struct, frozen=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options that the magic and the shell share."""
     parser.add_argument(
-        "file", nargs="?", type=_path, help="an event log or an archive; without: your own archive"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=_path,
+        help="event logs, archives, exports of PostHog's, compressed or not, Parquet, or folders "
+        "of them; without any: your own archive",
     )
     parser.add_argument(
         "--since",
@@ -106,8 +112,11 @@ def count(
     ReportError
         It cannot be read.
     """
-    source = Source(options.file, data)
-    counted = tally(source, options.since, progress)
+    source = source_of(options.files, data)
+    try:
+        counted = tally(source, options.since, progress, Forgotten())
+    except ForgottenError as error:
+        raise ReportError(f"nobody knows whom to leave out: {error}") from None
     return Report(counted, tables(counted, read_ledger(data).dropped if source.own else {}))
 
 

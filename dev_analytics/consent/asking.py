@@ -105,6 +105,11 @@ class Asking:
         if self._passing is not None:
             self._passing.end()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a dialog waits for an answer."""
+        return self._open is not None and not self._open.ended
+
     def on(self, switch: Switch | None = None) -> str:
         """Switch the session on, ask whoever can answer, and give what then holds, in words.
 

@@ -33,8 +33,13 @@ class Output:
         """Show `data`, a bundle by MIME type."""
         self._send("display_data", data, metadata or {})
 
-    def replace(self, data: dict[str, Any]) -> None:
-        """Replace what is shown, and its metadata by none."""
+    def replace(self, data: dict[str, Any], request: Any = None) -> None:
+        """Replace what is shown, and its metadata by none; as an output of `request`, if one runs.
+
+        VS Code has only cells that run to change outputs with: for another it starts that cell.
+        """
+        if request is not None:
+            self._parent = {"header": request["header"]}
         self._send("update_display_data", data, {})
 
     def _send(self, message: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:

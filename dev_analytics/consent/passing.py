@@ -41,14 +41,15 @@ class Passing:
         self._callback = self._after_cell
         shell.events.register("post_run_cell", self._callback)
 
-    def end(self) -> None:
-        """Leave in its place what stays; once is enough."""
+    def end(self, running: Any = None) -> None:
+        """Leave in its place what stays, while `running` runs, if it does; once is enough."""
         output, self._output = self._output, None
         if output is not None:
             self._shell.events.unregister("post_run_cell", self._callback)
-            output.replace({"text/plain": self._then})
+            output.replace({"text/plain": self._then}, running)
 
     @quiet
     def _after_cell(self, result: Any) -> None:
-        if request(self._shell)["header"]["msg_id"] != self._message:
-            self.end()
+        running = request(self._shell)
+        if running["header"]["msg_id"] != self._message:
+            self.end(running)

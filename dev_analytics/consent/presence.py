@@ -11,12 +11,18 @@ _OF_A_CELL: Final = "JPY_PARENT_PID" in os.environ
 """A kernel is started with this variable, and the processes that its cells start inherit it. It is
 read once, as a cell can take it away."""
 
+VSCODE: Final = "vscode-"
+"""How the names of VS Code's cells begin: they are addresses of a scheme of its own."""
+
 
 class Presence(Enum):
     """Who can answer, and how they can be asked.
 
     ``NOTEBOOK`` is a front end with cells, which can show a dialog; ``CONSOLE`` one that takes
-    input from a kernel's user but has no cells to show one in.
+    input from a kernel's user but can show none. VS Code is one of these: once a kernel has made a
+    widget it sends no cell before a page has taken the widget, which waits for ever where the
+    extension that renders them is missing, and what changes below a cell that has ended takes the
+    cell's number and tick away.
     """
 
     NOBODY = "nobody"
@@ -36,7 +42,8 @@ def presence(shell: Any) -> Presence:
         running = request(shell)
         if _part(running, "content").get("allow_stdin") is not True:
             return Presence.NOBODY
-        return Presence.NOTEBOOK if cell_id(running) else Presence.CONSOLE
+        cell = cell_id(running)
+        return Presence.NOTEBOOK if cell and not cell.startswith(VSCODE) else Presence.CONSOLE
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
@@ -88,12 +95,15 @@ def handles_comm_message(shell: Any) -> bool:
 
 
 def cell_id(request: Any) -> str:
-    """Give the front end's name of the cell that `request` runs; empty if it names none.
+    """Return the front end's name of the cell that `request` runs; empty if it names none.
 
-    It may hold a path, so it is looked at and never kept.
+    It may hold a path, so it is looked at and never kept. Colab has a name for it of its own.
     """
-    cell = _part(request, "metadata").get("cellId")
-    return cell if type(cell) is str else ""
+    metadata = _part(request, "metadata")
+    for cell in (metadata.get("cellId"), _part(metadata, "colab").get("cell_id")):
+        if type(cell) is str and cell:
+            return cell
+    return ""
 
 
 def _part(request: Any, name: str) -> dict[str, Any]:

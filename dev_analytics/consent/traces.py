@@ -24,7 +24,8 @@ SPOOL_FILE: Final = re.compile(
 """The name of a file in the spool."""
 
 _RECORDS: Final = re.compile(
-    r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?|ledger\.json\.new",
+    r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?|ledger\.json\.new"
+    r"|ledger-[0-9a-f]{24}\.json(\.new)?",
     re.ASCII,
 )
 _SHARED_NAMES: Final[dict[str, list[bytes]]] = {"quarantine": [b'{"event"'], "archive.sqlite": []}
@@ -34,7 +35,7 @@ _BESIDE_ARCHIVE: Final = re.compile(r"archive\.sqlite-(journal|wal|shm)", re.ASC
 _LEDGER: Final = "ledger.json"
 LEDGER_FIELDS: Final = frozenset(
     {"delivered", "dropped", "delivered_at", "failed_at", "failure", "not_before", "failing"}
-    | {"settled", "replacing"}
+    | {"settled", "replacing", "merged"}
 )
 _LARGEST_LEDGER: Final = 2**24
 _WORD: Final = b"distinct_id"

@@ -19,7 +19,8 @@ from msgspec import NODEFAULT, UNSET, Struct, UnsetType, defstruct, json
 from msgspec.structs import FieldInfo, fields
 
 from dev_analytics.catalogue import common
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.costs import OWN
+from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import (
     LARGEST,
@@ -34,13 +35,13 @@ from dev_analytics.catalogue.values import (
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.consent.decision import Consent
 from dev_analytics.tools.declaration import event_name, tool_of
-from dev_analytics.version import __version__
+from dev_analytics.version import RELEASES, __version__
 
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _UUID4: Final = re.compile(_UUID % 4)
 _UUID7: Final = re.compile(_UUID % 7)
-_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00")
-_NUMBERS: Final = re.compile(r"(0|[1-9][0-9]{0,3})(\.(0|[1-9][0-9]{0,3})){0,3}")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\+00:00")
+_NUMBERS: Final = re.compile(r"(0|[1-9][0-9]{0,3})(\.(0|[1-9][0-9]{0,3})){0,2}")
 _RELEASE: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4}){0,3})(?:[a-z]{1,4}[0-9]{1,4})?")
 _BEFORE_NAME: Final = len(b'{"event": "')
 _AFTER_NAME: Final = b'", "distinct_id": "'
@@ -173,7 +174,7 @@ class _Form:
             for field in told
             if field.name not in declared and field.name not in _VARIABLE
         ]
-        self._is_traced = any(field.name == "trace_id" for field in told)
+        self._is_request = issubclass(event, LLMRequest)
         self._sessions: set[str] = set()
         self._decoder = _decoder(event, told, declared)
 
@@ -192,8 +193,8 @@ class _Form:
             and _is_time(record.timestamp)
             and 0 < values.seq <= LARGEST
             and self._is_session(values.session_id)
-            and _is_release(values.lib_version)
-            and (not self._is_traced or values.trace_id == record.uuid)
+            and values.lib_version in RELEASES
+            and (not self._is_request or _is_request(values, record.uuid))
             and self._holds(values)
             and json.format(_encode(record), indent=0) == line
         )
@@ -211,10 +212,10 @@ class _Form:
         return True
 
     def _is_session(self, session_id: str) -> bool:
-        """Return whether it is a UUID7; the records of a session come one after the other."""
+        """Return whether it is one of ours; the records of a session come one after the other."""
         if session_id in self._sessions:
             return True
-        if _UUID7.fullmatch(session_id) is None:
+        if not _is_session(session_id):
             return False
         if len(self._sessions) > 100:
             self._sessions.clear()
@@ -228,7 +229,6 @@ _VARIABLE: Final = frozenset({"session_id", "seq", "lib_version", "trace_id"})
 _CORE: Final = {event.wire: event for event in EVENTS.values()}
 _forms: Final[dict[tuple[type[Event], int], _Form]] = {}
 _times: Final[set[str]] = set()
-_releases: Final[set[str]] = {__version__}
 
 
 def _form(event: type[Event], notice: int) -> _Form:
@@ -271,6 +271,19 @@ def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, 
     )
 
 
+def _is_request(values: Any, uuid: str) -> bool:
+    """Check what a request to a model has beside its own properties, which follows from others.
+
+    A price stands only where the user's own machine serves the model, and then both do.
+    """
+    priced = values.input_token_price is not UNSET
+    return (
+        values.trace_id == uuid
+        and priced == (values.output_token_price is not UNSET)
+        and (not priced or values.provider in OWN)
+    )
+
+
 def _constants(field: FieldInfo) -> tuple[object, object]:
     """Return what a field without a kind may be: as it is declared, or missing if it may be."""
     declared = common.PROPERTIES[field.encode_name].schema
@@ -288,9 +301,12 @@ def _check(kind: Kind) -> Callable[[Any], bool]:
 
 
 def _gives(kind: Kind, value: object) -> bool:
-    """Return whether `kind` takes `value` as it is: bounded, and rounded as it rounds."""
+    """Return whether `kind` takes `value` as it is: bounded, and rounded as it rounds.
+
+    Minus zero is equal to zero, and another text.
+    """
     try:
-        return kind.accept(value) == value
+        return kind.accept(value) == value and (value != 0 or str(value)[0] != "-")
     except RefusedValueError:
         return False
 
@@ -302,6 +318,13 @@ def _is_place(place: str) -> bool:
         return False
     known = functions(parts[0]).get(parts[1])
     return known is not None and known[1] <= int(parts[2]) <= known[2]
+
+
+def _is_session(session_id: str) -> bool:
+    """Return whether it is a UUID7 whose time has whole seconds, as those of recordings."""
+    if _UUID7.fullmatch(session_id) is None:
+        return False
+    return int(session_id[:13].replace("-", ""), 16) % 1000 == 0
 
 
 def _is_time(timestamp: str) -> bool:
@@ -318,16 +341,6 @@ def _is_time(timestamp: str) -> bool:
         _times.clear()
     _times.add(timestamp)
     return True
-
-
-def _is_release(version: str) -> bool:
-    """Return whether it is this version of the package, or an older one."""
-    if version in _releases:
-        return True
-    allowed = _RELEASE.fullmatch(version) is not None and not _is_newer(version)
-    if allowed and len(_releases) < 100:
-        _releases.add(version)
-    return allowed
 
 
 def _is_newer(version: object) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,6 +136,45 @@ def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
                     yield last, newest, _line(values)
     except sqlite3.Error as error:
         raise Unreachable(f"the archive cannot be read: {error}") from None
+
+
+def count_of(file: Path, user: str) -> int:
+    """Return how many records of an identifier an archive has.
+
+    Raises
+    ------
+    Unreachable
+        It is damaged, or none.
+    """
+    with _opened(file, "ro") as archive:
+        ((number,),) = archive.execute("SELECT count(*) FROM events WHERE distinct_id = ?", (user,))
+        return int(number)
+
+
+def delete_of(file: Path, user: str) -> None:
+    """Delete the records of an identifier, and the pages in which they were.
+
+    Raises
+    ------
+    Unreachable
+        It is damaged, none, or cannot be written.
+    """
+    with _opened(file, "rw") as archive:
+        archive.execute("PRAGMA secure_delete = ON")
+        with archive:
+            archive.execute("DELETE FROM events WHERE distinct_id = ?", (user,))
+        # What another process reads may keep the old pages in a log beside the file.
+        archive.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    try:
+        address = f"{file.absolute().as_uri()}?mode={mode}"
+        with closing(sqlite3.connect(address, uri=True)) as archive:
+            yield archive
+    except sqlite3.Error as error:
+        raise Unreachable(f"the archive cannot be used: {error}") from None
 
 
 def columns() -> list[str]:

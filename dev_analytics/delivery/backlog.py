@@ -77,7 +77,7 @@ class Backlog:
                 yield from lines(*unsettled(self.data, file, ledger))
 
     def trim(self, most_bytes: float) -> int:
-        """Delete the oldest ready files until the rest fits; give how many records that took."""
+        """Delete the oldest files that nobody writes until the rest fits; count their records."""
         sizes = {}
         for file in self.files():
             with contextlib.suppress(OSError):
@@ -86,14 +86,14 @@ class Backlog:
         for file, size in sizes.items():
             if total <= most_bytes:
                 break
-            if not file.name.endswith(LIVE):
-                with holding(file) as held:
-                    if held:
-                        number = self.counts([file])[file]
-                        with contextlib.suppress(OSError):
-                            file.unlink()
-                            dropped += number
-                            total -= size
+            # One with the name of a live file may be of a process that was killed.
+            with holding(file) as held:
+                if held:
+                    number = self.counts([file])[file]
+                    with contextlib.suppress(OSError):
+                        file.unlink()
+                        dropped += number
+                        total -= size
         return dropped
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from dev_analytics.clock import seconds
-from dev_analytics.delivery.backlog import LIVE, Backlog
+from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.descriptors import open_above
@@ -36,7 +36,7 @@ def _expire(backlog: Backlog, most_days: float) -> int:
     expired, before = 0, seconds() - most_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
-            if file.name.endswith(LIVE) or file.stat().st_mtime >= before:
+            if file.stat().st_mtime >= before:
                 continue
             with holding(file) as held:
                 if held and _is_old(file, oldest(most_days)):

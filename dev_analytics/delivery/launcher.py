@@ -9,8 +9,9 @@ from typing import Final
 
 from dev_analytics.clock import Clock, seconds
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.ledger import change_ledger
+from dev_analytics.delivery.ledger import add_to_ledger
 from dev_analytics.delivery.locks import holder_of
+from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.detached import python, spawn
 from dev_analytics.drops import Drop, DropLedger
@@ -190,7 +191,7 @@ class Launcher:
         # Where the ledger cannot be written now, the counts stay for the next time.
         with contextlib.suppress(OSError), self.drops.storing() as counts:
             named = {drop.value: number for drop, number in counts.items()}
-            change_ledger(self._data, lambda ledger: ledger.add_dropped(named), wait=0.1)
+            add_to_ledger(self._data, Change(dropped=named), wait=0.1)
 
     def _told(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""

@@ -1,9 +1,10 @@
 """The ledger of delivery: what was delivered and dropped so far, and what happened last.
 
-It survives restarts and is shared by all processes: each adds what it counted, under a lock. It
-holds numbers, times, reasons and names of files, and nothing of any event. How far a file of the
-spool is settled is written together with what that adds to the counts, so that a sender that is
-killed sends some records again, and counts none of them twice.
+It survives restarts and is shared by all processes: each adds what it counted, under a lock, or has
+it wait in `dev_analytics.delivery.pending` where another one holds that for long. It holds numbers,
+times, reasons and names of files, and nothing of any event. How far a file of the spool is settled
+is written together with what that adds to the counts, so that a sender that is killed sends some
+records again, and counts none of them twice.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from typing import Final
 from msgspec import Struct, json
 from msgspec.structs import replace
 
+from dev_analytics.delivery import pending
 from dev_analytics.delivery.locks import NoLocksError, locked
+from dev_analytics.delivery.pending import Change
 from dev_analytics.descriptors import open_above
 from dev_analytics.native import open_file
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
 """How long a sender waits for a process that writes the ledger, in seconds."""
+
+MAX_SETTLED: Final = 32
+"""How many files that are gone the ledger still names; a writer asks what became of its own."""
+
+MAX_MERGED: Final = 64
+"""How many of the changes that waited, and are in the ledger now, it still names."""
 
 
 class Ledger(Struct, frozen=True, omit_defaults=True):
@@ -47,6 +56,9 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     replacing
         By the name of a file of the spool: the checksum of what is about to take its place, where
         that is all that is left of it and the rest is in the counts.
+    merged
+        The files of changes that waited and are in this ledger, the newest: one that is killed
+        before it deletes them counts them once.
     """
 
     delivered: int = 0
@@ -58,6 +70,7 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     failing: str = ""
     settled: dict[str, int] = {}
     replacing: dict[str, int] = {}
+    merged: list[str] = []
 
     def add_dropped(self, counts: Mapping[str, int]) -> Ledger:
         """Give the ledger with `counts` added."""
@@ -67,11 +80,8 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
 
 
 def read_ledger(data: Path) -> Ledger:
-    """Read the ledger; one that is missing or damaged is empty."""
-    try:
-        return json.decode((data / NAME).read_bytes(), type=Ledger)
-    except (OSError, ValueError, RecursionError):
-        return Ledger()
+    """Read the ledger, with what waits to be in it; one that is missing or damaged is empty."""
+    return _read(data)[0]
 
 
 def change_ledger(
@@ -89,10 +99,73 @@ def change_ledger(
     if not data.is_dir():
         raise FileNotFoundError("there is no data directory")
     with _exclusive(data, wait):
+        ledger, waited = _read(data)
+        merged = list(dict.fromkeys([*ledger.merged[-MAX_MERGED:], *waited]))
         new = file.with_name(f"{NAME}.new")
         with open_file(new, "wb", opener=open_above) as opened:
-            opened.write(json.encode(change(read_ledger(data))))
+            opened.write(json.encode(replace(change(ledger), merged=merged)))
         new.replace(file)
+        pending.delete(data, waited)
+
+
+def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> bool:
+    """Add `change` to the ledger, or have it wait; return whether nobody held the ledger.
+
+    Raises
+    ------
+    OSError
+        It can neither be added nor wait.
+    """
+    try:
+        change_ledger(data, lambda ledger: _changed(ledger, change, data), wait=wait)
+    except TimeoutError:
+        pending.put(data, change)
+        return False
+    return True
+
+
+def settle(
+    ledger: Ledger,
+    file: Path,
+    *,
+    end: int = 0,
+    checksum: int | None = None,
+    delivered: int = 0,
+    dropped: Mapping[str, int] = {},
+) -> Ledger:
+    """Return the ledger with what became of records of `file`.
+
+    Parameters
+    ----------
+    ledger
+        The ledger as it was.
+    file
+        The file of the spool.
+    end
+        The offset up to which nothing is left.
+    checksum
+        That of the file's replacement, which holds all that is left.
+    delivered
+        How many of its records were acknowledged.
+    dropped
+        How many were dropped, by reason.
+    """
+    settled, replacing = dict(ledger.settled), dict(ledger.replacing)
+    for known in (settled, replacing):
+        known.pop(file.name, None)
+        for name in list(known):
+            if len(known) < MAX_SETTLED:
+                break
+            if not file.with_name(name).exists():
+                del known[name]
+    if checksum is None:
+        settled[file.name] = end
+    else:
+        replacing[file.name] = checksum
+    counted = ledger.add_dropped(dropped) if dropped else ledger
+    return replace(
+        counted, delivered=ledger.delivered + delivered, settled=settled, replacing=replacing
+    )
 
 
 @contextmanager
@@ -118,3 +191,35 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
         except TimeoutError as error:
             raise TimeoutError("another process holds the ledger") from error
         yield
+
+
+def _read(data: Path) -> tuple[Ledger, list[str]]:
+    """Read the ledger with what waits, and return the names of all that waits or did."""
+    # Before the ledger, which names what has just been put into it.
+    changes = pending.waiting(data)
+    try:
+        ledger = json.decode((data / NAME).read_bytes(), type=Ledger)
+    except (OSError, ValueError, RecursionError):
+        ledger = Ledger()
+    for name, change in changes.items():
+        if name not in ledger.merged:
+            ledger = _changed(ledger, change, data)
+    return ledger, list(changes)
+
+
+def _changed(ledger: Ledger, change: Change, data: Path) -> Ledger:
+    if change.delivered:
+        ledger = replace(ledger, delivered_at=max(ledger.delivered_at, change.at))
+        # What a file is replaced for has failed after that was delivered.
+        if change.checksum is None and ledger.failing in ("", change.destination):
+            ledger = replace(ledger, failure="", not_before=0, failing="")
+    if not change.file:
+        return ledger.add_dropped(change.dropped)
+    return settle(
+        ledger,
+        data / "spool" / change.file,
+        end=change.end,
+        checksum=change.checksum,
+        delivered=change.delivered,
+        dropped=change.dropped,
+    )

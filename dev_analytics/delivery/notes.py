@@ -10,16 +10,16 @@ import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
 from dev_analytics.catalogue.record import iso
-from dev_analytics.delivery.ledger import Ledger, change_ledger
+from dev_analytics.delivery.ledger import LOCK_SECONDS, add_to_ledger, change_ledger
 from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.progress import settle
+from dev_analytics.delivery.pending import Change
 
 LOG: Final = "sender.log"
 QUARANTINE: Final = "quarantine"
@@ -43,8 +43,8 @@ class Notes:
     def __init__(self, data: Path, destination: str) -> None:
         self._data = data
         self._destination = destination
-        self._delivered = 0
-        self._dropped: Counter[str] = Counter()
+        self._wait = LOCK_SECONDS
+        self._unnoted: dict[str, Change] = {}
 
     def acknowledged(self, number: int) -> None:
         """Note in the log that so many records were acknowledged."""
@@ -58,47 +58,57 @@ class Notes:
         dropped: Mapping[str, int],
         end: int = 0,
         checksum: int | None = None,
-    ) -> None:
+    ) -> bool:
         """Note what became of records of `file`, up to `end` or beside what replaces it.
 
-        Where the ledger cannot be written now, that is counted with what comes next.
+        Where the ledger can be neither written now nor added to later, that is False, and is
+        counted with what comes next.
         """
-        now = iso(int(time.time()))
-        self._delivered += delivered
-        self._dropped.update(dropped)
+        before = self._unnoted.pop(file.name, Change())
+        change = Change(
+            delivered=before.delivered + delivered,
+            dropped=dict(Counter(before.dropped) + Counter(dropped)),
+            at=iso(int(time.time())),
+            destination=self._destination,
+            file=file.name,
+            end=end,
+            checksum=checksum,
+        )
+        self._unnoted[file.name] = change
+        self.store()
+        return file.name not in self._unnoted
 
-        def settled(ledger: Ledger) -> Ledger:
-            if self._delivered:
-                ledger = replace(ledger, delivered_at=now)
-            # What a file is replaced for has failed after that was delivered.
-            if self._delivered and checksum is None and ledger.failing in ("", self._destination):
-                ledger = replace(ledger, failure="", not_before=0, failing="")
-            return settle(
-                ledger,
-                file,
-                end=end,
-                checksum=checksum,
-                delivered=self._delivered,
-                dropped=self._dropped,
-            )
+    def store(self) -> None:
+        """Note what could not be noted before."""
+        for name, change in list(self._unnoted.items()):
+            try:
+                free = add_to_ledger(self._data, change, wait=self._wait)
+            except OSError:
+                return
+            # Who held it all that time is likely to hold it still.
+            self._wait = LOCK_SECONDS if free else 0.0
+            del self._unnoted[name]
 
-        if self._change(settled):
-            self._delivered = 0
-            self._dropped.clear()
+    def forget(self, file: Path) -> None:
+        """Count nothing of what could not be noted of `file`: it is read again from there."""
+        self._unnoted.pop(file.name, None)
 
     def failed(self, why: str, after: float = 0.0) -> None:
         """Note why nothing was, and for how many seconds the destination wants to be left alone."""
         seconds = time.time()
         self._say(why)
-        self._change(
-            lambda ledger: replace(
-                ledger,
-                failure=why,
-                failing=self._destination,
-                failed_at=iso(int(seconds)),
-                not_before=math.ceil(seconds + min(after, LONGEST_QUIET)) if after else 0,
+        with contextlib.suppress(OSError):
+            change_ledger(
+                self._data,
+                lambda ledger: replace(
+                    ledger,
+                    failure=why,
+                    failing=self._destination,
+                    failed_at=iso(int(seconds)),
+                    not_before=math.ceil(seconds + min(after, LONGEST_QUIET)) if after else 0,
+                ),
+                wait=self._wait,
             )
-        )
 
     def refused(self, number: int, why: str) -> None:
         """Note in the log that so many records were refused for ever."""
@@ -112,13 +122,6 @@ class Notes:
         except OSError:
             return False
         self._say(f"{len(records)} put aside, {why}")
-        return True
-
-    def _change(self, change: Callable[[Ledger], Ledger]) -> bool:
-        try:
-            change_ledger(self._data, change)
-        except OSError:
-            return False
         return True
 
     def _say(self, what: str) -> None:

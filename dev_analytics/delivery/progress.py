@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-from msgspec.structs import replace
-
-from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
+from dev_analytics.delivery.pending import Change
 from dev_analytics.descriptors import open_above
 from dev_analytics.native import open_file
-
-MAX_SETTLED: Final = 32
-"""How many files that are gone the ledger still names; a writer asks what became of its own."""
 
 
 class Reader:
@@ -87,7 +83,7 @@ def rename(data: Path, file: Path, to: Path) -> None:
         It cannot be renamed, or its progress not be noted.
     """
     if end := resume(data, file):
-        change_ledger(data, lambda ledger: settle(ledger, to, end=end))
+        add_to_ledger(data, Change(file=to.name, end=end))
     file.rename(to)
 
 
@@ -110,50 +106,6 @@ def write_lines(file: Path, lines: Iterable[bytes]) -> int:
             checksum = zlib.crc32(line + b"\n", checksum)
             opened.write(line + b"\n")
     return checksum
-
-
-def settle(
-    ledger: Ledger,
-    file: Path,
-    *,
-    end: int = 0,
-    checksum: int | None = None,
-    delivered: int = 0,
-    dropped: Mapping[str, int] = {},
-) -> Ledger:
-    """Return the ledger with what became of records of `file`.
-
-    Parameters
-    ----------
-    ledger
-        The ledger as it was.
-    file
-        The file of the spool.
-    end
-        The offset up to which nothing is left.
-    checksum
-        That of the file's replacement, which holds all that is left.
-    delivered
-        How many of its records were acknowledged.
-    dropped
-        How many were dropped, by reason.
-    """
-    settled, replacing = dict(ledger.settled), dict(ledger.replacing)
-    for known in (settled, replacing):
-        known.pop(file.name, None)
-        for name in list(known):
-            if len(known) < MAX_SETTLED:
-                break
-            if not file.with_name(name).exists():
-                del known[name]
-    if checksum is None:
-        settled[file.name] = end
-    else:
-        replacing[file.name] = checksum
-    counted = ledger.add_dropped(dropped) if dropped else ledger
-    return replace(
-        counted, delivered=ledger.delivered + delivered, settled=settled, replacing=replacing
-    )
 
 
 def _checksum(file: Path) -> int | None:

@@ -121,6 +121,8 @@ class Sender:
                     left = self._deliver_all()
             except (TimeoutError, Stop):
                 return
+            finally:
+                self._notes.store()
             # Whoever found the lock taken just now has left its file to this sender.
             if left.issuperset(self._backlog.ready(self._name)):
                 return

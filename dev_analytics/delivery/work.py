@@ -92,15 +92,20 @@ class Work:
             # An opt-out took it; or the disk is full, and all since the last note is read again.
             new.unlink(missing_ok=True)
             self._forget()
+            self._notes.forget(self.file)
             return
-        self._note(checksum=checksum)
+        if not self._note(checksum=checksum):
+            # What is left of the file would be read from where the file was settled before.
+            new.unlink(missing_ok=True)
+            self._notes.forget(self.file)
+            return
         with contextlib.suppress(OSError):
             new.replace(self.file)
             if not self.file.stat().st_size:
                 self.file.unlink()
 
-    def _note(self, *, end: int = 0, checksum: int | None = None) -> None:
-        self._notes.settled(
+    def _note(self, *, end: int = 0, checksum: int | None = None) -> bool:
+        noted = self._notes.settled(
             self.file,
             delivered=self._delivered,
             dropped=self._others.dropped,
@@ -108,6 +113,7 @@ class Work:
             checksum=checksum,
         )
         self._forget()
+        return noted
 
     def _forget(self) -> None:
         self._delivered = 0

@@ -129,7 +129,7 @@ class Cells:
             self._analytics.event(
                 "cell_executed", cell.began, outcome=outcome, duration_ms=milliseconds
             )
-        ran_script = outermost and before is None and self._used(_code(info), cell.began)
+        ran_script = outermost and before is None and self._used(info, cell.began)
         met = before if before is not None else error
         if met is None:
             if not cell.beside_another:
@@ -140,8 +140,9 @@ class Cells:
                 phase = "compile" if before is not None else "cell"
                 self._raised(met, phase, cell.began)
 
-    def _used(self, code: str, began: State) -> bool:
+    def _used(self, info: Any, began: State) -> bool:
         """Record the features that a cell used, and tell whether it ran a script."""
+        code = _code(info, self._shell)
         if "get_ipython()" not in code:
             return False
         from dev_analytics.observers.features import MOST, features
@@ -255,14 +256,14 @@ class _Running(threading.local):
         return None, False
 
 
-def _code(info: Any) -> str:
-    """Give the cell as IPython transformed it; before version 9.4 it does not tell."""
+def _code(info: Any, shell: Any) -> str:
+    """Return the cell as IPython transformed it; before version 9.4 it does not tell."""
     code = getattr(info, "transformed_cell", None)
     if code is not None:
         return str(code)
-    from dev_analytics.observers.features import transform
+    from dev_analytics.observers.features import automagic, transform
 
-    return transform(info.raw_cell)
+    return automagic(transform(info.raw_cell), shell)
 
 
 def _outcome(before: BaseException | None, error: BaseException | None) -> str:

@@ -9,9 +9,11 @@ function made earlier. What stands in strings and comments is no use.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 from functools import cache
+from keyword import iskeyword
 from typing import Any, Final, NamedTuple
 
 MOST: Final = 50
@@ -49,6 +51,7 @@ _TEXT: Final = r"""(?:'(?:[^'\\]++|\\[\\'"nrtxuU])*+'|"(?:[^"\\]++|\\[\\'"nrtxuU
 _CELL_MAGIC: Final = re.compile(
     rf"get_ipython\(\)\.run_cell_magic\({_TEXT}, {_TEXT}, (?P<body>{_TEXT})\)\s*"
 )
+_BARE: Final = re.compile(r"\s*(?P<name>[^\W\d]\w*)(?![\w.*])[^\S\n]*+(?![=,])[^\n]*\n?")
 _SEPARATORS: Final = re.compile("[\x1c-\x1e\x85\u2028\u2029]")
 """What Python splits lines at and IPython warns about."""
 
@@ -88,6 +91,24 @@ def transform(cell: str) -> str:
         IPython's own transformers refuse it.
     """
     return str(_transformer().transform_cell(cell))
+
+
+def automagic(cell: str, shell: Any) -> str:
+    """Return the transformed `cell` with a magic that was called by its bare name spelled out.
+
+    IPython does that to a single line, if no variable has the name and nothing is assigned to it.
+    Only names are compared: its own way looks into the user's objects.
+    """
+    bare = _BARE.fullmatch(cell)
+    if bare is None or not shell.automagic:
+        return cell
+    name = bare["name"]
+    taken = iskeyword(name) or any(
+        name in names for names in (shell.user_ns, shell.user_global_ns, vars(builtins))
+    )
+    if taken or name not in shell.magics_manager.magics["line"]:
+        return cell
+    return f"get_ipython().run_line_magic('{name}', '')"
 
 
 def _features(code: str, deeper: int) -> Iterator[Feature]:

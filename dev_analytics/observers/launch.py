@@ -1,31 +1,91 @@
-"""What runs: front end, versions and system, told from closed signs and never from names."""
+"""What runs: front end, versions and system, told from closed signs and never from names.
+
+A sign of a front end is a variable that is set, a program above the kernel, the shape of a request,
+or the word of the Jupyter server that started the kernel. `docs/front-ends.md` has what each was
+seen to give.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from dev_analytics.catalogue.values import installed_version
+from dev_analytics.consent.presence import VSCODE, cell_id
+from dev_analytics.observers.ancestors import programs
 
-_SIGNS: Final = (
-    ("DATABRICKS_RUNTIME_VERSION", "databricks"),
-    ("KAGGLE_KERNEL_RUN_TYPE", "kaggle"),
-    ("COLAB_RELEASE_TAG", "colab"),
-    ("DEEPNOTE_PROJECT_ID", "deepnote"),
-    ("SPY_PYTHONPATH", "spyder"),
-    ("PYCHARM_HOSTED", "pycharm"),
-    ("VSCODE_PID", "vscode"),
-)
-"""Variables that front ends set, and whose; only whether they are set is read."""
+SERVERS: Final = {"lab": "jupyterlab", "notebook": "notebook", "nbclassic": "nbclassic"}
+"""The applications of a Jupyter server whose page is known, by the names that they have there."""
+
+_SERVICES: Final = {
+    "DATABRICKS_RUNTIME_VERSION": "databricks",
+    "KAGGLE_KERNEL_RUN_TYPE": "kaggle",
+    "COLAB_RELEASE_TAG": "colab",
+    "DEEPNOTE_PROJECT_ID": "deepnote",
+}
+"""Variables of services whose whole machine is theirs; only whether they are set is read."""
+
+_APPLICATIONS: Final = {
+    "VOILA_REQUEST_URL": "voila",
+    "SPY_PYTHONPATH": "spyder",
+    "PYCHARM_HOSTED": "pycharm",
+    "VSCODE_PID": "vscode",
+}
+"""Variables that an application sets for the kernels that it starts."""
+
+_HUB: Final = "JUPYTERHUB_SERVICE_PREFIX"
+
+_PROGRAMS: Final = {
+    "jupyter-console": "jupyter console",
+    "jupyter_console": "jupyter console",
+    "jupyter-qtconsole": "qtconsole",
+    "qtconsole": "qtconsole",
+    "jupyter-nbconvert": "nbconvert",
+    "nbconvert": "nbconvert",
+    "papermill": "papermill",
+    "voila": "voila",
+    "jupyter-voila": "voila",
+    "spyder": "spyder",
+    "spyder_kernels.console": "spyder",
+    "jupyter-lab": "jupyterlab",
+    "jupyterlab": "jupyterlab",
+    "jupyter-notebook": "notebook",
+    "notebook": "notebook",
+    "jupyter-nbclassic": "nbclassic",
+    "nbclassic": "nbclassic",
+    "jupyterhub-singleuser": "jupyterhub",
+    "jupyterhub.singleuser": "jupyterhub",
+    "jupyter-labhub": "jupyterhub",
+}
+_KERNELS: Final = ("ipykernel_launcher", "ipykernel")
+_PAGES: Final = ("jupyterlab", "notebook", "nbclassic", "jupyterhub")
+"""Front ends that are pages of a Jupyter server."""
 
 _SYSTEMS: Final = {"win32": "windows", "cygwin": "windows", "emscripten": "wasm", "wasi": "wasm"}
 
 
-def launch(shell: Any, variables: Collection[str]) -> dict[str, object]:
-    """Give the properties of ``launched``."""
+def launch(shell: Any, variables: Collection[str], page: str, server: str) -> dict[str, object]:
+    """Return the properties of ``launched``.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell.
+    variables
+        The names of the variables of the process.
+    page
+        What `page` told of a request to run a cell; empty if there was none.
+    server
+        What a Jupyter server left for its kernels; empty if none did.
+    """
     return {
-        "frontend": frontend(is_kernel=hasattr(shell, "kernel"), variables=variables),
+        "frontend": (
+            frontend(variables, list(programs()), page, server)
+            if hasattr(shell, "kernel")
+            else "ipython terminal"
+        ),
         "python": installed_version(""),
         "ipython": installed_version("ipython"),
         "os": _SYSTEMS.get(sys.platform, sys.platform),
@@ -33,11 +93,78 @@ def launch(shell: Any, variables: Collection[str]) -> dict[str, object]:
     }
 
 
-def frontend(*, is_kernel: bool, variables: Collection[str]) -> str:
-    """Name the front end; a Jupyter kernel cannot tell JupyterLab from Jupyter Notebook."""
-    if not is_kernel:
-        return "ipython terminal"
-    for variable, name in _SIGNS:
+def page(request: Any) -> str:
+    """Tell the page that sent `request` from its shape, in a word of this module's.
+
+    ``"vscode"`` and ``"colab"`` name their cells in ways of their own, ``"cells"`` is a page that
+    names them in the usual way, ``"no cells"`` one that does not; empty if it runs no cell.
+    """
+    if not isinstance(request, dict):
+        return ""
+    header = request.get("header")
+    if not isinstance(header, dict) or header.get("msg_type") != "execute_request":
+        return ""
+    cell = cell_id(request)
+    if cell.startswith(VSCODE):
+        return "vscode"
+    if not cell:
+        return "no cells"
+    return "colab" if "cellId" not in request["metadata"] else "cells"
+
+
+def frontend(variables: Collection[str], above: Iterable[str], page: str, server: str = "") -> str:
+    """Name a kernel's front end.
+
+    A Jupyter server is known by the application that it was started as: a page of another one that
+    it serves, too, is not told apart. The classic notebook is: it names no cells.
+
+    Parameters
+    ----------
+    variables
+        The names of the variables of the kernel.
+    above
+        The programs of the kernel and above it, the nearest first.
+    page
+        What `page` told.
+    server
+        What a Jupyter server left for its kernels.
+    """
+    for variable, name in _SERVICES.items():
         if variable in variables:
             return name
-    return "jupyter kernel"
+    program = _nearest(above)
+    if program and program not in _PAGES:
+        return program
+    if page in ("vscode", "colab"):
+        return page
+    for variable, name in _APPLICATIONS.items():
+        # A server that was started in VS Code's terminal has its variable, and other cells.
+        if variable in variables and not (name == "vscode" and page == "cells"):
+            return name
+    if _HUB in variables:
+        return "jupyterhub"
+    program = program or _word(server)
+    if program == "notebook" and page == "no cells":
+        return "nbclassic"
+    return program or "jupyter kernel"
+
+
+def server_word(application: str) -> str:
+    """Return what a Jupyter server leaves for its kernels: which application it was started as."""
+    return f"{SERVERS.get(application, '')} {os.getpid()}"
+
+
+def _word(left: str) -> str:
+    """Return the word of the server that started this kernel; empty if another one left it."""
+    word, _, pid = left.partition(" ")
+    return word if word in _PAGES and pid == str(os.getppid()) else ""
+
+
+def _nearest(above: Iterable[str]) -> str:
+    """Return the nearest front end; what a cell of another kernel started has none of its own."""
+    for number, name in enumerate(above):
+        if name in _PROGRAMS:
+            return _PROGRAMS[name]
+        if number and name in _KERNELS:
+            return ""
+    return ""

@@ -32,6 +32,7 @@ MAX_TERMS: Final = 1000
 """How many words all properties have together: what a yes covers is kept in a file."""
 
 MAX_NAME: Final = 60
+MAX_NOTICE: Final = 1000
 
 MOST_COUNTED: Final = 1_000_000
 """An exact number beyond it is as good as a name: the size of a file, a hash, a time."""
@@ -104,8 +105,8 @@ class Tool(Struct, frozen=True):
             self._refuse(f"its name speaks as {other}, which is not its own")
         self._check_title()
         self._check_text("about", self.about)
-        if type(self.notice) is not int or self.notice < 1:
-            self._refuse(f"notice is {_shown(self.notice)}, allowed is a whole number from 1")
+        if type(self.notice) is not int or not 1 <= self.notice <= MAX_NOTICE:
+            self._refuse(f"notice is {_shown(self.notice)}, allowed is 1 to {MAX_NOTICE}")
         if type(self.events) is not tuple or not 0 < len(self.events) <= MOST_EVENTS:
             self._refuse(f"events is no tuple of 1 to {MOST_EVENTS} event classes")
         seen: set[str] = set()
@@ -270,6 +271,8 @@ class _Check:
         match kind:
             case Count(most=most) if type(most) is not int or not 0 < most <= MOST_COUNTED:
                 self._refuse(f"most is {_shown(most)}, allowed is 1 to {MOST_COUNTED}")
+            case Count(capped=capped) if capped is not False:
+                self._refuse("allowed is no cap: a number beyond its most is refused")
             case Duration(unit=unit, decimals=decimals):
                 plain = type(unit) is str and type(decimals) is int
                 if not plain or unit not in UNITS or decimals not in (0, 1, 2, 3):
@@ -279,6 +282,7 @@ class _Check:
                     self._refuse("allowed is a tuple of vocabularies: Word(meaning, (NAMES,))")
                 for each in vocabularies:
                     self._check_vocabulary(each)
+                self._check_likeness(kind)
             case Version(distribution=name):
                 if type(name) is not str or not _DISTRIBUTION.fullmatch(name):
                     self._refuse(f"distribution is {_shown(name)}, allowed is a package's name")
@@ -310,6 +314,16 @@ class _Check:
                 self._refuse(
                     f"vocabulary {vocabulary.name!r} has {word!r}, which tells its reader what to "
                     f"do ({said})"
+                )
+
+    def _check_likeness(self, kind: Word) -> None:
+        """Refuse words that whoever agrees takes for one: they would say more than they show."""
+        seen: dict[str, str] = {}
+        for word in {OTHER}.union(*(each.members for each in kind.vocabularies)):
+            if (before := seen.setdefault(word.casefold(), word)) != word:
+                self._refuse(
+                    f"{min(before, word)!r} and {max(before, word)!r} differ in capitals alone, "
+                    "allowed are words that a reader tells apart"
                 )
 
     def _check_reasons(self) -> None:
@@ -378,5 +392,9 @@ def _hint(hint: Any) -> str:
 
 def _shown(value: object) -> str:
     """Show a maker what stands there, shortened."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:
+        # An object of its own, or a number of thousands of digits.
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -25,6 +25,7 @@ from dev_analytics.tools.kinds import Version
 from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import agreed_notice, scope_of
 from dev_analytics.tools.wanting import line
+from dev_analytics.tools.wording import DEMANDS, order
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -215,6 +216,9 @@ def _load(name: str) -> Installed | None:
     if len(packages) > 1:
         fault = f"its name is taken by several packages: {', '.join(packages)}"
         return _keep(Installed(name, packages[0], None, fault))
+    if order(packages[0], DEMANDS):
+        # It stands in the question.
+        return _keep(Installed(name, "unnamed", None, "its package's name is an order"))
     tool, fault = _import(entries[0])
     if tool is None and _is_being_imported(entries[0]):
         return None

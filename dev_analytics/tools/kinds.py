@@ -37,8 +37,7 @@ class Duration(values.Duration, frozen=True):
         assert isinstance(shortened, int | float)
         if shortened > self.longest:
             raise RefusedValueError(f"not from 0 to {self.longest}")
-        # Minus zero is a second zero.
-        return abs(shortened)
+        return shortened
 
     @property
     def longest(self) -> int:

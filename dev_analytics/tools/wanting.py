@@ -14,6 +14,7 @@ from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Word
 from dev_analytics.consent.scope import Scope, is_within
 from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.terms import is_optional, limits
+from dev_analytics.tools.wording import order
 
 MAX_LISTED: Final = 8
 """So many events, or changes of them, a question names."""
@@ -89,14 +90,20 @@ def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[
     if not is_within(frozenset({kind.meaning}), meaning):
         yield f"{name} with another meaning"
     if isinstance(term, frozenset) and isinstance(before, frozenset) and term - before:
-        new = sorted(term - before)
-        more = f" and {len(new) - MAX_WORDS_LISTED} more" if len(new) > MAX_WORDS_LISTED else ""
-        listed = ", ".join(f'"{word}"' for word in new[:MAX_WORDS_LISTED])
-        yield f"{name} with the words {listed}{more}"
+        yield f"{name} with {_words(sorted(term - before))}"
     elif not is_within(term, before):
         yield f"{name} ({_said(kind)})"
     if is_optional(event, name) and f"{place}/absent" not in agreed.terms:
         yield f"{name}, which may be left out"
+
+
+def _words(new: list[str]) -> str:
+    """Name words, but for those that would tell the reader of the question what to do."""
+    shown = [f'"{word}"' for word in new if not order(word)][:MAX_WORDS_LISTED]
+    if not shown:
+        return f"{len(new)} more {'word' if len(new) == 1 else 'words'}"
+    rest = len(new) - len(shown)
+    return f"the words {', '.join(shown)}{f' and {rest} more' if rest else ''}"
 
 
 def _said(kind: Kind) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Final
 
 MAX_TITLE: Final = 30
@@ -29,6 +30,9 @@ ORDERS: Final = frozenset(
     | {"yes", "please", "must", "password", "visit", "http", "https", "www"}
 )
 """Words that would tell the reader of a question what to do."""
+
+DEMANDS: Final = ORDERS - {"password", "visit", "http", "https", "www"}
+"""Those of them that no package is called after."""
 
 _TITLE: Final = re.compile(r"[A-Za-z0-9]+([ .+-][A-Za-z0-9]+)*")
 _TEXT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.;'()+/_-]*")
@@ -53,7 +57,7 @@ def is_text(text: object, most: int = MAX_TEXT) -> bool:
         type(text) is str
         and len(text) <= most
         and _TEXT.fullmatch(text) is not None
-        and text == text.strip()
+        and text == " ".join(text.split())
     )
 
 
@@ -63,7 +67,7 @@ def is_word(text: object) -> bool:
         type(text) is str
         and len(text) <= MAX_WORD
         and _WORD.fullmatch(text) is not None
-        and text == text.strip()
+        and text == " ".join(text.split())
     )
 
 
@@ -75,9 +79,9 @@ def somebody_else(text: str) -> str:
     return _found(text, NOT_ITS_OWN)
 
 
-def order(text: str) -> str:
+def order(text: str, orders: frozenset[str] = ORDERS) -> str:
     """Return what `text` tells its reader to do; empty if nothing."""
-    return _found(text, ORDERS)
+    return _found(text, orders)
 
 
 def _found(text: str, names: frozenset[str]) -> str:
@@ -91,9 +95,12 @@ def _found(text: str, names: frozenset[str]) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Give the words of `text`, and those that are written together in CamelCase."""
-    for word in re.split(r"[^A-Za-z0-9]+", text):
-        for part in (word, *_PARTS.findall(word)):
+    """Give the words of `text`, those in CamelCase, and those that are cut up, as ``d.e.v``."""
+    pieces = _PARTS.findall(text)
+    for first in range(len(pieces)):
+        for part in accumulate(pieces[first:]):
+            if len(part) > MAX_WORD:
+                break
             yield _skeleton(part)
             yield _skeleton(part.rstrip("0123456789"))
 

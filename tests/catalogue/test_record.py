@@ -171,6 +171,7 @@ def test_one_module_makes_bytes_of_records() -> None:
         "catalogue/record.py",
         "catalogue/schema.py",
         "commands/jupyter.py",
+        "commands/unserved.py",
         "consent/files.py",
         "consent/scope.py",
         "delivery/allowed.py",

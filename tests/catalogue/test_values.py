@@ -199,6 +199,12 @@ def test_a_version_keeps_three_numbers_of_what_is_installed(
     installed_version.cache_clear()
 
 
+@pytest.mark.parametrize("value", [-0.0, 0.0, 0, 1e-9])
+@pytest.mark.parametrize("decimals", [0, 3])
+def test_there_is_one_zero(value: float, decimals: int) -> None:
+    assert str(Duration("", "s", decimals=decimals).accept(value)) in ("0", "0.0")
+
+
 def test_a_version_is_that_of_python_or_of_an_installed_distribution() -> None:
     assert Version("").read() == ".".join(map(str, sys.version_info[:3]))
     assert metadata.version("ipython").startswith(Version("", distribution="ipython").read())
@@ -236,6 +242,7 @@ def test_methods_and_inner_functions_have_their_qualified_names() -> None:
         ("dev_analytics.catalogue.source", "places", 10**6),
         ("dev_analytics.secret", "places", 20),
         ("dev_analytics/../secret", "places", 20),
+        ("dev_analytics.Catalogue.source", "places", 20),
         ("dev_analytics...secret", "places", 20),
         ("secret", "places", 20),
         ("dev_analytics.catalogue.source", "places", "20"),
@@ -245,6 +252,18 @@ def test_methods_and_inner_functions_have_their_qualified_names() -> None:
 )
 def test_a_place_that_does_not_exist_is_left_out(claim: object) -> None:
     assert Frames("").accept([claim]) == []
+
+
+def test_a_place_is_one_of_the_shipped_files_letter_for_letter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file system that takes capitals for small letters opens a file under any spelling."""
+    module, function, line = a_place()
+    opened = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened(Path(str(path).lower())))
+    functions.cache_clear()
+    assert Frames("").accept([(module, function, line)]) != []
+    assert Frames("").accept([(module.replace("source", "sOuRcE"), function, line)]) == []
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.integers()) | anything, max_size=5))

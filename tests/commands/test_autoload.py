@@ -449,7 +449,7 @@ def test_a_wheel_has_the_file_and_loads_nothing_by_itself(
         *("[console_scripts]", "[pytest11]")
     ], "nothing else has it loaded"
     assert "dev = dev_analytics.commands.dev:main" in points.read_text()
-    assert "jupyter-dev-analytics = dev_analytics.commands.jupyter:main" in points.read_text()
+    assert "jupyter-dev-analytics = dev_analytics.__main__:main" in points.read_text()
     # The unpacked package goes before the checkout, whose files it must not need.
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'unpacked')!r}); "
     code += "from dev_analytics.commands import autoload; assert 'unpacked' in autoload.__file__; "

@@ -431,7 +431,10 @@ def test_a_report_on_nothing_is_one_clear_line(
 ) -> None:
     for arguments, says in (
         ([], "there is no archive yet: nothing was delivered to it; name an event log"),
-        ([str(tmp_path)], f"{tmp_path}: Is a directory"),
+        (
+            [str(tmp_path)],
+            f"{tmp_path} has no file whose name ends in .jsonl, .ndjson, .parquet, .sqlite",
+        ),
         ([f"{tmp_path}/\x1b[2J"], f"{tmp_path}/?[2J: there is no such file"),
     ):
         assert main(["report", *arguments]) == 1

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -16,6 +20,7 @@ from msgspec.structs import replace
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.locks import locked
+from dev_analytics.delivery.pending import Change, put
 from dev_analytics.drops import Drop, DropLedger
 
 
@@ -160,17 +165,108 @@ def test_threads_that_store_drops_at_once_store_each_once(data: Path) -> None:
     assert read_ledger(data).dropped == {"invalid": 400}
 
 
-def test_drops_that_cannot_be_stored_now_are_stored_later(data: Path) -> None:
+def test_drops_that_cannot_be_stored_now_wait_and_are_stored_once(data: Path) -> None:
     data.mkdir()
     drops = DropLedger()
     drops.count(Drop.INVALID, 3)
     launcher = Launcher(data, drops, lambda: None)
     with locked(data / "ledger.lock", wait=0):
         launcher.store_drops()
-    assert read_ledger(data) == Ledger()
+        assert read_ledger(data) == Ledger(dropped={"invalid": 3})
+        drops.count(Drop.INVALID)
+        launcher.store_drops()
     launcher.store_drops()
-    launcher.store_drops()
-    assert read_ledger(data).dropped == {"invalid": 3}
+    assert read_ledger(data).dropped == {"invalid": 4}
+    assert list(data.glob("ledger*.json.new")) == []
+
+
+HOLDER = """
+import os, signal, sys
+from pathlib import Path
+from dev_analytics.delivery.locks import locked
+with locked(Path(sys.argv[1]) / "ledger.lock", wait=60):
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+COUNTER = """
+import sys
+from pathlib import Path
+from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.drops import Drop, DropLedger
+drops = DropLedger()
+drops.count(Drop.INVALID, 3)
+Launcher(Path(sys.argv[1]), drops, lambda: None).store_drops()
+"""
+
+
+@pytest.fixture
+def stopped(data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that was stopped while it held the ledger."""
+    data.mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(data)])
+    os.waitpid(holder.pid, os.WUNTRACED)
+    yield holder
+    holder.kill()
+    holder.wait()
+
+
+def test_what_ends_while_a_stopped_process_holds_the_ledger_is_counted_all_the_same(
+    data: Path, stopped: subprocess.Popen[bytes]
+) -> None:
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", COUNTER, str(data)], check=True)
+    assert read_ledger(data).dropped == {"invalid": 6}
+    assert not (data / "ledger.json").exists()
+    assert {file.stat().st_mode & 0o777 for file in data.glob("ledger-*")} == {0o600}
+    stopped.kill()
+    stopped.wait()
+    subprocess.run([sys.executable, "-c", COUNTER, str(data)], check=True)
+    assert read_ledger(data).dropped == {"invalid": 9}
+    assert sorted(file.name for file in data.iterdir()) == ["ledger.json", "ledger.lock"]
+
+
+@pytest.mark.parametrize("killed_at", range(1, 5))
+def test_what_waits_is_counted_once_wherever_the_next_one_is_killed(
+    data: Path, killed_at: int
+) -> None:
+    data.mkdir()
+    for _ in range(2):
+        put(data, Change(dropped={"invalid": 2}))
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def kill(name: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal seen
+            if name in ("os.rename", "os.remove") and str(data) in str(arguments[0]):
+                seen += 1
+                if seen == killed_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(kill)
+        try:
+            change_ledger(data, lambda ledger: ledger)
+        finally:
+            os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) == (killed_at <= 3), "a file is renamed, and two are removed"
+    assert read_ledger(data).dropped == {"invalid": 4}
+    change_ledger(data, lambda ledger: ledger.add_dropped({"invalid": 1}))
+    assert read_ledger(data).dropped == {"invalid": 5}
+    assert list(data.glob("ledger-*")) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"delivered": "many"}'], ids=repr)
+def test_what_waits_and_is_damaged_is_nothing_and_no_file_of_the_user_s_is_taken(
+    data: Path, content: bytes
+) -> None:
+    data.mkdir()
+    put(data, Change(dropped={"invalid": 2}))
+    (data / f"ledger-{'0' * 24}.json").write_bytes(content)
+    (data / "ledger-household.json").write_text('{"dropped": {"invalid": 7}}')
+    assert read_ledger(data).dropped == {"invalid": 2}
+    change_ledger(data, lambda ledger: ledger)
+    assert read_ledger(data).dropped == {"invalid": 2}
+    assert [file.name for file in data.glob("ledger-*")] == ["ledger-household.json"]
 
 
 def test_what_is_being_stored_is_given_to_nobody_else() -> None:

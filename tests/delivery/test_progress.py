@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from fake_posthog import FakePostHog, ok
 
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.destination import Refused
-from dev_analytics.delivery.ledger import Ledger, read_ledger
-from dev_analytics.delivery.progress import MAX_SETTLED, settle, unsettled
+from dev_analytics.delivery.ledger import MAX_SETTLED, Ledger, change_ledger, read_ledger, settle
+from dev_analytics.delivery.locks import locked
+from dev_analytics.delivery.progress import unsettled
 from dev_analytics.delivery.sender import Sender
 
 CHANGES = ("open", "os.rename", "os.remove")
@@ -69,11 +71,16 @@ def counted(data: Path) -> int:
     return ledger.delivered + sum(ledger.dropped.values()) + Backlog(data).count()
 
 
-@pytest.mark.parametrize("refuses_after", [None, 2])
+@pytest.mark.parametrize(("refuses_after", "is_held"), [(None, False), (2, False), (2, True)])
 def test_wherever_a_sender_is_killed_every_record_is_counted_once(
-    data: Path, spool_events: Any, tmp_path: Path, refuses_after: int | None
-) -> None:
-    """It delivers all of a file, or writes anew what is left of it; rubbish is in it too."""
+    data: Path, spool_events: Any, tmp_path: Path, refuses_after: int | None, is_held: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It delivers all of a file, or writes anew what is left of it; rubbish is in it too.
+
+    Where somebody holds the ledger all that time, what it notes waits beside that.
+    """
+    monkeypatch.setattr("dev_analytics.delivery.notes.LOCK_SECONDS", 0.0)
     records = spool_events(35)
     (file,) = (data / "spool").iterdir()
     whole = file.read_bytes().splitlines(keepends=True)
@@ -81,13 +88,14 @@ def test_wherever_a_sender_is_killed_every_record_is_counted_once(
     shutil.copytree(data, tmp_path / "before")
     killed_at, ended = 0, False
     while not ended:
-        killed_at += 1
+        killed_at += 3 if is_held else 1
         kept = tmp_path / f"kept-{killed_at}"
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "before", data)
-        ended = send(data, Kept(kept, refuses_after), killed_at)
-        assert counted(data) == 37, f"killed before change {killed_at}"
-        assert send(data, Kept(kept))
+        with locked(data / "ledger.lock", wait=0) if is_held else nullcontext():
+            ended = send(data, Kept(kept, refuses_after), killed_at)
+            assert counted(data) == 37, f"killed before change {killed_at}"
+            assert send(data, Kept(kept))
         assert counted(data) == 37, f"killed before change {killed_at}"
         ledger = read_ledger(data)
         assert (ledger.delivered, ledger.dropped) == (35, {"invalid": 2})
@@ -96,6 +104,28 @@ def test_wherever_a_sender_is_killed_every_record_is_counted_once(
         assert len(delivered) - len(records) <= Kept.most, "more than a batch was sent again"
         assert list((data / "spool").iterdir()) == []
     assert killed_at > 20
+
+
+def test_a_file_stays_whole_where_it_cannot_be_noted_what_is_left_of_it(
+    data: Path, spool_events: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next sender would begin where the longer one was settled before."""
+    kept = tmp_path / "kept"
+    records = spool_events(35)
+    (file,) = Backlog(data).files()
+    end = sum(len(record) + 1 for record in records[:10])
+    change_ledger(data, lambda ledger: settle(ledger, file, end=end, delivered=10))
+    with monkeypatch.context() as broken:
+        broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
+        assert send(data, Kept(kept, 1))
+    assert counted(data) == 35
+    assert send(data, Kept(kept))
+    assert counted(data) == 35
+    assert set(kept.read_text().split()) == {json.loads(record)["uuid"] for record in records[10:]}
+
+
+def fail(_: object) -> bytes:
+    raise OSError("the disk is full")
 
 
 def test_a_sender_killed_again_and_again_gets_to_the_end_of_a_file(

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.ledger import change_ledger, read_ledger
+from dev_analytics.delivery.ledger import change_ledger, read_ledger, settle
 from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
-from dev_analytics.delivery.progress import lines, settle
+from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.delivery.writers import writers
@@ -537,13 +538,47 @@ def test_the_spool_stays_within_its_bound_though_no_sender_ever_starts(
         spool.accept(b"%06d" % number + b"x" * 94, USER)
     # A thread that trims may be at work still.
     until(lambda: drops.unstored().total() == 0 and threading.active_count() <= threads)
-    assert sum(file.stat().st_size for file in Backlog(data).files()) <= 2**20
+    assert size(data) <= 2**20
     kept = waiting(data)
     assert len(kept) > 5_000
     assert kept[-1].startswith(b"029999")
     assert read_ledger(data).dropped == {"spool full": 30_000 - len(kept)}
     assert drops.counts == {Drop.SPOOL_FULL: 30_000 - len(kept)}
     spool.purge()
+
+
+def size(data: Path) -> int:
+    return sum(file.stat().st_size for file in Backlog(data).files())
+
+
+def test_room_is_left_in_the_spool_for_the_file_that_is_written(data: Path) -> None:
+    settings = Delivery(most_mib=0.1, flush_seconds=1e6)
+    launcher = Launcher(data, DropLedger(), lambda: settings)
+    at_once = partial(launcher.bound_spool, at_once=True)
+    launcher.bound_spool = at_once  # type: ignore[method-assign]
+    spool, sizes = Spool(data, launcher), []
+    for number in range(2_000):
+        spool.accept(b"%06d" % number + b"x" * 94, USER)
+        sizes.append(size(data))
+    assert 0.8 * 0.1 * 2**20 < max(sizes) <= 0.1 * 2**20
+    spool.purge()
+
+
+def test_short_processes_that_start_no_sender_keep_the_spool_within_its_bound(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers of a pool end at once, before they have written much and a thread has its turn."""
+    monkeypatch.setattr(Delivery, "most_mib", 0.1)
+    for _ in range(30):
+        worker = os.fork()
+        if worker == 0:
+            spool = Spool(data, Launcher(data, DropLedger(), lambda: None))
+            for _ in range(50):
+                spool.accept(b"x" * 99, USER)
+            os._exit(0)
+        assert os.waitpid(worker, 0) == (worker, 0)
+    assert size(data) <= 0.1 * 2**20
+    assert read_ledger(data).dropped["spool full"] + len(waiting(data)) == 30 * 50
 
 
 def test_a_file_whose_records_are_all_too_old_goes_though_no_sender_comes(data: Path) -> None:
@@ -553,11 +588,13 @@ def test_a_file_whose_records_are_all_too_old_goes_though_no_sender_comes(data: 
         b'{"event": "e", "distinct_id": "i", "uuid": "u", "timestamp": "%s", "properties": {}}\n'
     )
     old, new = record % b"2020-01-01T00:00:00+00:00", record % b"2099-01-01T00:00:00+00:00"
-    for name, content in (("old", old * 3), ("mixed", old + new), ("new", new)):
+    for name, content in (
+        ("old", old * 3), ("of-a-killed-one.live", old), ("mixed", old + new), ("new", new)
+    ):  # fmt: skip
         file = data / "spool" / f"{name}.jsonl"
         file.write_bytes(content)
         os.utime(file, (0, 0))
-    assert bound(Backlog(data), Delivery()) == {Drop.EXPIRED: 3}
+    assert bound(Backlog(data), Delivery()) == {Drop.EXPIRED: 4}
     assert sorted(names(data)) == ["mixed.jsonl", "new.jsonl"]
 
 

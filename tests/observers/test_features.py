@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dev_analytics.catalogue.events import FeatureUsed, properties
 from dev_analytics.drops import Drop
-from dev_analytics.observers.features import MOST, features, transform
+from dev_analytics.observers.features import MOST, automagic, features, transform
 
 MARK = "zqxmark"
 
@@ -319,6 +319,34 @@ def test_whatever_stands_in_a_cell_only_words_of_the_vocabularies_come_out(cell:
             name = kinds["name"].accept(feature.name)
             assert any(name in vocabulary.members for vocabulary in kinds["name"].vocabularies)
             assert MARK not in name
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(
+            "pwd",
+            "pwd  ",
+            "ls -l",
+            "ls *.py",
+            "cd a.b",
+            "pwd()",
+            "ls == 1",
+            "ls = 1",
+            "ls, a = 1, 2",
+        ),
+        *("pwd.x", "pwd*2", "x", "len", "if", "taken", "pwd\nls", "x = 1", "%pwd", "not_a_magic"),
+    ],
+)
+def test_a_magic_by_its_bare_name_is_read_as_ipython_reads_it(shell: Any, cell: str) -> None:
+    """What IPython does with it while it runs is told only from version 9.4 on."""
+    shell.user_ns["taken"] = 1
+    shell.magics_manager.magics["line"]["taken"] = lambda line: None
+
+    ours = [feature.name for feature in features(automagic(transform(cell), shell))]
+    assert ours == [feature.name for feature in features(shell.transform_cell(cell))]
+    shell.automagic = False
+    assert automagic(transform(cell), shell) == transform(cell)
 
 
 # Large cells

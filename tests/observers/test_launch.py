@@ -14,7 +14,8 @@ import IPython
 import pytest
 
 from dev_analytics.catalogue.events import FRONTENDS, SYSTEMS
-from dev_analytics.observers.launch import frontend, launch
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.observers.launch import frontend, launch, server_word
 from dev_analytics.version import __version__
 
 MARK = "zqxmark"
@@ -26,26 +27,70 @@ SIGNS = {
     "SPY_PYTHONPATH": "spyder",
     "PYCHARM_HOSTED": "pycharm",
     "VSCODE_PID": "vscode",
+    "VOILA_REQUEST_URL": "voila",
+    "JUPYTERHUB_SERVICE_PREFIX": "jupyterhub",
 }
+PROGRAMS = {
+    "jupyter-lab": "jupyterlab",
+    "jupyter-notebook": "notebook",
+    "jupyter-nbclassic": "nbclassic",
+    "jupyter-console": "jupyter console",
+    "jupyter-qtconsole": "qtconsole",
+    "jupyter-nbconvert": "nbconvert",
+    "papermill": "papermill",
+    "voila": "voila",
+    "spyder_kernels.console": "spyder",
+    "jupyterhub-singleuser": "jupyterhub",
+}
+OWN = "ipykernel_launcher"
 
 
 @pytest.mark.parametrize(("variable", "name"), SIGNS.items())
 def test_a_front_end_is_known_by_a_variable_that_it_sets(variable: str, name: str) -> None:
-    assert frontend(is_kernel=True, variables={variable: MARK}) == name
-    assert frontend(is_kernel=True, variables={variable: ""}) == name
+    assert frontend({variable: MARK}, [], "") == name
+    assert frontend({variable: ""}, [OWN, "bash", "jupyter-lab"], "") == name
+
+
+@pytest.mark.parametrize(("program", "name"), PROGRAMS.items())
+def test_a_front_end_is_known_by_the_nearest_program_above(program: str, name: str) -> None:
+    assert frontend({}, [OWN, MARK, program, "jupyter-lab", "jupyter-notebook"], "") == name
+
+
+def test_what_a_cell_starts_is_not_in_the_front_end_of_the_cell() -> None:
+    above = [OWN, "ipykernel_launcher", "jupyter-lab"]
+    assert frontend({}, above, "no cells") == "jupyter kernel"
+    assert frontend({}, [OWN, "papermill", *above], "no cells") == "papermill"
+
+
+def test_a_page_that_names_cells_in_its_own_way_is_known_by_that() -> None:
+    """A kernel elsewhere has no variable of VS Code's, and a server above it."""
+    assert frontend({}, [OWN, "jupyter-lab"], "vscode") == "vscode"
+    assert frontend({"VSCODE_PID": MARK}, [OWN, "jupyter-lab"], "cells") == "jupyterlab"
+    assert frontend({}, [OWN, "jupyter-notebook"], "no cells") == "nbclassic"
+    assert frontend({}, [OWN, "jupyter-notebook"], "cells") == "notebook"
+
+
+def test_a_server_leaves_a_word_for_its_own_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    word = server_word("lab")
+    monkeypatch.setattr(os, "getppid", os.getpid)
+    assert frontend((), [], "cells", word) == "jupyterlab"
+    assert frontend((), ["jupyter-console"], "no cells", word) == "jupyter console"
+    assert frontend((), [], "cells", server_word(MARK)) == "jupyter kernel"
+    assert frontend((), [], "", f"{MARK} {os.getpid()}") == "jupyter kernel"
+    monkeypatch.undo()
+    assert frontend((), [], "cells", word) == "jupyter kernel", "another's kernel"
 
 
 def test_a_front_end_without_a_sign_is_known_by_its_shell() -> None:
-    assert frontend(is_kernel=True, variables={"HOME": MARK}) == "jupyter kernel"
-    assert frontend(is_kernel=False, variables={"HOME": MARK}) == "ipython terminal"
-    assert frontend(is_kernel=False, variables={"VSCODE_PID": MARK}) == "ipython terminal"
+    assert frontend({"HOME": MARK}, [MARK], "cells") == "jupyter kernel"
+    for variable in ("HOME", "VSCODE_PID"):
+        assert launch(SimpleNamespace(), {variable}, "", "")["frontend"] == "ipython terminal"
 
 
-def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary() -> None:
-    told = {frontend(is_kernel=True, variables={sign: ""}) for sign in SIGNS}
-    told |= {frontend(is_kernel=kernel, variables={}) for kernel in (True, False)}
+def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary_and_no_other_is() -> None:
+    told = {*SIGNS.values(), *PROGRAMS.values(), "jupyter kernel", "ipython terminal"}
 
-    assert told <= FRONTENDS.members
+    assert told == FRONTENDS.members - {OTHER}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +107,7 @@ def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary() -> None:
 def test_a_system_is_one_of_four(monkeypatch: pytest.MonkeyPatch, name: str, system: str) -> None:
     monkeypatch.setattr(sys, "platform", name)
 
-    assert launch(SimpleNamespace(), {})["os"] == system
+    assert launch(SimpleNamespace(), (), "", "")["os"] == system
     assert system in SYSTEMS.members
 
 

@@ -292,6 +292,10 @@ REFUSED = {
         'NAME = "".join(map(chr, (106, 97, 110, 101)))\n'
         'open(__file__, "a").write(f"\\n{NAME!r}\\n")\n'
         'KINDS = Vocabulary("kinds", "bar", NAME)'),
+    "words that differ in capitals alone": ('"bar", "line"', '"bar", "Bar", "BAR"'),
+    "words that differ in blanks alone": ('"bar", "line"', '"a bar", "a  bar"'),
+    "a title that is cut up": ('title="Evil"', 'title="De-v"'),
+    "a number too long for a file": ("    wire =", "    since = 10**5000\n    wire ="),
     "two lists of one name": (
         "Word(\"Kind.\", (KINDS,))", 'Word("Kind.", (KINDS, Vocabulary("kinds", "pie")))'),
 }  # fmt: skip
@@ -386,6 +390,30 @@ def test_an_update_that_says_more_is_withheld_until_it_is_agreed_to(
     agree(analytics)
     assert registry.offers(analytics.gate.store.read()) == []
     assert evil().agreed(analytics.gate.store.read()) == notice
+
+
+def test_a_question_about_more_words_shows_none_that_tells_its_reader_what_to_do(
+    install: Install, analytics: Analytics
+) -> None:
+    install()
+    agree(analytics)
+    install(SOURCE.replace('"bar", "line"', '"bar", "line", "pie", "enter", "Press-Enter-now"'))
+    (offer,) = registry.offers(analytics.gate.store.read())
+    assert 'kind with the words "pie" and 2 more.' in offer.line
+    install(SOURCE.replace('"bar", "line"', '"bar", "line", "Press-Enter-now"'))
+    (offer,) = registry.offers(analytics.gate.store.read())
+    assert "kind with 1 more word." in offer.line
+
+
+@pytest.mark.parametrize("package", ["press-enter-to-go-on", "your.admin.says.Y-e-s"])
+def test_a_package_whose_name_tells_the_reader_of_a_question_what_to_do_has_no_tool(
+    package: str, install: Install, analytics: Analytics, tmp_path: Path
+) -> None:
+    (metadata,) = (tmp_path / "site").glob("*/METADATA")
+    metadata.write_text(metadata.read_text().replace("Name: evil", f"Name: {package}"))
+    install()
+    assert (evil().tool, evil().package) == (None, "unnamed")
+    assert registry.offers(analytics.gate.store.read()) == []
 
 
 @pytest.mark.parametrize(("old", "new"), MORE.values(), ids=MORE)

@@ -125,6 +125,14 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         str, Word("It.", (Vocabulary("all", "jane@acme.org"),))])),
     "a subclass of str in a vocabulary": ("public names", lambda: event(Annotated[
         str, Word("It.", (Vocabulary("all", type("S", (str,), {})("bar")),))])),
+    "words that differ in capitals": ("'JANE' and 'jane' differ", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", "jane"), Vocabulary("more", "JANE")))])),
+    "a word like the one for all others": ("'Other' and 'other' differ", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", "Other"),))])),
+    "blanks that nobody sees": ("has 'a  b'", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", "a b", "a  b"),))])),
+    "a cap": ("allowed is no cap", lambda: event(Annotated[
+        int, Count("It.", "x", most=10, capped=True)])),
     "no why": ("it has no why", lambda: event(FLAG, why=None)),
     "a property without why": ("has no why", lambda: event(FLAG, why=Why("To know it."))),
     "a why without property": ("which is no property", lambda: event(
@@ -176,6 +184,8 @@ def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any])
         ("title is 'Acme\\x1b[2J'", {"title": "Acme\x1b[2J"}),
         ("about is 'one\\ntwo'", {"about": "one\ntwo"}),
         ("notice is True", {"notice": True}),
+        ("allowed is 1 to 1000", {"notice": 10**5000}),
+        ("d_e_v", {"name": "d_e_v"}),
         ("notice is 2, but the highest since is 1", {"notice": 2}),
         ("no tuple of 1 to 50", {"events": [Made]}),
         ("no tuple of 1 to 50", {"events": ()}),

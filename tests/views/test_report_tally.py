@@ -337,8 +337,8 @@ def test_progress_goes_from_nothing_to_all(
         ("no archive", "there is no archive yet"),
         ("damaged archive", "the archive cannot be read"),
         ("other database", "no such table: events"),
-        ("gzip", "is compressed (gzip): unpack it first"),
-        ("zstd", "is compressed (zstd)"),
+        ("gzip", "is cut off or damaged"),
+        ("zstd", "file"),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_line(

@@ -14,8 +14,8 @@ class Answer(NamedTuple):
     """What a whole answer, or a chunk of one, tells; what it does not tell is None.
 
     The token counts are as the catalogue has them: cached tokens are part of the input, reasoning
-    is part of the output. `total` adds up what an SDK counts apart. `id` is the answer's own, kept
-    in memory for a while so that nobody counts it twice.
+    is part of the output. What an SDK counts apart is a tuple of its parts, always in one order, so
+    that a chunk may tell some of them. `failed` is True where the answer says that there is none.
     """
 
     model: object = None
@@ -24,7 +24,17 @@ class Answer(NamedTuple):
     cache_read_input_tokens: object = None
     cache_write_input_tokens: object = None
     reasoning_output_tokens: object = None
-    id: object = None
+    failed: object = None
+
+    def updated(self, later: Answer) -> Answer:
+        """Return what is known once a `later` chunk has told its part.
+
+        Its word counts; only counts that are all zero, as some servers send last, say nothing.
+        """
+        told_nought = tokens(later.input_tokens) == tokens(later.output_tokens) == 0
+        if told_nought and not any(map(tokens, later[1:6])):
+            later = Answer(later.model, failed=later.failed)
+        return Answer(*map(_latest, self, later))
 
 
 class SDK(NamedTuple):
@@ -65,7 +75,10 @@ def get(part: Any, name: str) -> Any:
 
 
 def tokens(value: object) -> int | None:
-    """Give a number of tokens: a whole one that is not negative, else None."""
+    """Return a number of tokens: a whole one that is not negative, else None; the sum of parts."""
+    if isinstance(value, tuple):
+        known = [number for number in map(tokens, value) if number is not None]
+        return sum(known) if known else None
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= LARGEST else None
@@ -73,8 +86,15 @@ def tokens(value: object) -> int | None:
 
 def total(*parts: object) -> object:
     """Add up what an SDK counts apart; None where none of it is a number of tokens."""
-    known = [number for number in map(tokens, parts) if number is not None]
-    return sum(known) if known else None
+    return tokens(parts)
+
+
+def _latest(old: object, new: object) -> object:
+    if new is None:
+        return old
+    if type(old) is tuple and type(new) is tuple:
+        return tuple(map(_latest, old, new))
+    return new
 
 
 def status(error: object) -> int | None:

@@ -6,13 +6,22 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm import stainless
-from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get, total
+from dev_analytics.observers.llm.answers import SDK, Answer, get
+
+COVERS: Final = (
+    "anthropic",
+    "0.28",
+    "2.12",
+    "messages; also at AWS, Google and Azure",
+)
 
 OPERATIONS: Final = {
     "/v1/messages": "chat",
     "/v1/messages?beta=true": "chat",
     "/v1/complete": "text_completion",
 }
+_CACHED: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_INPUT: Final = ("input_tokens", *_CACHED)
 _CLOUDS: Final = {
     "anthropic.lib.bedrock": "aws",
     "anthropic.lib.aws": "aws",
@@ -25,27 +34,38 @@ _CLOUDS: Final = {
 def read(answer: Any) -> Answer | None:
     """Tell what an answer, or an event of one, says; an event between first and last says nothing.
 
-    The counts in ``message_delta`` are those of the whole answer so far.
+    The counts in ``message_delta`` are those of the whole answer so far, as far as it tells them.
     """
     kind = getattr(answer, "type", None)
     if kind == "message_start":
         answer = answer.message
     elif kind not in ("message", "message_delta", "completion"):
         return None
+    return read_usage(answer)
+
+
+def read_usage(answer: Any) -> Answer:
+    """Tell the model and the tokens of a message, or of what an event says of one."""
     usage = get(answer, "usage")
-    read = get(usage, "cache_read_input_tokens")
-    written = get(usage, "cache_creation_input_tokens")
-    fresh = get(usage, "input_tokens")
+    cached, written = (get(usage, name) for name in _CACHED)
     return Answer(
         get(answer, "model"),
         # Theirs leaves out what is cached.
-        None if fresh is None else total(fresh, read, written),
-        get(usage, "output_tokens"),
-        cache_read_input_tokens=read,
-        cache_write_input_tokens=written,
-        reasoning_output_tokens=get(get(usage, "output_tokens_details"), "thinking_tokens"),
-        id=get(answer, "id"),
+        (get(usage, "input_tokens"), cached, written, _compacted(usage, *_INPUT)),
+        (get(usage, "output_tokens"), _compacted(usage, "output_tokens")),
+        (cached, _compacted(usage, _CACHED[0])),
+        (written, _compacted(usage, _CACHED[1])),
+        get(get(usage, "output_tokens_details"), "thinking_tokens"),
     )
+
+
+def _compacted(usage: Any, *names: str) -> object:
+    """Return what was spent on shortening the context, which the totals leave out."""
+    iterations = get(usage, "iterations")
+    if type(iterations) is not list:
+        return None
+    spent = [each for each in iterations if get(each, "type") == "compaction"]
+    return tuple(get(each, name) for each in spent for name in names)
 
 
 def hook(module: ModuleType) -> None:
@@ -55,14 +75,5 @@ def hook(module: ModuleType) -> None:
         SDK("anthropic", "anthropic", read),
         (module.Anthropic, module.AsyncAnthropic),
         OPERATIONS,
-        provider=_provider,
+        clouds=_CLOUDS,
     )
-
-
-def _provider(client: Any) -> str | None:
-    """Tell a cloud by the client's class."""
-    for cls in type(client).__mro__:
-        for package, provider in _CLOUDS.items():
-            if belongs(cls, package):
-                return provider
-    return None

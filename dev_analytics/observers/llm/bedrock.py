@@ -19,6 +19,13 @@ from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
 
+COVERS: Final = (
+    "boto3, aiobotocore",
+    "1.43",
+    "1.43",
+    "Bedrock: `converse`, `converse_stream`, `invoke_model`, also streamed",
+)
+
 STREAMED: Final = {
     "Converse": None,
     "ConverseStream": "stream",

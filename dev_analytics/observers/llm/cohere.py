@@ -18,6 +18,13 @@ from dev_analytics.observers.llm.method import asks, begin, observe
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
 
+COVERS: Final = (
+    "cohere",
+    "5.16",
+    "7.3",
+    "`chat`, `chat_stream` and `embed` of `ClientV2` and of the older `Client`",
+)
+
 
 def read(answer: Any) -> Answer | None:
     """Tell what an answer or an event says; no answer names its model."""
@@ -36,6 +43,7 @@ def read(answer: Any) -> Answer | None:
         get(counts, "input_tokens"),
         get(counts, "output_tokens"),
         cache_read_input_tokens=get(usage, "cached_tokens"),
+        failed=True if get(answer, "finish_reason") in ("ERROR", "TIMEOUT") else None,
     )
 
 

@@ -6,9 +6,13 @@ What is hooked is the client below the public one, as with the second version.
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Final
 
 from dev_analytics.observers.llm.cohere import COHERE, observe_stream
 from dev_analytics.observers.llm.method import asks, observe
+
+COVERS: Final = None
+"""It is a part of another one."""
 
 
 def hook(module: ModuleType) -> None:

@@ -17,6 +17,13 @@ from dev_analytics.observers.llm.asking import asked, asking
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.streams import follow, follow_async
 
+COVERS: Final = (
+    "dspy",
+    "3.4",
+    "3.4",
+    "what DSPy asks with its own client",
+)
+
 _CLASSES: Final = {
     "AnthropicLM": "anthropic",
     "AsyncAnthropicLM": "anthropic",

@@ -9,6 +9,13 @@ from dev_analytics.observers.llm import anthropic, stainless
 from dev_analytics.observers.llm.answers import SDK, Answer
 from dev_analytics.observers.llm.openai import read_usage
 
+COVERS: Final = (
+    "fireworks-ai",
+    "1.2",
+    "1.2",
+    "chat completions, completions, embeddings, messages",
+)
+
 _PATHS: Final = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "text_completion",

@@ -12,6 +12,14 @@ from typing import Any, Final
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
 from dev_analytics.observers.llm.method import asks, observe
 
+COVERS: Final = (
+    "google-genai",
+    "1.0",
+    "3.4",
+    "`generate_content`, chats, `embed_content`, interactions; "
+    "each round of automatic function calling is a call",
+)
+
 
 def read(answer: Any) -> Answer:
     """Tell what an answer or a chunk of one says; the counts of a chunk hold for all before it."""
@@ -19,8 +27,8 @@ def read(answer: Any) -> Answer:
     reasoning = get(usage, "thoughts_token_count")
     return Answer(
         answer.model_version,
-        total(get(usage, "prompt_token_count"), get(usage, "tool_use_prompt_token_count")),
-        total(get(usage, "candidates_token_count"), reasoning),
+        (get(usage, "prompt_token_count"), get(usage, "tool_use_prompt_token_count")),
+        (get(usage, "candidates_token_count"), reasoning),
         cache_read_input_tokens=get(usage, "cached_content_token_count"),
         reasoning_output_tokens=reasoning,
     )

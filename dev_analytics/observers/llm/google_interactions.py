@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import Answer, get, total
 from dev_analytics.observers.llm.google_genai import GOOGLE
 from dev_analytics.observers.llm.method import Request, observe
 from dev_analytics.observers.llm.speakeasy import observe_closing, watch_stream
+
+COVERS: Final = None
+"""It is a part of another one."""
 
 
 def read(answer: Any) -> Answer | None:

@@ -9,6 +9,13 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.openai import read_usage
 
+COVERS: Final = (
+    "groq",
+    "1.7",
+    "1.7",
+    "chat completions, embeddings",
+)
+
 OPERATIONS: Final = {
     "/openai/v1/chat/completions": "chat",
     "/openai/v1/embeddings": "embeddings",
@@ -19,9 +26,11 @@ def read(answer: Any) -> Answer:
     """Tell what an answer, or a chunk of one, says; older versions stream the usage apart."""
     told = read_usage(answer)
     apart = get(answer, "x_groq")
+    if apart is None:
+        return told
     if told.input_tokens is None and get(apart, "usage") is not None:
-        return read_usage(apart)._replace(model=told.model, id=told.id)
-    return told
+        told = read_usage(apart)._replace(model=told.model, failed=told.failed)
+    return told._replace(failed=True) if get(apart, "error") else told
 
 
 def hook(module: ModuleType) -> None:

@@ -20,6 +20,13 @@ from dev_analytics.observers.llm.openai import read_usage
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
 
+COVERS: Final = (
+    "huggingface_hub",
+    "0.36",
+    "2.4",
+    "`chat_completion`, `text_generation`, `feature_extraction` of the inference clients",
+)
+
 OPERATIONS: Final = {
     "chat_completion": "chat",
     "text_generation": "text_completion",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.hooks import State, wrap
+
+COVERS: Final = None
+"""Its calls are those of the SDKs that it asks through."""
 
 
 def hook(module: ModuleType) -> None:

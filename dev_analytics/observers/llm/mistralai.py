@@ -12,16 +12,24 @@ from dev_analytics.observers.llm.method import asks, observe
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
 
+COVERS: Final = (
+    "mistralai",
+    "1.2",
+    "3.7",
+    "`complete` and `stream` of `chat`, `agents` and `fim`; `embeddings`",
+)
+
 
 def read(answer: Any) -> Answer:
     """Tell what an answer, or an event with a chunk of one, says."""
     answer = getattr(answer, "data", answer)
-    usage = answer.usage
+    usage, choices = answer.usage, answer.choices
     return Answer(
         answer.model,
         get(usage, "prompt_tokens"),
         get(usage, "completion_tokens"),
         cache_read_input_tokens=get(get(usage, "prompt_tokens_details"), "cached_tokens"),
+        failed=True if choices and choices[-1].finish_reason == "error" else None,
     )
 
 

@@ -10,6 +10,9 @@ from dev_analytics.observers.llm.method import asks, observe
 from dev_analytics.observers.llm.mistralai import MISTRAL
 from dev_analytics.observers.llm.speakeasy import observe_closing, watch_stream
 
+COVERS: Final = None
+"""It is a part of another one."""
+
 OPERATIONS: Final = {"Agents": "chat", "Fim": "text_completion"}
 """The operation by the class that asks for it; each has a module of its own."""
 

@@ -6,7 +6,14 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm import stainless
-from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
+from dev_analytics.observers.llm.answers import SDK, Answer, get
+
+COVERS: Final = (
+    "openai",
+    "1.3",
+    "3.54",
+    "chat completions, responses, completions, embeddings; also by Azure, AWS, compatible servers",
+)
 
 OPERATIONS: Final = {
     "/chat/completions": "chat",
@@ -14,51 +21,85 @@ OPERATIONS: Final = {
     "/completions": "text_completion",
     "/embeddings": "embeddings",
 }
+# What a client is tells: its address may be a gateway of the user's.
+_CLOUDS: Final = {"openai.lib.azure": "azure"}
+_RUNTIMES: Final = {"bedrock": "aws", "vertex": "google"}
+_HELPERS: Final = (
+    "ChatCompletionStream",
+    "AsyncChatCompletionStream",
+    "ResponseStream",
+    "AsyncResponseStream",
+)
+"""What reads a stream for its user, and closes the connection below it."""
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_FAILED: Final = frozenset({"error", "failed"})
+"""What a choice's ``finish_reason``, or a response's ``status``, says of one that failed."""
 
 
 def read(answer: Any) -> Answer | None:
     """Tell what an answer, or a chunk or event of one, says."""
     if type(answer).__module__.startswith("openai.types.responses.response_"):
         # An event of the Responses API; only the last one holds the counts.
-        return read_usage(answer.response) if getattr(answer, "type", None) in _LAST else None
+        kind = getattr(answer, "type", None)
+        if kind == "error":
+            return Answer(failed=True)
+        return read_usage(answer.response) if kind in _LAST else None
     return read_usage(answer)
 
 
 def read_usage(answer: Any) -> Answer:
     """Tell the model and the tokens of an answer, in the words of either API."""
-    usage = get(answer, "usage")
+    usage, choices = get(answer, "usage"), get(answer, "choices")
+    if choices:
+        ended = get(choices[-1], "finish_reason")
+        if usage is None and ended is not None:
+            # Moonshot has it there.
+            usage = get(choices[-1], "usage")
+    else:
+        # Some servers answer with an error in place of the choices.
+        ended = "error" if get(answer, "error") else get(answer, "status")
+    failed = True if ended in _FAILED else None
     if usage is None:
-        return Answer(get(answer, "model"), id=get(answer, "id"))
+        return Answer(get(answer, "model"), failed=failed)
     # Most are chats; a field that is not there takes the longest to read.
     into, out = "prompt_tokens", "completion_tokens"
     sent, received = get(usage, into), get(usage, out)
     if sent is None and received is None:
         into, out = "input_tokens", "output_tokens"
         sent, received = get(usage, into), get(usage, out)
+    details = get(usage, f"{into}_details")
+    cached = get(details, "cached_tokens")
     return Answer(
         get(answer, "model"),
         sent,
         received,
-        get(get(usage, f"{into}_details"), "cached_tokens"),
-        None,
+        # Moonshot and DeepSeek count it beside the details.
+        cached if cached is not None else _cached_apart(usage, details),
+        get(details, "cache_write_tokens"),
         get(get(usage, f"{out}_details"), "reasoning_tokens"),
-        get(answer, "id"),
+        failed,
     )
+
+
+def _cached_apart(usage: Any, details: Any) -> object:
+    if details is not None:
+        return None
+    cached = get(usage, "cached_tokens")
+    return cached if cached is not None else get(usage, "prompt_cache_hit_tokens")
 
 
 def hook(module: ModuleType) -> None:
     """Put the hooks in."""
+    if module.__name__ != "openai":
+        stainless.observe_ends(
+            "openai", *(vars(module)[name] for name in _HELPERS if name in vars(module))
+        )
+        return
     stainless.observe(
         module,
         SDK("openai", "openai", read),
         (module.OpenAI, module.AsyncOpenAI),
         OPERATIONS,
-        provider=_provider,
+        clouds=_CLOUDS,
+        runtimes=_RUNTIMES,
     )
-
-
-def _provider(client: Any) -> str | None:
-    """Tell Azure by the client's class: its address may be a gateway of the user's."""
-    azure = any(belongs(cls, "openai.lib.azure") for cls in type(client).__mro__)
-    return "azure" if azure else None

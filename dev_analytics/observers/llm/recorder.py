@@ -6,6 +6,7 @@ Nothing here raises into the user's code, prints, waits, or keeps an object of t
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from dev_analytics.edit_formats import current
 from dev_analytics.native import system
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
-from dev_analytics.observers.llm.counted import Counted
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
@@ -48,22 +48,28 @@ class Call:
         The member of ``providers`` that serves it, where that is known.
     address
         The URL that it goes to, to look up the provider; it is never recorded.
+
+    Attributes
+    ----------
+    place
+        How many of its chunks have been read, where they are in a list.
     """
 
     __slots__ = (
         "__weakref__",
         "_answer",
         "_asked",
-        "_begun",
         "_error",
         "_first",
         "_last",
-        "_over",
+        "_open",
         "_process",
         "address",
         "began",
+        "begun",
         "model",
         "operation",
+        "place",
         "provider",
         "recorder",
         "sdk",
@@ -90,15 +96,16 @@ class Call:
         self.provider = provider or sdk.provider
         self.address = address
         self.recorder = recorder
+        self.place = 0
         self._asked = current()
         self._answer: Answer | None = None
         self._error: tuple[str, int | None] | None = None
         self._first: float | None = None
         self._last: float | None = None
-        self._over = False
+        self._open = [True]
         # A forked child has the parent's calls too, and may see the end of one.
         self._process = system.getpid()
-        self._begun = Clock.perf_counter()
+        self.begun = Clock.perf_counter()
 
     def read(self, answer: object) -> None:
         """Read what an answer or a chunk tells."""
@@ -111,68 +118,65 @@ class Call:
             if plain or belongs(type(answer), self.sdk.package):
                 told = self.sdk.read(answer)
                 if told is not None:
-                    if self._answer is None:
-                        self.recorder.counted.add(told)
                     self.tell(told)
         except Exception:
             self.recorder.drops.count(Drop.FAILURE)
 
     def tell(self, told: Answer) -> None:
-        """Take what an answer or a chunk told; a later one's word counts."""
+        """Take what an answer or a chunk told."""
         known = self._answer
-        if known is None:
-            self._answer = told
-        else:
-            self._answer = Answer(
-                *(old if new is None else new for old, new in zip(known, told, strict=True))
-            )
-
-    def lasted(self, seconds: float) -> None:
-        """Note how long it was, where somebody else measured it; what cannot be is left out."""
-        if 0 <= seconds <= Clock.perf_counter() - self.recorder.made:
-            self._begun, self._last = 0.0, seconds
-        else:
-            self._last = None
-            self.recorder.drops.count(Drop.CLOCK)
+        self._answer = told if known is None else known.updated(told)
 
     def arrived(self) -> None:
         """Note that an answer is there that the user has not read yet."""
         self._last = Clock.perf_counter()
 
-    def fail(self, error: BaseException, when: float | None = None) -> None:
-        """Note the error that ends it, and end it; `when` it came, if somebody else measured it.
+    def fail(self, error: BaseException) -> None:
+        """Note the error that ends it, and end it."""
+        self.failed(error)
+        self.end()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error was noted."""
+        return self._error is not None
+
+    def failed(self, error: BaseException) -> None:
+        """Note an error, which may not be the one that its user gets.
 
         What is no `Exception` is not the provider's: the user interrupted, or cancelled a task.
         """
         if not issubclass(type(error), Exception):
-            self.end()
             return
         try:
-            if when is None:
-                self._last = Clock.perf_counter()
+            self._last = Clock.perf_counter()
             own = belongs(type(error), self.sdk.package)
             name = public_class(type(error))[0] if own else OTHER
             public = name.partition(".")[0] == self.sdk.package.partition(".")[0]
-            self._error = name if public else OTHER, status(error) if own else None
-            self.recorder.counted.add_error(error, when)
+            told = own or belongs(type(error), "httpx")
+            self._error = name if public else OTHER, status(error) if told else None
         except Exception:
             self._error = OTHER, None
             self.recorder.drops.count(Drop.FAILURE)
-        self.end()
 
     def end(self) -> None:
         """Have it recorded, unless it has been."""
-        if not self._over:
-            self._over = True
-            if self._process == system.getpid():
-                self.recorder.take(self)
+        if self._ends():
+            self.recorder.take(self)
 
     def abandon(self) -> None:
         """Have it recorded soon, unless it has been: garbage may be being collected."""
-        if not self._over:
-            self._over = True
-            if self._process == system.getpid():
-                self.recorder.take_later(self)
+        if self._ends():
+            self.recorder.take_later(self)
+
+    def _ends(self) -> bool:
+        """Return whether this is its end: the first one, and in its own process."""
+        try:
+            # Several threads may see the end, and one of them takes it.
+            self._open.pop()
+        except IndexError:
+            return False
+        return self._process == system.getpid()
 
     def properties(self) -> dict[str, object]:
         """Return what is recorded of it."""
@@ -195,9 +199,9 @@ class Call:
             "cache_read_input_tokens": tokens(answer.cache_read_input_tokens),
             "cache_write_input_tokens": tokens(answer.cache_write_input_tokens),
             "reasoning_output_tokens": reasoning,
-            "latency_s": None if last is None else last - self._begun,
-            "time_to_first_chunk_s": first - self._begun if self.stream and first else None,
-            "is_error": error is not None,
+            "latency_s": None if last is None else last - self.begun,
+            "time_to_first_chunk_s": first - self.begun if self.stream and first else None,
+            "is_error": error is not None or answer.failed is True,
             "error_type": error and error[0],
             "http_status": error and error[1],
             "operation": self.operation,
@@ -216,18 +220,10 @@ class Recorder:
     analytics
         Where the events go.
 
-    Attributes
-    ----------
-    counted
-        The calls that were recorded lately.
-    made
-        When it was made, on the clock of durations: no call that it records lasted longer.
     """
 
     def __init__(self, analytics: Analytics) -> None:
         self.drops = analytics.drops
-        self.counted = Counted()
-        self.made = Clock.perf_counter()
         self.analytics = analytics
         # What holds from here on: a feed tells of some calls only when they are over.
         analytics.gate.now()
@@ -281,9 +277,19 @@ class Recorder:
     def hold(self, thing: object, call: Call) -> None:
         """Hold `call` for as long as `thing` lives, and have it recorded then."""
         try:
-            self._held[thing] = call, weakref.finalize(thing, call.abandon)
+            ending = weakref.finalize(thing, call.abandon)
+            # At the end of the process `finish` comes earlier, while there still is a record.
+            ending.atexit = False
+            self._held[thing] = call, ending
         except Exception:
             self.drops.count(Drop.FAILURE)
+
+    def held(self, thing: object) -> Call | None:
+        """Return the call that is held for `thing`."""
+        try:
+            return self._held[thing][0]
+        except (KeyError, TypeError):
+            return None
 
     def release(self, thing: object) -> Call | None:
         """Give, once, the call that is held for `thing`, which no longer ends it."""
@@ -293,3 +299,10 @@ class Recorder:
             return None
         ending.detach()
         return call
+
+    def finish(self) -> None:
+        """Record every call that is still held, in the order in which they began."""
+        with suppress(Exception):
+            calls = {call for call, _ in self._held.values()}
+            for call in sorted(calls, key=lambda call: call.begun):
+                call.end()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.llm.answers import SDK
+from dev_analytics.observers.llm.answers import SDK, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
@@ -23,7 +23,8 @@ def observe(
     clients: tuple[type, type],
     operations: Mapping[str, str],
     *,
-    provider: Callable[[Any], str | None] = lambda client: None,
+    clouds: Mapping[str, str] = MappingProxyType({}),
+    runtimes: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Put hooks in the clients of an SDK.
 
@@ -40,8 +41,10 @@ def observe(
         Its synchronous and its asynchronous client.
     operations
         The operation by the path of a request; no other path is observed.
-    provider
-        Tells who serves a client, where its class alone decides.
+    clouds
+        Who serves a client, by the module of its class, where that alone decides.
+    runtimes
+        Who serves it, by the name of the provider that it was made with, which some take.
     """
     # Closing a stream before its end ends the call; an unparsed answer is read when it is parsed.
     streams = tuple(_classes(module, "_streaming", ("Stream", "AsyncStream")))
@@ -57,7 +60,10 @@ def observe(
                 return None
             body = options.json_data
             # A class of the SDK's main module says nothing more.
-            known = sdk.provider if type(client) in clients else provider(client)
+            known = sdk.provider if type(client) in clients else _cloud(type(client), clouds)
+            runtime = vars(client).get("_provider_runtime")
+            if runtime is not None:
+                known = runtimes.get(runtime.name)
             return recorder.begin(
                 sdk,
                 operation,
@@ -109,21 +115,52 @@ def observe(
         _watch(call, parsed, streams)
         return parsed
 
-    def close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-        recorder = State.active
-        call = recorder.release(stream) if recorder else None
-        if call is not None:
-            call.end()
-        return method(*args, **kwargs)
-
     for client in clients:
         is_async = inspect.iscoroutinefunction(client.request)  # type: ignore[attr-defined]
         wrap(client, "request", request_async if is_async else request)
     for response in raw:
         wrap(response, "parse", parse)
-    for stream in streams:
-        if hasattr(stream, "close"):
-            wrap(stream, "close", close)
+    observe_ends(sdk.package, *streams, *raw)
+
+
+def observe_ends(package: str, *classes: type) -> None:
+    """Put hooks in what ends an answer before its end, where a class has it.
+
+    Parameters
+    ----------
+    package
+        The dotted name that the modules of the SDK begin with.
+    *classes
+        Those of streams, of helpers around one, and of answers that may be parsed as one.
+    """
+
+    def close(method: Any, closed: Any, args: Any, kwargs: Any) -> Any:
+        recorder = State.active
+        if recorder is not None:
+            try:
+                own = vars(closed)
+                parsed = (own.get("_parsed_by_type") or {}).values()
+                # A class to parse it as may be the user's.
+                known = [each for each in parsed if belongs(type(each), package)]
+                for each in (closed, own.get("_raw_stream"), *known):
+                    call = recorder.release(each)
+                    if call is not None:
+                        call.end()
+            except Exception:
+                recorder.drops.count(Drop.FAILURE)
+        return method(*args, **kwargs)
+
+    for cls in classes:
+        if hasattr(cls, "close"):
+            wrap(cls, "close", close)
+
+
+def _cloud(client: type, clouds: Mapping[str, str]) -> str | None:
+    for cls in client.__mro__:
+        for package, provider in clouds.items():
+            if belongs(cls, package):
+                return provider
+    return None
 
 
 def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[type]:

@@ -16,6 +16,13 @@ from dev_analytics.observers.llm.answers import SDK, Answer, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 
+COVERS: Final = (
+    "transformers",
+    "5.24",
+    "5.24",
+    "`generate`, and pipelines that call it, on this machine",
+)
+
 TRANSFORMERS: Final = SDK("transformers", "transformers", lambda answer: None, "local")
 
 _GENERATING: Final[ContextVar[bool]] = ContextVar("generating", default=False)

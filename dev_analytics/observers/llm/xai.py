@@ -13,6 +13,13 @@ from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
 
+COVERS: Final = (
+    "xai-sdk",
+    "1.21",
+    "1.21",
+    "chats: `sample`, `sample_batch`, `parse`, `stream`",
+)
+
 
 def read(answer: Any) -> Answer:
     """Tell what an answer says; its output leaves out the reasoning."""

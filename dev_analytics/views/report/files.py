@@ -24,7 +24,7 @@ def write_page(file: Path, content: str) -> None:
     ReportError
         There is something else of that name, or it cannot be written.
     """
-    _write({file: content}, {file: MADE_BY})
+    write_files({file: content}, {file: MADE_BY})
 
 
 def write_csv(folder: Path, parts: Sequence[Table]) -> list[Path]:
@@ -40,12 +40,25 @@ def write_csv(folder: Path, parts: Sequence[Table]) -> list[Path]:
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}") from None
     contents = {folder / f"{part.name}.csv": _csv(part) for part in parts}
-    _write(contents, {file: content.partition("\n")[0] for file, content in contents.items()})
+    write_files(contents, {file: content.partition("\n")[0] for file, content in contents.items()})
     return list(contents)
 
 
-def _write(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> None:
-    """Write files whole, none of them if one is there that does not begin as a report's does."""
+def write_files(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> None:
+    """Write files whole, none of them if one is there that does not begin as ours do.
+
+    Parameters
+    ----------
+    contents
+        What stands in each.
+    begins
+        How each begins, whatever else is in it.
+
+    Raises
+    ------
+    ReportError
+        There is something else of such a name, or it cannot be written.
+    """
     for file, begin in begins.items():
         _refuse_foreign(file, begin.encode())
     for file, content in contents.items():

@@ -24,6 +24,9 @@ def overview(counted: Tally) -> dict[str, str]:
         texts["missing"] = f"{missing:,}"
     if counted.broken:
         texts["broken lines"] = f"{counted.broken:,}"
+    if counted.of_forgotten:
+        left_out = plural(counted.of_forgotten, "record")
+        texts["forgotten"] = f"{left_out} of those who asked for it left out"
     if counted.since is not None:
         since = f"{_minute(int(counted.since))} UTC"
         texts["since"] = f"{since}; {plural(counted.earlier, 'older record')} left out"
@@ -38,6 +41,7 @@ def fields(counted: Tally, parts: Sequence[Table]) -> dict[str, object]:
         "records": counted.records,
         "broken_lines": counted.broken,
         "older_records": counted.earlier,
+        "forgotten_records": counted.of_forgotten,
         "sessions": len(counted.sessions),
         "sessions_with_gaps": sessions,
         "missing_records": missing,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias, get_args
 
-from msgspec import Meta, MsgspecError, Struct, ValidationError, convert, field, json
+from msgspec import Meta, MsgspecError, Raw, Struct, ValidationError, convert, field, json, structs
 
 from dev_analytics.catalogue.events import (
     CellExecuted,
@@ -184,7 +184,15 @@ class _Named(Struct):
     event: str
 
 
+class _Exported(Struct):
+    event: str
+    timestamp: str
+    distinct_id: Any = None
+    properties: str | Raw = Raw(b"null")
+
+
 _KNOWN: Final[json.Decoder[Known]] = json.Decoder(Known)
+_EXPORTED: Final = json.Decoder(_Exported)
 _NAMED: Final = json.Decoder(_Named)
 _OTHER: Final = json.Decoder(OtherRecord)
 _WIRES: Final = frozenset(each.__struct_config__.tag for each in get_args(Known))
@@ -198,8 +206,27 @@ def decode(line: bytes) -> Known | OtherRecord | None:
         pass
     except (MsgspecError, ValueError, RecursionError):
         return None
+    return _decode_other(_as_ours(line))
+
+
+def _decode_other(line: bytes) -> Known | OtherRecord | None:
+    try:
+        return _KNOWN.decode(line)
+    except MsgspecError:
+        pass
     try:
         # An event of the catalogue that does not fit its class is no record.
         return None if _NAMED.decode(line).event in _WIRES else _OTHER.decode(line)
     except (MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _as_ours(line: bytes) -> bytes:
+    """Write a line of an export of PostHog's as ours: there, properties may be JSON in a text."""
+    try:
+        exported = _EXPORTED.decode(line)
+        if not isinstance(exported.properties, str):
+            return line
+        return json.encode(structs.replace(exported, properties=Raw(exported.properties.encode())))
+    except (MsgspecError, ValueError, RecursionError):
+        return line

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from dev_analytics.views.report.forgotten import Forgotten
 from dev_analytics.views.report.records import (
     CellRecord,
     CommandRecord,
@@ -23,7 +24,7 @@ from dev_analytics.views.report.records import (
     decode,
 )
 from dev_analytics.views.report.sessions import Sessions
-from dev_analytics.views.report.source import Source
+from dev_analytics.views.report.source import Lines
 
 MOST_NAMES: Final = 10_000
 """How many names of a kind are told apart: a log may be anybody's, and memory is not endless."""
@@ -79,8 +80,11 @@ class Tally(Struct):
         That is this machine's own archive.
     since
         What is older is left out, in seconds since the epoch.
-    records, broken, earlier
-        How many records were counted, how many lines are none, how many were left out as older.
+    forgotten
+        Whose records are left out.
+    records, broken, earlier, of_forgotten
+        How many records were counted, how many lines are none, how many were left out as older,
+        and how many as records of those forgotten.
     first, last
         The earliest and the latest time, in seconds since the epoch.
     sessions, users, nobody
@@ -94,9 +98,11 @@ class Tally(Struct):
     source: Path
     own: bool = False
     since: float | None = None
+    forgotten: Forgotten | None = None
     records: int = 0
     broken: int = 0
     earlier: int = 0
+    of_forgotten: int = 0
     first: int | None = None
     last: int | None = None
     nobody: int = 0
@@ -127,6 +133,8 @@ class Tally(Struct):
             self.broken += 1
         elif self.since is not None and seconds < self.since:
             self.earlier += 1
+        elif self.forgotten and record.distinct_id in self.forgotten:
+            self.of_forgotten += 1
         else:
             self._count(record, seconds)
 
@@ -216,9 +224,10 @@ _COUNT: Final[dict[type, Callable[[Tally, Any, list[Moment]], None]]] = {
 
 
 def tally(
-    source: Source,
+    source: Lines,
     since: datetime | None = None,
     progress: Callable[[float | None, int], None] = lambda done, records: None,
+    forgotten: Forgotten | None = None,
 ) -> Tally:
     """Count what `source` holds.
 
@@ -231,12 +240,15 @@ def tally(
     progress
         Is told now and then how much was read, from 0 to 1, and how many records there were.
 
+    forgotten
+        Whose records are left out.
+
     Raises
     ------
     ReportError
         It cannot be read.
     """
-    counted = Tally(source.path, source.own, since.timestamp() if since else None)
+    counted = Tally(source.path, source.own, since.timestamp() if since else None, forgotten)
     for number, line in enumerate(source.lines(), 1):
         counted.add(line)
         if not number % _EVERY:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import os
-import threading
+import time
 from datetime import date
 from typing import Any
 
 import litellm
 import pytest
-from fake_llm import MARK, FakeLLM, Reply, failure
+from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat, whole
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
@@ -49,21 +51,8 @@ def told(call: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def told_of(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """Released whenever litellm has told us of a call, which it does in threads of its own."""
-    told_of, real = threading.Semaphore(0), ours._take
-
-    def take(*arguments: Any) -> None:
-        real(*arguments)
-        told_of.release()
-
-    monkeypatch.setattr(ours, "_take", take)
-    return told_of
-
-
-@pytest.fixture
-def ask(told_of: threading.Semaphore, options: Any) -> Any:
-    """Ask synchronously, or not, streamed or not, and wait until litellm has told us."""
+def ask(options: Any) -> Any:
+    """Ask synchronously, or not, streamed or not; nothing is waited for when it has been."""
 
     async def asynchronously(model: str, **more: Any) -> None:
         answer = await litellm.acompletion(model, MESSAGES, **options, **more)
@@ -71,22 +60,13 @@ def ask(told_of: threading.Semaphore, options: Any) -> Any:
             async for _ in answer:
                 pass
 
-    async def until_told(model: str, more: dict[str, Any]) -> None:
-        try:
-            await asynchronously(model, **more)
-        finally:
-            assert await asyncio.to_thread(told_of.acquire, True, 60)
-
     def ask(model: str, *, asynchronous: bool = False, **more: Any) -> None:
         if asynchronous:
-            asyncio.run(until_told(model, more))
+            asyncio.run(asynchronously(model, **more))
             return
-        try:
-            answer = litellm.completion(model, MESSAGES, **options, **more)
-            if more.get("stream"):
-                list(answer)
-        finally:
-            assert told_of.acquire(True, 60)
+        answer = litellm.completion(model, MESSAGES, **options, **more)
+        if more.get("stream"):
+            list(answer)
 
     return ask
 
@@ -107,42 +87,35 @@ def test_a_call_through_the_sdk_of_openai_is_counted_once(
     assert stream or {**call, **OPENAI_USAGE} == call
 
 
-def test_embeddings_through_the_sdk_of_openai_are_counted_once(
-    recorded: Any, told_of: threading.Semaphore, options: Any
-) -> None:
+def test_embeddings_through_the_sdk_of_openai_are_counted_once(recorded: Any, options: Any) -> None:
     for _ in range(2):
         litellm.embedding("openai/text-embedding-3-small", input=[MARK], **options)
-        assert told_of.acquire(True, 60)
     assert [call["sdk"] for call in recorded.calls()] == ["openai", "openai"]
 
 
 @both
 def test_equal_embeddings_that_litellm_makes_itself_are_all_counted(
-    recorded: Any, told_of: threading.Semaphore, options: Any, asynchronous: bool
+    recorded: Any, options: Any, asynchronous: bool
 ) -> None:
     asked = {"model": "ollama/nomic-embed-text", "input": [MARK], **options}
 
     async def ask() -> None:
         await litellm.aembedding(**asked)
-        assert await asyncio.to_thread(told_of.acquire, True, 60)
 
     for _ in range(6):
         if asynchronous:
             asyncio.run(ask())
         else:
             litellm.embedding(**asked)
-            assert told_of.acquire(True, 60)
     calls = [(call["sdk"], call["$ai_input_tokens"]) for call in recorded.calls()]
     assert calls == [("litellm", 9)] * 6
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")
-def test_a_call_that_litellm_tells_of_twice_is_counted_once(
-    recorded: Any, told_of: threading.Semaphore, options: Any
+def test_a_streamed_response_that_litellm_tells_of_twice_is_counted_once(
+    recorded: Any, options: Any
 ) -> None:
     list(litellm.responses(model="openai/gpt-4o", input=MARK, stream=True, **options))
-    assert told_of.acquire(True, 60)
-    assert told_of.acquire(True, 60)
     assert recorded.call()["sdk"] == "litellm"
 
 
@@ -197,14 +170,13 @@ def test_a_call_that_litellm_makes_itself(
 
 @both
 def test_a_stream_has_the_edit_format_in_which_it_was_asked_for(
-    recorded: Any, told_of: threading.Semaphore, options: Any, asynchronous: bool
+    recorded: Any, options: Any, asynchronous: bool
 ) -> None:
     async def ask() -> None:
         with recorded.analytics.edit_format("diff"):
             answer = await litellm.acompletion(CLAUDE, MESSAGES, stream=True, **options)
         async for _ in answer:
             pass
-        assert await asyncio.to_thread(told_of.acquire, True, 60)
 
     if asynchronous:
         asyncio.run(ask())
@@ -212,14 +184,12 @@ def test_a_stream_has_the_edit_format_in_which_it_was_asked_for(
         with recorded.analytics.edit_format("diff"):
             answer = litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
         list(answer)
-        assert told_of.acquire(True, 60)
     assert recorded.call()["edit_format"] == "diff"
 
 
 def test_a_call_that_began_before_the_yes_never_leaves(
     analytics: Analytics,
     kept: Any,
-    told_of: threading.Semaphore,
     options: Any,
 ) -> None:
     hooks.register(analytics)
@@ -227,23 +197,11 @@ def test_a_call_that_began_before_the_yes_never_leaves(
         answer = litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
         analytics.gate.store.agree(1, date.today())
         list(answer)
-        assert told_of.acquire(True, 60)
         analytics.pipeline.catch_up()
     finally:
         hooks.unregister()
     assert not [record for record in kept.records if b"$ai_generation" in record]
     assert not analytics.drops.counts, "it never was a record"
-
-
-def test_calls_that_are_never_over_are_forgotten(
-    recorded: Any, options: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ours, "MOST", 2)
-    for _ in range(3):
-        litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
-    assert len(ours._BEGUN) == 2
-    hooks.unregister()
-    assert not ours._BEGUN
 
 
 @both
@@ -313,27 +271,6 @@ def test_a_deployment_at_azure_is_not_named_on_an_error(
     assert "$ai_model" not in call
 
 
-@pytest.mark.parametrize("assigned", ["callbacks", "success_callback"])
-@both
-def test_a_call_is_recorded_once_beside_callbacks_of_the_user_s_own(
-    recorded: Any, ask: Any, assigned: str, asynchronous: bool
-) -> None:
-    class Theirs(litellm.integrations.custom_logger.CustomLogger):
-        pass
-
-    before = [each for each in getattr(litellm, assigned) if each not in loggers()]
-    theirs = [Theirs()]
-    setattr(litellm, assigned, theirs.copy())
-    try:
-        for _ in range(2):
-            ask(CLAUDE, asynchronous=asynchronous)
-        assert [call["sdk"] for call in recorded.calls()] == ["litellm"] * 2
-        hooks.unregister()
-        assert getattr(litellm, assigned) == theirs
-    finally:
-        setattr(litellm, assigned, before)
-
-
 def test_a_failure_of_ours_prints_nothing(
     recorded: Any,
     ask: Any,
@@ -343,25 +280,171 @@ def test_a_failure_of_ours_prints_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(ours, "_tell", fail)
+    monkeypatch.setattr(ours, "_begun", fail)
     ask(CLAUDE)
     assert sum(recorded.analytics.drops.counts.values()) == 1
     recorded.analytics.drops.counts.clear()
     assert "out of order" not in "".join(capfd.readouterr())
 
 
-def test_unloading_leaves_the_lists_of_litellm_as_they_were(request: Any) -> None:
-    def lists() -> dict[str, list[object]]:
-        return {name: list(each) for name, each in vars(litellm).items() if type(each) is list}
-
-    before = lists()
-    request.getfixturevalue("recorded")
-    request.getfixturevalue("ask")(CLAUDE)
-    assert loggers()
-    hooks.unregister()
-    assert lists() == before
+class Theirs(litellm.integrations.custom_logger.CustomLogger):
+    """A callback of the user's."""
 
 
-def loggers() -> list[object]:
-    lists = [each for each in vars(litellm).values() if type(each) is list]
-    return [item for each in lists for item in each if "DevAnalytics" in repr(item)]
+LISTS = ("callbacks", "success_callback", "failure_callback", "_async_success_callback")
+
+
+@both
+@pytest.mark.parametrize("assigned", [[], [Theirs()]], ids=["none", "one of theirs"])
+def test_whatever_the_user_assigns_each_request_is_one_record(
+    server: FakeLLM,
+    recorded: Any,
+    ask: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    asynchronous: bool,
+    assigned: list[object],
+) -> None:
+    for name in LISTS:
+        monkeypatch.setattr(litellm, name, assigned.copy())
+    monkeypatch.setattr(litellm, "disable_streaming_logging", True)
+    ask(CLAUDE, asynchronous=asynchronous)
+    ask(CLAUDE, asynchronous=asynchronous, stream=True)
+    server.replies.append(failure(429))
+    with pytest.raises(litellm.exceptions.RateLimitError):
+        ask(CLAUDE, asynchronous=asynchronous)
+    assert len(server.received) == 3
+    assert [call["$ai_is_error"] for call in recorded.calls()] == [False, False, True]
+
+
+def test_nothing_of_ours_stands_in_the_lists_of_litellm(recorded: Any, ask: Any) -> None:
+    ask(CLAUDE)
+    assert len(recorded.calls()) == 1
+    for name, each in vars(litellm).items():
+        if type(each) is list:
+            assert not [item for item in each if "dev_analytics" in type(item).__module__], name
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_mocked_answer_is_no_call(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool, stream: bool
+) -> None:
+    ask(CLAUDE, asynchronous=asynchronous, stream=stream, mock_response="hi")
+    with pytest.raises(litellm.exceptions.RateLimitError):
+        ask(CLAUDE, asynchronous=asynchronous, mock_response="litellm.RateLimitError")
+    assert (server.received, recorded.calls()) == ([], [])
+
+
+@both
+def test_what_fails_before_a_request_goes_out_is_no_call(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    with pytest.raises(litellm.exceptions.BadRequestError):
+        ask("no-such-provider/no-such-model", asynchronous=asynchronous)
+    assert (server.received, recorded.calls()) == ([], [])
+
+
+@both
+def test_an_answer_without_an_id_is_counted_once(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    answer = json.loads(openai_chat({"model": "gpt-4o"}).body)
+    del answer["id"]
+    server.replies.extend([whole(answer)] * 2)
+    for _ in range(2):
+        ask("openai/gpt-4o", asynchronous=asynchronous)
+    assert [call["sdk"] for call in recorded.calls()] == ["openai"] * 2
+
+
+def test_calls_in_loops_that_end_at_once_are_all_counted(
+    server: FakeLLM, recorded: Any, options: Any
+) -> None:
+    for number in range(5):
+        asyncio.run(litellm.acompletion(CLAUDE, MESSAGES, **options))
+        assert len(recorded.calls()) == number + 1
+    assert {call["$ai_input_tokens"] for call in recorded.calls()} == {335}
+
+
+@both
+@pytest.mark.parametrize("how", ["collected", "closed", "kept"])
+def test_a_stream_that_is_left_early_is_one_call(
+    server: FakeLLM,
+    recorded: Any,
+    options: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    asynchronous: bool,
+    how: str,
+) -> None:
+    # Otherwise a thread of litellm's has the stream for a while.
+    monkeypatch.setattr(litellm, "disable_streaming_logging", True)
+
+    async def begun() -> Any:
+        answer = await litellm.acompletion(CLAUDE, MESSAGES, stream=True, **options)
+        await anext(answer)
+        if how == "closed":
+            await answer.aclose()
+        return answer
+
+    if asynchronous:
+        answer = asyncio.run(begun())
+    else:
+        answer = litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
+        next(answer)
+        if how == "closed" and hasattr(answer, "close"):
+            answer.close()
+    if how == "collected" or (how == "closed" and not hasattr(answer, "close")):
+        del answer
+        # litellm itself keeps the newest.
+        litellm.error_logs.clear()
+    elif how == "kept":
+        assert recorded.calls() == []
+        hooks.finish()
+    call = recorded.call()
+    assert (call["$ai_input_tokens"], call["stream"]) == (335, True)
+
+
+def test_a_stream_that_nobody_reads_is_as_many_calls_as_requests(
+    server: FakeLLM, recorded: Any, options: Any
+) -> None:
+    litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
+    gc.collect()
+    hooks.finish()
+    assert len(recorded.calls()) == len(server.received)
+
+
+@both
+def test_a_failed_call_lasted_as_long_as_it_did(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    server.replies.append(failure(429))
+    began = time.perf_counter()
+    with pytest.raises(litellm.exceptions.RateLimitError):
+        ask(CLAUDE, asynchronous=asynchronous)
+    lasted = time.perf_counter() - began
+    (call,) = recorded.calls()
+    # It is rounded to two significant digits.
+    assert 0 < call["$ai_latency"] <= lasted * 1.05
+
+
+@both
+def test_each_request_that_is_tried_again_is_one_record(
+    server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
+) -> None:
+    server.replies.append(failure(429))
+    ask(CLAUDE, asynchronous=asynchronous, num_retries=1)
+    assert len(server.received) == 2
+    # What is tried again asynchronously is handed on to nobody; litellm has it for a while.
+    hooks.finish()
+    calls = recorded.calls()
+    assert [(call["$ai_is_error"], call.get("$ai_http_status")) for call in calls] == [
+        *((True, 429), (False, None))
+    ]
+
+
+def test_a_message_in_the_words_of_anthropic(server: FakeLLM, recorded: Any, options: Any) -> None:
+    asked = {"model": CLAUDE, "messages": MESSAGES[1:], "max_tokens": 9, **options}
+    asyncio.run(litellm.anthropic_messages(**asked))
+    assert len(server.received) == 1
+    call = recorded.call()
+    assert (call["sdk"], call["operation"]) == ("litellm", "chat")
+    assert told(call) == CLAUDE_USAGE

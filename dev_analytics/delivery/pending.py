@@ -1,0 +1,98 @@
+"""Changes of the ledger that wait: each in a file of its own, beside the ledger.
+
+A process that is stopped while it holds the ledger's lock keeps all others from it. What they have
+to count meanwhile outlives them so; whoever has the lock next puts it into the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, json
+
+from dev_analytics.clock import Clock
+from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file, urandom
+
+_NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
+"""A folder in which a user keeps other things may be the data directory."""
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """What became of records, as it is added to the ledger.
+
+    Attributes
+    ----------
+    delivered
+        How many were acknowledged.
+    dropped
+        How many were dropped, by reason.
+    at
+        When; RFC 3339, UTC.
+    destination
+        Where they were delivered.
+    file
+        The file of the spool that they are from, by name; empty for those that are in none.
+    end
+        The offset up to which nothing is left in it.
+    checksum
+        That of its replacement, which holds all that is left.
+    """
+
+    delivered: int = 0
+    dropped: dict[str, int] = {}
+    at: str = ""
+    destination: str = ""
+    file: str = ""
+    end: int = 0
+    checksum: int | None = None
+
+
+def put(data: Path, change: Change) -> None:
+    """Have `change` wait.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    # In the order of their names, a later change of one process comes after an earlier one.
+    file = data / f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
+    new = file.with_name(f"{file.name}.new")
+    try:
+        with open_file(new, "wb", opener=open_above) as opened:
+            opened.write(json.encode(change))
+        new.replace(file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def waiting(data: Path) -> dict[str, Change]:
+    """Return what waits, by the names of its files, in order; what cannot be read is nothing."""
+    found: dict[str, Change] = {}
+    try:
+        names = sorted(filter(_NAME.fullmatch, os.listdir(data)))  # noqa: PTH208
+    except OSError:
+        return {}
+    for name in names:
+        with contextlib.suppress(OSError):
+            with open_file(data / name, "rb", opener=open_above) as opened:
+                content = opened.read()
+            try:
+                found[name] = json.decode(content, type=Change)
+            except (ValueError, RecursionError):
+                found[name] = Change()
+    return found
+
+
+def delete(data: Path, names: Iterable[str]) -> None:
+    """Delete the files with these `names`; what cannot be deleted stays."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            (data / name).unlink()

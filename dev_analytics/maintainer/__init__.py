@@ -1,0 +1,1 @@
+"""What maintainers run on what users sent: questions, dashboards, the public page, forgetting."""

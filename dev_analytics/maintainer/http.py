@@ -1,0 +1,169 @@
+"""Requests of a maintainer's commands, with the standard library alone: no redirect, no proxy.
+
+A failure is one line, and the key stands in none of them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec import DecodeError, json
+
+from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED
+from dev_analytics.version import __version__
+from dev_analytics.views.report.tables import printable
+
+SECONDS: Final = 60
+"""How long a server may be silent."""
+MAX_BYTES: Final = 64 * 2**20
+MAX_TRIES: Final = 5
+MAX_PAUSE: Final = 60
+MAX_SAID: Final = 300
+_PARTS: Final = re.compile(r"(https?)://(\[[^]]+\]|[^:/]+)(?::(\d+))?(/.*)?")
+_MEANS: Final = {
+    401: "it does not know the key",
+    403: "the key may not do that",
+    404: "it has no such thing, or the key may not see it",
+    429: "it was asked too often",
+}
+
+
+class RequestError(Exception):
+    """A request failed; the message says how, in one line, without the key.
+
+    Attributes
+    ----------
+    status
+        The answer's status; 0 if there was no answer.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Server:
+    """A server that is asked with a secret.
+
+    Parameters
+    ----------
+    address
+        Where it is.
+    headers
+        What every request has, as the secret.
+    secret
+        What must stand in no message.
+    sleep
+        Waits so many seconds.
+
+    Raises
+    ------
+    ValueError
+        The address is not allowed.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        headers: Mapping[str, str],
+        secret: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        parts = _PARTS.fullmatch(address)
+        if parts is None or not re.fullmatch(ADDRESS, address):
+            raise ValueError(f"the address is {printable(address)!r}, allowed is {ADDRESS_ALLOWED}")
+        self.address = address.rstrip("/")
+        self._scheme, self._host, port, path = parts.groups()
+        self._port = int(port) if port else None
+        self._prefix = (path or "").rstrip("/")
+        self._headers = {"User-Agent": f"dev-analytics/{__version__}", **headers}
+        self._secret = secret
+        self._sleep = sleep
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Send JSON, and give the JSON of the answer; None for an empty one.
+
+        Raises
+        ------
+        RequestError
+            There is no good answer.
+        """
+        sent = None if body is None else json.encode(body)
+        answer = self.send(method, path, sent, "application/json")
+        try:
+            return json.decode(answer) if answer.strip() else None
+        except (DecodeError, ValueError, RecursionError):
+            raise RequestError(f"{self.address} answers {method} {path} with no JSON") from None
+
+    def send(self, method: str, path: str, body: bytes | None, kind: str) -> bytes:
+        """Send a request, again where the server asks to wait, and give the answer's body.
+
+        Raises
+        ------
+        RequestError
+            There is no good answer.
+        """
+        where = f"{method} {path.partition('?')[0]}"
+        for _ in range(MAX_TRIES):
+            status, answer, pause = self._once(method, path, body, kind)
+            if status != 429:
+                break
+            self._sleep(pause)
+        if 200 <= status < 300:
+            return answer
+        if 300 <= status < 400:
+            raise RequestError(
+                f"{self.address} answers {where} with another address ({status}): name that one",
+                status,
+            )
+        means = _MEANS.get(status, "it failed")
+        said = self._said(answer)
+        raise RequestError(
+            f"{self.address} answers {where} with {status}: {means}{f' ({said})' if said else ''}",
+            status,
+        )
+
+    def _once(
+        self, method: str, path: str, body: bytes | None, kind: str
+    ) -> tuple[int, bytes, float]:
+        connection: http.client.HTTPConnection
+        if self._scheme == "https":
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=SECONDS, context=ssl.create_default_context()
+            )
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = kind
+        try:
+            connection.request(method, f"{self._prefix}{path}", body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(MAX_BYTES), _pause(answer.getheader("Retry-After"))
+        except (OSError, http.client.HTTPException) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+            raise RequestError(f"{self.address} cannot be reached: {self._plain(why)}") from None
+        finally:
+            connection.close()
+
+    def _said(self, answer: bytes) -> str:
+        """Give what the server says of a failure, bounded and in one line."""
+        try:
+            told = json.decode(answer)
+        except (DecodeError, ValueError, RecursionError):
+            return ""
+        detail = told.get("detail") or told.get("error") if isinstance(told, dict) else None
+        return self._plain(detail) if isinstance(detail, str) else ""
+
+    def _plain(self, text: str) -> str:
+        return printable(text.replace(self._secret, "…") if self._secret else text)[:MAX_SAID]
+
+
+def _pause(retry_after: str | None) -> float:
+    seconds = int(retry_after) if retry_after and retry_after.isdecimal() else 1
+    return min(seconds, MAX_PAUSE)

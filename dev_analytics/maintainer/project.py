@@ -1,0 +1,129 @@
+"""A project of PostHog's, as its API shows it to a personal key."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from dev_analytics.maintainer.http import RequestError, Server
+
+KEY_VARIABLE: Final = "POSTHOG_PERSONAL_API_KEY"
+PROJECT_VARIABLE: Final = "POSTHOG_PROJECT_ID"
+HOST_VARIABLE: Final = "POSTHOG_HOST"
+HOST: Final = "https://us.posthog.com"
+
+_PERSONS: Final = UUID("932979b4-65c3-4424-8467-0b66ec27bc22")
+_CLOUD: Final = re.compile(r"https://(us|eu)\.posthog\.com")
+MAX_PAGES: Final = 1_000
+
+
+class NoProjectError(Exception):
+    """It is not said which project, or with which key; the message says what to set."""
+
+
+class Project:
+    """A project.
+
+    Parameters
+    ----------
+    host
+        Where PostHog is.
+    number
+        The project's number.
+    key
+        A personal key.
+    sleep
+        Waits so many seconds.
+    """
+
+    def __init__(
+        self, host: str, number: int, key: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.server = Server(host, {"Authorization": f"Bearer {key}"}, key, sleep)
+        self.number = number
+        self.sleep = sleep
+        # The cloud takes events at an address of its own.
+        cloud = _CLOUD.fullmatch(self.server.address)
+        events = f"https://{cloud[1]}.i.posthog.com" if cloud else self.server.address
+        self._events = Server(events, {}, "", sleep)
+
+    def get(self, path: str) -> Any:
+        """Read something below the project."""
+        return self.server.ask("GET", self._path(path))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Make something below the project."""
+        return self.server.ask("POST", self._path(path), body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Change something below the project."""
+        return self.server.ask("PATCH", self._path(path), body)
+
+    def every(self, path: str) -> Iterator[dict[str, Any]]:
+        """Give everything that a list has, over all of its pages.
+
+        Raises
+        ------
+        RequestError
+            The list goes on somewhere else, or has no end.
+        """
+        following: str | None = self._path(path)
+        for _ in range(MAX_PAGES):
+            page = self.server.ask("GET", str(following))
+            yield from page["results"]
+            following = page.get("next")
+            if following is None:
+                return
+            if not following.startswith(f"{self.server.address}/"):
+                raise RequestError(f"{self.server.address} continues {path} at another address")
+            following = following.removeprefix(self.server.address)
+        raise RequestError(f"{self.server.address} has no end of {path}")
+
+    def query(self, hogql: str) -> list[list[Any]]:
+        """Ask a query, and give the rows of its answer."""
+        # Not an answer that PostHog has kept.
+        query = {"kind": "HogQLQuery", "query": hogql}
+        body = {"query": query, "refresh": "force_blocking"}
+        return list(self.post("query/", body)["results"])
+
+    def capture(self, event: Mapping[str, Any]) -> None:
+        """Send an event as an application does, with the project's public key."""
+        body = {"api_key": self.get("")["api_token"], "batch": [event]}
+        self._events.ask("POST", "/batch/", body)
+
+    def person_of(self, user: str) -> str:
+        """Return the uuid of the person that PostHog has, or would make, for an identifier."""
+        return str(uuid5(_PERSONS, f"{self.number}:{user}"))
+
+    def _path(self, path: str) -> str:
+        # Alerts belong to an environment, which has the number of its project.
+        kind = "environments" if path.startswith("alerts/") else "projects"
+        return f"/api/{kind}/{self.number}/{path}"
+
+
+def project(host: str | None, number: int | None) -> Project:
+    """Return the project that is named, or that the environment names.
+
+    Raises
+    ------
+    NoProjectError
+        Something is missing, or not allowed.
+    """
+    given = os.environ.get(PROJECT_VARIABLE, "")
+    if number is None and given.isdecimal():
+        number = int(given)
+    if number is None:
+        raise NoProjectError(f"it is not said which project: --project, or {PROJECT_VARIABLE}")
+    key = os.environ.get(KEY_VARIABLE, "")
+    if not re.fullmatch(r"[!-~]{1,400}", key):
+        raise NoProjectError(
+            f"there is no personal key in {KEY_VARIABLE}: make one in PostHog's settings"
+        )
+    try:
+        return Project(host or os.environ.get(HOST_VARIABLE) or HOST, number, key)
+    except ValueError as error:
+        raise NoProjectError(str(error)) from None

@@ -1,0 +1,108 @@
+"""The maintainers' questions: one HogQL file each, its title, its reason and its picture on top.
+
+PostHog runs the very text of a file. ``{filters}`` in it stands for the dates of a dashboard, which
+PostHog fills in; elsewhere `Question.between` does. Whatever may be stored twice is counted by its
+uuid. Times are those of PostHog's project, so it is to be set to UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+FOLDER: Final = Path(__file__).parent
+FILTERS: Final = "{filters}"
+_HEADER: Final = re.compile(
+    r"-- title: (?P<title>.+)\n-- reason: (?P<reason>.+)\n-- draw: (?P<draw>.+)\n(?=SELECT\n)"
+)
+_DRAW: Final = re.compile(
+    r"table|(?P<kind>bar|line) x=(?P<x>\w+) y=(?P<y>[\w,]+)(?: by=(?P<by>\w+))?"
+)
+
+
+class QuestionError(ValueError):
+    """A file is no question; the message says what it lacks."""
+
+
+class Drawing(Struct, frozen=True):
+    """How an answer is drawn.
+
+    Attributes
+    ----------
+    kind
+        ``"table"``, ``"bar"`` or ``"line"``.
+    x, y
+        The column along the bottom, and those that are drawn.
+    by
+        The column whose every value is a line of its own; empty if there is none.
+    """
+
+    kind: str
+    x: str = ""
+    y: tuple[str, ...] = ()
+    by: str = ""
+
+
+class Question(Struct, frozen=True):
+    """A question and how PostHog is asked it.
+
+    Attributes
+    ----------
+    name
+        The name of its file.
+    title, reason
+        What is asked, and why.
+    drawing
+        How the answer is drawn.
+    hogql
+        The query, with `FILTERS` in it.
+    """
+
+    name: str
+    title: str
+    reason: str
+    drawing: Drawing
+    hogql: str
+
+    def between(self, begin: datetime | None = None, end: datetime | None = None) -> str:
+        """Return the query for the time from `begin` to before `end`; without any for all time."""
+        bounds = [
+            f"timestamp {sign} toDateTime('{time:%Y-%m-%d %H:%M:%S}', 'UTC')"
+            for sign, time in ((">=", begin), ("<", end))
+            if time is not None
+        ]
+        return self.hogql.replace(FILTERS, " AND ".join(bounds) or "true")
+
+
+def questions() -> list[Question]:
+    """Return every question, by name."""
+    return [read(file.stem, file.read_text("utf-8")) for file in sorted(FOLDER.glob("*.sql"))]
+
+
+def read(name: str, text: str) -> Question:
+    """Read a question from the text of its file.
+
+    Raises
+    ------
+    QuestionError
+        Its header is not as it should be, or it takes no dates.
+    """
+    header = _HEADER.match(text)
+    if header is None:
+        raise QuestionError(f"{name}: it does not begin with title, reason and draw")
+    drawn = _DRAW.fullmatch(header["draw"])
+    if drawn is None:
+        raise QuestionError(f"{name}: {header['draw']!r} is no way to draw")
+    hogql = text[header.end() :].strip()
+    if FILTERS not in hogql:
+        raise QuestionError(f"{name}: it has no {FILTERS}, so a dashboard's dates do nothing")
+    drawing = Drawing("table")
+    if drawn["kind"]:
+        drawing = Drawing(
+            drawn["kind"], drawn["x"], tuple(drawn["y"].split(",")), drawn["by"] or ""
+        )
+    return Question(name, header["title"], header["reason"], drawing, hogql)

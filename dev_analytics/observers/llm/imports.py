@@ -1,0 +1,165 @@
+"""Which modules are imported, told without importing or touching any.
+
+What stands in `sys.modules` may be anything: a mock of a test, a module that is loaded when it is
+touched, one that another thread is importing, an object that raises. Only what is a module by its
+type is looked at, in its own dictionary; it is told of when its own code has run, and not before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+_dictionary: Final[Any] = vars(ModuleType)["__dict__"].__get__
+"""Returns the dictionary of a module, and nothing of what its class does instead."""
+
+
+class Imports:
+    """Finds no module, but sees which are looked for.
+
+    Parameters
+    ----------
+    names
+        The modules that are watched.
+    tell
+        Called with each when it has been imported, or imported again.
+    """
+
+    def __init__(self, names: Collection[str], tell: Callable[[ModuleType], None]) -> None:
+        self._names = names
+        self._tell = tell
+        self._running: set[str] = set()
+
+    def begin(self) -> None:
+        """Watch from now on, and tell of what has been imported before."""
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+        for name in self._names:
+            self._look(name)
+
+    def end(self) -> None:
+        """Watch no more."""
+        with suppress(ValueError):
+            sys.meta_path.remove(self)
+
+    def find_spec(
+        self, name: str, path: Any = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See which module is looked for; it is found by those after us."""
+        if name not in self._names:
+            # Its import may have begun before we were there, and have come as far as this.
+            package = name.rpartition(".")[0]
+            if package in self._names and package not in self._running:
+                self._look(package, under_way=True)
+            return None
+        if target is None and name in sys.modules:
+            return None
+        spec = self._found_by_others(name, path, target)
+        with suppress(Exception):
+            if spec is not None and spec.loader is not None:
+                self._tell_when_run(spec.loader, name)
+        return spec
+
+    def _look(self, name: str, *, under_way: bool = False) -> None:
+        """Tell of a module that is there, or have it told of when it has been loaded.
+
+        Parameters
+        ----------
+        name
+            The module.
+        under_way
+            Look only whether it is being imported.
+        """
+        with suppress(Exception):
+            module: Any = sys.modules.get(name)
+            if not issubclass(type(module), ModuleType):
+                return
+            spec = _dictionary(module).get("__spec__")
+            if not issubclass(type(spec), ModuleSpec):
+                return
+            if vars(spec).get("_initializing"):
+                self._tell_when_initialized(spec, module)
+            elif under_way:
+                return
+            elif type(module) is ModuleType:
+                self._tell(module)
+            else:
+                # One that is loaded when it is touched.
+                self._tell_when_run(spec.loader, name)
+
+    def _tell_when_initialized(self, spec: ModuleSpec, module: ModuleType) -> None:
+        """Have a module told of that another thread is importing."""
+        if type(spec) is ModuleSpec:
+            vars(spec)[_TELL] = lambda: self._tell_if_there(module)
+            spec.__class__ = _Watched
+            if not vars(spec).get("_initializing"):  # it was quicker
+                spec._initializing = False  # type: ignore[attr-defined]
+
+    def _tell_if_there(self, module: ModuleType) -> None:
+        if sys.modules.get(module.__name__) is module:  # else its import failed
+            self._tell(module)
+
+    def _tell_when_run(self, loader: Any, name: str) -> None:
+        """Tell of the module `name` when `loader` has run it, and leave no trace in the loader."""
+        before = vars(loader).get("exec_module")
+        if getattr(before, "__module__", None) == __name__:
+            return
+        run = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            if _dictionary(module).get("__name__") != name:
+                run(module)
+                return
+            if before is None:
+                vars(loader).pop("exec_module", None)
+            else:
+                loader.exec_module = before
+            self._running.add(name)
+            try:
+                run(module)
+            finally:
+                self._running.discard(name)
+            with suppress(Exception):
+                last = _dictionary(module)["__spec__"].loader
+                if last is loader or type(module) is ModuleType:
+                    self._tell(module)
+                else:
+                    # It has only been made one that is loaded, by another loader, when touched.
+                    self._tell_when_run(last, name)
+
+        loader.exec_module = exec_module
+
+    def _found_by_others(
+        self, name: str, path: Any, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for other in self._others():
+            spec: ModuleSpec | None = other.find_spec(name, path, target)
+            if spec is not None:
+                return spec
+        return None
+
+    def _others(self) -> Iterator[Any]:
+        """Give the finders that come after ours: those before it have been asked."""
+        after = False
+        for each in list(sys.meta_path):
+            if after and hasattr(each, "find_spec"):
+                yield each
+            after = after or each is self
+
+
+_TELL: Final = "_dev_analytics_tell"
+
+
+class _Watched(ModuleSpec):
+    """The spec of a module that is being imported, until it has been."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_initializing" and not value:
+            with suppress(Exception):
+                self.__class__ = ModuleSpec  # type: ignore[assignment]
+                vars(self).pop(_TELL)()

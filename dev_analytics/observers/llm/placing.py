@@ -1,0 +1,234 @@
+"""Hooks in the methods of an SDK, put in and taken out in any order beside those of other tools.
+
+Other tools put functions of their own in the place of an SDK's, and later put back what stood there
+before; a hook of that kind goes with theirs. So ours is in the SDK's own function: it keeps its
+place and its identity, whoever holds it, and runs other code for as long as the hook is there.
+Where there is no such function to be found, as where it is a generator, the method is wrapped.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import CodeType, FunctionType, MethodType
+from typing import Any, Final, Protocol
+
+from wrapt import FunctionWrapper
+
+from dev_analytics.native import RLock
+
+Wrapper = Callable[[Any, Any, tuple[Any, ...], Any], Any]
+"""Called with the bound method, its object, arguments and keyword arguments, as wrapt does."""
+
+_GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+MAX_DEPTH: Final = 10
+"""How far down wrappers are followed."""
+
+
+class Placed(Protocol):
+    """A hook that is there."""
+
+    def put(self) -> None:
+        """Put it in."""
+
+    def stands(self) -> bool:
+        """Return whether the hook is still where it was put."""
+
+    def take_out(self) -> bool:
+        """Leave no trace, unless others have put something on top; return whether it is out."""
+
+
+class _InCode:
+    """A hook in a function of the SDK's own."""
+
+    def __init__(self, function: FunctionType, wrapper: Wrapper) -> None:
+        self.function = function
+        self._original = function.__code__
+        self._signature = inspect.signature(function)
+        copy = FunctionType(
+            self._original,
+            function.__globals__,
+            function.__name__,
+            function.__defaults__,
+            function.__closure__,
+        )
+        copy.__kwdefaults__ = function.__kwdefaults__
+        copy.__qualname__ = function.__qualname__
+
+        def hook(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if not args:
+                return copy(*args, **kwargs)
+            own = args[0]
+            return wrapper(MethodType(copy, own), own, args[1:], kwargs)
+
+        self._ours = _code(self._original, hook)
+
+    def put(self) -> None:
+        # What the code says of the parameters is no longer so.
+        vars(self.function).setdefault("__signature__", self._signature)
+        self.function.__code__ = self._ours
+
+    def stands(self) -> bool:
+        return self.function.__code__ is self._ours
+
+    def take_out(self) -> bool:
+        if self.stands():
+            self.function.__code__ = self._original
+        elif self.function.__code__ is not self._original:
+            return False
+        if vars(self.function).get("__signature__") is self._signature:
+            del vars(self.function)["__signature__"]
+        return True
+
+
+class _OnTop:
+    """A hook on top of what a class has."""
+
+    def __init__(self, owner: type, name: str, wrapper: Wrapper) -> None:
+        self.owner, self.name = owner, name
+        self._original = vars(owner)[name]
+        self._ours = FunctionWrapper(self._original, wrapper)
+
+    def put(self) -> None:
+        setattr(self.owner, self.name, self._ours)
+
+    def stands(self) -> bool:
+        # Others may have put theirs on top, but not what was there before.
+        return vars(self.owner).get(self.name) is not self._original
+
+    def take_out(self) -> bool:
+        now = vars(self.owner).get(self.name)
+        if now is self._ours:
+            setattr(self.owner, self.name, self._original)
+        return now is self._ours or now is self._original
+
+
+class Places:
+    """The hooks that are in methods."""
+
+    def __init__(self) -> None:
+        self._placed: list[tuple[object, Placed]] = []
+        self._lock = RLock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def put(self, owner: type, name: str, wrapper: Wrapper) -> None:
+        """Put a hook in a method of a class; once, however often it is asked for."""
+        function = _own_function(owner, name)
+        defining = next(cls for cls in owner.__mro__ if name in vars(cls))
+        key: object = (defining, name) if function is None else function
+        with self._lock:
+            for entry in self._placed:
+                if entry[0] == key:
+                    if entry[1].stands():
+                        return
+                    self._placed.remove(entry)
+                    break
+            hook: Placed
+            if function is None:
+                hook = _OnTop(defining, name, wrapper)
+            else:
+                hook = _InCode(function, wrapper)
+            # Noted first: whatever comes between, it is taken out again.
+            self._placed.append((key, hook))
+            hook.put()
+
+    def take_out(self) -> None:
+        """Take out all hooks on which nobody has put something; the others stay, and are idle."""
+        with self._lock:
+            for entry in reversed(self._placed.copy()):
+                with suppress(Exception):
+                    if entry[1].take_out():
+                        self._placed.remove(entry)
+
+    def _after_fork(self) -> None:
+        self._lock = RLock()
+
+
+def _own_function(owner: type, name: str) -> FunctionType | None:
+    """Return the function that an SDK itself has for a method; None: none that can be hooked."""
+    for cls in owner.__mro__:
+        top = vars(cls).get(name)
+        for function in _below(top):
+            # Classes that are offered elsewhere say so of their module.
+            own = _package(function.__globals__.get("__name__")) == _package(cls.__module__)
+            if own and function.__qualname__ == f"{cls.__qualname__}.{name}":
+                same = inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(top)
+                code = function.__code__
+                kind = inspect.iscoroutinefunction(function), len(code.co_freevars)
+                fits = kind in _TEMPLATES and not code.co_flags & _GENERATORS
+                return function if same and fits else None
+    return None
+
+
+def _package(module: object) -> str | None:
+    return module.partition(".")[0] if type(module) is str else None
+
+
+def _below(top: object) -> Iterator[FunctionType]:
+    """Give a function, and what it wraps as far as that can be told."""
+    waiting, depth = [top], 0
+    while waiting and depth < MAX_DEPTH:
+        depth += 1
+        each = waiting.pop(0)
+        with suppress(Exception):
+            wrapped = getattr(each, "__wrapped__", None)
+            if wrapped is not None:
+                waiting.append(wrapped)
+        if type(each) is FunctionType:
+            yield each
+            with suppress(ValueError):  # an empty cell
+                for cell in each.__closure__ or ():
+                    if type(cell.cell_contents) is FunctionType:
+                        waiting.append(cell.cell_contents)
+
+
+def _code(original: CodeType, hook: Callable[..., Any]) -> CodeType:
+    """Return code that calls `hook`, and looks like `original` to who asks for its source."""
+    asynchronous = bool(original.co_flags & inspect.CO_COROUTINE)
+    template = _TEMPLATES[asynchronous, len(original.co_freevars)]
+    return template.replace(
+        co_name=original.co_name,
+        co_qualname=original.co_qualname,
+        co_filename=original.co_filename,
+        co_firstlineno=original.co_firstlineno,
+        co_consts=tuple(hook if each == _HOOK else each for each in template.co_consts),
+    )
+
+
+_HOOK: Final = "the hook"
+"""Stands in the templates for the hook itself."""
+
+
+def _templates() -> Iterator[FunctionType]:
+    """Give methods whose code calls a hook; code fits a closure of as many cells as it knows."""
+    cell: Any = None
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        hook: Any = "the hook"
+        return hook(args, kwargs)
+
+    def closed(*args: Any, **kwargs: Any) -> Any:
+        hook: Any = "the hook"
+        return hook(args, kwargs) if hook else cell
+
+    async def plain_async(*args: Any, **kwargs: Any) -> Any:
+        hook: Any = "the hook"
+        return await hook(args, kwargs)
+
+    async def closed_async(*args: Any, **kwargs: Any) -> Any:
+        hook: Any = "the hook"
+        return await hook(args, kwargs) if hook else cell
+
+    for each in (plain, closed, plain_async, closed_async):
+        assert isinstance(each, FunctionType)
+        yield each
+
+
+_TEMPLATES: Final = {
+    (inspect.iscoroutinefunction(each), len(each.__code__.co_freevars)): each.__code__
+    for each in _templates()
+}
+"""By whether it is asynchronous, and by how many variables it has from outside."""

@@ -1,0 +1,26 @@
+"""Systems that cannot be served: analytics are off, nothing is stored and nobody is asked."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+_WHY: Final = {
+    "win32": "Windows is not served yet",
+    "emscripten": "in a browser nothing is kept, so that a no would not stay a no",
+    "wasi": "in WebAssembly nothing is kept, so that a no would not stay a no",
+}
+
+
+class UnservedError(RuntimeError):
+    """The system cannot be served; the message says why."""
+
+
+def why_unserved() -> str:
+    """Return why this system cannot be served, in words; empty if it can."""
+    return _WHY.get(sys.platform, "")
+
+
+def line(why: str) -> str:
+    """Return the one line that says so."""
+    return f"dev_analytics: analytics are off, and nobody is asked: {why}."

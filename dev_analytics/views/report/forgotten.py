@@ -1,0 +1,90 @@
+"""The identifiers that asked to be forgotten: a list of hashes, by which reports leave them out.
+
+A line is the SHA-256 of an identifier. An identifier is 122 random bits, so nobody gets it back
+from its hash; who has it can look it up.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_config_path
+
+NAME: Final = "forgotten.txt"
+_BEGINS: Final = "# Identifiers that asked to be forgotten, as hashes: reports leave them out.\n"
+_DIGITS: Final = 64
+
+
+class ForgottenError(Exception):
+    """The list cannot be read or written; the message says why, in one line."""
+
+
+class Forgotten:
+    """The list in a file.
+
+    Parameters
+    ----------
+    file
+        Which one; without, the one in the user's configuration, where reports look by themselves.
+
+    Raises
+    ------
+    ForgottenError
+        It is there and cannot be read, or holds something else: nobody knows whom to leave out.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file or user_config_path("dev-analytics", appauthor=False) / NAME
+        self._hashes = self._read()
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, user: object) -> bool:
+        return bool(self._hashes) and isinstance(user, str) and _hash(user) in self._hashes
+
+    def add(self, user: str) -> None:
+        """Put an identifier on the list.
+
+        Raises
+        ------
+        ForgottenError
+            It cannot be written.
+        """
+        self._hashes = self._read()
+        if user in self:
+            return
+        self._hashes.add(_hash(user))
+        new = self.file.with_name(f".{self.file.name}.{os.getpid()}.new")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+                opened.write(_BEGINS + "".join(f"{each}\n" for each in sorted(self._hashes)))
+                opened.flush()
+                os.fsync(opened.fileno())
+            new.replace(self.file)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            raise ForgottenError(f"{self.file}: {error.strerror}") from None
+
+    def _read(self) -> set[str]:
+        try:
+            lines = self.file.read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return set()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise ForgottenError(f"{self.file}: {why}") from None
+        hashes = {line for line in lines if line and not line.startswith("#")}
+        if any(len(each) != _DIGITS or not each.isalnum() for each in hashes):
+            raise ForgottenError(f"{self.file} is no list of hashes")
+        return hashes
+
+
+@lru_cache(maxsize=65_536)
+def _hash(user: str) -> str:
+    return sha256(f"dev-analytics forgotten {user}".encode("utf-8", "replace")).hexdigest()

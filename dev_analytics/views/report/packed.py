@@ -1,0 +1,119 @@
+"""Records in files that are no plain lines: compressed ones, and Parquet as PostHog exports it.
+
+gzip, bzip2 and xz are read with the standard library, zstd and Parquet with DuckDB, which is loaded
+once a file needs it. All of them are read as a stream.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+INSTALL: Final = 'pip install "dev-analytics[maintainer]"'
+PARQUET: Final = b"PAR1"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
+UNPACK: Final[Mapping[bytes, Callable[[BufferedReader], IO[bytes]]]] = {
+    b"\x1f\x8b": lambda opened: cast("IO[bytes]", gzip.GzipFile(fileobj=opened)),
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+"""What unpacks a file, by its first bytes."""
+
+BROKEN: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+"""What a file that is cut off or damaged is noticed by."""
+
+_AT_ONCE: Final = 5_000
+_MEMORY: Final = "256MB"
+_NEEDED: Final = ("event", "timestamp", "distinct_id", "properties")
+_TEXTS: Final = ("VARCHAR", "JSON")
+_RECORD: Final = """
+SELECT '{"event":' || to_json(CAST(event AS VARCHAR))
+    || ',"distinct_id":' || coalesce(to_json(CAST(distinct_id AS VARCHAR)), 'null')
+    || ',"timestamp":"'
+    || strftime(CAST(timestamp AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')
+    || '","properties":' || PROPERTIES || '}'
+FROM read_parquet(?)"""
+_LINES: Final = """
+SELECT line FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '',
+    header = false, auto_detect = false, compression = 'zstd', null_padding = true,
+    max_line_size = LONGEST, ignore_errors = true)"""
+
+
+class PackedError(Exception):
+    """A file cannot be read; the message says why, in one line."""
+
+
+def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
+    """Give the records of a Parquet file as lines, each with how much was read, from 0 to 1.
+
+    A row that holds no record gives a line that is none either.
+
+    Raises
+    ------
+    PackedError
+        It cannot be read, or lacks a column.
+    """
+    duckdb, connection = _duckdb("Parquet")
+    try:
+        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)])
+        types = {name: kind for name, kind, *_ in described.fetchall()}
+        if lacking := [name for name in _NEEDED if name not in types]:
+            raise PackedError(f"it has no column {lacking[0]!r}, so it holds no records")
+        whole = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(file)])
+        number = whole.fetchone()[0]
+        is_text = types["properties"] in _TEXTS
+        properties = "CAST(properties AS VARCHAR)" if is_text else "to_json(properties)"
+        query = _RECORD.replace("PROPERTIES", properties)
+        for place, line in enumerate(_fetched(connection.execute(query, [str(file)])), 1):
+            yield place / number, line
+    except duckdb.Error as error:
+        raise PackedError(_first_line(error)) from None
+    finally:
+        connection.close()
+
+
+def zstd(file: Path, longest: int) -> Iterator[bytes]:
+    """Give the lines of a file that is compressed with zstd; one that is too long is left out.
+
+    Raises
+    ------
+    PackedError
+        It cannot be read.
+    """
+    duckdb, connection = _duckdb("zstd")
+    try:
+        query = _LINES.replace("LONGEST", str(longest))
+        yield from _fetched(connection.execute(query, [str(file)]))
+    except duckdb.Error as error:
+        raise PackedError(_first_line(error)) from None
+    finally:
+        connection.close()
+
+
+def _fetched(result: Any) -> Iterator[bytes]:
+    while rows := result.fetchmany(_AT_ONCE):
+        for (line,) in rows:
+            yield b"null" if line is None else line.encode("utf-8", "replace")
+
+
+def _duckdb(what: str) -> tuple[Any, Any]:
+    try:
+        import duckdb
+    except ImportError:
+        raise PackedError(f"{what} needs DuckDB: {INSTALL}") from None
+    connection = duckdb.connect()
+    # Nothing is loaded from elsewhere, and nothing is kept in memory that can be read again.
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute(f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false")
+    connection.execute("SET TimeZone = 'UTC'")
+    return duckdb, connection
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,332 @@
+"""The public page: nobody can be found in it, whatever one knows, subtracts or compares."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dev_analytics.catalogue.events import EDIT_FORMATS, EXCEPTIONS, MODELS
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.commands.jupyter import main
+from dev_analytics.maintainer import anonymous
+from dev_analytics.maintainer.anonymous import LEAST, cells, rounded_down
+from dev_analytics.maintainer.page import MADE_BY, RULES, page
+from dev_analytics.maintainer.publish import SUBJECTS, Told, Weeks, as_json
+from dev_analytics.views.report.forgotten import Forgotten
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+WORDS = ["gpt-4o", "gpt-4o-mini", "llama3.2", "claude-sonnet-4-5"]
+Uses = set[tuple[int, str, int]]
+
+
+def line(user: str | None, model: str, at: datetime, event: str = "$ai_generation") -> bytes:
+    properties = {"$session_id": "s", "seq": 1, "$ai_model": model, "edit_format": "diff"}
+    properties |= {"exception": model, "package": "numpy", "kind": "line magic", "name": model}
+    record = {"event": event, "distinct_id": user, "uuid": "u", "timestamp": at.isoformat()}
+    return json.dumps({**record, "properties": properties}).encode()
+
+
+def told(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> list[Told]:
+    weeks = Weeks(now, **more)
+    for each in lines:
+        weeks.add(each)
+    return weeks.told()
+
+
+def published(uses: Uses) -> list[Told]:
+    """Give what is told of who used which word in which week."""
+    return told(
+        line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses
+    )
+
+
+def numbers(weeks: list[Told]) -> dict[tuple[str, str, str], int]:
+    """Give every number of a page by its week, subject and word."""
+    found = {(str(week.monday), "", ""): week.users for week in weeks}
+    for week in weeks:
+        for subject, row in week.subjects.items():
+            found |= {(str(week.monday), subject, cell.name): cell.users for cell in row}
+    return found
+
+
+def behind(uses: Uses, place: tuple[str, str, str], weeks: list[Told]) -> set[int]:
+    """Give the users that a number stands for."""
+    monday, subject, word = place
+    in_week = {
+        (user, name)
+        for user, name, week in uses
+        if str((MONDAY + timedelta(weeks=week)).date()) == monday
+    }
+    if subject in ("", "edit_formats"):
+        return {user for user, _ in in_week}
+    if word != OTHER:
+        return {user for user, name in in_week if name == word}
+    (told_of,) = [week for week in weeks if str(week.monday) == monday]
+    named = {cell.name for cell in told_of.subjects[subject]} - {OTHER}
+    return {user for user, name in in_week if name not in named}
+
+
+@st.composite
+def populations(draw: st.DrawFn) -> Uses:
+    """Who used what in two weeks: groups about the size at which they are told."""
+    uses: Uses = set()
+    for week in (0, 1):
+        for word in WORDS:
+            size = draw(st.one_of(st.integers(0, 5), st.integers(15, 45)))
+            first = draw(st.integers(0, 30))
+            uses |= {(user, word, week) for user in range(first, first + size)}
+    return uses
+
+
+@settings(max_examples=40)
+@given(populations())
+def test_every_number_stands_for_at_least_twenty(uses: Uses) -> None:
+    weeks = published(uses)
+    for place, number in numbers(weeks).items():
+        users = behind(uses, place, weeks)
+        assert len(users) >= LEAST
+        assert LEAST <= number <= len(users)
+
+
+@settings(max_examples=40)
+@given(populations())
+def test_no_subtraction_gives_less_than_twenty(uses: Uses) -> None:
+    """Across tables, totals and successive weeks: of any two, and of sums of any three."""
+    found = list(numbers(published(uses)).values())
+    for one, other in combinations(found, 2):
+        assert one == other or abs(one - other) >= LEAST
+    for whole, *parts in combinations(found, 3):
+        assert whole == sum(parts) or abs(whole - sum(parts)) >= LEAST
+
+
+@settings(max_examples=40)
+@given(populations(), st.data())
+def test_one_user_more_or_less_changes_nothing_below_twenty(
+    uses: Uses, data: st.DataObject
+) -> None:
+    users = sorted({user for user, _, _ in uses})
+    if not users:
+        return
+    gone = data.draw(st.sampled_from(users))
+    before = published(uses)
+    after = published({use for use in uses if use[0] != gone})
+    one, other = numbers(before), numbers(after)
+    for place in one.keys() | other.keys():
+        change = abs(one.get(place, 0) - other.get(place, 0))
+        assert change == 0 or change >= LEAST
+
+
+@settings(max_examples=40)
+@given(populations())
+def test_a_later_page_tells_no_more_of_a_week_than_the_first(uses: Uses) -> None:
+    """There is no sum over weeks, so a page with a week more gives nothing to subtract."""
+    lines = [
+        line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses
+    ]
+    early = told(lines, now=MONDAY + timedelta(days=7))
+    late = told(lines, now=MONDAY + timedelta(days=14))
+    assert late[: len(early)] == early
+    shorter = told(lines, now=NOW, since=MONDAY + timedelta(days=1))
+    assert shorter == [week for week in late if week.monday > MONDAY.date()]
+
+
+@given(st.integers(0, 10**7))
+def test_a_number_is_rounded_down_to_steps_of_twenty_and_two_digits(users: int) -> None:
+    number = rounded_down(users)
+    assert number <= users
+    assert number % LEAST == 0
+    assert len(str(number).rstrip("0")) <= 2
+    assert users - number < max(LEAST, users // 10 + 1)
+
+
+def test_what_is_too_small_is_other_and_takes_the_next_with_it() -> None:
+    groups = {"big": set(range(50)), "next": set(range(100, 125)), "small": set(range(200, 203))}
+    assert [(cell.name, cell.users) for cell in cells(groups)] == [("big", 40), (OTHER, 20)]
+    groups["small"] = set(range(200, 225))
+    assert {cell.name for cell in cells(groups)} == {"big", "next", "small"}
+    assert cells({"small": {1}, "smaller": {2}}) == []
+    assert [cell.name for cell in cells({"a": set(range(20)), OTHER: {1}})] == [OTHER]
+
+
+MUTANTS: list[tuple[str, Callable[[int], int]]] = [
+    ("not rounded", lambda users: users),
+    ("to ten", lambda users: users // 10 * 10),
+    ("to the nearest", lambda users: (users + LEAST // 2) // LEAST * LEAST),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong"), MUTANTS, ids=[name for name, _ in MUTANTS])
+def test_a_rule_that_is_broken_is_seen(
+    name: str, wrong: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anonymous, "rounded_down", wrong)
+    promise = (
+        test_every_number_stands_for_at_least_twenty
+        if name == "to the nearest"
+        else test_no_subtraction_gives_less_than_twenty
+    )
+    with pytest.raises(AssertionError):
+        promise()
+
+
+def test_a_threshold_that_is_broken_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anonymous, "LEAST", 5)
+    with pytest.raises(AssertionError):
+        test_every_number_stands_for_at_least_twenty()
+
+
+def of_many(
+    word: str, number: int = 30, at: datetime = MONDAY, event: str = "$ai_generation"
+) -> Any:
+    return [line(f"user {user}", word, at, event) for user in range(number)]
+
+
+def test_only_words_of_the_vocabularies_stand_in_it() -> None:
+    """Thirty who say the same private word together do not get it published."""
+    odd = "<b>a-private-word</b>"
+    events = ("$ai_generation", "$ai_embedding", "error raised", "feature used")
+    lines = [each for event in events for each in of_many(odd, event=event)]
+    (week,) = told([*lines, *of_many("gpt-4o")])
+    names = {cell.name for row in week.subjects.values() for cell in row}
+    assert names == {OTHER, "gpt-4o", "diff"}
+    assert names <= MODELS.members | EDIT_FORMATS.members | EXCEPTIONS.members
+    made = page([week], odd)
+    assert "a-private-word" not in made.replace("&lt;b&gt;a-private-word&lt;/b&gt;", "")
+    assert "a-private-word" not in as_json([week])
+
+
+def test_only_whole_weeks_that_have_ended_count() -> None:
+    sunday = MONDAY + timedelta(days=6, hours=23, minutes=59)
+    within = of_many("gpt-4o", at=sunday)
+    assert told(within, now=MONDAY + timedelta(days=7) - timedelta(seconds=1)) == []
+    assert len(told(within, now=MONDAY + timedelta(days=7))) == 1
+    assert told(within, since=MONDAY) == told(within)
+    assert told(within, since=MONDAY + timedelta(seconds=1)) == []
+    # A clock that is wrong makes no week of the future.
+    assert told(of_many("gpt-4o", at=NOW + timedelta(weeks=9))) == []
+
+
+def test_many_records_of_one_are_one_and_nobody_s_are_none() -> None:
+    assert told([line("one", "gpt-4o", MONDAY) for _ in range(100)]) == []
+    assert told([line(None, "gpt-4o", MONDAY) for _ in range(100)]) == []
+    assert told([b"", b"{}", b"\xff", b'{"event": 1}']) == []
+
+
+def test_who_is_forgotten_is_in_no_number(tmp_path: Path) -> None:
+    forgotten = Forgotten(tmp_path / "list")
+    for user in range(11):
+        forgotten.add(f"user {user}")
+    assert told(of_many("gpt-4o", 30), forgotten=forgotten) == []
+    assert len(told(of_many("gpt-4o", 31), forgotten=forgotten)) == 1
+
+
+@pytest.fixture(scope="module")
+def weeks(population: Any) -> list[Told]:
+    """What is told of a population of five hundred."""
+    return told(population.Population(500).lines())
+
+
+def test_the_truth_of_the_population_can_be_read_from_it(
+    weeks: list[Told], population: Any
+) -> None:
+    found = numbers(weeks)
+    rising = [found.get((str(week.monday), "models", population.RISING), 0) for week in weeks]
+    assert rising[0] < rising[-1]
+    newest = {cell.name: cell.users for cell in weeks[-1].subjects["models"]}
+    assert max(newest, key=lambda name: newest[name]) == population.RISING
+
+
+def test_the_page_is_of_itself_alone_and_says_its_rules(weeks: list[Told]) -> None:
+    made = page(weeks, "Made-up users.")
+    assert made.startswith(MADE_BY)
+    assert not re.search(r"<(script|link|img|iframe|object|base)|\bon\w+=|@import|url\(", made)
+    assert not re.search(r"https?:|//", made)
+    assert re.findall(r'href="([^"]*)"', made) == ["analytics.json"]
+    for rule in RULES:
+        assert rule in made
+    for subject in SUBJECTS:
+        assert subject.why in made
+    assert "prefers-color-scheme: dark" in made
+    pictures = re.findall(r"<svg.*?</svg>", made)
+    assert pictures
+    for picture in pictures:
+        svg = ElementTree.fromstring(picture)
+        described = svg.get("role") == "img" and re.search(r"\d", svg.get("aria-label") or "")
+        assert described or svg.get("aria-hidden") == "true"
+    assert re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-", "", made) == made, "an identifier"
+
+
+def test_the_page_shows_the_numbers_of_the_json_and_no_others(weeks: list[Told]) -> None:
+    fields = json.loads(as_json(weeks, "note"))
+    assert fields["at_least"] == LEAST
+    assert [week["week"] for week in fields["weeks"]] == [str(week.monday) for week in weeks]
+    given = set(numbers(weeks).values())
+    made = page(weeks)
+    cut = made.index("<h2>Why nobody")
+    shown = re.findall(r'<td class="number">([\d,]+)</td>', made[:cut])
+    assert shown
+    assert {int(number.replace(",", "")) for number in shown} <= given
+    labels = " ".join(re.findall(r'aria-label="[^"]*?(?:weeks?|least)[^:]*: ([^"]*)\."', made))
+    assert {int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?=,|$| )", labels) if n} <= given
+
+
+def test_without_enough_users_there_is_a_page_that_says_so() -> None:
+    made = page(told(of_many("gpt-4o", 19)))
+    assert "nothing can be shown" in made
+    assert not re.search(r'class="number"', made)
+
+
+def test_the_command_writes_both_and_nothing_over_somebody_s_own(
+    made: tuple[Path, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    data: Path,
+) -> None:
+    folder = tmp_path / "new" / "page"
+    asked = ["maintainer", "publish", str(folder), str(made[0]), "--note", "Nobody's."]
+    assert main(asked) == 0
+    assert "index.html" in capsys.readouterr().out
+    first = (folder / "index.html").read_text(), (folder / "analytics.json").read_text()
+    assert "Nobody&#x27;s." in first[0]
+    assert json.loads(first[1])["note"] == "Nobody's."
+    assert main(asked) == 0
+    assert (folder / "index.html").read_text() == first[0]
+    assert {file.name for file in folder.iterdir()} == {"index.html", "analytics.json"}
+    (folder / "analytics.json").write_text('{"mine": 1}')
+    (folder / "index.html").write_text("older")
+    assert main(asked) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (folder / "analytics.json").read_text() == '{"mine": 1}'
+    assert main(["maintainer", "publish", str(folder), str(tmp_path / "none")]) == 1
+    assert "no such file" in capsys.readouterr().err
+    assert main(["maintainer", "publish", str(folder)]) == 1
+    assert "no archive" in capsys.readouterr().err
+    assert not data.exists()
+
+
+def test_the_sample_page_is_what_the_population_gives(tmp_path: Path) -> None:
+    """Run ``make sample`` if this fails."""
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "notebooks/public_page.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "users whom nobody is" in ran.stdout
+    for name in ("index.html", "analytics.json"):
+        assert (tmp_path / name).read_text() == (ROOT / "docs/public-page" / name).read_text()
+    assert "Made-up users" in (tmp_path / "index.html").read_text()

@@ -1,0 +1,37 @@
+"""The words of the commands: each is explained, by itself and in the documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dev_analytics.commands.jupyter import main
+from dev_analytics.commands.maintainer import WORDS
+from dev_analytics.maintainer.project import HOST_VARIABLE, KEY_VARIABLE, PROJECT_VARIABLE
+from dev_analytics.maintainer.questions import questions
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/for-maintainers.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_task_has_help_and_stands_in_the_documents(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["--help"], ["maintainer", "--help"], ["maintainer", word, "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        shown = capsys.readouterr().out
+        assert ("maintainer" if arguments == ["--help"] else word) in shown
+    assert f"jupyter dev-analytics maintainer {word}" in PAGE
+    assert f"`{word}`" in (ROOT / "docs/commands.md").read_text("utf-8")
+    assert f"{word}`" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_every_question_and_variable_is_explained() -> None:
+    for question in questions():
+        assert f"| `{question.name}.sql` | {question.title} |" in PAGE
+    for variable in (KEY_VARIABLE, PROJECT_VARIABLE, HOST_VARIABLE):
+        assert f"| `{variable}` |" in PAGE

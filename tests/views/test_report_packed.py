@@ -1,0 +1,165 @@
+"""The report over anything: compressed files, Parquet, PostHog's exports, folders of them all."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dev_analytics.commands.jupyter import main
+from dev_analytics.delivery.archive import Archive
+from dev_analytics.views.report.overview import fields
+from dev_analytics.views.report.source import ReportError, source_of
+from dev_analytics.views.report.tables import tables
+from dev_analytics.views.report.tally import tally
+
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
+LINES = SAMPLE.read_bytes()
+AS_TEXT = "{uuid: 'VARCHAR', event: 'VARCHAR', distinct_id: 'VARCHAR', timestamp: 'VARCHAR'"
+COLUMNS = "{uuid: 'VARCHAR', event: 'VARCHAR', distinct_id: 'VARCHAR', timestamp: 'TIMESTAMPTZ'"
+
+
+def report(*files: Path) -> dict[str, object]:
+    """Give the report on files as fields, but for what they are called."""
+    counted = tally(source_of(files, SAMPLE.parent))
+    return {**fields(counted, tables(counted, {})), "source": ""}
+
+
+def with_duckdb(statement: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(statement)
+
+
+def as_parquet(file: Path, properties: str, of: str) -> None:
+    """Write the sample as PostHog exports it, or with its properties taken apart."""
+    read = f"read_ndjson('{SAMPLE}', columns = {COLUMNS}, properties: '{of}'}})"
+    with_duckdb(
+        f"COPY (SELECT * REPLACE ({properties} AS properties), now() AS created_at FROM {read})"
+        f" TO '{file}' (FORMAT parquet)"
+    )
+
+
+def exported(file: Path) -> None:
+    """Write lines as an export has them: properties in a text, more columns, a space in times."""
+    with file.open("w") as opened:
+        for line in LINES.splitlines():
+            record = json.loads(line)
+            record["properties"] = json.dumps(record["properties"])
+            record["timestamp"] = record["timestamp"].replace("T", " ").replace("+", ".000000+")
+            more = {"team_id": 1, "person_id": record["uuid"], "elements_chain": ""}
+            opened.write(json.dumps({**record, **more}) + "\n")
+
+
+MADE: dict[str, Callable[[Path], Any]] = {
+    "log.jsonl": lambda file: file.write_bytes(LINES),
+    "log.jsonl.gz": lambda file: file.write_bytes(gzip.compress(LINES)),
+    "log.jsonl.bz2": lambda file: file.write_bytes(bz2.compress(LINES)),
+    "log.jsonl.xz": lambda file: file.write_bytes(lzma.compress(LINES)),
+    "log.jsonl.zst": lambda file: with_duckdb(
+        f"COPY (SELECT * FROM read_ndjson('{SAMPLE}', columns = {AS_TEXT}, properties: 'JSON'}}))"
+        f" TO '{file}' (FORMAT json, COMPRESSION zstd)"
+    ),
+    "export.jsonl": exported,
+    "text.parquet": lambda file: as_parquet(file, "CAST(properties AS VARCHAR)", "JSON"),
+    "map.parquet": lambda file: as_parquet(file, "properties", "MAP(VARCHAR, JSON)"),
+    "archive.sqlite": lambda file: Archive(file.parent).deliver(LINES.splitlines()),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_same_records_give_the_same_report(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    MADE[name](file)
+    assert report(file) == report(SAMPLE)
+    assert report(tmp_path) == report(SAMPLE), "and as all that a folder has"
+
+
+def test_a_folder_is_read_whole_and_what_holds_no_records_is_passed_over(tmp_path: Path) -> None:
+    half = len(LINES.splitlines()) // 2
+    first, second = LINES.splitlines(keepends=True)[:half], LINES.splitlines(keepends=True)[half:]
+    (tmp_path / "2026" / "11").mkdir(parents=True)
+    (tmp_path / "2026" / "11" / "a.jsonl.gz").write_bytes(gzip.compress(b"".join(first)))
+    (tmp_path / "b.JSONL").write_bytes(b"".join(second))
+    (tmp_path / "notes.txt").write_text("mine")
+    assert report(tmp_path) == report(SAMPLE)
+    assert report(tmp_path / "2026", tmp_path / "b.JSONL") == report(SAMPLE)
+    assert report(tmp_path, tmp_path / "b.JSONL") == report(SAMPLE), "each file once"
+
+
+def test_how_far_it_is_never_goes_back(tmp_path: Path) -> None:
+    for number, name in enumerate(("a.jsonl", "b.jsonl.gz", "c.parquet")):
+        file = tmp_path / name
+        MADE[{0: "log.jsonl", 1: "log.jsonl.gz", 2: "text.parquet"}[number]](file)
+    source = source_of([tmp_path], tmp_path)
+    told: list[float] = []
+    for _ in source.lines():
+        assert source.done is not None
+        told.append(source.done)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("cut.jsonl.gz", gzip.compress(LINES)[:5_000], "cut off or damaged"),
+        ("cut.jsonl.xz", lzma.compress(LINES)[:5_000], "cut off or damaged"),
+        ("cut.jsonl.zst", b"\x28\xb5\x2f\xfd and so on", "cut.jsonl.zst"),
+        ("cut.parquet", b"PAR1 and so on", "cut.parquet"),
+    ],
+)
+def test_what_is_damaged_is_one_clear_line(
+    name: str, content: bytes, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ReportError, match=r"^[^\n]+$") as refused:
+        report(tmp_path / name)
+    assert says in str(refused.value)
+
+
+def test_a_parquet_file_of_something_else_and_an_empty_folder_say_so(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="has no file"):
+        report(tmp_path)
+    with_duckdb(f"COPY (SELECT 1 AS one) TO '{tmp_path / 'other.parquet'}' (FORMAT parquet)")
+    with pytest.raises(ReportError, match="has no column"):
+        report(tmp_path)
+
+
+def test_a_row_that_holds_no_record_is_counted(tmp_path: Path) -> None:
+    with_duckdb(
+        "COPY (SELECT 'launched' AS event, now() AS timestamp, 'x' AS distinct_id, p AS properties"
+        f" FROM (VALUES ('{{}}'), ('no json'), (NULL)) AS rows_(p)) TO '{tmp_path / 'a.parquet'}'"
+        " (FORMAT parquet)"
+    )
+    counted = tally(source_of([tmp_path / "a.parquet"], tmp_path))
+    assert (counted.records, counted.broken) == (1, 2)
+
+
+def test_without_duckdb_it_says_what_to_install_and_plain_files_need_none(tmp_path: Path) -> None:
+    MADE["text.parquet"](tmp_path / "a.parquet")
+    code = (
+        "import sys; sys.modules['duckdb'] = None\n"
+        "from dev_analytics.commands.jupyter import main\n"
+        f"assert main(['report', {str(SAMPLE)!r}, '--json']) == 0\n"
+        f"sys.exit(main(['report', {str(tmp_path / 'a.parquet')!r}]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr.endswith('Parquet needs DuckDB: pip install "dev-analytics[maintainer]"\n')
+
+
+def test_the_command_takes_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    MADE["log.jsonl.gz"](tmp_path / "a.jsonl.gz")
+    assert main(["report", str(SAMPLE), str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["records"], told["source"]) == (2_000, "2 files")
