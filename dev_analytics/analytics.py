@@ -8,7 +8,6 @@ drops, the settings, the event log.
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -22,6 +21,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.kept import kept
+from dev_analytics.native import RLock
 from dev_analytics.unserved import UnservedError, why_unserved
 from dev_analytics.version import NOTICE
 
@@ -83,7 +83,7 @@ class Analytics:
         self.log: LineFile | None = None
         self._sink = sink
         self.openers: list[Callable[[], None]] = []
-        self._loading = threading.RLock()
+        self._loading = RLock()
         self._pipeline: Pipeline | None = None
         _ALL.add(self)
 
@@ -199,7 +199,7 @@ class Analytics:
 
     def after_fork(self) -> None:
         """Begin, in a forked child, a recording and files of its own."""
-        self._loading = threading.RLock()
+        self._loading = RLock()
         self.gate.after_fork()
         # The parent stores what it dropped before.
         self.drops.after_fork()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,6 +15,7 @@ from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policies
 from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED, PROJECT_KEY
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.native import environ_now
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
 
@@ -148,7 +148,7 @@ class DevAnalytics(Configurable):
     @property
     def log(self) -> str:
         """The file of the event log: ``DEV_ANALYTICS_LOG``, or the setting; empty for none."""
-        return os.environ.get(LOG_VARIABLE) or self.log_file
+        return environ_now().get(LOG_VARIABLE) or self.log_file
 
 
 def load_settings(parent: Any) -> DevAnalytics:

@@ -1,16 +1,20 @@
 """Files and pipes that are opened so that none of their descriptors is 0, 1 or 2.
 
 A user may have closed a standard stream, and the next file that anybody opens takes its place: what
-a library then writes to standard error would land in that file.
+a library then writes to standard error would land in that file. A umask takes rights away from
+whatever is made, also from its owner: what is made here can be opened again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from dev_analytics.native import system
 
 _STANDARD: Final = (0, 1, 2)
 
@@ -26,7 +30,13 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
         It cannot be opened.
     """
     with standard_taken():
-        return os.open(path, flags | getattr(os, "O_CLOEXEC", 0), mode)
+        descriptor: int = system.open(path, flags | getattr(system, "O_CLOEXEC", 0), mode)
+    owned = mode & stat.S_IRWXU
+    if flags & system.O_CREAT and system.fstat(descriptor).st_mode & owned != owned:
+        # A file of another user's stays as it is; so does one where there are no such rights.
+        with contextlib.suppress(OSError):
+            system.fchmod(descriptor, mode)
+    return descriptor
 
 
 def pipe_above() -> tuple[int, int]:
@@ -38,7 +48,7 @@ def pipe_above() -> tuple[int, int]:
         There can be none.
     """
     with standard_taken():
-        return os.pipe()
+        return system.pipe()
 
 
 @contextmanager
@@ -50,19 +60,19 @@ def standard_taken() -> Iterator[None]:
     taken = []
     try:
         if not all(map(_is_open, _STANDARD)):
-            while (descriptor := os.open(os.devnull, os.O_RDWR)) in _STANDARD:
+            while (descriptor := system.open(os.devnull, system.O_RDWR)) in _STANDARD:
                 taken.append(descriptor)
-            os.close(descriptor)
+            system.close(descriptor)
         yield
     finally:
         for descriptor in taken:
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                system.close(descriptor)
 
 
 def _is_open(descriptor: int) -> bool:
     try:
-        os.get_inheritable(descriptor)
+        system.get_inheritable(descriptor)
     except OSError:
         return False
     return True

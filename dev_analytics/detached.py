@@ -20,6 +20,7 @@ from shutil import which
 from typing import Final
 
 from dev_analytics.descriptors import pipe_above
+from dev_analytics.native import ENVIRON, environ_now, system
 from dev_analytics.unseen import adopts_orphans, run_unseen
 
 _PACKAGE_FOLDER: Final = Path(__file__).parent.parent
@@ -68,13 +69,13 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
     sys.audit("os.posix_spawn", command[0], command, None)
     script = _script(command, json.dumps({"path": _path(), "told": told}), later)
     reading, writing = pipe_above()
-    ours = os.fstat(writing)
+    ours = system.fstat(writing)
     try:
         # What a pipe cannot hold at once would wait for a reader that there is not yet.
-        os.set_blocking(writing, False)
+        system.set_blocking(writing, False)
         _write(writing, script, ours)
         _close(writing, ours)
-        os.set_inheritable(reading, True)
+        system.set_inheritable(reading, True)
         clean = which("env", path=os.defpath)
         pipe = f"/proc/self/fd/{reading}"
         known = clean is not None and os.path.exists(pipe)  # noqa: PTH110, it is no file
@@ -131,7 +132,7 @@ def environment() -> dict[str, str]:
     theirs. The notebook's folder is not on their path, unless the package itself is there: a
     checkout that is worked in.
     """
-    own = {name: value for name, value in os.environ.items() if _is_needed(name)}
+    own = {name: value for name, value in {**ENVIRON, **environ_now()}.items() if _is_needed(name)}
     if kept := _safe(filter(None, own.pop("PYTHONPATH", "").split(os.pathsep))):
         own["PYTHONPATH"] = os.pathsep.join(kept)
     return own
@@ -181,16 +182,16 @@ def _write(descriptor: int, content: bytes, ours: os.stat_result) -> None:
     OSError
         It does not hold all of it, or the descriptor is somebody else's by now.
     """
-    if not os.path.samestat(os.fstat(descriptor), ours):
+    if not os.path.samestat(system.fstat(descriptor), ours):
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    if os.write(descriptor, content) < len(content):
+    if system.write(descriptor, content) < len(content):
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
 
 
 def _close(descriptor: int, ours: os.stat_result) -> None:
     with contextlib.suppress(OSError):
-        if os.path.samestat(os.fstat(descriptor), ours):
-            os.close(descriptor)
+        if os.path.samestat(system.fstat(descriptor), ours):
+            system.close(descriptor)
 
 
 def _run_seen(reading: int) -> None:
@@ -201,10 +202,10 @@ def _run_seen(reading: int) -> None:
     OSError, ValueError, AttributeError, NotImplementedError
         It cannot be started.
     """
-    files = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)]
-    into = (os.POSIX_SPAWN_DUP2, reading, 3)
+    files = [(system.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)]
+    into = (system.POSIX_SPAWN_DUP2, reading, 3)
     command = ["/bin/sh", "-c", "/bin/sh /dev/fd/3 &"]
-    child = os.posix_spawn("/bin/sh", command, {}, file_actions=[*files, into], setsid=True)
+    child = system.posix_spawn("/bin/sh", command, {}, file_actions=[*files, into], setsid=True)
     # It ends at once. Somebody may have waited for it.
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(child, 0)
+        system.waitpid(child, 0)

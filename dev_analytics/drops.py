@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+
+from dev_analytics.native import RLock
 
 
 class Drop(Enum):
@@ -26,6 +27,7 @@ class Drop(Enum):
     UNEXPLAINED = "refused by PostHog: no reason that is known here"
     SURPLUS = "more than one cell may give"
     FAILURE = "failure inside"
+    CLOCK = "a time that cannot be"
     DELETED = "deleted from the spool by somebody"
 
 
@@ -42,7 +44,7 @@ class DropLedger:
         self.counts: Counter[Drop] = Counter()
         self._stored: Counter[Drop] = Counter()
         # Reentrant, as a signal handler of the user may come in the middle of a count.
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def count(self, drop: Drop, number: int = 1) -> None:
         """Count one, or more at once."""
@@ -82,5 +84,5 @@ class DropLedger:
 
     def after_fork(self) -> None:
         """Leave, in a forked child, what was counted to the parent, and a lock of its threads."""
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._stored = self.counts.copy()

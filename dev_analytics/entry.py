@@ -40,7 +40,11 @@ def enter(module: str) -> None:
 
 
 def _detach() -> None:
-    """Leave the session, the signals and the descriptors of the process that started this one."""
+    """Leave the session, the signals and the descriptors of the process that started this one.
+
+    What it makes is the user's alone, and can be used by the user, whatever the umask there was.
+    """
+    os.umask(0o077)
     with contextlib.suppress(OSError):  # it leads a group already
         os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -26,6 +26,7 @@ from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
 from dev_analytics.quiet import quiet
 from dev_analytics.reply import after_reply
+from dev_analytics.said import say
 
 if TYPE_CHECKING:
     from dev_analytics.consent.decision import Consent
@@ -296,4 +297,4 @@ def _remove(items: list[Any], item: object) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"dev_analytics: {line}", file=sys.stderr)
+    say(f"dev_analytics: {line}", sys.stderr)

@@ -10,8 +10,6 @@ Every record belongs to a `Recording`. One that is not sent takes no number of t
 from __future__ import annotations
 
 import sys
-import threading
-from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -20,10 +18,12 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.clock import seconds
 from dev_analytics.consent.decision import Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
+from dev_analytics.native import RLock, start_thread
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Pipeline:
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
         self._ways: dict[str, _Way] = {}
-        self._changing = threading.RLock()
+        self._changing = RLock()
         self._forked = False
 
     @property
@@ -199,7 +199,7 @@ class Pipeline:
         self._waiting.append(record)
         if self._forked:
             # It may end without a word. A thread of its own may wait for any lock.
-            start_new_thread(self._finish, ())
+            start_thread(self._finish, ())
 
     def catch_up(self) -> None:
         """Record what waits, in order."""
@@ -232,7 +232,7 @@ class Pipeline:
 
         No number is used twice, and no lock is waited for that a thread of the parent held.
         """
-        self._changing = threading.RLock()
+        self._changing = RLock()
         self.preview = deque(maxlen=MAX_PREVIEWED)
         self._recording = self._rehearsal = None
         self._waiting.clear()
@@ -345,10 +345,13 @@ class Pipeline:
         # What was accepted is a word of ours; what was given may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
+        if not (at := int(seconds())):
+            session.drops.count(Drop.CLOCK)
+            return
         collecting, recording = way.collecting, way.recording
         if not collecting:
             recording = self._aside(recording)
-        record = recording.record(event, accepted)
+        record = recording.record(event, accepted, at)
         if log or not way.silent:
             recording.recorded[event.wire] += 1
         if way.unbroken and not way.silent:

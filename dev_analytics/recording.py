@@ -8,13 +8,13 @@ would have been sent without consent belongs to a rehearsal, which is thrown awa
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dev_analytics.catalogue.events import CellExecuted, Event, spans
 from dev_analytics.catalogue.record import Form, new_session_id
+from dev_analytics.clock import Clock, seconds
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import Period
@@ -40,13 +40,13 @@ class Recording:
 
     def __init__(self, period: Period | None) -> None:
         self.period = period
-        self._started = time.monotonic() if period is None else period.started_monotonic
-        self.session_id = new_session_id(int(time.time() if period is None else period.started))
+        self._started = Clock.monotonic() if period is None else period.started_monotonic
+        self.session_id = new_session_id(int(seconds() if period is None else period.started))
         self.seq = itertools.count(1)
         self.recorded: Counter[str] = Counter()
         self._forms: dict[type[Event], Form] = {}
 
-    def record(self, event: type[Event], accepted: Mapping[str, object]) -> bytes:
+    def record(self, event: type[Event], accepted: Mapping[str, object], at: int) -> bytes:
         """Make the next record, as bytes.
 
         Parameters
@@ -55,9 +55,11 @@ class Recording:
             The event's class.
         accepted
             Its properties, as `events.accept` gave them.
+        at
+            When, in whole seconds since the epoch.
         """
         form = self._forms.get(event) or self._form(event)
-        return form.fill(accepted, next(self.seq), int(time.time()))
+        return form.fill(accepted, next(self.seq), at)
 
     def within(self, event: type[Event], given: dict[str, object]) -> dict[str, object]:
         """Return properties of `event` in which no time span is longer than the recording is old.
@@ -86,4 +88,4 @@ class Recording:
     @property
     def duration(self) -> float:
         """How long it has lasted, in seconds."""
-        return time.monotonic() - self._started
+        return Clock.monotonic() - self._started

@@ -17,6 +17,8 @@ import signal
 import sys
 from typing import Any, Final
 
+from dev_analytics.native import system
+
 _VM: Final = 0x100
 _VFORK: Final = 0x4000
 _WCLONE: Final = -(2**31)
@@ -46,13 +48,13 @@ def run_unseen(command: str) -> bool:
     stack = mmap.mmap(-1, _STACK_BYTES)
     bottom = ctypes.c_char.from_buffer(stack)
     top = ctypes.c_void_p((ctypes.addressof(bottom) + _STACK_BYTES) & ~0xF)
-    system = ctypes.cast(library.system, ctypes.c_void_p)
+    run = ctypes.cast(library.system, ctypes.c_void_p)
     # A signal that came to the child would set off this process's handlers.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        child = library.clone(system, top, _VM | _VFORK, ctypes.c_char_p(os.fsencode(command)))
+        child = library.clone(run, top, _VM | _VFORK, ctypes.c_char_p(os.fsencode(command)))
         number = ctypes.get_errno()
-        failed = child > 0 and os.waitpid(child, _WCLONE)[1] != 0
+        failed = child > 0 and system.waitpid(child, _WCLONE)[1] != 0
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         del bottom
@@ -72,7 +74,7 @@ def adopts_orphans() -> bool:
 
     It is so of the first process of a container, and of one that asked for it.
     """
-    if os.getpid() == 1:
+    if system.getpid() == 1:
         return True
     library = _library()
     if library is None:

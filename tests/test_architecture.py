@@ -19,8 +19,9 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "drops", "value", "descriptors", "entry", "kept", "unseen", "unserved"},
-    {"quiet", "detached", "reply"},
+    {"version", "native", "value", "entry", "kept", "unserved"},
+    {"clock", "drops", "descriptors", "unseen"},
+    {"quiet", "detached", "private", "reply", "said"},
     {"catalogue", "consent"},
     {"tools"},
     {"delivery", "edit_formats"},

@@ -20,6 +20,7 @@ from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.descriptors import open_above, pipe_above, standard_taken
 from dev_analytics.drops import DropLedger
+from dev_analytics.native import system
 from dev_analytics.version import NOTICE
 
 CLOSED = """
@@ -198,15 +199,15 @@ def test_what_a_sender_is_told_reaches_no_file_that_took_its_pipe_s_place(
                 os.dup2(taken[0], writing)
             return status
 
-        monkeypatch.setattr(os, "fstat", stat)
+        monkeypatch.setattr(system, "fstat", stat)
         return reading, writing
 
-    fstat = os.fstat
+    fstat = system.fstat
     monkeypatch.setattr(detached, "pipe_above", pipe)
     launcher = Launcher(data, DropLedger(), Delivery)
     analytics.pipeline.sink.rest()
     launcher.start_at_exit()
-    monkeypatch.setattr(os, "fstat", fstat)
+    monkeypatch.setattr(system, "fstat", fstat)
     assert taken
     assert launcher.failure == os.strerror(9)
     assert (tmp_path / "user's").read_bytes() == b""

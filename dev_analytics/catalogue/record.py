@@ -7,7 +7,6 @@ a user sees is what is sent.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +14,8 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, json
 
 from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
+from dev_analytics.clock import Clock
+from dev_analytics.native import as_uuid, urandom
 
 
 class Record(Struct, frozen=True):
@@ -46,7 +47,6 @@ _DRAWN_AT_ONCE: Final = 32
 _RANDOM: Final = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _DRAWN_AT_ONCE)
 _FIXED: Final = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _DRAWN_AT_ONCE)
 """Which bits of as many UUID4 are random, and version and variant, which are not."""
-_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _OPEN: Final[dict[str, Any]] = dict.fromkeys(Event.__struct_fields__, UNSET)
 
 
@@ -139,21 +139,20 @@ def encode(content: Record | Event | Mapping[str, object]) -> bytes:
 @lru_cache(maxsize=4)
 def iso(seconds: int) -> str:
     """Write a time in whole seconds since the epoch as RFC 3339, in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(seconds))
+    return Clock.strftime("%Y-%m-%dT%H:%M:%S+00:00", Clock.gmtime(seconds))
 
 
 def uuid4() -> str:
     """Make a random UUID4 (RFC 9562) as text, in a fraction of the time that ``uuid`` takes."""
     try:
-        return _Drawn.waiting.pop()
+        return _draw()
     except IndexError:
         return _Drawn.more()
 
 
 def new_session_id(seconds: int) -> str:
     """Make a UUID7 (RFC 9562) whose time is `seconds`, no finer than the time of the records."""
-    time, digits = f"{seconds * 1000:012x}", os.urandom(10).hex()
-    return f"{time[:8]}-{time[8:]}-7{digits[:3]}-{_VARIANT[digits[3]]}{digits[4:7]}-{digits[7:19]}"
+    return as_uuid(f"{seconds * 1000:012x}{urandom(10).hex()}", 7)
 
 
 class _Drawn:
@@ -164,7 +163,7 @@ class _Drawn:
     @classmethod
     def more(cls) -> str:
         """Draw more, and give one of them."""
-        drawn = int.from_bytes(os.urandom(16 * _DRAWN_AT_ONCE)) & _RANDOM | _FIXED
+        drawn = int.from_bytes(urandom(16 * _DRAWN_AT_ONCE)) & _RANDOM | _FIXED
         # In groups of four digits, with three dashes too many in each, which all leave at once.
         digits = bytearray(drawn.to_bytes(16 * _DRAWN_AT_ONCE).hex("-", 2).encode())
         del digits[34::40], digits[29::39], digits[4::38]
@@ -173,6 +172,8 @@ class _Drawn:
         cls.waiting.extend(rest)
         return first
 
+
+_draw: Final = _Drawn.waiting.pop
 
 if hasattr(os, "register_at_fork"):
     # Parent and child must not use the same ones.

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.source import count_places, places
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
+from dev_analytics.native import open_file
 
 LARGEST: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
@@ -299,7 +300,8 @@ def _header_version(distribution: str) -> str:
             for entry in compress(entries, begins):
                 if not entry.endswith(".dist-info"):
                     continue
-                with open(os.path.join(folder, entry, "METADATA"), encoding="utf-8") as metadata:  # noqa: PTH118
+                file = os.path.join(folder, entry, "METADATA")  # noqa: PTH118
+                with open_file(file, encoding="utf-8") as metadata:
                     for line in metadata:
                         if line.lower().startswith("version:"):
                             return line[len("version:") :].strip()

@@ -15,6 +15,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.private import make_folder, touch
+
 NAME: Final = "50-dev-analytics.py"
 _SHIPPED: Final = Path(__file__).with_name("ipython-startup") / NAME
 _CHECKOUT: Final = Path(__file__).parents[2] / "jupyter-config" / "ipython-startup" / NAME
@@ -97,7 +99,8 @@ def enable(place: Place) -> Path:
         return file
     new = file.with_name(f".{NAME}.new")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
+        touch(new)
         new.write_text(content, "utf-8")
         if place is not Place.USER:
             # It is for everybody, however strict the umask of who writes it.

@@ -20,6 +20,7 @@ from dev_analytics.commands.magics import no_log
 from dev_analytics.config import LOG_VARIABLE, DevAnalytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.said import say
 from dev_analytics.unserved import line, why_unserved
 
 HELP: Final = """\
@@ -100,7 +101,7 @@ class Dev(TerminalIPythonApp):
 
     def _opt_out(self, *, alone: bool) -> None:
         if why := why_unserved():
-            print(line(why), file=sys.stderr)
+            say(line(why), sys.stderr)
             if alone:
                 self.exit(1)
             return
@@ -112,10 +113,10 @@ class Dev(TerminalIPythonApp):
         try:
             missed = store.opt_out()
         except ConsentStoreError as error:
-            print(
+            say(
                 f"dev: the opt-out could not be stored: {error}. "
                 "Set DO_NOT_TRACK=1 to keep analytics off everywhere.",
-                file=sys.stderr,
+                sys.stderr,
             )
             self.exit(1)
         # What runs next has the output for itself.
@@ -123,7 +124,7 @@ class Dev(TerminalIPythonApp):
 
         last = unseen_farewell(before) if of_a_cell() else farewell(before)
         said = filter(None, (f"{DISABLED} {missed}".rstrip(), last))
-        print(*said, sep="\n", file=sys.stdout if alone else sys.stderr)
+        say("\n".join(said), sys.stdout if alone else sys.stderr)
         if alone:
             if file := self.analytics_log or os.environ.get(LOG_VARIABLE):
                 self._log(file)
@@ -135,7 +136,7 @@ class Dev(TerminalIPythonApp):
         try:
             get_analytics().log_to(Path(file))
         except (OSError, ValueError, RuntimeError) as error:
-            print(f"dev: no event log, {no_log(file, error)}", file=sys.stderr)
+            say(f"dev: no event log, {no_log(file, error)}", sys.stderr)
 
     def _given(self) -> Iterator[str]:
         if self.analytics is not None:

@@ -25,6 +25,7 @@ from dev_analytics.consent.presence import of_a_cell, window
 from dev_analytics.consent.question import DISABLED
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.said import say
 from dev_analytics.version import __version__
 from dev_analytics.views.machine import machine, machine_fields, waiting
 from dev_analytics.views.report.progress import Progress, TerminalLine
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             analytics.log_to(Path(file))
         except (OSError, ValueError, RuntimeError) as error:
-            print(f"{_program()}: no event log, {no_log(file, error)}", file=sys.stderr)
+            say(f"{_program()}: no event log, {no_log(file, error)}", sys.stderr)
     user_id = analytics.gate.now()[1].user_id
     # An opt-out depends on no configuration.
     delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "remove": _remove,
         }[word](options)
     except CommandError as error:
-        print(f"{_program()} {word}: {error}", file=sys.stderr)
+        say(f"{_program()} {word}: {error}", sys.stderr)
         return 1
     # Its record goes where a session's would. It starts no sender: the next session does.
     analytics.delivery = delivery
@@ -93,10 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     analytics.delivery = None
     analytics.pipeline.sink.close(at_exit=False)
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Who reads has seen enough; Python would complain once more at the end.
+        say(text)
+        if sys.stdout is not None:  # closed by who started it
+            sys.stdout.flush()
+    except OSError as error:
+        # Python would complain once more at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # who reads has seen enough
+        say(f"{_program()} {word}: standard output: {error.strerror}", sys.stderr)
+        return 1
     return 0
 
 
@@ -112,7 +119,7 @@ def _begin_as_a_session(gate: Gate) -> Delivery | None:
     """Set what IPython's configuration sets for a session now, and give where its records go."""
     config, failures = read_configuration()
     for failure in failures:
-        print(f"{_program()}: {failure}", file=sys.stderr)
+        say(f"{_program()}: {failure}", sys.stderr)
     try:
         settings = load_settings(Configurable(config=config))
     except SettingError as error:
@@ -153,7 +160,7 @@ def _report(options: argparse.Namespace) -> str:
         wrote = counted.write(options.html, options.csv)
         if not options.json:
             return wrote
-        print(wrote, file=sys.stderr)
+        say(wrote, sys.stderr)
         return _text(counted.fields())
     except ReportError as error:
         raise CommandError(printable(str(error))) from None

@@ -18,6 +18,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking import Asking
 from dev_analytics.consent.presence import Presence, presence
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.said import say
 
 NAME: Final = "dev_analytics"
 WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "report", "reset")
@@ -104,7 +105,7 @@ class DevAnalyticsMagics(Magics):
         text = command(rest)
         self._analytics.event("command_run", began, command=word)
         if text:
-            print(text)
+            say(text)
 
     dev_analytics.__doc__ = HELP
 

@@ -16,6 +16,7 @@ from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.quiet import quiet
 from dev_analytics.reply import after_reply
+from dev_analytics.said import say
 
 if TYPE_CHECKING:
     from dev_analytics.consent.decision import Consent
@@ -90,11 +91,9 @@ class Asking:
             decision = self._gate.decision(can_answer=present is Presence.TERMINAL)
             if decision.ask or not decision.collecting:
                 # Where nobody is, the output is somebody's data.
-                print(
-                    self.on(switch), file=sys.stderr if present is Presence.NOBODY else sys.stdout
-                )
+                say(self.on(switch), sys.stderr if present is Presence.NOBODY else sys.stdout)
         elif present is Presence.TERMINAL and self._claim():
-            print(self._prompt())
+            say(self._prompt())
 
     def stop(self) -> None:
         """Ask no more; a question that is open is taken back."""
@@ -201,7 +200,7 @@ class Asking:
             after_reply(lambda: self._ask_below(running))
         elif self._claim():
             if present is Presence.TERMINAL:
-                print(self._prompt())
+                say(self._prompt())
             else:
                 self._shell.display_pub.publish({"text/plain": self._question().notice})
 

@@ -9,7 +9,6 @@ one that stays can be answered.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 from dev_analytics.consent.output import MARK, Output
 from dev_analytics.consent.question import MORE_INFO, UNSURE, Answer, Question
 from dev_analytics.drops import DropLedger
+from dev_analytics.native import RLock
 from dev_analytics.quiet import quiet
 
 CLASS: Final = "dev-analytics-question"
@@ -87,7 +87,7 @@ class Dialog:
         self._answered = answered
         self._records = records
         self._output: Output | None = None
-        self._ending = threading.Lock()
+        self._ending = RLock()
         self._ended = False
         self._make(question)
 

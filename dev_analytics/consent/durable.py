@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Write nothing into a file that a link in the place of ours leads to."""
@@ -34,7 +35,7 @@ def replace(path: Path, new: Path, content: bytes) -> None:
     """
     try:
         descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _NO_LINK)
-        with open(descriptor, "wb") as file:
+        with open_file(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)

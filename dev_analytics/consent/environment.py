@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from dev_analytics.consent.decision import Environment, Switch
+from dev_analytics.native import environ_now
+from dev_analytics.said import plain
 
 if TYPE_CHECKING:
     from dev_analytics.consent.files import Policy
@@ -43,8 +45,9 @@ def means_yes(value: str | None) -> bool:
     return value is not None and value.strip().lower() not in _NO
 
 
-def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
+def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     """Read what the variables and the policy file say now."""
+    environ = environ_now() if environ is None else environ
     forbidden, unread = _forbidden(environ)
     return Environment(
         forbidden=forbidden,
@@ -54,7 +57,7 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     )
 
 
-def environment_switch(environ: Mapping[str, str] = os.environ) -> Switch | None:
+def environment_switch(environ: Mapping[str, str] | None = None) -> Switch | None:
     """Give the position that ``DEV_ANALYTICS`` sets, None if it is not set.
 
     Raises
@@ -62,6 +65,7 @@ def environment_switch(environ: Mapping[str, str] = os.environ) -> Switch | None
     SettingError
         It is neither on nor off.
     """
+    environ = environ_now() if environ is None else environ
     value = environ.get("DEV_ANALYTICS", "")
     position = value.strip().lower()
     if position not in ("", "on", "off"):
@@ -69,12 +73,13 @@ def environment_switch(environ: Mapping[str, str] = os.environ) -> Switch | None
     return Switch(position == "on", "DEV_ANALYTICS") if position else None
 
 
-def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
+def data_directory(environ: Mapping[str, str] | None = None) -> Path:
     """Give the data directory: ``DEV_ANALYTICS_DIR``, or the platform's place for user data.
 
     It is relative only where the home directory that it stands in cannot be found; the consent
     store then is unusable.
     """
+    environ = environ_now() if environ is None else environ
     if named := environ.get("DEV_ANALYTICS_DIR"):
         try:
             return Path(named).expanduser().absolute()
@@ -86,7 +91,7 @@ def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
         return Path("~", NAME)
 
 
-def policy_files(environ: Mapping[str, str] = os.environ) -> list[Path]:
+def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
     """Return where policies are looked for: the one that is named, if one is, then the site's.
 
     A later one goes before an earlier one where both name a destination.
@@ -96,16 +101,30 @@ def policy_files(environ: Mapping[str, str] = os.environ) -> list[Path]:
     PolicyError
         One is named below the home directory of somebody who has none.
     """
-    files = [platformdirs.site_config_path(NAME, appauthor=False) / "policy.json"]
+    environ = environ_now() if environ is None else environ
+    files = [_site() / "policy.json"]
     if named := environ.get("DEV_ANALYTICS_POLICY"):
         try:
             files.insert(0, Path(named).expanduser())
         except RuntimeError:
-            raise PolicyError(f"the administrator's policy cannot be read: {named}") from None
+            raise PolicyError(
+                f"the administrator's policy cannot be read: {plain(named)}"
+            ) from None
     return files
 
 
-def read_policies(environ: Mapping[str, str] = os.environ) -> dict[Path, Policy]:
+def _site() -> Path:
+    """Return the site's folder; where `os.environ` is none that can be read, the last one."""
+    if _Site.folder is None or environ_now() is os.environ:
+        _Site.folder = platformdirs.site_config_path(NAME, appauthor=False)
+    return _Site.folder
+
+
+class _Site:
+    folder: Path | None = None
+
+
+def read_policies(environ: Mapping[str, str] | None = None) -> dict[Path, Policy]:
     """Read the policies that there are, in the order of `policy_files`.
 
     There need be none in the site's configuration.
@@ -143,7 +162,7 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
             return policy_of(content)
         except DamagedError:
             why = "is not understood"
-    raise PolicyError(f"the administrator's policy {why}: {file}")
+    raise PolicyError(f"the administrator's policy {why}: {plain(file)}")
 
 
 def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
@@ -157,5 +176,5 @@ def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
         return str(error), True
     for file, policy in policies.items():
         if policy.analytics == "forbidden":
-            return f"the administrator forbids it: {file}", False
+            return f"the administrator forbids it: {plain(file)}", False
     return "", False

@@ -7,15 +7,21 @@ when there is a file: most sessions begin without one, or look at it after the u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from json import loads
-from typing import Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from msgspec import DecodeError, Meta, Struct, json
 
+from dev_analytics.clock import Clock
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.recipients import ADDRESS, PROJECT_KEY, RECIPIENT
 from dev_analytics.consent.scope import Scope, is_term, plain_terms
+
+if TYPE_CHECKING:
+    from datetime import date
+else:
+    # Another one that stands in `datetime` for now would be none that can be read or written.
+    date = Clock.date
 
 T = TypeVar("T")
 
@@ -99,7 +105,7 @@ def consent_of(content: bytes) -> Consent:
     DamagedError
         It is no answer, or half of one.
     """
-    file = _decoded(content, _Consent)
+    file = _decoded(content, _CONSENT)
     of_answer = (file.answer, file.user_id, file.notice, file.answered_on)
     if any(of_answer) and not all(of_answer):
         raise DamagedError("half an answer")
@@ -147,7 +153,7 @@ def with_tools(consent: Consent, content: bytes) -> Consent:
     DamagedError
         It cannot be read.
     """
-    file = _decoded(content, _Tools)
+    file = _decoded(content, _TOOLS)
     of_this_answer = (file.answered_on, file.draw) == (consent.answered_on, consent.draw)
     if consent.user_id is None or not of_this_answer:
         return consent
@@ -195,7 +201,7 @@ def policy_of(content: bytes) -> Policy:
     DamagedError
         It says something that is not allowed, or says it twice.
     """
-    policy = _decoded(content, Policy)
+    policy = _decoded(content, _POLICY)
     # A reader takes the last of two; whoever wrote "forbidden" first meant it.
     fields: list[tuple[str, object]] = loads(content, object_pairs_hook=list)
     if len(fields) != len(dict(fields)):
@@ -203,8 +209,14 @@ def policy_of(content: bytes) -> Policy:
     return policy
 
 
-def _decoded(content: bytes, form: type[T]) -> T:
+# Made here, as what stands in the place of a date then is not looked up any more.
+_CONSENT: Final = json.Decoder(_Consent)
+_TOOLS: Final = json.Decoder(_Tools)
+_POLICY: Final = json.Decoder(Policy)
+
+
+def _decoded(content: bytes, decoder: json.Decoder[T]) -> T:
     try:
-        return json.decode(content, type=form)
+        return decoder.decode(content)
     except (DecodeError, ValueError, RecursionError) as error:
         raise DamagedError(str(error)) from error

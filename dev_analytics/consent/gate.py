@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Collection, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from dev_analytics.clock import Clock, seconds, today
 from dev_analytics.consent.decision import (
     Consent,
     Decision,
@@ -25,6 +24,7 @@ from dev_analytics.consent.environment import (
 )
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.native import ENVIRON, RLock, environ_now
 
 if TYPE_CHECKING:
     from dev_analytics.consent.question import Answer, Offer
@@ -34,8 +34,21 @@ POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
 
 _OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "CI")
+_READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
 _DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
 _DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
+
+
+def _threads() -> list[threading.Thread]:
+    """Return what `threading.enumerate` gives, without its lock, which is none of ours to take.
+
+    A signal handler of the user's may come while its thread holds it, and it may be gevent's.
+    """
+    try:
+        running, beginning = vars(threading)["_active"], vars(threading)["_limbo"]
+    except KeyError:
+        return threading.enumerate()
+    return [*running.copy().values(), *beginning.copy().values()]
 
 
 def _variables() -> tuple[object, object]:
@@ -44,13 +57,10 @@ def _variables() -> tuple[object, object]:
     ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``: what lies
     below it, where it is as Python makes it, is asked for names that are encoded.
     """
-    environ: Any = os.environ
-    try:
-        encoded = environ._data
-    except AttributeError:
-        return environ.get("DO_NOT_TRACK"), environ.get("DEV_ANALYTICS")
-    get = encoded.get
-    return get(_DO_NOT_TRACK), get(_DEV_ANALYTICS)
+    if os.environ is ENVIRON and _READ is not None:
+        return _READ(_DO_NOT_TRACK), _READ(_DEV_ANALYTICS)
+    now = environ_now()
+    return now.get("DO_NOT_TRACK"), now.get("DEV_ANALYTICS")
 
 
 class Period:
@@ -73,13 +83,15 @@ class Period:
     def __init__(self, user_id: str, recipient: str) -> None:
         self.user_id = user_id
         self.recipient = recipient
-        self.started = time.time()
-        self.started_monotonic = time.monotonic()
-        self._threads = weakref.WeakSet(threading.enumerate())
+        self.started = seconds()
+        self.started_monotonic = Clock.monotonic()
+        # By identity: the hash of a thread may be the user's code.
+        self._threads = {id(thread): weakref.ref(thread) for thread in _threads()}
 
     def is_older(self, thread: threading.Thread) -> bool:
         """Check whether `thread` was started before this period was."""
-        return thread in self._threads
+        older = self._threads.get(id(thread))
+        return older is not None and older() is thread
 
 
 State: TypeAlias = "tuple[Decision, Consent, Period | None]"
@@ -129,13 +141,13 @@ class Gate:
         self._followed = False
         # What stood outside of the session is not lifted by code that takes the variable away.
         self._outside_variables = {
-            name: os.environ[name] for name in _OUTSIDE if name in os.environ
+            name: value for name, value in environ_now().items() if name in _OUTSIDE
         }
         self._environment = self._read_environment()
         self._latest: State | None = None
         self._period: Period | None = None
         # Reentrant, as a signal handler may record an event while its thread decides.
-        self._deciding = threading.RLock()
+        self._deciding = RLock()
 
     @property
     def switch(self) -> Switch | None:
@@ -170,7 +182,7 @@ class Gate:
         consent = self.store.current()
         if _variables() != self._variables:
             self.follow_environment()
-        if time.monotonic() >= self._policy_look:
+        if Clock.monotonic() >= self._policy_look:
             self._look_at_policy()
         latest = self._latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()
@@ -188,7 +200,7 @@ class Gate:
 
     def after_fork(self) -> None:
         """Begin a period of its own in a forked child, and wait for no lock of the parent's."""
-        self._deciding = threading.RLock()
+        self._deciding = RLock()
         self._latest = self._period = None
 
     def _decide_anew(self) -> State:
@@ -238,7 +250,7 @@ class Gate:
     def _read_environment(self) -> Environment:
         environment = read_environment()
         if self._outside_variables:
-            outside = read_environment({**os.environ, **self._outside_variables})
+            outside = read_environment({**environ_now(), **self._outside_variables})
             environment = environment.replace(
                 forbidden=environment.forbidden or outside.forbidden,
                 unread=environment.unread or outside.unread,
@@ -246,7 +258,7 @@ class Gate:
                 ci=environment.ci or outside.ci,
             )
         # What could not be read once is read again at the next event.
-        self._policy_look = 0.0 if environment.unread else time.monotonic() + POLICY_SECONDS
+        self._policy_look = 0.0 if environment.unread else Clock.monotonic() + POLICY_SECONDS
         return environment
 
     def want(self, key: str, scope: Scope) -> None:
@@ -301,7 +313,7 @@ class Gate:
         if not self.may_ask():
             return False
         return self.store.claim_question(
-            lambda consent: self._decide(consent, can_answer=True).ask, date.today()
+            lambda consent: self._decide(consent, can_answer=True).ask, today()
         )
 
     def answer(
@@ -331,7 +343,7 @@ class Gate:
         from dev_analytics.consent.question import Answer
 
         if answer is Answer.YES:
-            self.store.agree(self.notice, date.today(), _scopes(offers), recipients)
+            self.store.agree(self.notice, today(), _scopes(offers), recipients)
         elif answer is Answer.NO:
             return self.store.opt_out()
         elif answer is Answer.KEEP:
@@ -346,7 +358,7 @@ class Gate:
             sample_percent=self.sample_percent,
             notice=self.notice,
             can_answer=can_answer,
-            today=date.today(),
+            today=today(),
             tools=self.wanted,
             recipient=self._recipient,
             outside=self._outside,

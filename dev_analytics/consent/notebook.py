@@ -7,10 +7,10 @@ the user's takes longer.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from dev_analytics.clock import Clock
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.gate import Gate
@@ -78,7 +78,7 @@ class NotebookQuestion:
         self._place = _Place({})
         self._moves = 0
         self._cells = 0
-        self._since = time.monotonic()
+        self._since = Clock.monotonic()
 
     @property
     def ended(self) -> bool:
@@ -108,7 +108,7 @@ class NotebookQuestion:
         if decision.silent or _answer(consent) != self._before:
             self.close(self._holds())
             return
-        if time.monotonic() - self._since > READ_SECONDS:
+        if Clock.monotonic() - self._since > READ_SECONDS:
             self._cells += 1
         if self._cells >= MOST_CELLS:
             self.close(self._unanswered)

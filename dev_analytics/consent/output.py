@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
+
+from dev_analytics.native import urandom
 
 MARK: Final = "dev_analytics_not_saved"
 """Marks an output in its metadata: `dev_analytics.consent.saving` leaves it out of the file."""
@@ -26,7 +27,7 @@ class Output:
     def __init__(self, shell: Any, request: Any) -> None:
         self._publisher = shell.display_pub
         self._parent = {"header": request["header"]}
-        self._display_id = os.urandom(16).hex()
+        self._display_id = urandom(16).hex()
 
     def show(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         """Show `data`, a bundle by MIME type."""

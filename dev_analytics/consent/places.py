@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.environment import NAME, data_directory
 from dev_analytics.descriptors import open_above
+from dev_analytics.native import environ_now, open_file, system
 
 _FOLDERS: Final = ("consent", "spool")
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _ROOT: Final = 0
-_NOT_THE_TARGET: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_NOT_THE_TARGET: Final = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_NONBLOCK", 0)
 """Open neither what a link leads to nor a pipe that waits for its writer."""
 
 
@@ -41,14 +41,15 @@ def usual_place() -> Path | None:
         return None
 
 
-def elsewhere(data: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
+def elsewhere(data: Path) -> Path | None:
     """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
 
     None where that is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`:
     that is a user of its own.
     """
+    environ = environ_now()
     moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
-    if not moved or data != data_directory(environ):
+    if not moved or data != data_directory():
         return None
     home = usual_place()
     return None if home == data else home
@@ -65,15 +66,15 @@ def check(data: Path) -> None:
         They cannot be looked at.
     """
     check_owner(data)
-    if not hasattr(os, "geteuid"):
+    if not hasattr(system, "geteuid"):
         return  # the system's own lists say who may write
     try:
-        _check("the data directory", os.stat(data))  # noqa: PTH116, a link to another disk is fine
+        _check("the data directory", system.stat(data))
     except FileNotFoundError:
         return
     for name in _FOLDERS:
         try:
-            status = os.lstat(data / name)
+            status = system.lstat(data / name)
         except FileNotFoundError:
             continue
         if stat.S_ISLNK(status.st_mode):
@@ -93,19 +94,19 @@ def check_owner(data: Path) -> None:
     OSError
         It cannot be looked at.
     """
-    if not hasattr(os, "geteuid"):
+    if not hasattr(system, "geteuid"):
         return
     try:
-        owner = os.stat(data).st_uid  # noqa: PTH116
+        owner = system.stat(data).st_uid
     except FileNotFoundError:
         for folder in _above(data):
             # Root's own folders are everybody's: / and /tmp are.
-            if os.stat(folder).st_uid not in (os.geteuid(), _ROOT):  # noqa: PTH116
+            if system.stat(folder).st_uid not in (system.geteuid(), _ROOT):
                 raise NotOursError(
                     "the data directory would be in a folder of another user's"
                 ) from None
     else:
-        if owner != os.geteuid():
+        if owner != system.geteuid():
             raise NotOursError("the data directory belongs to another user")
 
 
@@ -123,16 +124,16 @@ def read_own(file: Path) -> bytes:
     def opener(path: str, flags: int) -> int:
         return open_above(path, flags | _NOT_THE_TARGET)
 
-    if file.is_symlink():
+    if stat.S_ISLNK(system.lstat(file).st_mode):
         raise NotOursError(f"{file.name} is a link, and must be a file")
-    with open(file, "rb", opener=opener) as opened:
-        _check(file.name, os.fstat(opened.fileno()))
+    with open_file(file, "rb", opener=opener) as opened:
+        _check(file.name, system.fstat(opened.fileno()))
         return opened.read()
 
 
 def _check(name: str, status: os.stat_result) -> None:
-    if hasattr(os, "geteuid"):
-        if status.st_uid != os.geteuid():
+    if hasattr(system, "geteuid"):
+        if status.st_uid != system.geteuid():
             raise NotOursError(f"{name} belongs to another user")
         if status.st_mode & _OTHERS_WRITE:
             raise NotOursError(f"{name} can be written by other users: chmod go-w it")

@@ -6,11 +6,12 @@ before, and lines that are pasted are none.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from dev_analytics.clock import Clock
 from dev_analytics.consent.question import Answer, Question, plain
+from dev_analytics.said import say
 
 READING_SECONDS: Final = 1.0
 """How long the question must have been shown before a yes, or Enter alone, can be an answer."""
@@ -69,7 +70,7 @@ class FrontEndLine:
 
     def write(self, text: str) -> None:
         """Write a line below the cell."""
-        print(text)
+        say(text)
 
     def discard(self) -> Sequence[str]:
         """Return nothing."""
@@ -98,7 +99,7 @@ def ask(
     line: Line,
     *,
     show: Callable[[], str],
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = Clock.monotonic,
 ) -> Answer:
     """Ask until there is an answer, or none can be expected.
 
@@ -157,7 +158,7 @@ def ask(
     return Answer.NONE
 
 
-def confirm(question: str, line: Line, *, clock: Callable[[], float] = time.monotonic) -> bool:
+def confirm(question: str, line: Line, *, clock: Callable[[], float] = Clock.monotonic) -> bool:
     """Ask whether to go on; only a yes of somebody who had the time to read it is one.
 
     Raises

@@ -6,15 +6,16 @@ others may write. What could not be read is read again at the next event, and ne
 
 from __future__ import annotations
 
-import os
 import re
 import stat
-import time
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from dev_analytics.clock import Clock, seconds
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.places import check, elsewhere, read_own, usual_place
+from dev_analytics.native import system
+from dev_analytics.said import plain
 
 SETTLED_NS: Final = 2_000_000_000
 """A folder changed less than this ago, in ns, may change again within one tick of its clock,
@@ -71,7 +72,7 @@ class StoredConsent:
         """
         try:
             beside = None if self.other is None else self.other.stamp()
-            status = os.lstat(self._watched)
+            status = system.lstat(self._watched)
         except FileNotFoundError:
             if self._absent is not None and self.other is None:
                 return self._absent
@@ -84,7 +85,7 @@ class StoredConsent:
             return seen[1]
         consent, lasting = self._read()
         newest = status.st_mtime_ns if beside is None else max(status.st_mtime_ns, beside[0])
-        settled = time.time_ns() - newest > SETTLED_NS
+        settled = seconds() * 1e9 - newest > SETTLED_NS and not Clock.is_faked
         self._seen = (state, consent) if lasting and settled else None
         return consent
 
@@ -97,13 +98,13 @@ class StoredConsent:
             It cannot be looked at.
         """
         try:
-            status = os.lstat(self._watched)
+            status = system.lstat(self._watched)
             if stat.S_ISLNK(status.st_mode):
-                status = os.stat(self._watched)  # noqa: PTH116
+                status = system.stat(self._watched)
         except FileNotFoundError:
             return (0, 0, 0, 0)
         except OSError as error:
-            raise OSError(f"{self.data}: {words(error)}") from None
+            raise OSError(f"{plain(self.data)}: {words(error)}") from None
         return (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
 
     def read(self) -> Consent:
@@ -119,7 +120,7 @@ class StoredConsent:
             It cannot be looked for.
         """
         try:
-            os.lstat(self.marker)
+            system.lstat(self.marker)
         except FileNotFoundError:
             return False
         return True
@@ -133,7 +134,7 @@ class StoredConsent:
             The folder cannot be listed.
         """
         try:
-            names = os.listdir(self._watched)  # noqa: PTH208, the hot path after a change
+            names = system.listdir(self._watched)
         except FileNotFoundError:
             return []
         # Few users have such a file, and the pattern is compiled for the first one only.
@@ -145,7 +146,7 @@ class StoredConsent:
         try:
             return self.other.has_opt_out()
         except OSError as error:
-            raise OSError(f"{self.other.data}: {words(error)}") from None
+            raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _follow_other(self) -> None:
         """Opt out here too, as the other place has the opt-out; never raises."""
@@ -194,7 +195,7 @@ class StoredConsent:
         try:
             return self.epoch() != self.other.epoch()
         except OSError as error:
-            raise OSError(f"{self.other.data}: {words(error)}") from None
+            raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _forget(self) -> None:
         """Delete a yes that a reset in the other place has forgotten; never raises."""

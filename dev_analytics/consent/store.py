@@ -25,6 +25,9 @@ from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.descriptors import standard_taken
+from dev_analytics.native import as_uuid, urandom
+from dev_analytics.private import make_folder
+from dev_analytics.said import plain
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
@@ -72,14 +75,12 @@ class ConsentStore(StoredConsent):
         """
 
         def yes(before: Consent) -> Consent:
-            import uuid
-
             from dev_analytics.consent.scope import joined, uncovered
 
             # Another version of a tool, in another environment, keeps what it was agreed to.
             agreed = joined(before.tools if before.user_id else {}, tools)
             return before.replace(
-                user_id=before.user_id or str(uuid.uuid4()),
+                user_id=before.user_id or as_uuid(urandom(16).hex(), 4),
                 notice=notice,
                 kept_notice=0,
                 recipients=before.recipients | {ARCHIVE, *recipients},
@@ -198,7 +199,7 @@ class ConsentStore(StoredConsent):
         except ConsentStoreError as error:
             return (
                 "It could not be stored for programs that keep their data in "
-                f"{self.other.data}: {error}."
+                f"{plain(self.other.data)}: {error}."
             )
 
     def switch_off(self, tool: str) -> None:
@@ -267,7 +268,7 @@ class ConsentStore(StoredConsent):
                     self.other.reset()
                 if self._is_usual:
                     # The yes of a place that this one does not know must not outlive its opt-out.
-                    replace(self.epoch_file, self._epoch_new, os.urandom(4).hex().encode())
+                    replace(self.epoch_file, self._epoch_new, urandom(4).hex().encode())
                 remove(self.marker)
                 sync(self.folder)
         except OSError as error:
@@ -348,12 +349,12 @@ class ConsentStore(StoredConsent):
         if self._homeless:
             raise FileNotFoundError(self._homeless)
         check_owner(self.data)
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.data)
         if replace_link and self.folder.is_symlink():
             self.folder.unlink()
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.folder)
 
 
 def _draw() -> float:
     """Draw from the system's randomness: a user's ``random.seed()`` is neither read nor moved."""
-    return int.from_bytes(os.urandom(8)) % 10_000 / 10_000
+    return int.from_bytes(urandom(8)) % 10_000 / 10_000

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from dev_analytics.descriptors import open_above, standard_taken
+from dev_analytics.native import open_file
 
 SPOOL_FILE: Final = re.compile(
     r"([0-9a-f]{16}(-[0-9a-z]{1,32})?((\.live)?\.jsonl|\.new)|sender\.new)", re.ASCII
@@ -154,7 +155,7 @@ def _reading(folder: int | Path, name: str) -> BinaryIO:
                 return os.open(folder / path, flags)
             return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
 
-    return open(name, "rb", opener=opener)
+    return open_file(name, "rb", opener=opener)
 
 
 def _unlink(folder: int | Path, name: str) -> None:

@@ -18,6 +18,7 @@ from msgspec import Raw, json
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.delivery.damaged import put_aside
 from dev_analytics.delivery.destination import Unacceptable, Unreachable, no_question
+from dev_analytics.private import touch
 
 NAME: Final = "archive.sqlite"
 MOST_ROWS: Final = 1_000_000
@@ -93,7 +94,7 @@ class Archive:
         names = columns()
         quoted = ", ".join(f'"{name}"' for name in names)
         marks = ", ".join(f":{name}" for name in names)
-        self.file.touch(mode=0o600)
+        touch(self.file)
         with closing(sqlite3.connect(self.file)) as archive, archive:
             # One transaction: no reader sees a table that lacks some of its columns.
             archive.execute("BEGIN IMMEDIATE")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
 from pathlib import Path
 
+from dev_analytics.clock import seconds
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.descriptors import open_above
 from dev_analytics.drops import Drop
+from dev_analytics.native import open_file
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
@@ -32,7 +33,7 @@ def _expire(backlog: Backlog, most_days: float) -> int:
     # A lazy import: with what the sender checks come the declarations of tools.
     from dev_analytics.delivery.sendable import oldest
 
-    expired, before = 0, time.time() - most_days * 86_400
+    expired, before = 0, seconds() - most_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
             if file.stat().st_mtime >= before:
@@ -50,7 +51,7 @@ def _is_old(file: Path, oldest: str) -> bool:
     from dev_analytics.delivery.sendable import begins_before
 
     start = end = 0
-    with open(file, "rb", opener=open_above) as opened:
+    with open_file(file, "rb", opener=open_above) as opened:
         for line in opened:
             start, end = end, end + len(line)
     return begins_before(file, start, oldest)

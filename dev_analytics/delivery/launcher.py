@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.clock import Clock, seconds
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import add_to_ledger
 from dev_analytics.delivery.locks import holder_of
@@ -16,6 +15,7 @@ from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.detached import python, spawn
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.native import RLock, start_thread
 
 MODULE: Final = "dev_analytics.delivery.sender"
 EXIT_SECONDS: Final = 0.5
@@ -66,8 +66,8 @@ class Launcher:
         self._data = data
         self.drops = drops
         self._delivery = delivery
-        self._lock = threading.RLock()
-        self._starting = threading.Lock()
+        self._lock = RLock()
+        self._starting = RLock()
         self._planned = False
         self._next_start = 0.0
         self._started = 0.0
@@ -85,7 +85,7 @@ class Launcher:
     def _silence(self) -> str:
         """Say so where a sender was started, and nobody has seen it."""
         delivery, started = self.delivery, self._started
-        if delivery is None or not started or time.time() - started < BEGIN_SECONDS:
+        if delivery is None or not started or seconds() - started < BEGIN_SECONDS:
             return ""
         from dev_analytics.delivery.turns import lock_file
 
@@ -111,9 +111,9 @@ class Launcher:
             if self._planned:
                 return
             self._planned = True
-            pause = max(0.0, self._next_start - time.monotonic())
+            pause = max(0.0, self._next_start - Clock.monotonic())
         try:
-            threading.Thread(target=self._start_after, args=(pause,), daemon=True).start()
+            start_thread(self._start_after, (pause,))
         except RuntimeError:
             # At the end of a process there are no new threads.
             self._planned = False
@@ -121,8 +121,8 @@ class Launcher:
 
     def after_fork(self) -> None:
         """Know nothing, in a forked child, of the threads of its parent."""
-        self._lock = threading.RLock()
-        self._starting = threading.Lock()
+        self._lock = RLock()
+        self._starting = RLock()
         self._planned = False
         self._next_start = 0.0
 
@@ -131,11 +131,11 @@ class Launcher:
         self._start(EXIT_SECONDS)
 
     def _start_after(self, pause: float) -> None:
-        time.sleep(pause)
+        Clock.sleep(pause)
         with self._starting:
             with self._lock:
                 self._planned = False
-                self._next_start = time.monotonic() + START_SECONDS
+                self._next_start = Clock.monotonic() + START_SECONDS
             self._start()
 
     def _start(self, later: float = 0.0) -> None:
@@ -145,7 +145,7 @@ class Launcher:
             if delivery is None or not self._is_needed(delivery):
                 return
             spawn(MODULE, self._told(delivery), later=later)
-            self._started = time.time()
+            self._started = seconds()
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
             return
@@ -166,9 +166,14 @@ class Launcher:
         """Drop and count the oldest of what is too much for the spool, in a thread or `at_once`."""
         if not at_once:
             with contextlib.suppress(RuntimeError):
-                threading.Thread(target=self._bound, daemon=True).start()
+                start_thread(self._bound_in_turn, ())
                 return
         self._bound()
+
+    def _bound_in_turn(self) -> None:
+        # Two at once would find the ledger held by each other, and leave their counts for later.
+        with self._starting:
+            self._bound()
 
     def _bound(self) -> None:
         try:

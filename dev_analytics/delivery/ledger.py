@@ -21,6 +21,7 @@ from dev_analytics.delivery import pending
 from dev_analytics.delivery.locks import NoLocksError, locked
 from dev_analytics.delivery.pending import Change
 from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -101,8 +102,7 @@ def change_ledger(
         ledger, waited = _read(data)
         merged = list(dict.fromkeys([*ledger.merged[-MAX_MERGED:], *waited]))
         new = file.with_name(f"{NAME}.new")
-        new.touch(mode=0o600)
-        with open(new, "wb", opener=open_above) as opened:
+        with open_file(new, "wb", opener=open_above) as opened:
             opened.write(json.encode(replace(change(ledger), merged=merged)))
         new.replace(file)
         pending.delete(data, waited)

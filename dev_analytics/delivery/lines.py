@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import itertools
-import os
 import stat
-import threading
-import time
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.clock import Clock
 from dev_analytics.descriptors import open_above
+from dev_analytics.native import RLock, system
 
 LOOK_SECONDS: Final = 0.25
 """How often to look whether a file is where it was, in seconds. A look at every line would make the
@@ -28,6 +28,10 @@ file never sends. So it marks ours, and tells another's in a quarter of the time
 
 class FileGoneError(OSError):
     """The file is not where it was, or its descriptor is that of another file by now."""
+
+
+class FileClosedError(OSError):
+    """The file was closed."""
 
 
 class LineFile:
@@ -56,18 +60,18 @@ class LineFile:
         self._renewed = renewed
         self._torn = False
         # Reentrant, as a signal handler of the user may log in the middle of a line of its thread.
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._begin()
 
     def _begin(self) -> None:
         # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
         # A log may be where its user can write and not read; another file can be read again.
-        access = os.O_WRONLY if self._renewed else os.O_RDWR
-        flags = access | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        access = system.O_WRONLY if self._renewed else system.O_RDWR
+        flags = access | system.O_APPEND | system.O_CREAT | system.O_NONBLOCK
         self.descriptor = open_above(self.path, flags)
-        status = os.fstat(self.descriptor)
+        status = system.fstat(self.descriptor)
         if not stat.S_ISREG(status.st_mode):
-            os.close(self.descriptor)
+            system.close(self.descriptor)
             raise OSError(f"{self.path} is no regular file")
         self._inode, self._device = status.st_ino, status.st_dev
         self._mark = _mark(self.descriptor)
@@ -79,22 +83,24 @@ class LineFile:
 
         Raises
         ------
+        FileClosedError
+            It was closed.
         FileGoneError
             The file is gone, and what was written to it; the line stands nowhere.
         OSError
-            It could not be written whole, and stands nowhere; or the file is closed.
+            It could not be written whole, and stands nowhere.
         """
         with self._lock:
             if not self._open:
-                raise OSError("the file is closed")
+                raise FileClosedError("the file is closed")
             try:
                 known = self._mark and fcntl.fcntl(self.descriptor, _F_GETSIG) == self._mark
             except OSError:
                 known = False
-            if not known or time.monotonic() >= self._look:
+            if not known or Clock.monotonic() >= self._look:
                 self._find()
             whole = (b"\n" if self._torn else b"") + line + b"\n"
-            written = os.write(self.descriptor, whole)
+            written = system.write(self.descriptor, whole)
             if written < len(whole):
                 self._take_back(written)
                 raise OSError("the line did not fit")
@@ -105,12 +111,12 @@ class LineFile:
         with self._lock:
             if self._open and self._is_ours():
                 with contextlib.suppress(OSError):
-                    os.close(self.descriptor)
+                    system.close(self.descriptor)
             self._open = False
 
     def abandon(self) -> None:
         """Close the file in a forked child, where a thread that is not there may have its lock."""
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.close()
 
     def find(self) -> bool:
@@ -136,13 +142,13 @@ class LineFile:
         with self._lock:
             if not self._open or not self._is_ours():
                 return []
-            size = os.fstat(self.descriptor).st_size
-            return os.pread(self.descriptor, max(0, size - start), start).splitlines()
+            size = system.fstat(self.descriptor).st_size
+            return system.pread(self.descriptor, max(0, size - start), start).splitlines()
 
     def _find(self) -> None:
         """Go on where others have written too, or begin anew, or tell that the file is gone."""
         if self.find():
-            self._look = time.monotonic() + LOOK_SECONDS
+            self._look = Clock.monotonic() + LOOK_SECONDS
         elif self._renewed:
             self.close()
             self._torn = False
@@ -154,7 +160,7 @@ class LineFile:
         try:
             # The user may have opened the same file again.
             marked = not self._mark or fcntl.fcntl(self.descriptor, _F_GETSIG) == self._mark
-            status = os.fstat(self.descriptor)
+            status = system.fstat(self.descriptor)
         except OSError:
             return False
         return marked and (status.st_ino, status.st_dev) == (self._inode, self._device)
@@ -162,9 +168,9 @@ class LineFile:
     def _take_back(self, written: int) -> None:
         self._torn = True
         with contextlib.suppress(OSError):
-            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-            if end == os.fstat(self.descriptor).st_size:
-                os.ftruncate(self.descriptor, end - written)
+            end = system.lseek(self.descriptor, 0, io.SEEK_CUR)
+            if end == system.fstat(self.descriptor).st_size:
+                system.ftruncate(self.descriptor, end - written)
                 self._torn = False
 
 

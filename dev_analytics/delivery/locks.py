@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from dev_analytics.clock import Clock
 from dev_analytics.descriptors import open_above
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
@@ -92,7 +92,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
     OSError
         The file cannot be opened.
     """
-    end = time.monotonic() + wait
+    end = Clock.monotonic() + wait
     while True:
         descriptor = open_above(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         try:
@@ -102,9 +102,9 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
                 return
         finally:
             os.close(descriptor)
-        if time.monotonic() >= end:
+        if Clock.monotonic() >= end:
             raise TimeoutError(f"another process holds {file.name}")
-        time.sleep(_POLL_SECONDS)
+        Clock.sleep(_POLL_SECONDS)
 
 
 def missing_locks(file: Path) -> str:

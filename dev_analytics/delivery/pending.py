@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct, json
 
+from dev_analytics.clock import Clock
 from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file, urandom
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 """A folder in which a user keeps other things may be the data directory."""
@@ -61,11 +62,10 @@ def put(data: Path, change: Change) -> None:
         It cannot be written.
     """
     # In the order of their names, a later change of one process comes after an earlier one.
-    file = data / f"ledger-{time.time_ns():016x}{os.urandom(4).hex()}.json"
+    file = data / f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
     new = file.with_name(f"{file.name}.new")
-    new.touch(mode=0o600)
     try:
-        with open(new, "wb", opener=open_above) as opened:
+        with open_file(new, "wb", opener=open_above) as opened:
             opened.write(json.encode(change))
         new.replace(file)
     except OSError:
@@ -82,7 +82,7 @@ def waiting(data: Path) -> dict[str, Change]:
         return {}
     for name in names:
         with contextlib.suppress(OSError):
-            with open(data / name, "rb", opener=open_above) as opened:
+            with open_file(data / name, "rb", opener=open_above) as opened:
                 content = opened.read()
             try:
                 found[name] = json.decode(content, type=Change)

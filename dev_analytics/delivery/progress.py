@@ -16,6 +16,7 @@ from typing import BinaryIO
 from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
 from dev_analytics.delivery.pending import Change
 from dev_analytics.descriptors import open_above
+from dev_analytics.native import open_file
 
 
 class Reader:
@@ -45,7 +46,7 @@ class Reader:
 
 def lines(file: Path, start: int = 0) -> Iterator[bytes]:
     """Yield the whole lines of `file` from `start`, without their ends, and no torn last one."""
-    with open(file, "rb", opener=open_above) as opened:
+    with open_file(file, "rb", opener=open_above) as opened:
         yield from Reader(opened, start)
 
 
@@ -99,9 +100,8 @@ def write_lines(file: Path, lines: Iterable[bytes]) -> int:
     OSError
         They do not fit the disk.
     """
-    file.touch(mode=0o600)
     checksum = 0
-    with open(file, "wb", opener=open_above) as opened:
+    with open_file(file, "wb", opener=open_above) as opened:
         for line in lines:
             checksum = zlib.crc32(line + b"\n", checksum)
             opened.write(line + b"\n")
@@ -111,7 +111,7 @@ def write_lines(file: Path, lines: Iterable[bytes]) -> int:
 def _checksum(file: Path) -> int | None:
     checksum = 0
     with contextlib.suppress(OSError):
-        with open(file, "rb", opener=open_above) as opened:
+        with open_file(file, "rb", opener=open_above) as opened:
             for line in opened:
                 checksum = zlib.crc32(line, checksum)
         return checksum

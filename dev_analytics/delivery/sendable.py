@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from dev_analytics.catalogue.record import iso
+from dev_analytics.clock import seconds
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.progress import Reader, lines
 from dev_analytics.drops import Drop
@@ -82,7 +82,7 @@ class _Timed(Struct):
 
 def oldest(most_days: float) -> str:
     """Return the time before which a record is too old now, as it stands in records."""
-    return iso(int(max(0, time.time() - most_days * 86_400)))
+    return iso(int(max(0, seconds() - most_days * 86_400)))
 
 
 def begins_before(file: Path, start: int, oldest: str) -> bool:

@@ -19,19 +19,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from dev_analytics.clock import Clock
 from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.delivery.lines import FileGoneError, LineFile
+from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
 from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
+from dev_analytics.native import RLock, urandom
+from dev_analytics.private import make_folder
 
 LARGEST_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""
@@ -89,7 +90,7 @@ class Spool:
         self._data = data
         self._backlog = Backlog(data)
         self._launcher = launcher
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._file: LineFile | None = None
         self._user_id = ""
         self._delivery: Delivery | None = None
@@ -112,13 +113,17 @@ class Spool:
                 file, delivery = self._file, self._launcher.delivery
                 if file is None or user_id != self._user_id or delivery is not self._delivery:
                     file = self._file_for(user_id, delivery)
-                now = time.monotonic()
+                now = Clock.monotonic()
                 if not self._size:
                     self._due = now + self._flush_seconds()
                 try:
                     file.append(record)
                 except FileGoneError:
                     file = self._find(file, user_id)
+                    file.append(record)
+                except FileClosedError:
+                    # A signal handler recorded just now, in this thread, and handed it over.
+                    file = self._file or self._open(user_id)
                     file.append(record)
                 self._size += len(record) + 1
                 due, large = now >= self._due, self._size >= self._largest
@@ -172,7 +177,7 @@ class Spool:
         The descriptor is closed: with it the parent's lock would hold as long as the child lives.
         """
         file, self._file = self._file, None
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._handed_over = None
         self._launcher.after_fork()
         if file is not None:
@@ -212,12 +217,12 @@ class Spool:
         """
         self.purge()
         self._user_id, self._size = user_id, 0
-        if time.monotonic() < self._no_locks_until:
+        if Clock.monotonic() < self._no_locks_until:
             raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
         self._delivery = self._launcher.delivery
         self._limit()
-        self._backlog.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = os.urandom(8).hex()
+        make_folder(self._backlog.folder)
+        name = urandom(8).hex()
         if self._delivery is not None:
             name = f"{name}-{self._delivery.destination}"
         file = LineFile(self._backlog.folder / f"{name}.new")
@@ -229,7 +234,7 @@ class Spool:
             file.close()
             file.path.unlink(missing_ok=True)
             if isinstance(error, NoLocksError):
-                self._no_locks_until = time.monotonic() + NO_LOCKS_SECONDS
+                self._no_locks_until = Clock.monotonic() + NO_LOCKS_SECONDS
             raise
         file.path = live
         self._file = file
@@ -307,7 +312,7 @@ class Spool:
 
     def _hand_over(self, *, also_beside_another: bool) -> None:
         """Give the file to the sender, but no second small one while the first still waits."""
-        self._due = time.monotonic() + self._flush_seconds()
+        self._due = Clock.monotonic() + self._flush_seconds()
         if self._file is None or (self._is_waiting() and not also_beside_another):
             return
         if self._size and not self._file.find():

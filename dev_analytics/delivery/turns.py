@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from dev_analytics.catalogue.record import iso
+from dev_analytics.clock import seconds
 from dev_analytics.delivery.locks import Holder, holder_of, locked
 from dev_analytics.delivery.settings import ARCHIVE
 
@@ -84,7 +84,7 @@ def turns(data: Path) -> list[Turn]:
             with contextlib.suppress(OSError):
                 seen = file.stat().st_mtime
                 destination = file.stem.partition("-")[2] or ARCHIVE
-                trouble = _trouble(holder, time.time() - seen)
+                trouble = _trouble(holder, seconds() - seen)
                 found.append(Turn(destination, holder.pid, iso(int(seen)), trouble))
     return found
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.native import open_file
+
 MAX_ANCESTORS: Final = 12
 """How far up is looked."""
 
@@ -35,7 +37,7 @@ def programs() -> Iterator[str]:
         if pid <= 1:
             return
         try:
-            with open(_PROC / str(pid) / "cmdline", "rb") as file:
+            with open_file(_PROC / str(pid) / "cmdline", "rb") as file:
                 line = file.read(_BYTES)
             # The name in parentheses may hold anything.
             status = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()

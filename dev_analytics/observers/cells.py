@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import weakref
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from dev_analytics.clock import Clock
 from dev_analytics.consent.presence import handles_comm_message
 from dev_analytics.drops import Drop
 from dev_analytics.kept import kept
@@ -121,7 +121,7 @@ class Cells:
             self._ended(result, info, cell, outermost=outermost)
 
     def _ended(self, result: Any, info: Any, cell: _Cell, *, outermost: bool) -> None:
-        milliseconds = (time.perf_counter() - cell.start) * 1000
+        milliseconds = (Clock.perf_counter() - cell.start) * 1000
         before: BaseException | None = result.error_before_exec
         error: BaseException | None = result.error_in_exec
         outcome = _outcome(before, error)
@@ -212,7 +212,7 @@ class _Cell(_Before):
         self.by_user = by_user
         self.beside_another = False
         self.thread = threading.get_ident()
-        self.start = time.perf_counter()
+        self.start = Clock.perf_counter()
 
 
 class _Running(threading.local):

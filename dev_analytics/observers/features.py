@@ -22,6 +22,10 @@ MOST: Final = 50
 DEEPEST: Final = 3
 """How deep cell magics that run their body are followed into each other."""
 
+MAX_BODY: Final = 100_000
+"""How long a body is at most that is followed, in characters: to transform it takes a hundred times
+its memory, and as long as to run it may."""
+
 _TOKEN: Final = re.compile(
     r"""
         \"{3}(?:[^"\\]++|\\.?|"(?!""))*+(?:"{3})?  # strings, also those that do not end
@@ -50,6 +54,9 @@ _CELL_MAGIC: Final = re.compile(
 _BARE: Final = re.compile(r"\s*(?P<name>[^\W\d]\w*)(?![\w.*])[^\S\n]*+(?![=,])[^\n]*\n?")
 _SEPARATORS: Final = re.compile("[\x1c-\x1e\x85\u2028\u2029]")
 """What Python splits lines at and IPython warns about."""
+
+_SPECIAL: Final = re.compile(r"^[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t;]*$", re.MULTILINE)
+"""Where something may stand in a body that IPython would transform."""
 
 _HELP: Final = frozenset({"pinfo", "pinfo2", "psearch"})
 _DEBUGGER: Final = frozenset({"debug", "pdb"})
@@ -127,9 +134,15 @@ def _features(code: str, deeper: int) -> Iterator[Feature]:
 
 
 def _body(text: str) -> str:
-    """Give the transformed body of a cell magic, whose `text` is written as Python writes it."""
+    """Give the transformed body of a cell magic, whose `text` is written as Python writes it.
+
+    It is empty where nothing is transformed, or it is too long to be.
+    """
+    if len(text) > MAX_BODY:
+        return ""
     try:
-        return transform(_SEPARATORS.sub(" ", ast.literal_eval(text)))
+        body = _SEPARATORS.sub(" ", ast.literal_eval(text))
+        return transform(body) if _SPECIAL.search(body) else ""
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
 

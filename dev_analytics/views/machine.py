@@ -15,8 +15,10 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.delivery.writers import Writer, writers
+from dev_analytics.said import plain
 from dev_analytics.tools.installed import installed
 from dev_analytics.version import __version__
+from dev_analytics.views.obstacles import obstacles
 from dev_analytics.views.status import aligned, sender_trouble, status_rows
 
 _OF_A_SESSION = ("this session", "event log")
@@ -45,7 +47,7 @@ def machine(
     rows["processes"] = _processes(writers(data))
     rows["sender"] = _senders(data)
     rows["policy"] = _policy()
-    rows["loaded by"] = ", ".join(map(str, loaded_by)) or "%load_ext dev_analytics only"
+    rows["loaded by"] = ", ".join(map(plain, loaded_by)) or "%load_ext dev_analytics only"
     return aligned(rows)
 
 
@@ -70,6 +72,7 @@ def machine_fields(
         "delivered_at": ledger.delivered_at or None,
         "failure": ledger.failure or None,
         "dropped": ledger.dropped,
+        "obstacles": obstacles(data),
         "tools": {
             each.name: {
                 "package": each.package,
@@ -79,8 +82,8 @@ def machine_fields(
             }
             for each in installed()
         },
-        "loaded_by": [str(file) for file in loaded_by],
-        "data": str(data),
+        "loaded_by": [plain(file) for file in loaded_by],
+        "data": plain(data),
         "version": __version__,
     }
 
@@ -131,7 +134,7 @@ def _policy() -> str:
 
 
 def _described(file: Path, policy: Policy) -> str:
-    named = [f"{file}: analytics {policy.analytics}"]
+    named = [f"{plain(file)}: analytics {policy.analytics}"]
     if policy.posthog_project_key:
         named.append("names the project key")
     if policy.posthog_host:

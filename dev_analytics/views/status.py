@@ -13,14 +13,15 @@ from dev_analytics.consent.recipients import ARCHIVE, all_in_words, in_words
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.damaged import damaged
 from dev_analytics.delivery.ledger import Ledger, read_ledger
-from dev_analytics.delivery.locks import missing_locks
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import turns
 from dev_analytics.entry import FAILED
 from dev_analytics.observers.llm.hooks import MISSING, State
+from dev_analytics.said import plain
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
+from dev_analytics.views.obstacles import obstacles
 
 _HOW: Mapping[Rule, str] = {
     Rule.OPTED_OUT: "%dev_analytics reset is the only way back",
@@ -84,7 +85,7 @@ def status_rows(
         **_llm_calls(),
         **_tools(consent, decision),
         "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.trouble),
-        **_locks(data),
+        **obstacles(data),
         **_sender(data),
         "delivered": _delivered(ledger, analytics.delivery, consent),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
@@ -155,15 +156,6 @@ def _llm_calls() -> dict[str, str]:
     return {}
 
 
-def _locks(data: Path) -> dict[str, str]:
-    """Say why nothing can be kept where the file system has no locks."""
-    for file in (data / "ledger.lock", data / "consent" / "consent.json"):
-        if why := missing_locks(file):
-            how = "set DEV_ANALYTICS_DIR to a folder on a local disk"
-            return {"spool": f"keeps no record, as files in it cannot be locked ({why}): {how}"}
-    return {}
-
-
 def _sender(data: Path) -> dict[str, str]:
     trouble = [*sender_trouble(data), *_could_not_begin(data)]
     return {"sender": "; ".join(trouble)} if trouble else {}
@@ -228,6 +220,6 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _from_home(path: Path) -> str:
     try:
-        return f"~/{path.relative_to(Path.home())}"
+        return plain(f"~/{path.relative_to(Path.home())}")
     except (ValueError, RuntimeError):
-        return str(path)
+        return plain(path)

@@ -21,6 +21,7 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.scope import Scope
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+from dev_analytics.native import system
 
 TODAY = date(2026, 11, 22)
 ACME = Scope(1, {"acme: made": frozenset({"It was made."})})
@@ -445,14 +446,14 @@ def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
 ) -> None:
     """No limit of this kind can be set for one folder: the one call that would fail is made to."""
     user_id = store.agree(1, TODAY).user_id
-    opened = os.open
+    opened = system.open
 
     def no_room(path: Any, flags: int, *more: Any) -> int:
         if flags & os.O_CREAT and str(path).endswith("opted-out"):
             raise OSError(28, "No space left on device")
         return opened(path, flags, *more)
 
-    monkeypatch.setattr(os, "open", no_room)
+    monkeypatch.setattr(system, "open", no_room)
     store.opt_out()
     assert store.read() == Consent(opted_out=True)
     assert user_id is not None

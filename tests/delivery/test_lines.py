@@ -8,12 +8,13 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+from dev_analytics.clock import Clock
 from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
+from dev_analytics.native import system
 
 
 def test_a_line_is_appended_whole_and_the_file_is_the_user_s_alone(tmp_path: Path) -> None:
@@ -104,15 +105,15 @@ def test_a_torn_line_that_somebody_wrote_behind_is_ended(
     """Between the cut-off write and its taking back, another process appends."""
     path = tmp_path / "log"
     file, other = LineFile(path), LineFile(path)
-    write = os.write
+    write = system.write
 
     def cut_off(descriptor: int, line: bytes) -> int:
-        monkeypatch.setattr(os, "write", write)
+        monkeypatch.setattr(system, "write", write)
         written = write(descriptor, line[:3])
         write(other.descriptor, b"other\n")
         return written
 
-    monkeypatch.setattr(os, "write", cut_off)
+    monkeypatch.setattr(system, "write", cut_off)
     with pytest.raises(OSError, match="did not fit"):
         file.append(b"torn line")
     file.append(b"whole")
@@ -215,8 +216,8 @@ def test_a_log_that_was_moved_away_begins_anew_where_it_was(
     log = LineFile(tmp_path / "log", renewed=True)
     log.append(b"before")
     (tmp_path / "log").rename(tmp_path / "log.1")
-    later = time.monotonic() + LOOK_SECONDS
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    later = Clock.monotonic() + LOOK_SECONDS
+    monkeypatch.setattr(Clock, "monotonic", lambda: later)
     log.append(b"after")
     log.close()
     assert (tmp_path / "log").read_bytes() == b"after\n"

@@ -20,6 +20,7 @@ import pytest
 from processes import descriptors
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.clock import Clock
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.bounds import bound
@@ -106,10 +107,10 @@ from dev_analytics.drops import DropLedger
 data = Path(sys.argv[1])
 spool = Spool(data, Launcher(data, DropLedger(), Delivery))
 spool.accept(b"first", "user")
-import os
+import os, posix
 seen = []
-write, sys_open = os.write, os.open
-os.write = lambda descriptor, content: seen.append(bytes(content)) or write(descriptor, content)
+write = posix.write
+posix.write = lambda descriptor, content: seen.append(bytes(content)) or write(descriptor, content)
 opened = []
 sys.addaudithook(lambda name, of: opened.append(of) if name == "open" else None)
 for number in range(100):
@@ -246,7 +247,7 @@ def test_a_record_waits_from_when_it_came_and_not_from_when_its_file_was_made(
     data: Path, spool: Spool, launcher: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for now, started in ((0.0, 0), (60.0, 1), (300.0, 1), (360.0, 2)):
-        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        monkeypatch.setattr(Clock, "monotonic", lambda now=now: now)
         spool.accept(b"record", USER)
         assert launcher.times == started
         for file in Backlog(data).ready():
@@ -463,8 +464,8 @@ def test_a_file_that_is_gone_is_noticed_and_what_was_lost_with_it_is_counted(
     for number in range(3):
         spool.accept(b"lost %d" % number, USER)
     away(data / "spool" / names(data)[0])
-    later = time.monotonic() + LOOK_SECONDS
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    later = Clock.monotonic() + LOOK_SECONDS
+    monkeypatch.setattr(Clock, "monotonic", lambda: later)
     spool.accept(b"kept", USER)
     assert waiting(data) == [b"kept"]
     assert launcher.drops.counts == {Drop.DELETED: 3}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-import time
 import weakref
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
 from dev_analytics import get_analytics, load_ipython_extension, unload_ipython_extension
+from dev_analytics.clock import Clock
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.kept import things
@@ -284,7 +284,7 @@ def test_a_cell_that_another_callback_keeps_from_running_leaves_the_next_one_who
 def test_a_duration_has_two_significant_digits(shell: Any, cells: Any, log: Any) -> None:
     times = iter([0.0, 1.23456, 2.0, 2.98765, 5.0, 5.0004])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "perf_counter", lambda: next(times))
+        patch.setattr(Clock, "perf_counter", lambda: next(times))
         for _ in range(3):
             end(shell, begin(shell, "x = 1"))
 

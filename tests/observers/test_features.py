@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 import warnings
 from collections import deque
 from pathlib import Path
@@ -346,3 +347,51 @@ def test_a_magic_by_its_bare_name_is_read_as_ipython_reads_it(shell: Any, cell: 
     assert ours == [feature.name for feature in features(shell.transform_cell(cell))]
     shell.automagic = False
     assert automagic(transform(cell), shell) == transform(cell)
+
+
+# Large cells
+
+
+LONG = 2_000_000
+LARGE = {
+    "data in a body that runs": "%%capture\nx = '" + "a" * LONG + "'\n",
+    "lines in a body that runs": "%%time\n" + "x = [1, 2, 'three']\n" * (LONG // 20),
+    "bodies in each other": "%%time\n%%time\n%%capture\n" + "x = [1, 2]\n" * (LONG // 11),
+    "escapes in a body": "%%writefile file\n" + "\\'\"\n" * (LONG // 4),
+    "a call in front": "%%time\n!ls\n" + "x = [1, 2, 'three']\n" * (LONG // 20),
+}
+
+
+@pytest.mark.parametrize("cell", LARGE.values(), ids=LARGE)
+def test_a_large_cell_takes_time_and_memory_in_the_order_of_the_cell(cell: str) -> None:
+    """Compared with what it takes to read the cell's letters once, and with its own size."""
+    code = transform(cell)
+    began = time.process_time()
+    letters = sum(map(code.count, "abcdefghijklmnopqrstuvwxyz%!?'\"\\\n")) and len(repr(code))
+    once = time.process_time() - began
+    assert letters
+    tracemalloc.start()
+    try:
+        found = list(features(code))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    began = time.process_time()
+    list(features(code))
+    assert time.process_time() - began < 20 * once + 0.05
+    assert most < 4 * len(code)
+    assert found[0].kind == "cell magic"
+
+
+def test_a_body_without_anything_of_ipythons_is_not_transformed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = transform("%%time\nx = 1 % 2\ny = x != 3  # why\n")
+    monkeypatch.setattr("dev_analytics.observers.features.transform", None)
+    assert [feature.name for feature in features(code)] == ["time"]
+
+
+@pytest.mark.parametrize("line", ["!ls", "  %pwd", "x = !ls", "x =%pwd", "len?", "?len"])
+def test_a_body_with_something_of_ipythons_is(line: str) -> None:
+    body = f"if True:\n{line}\n" if line.startswith(" ") else f"y = 1\n{line}\n"
+    assert len(list(features(transform(f"%%time\n{body}")))) == 2

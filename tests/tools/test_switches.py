@@ -27,6 +27,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.drops import Drop
 from dev_analytics.extension import load, unload
+from dev_analytics.native import system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
 from dev_analytics.tools.terms import scope_of
@@ -113,7 +114,7 @@ def test_a_full_disk_loses_a_yes_and_no_no(
     store: ConsentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.agree(1, TODAY, {KEY: some(), "other@package": some()})
-    monkeypatch.setattr(os, "open", full_disk(os.open))
+    monkeypatch.setattr(system, "open", full_disk(system.open))
     store.switch_off("acme")
     assert store.read().tools_off == {"acme"}
     assert store.read().tools == {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final, Protocol
 
 from wrapt import FunctionWrapper
+
+from dev_analytics.native import RLock
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], Any], Any]
 """Called with the bound method, its object, arguments and keyword arguments, as wrapt does."""
@@ -109,7 +110,7 @@ class Places:
 
     def __init__(self) -> None:
         self._placed: list[tuple[object, Placed]] = []
-        self._lock = threading.RLock()
+        self._lock = RLock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
 
@@ -143,7 +144,7 @@ class Places:
                         self._placed.remove(entry)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
 
 def _own_function(owner: type, name: str) -> FunctionType | None:

@@ -5,8 +5,6 @@ Nothing here raises into the user's code, prints, waits, or keeps an object of t
 
 from __future__ import annotations
 
-import os
-import time
 import weakref
 from contextlib import suppress
 from functools import partial
@@ -17,8 +15,10 @@ from dev_analytics.catalogue.costs import counted_output
 from dev_analytics.catalogue.events import PROVIDERS
 from dev_analytics.catalogue.models import name_model
 from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.clock import Clock
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
+from dev_analytics.native import system
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
 
@@ -104,12 +104,12 @@ class Call:
         self._last: float | None = None
         self._open = [True]
         # A forked child has the parent's calls too, and may see the end of one.
-        self._process = os.getpid()
-        self.begun = time.perf_counter()
+        self._process = system.getpid()
+        self.begun = Clock.perf_counter()
 
     def read(self, answer: object) -> None:
         """Read what an answer or a chunk tells."""
-        now = self._last = time.perf_counter()
+        now = self._last = Clock.perf_counter()
         if self._first is None:
             self._first = now
         try:
@@ -129,7 +129,7 @@ class Call:
 
     def arrived(self) -> None:
         """Note that an answer is there that the user has not read yet."""
-        self._last = time.perf_counter()
+        self._last = Clock.perf_counter()
 
     def fail(self, error: BaseException) -> None:
         """Note the error that ends it, and end it."""
@@ -149,7 +149,7 @@ class Call:
         if not issubclass(type(error), Exception):
             return
         try:
-            self._last = time.perf_counter()
+            self._last = Clock.perf_counter()
             own = belongs(type(error), self.sdk.package)
             name = public_class(type(error))[0] if own else OTHER
             public = name.partition(".")[0] == self.sdk.package.partition(".")[0]
@@ -176,7 +176,7 @@ class Call:
             self._open.pop()
         except IndexError:
             return False
-        return self._process == os.getpid()
+        return self._process == system.getpid()
 
     def properties(self) -> dict[str, object]:
         """Return what is recorded of it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, Final, TextIO
+
+from dev_analytics.clock import Clock
+from dev_analytics.native import urandom
 
 _AFTER: Final = 0.7
 _EVERY: Final = 0.2
@@ -24,11 +25,11 @@ class Progress:
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
-        self._next = time.monotonic() + _AFTER
+        self._next = Clock.monotonic() + _AFTER
 
     def __call__(self, done: float | None, records: int) -> None:
         """Tell how much was read, from 0 to 1, and how many records that were."""
-        now = time.monotonic()
+        now = Clock.monotonic()
         if now < self._next:
             return
         self._next = now + _EVERY
@@ -76,7 +77,7 @@ class CellOutput:
     def __init__(self, shell: Any) -> None:
         self.rich = hasattr(shell, "kernel")
         self._shell = shell
-        self._display = {"display_id": os.urandom(16).hex()}
+        self._display = {"display_id": urandom(16).hex()}
         self._there = False
         self._terminal = TerminalLine(sys.stderr)
 
