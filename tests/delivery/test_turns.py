@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -146,14 +145,16 @@ def test_a_forked_child_starts_senders_of_its_own(data: Path, until: Until) -> N
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
     child = os.fork()
     if child == 0:
+        failed = 1
         try:
             analytics.event("cell_executed", outcome="ok", duration_ms=1)
             analytics.pipeline.sink.close(at_exit=False)
-            for thread in threading.enumerate():
-                if thread is not threading.current_thread():
-                    thread.join(10)
+            ready = set(Backlog(data).ready())
+            # The thread that starts its sender ends with it, and is none that `threading` knows.
+            until(lambda: not ready & set(Backlog(data).ready()))
+            failed = 0
         finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+            os._exit(failed)
+    assert os.waitpid(child, 0)[1] == 0
     analytics.pipeline.sink.close(at_exit=False)
     until(lambda: read_ledger(data).delivered == 3)

@@ -179,7 +179,6 @@ def test_a_spool_that_becomes_read_only_keeps_what_it_has(nobody_s: Path) -> Non
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery import spool
-import threading
 events(3)
 (data / "spool" / "other.jsonl").write_bytes(b"x\\n" * 2000)
 (data / "spool").chmod(0o500)
@@ -187,8 +186,7 @@ events(2)
 analytics.delivery = Delivery(flush_seconds=0, most_mib=0.001)
 spool.LARGEST_BYTES = 10
 events(1)
-for thread in threading.enumerate():
-    thread is threading.current_thread() or thread.join(10)
+analytics.pipeline.launcher.bound_spool(at_once=True)
 events(2)
 analytics.pipeline.sink.close(at_exit=True)
 assert Backlog(data).ready() == [data / "spool" / "other.jsonl"]
