@@ -41,7 +41,7 @@ def made_anew(name: str) -> Any:
 
 _THREAD: Final = made_anew("_thread")
 # What is replaced is replaced in `os`, which only has it from there.
-if sys.platform == "win32":
+if sys.platform == "win32" and os.name == "nt":
     import nt as system
 else:
     import posix as system
