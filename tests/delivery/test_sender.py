@@ -27,6 +27,7 @@ from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
 from dev_analytics.delivery.posthog import PostHog
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.descriptors import open_above
 from dev_analytics.version import NOTICE
 
 IDENTITY = ("uuid", "timestamp", "event", "distinct_id")
@@ -179,14 +180,13 @@ def test_an_opt_out_while_what_is_left_is_written_leaves_nothing(
 ) -> None:
     """It comes, and has deleted the spool, just before the sender makes the new file."""
     spool_events(50)
-    touch = Path.touch
 
-    def opt_out(path: Path, *arguments: Any, **options: Any) -> None:
-        if path.name.endswith(".jsonl.new"):
+    def opt_out(path: str, flags: int) -> int:
+        if path.endswith(".jsonl.new"):
             ConsentStore(data).opt_out()
-        touch(path, *arguments, **options)
+        return open_above(path, flags)
 
-    monkeypatch.setattr(Path, "touch", opt_out)
+    monkeypatch.setattr("dev_analytics.delivery.progress.open_above", opt_out)
     run(data, Counting(Unreachable("gone", 90)))
     assert (data / "consent" / "opted-out").exists()
     assert waiting() == []
