@@ -16,7 +16,7 @@ from dev_analytics.tools.installed import declared
 from dev_analytics.tools.terms import scope_of
 from dev_analytics.version import NOTICE
 
-BOUND = 1.3
+BOUND = 1.6
 
 
 class Done(Event, frozen=True):

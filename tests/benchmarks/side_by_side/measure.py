@@ -210,10 +210,13 @@ class Place:
     def _left(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
+                # Our own senders have no environment yet while they wait for the process to end.
+                about_to_be_one = process.cmdline()[1:2] and process.cmdline()[1].startswith(
+                    "/proc/self/fd/"
+                )
                 if (
-                    process.environ().get("HOME") == str(self.home)
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
+                    process.environ().get("HOME") == str(self.home) or about_to_be_one
+                ) and process.status() != psutil.STATUS_ZOMBIE:
                     yield process
 
 
