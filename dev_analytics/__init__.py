@@ -24,23 +24,23 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Load the extension: what ``%load_ext dev_analytics`` calls."""
-    from dev_analytics.unserved import why_unserved
+    from dev_analytics.process.unserved import why_unserved
 
     if why_unserved():
-        from dev_analytics.commands.unserved import load
+        from dev_analytics.apps.unserved import load
     else:
-        from dev_analytics.extension import load
+        from dev_analytics.apps.extension import load
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take the extension away: what ``%unload_ext dev_analytics`` calls."""
-    from dev_analytics.unserved import why_unserved
+    from dev_analytics.process.unserved import why_unserved
 
     if why_unserved():
-        from dev_analytics.commands.unserved import unload
+        from dev_analytics.apps.unserved import unload
     else:
-        from dev_analytics.extension import unload
+        from dev_analytics.apps.extension import unload
     unload(shell)
 
 
@@ -59,11 +59,11 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: Any) -> None:
     """Load the extension of a Jupyter server: what the server calls at its start."""
-    from dev_analytics.unserved import line, why_unserved
+    from dev_analytics.process.unserved import line, why_unserved
 
     if why := why_unserved():
         app.log.info(line(why))
         return
-    from dev_analytics.server import load
+    from dev_analytics.apps.server import load
 
     load(app)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from dev_analytics.unserved import why_unserved
+from dev_analytics.process.unserved import why_unserved
 
 
 def main() -> int:
     """Be the command, and return its exit code."""
     if why_unserved():
-        from dev_analytics.commands import unserved
+        from dev_analytics.apps import unserved
 
         return unserved.main()
-    from dev_analytics.commands import jupyter
+    from dev_analytics.apps import jupyter
 
     return jupyter.main()
 

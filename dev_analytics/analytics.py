@@ -20,9 +20,9 @@ from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop, DropLedger
-from dev_analytics.kept import kept
-from dev_analytics.native import RLock
-from dev_analytics.unserved import UnservedError, why_unserved
+from dev_analytics.process.kept import kept
+from dev_analytics.process.native import RLock
+from dev_analytics.process.unserved import UnservedError, why_unserved
 from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policies
 from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED, PROJECT_KEY
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.native import environ_now
+from dev_analytics.process.native import environ_now
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
 

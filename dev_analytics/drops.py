@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 
-from dev_analytics.native import RLock
+from dev_analytics.process.native import RLock
 
 
 class Drop(Enum):

@@ -18,12 +18,12 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.values import RefusedValueError
-from dev_analytics.clock import seconds
 from dev_analytics.consent.decision import Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
-from dev_analytics.native import RLock, start_thread
+from dev_analytics.process.clock import seconds
+from dev_analytics.process.native import RLock, start_thread
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-DEV = "from dev_analytics.commands.dev import main; main()"
+DEV = "from dev_analytics.apps.dev import main; main()"
 KEY = "phc_of_nobody"
 SECONDS = 180
 

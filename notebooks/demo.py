@@ -24,7 +24,7 @@ from filelock import FileLock
 from jupyter_client.manager import KernelManager
 
 from dev_analytics.catalogue.events import Event
-from dev_analytics.consent.prompt import READING_SECONDS
+from dev_analytics.consent.asking.prompt import READING_SECONDS
 
 NOTEBOOK = Path(__file__).with_name("tour.ipynb")
 SECONDS = 120

@@ -40,7 +40,7 @@ VERSIONS = {"1.0.0": 0, "1.1.0": 7, "1.2.0": 14}
 CELLS_FOR_AN_ERROR = {"1.0.0": 50, "1.1.0": 8, "1.2.0": 40}
 """Every so many cells of a version raise an error: 1.1.0 is the bad one."""
 BAD_VERSION = "1.1.0"
-PLACE = "dev_analytics.commands.magics:DevAnalyticsMagics.dev_analytics:75"
+PLACE = "dev_analytics.apps.magics:DevAnalyticsMagics.dev_analytics:75"
 """Where the errors of the bad version are, beside those of the users' own code."""
 
 MODELS = {

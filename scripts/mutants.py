@@ -151,13 +151,13 @@ MUTANTS: Final = (
                  "        if met is None:\n",
                  "        repr(result.result)\n        if met is None:\n"),)),
     Mutant("the user's variables told to the sender", f"{SENT}[customers]",
-           (Edit("dev_analytics/detached.py", " if _is_needed(name)}", "}"),)),
+           (Edit("dev_analytics/process/detached.py", " if _is_needed(name)}", "}"),)),
     Mutant("a record's text in the sender's log", f"{SENT}[database]",
            (Edit("dev_analytics/delivery/notes.py",
                  'self._say(f"{number} delivered")',
                  'self._say(f"{number} delivered of {self._data}")'),)),
     Mutant("a request that says more than its record", f"{SENT}[database]",
-           (Edit("dev_analytics/delivery/posthog.py",
+           (Edit("dev_analytics/delivery/destinations/posthog.py",
                  "batch = list(dict(zip(uuids, records, strict=True)).values())",
                  "batch = list(dict(zip(uuids, records, strict=True)).values())\n"
                  '        more = b\'"os": "%s", \' % __import__("platform").platform().encode()\n'

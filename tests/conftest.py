@@ -22,8 +22,8 @@ from jupyter_client.manager import KernelManager
 from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.consent.prompt import READING_SECONDS
-from dev_analytics.kept import things
+from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.process.kept import things
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
 

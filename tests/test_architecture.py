@@ -19,9 +19,9 @@ MODULES = {
 
 # A part may import itself and what stands below it.
 ORDER = (
-    {"version", "native", "value", "entry", "kept", "unserved"},
-    {"clock", "drops", "descriptors", "unseen"},
-    {"quiet", "detached", "private", "reply", "said"},
+    {"version", "process"},
+    {"drops"},
+    {"callbacks"},
     {"catalogue", "consent"},
     {"tools"},
     {"delivery", "edit_formats"},
@@ -31,9 +31,8 @@ ORDER = (
     {"config", "observers"},
     {"views"},
     {"maintainer"},
-    {"commands", "proof"},
-    {"pytest_plugin"},
-    {"extension", "server", "__main__"},
+    {"testing", "apps"},
+    {"__main__"},
     {"__init__"},
 )
 
@@ -71,7 +70,7 @@ def test_the_decision_is_pure() -> None:
         *("types", "typing"),
     }
     pure = {f"dev_analytics.consent.{name}" for name in ("decision", "recipients", "scope")}
-    allowed = {*standard, *pure, "dev_analytics.value"}
+    allowed = {*standard, *pure, "dev_analytics.consent.value"}
     for module in pure:
         assert set(imports(MODULES[module])) <= allowed
         source = MODULES[module].read_text("utf-8")
@@ -80,19 +79,19 @@ def test_the_decision_is_pure() -> None:
 
 
 ONLY_IN = {
-    "posthog": "delivery.posthog",
-    "requests": "delivery.posthog",
-    "http": "delivery.posthog maintainer.http",
-    "ssl": "delivery.posthog maintainer.http",
+    "posthog": "delivery.destinations.posthog",
+    "requests": "delivery.destinations.posthog",
+    "http": "delivery.destinations.posthog maintainer.http",
+    "ssl": "delivery.destinations.posthog maintainer.http",
     "duckdb": "views.report.packed",
     "chdb": None,
     "hogql_parser": None,
-    "sqlite3": "delivery.archive",
+    "sqlite3": "delivery.destinations.archive",
     "httpx": None,
     "urllib": "catalogue.addresses",
     "urllib3": None,
     "socket": None,
-    "ipywidgets": "consent.dialog",
+    "ipywidgets": "consent.asking.dialog",
     "genai_prices": None,
     "wrapt": "observers.llm.placing",
     "matplotlib": "views.report.figures",
@@ -119,7 +118,7 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
         destination: {
             name.removeprefix("dev_analytics.")
             for name, file in MODULES.items()
-            if f"dev_analytics.delivery.{destination}" in imports(file)
+            if f"dev_analytics.delivery.destinations.{destination}" in imports(file)
         }
         for destination in ("posthog", "archive")
     }
@@ -127,7 +126,7 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
         "posthog": {"delivery.sender"},
         "archive": {
             *("delivery.sender", "views.report.source"),
-            *("commands.maintainer", "maintainer.forget"),
+            *("apps.maintainer", "maintainer.forget"),
         },
     }
 

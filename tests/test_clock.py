@@ -18,13 +18,13 @@ import time_machine
 from freezegun import freeze_time
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.clock import EARLIEST, Clock, seconds, today
-from dev_analytics.consent.question import Answer
+from dev_analytics.consent.asking.question import Answer
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.observers.cells import Cells
+from dev_analytics.process.clock import EARLIEST, Clock, seconds, today
 
 MINUTE = 60.0
 FAKES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -108,12 +108,12 @@ from freezegun import freeze_time
 frozen = freeze_time("1987-03-14")
 frozen.start()
 import time
-from dev_analytics.clock import Clock
+from dev_analytics.process.clock import Clock
 began = Clock.monotonic(), Clock.perf_counter()
 time.sleep(0.01)
 assert Clock.monotonic() > began[0] and Clock.perf_counter() > began[1]
 from dev_analytics.analytics import Analytics
-from dev_analytics.consent.question import Answer
+from dev_analytics.consent.asking.question import Answer
 analytics = Analytics(Path(sys.argv[1]), strict=True)
 analytics.gate.answer(Answer.YES)
 analytics.event("cell_executed", outcome="ok", duration_ms=1)
@@ -139,7 +139,7 @@ def test_a_package_that_is_loaded_in_another_time_knows_the_real_one(data: Path)
 
 BELOW = """
 import time
-from dev_analytics.clock import Clock, seconds
+from dev_analytics.process.clock import Clock, seconds
 assert Clock.is_faked
 began = Clock.monotonic()
 time.sleep(0.05)

@@ -18,9 +18,9 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
-from dev_analytics.descriptors import open_above, pipe_above, standard_taken
 from dev_analytics.drops import DropLedger
-from dev_analytics.native import system
+from dev_analytics.process.descriptors import open_above, pipe_above, standard_taken
+from dev_analytics.process.native import system
 from dev_analytics.version import NOTICE
 
 CLOSED = """
@@ -185,7 +185,7 @@ def test_what_a_sender_is_told_reaches_no_file_that_took_its_pipe_s_place(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analytics: Analytics
 ) -> None:
     """Another thread closes everything just when the pipe is there."""
-    from dev_analytics import detached
+    from dev_analytics.process import detached
 
     taken: list[int] = []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dev_analytics
-from dev_analytics.detached import environment, python
+from dev_analytics.process.detached import environment, python
 
 PROJECT = Path(dev_analytics.__file__).parent.parent
 
@@ -96,7 +96,7 @@ def test_a_frozen_program_is_none_whatever_it_is_called(
         python()
 
 
-FLAGS = "from dev_analytics.detached import flags; print(*flags())"
+FLAGS = "from dev_analytics.process.detached import flags; print(*flags())"
 
 
 @pytest.mark.parametrize(

@@ -12,26 +12,27 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps import dev, jupyter
+from dev_analytics.apps.autoload import Place
+from dev_analytics.apps.magics import WORDS
 from dev_analytics.catalogue.documents import documents
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.meanings import KINDS, unit, values
 from dev_analytics.catalogue.record import Record
-from dev_analytics.commands import dev, jupyter
-from dev_analytics.commands.autoload import Place
-from dev_analytics.commands.magics import WORDS
 from dev_analytics.config import DevAnalytics
-from dev_analytics.consent import prompt, question
+from dev_analytics.consent.asking import prompt, question
+from dev_analytics.consent.asking.notebook import MOST_CELLS, READ_SECONDS
 from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.files import Policy
-from dev_analytics.consent.notebook import MOST_CELLS, READ_SECONDS
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import archive, ledger, notes, pending
-from dev_analytics.delivery.damaged import damaged, put_aside
+from dev_analytics.delivery import ledger, notes, pending
+from dev_analytics.delivery.destinations import archive
+from dev_analytics.delivery.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import lock_file
 from dev_analytics.drops import Drop
-from dev_analytics.entry import FAILED
 from dev_analytics.pipeline import MAX_PREVIEWED
+from dev_analytics.process.entry import FAILED
 from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
 from dev_analytics.version import NOTICE, RELEASES, __version__

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import dev_analytics
-from dev_analytics import Analytics, entry
+from dev_analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.process import entry
 from dev_analytics.views.status import status_rows
 
 ENTRY = Path(entry.__file__)

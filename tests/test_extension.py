@@ -13,9 +13,9 @@ import pytest
 from interruptions import interrupt_everywhere, sessions_that_something_keeps
 
 from dev_analytics import get_analytics
+from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.extension import load, unload
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"
@@ -308,7 +308,7 @@ def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
     ran = notebook.run(
         f"import sys, openai; sys.path.insert(0, {str(Path(__file__).parent / 'fixtures')!r})\n"
-        "from dev_analytics.extension import load, unload; load(get_ipython())\n"
+        "from dev_analytics.apps.extension import load, unload; load(get_ipython())\n"
         "unload(get_ipython())\n"
         "from dev_analytics import get_analytics; get_analytics().gate.switch = None\n"
         "from interruptions import interrupt_everywhere\n"

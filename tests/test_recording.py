@@ -22,14 +22,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dev_analytics import Analytics, clock, get_analytics
+from dev_analytics import Analytics, get_analytics
+from dev_analytics.apps.extension import load, unload
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.extension import load, unload
+from dev_analytics.process import clock
 
 TODAY = date(2026, 11, 22)
 CHANGES = ("yes", "yes elsewhere", "newer yes", "off", "on", "opt-out", "reset")
@@ -255,7 +256,7 @@ class User:
 
 
 def sessions() -> list[Any]:
-    from dev_analytics import extension
+    from dev_analytics.apps import extension
 
     return extension._sessions
 

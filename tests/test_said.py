@@ -14,7 +14,7 @@ import pytest
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.said import plain, say
+from dev_analytics.process.messages import plain, say
 from dev_analytics.version import NOTICE
 
 SECONDS = 240

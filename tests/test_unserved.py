@@ -18,9 +18,9 @@ import pytest
 
 import dev_analytics
 from dev_analytics.analytics import Analytics
-from dev_analytics.commands.jupyter import WORDS
-from dev_analytics.commands.magics import WORDS as MAGIC_WORDS
-from dev_analytics.unserved import UnservedError, line, why_unserved
+from dev_analytics.apps.jupyter import WORDS
+from dev_analytics.apps.magics import WORDS as MAGIC_WORDS
+from dev_analytics.process.unserved import UnservedError, line, why_unserved
 
 UNSERVED = ("win32", "emscripten")
 LACKING = ("fcntl", "grp", "pwd", "resource", "termios")
@@ -116,7 +116,7 @@ def test_a_session_says_so_and_records_nothing(
 def test_dev_runs_as_ipython_does_and_says_that_no_opt_out_was_stored(
     elsewhere: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = "from dev_analytics.commands.dev import main; sys.argv[1:] = {}; main()"
+    run = "from dev_analytics.apps.dev import main; sys.argv[1:] = {}; main()"
     why = said(monkeypatch, "emscripten")
     untitled = "--TerminalInteractiveShell.term_title=False"
     code = run.format(["--analytics", untitled, "-c", "print(6 * 7)"])
@@ -162,7 +162,7 @@ def test_who_asks_for_a_log_is_told_why_there_is_none(
 
 
 def test_the_status_for_a_script_has_the_reason(elsewhere: Callable[..., str]) -> None:
-    code = "from dev_analytics.commands.unserved import main; main(['status', '--json'])"
+    code = "from dev_analytics.apps.unserved import main; main(['status', '--json'])"
     fields = json.loads(elsewhere("win32", code))
     assert fields["collecting"] is False
     assert "Windows" in fields["reason"]

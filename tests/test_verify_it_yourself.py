@@ -15,7 +15,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from dev_analytics.consent.prompt import READING_SECONDS
+from dev_analytics.consent.asking.prompt import READING_SECONDS
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "verify-it-yourself.md").read_text("utf-8")

@@ -59,7 +59,7 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
         "exact": False,
         "package": "dev_analytics",
         "phase": "cell",
-        "frames": ["dev_analytics.commands.magics:DevAnalyticsMagics.dev_analytics:75"],
+        "frames": ["dev_analytics.apps.magics:DevAnalyticsMagics.dev_analytics:75"],
     },
     "message_send": _ASKED,
     "embedding": {

@@ -14,8 +14,8 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, json
 
 from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
-from dev_analytics.clock import Clock
-from dev_analytics.native import as_uuid, urandom
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import as_uuid, urandom
 
 
 class Record(Struct, frozen=True):

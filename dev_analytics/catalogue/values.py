@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.source import count_places, places
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
-from dev_analytics.native import open_file
+from dev_analytics.process.native import open_file
 
 LARGEST: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.recipients import ARCHIVE, in_words
-from dev_analytics.value import Value
+from dev_analytics.consent.value import Value
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.descriptors import open_above
-from dev_analytics.native import open_file
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import open_file
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """Write nothing into a file that a link in the place of ours leads to."""

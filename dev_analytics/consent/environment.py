@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from dev_analytics.consent.decision import Environment, Switch
-from dev_analytics.native import environ_now
-from dev_analytics.said import plain
+from dev_analytics.process.messages import plain
+from dev_analytics.process.native import environ_now
 
 if TYPE_CHECKING:
     from dev_analytics.consent.files import Policy

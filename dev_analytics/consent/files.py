@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from msgspec import DecodeError, Meta, Struct, json
 
-from dev_analytics.clock import Clock
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.recipients import ADDRESS, PROJECT_KEY, RECIPIENT
 from dev_analytics.consent.scope import Scope, is_term, plain_terms
+from dev_analytics.process.clock import Clock
 
 if TYPE_CHECKING:
     from datetime import date

@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from dev_analytics.clock import Clock, seconds, today
 from dev_analytics.consent.decision import (
     Consent,
     Decision,
@@ -24,10 +23,11 @@ from dev_analytics.consent.environment import (
 )
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.native import ENVIRON, RLock, environ_now
+from dev_analytics.process.clock import Clock, seconds, today
+from dev_analytics.process.native import ENVIRON, RLock, environ_now
 
 if TYPE_CHECKING:
-    from dev_analytics.consent.question import Answer, Offer
+    from dev_analytics.consent.asking.question import Answer, Offer
     from dev_analytics.consent.scope import Scope
 
 POLICY_SECONDS: Final = 10.0
@@ -340,7 +340,7 @@ class Gate:
         ConsentStoreError
             It could not be stored.
         """
-        from dev_analytics.consent.question import Answer
+        from dev_analytics.consent.asking.question import Answer
 
         if answer is Answer.YES:
             self.store.agree(self.notice, today(), _scopes(offers), recipients)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.environment import NAME, data_directory
-from dev_analytics.descriptors import open_above
-from dev_analytics.native import environ_now, open_file, system
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import environ_now, open_file, system
 
 _FOLDERS: Final = ("consent", "spool")
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH

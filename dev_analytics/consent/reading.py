@@ -11,11 +11,11 @@ import stat
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from dev_analytics.clock import Clock, seconds
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.places import check, elsewhere, read_own, usual_place
-from dev_analytics.native import system
-from dev_analytics.said import plain
+from dev_analytics.process.clock import Clock, seconds
+from dev_analytics.process.messages import plain
+from dev_analytics.process.native import system
 
 SETTLED_NS: Final = 2_000_000_000
 """A folder changed less than this ago, in ns, may change again within one tick of its clock,

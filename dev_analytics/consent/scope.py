@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from dev_analytics.value import Value
+from dev_analytics.consent.value import Value
 
 Term: TypeAlias = frozenset[str] | int
 """A set of texts, of which a smaller one is less, or a limit, of which a lower one is less."""

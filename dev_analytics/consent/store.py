@@ -24,10 +24,10 @@ from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.consent.recipients import ARCHIVE
-from dev_analytics.descriptors import standard_taken
-from dev_analytics.native import as_uuid, urandom
-from dev_analytics.private import make_folder
-from dev_analytics.said import plain
+from dev_analytics.process.descriptors import standard_taken
+from dev_analytics.process.messages import plain
+from dev_analytics.process.native import as_uuid, urandom
+from dev_analytics.process.private_files import make_folder
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope

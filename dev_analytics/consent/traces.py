@@ -15,8 +15,8 @@ from json import loads
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from dev_analytics.descriptors import open_above, standard_taken
-from dev_analytics.native import open_file
+from dev_analytics.process.descriptors import open_above, standard_taken
+from dev_analytics.process.native import open_file
 
 SPOOL_FILE: Final = re.compile(
     r"([0-9a-f]{16}(-[0-9a-z]{1,32})?((\.live)?\.jsonl|\.new)|sender\.new)", re.ASCII

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.clock import Clock, seconds
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import add_to_ledger
 from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
-from dev_analytics.detached import python, spawn
 from dev_analytics.drops import Drop, DropLedger
-from dev_analytics.native import RLock, start_thread
+from dev_analytics.process.clock import Clock, seconds
+from dev_analytics.process.detached import python, spawn
+from dev_analytics.process.native import RLock, start_thread
 
 MODULE: Final = "dev_analytics.delivery.sender"
 EXIT_SECONDS: Final = 0.5

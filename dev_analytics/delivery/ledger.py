@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from dev_analytics.delivery import pending
 from dev_analytics.delivery.locks import NoLocksError, locked
 from dev_analytics.delivery.pending import Change
-from dev_analytics.descriptors import open_above
-from dev_analytics.native import open_file
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import open_file
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0

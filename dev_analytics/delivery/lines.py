@@ -10,9 +10,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.clock import Clock
-from dev_analytics.descriptors import open_above
-from dev_analytics.native import RLock, system
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import RLock, system
 
 LOOK_SECONDS: Final = 0.25
 """How often to look whether a file is where it was, in seconds. A look at every line would make the

@@ -17,8 +17,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from dev_analytics.clock import Clock
-from dev_analytics.descriptors import open_above
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.descriptors import open_above
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})

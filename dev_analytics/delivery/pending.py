@@ -15,9 +15,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from dev_analytics.clock import Clock
-from dev_analytics.descriptors import open_above
-from dev_analytics.native import open_file, urandom
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import open_file, urandom
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 """A folder in which a user keeps other things may be the data directory."""

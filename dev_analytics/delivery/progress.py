@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
 from dev_analytics.delivery.pending import Change
-from dev_analytics.descriptors import open_above
-from dev_analytics.native import open_file
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import open_file
 
 
 class Reader:

@@ -29,7 +29,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.agreed import give_to_archive
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destination import (
+from dev_analytics.delivery.destinations.destination import (
     Destination,
     Receipt,
     Refused,
@@ -405,9 +405,9 @@ def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
 def _destination(delivery: Delivery, data: Path) -> Destination:
     """Give the destination; what it needs is imported only now."""
     if delivery.project_key:
-        from dev_analytics.delivery.posthog import PostHog
+        from dev_analytics.delivery.destinations.posthog import PostHog
 
         return PostHog(delivery.project_key, delivery.host)
-    from dev_analytics.delivery.archive import Archive
+    from dev_analytics.delivery.destinations.archive import Archive
 
     return Archive(data)

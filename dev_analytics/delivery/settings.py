@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dev_analytics.consent import recipients
-from dev_analytics.value import Value
+from dev_analytics.consent.value import Value
 
 ARCHIVE: Final = "archive"
 """The destination without a project key."""

@@ -23,7 +23,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from dev_analytics.clock import Clock
 from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
@@ -31,8 +30,9 @@ from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFil
 from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
-from dev_analytics.native import RLock, urandom
-from dev_analytics.private import make_folder
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import RLock, urandom
+from dev_analytics.process.private_files import make_folder
 
 LARGEST_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""

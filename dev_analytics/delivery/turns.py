@@ -16,9 +16,9 @@ from typing import Final
 from msgspec import Struct
 
 from dev_analytics.catalogue.record import iso
-from dev_analytics.clock import seconds
 from dev_analytics.delivery.locks import Holder, holder_of, locked
 from dev_analytics.delivery.settings import ARCHIVE
+from dev_analytics.process.clock import seconds
 
 LOOK_SECONDS: Final = 0.1
 """How long to wait for a lock that somebody may only be looking at, in seconds."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.native import open_file
+from dev_analytics.process.native import open_file
 
 MAX_ANCESTORS: Final = 12
 """How far up is looked."""

@@ -17,11 +17,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.clock import Clock
-from dev_analytics.consent.presence import handles_comm_message
+from dev_analytics.callbacks import quiet
+from dev_analytics.consent.asking.presence import handles_comm_message
 from dev_analytics.drops import Drop
-from dev_analytics.kept import kept
-from dev_analytics.quiet import quiet
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.kept import kept
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.quiet import quiet
+from dev_analytics.callbacks import quiet
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

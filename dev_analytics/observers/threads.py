@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from dev_analytics.quiet import quiet
+from dev_analytics.callbacks import quiet
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from dev_analytics.catalogue.events import Event, UndeclaredError, properties
+from dev_analytics.consent.asking.question import Offer
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.question import Offer
 from dev_analytics.tools.declaration import DeclarationError, Tool, tool_of
 from dev_analytics.tools.kinds import Version
 from dev_analytics.tools.sealing import sealed

@@ -15,7 +15,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.delivery.writers import Writer, writers
-from dev_analytics.said import plain
+from dev_analytics.process.messages import plain
 from dev_analytics.tools.installed import installed
 from dev_analytics.version import __version__
 from dev_analytics.views.obstacles import obstacles

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.delivery.locks import missing_locks
-from dev_analytics.said import plain
+from dev_analytics.process.messages import plain
 
 _ELSEWHERE: Final = "set DEV_ANALYTICS_DIR to a folder on a local disk"
 

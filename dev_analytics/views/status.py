@@ -11,13 +11,13 @@ from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.recipients import ARCHIVE, all_in_words, in_words
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.damaged import damaged
+from dev_analytics.delivery.destinations.damaged_archive import damaged
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import turns
-from dev_analytics.entry import FAILED
 from dev_analytics.observers.llm.hooks import MISSING, State
-from dev_analytics.said import plain
+from dev_analytics.process.entry import FAILED
+from dev_analytics.process.messages import plain
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view

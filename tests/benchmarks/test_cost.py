@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps.extension import Session
 from dev_analytics.consent.decision import Switch
-from dev_analytics.extension import Session
 from dev_analytics.version import NOTICE
 
 HEAVY = (
@@ -354,5 +354,5 @@ def imported(session: Any) -> set[str]:
 
 
 def assert_light(before: set[str], after: set[str]) -> None:
-    assert "dev_analytics.extension" in after - before
+    assert "dev_analytics.apps.extension" in after - before
     assert not {module.partition(".")[0] for module in after - before} & set(HEAVY)

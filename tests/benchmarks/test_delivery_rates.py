@@ -88,7 +88,7 @@ def test_a_sender_against_bare_batch_post(
     import requests
     from posthog.request import batch_post
 
-    from dev_analytics.delivery.posthog import PostHog
+    from dev_analytics.delivery.destinations.posthog import PostHog
     from dev_analytics.delivery.sender import Sender
 
     for _ in range(WAITING):

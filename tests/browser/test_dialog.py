@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 
 LOAD = "%load_ext dev_analytics"
 SEE, HIDE = "See what would be sent", "Hide what would be sent"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from dev_analytics.commands.jupyter import main
+from dev_analytics.apps.jupyter import main
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
 LOAD = "%load_ext dev_analytics"

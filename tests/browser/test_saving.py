@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from dev_analytics.consent.question import DISABLED, ON
+from dev_analytics.consent.asking.question import DISABLED, ON
 
 LOAD = "%load_ext dev_analytics"
 KILL = "import os\nos.kill(os.getpid(), 9)"

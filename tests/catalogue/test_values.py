@@ -229,8 +229,8 @@ def test_a_place_of_our_own_source_is_kept() -> None:
 
 
 def test_methods_and_inner_functions_have_their_qualified_names() -> None:
-    assert "Session.start" in functions("dev_analytics.extension")
-    assert "quiet.<locals>.quietly" in functions("dev_analytics.quiet")
+    assert "Session.start" in functions("dev_analytics.apps.extension")
+    assert "quiet.<locals>.quietly" in functions("dev_analytics.callbacks")
     assert "load_ipython_extension" in functions("dev_analytics")
 
 

@@ -331,7 +331,7 @@ def test_dev_with_it_loads_it_once(
 ) -> None:
     environment.command("enable", "--user")
     monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
-    dev = "from dev_analytics.commands.dev import main; main()"
+    dev = "from dev_analytics.apps.dev import main; main()"
     assert environment.run("-c", dev, "-c", LOADED).stdout == "loaded True\n"
     assert log.events.count("launched") == 1
 
@@ -448,11 +448,11 @@ def test_a_wheel_has_the_file_and_loads_nothing_by_itself(
     assert re.findall(r"^\[.+\]", points.read_text(), re.MULTILINE) == [
         *("[console_scripts]", "[pytest11]")
     ], "nothing else has it loaded"
-    assert "dev = dev_analytics.commands.dev:main" in points.read_text()
+    assert "dev = dev_analytics.apps.dev:main" in points.read_text()
     assert "jupyter-dev-analytics = dev_analytics.__main__:main" in points.read_text()
     # The unpacked package goes before the checkout, whose files it must not need.
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'unpacked')!r}); "
-    code += "from dev_analytics.commands import autoload; assert 'unpacked' in autoload.__file__; "
+    code += "from dev_analytics.apps import autoload; assert 'unpacked' in autoload.__file__; "
     code += "autoload._CHECKOUT = None; print(autoload.enable(autoload.Place.USER))"
     ran = environment.run("-c", code)
     assert ran.stdout.strip() == str(environment.startup("--user") / "50-dev-analytics.py")

@@ -16,9 +16,9 @@ from typing import Any
 import pexpect
 import pytest
 
-from dev_analytics.consent.answering import farewell
-from dev_analytics.consent.prompt import READING_SECONDS
-from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.consent.asking.answering import farewell
+from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 
 DEV = str(Path(sys.executable).with_name("dev"))
@@ -412,7 +412,7 @@ def test_nothing_is_imported_beyond_ipython_and_the_extension() -> None:
     load = "get_ipython().extension_manager.load_extension('dev_analytics'); "
     theirs = set(run("-c", load + look, command=IPYTHON).stdout.split())
     ours = set(run("-c", look).stdout.split())
-    assert ours - theirs == {"dev_analytics.commands.dev"}
+    assert ours - theirs == {"dev_analytics.apps.dev"}
 
 
 def test_a_magic_is_newer_than_a_flag(dev: Callable[..., Any], data: Path) -> None:

@@ -17,16 +17,16 @@ import pytest
 from filelock import FileLock
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps.jupyter import WORDS, main
+from dev_analytics.apps.magics import RESET_QUESTION
 from dev_analytics.catalogue.events import COMMANDS
-from dev_analytics.commands.jupyter import WORDS, main
-from dev_analytics.commands.magics import RESET_QUESTION
-from dev_analytics.consent.answering import farewell
-from dev_analytics.consent.prompt import READING_SECONDS
-from dev_analytics.consent.question import DISABLED
+from dev_analytics.consent.asking.answering import farewell
+from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.consent.asking.question import DISABLED
 from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.destinations.archive import Archive
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.version import NOTICE
@@ -492,7 +492,7 @@ def test_a_command_that_began_before_a_yes_is_not_recorded(
         ConsentStore(data).agree(1, TODAY)
         return "waited"
 
-    monkeypatch.setattr("dev_analytics.commands.jupyter._status", waits)
+    monkeypatch.setattr("dev_analytics.apps.jupyter._status", waits)
     assert main(["status"]) == 0
     assert Backlog(data).count() == 0
     assert main(["status"]) == 0

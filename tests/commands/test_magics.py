@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from dev_analytics import get_analytics
+from dev_analytics.apps.extension import load, unload
+from dev_analytics.apps.magics import WORDS
 from dev_analytics.catalogue.events import EVENTS
-from dev_analytics.commands.magics import WORDS
-from dev_analytics.consent.question import DISABLED, WAY_BACK
+from dev_analytics.consent.asking.question import DISABLED, WAY_BACK
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.extension import load, unload
 
 TODAY = date.today()
 
@@ -390,7 +390,7 @@ def test_loading_brings_nothing_of_the_report(kernel: Callable[..., Any]) -> Non
     notebook.run("%load_ext dev_analytics")
     code = """
 import sys
-heavy = ("pandas", "matplotlib", "dev_analytics.views.report", "dev_analytics.commands.report")
+heavy = ("pandas", "matplotlib", "dev_analytics.views.report", "dev_analytics.apps.report")
 print([name for name in heavy if name in sys.modules])
 """
     assert notebook.run(code).text.strip() == "[]"

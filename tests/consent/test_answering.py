@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from pages import NotebookPage
 
-from dev_analytics.consent.answering import farewell
+from dev_analytics.consent.asking.answering import farewell
+from dev_analytics.consent.asking.output import MARK
+from dev_analytics.consent.asking.question import CONTACT, DISABLED, WAY_BACK
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.output import MARK
-from dev_analytics.consent.question import CONTACT, DISABLED, WAY_BACK
 from dev_analytics.consent.recipients import ARCHIVE, posthog
 from dev_analytics.consent.store import ConsentStore
 

@@ -14,8 +14,8 @@ import pexpect
 import pytest
 from traitlets.config import Config
 
-from dev_analytics.consent.prompt import READING_SECONDS
-from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 
 SECONDS = 240

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from ipywidgets import Widget
 
+from dev_analytics.consent.asking.dialog import Dialog
+from dev_analytics.consent.asking.notebook import NotebookQuestion
+from dev_analytics.consent.asking.question import FIRST, Answer, Question, first, newer
+from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Consent, Decision
-from dev_analytics.consent.dialog import Dialog
 from dev_analytics.consent.gate import Gate, Period
-from dev_analytics.consent.notebook import NotebookQuestion
-from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
 from dev_analytics.consent.recipients import posthog, would_receive
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import DropLedger
-from dev_analytics.reply import after_reply
 
 POSTHOG = posthog("https://eu.i.posthog.com", "phc_of_<a>_&_test")
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pages import NotebookPage
 
-from dev_analytics.commands.magics import OPEN
-from dev_analytics.consent.presence import Presence, presence
-from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.apps.magics import OPEN
+from dev_analytics.consent.asking.presence import Presence, presence
+from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.observers.launch import page as told_page
 from dev_analytics.version import NOTICE

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dev_analytics.consent.asking.question import Answer
 from dev_analytics.consent.decision import Rule, Switch
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.question import Answer
 from dev_analytics.consent.store import ConsentStore
 
 TODAY = date(2026, 11, 22)

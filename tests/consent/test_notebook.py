@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.consent.dialog import HIDE, SEE
-from dev_analytics.consent.output import MARK
-from dev_analytics.consent.question import DISABLED, FIRST, KEPT, ON, UNSURE
+from dev_analytics.consent.asking.dialog import HIDE, SEE
+from dev_analytics.consent.asking.output import MARK
+from dev_analytics.consent.asking.question import DISABLED, FIRST, KEPT, ON, UNSURE
 from dev_analytics.consent.recipients import ARCHIVE, would_receive
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.version import NOTICE
@@ -24,7 +24,7 @@ Open = Callable[..., Any]
 def hurried(view_seconds: int) -> str:
     """Load it so that it takes no time to read, and waits so long for a view."""
     return (
-        "import dev_analytics.consent.notebook as n; n.READ_SECONDS = 0; "
+        "import dev_analytics.consent.asking.notebook as n; n.READ_SECONDS = 0; "
         f"n.VIEW_SECONDS = {view_seconds}; "
         "get_ipython().run_line_magic('load_ext', 'dev_analytics')"
     )
@@ -213,7 +213,7 @@ def test_a_question_whose_records_fail_says_so_and_can_be_answered(
 
 def test_a_failure_while_a_view_is_waited_for_is_counted_and_shown_nowhere(page: Open) -> None:
     notebook = page()
-    broken = "import dev_analytics.consent.dialog as d; d.Dialog.views = property(fail)"
+    broken = "import dev_analytics.consent.asking.dialog as d; d.Dialog.views = property(fail)"
     notebook.run(f"{FAIL.format(error='RuntimeError', break_it=broken)}\n{hurried(1)}", "a")
     notebook.until(lambda: notebook.run(DROPPED, "b", store_history=False) == "1\n")
     assert [output["cell"] for output in notebook.outputs] == ["a", "b"]

@@ -228,7 +228,7 @@ def test_the_command_tells_it_too(places: tuple[ConsentStore, ConsentStore]) -> 
     assert moved.read().opted_out
 
 
-DEV = [sys.executable, "-c", "from dev_analytics.commands.dev import main; main()"]
+DEV = [sys.executable, "-c", "from dev_analytics.apps.dev import main; main()"]
 
 
 def test_the_place_in_use_that_cannot_be_written_is_a_failure_and_the_other_keeps_the_no(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.consent.presence import Presence, handles_comm_message, presence, request
+from dev_analytics.consent.asking.presence import Presence, handles_comm_message, presence, request
 
 RUNS: dict[str, Any] = {
     "header": {"msg_type": "execute_request"},

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev_analytics.consent import prompt
-from dev_analytics.consent.prompt import MAX_ASKED, MAX_DOUBTFUL, READING_SECONDS, Line, confirm
-from dev_analytics.consent.question import FIRST, Answer, Question, first, newer
+from dev_analytics.consent.asking import prompt
+from dev_analytics.consent.asking.prompt import (
+    MAX_ASKED,
+    MAX_DOUBTFUL,
+    READING_SECONDS,
+    Line,
+    confirm,
+)
+from dev_analytics.consent.asking.question import FIRST, Answer, Question, first, newer
 from dev_analytics.consent.recipients import ARCHIVE, posthog
 
 WORDS = """\

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
+from dev_analytics.consent.asking.question import Answer
 from dev_analytics.consent.decision import Consent, Environment, Rule, Switch, decide
 from dev_analytics.consent.files import DamagedError, consent_bytes, consent_of
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.question import Answer
 from dev_analytics.consent.recipients import (
     ADDRESS,
     ARCHIVE,

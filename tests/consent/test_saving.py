@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ipywidgets.widgets.widget import _instances
 
-from dev_analytics.consent.dialog import CLASS, HIDE, SEE, Dialog
-from dev_analytics.consent.output import MARK
-from dev_analytics.consent.question import FIRST
-from dev_analytics.consent.saving import leave_out_marked
+from dev_analytics.consent.asking.dialog import CLASS, HIDE, SEE, Dialog
+from dev_analytics.consent.asking.output import MARK
+from dev_analytics.consent.asking.question import FIRST
+from dev_analytics.consent.asking.saving import leave_out_marked
 from dev_analytics.drops import DropLedger
 
 QUESTION = {"output_type": "display_data", "data": {"text/plain": "?"}, "metadata": {MARK: True}}

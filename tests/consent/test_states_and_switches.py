@@ -17,8 +17,8 @@ from typing import Any
 import pexpect
 import pytest
 
-from dev_analytics.consent.prompt import READING_SECONDS
-from dev_analytics.consent.question import DISABLED, FIRST
+from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.consent.asking.question import DISABLED, FIRST
 from dev_analytics.consent.store import ConsentStore
 
 LOAD = "%load_ext dev_analytics"

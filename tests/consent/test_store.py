@@ -21,7 +21,7 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.scope import Scope
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
-from dev_analytics.native import system
+from dev_analytics.process.native import system
 
 TODAY = date(2026, 11, 22)
 ACME = Scope(1, {"acme: made": frozenset({"It was made."})})

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.consent.prompt import FrontEndLine, Line
-from dev_analytics.consent.terminal import line_of
+from dev_analytics.consent.asking.prompt import FrontEndLine, Line
+from dev_analytics.consent.asking.terminal import line_of
 
 
 class Pty:
@@ -192,7 +192,7 @@ def test_where_no_terminal_can_be_read_there_is_no_default(
 
 WINDOWS = """
 import builtins, os, re, select, sys, time, types
-import dev_analytics.consent.question
+import dev_analytics.consent.asking.question
 keys = list("y\\rx")
 sys.modules["termios"] = None
 sys.modules["msvcrt"] = types.SimpleNamespace(kbhit=lambda: bool(keys), getwch=lambda: keys.pop(0))

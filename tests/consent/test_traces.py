@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.consent.traces import LEDGER_FIELDS, SPOOL_FILE, purge
-from dev_analytics.delivery.archive import Archive
-from dev_analytics.delivery.damaged import damaged, put_aside
+from dev_analytics.delivery.destinations.archive import Archive
+from dev_analytics.delivery.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import Ledger, change_ledger
 from dev_analytics.delivery.settings import Delivery

@@ -20,8 +20,8 @@ import pexpect
 import psutil
 import pytest
 
-from dev_analytics.consent.prompt import READING_SECONDS, SEVERAL, THROWN_AWAY, TOO_EARLY
-from dev_analytics.consent.question import DISABLED, FIRST, ON
+from dev_analytics.consent.asking.prompt import READING_SECONDS, SEVERAL, THROWN_AWAY, TOO_EARLY
+from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.version import NOTICE
 
@@ -584,7 +584,7 @@ def test_what_is_new_is_not_agreed_to_ahead(
 
 INSIDE = """
 import os
-from dev_analytics.consent.presence import of_a_cell
+from dev_analytics.consent.asking.presence import of_a_cell
 before = of_a_cell()
 os.environ.pop("JPY_PARENT_PID", None)
 print(before, of_a_cell())

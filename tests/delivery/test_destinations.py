@@ -21,8 +21,8 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import CellExecuted
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.archive import Archive
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.destinations.archive import Archive
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import ARCHIVE, Delivery

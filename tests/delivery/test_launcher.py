@@ -24,8 +24,8 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import BEGIN_SECONDS, Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.detached import environment
 from dev_analytics.drops import DropLedger
+from dev_analytics.process.detached import environment
 from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows
 
@@ -463,7 +463,7 @@ def test_where_no_process_can_be_started_nothing_is_raised(
     def refuse(command: str) -> bool:
         raise error
 
-    monkeypatch.setattr("dev_analytics.detached.run_unseen", refuse)
+    monkeypatch.setattr("dev_analytics.process.detached.run_unseen", refuse)
     analytics = Analytics(data, strict=True)
     analytics.delivery = Delivery(flush_seconds=0)
     for _ in range(3):

@@ -46,9 +46,9 @@ from fake_posthog import (
     trickle,
 )
 
-from dev_analytics.delivery.destination import Refused, Unacceptable, Unreachable
+from dev_analytics.delivery.destinations.destination import Refused, Unacceptable, Unreachable
+from dev_analytics.delivery.destinations.posthog import PostHog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
-from dev_analytics.delivery.posthog import PostHog
 from dev_analytics.delivery.sender import Sender
 
 DEADLINE = 0.5

@@ -15,7 +15,7 @@ import pytest
 from fake_posthog import FakePostHog, ok
 
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destination import Refused
+from dev_analytics.delivery.destinations.destination import Refused
 from dev_analytics.delivery.ledger import MAX_SETTLED, Ledger, change_ledger, read_ledger, settle
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.progress import unsettled

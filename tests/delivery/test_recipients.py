@@ -11,7 +11,7 @@ import pytest
 from fake_posthog import KEY, FakePostHog
 from processes import archived
 
-from dev_analytics.consent.question import KEPT, ON
+from dev_analytics.consent.asking.question import KEPT, ON
 from dev_analytics.consent.recipients import ARCHIVE, in_words, would_receive
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog

@@ -20,14 +20,14 @@ import pytest
 from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.archive import Archive
-from dev_analytics.delivery.destination import Unreachable
+from dev_analytics.delivery.destinations.archive import Archive
+from dev_analytics.delivery.destinations.destination import Unreachable
+from dev_analytics.delivery.destinations.posthog import PostHog
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
-from dev_analytics.delivery.posthog import PostHog
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.descriptors import open_above
+from dev_analytics.process.descriptors import open_above
 from dev_analytics.version import NOTICE
 
 IDENTITY = ("uuid", "timestamp", "event", "distinct_id")

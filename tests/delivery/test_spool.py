@@ -19,7 +19,6 @@ import pytest
 from processes import descriptors
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.clock import Clock
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import LIVE, Backlog
 from dev_analytics.delivery.bounds import bound
@@ -32,6 +31,7 @@ from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.delivery.writers import writers
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.process.clock import Clock
 from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]

@@ -15,7 +15,6 @@ import pytest
 from fake_posthog import KEY, FakePostHog, hang
 from processes import senders
 
-from dev_analytics import detached
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
@@ -24,6 +23,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
 from dev_analytics.drops import DropLedger
+from dev_analytics.process import detached
 from dev_analytics.views.status import sender_trouble
 
 Until = Callable[[Callable[[], bool]], None]

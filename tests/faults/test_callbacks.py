@@ -77,7 +77,7 @@ IN_MEMORY = "--HistoryManager.hist_file=:memory:"
 KINDS = ("RuntimeError", "KeyboardInterrupt")
 
 FAIL = """
-import dev_analytics.analytics, dev_analytics.consent.asking as asking
+import dev_analytics.analytics, dev_analytics.consent.asking.occasion as asking
 import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
 import dev_analytics.observers.errors as errors, dev_analytics.observers.threads as threads
 import dev_analytics.pipeline as pipeline, dev_analytics.delivery.lines as lines

@@ -13,7 +13,7 @@ from fake_api import KEY, PROJECT, SCOPES, USER, FakeApi
 from jsonschema import Draft202012Validator
 from shapes import TEMPLATE
 
-from dev_analytics.commands.jupyter import main
+from dev_analytics.apps.jupyter import main
 from dev_analytics.maintainer.dashboards import Dashboard, DashboardError
 from dev_analytics.maintainer.http import RequestError
 from dev_analytics.maintainer.project import Project

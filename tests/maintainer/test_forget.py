@@ -15,8 +15,8 @@ import pytest
 from clickhouse import TABLE, ClickHouse
 from fake_api import KEY, PROJECT, FakeApi
 
-from dev_analytics.commands.jupyter import main
-from dev_analytics.delivery.archive import Archive, read
+from dev_analytics.apps.jupyter import main
+from dev_analytics.delivery.destinations.archive import Archive, read
 from dev_analytics.maintainer.forget import (
     Count,
     ForgetError,

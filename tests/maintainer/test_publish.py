@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dev_analytics.apps.jupyter import main
 from dev_analytics.catalogue.events import EDIT_FORMATS, EXCEPTIONS, MODELS
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.commands.jupyter import main
 from dev_analytics.maintainer import anonymous
 from dev_analytics.maintainer.anonymous import LEAST, cells, rounded_down
 from dev_analytics.maintainer.page import MADE_BY, RULES, page

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dev_analytics.commands.jupyter import main
-from dev_analytics.commands.maintainer import WORDS
+from dev_analytics.apps.jupyter import main
+from dev_analytics.apps.maintainer import WORDS
 from dev_analytics.maintainer.project import HOST_VARIABLE, KEY_VARIABLE, PROJECT_VARIABLE
 from dev_analytics.maintainer.questions import questions
 

@@ -14,10 +14,10 @@ import pytest
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
 from dev_analytics import get_analytics, load_ipython_extension, unload_ipython_extension
-from dev_analytics.clock import Clock
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.kept import things
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.kept import things
 from dev_analytics.version import NOTICE
 
 LOG = "%load_ext dev_analytics\n%dev_analytics log "
@@ -430,7 +430,7 @@ def test_a_process_that_loaded_reloaded_and_unloaded_has_nothing_to_do_at_its_en
     left = notebook.run(
         "import gc; gc.collect()\n"
         "from dev_analytics import config, extension\n"
-        "from dev_analytics.commands import magics\n"
+        "from dev_analytics.apps import magics\n"
         "ours = (extension.Session, extension.Cells, extension.Threads)\n"
         "ours += (config.DevAnalytics, magics.DevAnalyticsMagics)\n"
         "[type(o).__name__ for o in gc.get_objects() if type(o) in ours]"

@@ -8,8 +8,8 @@ import pytest
 from fake_posthog import FakePostHog
 from hypothesis import settings
 
-from dev_analytics.proof.closed import strange
-from dev_analytics.proof.marks import Marks
+from dev_analytics.testing.closed import strange
+from dev_analytics.testing.marks import Marks
 
 settings.register_profile(
     "privacy", settings.get_profile("tests"), max_examples=2000, derandomize=False

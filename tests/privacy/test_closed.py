@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
-from dev_analytics.proof.closed import strange
-from dev_analytics.proof.marks import DISGUISES, Marks
+from dev_analytics.testing.closed import strange
+from dev_analytics.testing.marks import DISGUISES, Marks
 
 FRAME = ("dev_analytics.drops", "DropLedger.count")
 GIVEN: dict[str, dict[str, object]] = {

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from dev_analytics import get_analytics
+from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.extension import load, unload
-from dev_analytics.proof.marks import Marks
+from dev_analytics.testing.marks import Marks
 from dev_analytics.version import NOTICE
 
 METHODS = (

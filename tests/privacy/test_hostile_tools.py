@@ -19,9 +19,9 @@ import pytest
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.common import PROPERTIES
-from dev_analytics.consent.question import Answer
+from dev_analytics.consent.asking.question import Answer
 from dev_analytics.drops import Drop
-from dev_analytics.proof.marks import Marks
+from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import DeclarationError
 from dev_analytics.tools import installed as registry
 from dev_analytics.version import NOTICE

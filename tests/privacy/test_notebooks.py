@@ -24,7 +24,7 @@ from traitlets.config import Config
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.proof.marks import Marks
+from dev_analytics.testing.marks import Marks
 from dev_analytics.version import NOTICE
 
 NOTEBOOKS = sorted(Path(__file__).with_name("notebooks").glob("*.ipynb"))

@@ -16,8 +16,8 @@ from dev_analytics.catalogue.information import everyday_bits, possible_bits
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.record import Record
 from dev_analytics.catalogue.values import Duration, Word, durations
-from dev_analytics.proof.closed import unexplained
-from dev_analytics.proof.payloads import bits, payloads, table, values
+from dev_analytics.testing.closed import unexplained
+from dev_analytics.testing.payloads import bits, payloads, table, values
 
 MAX_BITS = 200
 """As much as an event of another tool may say."""

@@ -17,11 +17,11 @@ from written import notebooks, planted
 
 from dev_analytics import get_analytics
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
-from dev_analytics.extension import load, unload
-from dev_analytics.proof.marks import Marks
+from dev_analytics.testing.marks import Marks
 from dev_analytics.version import NOTICE
 
 SCALE = settings().max_examples / 100

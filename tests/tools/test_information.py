@@ -8,8 +8,8 @@ from typing import Annotated
 
 import pytest
 
-from dev_analytics.proof import prove
-from dev_analytics.proof.payloads import bits as payload_bits
+from dev_analytics.testing import prove
+from dev_analytics.testing.payloads import bits as payload_bits
 from dev_analytics.tools import (
     UNSET,
     Count,

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import pytest
 
 from dev_analytics.catalogue.values import Word as CoreWord
-from dev_analytics.proof import NotPrivateError, hostile, prove
-from dev_analytics.proof.marks import Marks
+from dev_analytics.testing import NotPrivateError, hostile, prove
+from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import (
     Count,
     DeclarationError,
@@ -191,7 +191,7 @@ def test_the_plugin_imports_nothing_until_it_is_used(tmp_path: Path) -> None:
         "        ('dev_analytics', 'IPython', 'traitlets', 'msgspec', 'posthog', 'filelock')))\n"
     )
     shown = pytest_of(tmp_path, "-s").stdout
-    assert "['dev_analytics', 'dev_analytics.pytest_plugin', 'dev_analytics.version']" in shown
+    assert "['dev_analytics', 'dev_analytics.testing.plugin', 'dev_analytics.version']" in shown
 
 
 def test_the_fixture_keeps_records_and_leaves_nothing_behind(

@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from dev_analytics.commands.jupyter import main
-from dev_analytics.delivery.archive import Archive
+from dev_analytics.apps.jupyter import main
+from dev_analytics.delivery.destinations.archive import Archive
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.source import ReportError, source_of
 from dev_analytics.views.report.tables import tables
@@ -149,7 +149,7 @@ def test_without_duckdb_it_says_what_to_install_and_plain_files_need_none(tmp_pa
     MADE["text.parquet"](tmp_path / "a.parquet")
     code = (
         "import sys; sys.modules['duckdb'] = None\n"
-        "from dev_analytics.commands.jupyter import main\n"
+        "from dev_analytics.apps.jupyter import main\n"
         f"assert main(['report', {str(SAMPLE)!r}, '--json']) == 0\n"
         f"sys.exit(main(['report', {str(tmp_path / 'a.parquet')!r}]))"
     )

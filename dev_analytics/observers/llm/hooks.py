@@ -12,44 +12,45 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.drops import Drop
-from dev_analytics.kept import kept
 from dev_analytics.observers.llm.imports import Imports
+from dev_analytics.process.kept import kept
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
     from dev_analytics.observers.llm.placing import Places
     from dev_analytics.observers.llm.recorder import Recorder
 
+_SDKS: Final = "dev_analytics.observers.llm.sdks"
 HOOKS: Final = {
-    "openai": "dev_analytics.observers.llm.openai",
-    "openai.lib.streaming.chat._completions": "dev_analytics.observers.llm.openai",
-    "openai.lib.streaming.responses._responses": "dev_analytics.observers.llm.openai",
-    "anthropic": "dev_analytics.observers.llm.anthropic",
-    "groq": "dev_analytics.observers.llm.groq",
-    "together": "dev_analytics.observers.llm.together",
-    "fireworks": "dev_analytics.observers.llm.fireworks",
-    "xai_sdk.sync.chat": "dev_analytics.observers.llm.xai",
-    "xai_sdk.aio.chat": "dev_analytics.observers.llm.xai",
-    "litellm": "dev_analytics.observers.llm.litellm",
-    "google.genai.models": "dev_analytics.observers.llm.google_genai",
-    "google.genai._gaos.interactions": "dev_analytics.observers.llm.google_interactions",
-    "mistralai.client.chat": "dev_analytics.observers.llm.mistralai",
-    "mistralai.chat": "dev_analytics.observers.llm.mistralai",
+    "openai": f"{_SDKS}.openai",
+    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai",
+    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai",
+    "anthropic": f"{_SDKS}.anthropic",
+    "groq": f"{_SDKS}.groq",
+    "together": f"{_SDKS}.together",
+    "fireworks": f"{_SDKS}.fireworks",
+    "xai_sdk.sync.chat": f"{_SDKS}.xai",
+    "xai_sdk.aio.chat": f"{_SDKS}.xai",
+    "litellm": f"{_SDKS}.litellm",
+    "google.genai.models": f"{_SDKS}.google_genai",
+    "google.genai._gaos.interactions": f"{_SDKS}.google_interactions",
+    "mistralai.client.chat": f"{_SDKS}.mistralai",
+    "mistralai.chat": f"{_SDKS}.mistralai",
     **{
-        f"{place}.{name}": "dev_analytics.observers.llm.mistralai_tasks"
+        f"{place}.{name}": f"{_SDKS}.mistralai_tasks"
         for place in ("mistralai.client", "mistralai")
         for name in ("agents", "embeddings", "fim")
     },
-    "cohere.v2.raw_client": "dev_analytics.observers.llm.cohere",
-    "cohere.raw_base_client": "dev_analytics.observers.llm.cohere_v1",
-    "ollama._client": "dev_analytics.observers.llm.ollama",
-    "huggingface_hub.inference._client": "dev_analytics.observers.llm.huggingface",
-    "huggingface_hub.inference._generated._async_client": "dev_analytics.observers.llm.huggingface",
-    "botocore.client": "dev_analytics.observers.llm.bedrock",
-    "aiobotocore.client": "dev_analytics.observers.llm.bedrock",
-    "dspy.clients.engines.lm15_engine": "dev_analytics.observers.llm.dspy",
-    "transformers.generation.utils": "dev_analytics.observers.llm.transformers",
-    "jupyter_ai_magic_commands.magics": "dev_analytics.observers.llm.jupyter_ai",
+    "cohere.v2.raw_client": f"{_SDKS}.cohere",
+    "cohere.raw_base_client": f"{_SDKS}.cohere_v1",
+    "ollama._client": f"{_SDKS}.ollama",
+    "huggingface_hub.inference._client": f"{_SDKS}.huggingface",
+    "huggingface_hub.inference._generated._async_client": f"{_SDKS}.huggingface",
+    "botocore.client": f"{_SDKS}.bedrock",
+    "aiobotocore.client": f"{_SDKS}.bedrock",
+    "dspy.clients.engines.lm15_engine": f"{_SDKS}.dspy",
+    "transformers.generation.utils": f"{_SDKS}.transformers",
+    "jupyter_ai_magic_commands.magics": f"{_SDKS}.jupyter_ai",
 }
 """Which module of ours hooks which module of an SDK.
 

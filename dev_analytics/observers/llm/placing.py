@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from wrapt import FunctionWrapper
 
-from dev_analytics.native import RLock
+from dev_analytics.process.native import RLock
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], Any], Any]
 """Called with the bound method, its object, arguments and keyword arguments, as wrapt does."""

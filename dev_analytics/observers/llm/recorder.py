@@ -15,12 +15,12 @@ from dev_analytics.catalogue.costs import counted_output
 from dev_analytics.catalogue.events import PROVIDERS
 from dev_analytics.catalogue.models import name_model
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.clock import Clock
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
-from dev_analytics.native import system
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import system
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

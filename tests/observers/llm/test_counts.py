@@ -28,9 +28,9 @@ from openai.lib.bedrock import AsyncBedrockOpenAI, BedrockOpenAI
 from openai.providers import bedrock
 from pydantic import TypeAdapter
 
-from dev_analytics.observers.llm import google_genai
 from dev_analytics.observers.llm.answers import Answer, tokens
-from dev_analytics.observers.llm.anthropic import read
+from dev_analytics.observers.llm.sdks import google_genai
+from dev_analytics.observers.llm.sdks.anthropic import read
 
 MESSAGES: Any = [{"role": "user", "content": MARK}]
 COUNT = st.one_of(st.none(), st.integers(0, 10**6))

@@ -16,8 +16,8 @@ from fake_llm import MARK, FakeLLM
 from IPython.core.interactiveshell import InteractiveShell
 
 from dev_analytics.analytics import get_analytics
+from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.extension import load, unload
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 SECONDS = 240

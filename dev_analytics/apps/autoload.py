@@ -1,0 +1,167 @@
+"""The start-up file that loads the extension in every kernel and terminal: written, taken away.
+
+``startup/`` is the one place of IPython's where files of several owners stand side by side: no
+configuration of the user's is read or changed. The file notes how many folders were made for it,
+so that taking it away leaves what was there before, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from dev_analytics.process.private_files import make_folder, touch
+
+NAME: Final = "50-dev-analytics.py"
+_SHIPPED: Final = Path(__file__).with_name("ipython-startup") / NAME
+_CHECKOUT: Final = Path(__file__).parents[2] / "jupyter-config" / "ipython-startup" / NAME
+_MADE: Final = "# Folders made for it: "
+
+
+class Place(Enum):
+    """Whose kernels and terminals load the extension; the value is the flag that names it."""
+
+    USER = "--user"
+    SYS_PREFIX = "--sys-prefix"
+    SYSTEM = "--system"
+
+    @property
+    def file(self) -> Path:
+        """The start-up file in this place."""
+        if self is Place.USER:
+            folder = ipython_folder() / "profile_default"
+        elif self is Place.SYS_PREFIX:
+            folder = Path(sys.prefix) / "etc" / "ipython"
+        else:
+            from IPython.core.application import SYSTEM_CONFIG_DIRS
+
+            folder = Path(SYSTEM_CONFIG_DIRS[0])
+        return folder / "startup" / NAME
+
+
+class ForeignFileError(Exception):
+    """Where the start-up file belongs stands somebody's own."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} is not of dev_analytics, and stays as it is")
+
+
+def ipython_folder() -> Path:
+    """Give the user's IPython folder; IPython's own function makes it, or a temporary one.
+
+    Raises
+    ------
+    RuntimeError
+        The user has no home directory.
+    """
+    if named := os.environ.get("IPYTHONDIR"):
+        return Path(named).expanduser().absolute()
+    home = Path.home()
+    old = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "ipython"
+    new = home / ".ipython"
+    return old if not new.exists() and old.is_dir() and not old.is_symlink() else new
+
+
+def enabled() -> list[Path]:
+    """Give every start-up file that is there."""
+    try:
+        files = dict.fromkeys(place.file for place in Place)
+    except RuntimeError:
+        return []  # there is no home, so no kernel has one either
+    return [file for file in files if _is_there(file) and _is_ours(file)]
+
+
+def enable(place: Place) -> Path:
+    """Write the start-up file, and give it; one that is there already is made as it must be.
+
+    Raises
+    ------
+    ForeignFileError
+        A file of somebody else has its name.
+    OSError
+        It cannot be written; nothing is left of the attempt.
+    """
+    file = place.file
+    before = None
+    if _is_there(file):
+        if not _is_ours(file):
+            raise ForeignFileError(file)
+        before = file.read_text("utf-8")
+    missing = [folder for folder in file.parents if not folder.exists()]
+    made = _made(before) if before is not None else len(missing)
+    content = f"{_shipped()}{_MADE}{made}\n"
+    if content == before:
+        return file
+    new = file.with_name(f".{NAME}.new")
+    try:
+        make_folder(file.parent)
+        touch(new)
+        new.write_text(content, "utf-8")
+        if place is not Place.USER:
+            # It is for everybody, however strict the umask of who writes it.
+            new.chmod(0o644)
+            for folder in missing:
+                folder.chmod(0o755)
+        new.replace(file)
+    except OSError:
+        _leave(new, missing)
+        raise
+    return file
+
+
+def remove(place: Place) -> Path | None:
+    """Take the start-up file away, and the folders made for it; None if it is not there.
+
+    Raises
+    ------
+    ForeignFileError
+        A file of somebody else has its name.
+    OSError
+        It cannot be deleted.
+    """
+    file = place.file
+    if not _is_there(file):
+        return None
+    if not _is_ours(file):
+        raise ForeignFileError(file)
+    made = _made(file.read_text("utf-8"))
+    file.unlink()
+    _leave(file, list(file.parents)[:made])
+    return file
+
+
+def _leave(file: Path, folders: list[Path]) -> None:
+    """Delete a file that may be there, and its folders as long as they are empty."""
+    with contextlib.suppress(OSError):
+        file.unlink()
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
+def _shipped() -> str:
+    """Give the file as it is shipped: in the package, or in the checkout that is worked in."""
+    return (_SHIPPED if _SHIPPED.exists() else _CHECKOUT).read_text("utf-8")
+
+
+def _is_there(file: Path) -> bool:
+    return os.path.lexists(file)
+
+
+def _is_ours(file: Path) -> bool:
+    """Return whether this or another version of the package wrote `file`."""
+    try:
+        first = file.read_text("utf-8").partition("\n")[0]
+    except (OSError, ValueError):
+        return False
+    return first == _shipped().partition("\n")[0]
+
+
+def _made(content: str) -> int:
+    found = re.search(rf"^{_MADE}(\d+)$", content, re.MULTILINE)
+    return int(found[1]) if found else 0

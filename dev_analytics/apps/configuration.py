@@ -1,0 +1,46 @@
+"""IPython's configuration of a new session with the default profile, read outside of any session.
+
+IPython's own application would make folders and take the command's arguments for its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from traitlets.config import Config
+from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+
+from dev_analytics.apps.autoload import ipython_folder
+
+_LOADERS: Final = (PyFileConfigLoader, "py"), (JSONFileConfigLoader, "json")
+
+
+def read_configuration() -> tuple[Config, list[str]]:
+    """Give what the files set, and a line on each that failed: as in a session, the others hold."""
+    config, failures = Config(), []
+    # What a file prints is no answer of the command.
+    with contextlib.redirect_stdout(sys.stderr):
+        for folder in _folders():
+            for loader, ending in _LOADERS:
+                name = f"ipython_config.{ending}"
+                try:
+                    config.merge(loader(name, str(folder)).load_config())
+                except ConfigFileNotFound:
+                    continue
+                except Exception as error:
+                    failures.append(f"{folder / name} is left out: {error!r}")
+    return config, failures
+
+
+def _folders() -> Iterator[Path]:
+    """Give the folders of configuration; the last counts most."""
+    from IPython.core.application import SYSTEM_CONFIG_DIRS
+
+    yield from map(Path, reversed(SYSTEM_CONFIG_DIRS))
+    yield Path(sys.prefix) / "etc" / "ipython"
+    with contextlib.suppress(RuntimeError):  # there is no home
+        yield ipython_folder() / "profile_default"

@@ -1,0 +1,300 @@
+"""The extension in one shell: settings, observers, magic, question; loaded and taken away whole.
+
+The state is kept here and not in the package's ``__init__``, which ``%reload_ext`` runs again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dev_analytics.analytics import Analytics, get_analytics
+from dev_analytics.apps.magics import no_log, register_magics, unregister_magics
+from dev_analytics.callbacks import quiet
+from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
+from dev_analytics.consent.asking.occasion import Asking
+from dev_analytics.consent.asking.presence import Presence, presence, request
+from dev_analytics.consent.asking.reply import after_reply
+from dev_analytics.consent.decision import Switch
+from dev_analytics.consent.environment import SettingError, environment_switch
+from dev_analytics.observers.cells import Cells
+from dev_analytics.observers.llm import hooks
+from dev_analytics.observers.threads import Threads
+from dev_analytics.process.kept import kept
+from dev_analytics.process.messages import say
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.asking.question import Offer
+    from dev_analytics.consent.decision import Consent
+
+_UNLOADED: Final = Switch(False, "%unload_ext", unattended=True)
+_sessions: Final[list[Session]] = kept("sessions", list)
+
+
+class Session:
+    """The extension in one shell.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell.
+    analytics
+        Where the events go.
+    """
+
+    def __init__(self, shell: Any, analytics: Analytics) -> None:
+        self.shell = shell
+        self.drops = analytics.drops
+        self._analytics = analytics
+        analytics.gate.attended = lambda: presence(shell) is not Presence.NOBODY
+        self._settings = self._read_settings()
+        self._cells = Cells(analytics, shell)
+        # One for the process: every shell would see the same error.
+        self._threads: Threads = _sessions[0]._threads if _sessions else Threads(analytics)
+        self._asking = Asking(
+            analytics.gate,
+            shell,
+            analytics.drops,
+            news=_news,
+            records=lambda: _records(analytics),
+            records_text=lambda: _records_text(analytics),
+            offers=_offers,
+            agreed=self._begin,
+        )
+        self._page = ""
+        self._taken_away = False
+        self._process = os.getpid()
+        # The very same object is unregistered, whatever becomes of the class.
+        self._at_end = self._at_exit
+        # Where this is does not change, whatever a cell puts into the environment.
+        self._variables = frozenset(os.environ)
+        self._server = os.environ.get(SERVER_VARIABLE, "")
+
+    def start(self) -> None:
+        """Begin: follow the settings, observe, offer the magic, ask at a terminal.
+
+        Each step has its opposite in `take_away`, which works whichever of them were taken.
+        """
+        analytics, shell = self._analytics, self.shell
+        if self._settings.log and analytics.log is None:
+            self._log(self._settings.log)
+        register_magics(shell, analytics, self._asking)
+        shell.configurables.append(self._settings)
+        self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
+        self._cells.register()
+        self._threads.register()
+        hooks.register(analytics)
+        atexit.register(self._at_end)
+        # Before the question: what would be sent begins with the launch.
+        analytics.open_with(self._launched)
+        self._asking.start()
+        if hasattr(shell, "kernel"):
+            # What takes events is loaded when the user has the reply, or with the first event.
+            with contextlib.suppress(RuntimeError):
+                after_reply(self._begin)
+                return
+            # At its start a kernel knows nothing of its front end: the first cell tells.
+            self._load()
+            return
+        self._begin()
+
+    def stop(self) -> None:
+        """End, and leave nothing behind in the shell."""
+        if not _sessions:
+            self._exited("unloaded", at_exit=False)
+        self.take_away()
+        if _sessions:
+            return  # another shell in this process goes on
+        self._analytics.stop_log()
+        gate = self._analytics.gate
+        if gate.switch is None or gate.switch.on or not gate.switch.explicit:
+            gate.switch = _UNLOADED
+
+    def take_away(self) -> None:
+        """Leave nothing of ours in the shell and in the process, however far `start` came."""
+        self._taken_away = True
+        steps: list[Callable[[], object]] = [
+            lambda: atexit.unregister(self._at_end),
+            lambda: self._analytics.openers.remove(self._launched),
+            self._asking.stop,
+            self._cells.unregister,
+            self._settings.unobserve_all,
+            lambda: _remove(self.shell.configurables, self._settings),
+            lambda: unregister_magics(self.shell),
+        ]
+        if not any(session is not self for session in _sessions):
+            steps += [self._threads.unregister, hooks.unregister]
+        for step in steps:
+            with contextlib.suppress(Exception):
+                step()
+
+    @quiet
+    def _begin(self) -> None:
+        if not self._taken_away:
+            self._analytics.recording  # noqa: B018, it begins
+
+    @quiet
+    def _load(self) -> None:
+        self._analytics.pipeline  # noqa: B018, it is loaded
+
+    @quiet
+    def _launched(self) -> None:
+        """Record the beginning; what earlier sessions left goes out first."""
+        from dev_analytics.observers.launch import launch, page
+
+        analytics = self._analytics
+        if hasattr(self.shell, "kernel"):
+            # A recording that an answer begins is told of the cell that was run before.
+            self._page = page(request(self.shell)) or self._page
+        if analytics.gate.now()[0].collecting:
+            analytics.pipeline.sink.resume()
+        told = launch(self.shell, self._variables, self._page, self._server)
+        analytics.event("launched", **told)
+
+    def _read_settings(self) -> DevAnalytics:
+        """Read settings and environment; one that cannot be used is named, and keeps it off."""
+        gate = self._analytics.gate
+        gate.follow_environment()  # what it says is older than all that follows
+        try:
+            settings = load_settings(self.shell)
+            environment_switch()
+        except SettingError as error:
+            settings = DevAnalytics(enabled=False)
+            self._refuse(error)
+        settings.on_refused = self._refuse_in_session
+        gate.sample_percent = settings.sample_percent
+        self._analytics.delivery = settings.delivery
+        if gate.switch is None:
+            gate.switch = settings.switch
+        elif gate.switch.source == _UNLOADED.source:
+            gate.switch_in_session(environment_switch() or settings.switch)
+        return settings
+
+    def _refuse(self, error: SettingError) -> None:
+        _say(str(error))
+        self._analytics.gate.switch = error.switch
+
+    def _refuse_in_session(self, error: SettingError) -> None:
+        _say(str(error))
+        self._analytics.gate.switch_in_session(error.switch)
+
+    def _follow(self, change: Any) -> None:
+        """Follow a setting that ``%config DevAnalytics`` changed."""
+        if change.name == "enabled":
+            self._analytics.gate.switch_in_session(self._settings.switch)
+        elif change.name == "log_file":
+            if change.new:
+                self._log(change.new)
+            else:
+                self._analytics.stop_log()
+        else:
+            self._analytics.gate.sample_percent = self._settings.sample_percent
+            self._analytics.delivery = self._settings.delivery
+
+    def _log(self, file: str) -> None:
+        try:
+            self._analytics.log_to(Path(file))
+        except (OSError, ValueError, RuntimeError) as error:
+            _say(f"no event log, {no_log(file, error)}")
+
+    @quiet
+    def _at_exit(self) -> None:
+        if os.getpid() == self._process:
+            self._asking.stop()
+            _remove(_sessions, self)
+            if not _sessions:
+                self._exited("end of process", at_exit=True)
+
+    def _exited(self, reason: str, *, at_exit: bool) -> None:
+        analytics = self._analytics
+        pipeline = analytics.pipeline
+        hooks.finish()
+        # Of this recording, and dropped if another one begins meanwhile.
+        began = analytics.gate.now()
+        recording = pipeline.recording
+        analytics.event(
+            "exited", began, reason=reason, cells=recording.cells, duration=recording.duration
+        )
+        pipeline.sink.close(at_exit=at_exit)
+
+
+def load(shell: Any) -> None:
+    """Load the extension into `shell`, whole or not at all; once is enough.
+
+    Where anything fails, or the user interrupts, nothing of it stays, and it can be loaded again.
+    """
+    for loaded in [session for session in _sessions if session.shell is shell]:
+        if type(loaded) is Session:
+            return
+        # Of modules that were loaded before.
+        _end(loaded)
+    analytics = get_analytics()
+    gate = analytics.gate
+    gate.follow_environment()  # what it says stays, also where loading fails
+    before = gate.switch, gate.sample_percent, gate.attended, analytics.delivery, analytics.log
+    session = None
+    try:
+        session = Session(shell, analytics)
+        session.start()
+        _sessions.append(session)
+    except BaseException:
+        if session is not None:
+            _remove(_sessions, session)
+            session.take_away()
+        if analytics.log is not before[4]:
+            analytics.stop_log()
+        gate.switch, gate.sample_percent, gate.attended, analytics.delivery, _ = before
+        raise
+
+
+def unload(shell: Any) -> None:
+    """Take the extension out of `shell`."""
+    for session in [session for session in _sessions if session.shell is shell]:
+        _end(session)
+
+
+def _end(session: Session) -> None:
+    _remove(_sessions, session)
+    session.stop()
+
+
+# What is needed to ask, or to show, is loaded then: most sessions do neither.
+
+
+def _news(notice: int) -> Sequence[str]:
+    from dev_analytics.catalogue.meanings import added_since
+
+    return added_since(notice)
+
+
+def _records(analytics: Analytics) -> str:
+    from dev_analytics.views.kinds import kinds_html
+
+    analytics.recording  # noqa: B018, a rehearsal begins
+    return kinds_html(analytics)
+
+
+def _records_text(analytics: Analytics) -> str:
+    from dev_analytics.views.kinds import kinds_text
+
+    analytics.recording  # noqa: B018, a rehearsal begins
+    return kinds_text(analytics)
+
+
+def _offers(consent: Consent) -> Sequence[Offer]:
+    from dev_analytics.tools.installed import offers
+
+    return offers(consent)
+
+
+def _remove(items: list[Any], item: object) -> None:
+    items[:] = [each for each in items if each is not item]
+
+
+def _say(line: str) -> None:
+    say(f"dev_analytics: {line}", sys.stderr)

@@ -1,0 +1,299 @@
+"""The command ``jupyter dev-analytics``, also ``python -m dev_analytics``: outside any session."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from msgspec import json
+from traitlets.config import Configurable
+
+from dev_analytics.analytics import get_analytics
+from dev_analytics.apps import autoload, maintainer, report
+from dev_analytics.apps.autoload import ForeignFileError, Place
+from dev_analytics.apps.configuration import read_configuration
+from dev_analytics.apps.magics import RESET, RESET_QUESTION, no_log
+from dev_analytics.apps.switches import UnattendedError, switch_off, switch_on
+from dev_analytics.config import LOG_VARIABLE, load_settings
+from dev_analytics.consent.asking.presence import of_a_cell, window
+from dev_analytics.consent.asking.question import DISABLED
+from dev_analytics.consent.environment import SettingError
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.process.messages import say
+from dev_analytics.version import __version__
+from dev_analytics.views.machine import machine, machine_fields, waiting
+from dev_analytics.views.report.progress import Progress, TerminalLine
+from dev_analytics.views.report.source import ReportError
+from dev_analytics.views.report.tables import printable
+
+WORDS: Final = {
+    "status": "is it on, why, what each process does, what waits and what was delivered",
+    "preview": "show the exact records that wait to be sent",
+    "report": "count what was recorded: activity, features, errors, models, cells",
+    "disable": "opt out for ever, in every notebook and terminal; with TOOL only of that tool",
+    "on": "undo the disable of one other tool",
+    "reset": "forget your answer, also an opt-out; asks first",
+    "enable": "load the extension in every kernel and terminal; collects nothing by itself",
+    "remove": "load it no more",
+}
+_JSON: Final = ("status", "preview", "report")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what it did not understand."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked; the message says why, in one line."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be the command, and give its exit code: 0, 1 if it failed, 2 if it was not understood."""
+    options = _parser().parse_args(arguments)
+    word = options.word or "status"
+    if word == "maintainer":
+        # Work on what others sent is no use of dev: it is not recorded, and asks no consent.
+        return maintainer.run(options, f"{_program()} maintainer")
+    analytics = get_analytics()
+    if file := os.environ.get(LOG_VARIABLE):
+        try:
+            analytics.log_to(Path(file))
+        except (OSError, ValueError, RuntimeError) as error:
+            say(f"{_program()}: no event log, {no_log(file, error)}", sys.stderr)
+    user_id = analytics.gate.now()[1].user_id
+    # An opt-out depends on no configuration.
+    delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
+    try:
+        text = {
+            "status": _status,
+            "preview": _preview,
+            "report": _report,
+            "disable": _disable,
+            "on": _on,
+            "reset": _reset,
+            "enable": _enable,
+            "remove": _remove,
+        }[word](options)
+    except CommandError as error:
+        say(f"{_program()} {word}: {error}", sys.stderr)
+        return 1
+    # Its record goes where a session's would. It starts no sender: the next session does.
+    analytics.delivery = delivery
+    # A yes that came meanwhile is none to a command that began before it.
+    if analytics.gate.now()[1].user_id in (None, user_id):
+        analytics.event("command_run", command=word)
+    analytics.delivery = None
+    analytics.pipeline.sink.close(at_exit=False)
+    try:
+        say(text)
+        if sys.stdout is not None:  # closed by who started it
+            sys.stdout.flush()
+    except OSError as error:
+        # Python would complain once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # who reads has seen enough
+        say(f"{_program()} {word}: standard output: {error.strerror}", sys.stderr)
+        return 1
+    return 0
+
+
+def _status(options: argparse.Namespace) -> str:
+    analytics = get_analytics()
+    decision = analytics.gate.decision(can_answer=True)
+    if options.json:
+        return _text(machine_fields(analytics, decision, autoload.enabled()))
+    return machine(analytics, decision, autoload.enabled(), somebody=not of_a_cell())
+
+
+def _begin_as_a_session(gate: Gate) -> Delivery | None:
+    """Set what IPython's configuration sets for a session now, and give where its records go."""
+    config, failures = read_configuration()
+    for failure in failures:
+        say(f"{_program()}: {failure}", sys.stderr)
+    try:
+        settings = load_settings(Configurable(config=config))
+    except SettingError as error:
+        gate.switch = error.switch
+        return None
+    gate.sample_percent = settings.sample_percent
+    gate.now()  # what the environment says goes before a setting
+    gate.switch = gate.switch or settings.switch
+    gate.recipient = settings.delivery.recipient
+    return settings.delivery
+
+
+def _preview(options: argparse.Namespace) -> str:
+    if of_a_cell():
+        raise CommandError(
+            "the records have your random identifier, and a notebook would keep it: run this in a "
+            "terminal of its own"
+        )
+    records = [record.decode() for record in waiting(get_analytics())]
+    if options.json:
+        return f"[{', '.join(records)}]"
+    if not records:
+        return (
+            "No records wait. What a session would send, and has sent, only it knows: "
+            "%dev_analytics preview there."
+        )
+    return "\n\n".join(f"# waiting\n{record}" for record in records)
+
+
+def _report(options: argparse.Namespace) -> str:
+    line = TerminalLine(sys.stderr)
+    progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)
+    try:
+        counted = report.count(options, get_analytics().gate.store.data, progress)
+        line.wipe()
+        if not (options.html or options.csv):
+            return _text(counted.fields()) if options.json else report.for_terminal(counted)
+        wrote = counted.write(options.html, options.csv)
+        if not options.json:
+            return wrote
+        say(wrote, sys.stderr)
+        return _text(counted.fields())
+    except ReportError as error:
+        raise CommandError(printable(str(error))) from None
+    except KeyboardInterrupt:
+        raise CommandError("interrupted, so there is none") from None
+    finally:
+        line.wipe()
+
+
+def _on(options: argparse.Namespace) -> str:
+    try:
+        return switch_on(get_analytics().gate.store, options.tool, attended=_attended())
+    except (LookupError, UnattendedError, ConsentStoreError) as error:
+        raise CommandError(error.args[0]) from None
+
+
+def _disable(options: argparse.Namespace) -> str:
+    if options.tool is not None:
+        try:
+            return switch_off(get_analytics().gate.store, options.tool)
+        except (LookupError, ConsentStoreError) as error:
+            raise CommandError(error.args[0]) from None
+    from dev_analytics.consent.asking.answering import farewell, unseen_farewell
+
+    store = get_analytics().gate.store
+    before = store.read()
+    try:
+        missed = store.opt_out()
+    except ConsentStoreError as error:
+        raise CommandError(
+            f"the opt-out could not be stored: {error}. "
+            "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
+        ) from None
+    last = unseen_farewell(before) if of_a_cell() else farewell(before)
+    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), last)))
+
+
+def _reset(options: argparse.Namespace) -> str:
+    if of_a_cell() and get_analytics().gate.store.read().refuses:
+        raise CommandError(
+            "you opted out, and a cell cannot undo that: run this in a terminal of its own"
+        )
+    if not options.yes:
+        if not _attended():
+            raise CommandError("it asks first, and nobody can answer here: add --yes")
+        from dev_analytics.consent.asking.prompt import confirm
+        from dev_analytics.consent.asking.terminal import line_of
+
+        try:
+            sure = confirm(RESET_QUESTION, line_of(None))
+        except (EOFError, KeyboardInterrupt):
+            print()
+            sure = False
+        if not sure:
+            return "Nothing was changed."
+    try:
+        get_analytics().gate.store.reset()
+    except ConsentStoreError as error:
+        raise CommandError(error) from None
+    return RESET
+
+
+def _attended() -> bool:
+    return window() is not None and not of_a_cell()
+
+
+def _enable(options: argparse.Namespace) -> str:
+    try:
+        file = autoload.enable(Place(options.place))
+    except (ForeignFileError, OSError, RuntimeError) as error:
+        raise CommandError(_why(error)) from None
+    return (
+        f"Every kernel and terminal that reads {file} loads dev_analytics from now on.\n"
+        "Nothing is collected before its user agrees."
+    )
+
+
+def _remove(options: argparse.Namespace) -> str:
+    try:
+        file = autoload.remove(Place(options.place))
+    except (ForeignFileError, OSError, RuntimeError) as error:
+        raise CommandError(_why(error)) from None
+    if file is None:
+        return f"There is no {Place(options.place).file}."
+    return f"Removed {file}. Sessions that run go on until they end."
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _text(fields: object) -> str:
+    return json.format(json.encode(fields), indent=2).decode()
+
+
+def _program() -> str:
+    if Path(sys.argv[0]).parts[-2:] == ("dev_analytics", "__main__.py"):
+        return "python -m dev_analytics"
+    return "jupyter dev-analytics"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_program(),
+        description="Anonymous analytics for dev: only if you agree, and never anything you write.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(word=None, json=False)
+    words = parser.add_subparsers(dest="word", metavar="WORD", title="words")
+    for word, says in WORDS.items():
+        each = words.add_parser(word, help=says, description=f"{says[0].upper()}{says[1:]}.")
+        if word in _JSON:
+            each.add_argument("--json", action="store_true", help="as JSON, for a script")
+        if word == "report":
+            report.add_arguments(each)
+        elif word == "disable":
+            each.add_argument("tool", nargs="?", help="the name of one other tool")
+        elif word == "on":
+            each.add_argument("tool", help="the name of the tool")
+        elif word == "reset":
+            each.add_argument("--yes", action="store_true", help="without asking")
+        elif word in ("enable", "remove"):
+            where = each.add_mutually_exclusive_group()
+            for place, whose in (
+                (Place.USER, "for you, in your IPython profile (without any of these)"),
+                (Place.SYS_PREFIX, "for everybody who uses this Python environment"),
+                (Place.SYSTEM, "for everybody on this machine"),
+            ):
+                where.add_argument(
+                    place.value, dest="place", action="store_const", const=place.value, help=whose
+                )
+            each.set_defaults(place=Place.USER.value)
+    maintainer.add_words(words)
+    return parser

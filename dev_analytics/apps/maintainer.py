@@ -1,0 +1,358 @@
+"""The word ``maintainer``: what the maintainers of a project run on what users sent.
+
+It exits with 0, with 1 if it failed, with 2 if it was not understood, and with 3 where something
+was asked for that is not done yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import json
+
+from dev_analytics.analytics import get_analytics
+from dev_analytics.apps.report import since
+from dev_analytics.consent.asking.presence import of_a_cell, window
+from dev_analytics.delivery.destinations.archive import MAGIC, NAME
+from dev_analytics.views.report.files import write_files
+from dev_analytics.views.report.progress import Progress, TerminalLine
+from dev_analytics.views.report.source import ReportError, source_of
+from dev_analytics.views.report.tables import plural, printable
+
+if TYPE_CHECKING:
+    from dev_analytics.maintainer.forget import Place
+
+HELP: Final = "for the maintainers of a project: dashboards, the public page, forgetting"
+WORDS: Final = {
+    "dashboards": "make the dashboard of the questions in PostHog, or say what that would change",
+    "publish": "make a public page of whole weeks in which nobody can be found",
+    "forget": "delete what one identifier sent, say how much it was, and check that it is gone",
+}
+WAITS: Final = 3
+"""The exit code where something was asked for and is not done yet."""
+CLICKHOUSE_USER: Final = "CLICKHOUSE_USER"
+CLICKHOUSE_PASSWORD: Final = "CLICKHOUSE_PASSWORD"  # noqa: S105, the name of a variable
+
+
+class MaintainerError(Exception):
+    """The command cannot do what it was asked; the message says why, in one line."""
+
+
+def add_words(words: Any) -> None:
+    """Give the parser of ``jupyter dev-analytics`` the word, and its own words."""
+    parser = words.add_parser("maintainer", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.")
+    own = parser.add_subparsers(dest="task", metavar="TASK", title="tasks", required=True)
+    for word, says in WORDS.items():
+        each = own.add_parser(word, help=says, description=f"{says[0].upper()}{says[1:]}.")
+        _ARGUMENTS[word](each)
+
+
+def run(options: argparse.Namespace, program: str) -> int:
+    """Do what the options say, and give the exit code."""
+    try:
+        return _TASKS[options.task](options)
+    except MaintainerError as error:
+        failed = printable(str(error))
+    except KeyboardInterrupt:
+        failed = "interrupted; to run it again goes on from there"
+    print(f"{program} {options.task}: {failed}", file=sys.stderr)
+    return 1
+
+
+def _say(text: str) -> None:
+    print(printable(text), flush=True)
+
+
+def _of_posthog(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--project",
+        type=_number,
+        metavar="N",
+        help="the number of the project in PostHog; without: POSTHOG_PROJECT_ID",
+    )
+    parser.add_argument(
+        "--host",
+        metavar="URL",
+        help="where PostHog is; without: POSTHOG_HOST, or https://us.posthog.com",
+    )
+
+
+def _number(said: str) -> int:
+    if said.isdecimal() and 0 < int(said) < 10**12:
+        return int(said)
+    raise argparse.ArgumentTypeError(f"{said!r} is no number of a project")
+
+
+def _dashboards_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "The personal key is read from POSTHOG_PERSONAL_API_KEY and from nowhere else. It needs "
+        "the scopes dashboard:write, insight:write, alert:write and user:read; --dry-run needs "
+        "only to read."
+    )
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--json", action="store_true", help="print it as a template of PostHog's")
+    way.add_argument("--dry-run", action="store_true", help="say what would change, only")
+    way.add_argument("--apply", action="store_true", help="make it, or change what is ours in it")
+    _of_posthog(parser)
+    parser.add_argument(
+        "--errors-above",
+        type=_bound,
+        default=100,
+        metavar="N",
+        help="tell somebody of more errors per 1,000 cells of a version (100)",
+    )
+    parser.add_argument(
+        "--failures-above",
+        type=_bound,
+        default=20,
+        metavar="N",
+        help="tell somebody of more failures in a hundred requests to a model (20)",
+    )
+
+
+def _bound(said: str) -> float:
+    try:
+        bound = float(said)
+    except ValueError:
+        bound = -1
+    if not 0 < bound < 10**6:
+        raise argparse.ArgumentTypeError(f"{said!r} is no bound")
+    return bound
+
+
+def _dashboards(options: argparse.Namespace) -> int:
+    from dev_analytics.maintainer.dashboards import Dashboard, DashboardError
+    from dev_analytics.maintainer.http import RequestError
+    from dev_analytics.maintainer.project import NoProjectError, project
+    from dev_analytics.maintainer.tiles import alerts, template
+
+    if options.json:
+        print(json.format(json.encode(template()), indent=2).decode())
+        return 0
+    try:
+        dashboard = Dashboard(
+            project(options.host, options.project), dry=options.dry_run, tell=_say
+        )
+        dashboard.make(alerts(options.errors_above, options.failures_above))
+    except (NoProjectError, DashboardError, RequestError) as error:
+        raise MaintainerError(str(error)) from None
+    if not dashboard.changes:
+        _say("It is as it should be: nothing to change.")
+    return 0
+
+
+def _publish_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=_path, help="where the page is to be")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=_path,
+        help="archives, logs, exports and folders of them; without any: your own archive",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=since,
+        help="leave out weeks that began before: a day in UTC as 2026-11-01, or 12h, 7d, 4w",
+    )
+    parser.add_argument("--note", default="", metavar="TEXT", help="a line on top of the page")
+    parser.add_argument(
+        "--list",
+        metavar="FILE",
+        type=_path,
+        help="the list of those forgotten; without: the one in your configuration",
+    )
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from dev_analytics.maintainer.page import MADE_BY, page
+    from dev_analytics.maintainer.publish import MADE_BY as MADE_BY_JSON
+    from dev_analytics.maintainer.publish import Weeks, as_json, count
+    from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
+
+    line = TerminalLine(sys.stderr)
+    progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)
+    data = get_analytics().gate.store.data
+    try:
+        weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list))
+        told = count(source_of(options.files, data), weeks, progress)
+        line.wipe()
+        options.folder.mkdir(parents=True, exist_ok=True)
+        html, numbers = options.folder / "index.html", options.folder / "analytics.json"
+        write_files(
+            {html: page(told, options.note), numbers: as_json(told, options.note)},
+            {html: MADE_BY, numbers: MADE_BY_JSON},
+        )
+    except (ReportError, ForgottenError) as error:
+        raise MaintainerError(str(error)) from None
+    except OSError as error:
+        raise MaintainerError(f"{options.folder}: {error.strerror}") from None
+    finally:
+        line.wipe()
+    _say(f"Wrote {html} and {numbers}: {plural(len(told), 'week')}.")
+    return 0
+
+
+def _forget_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "The personal key is read from POSTHOG_PERSONAL_API_KEY, the user and password of "
+        f"ClickHouse from {CLICKHOUSE_USER} and {CLICKHOUSE_PASSWORD}, and from nowhere else. "
+        "Exit codes: 0 gone, 1 failed, 2 not understood, 3 asked for and not gone yet."
+    )
+    parser.add_argument("identifier", metavar="ID", type=_identifier, help="whose records")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=_path,
+        help="archives from which they are deleted; without any and without a project: your own",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say how many there are, only")
+    parser.add_argument("--yes", action="store_true", help="without asking")
+    _of_posthog(parser)
+    parser.add_argument(
+        "--clickhouse", metavar="URL", help="the ClickHouse of a PostHog of your own"
+    )
+    parser.add_argument("--database", default="posthog", help="its database (posthog)")
+    parser.add_argument("--cluster", default="", help="its cluster, if it has several servers")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=1,
+        metavar="MINUTES",
+        help="how long to look whether they are gone (1)",
+    )
+    parser.add_argument(
+        "--list",
+        metavar="FILE",
+        type=_path,
+        help="the list of those forgotten; without: the one in your configuration",
+    )
+
+
+def _identifier(said: str) -> str:
+    from dev_analytics.maintainer.forget import identifier
+
+    try:
+        return identifier(said)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{said!r} is none: {error}") from None
+
+
+def _path(said: str) -> Path:
+    return Path(said).expanduser()
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from dev_analytics.maintainer.forget import ForgetError, forget
+    from dev_analytics.maintainer.http import RequestError
+    from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
+
+    user = options.identifier
+    try:
+        forgotten = Forgotten(options.list)
+        places = _places(options)
+        total = 0
+        for place in places:
+            there = place.count(user)
+            total += there.stored
+            _say(f"{place}: {there} of it.")
+        if options.dry_run:
+            _say("Nothing was changed.")
+            return 0
+        if not options.yes and not _is_sure(total):
+            _say("Nothing was changed.")
+            return 0
+        # First of all: from now on no report has it, whatever happens here.
+        forgotten.add(user)
+        waits = False
+        for place in places:
+            left = forget(place, user, seconds=60 * options.wait, tell=_say)
+            waits = waits or left.stored > 0
+            _say(
+                f"{place}: {left} of it not gone yet. Run this again later."
+                if left.stored
+                else f"{place}: checked, there is none of it."
+            )
+        _say(f"Reports leave it out from now on, by its hash in {forgotten.file}.")
+    except (ForgetError, RequestError, ForgottenError) as error:
+        raise MaintainerError(str(error)) from None
+    return WAITS if waits else 0
+
+
+def _places(options: argparse.Namespace) -> list[Place]:
+    """Give where the records may be, as the options say."""
+    from dev_analytics.maintainer.forget import ForgetError, InArchive, InClickHouse, InPostHog
+    from dev_analytics.maintainer.http import Server
+    from dev_analytics.maintainer.project import PROJECT_VARIABLE, NoProjectError, project
+
+    places: list[Place] = [InArchive(_archive(file)) for file in options.files]
+    try:
+        if options.clickhouse:
+            team = options.project or int(os.environ.get(PROJECT_VARIABLE) or 0)
+            if not team:
+                raise NoProjectError(
+                    f"it is not said which project: --project or {PROJECT_VARIABLE}"
+                )
+            user, password = (
+                os.environ.get(name, "") for name in (CLICKHOUSE_USER, CLICKHOUSE_PASSWORD)
+            )
+            headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
+            server = Server(options.clickhouse, headers, password)
+            places.append(InClickHouse(server, team, options.database, options.cluster))
+        elif options.project or options.host or os.environ.get(PROJECT_VARIABLE):
+            places.append(InPostHog(project(options.host, options.project)))
+    except (NoProjectError, ForgetError, ValueError) as error:
+        raise MaintainerError(str(error)) from None
+    if not places:
+        own = get_analytics().gate.store.data / NAME
+        if not own.exists():
+            raise MaintainerError(
+                "there is no archive on this machine: name a file, or a project with --project"
+            )
+        places.append(InArchive(own))
+    return places
+
+
+def _archive(file: Path) -> Path:
+    try:
+        with file.open("rb") as opened:
+            if opened.read(len(MAGIC)) == MAGIC:
+                return file
+    except OSError as error:
+        raise MaintainerError(f"{file}: {error.strerror}") from None
+    raise MaintainerError(
+        f"{file} is no archive: nothing is deleted from logs and exports, but reports leave it out"
+    )
+
+
+def _is_sure(number: int) -> bool:
+    from dev_analytics.consent.asking.prompt import confirm
+    from dev_analytics.consent.asking.terminal import line_of
+
+    if window() is None or of_a_cell():
+        raise MaintainerError("it asks first, and nobody can answer here: add --yes")
+    try:
+        return confirm(f"Delete {number:,} rows for ever? (y/N): ", line_of(None))
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
+
+
+_ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "dashboards": _dashboards_arguments,
+    "publish": _publish_arguments,
+    "forget": _forget_arguments,
+}
+_TASKS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "dashboards": _dashboards,
+    "publish": _publish,
+    "forget": _forget,
+}

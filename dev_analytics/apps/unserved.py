@@ -1,0 +1,58 @@
+"""The commands on a system that cannot be served: each says so in a line, and does nothing more.
+
+What serves the others is not even imported: some of it cannot be there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dev_analytics.consent.asking.presence import Presence, presence
+from dev_analytics.process.unserved import line, why_unserved
+from dev_analytics.version import __version__
+
+_NAME: Final = "dev_analytics"
+
+
+def load(shell: Any) -> None:
+    """Give `shell` a magic that says why analytics are off; say it now if somebody reads it."""
+    if _NAME not in shell.magics_manager.magics["line"]:
+        shell.register_magic_function(_magic, "line", _NAME)
+    if presence(shell) is not Presence.NOBODY:
+        print(line(why_unserved()))
+
+
+def unload(shell: Any) -> None:
+    """Take the magic away."""
+    shell.magics_manager.magics["line"].pop(_NAME, None)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be ``jupyter dev-analytics``: there is a status, and whatever else was asked for failed."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    word = next((each for each in given if not each.startswith("-")), "status")
+    if "--version" in given:
+        print(__version__)
+    elif "--help" in given or "-h" in given:
+        print(line(why_unserved()))
+    elif word != "status":
+        print(line(why_unserved()), file=sys.stderr)
+        return 1
+    elif "--json" in given:
+        fields = {"collecting": False, "reason": why_unserved(), "version": __version__}
+        print(json.dumps(fields, indent=2))
+    else:
+        print(_status())
+    return 0
+
+
+def _magic(words: str) -> None:
+    """Say that analytics are off here, and why."""
+    print(_status() if words.strip() in ("", "status") else line(why_unserved()))
+
+
+def _status() -> str:
+    return f"analytics  off: {why_unserved()}\nversion    {__version__}"

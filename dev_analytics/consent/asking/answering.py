@@ -1,0 +1,107 @@
+"""What becomes of an answer, and what the user is told then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from dev_analytics.consent.asking.question import (
+    CONTACT,
+    DISABLED,
+    KEPT,
+    ON,
+    WAY_BACK,
+    Answer,
+    Offer,
+)
+from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.recipients import ARCHIVE, in_words
+from dev_analytics.consent.store import ConsentStoreError
+
+
+def take(
+    gate: Gate,
+    answer: Answer,
+    offers: Sequence[Offer] = (),
+    recipients: Collection[str] = (),
+) -> str:
+    """Store an answer, and give what then holds, in words.
+
+    Parameters
+    ----------
+    gate
+        Where the answer goes. If it cannot be stored, analytics are off for this session.
+    answer
+        Any but none.
+    offers
+        What of other tools the question named.
+    recipients
+        Who would receive the records, as the question named them.
+    """
+    try:
+        missed = gate.answer(answer, offers, recipients)
+    except ConsentStoreError as error:
+        return _not_stored(gate, answer, error)
+    if answer is Answer.KEEP:
+        return KEPT
+    if answer is Answer.NO:
+        return " ".join(filter(None, (DISABLED, missed, WAY_BACK)))
+    return holds(gate.now()[0])
+
+
+def farewell(before: Consent) -> str:
+    """Return what an opt-out says last: the identifier that it deleted, shown this once.
+
+    Parameters
+    ----------
+    before
+        The consent before the opt-out.
+
+    Returns
+    -------
+    str
+        How to have delivered records deleted; empty if there was no identifier.
+    """
+    if before.user_id is None:
+        return ""
+    servers = sorted(before.recipients - {ARCHIVE})
+    if not servers:
+        return (
+            f"Your identifier was {before.user_id}. It is deleted, with every record on this "
+            "machine; none was sent anywhere else."
+        )
+    names = ", ".join(map(in_words, servers))
+    return (
+        f"What was sent to {names} carries the identifier {before.user_id}, which "
+        f"is shown only now. To have that deleted too, send the identifier to {CONTACT}."
+    )
+
+
+def unseen_farewell(before: Consent) -> str:
+    """Return what an opt-out says last where a notebook would keep the identifier."""
+    if before.user_id is None:
+        return ""
+    return "Your identifier is deleted. It is not shown here, where a notebook would keep it."
+
+
+def holds(decision: Decision) -> str:
+    """Say what holds after an answer, and what would change it."""
+    if decision.collecting:
+        return ON
+    way_back = {
+        Rule.OPTED_OUT: f" {WAY_BACK}",
+        Rule.UNREADABLE: " %dev_analytics reset makes a new one.",
+    }.get(decision.rule, "")
+    return f"Analytics stay off: {decision.reason}.{way_back}"
+
+
+def _not_stored(gate: Gate, answer: Answer, error: ConsentStoreError) -> str:
+    if answer is Answer.KEEP:
+        return f"{KEPT} That could not be stored, so you will be asked again: {error}."
+    gate.switch = Switch(False, "an answer that could not be stored")
+    if answer is Answer.YES:
+        return f"Analytics stay off: your answer could not be stored: {error}."
+    return (
+        f"Your answer could not be stored: {error}. Analytics are off for this session; "
+        "set DO_NOT_TRACK=1 to keep them off everywhere."
+    )

@@ -1,0 +1,203 @@
+"""A question as a dialog below a cell: the only module that imports ipywidgets.
+
+The kernel never waits for it. A line of text takes its place as soon as it is answered or taken
+back, so that a notebook keeps no widget; while it is open `saving` beside this module leaves its
+output and its widgets, which all hang on its box, out of the file. Where the kernel was restarted
+under it, its buttons would be dead, so the style hides it. An answer that fails takes it away too:
+one that stays can be answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from dev_analytics.callbacks import quiet
+from dev_analytics.consent.asking.output import MARK, Output
+from dev_analytics.consent.asking.question import MORE_INFO, UNSURE, Answer, Question
+from dev_analytics.drops import DropLedger
+from dev_analytics.process.native import RLock
+
+CLASS: Final = "dev-analytics-question"
+"""The style's name for the dialog, which its saved state has too."""
+
+WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
+SEE: Final = "See what would be sent"
+HIDE: Final = "Hide what would be sent"
+
+_NO_RECORDS: Final = (
+    "<p>Something failed, so they cannot be shown here. %dev_analytics preview shows the records "
+    "of this session.</p>"
+)
+_STYLE: Final = """\
+<style>
+.dev-analytics-question.jupyter-widgets-disconnected { display: none !important; }
+.dev-analytics-question {
+  border-left: 3px solid var(--jp-border-color1, currentColor);
+  margin: 4px 0; padding: 4px 0 4px 12px; overflow: visible;
+}
+.dev-analytics-question .widget-html-content {
+  color: inherit; font-size: var(--jp-content-font-size1, 14px); line-height: 1.5;
+  max-width: 46em; white-space: normal;
+}
+.dev-analytics-question .widget-html-content p { margin: 0 0 4px; }
+.dev-analytics-question .widget-html-content ul { margin: 0 0 4px; padding-left: 1.5em; }
+.dev-analytics-question .widget-html-content a { text-decoration: underline; }
+.dev-analytics-question .widget-hbox { flex-wrap: wrap; overflow: visible; }
+.dev-analytics-question .jupyter-button {
+  flex: none; height: auto; line-height: 1.5; min-width: max-content; overflow: visible;
+  padding: 3px 14px;
+}
+.dev-analytics-question .jupyter-button:focus-visible {
+  outline: 2px solid currentColor; outline-offset: 1px;
+}
+</style>"""
+
+
+class Dialog:
+    """One question in one notebook, until it is answered or taken back.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    answered
+        Takes the answer, and gives the line that takes the dialog's place. It may be called on
+        any thread, and is called once at most.
+    records
+        Gives what would be sent, as HTML.
+    drops
+        Where failures are counted.
+    by_page
+        Returns whether the kernel handles what a page sent, rather than a cell.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        answered: Callable[[Answer], str],
+        records: Callable[[], str],
+        drops: DropLedger,
+        by_page: Callable[[], bool],
+    ) -> None:
+        self.drops = drops
+        self._by_page = by_page
+        self._notice = question.notice
+        self._answered = answered
+        self._records = records
+        self._output: Output | None = None
+        self._ending = RLock()
+        self._ended = False
+        self._make(question)
+
+    def _make(self, question: Question) -> None:
+        from ipywidgets import HTML, Button, HBox, VBox
+
+        def button(label: str, width: str, pressed: Callable[[Any], None]) -> Any:
+            made = Button(description=label, layout={"width": width, "margin": "2px 6px 2px 0"})
+            made.on_click(pressed)
+            return made
+
+        def answer_button(label: str, answer: Answer) -> Any:
+            if answer is not Answer.YES:
+                return button(label, width, partial(self._press, answer))
+            made = button(label, width, lambda _: None)
+            # Unlike `on_click` it is not called by code that clicks every button it finds.
+            made.on_msg(self._agree)
+            return made
+
+        width = f"{max(len(label) for label, _ in question.buttons) + 6}ch"
+        answers = [answer_button(label, answer) for label, answer in question.buttons]
+        self._see = button(SEE, "auto", self._toggle)
+        self._shown = HTML("", layout={"display": "none"})
+        self._box = VBox([HTML(_html(question)), HBox([*answers, self._see]), self._shown])
+        self._box.add_class(CLASS)
+        # The front end counts the views only of a widget that has a count.
+        self._box._view_count = 0
+
+    @property
+    def ended(self) -> bool:
+        """The question was answered, or taken back."""
+        return self._ended
+
+    @property
+    def views(self) -> int:
+        """How many views of it front ends have made, less those that they took away."""
+        return int(self._box._view_count or 0)
+
+    def show(self, output: Output, viewed: Callable[[], None]) -> None:
+        """Show it as `output`, and call `viewed` while a page says that it made a view."""
+        self._output = output
+        self._box.observe(lambda change: viewed(), "_view_count")
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        output.show({"text/plain": self._notice, WIDGET_VIEW: view}, {MARK: True})
+
+    def end(self, text: str) -> bool:
+        """Take it back, and leave `text` in its place; False if it had ended before."""
+        ends = self._end()
+        if ends:
+            self._leave(text)
+        return ends
+
+    def give_up(self) -> bool:
+        """Leave the line of text that stands for the question; False if it had ended before."""
+        return self.end(self._notice)
+
+    def _end(self) -> bool:
+        with self._ending:
+            ended, self._ended = self._ended, True
+            return not ended
+
+    @quiet
+    def _agree(self, button: Any, content: Any, _: Any) -> None:
+        """Take a yes of a page that shows the question; what else sends one changes nothing."""
+        if content.get("event") == "click" and self.views > 0 and self._by_page():
+            self._press(Answer.YES, button)
+
+    @quiet
+    def _press(self, answer: Answer, _: Any) -> None:
+        if self._end():
+            text = UNSURE
+            try:
+                text = self._answered(answer)
+            finally:
+                self._leave(text)
+
+    def _leave(self, text: str) -> None:
+        # Else a page says that its view is gone, to a subshell that it ends at the same time, and
+        # ipykernel prints a warning of the lost message into the user's next cell.
+        self._box.unobserve_all("_view_count")
+        self._box._view_count = None
+        if self._output is not None:
+            self._output.replace({"text/plain": text})
+        for widget in (self._box, *self._box.children, *self._box.children[1].children):
+            for part in (getattr(widget, "style", None), widget.layout, widget):
+                if part is not None:
+                    part.close()
+
+    @quiet
+    def _toggle(self, _: Any) -> None:
+        if self._shown.value:
+            self._see.description, self._shown.value = SEE, ""
+            self._shown.layout.display = "none"
+            return
+        html = _NO_RECORDS
+        try:
+            html = self._records()
+        finally:
+            self._see.description, self._shown.value = HIDE, html
+            self._shown.layout.display = None
+
+
+def _html(question: Question) -> str:
+    from html import escape
+
+    link = f'<a href="{MORE_INFO}" target="_blank" rel="noopener noreferrer">{MORE_INFO}</a>'
+    receives = f"<p>{escape(question.receives)}</p>" if question.receives else ""
+    introduction = escape(" ".join(question.introduction)).replace(MORE_INFO, link)
+    news = "".join(f"<li>{escape(line)}</li>" for line in question.news)
+    return (
+        f"{_STYLE}{receives}<p>{introduction}</p>{f'<ul>{news}</ul>' if news else ''}"
+        f"<p><strong>{escape(question.words)}</strong></p>"
+    )

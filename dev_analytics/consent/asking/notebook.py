@@ -1,0 +1,185 @@
+"""The question in one notebook: when its dialog comes, moves with the user, and goes.
+
+Everything but the look at a cell's end happens after the cell's reply is out, so that no cell of
+the user's takes longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from dev_analytics.callbacks import quiet
+from dev_analytics.consent.asking.dialog import Dialog
+from dev_analytics.consent.asking.output import Output
+from dev_analytics.consent.asking.presence import cell_id
+from dev_analytics.consent.asking.presence import request as request_of
+from dev_analytics.consent.asking.reply import after_reply
+from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.gate import Gate
+from dev_analytics.drops import DropLedger
+from dev_analytics.process.clock import Clock
+
+READ_SECONDS: Final = 30.0
+"""How long a dialog may be read before the cells that the user runs count against it."""
+
+MOST_CELLS: Final = 5
+"""After how many of these cells it goes, unanswered."""
+
+VIEW_SECONDS: Final = 10
+"""How long a front end may take to show it, in seconds in which the kernel is free."""
+
+MOST_MOVES: Final = 3
+"""How often it follows a user whose page lost it."""
+
+
+class NotebookQuestion:
+    """A question that is open in one notebook.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell of a kernel.
+    gate
+        Where an answer that was given elsewhere is seen.
+    drops
+        Where failures are counted.
+    make
+        Makes a dialog.
+    unanswered
+        What is left in its place if the user goes on without an answer.
+    holds
+        Says what holds after an answer that was given elsewhere.
+    unseen
+        Is called when no front end shows it.
+    """
+
+    def __init__(
+        self,
+        shell: Any,
+        gate: Gate,
+        drops: DropLedger,
+        *,
+        make: Callable[[], Dialog],
+        unanswered: str,
+        holds: Callable[[], str],
+        unseen: Callable[[], None],
+    ) -> None:
+        self.drops = drops
+        self._shell = shell
+        self._gate = gate
+        self._make = make
+        self._unanswered = unanswered
+        self._holds = holds
+        self._unseen = unseen
+        self._before = _answer(gate.store.read())
+        self._dialog = make()
+        self._place = _Place({})
+        self._moves = 0
+        self._cells = 0
+        self._since = Clock.monotonic()
+
+    @property
+    def ended(self) -> bool:
+        """It was answered, or taken back."""
+        return self._dialog.ended
+
+    def open(self, request: Any) -> None:
+        """Show it below the cell that `request` runs."""
+        self._place = _Place(request)
+        self._dialog.show(Output(self._shell, request), self._viewed)
+        self._wait_for_view(VIEW_SECONDS)
+
+    def close(self, text: str) -> None:
+        """Take it back, and leave `text` in its place."""
+        self._dialog.end(text)
+
+    def after_cell(self, request: Any) -> None:
+        """Follow the user, who ran the cell of `request` to its end."""
+        if not self._place.runs(request):
+            after_reply(lambda: self._follow(request))
+
+    @quiet
+    def _follow(self, request: Any) -> None:
+        if self.ended:
+            return
+        decision, consent, _ = self._gate.now()
+        if decision.silent or _answer(consent) != self._before:
+            self.close(self._holds())
+            return
+        if Clock.monotonic() - self._since > READ_SECONDS:
+            self._cells += 1
+        if self._cells >= MOST_CELLS:
+            self.close(self._unanswered)
+        elif self._place.lost(request) and self._moves < MOST_MOVES:
+            self._moves += 1
+            # A click on a subshell's thread may have come first.
+            if self._dialog.end(""):
+                self._dialog = self._make()
+                self.open(request)
+
+    @quiet
+    def _viewed(self) -> None:
+        self._place.shown_by(request_of(self._shell))
+
+    def _wait_for_view(self, ticks: int) -> None:
+        """Put the line of text in its place, if no front end shows it.
+
+        A second counts only if the kernel was free at its end: what a front end says of its views
+        waits while a cell runs.
+        """
+        loop = asyncio.get_running_loop()
+        due = loop.time() + 1
+        loop.call_at(due, self._tick, self._dialog, ticks, due)
+
+    @quiet
+    def _tick(self, dialog: Dialog, ticks: int, due: float) -> None:
+        if dialog.ended or dialog.views:
+            return
+        ticks -= asyncio.get_running_loop().time() - due < 0.5
+        if ticks:
+            self._wait_for_view(ticks)
+        elif dialog.give_up():
+            self._unseen()
+
+
+class _Place:
+    """The cell that a dialog stands below: its name is compared, and not kept."""
+
+    def __init__(self, request: Any) -> None:
+        header = request.get("header", {})
+        self._message = header.get("msg_id")
+        self._pages = {header.get("session")}
+        self._cell = hash(cell_id(request))
+
+    def runs(self, request: Any) -> bool:
+        """Return whether `request` is the run of the cell that showed the dialog."""
+        return bool(request["header"].get("msg_id") == self._message)
+
+    def shown_by(self, request: Any) -> None:
+        """Note that the page that sent `request` has a view of the dialog."""
+        self._pages.add(request["header"].get("session"))
+
+    def lost(self, request: Any) -> bool:
+        """Return whether the page that sent `request` has lost the dialog.
+
+        It was reloaded and made no view of it, or the cell was run again.
+        """
+        reloaded = request["header"].get("session") not in self._pages
+        return reloaded or hash(cell_id(request)) == self._cell
+
+
+def _answer(consent: Consent) -> tuple[object, ...]:
+    """Give what an answer changes."""
+    return (
+        consent.user_id,
+        consent.notice,
+        consent.kept_notice,
+        consent.recipients,
+        consent.kept_recipients,
+        consent.tools,
+        consent.kept_tools,
+        consent.opted_out,
+        consent.unreadable,
+    )

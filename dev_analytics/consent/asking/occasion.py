@@ -1,0 +1,303 @@
+"""When the user of a shell is asked, and how.
+
+The questions' words are loaded when one is asked: most sessions ask none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dev_analytics.callbacks import quiet
+from dev_analytics.consent.asking.presence import Presence, handles_comm_message, presence, request
+from dev_analytics.consent.asking.reply import after_reply
+from dev_analytics.consent.decision import Switch
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.drops import DropLedger
+from dev_analytics.process.messages import say
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.asking.notebook import NotebookQuestion
+    from dev_analytics.consent.asking.passing import Passing
+    from dev_analytics.consent.asking.question import Answer, Offer, Question
+    from dev_analytics.consent.decision import Consent
+
+_ON: Final = Switch(True, "%dev_analytics on", explicit=True)
+
+
+class Asking:
+    """Asks the user of one shell.
+
+    Parameters
+    ----------
+    gate
+        Where the answer goes.
+    shell
+        The InteractiveShell.
+    drops
+        Where failures are counted.
+    news
+        Gives what the catalogue adds to an older notice, a line each.
+    records
+        Gives what would be sent, as HTML.
+    records_text
+        Returns the same as text, for a question that is asked on a line.
+    offers
+        Gives what other tools would record beyond a consent.
+    agreed
+        Is called after each answer, and when a session of a user who agreed is switched on.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        shell: Any,
+        drops: DropLedger,
+        *,
+        news: Callable[[int], Sequence[str]],
+        records: Callable[[], str],
+        records_text: Callable[[], str],
+        offers: Callable[[Consent], Sequence[Offer]] = lambda consent: (),
+        agreed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.drops = drops
+        self._gate = gate
+        self._shell = shell
+        self._news = news
+        self._records = records
+        self._records_text = records_text
+        self._offers = offers
+        self._agreed = agreed
+        self._open: NotebookQuestion | None = None
+        self._passing: Passing | None = None
+        self._unanswered = ""
+        self._shows_widgets = True
+        # IPython unregisters by comparison, so the very same object is kept.
+        self._callback = self._after_cell
+
+    def start(self) -> None:
+        """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell.
+
+        Who switched on with the command that began the session is told why where it does not work.
+        """
+        self._gate.on_wanted = self._tool_wanted
+        if hasattr(self._shell, "kernel"):
+            self._follow_cells()
+            return
+        switch, present = self._gate.switch, presence(self._shell)
+        if switch is not None and switch.on and switch.explicit:
+            decision = self._gate.decision(can_answer=present is Presence.TERMINAL)
+            if decision.ask or not decision.collecting:
+                # Where nobody is, the output is somebody's data.
+                say(self.on(switch), sys.stderr if present is Presence.NOBODY else sys.stdout)
+        elif present is Presence.TERMINAL and self._claim():
+            say(self._prompt())
+
+    def stop(self) -> None:
+        """Ask no more; a question that is open is taken back."""
+        self._leave_cells()
+        if self._gate.on_wanted == self._tool_wanted:
+            self._gate.on_wanted = None
+        if self._open is not None:
+            self._close(self._unanswered)
+        if self._passing is not None:
+            self._passing.end()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a dialog waits for an answer."""
+        return self._open is not None and not self._open.ended
+
+    def on(self, switch: Switch | None = None) -> str:
+        """Switch the session on, ask whoever can answer, and give what then holds, in words.
+
+        A dialog says it itself, so that there is nothing to say here.
+
+        Parameters
+        ----------
+        switch
+            What was given with the command that began the session; None for the magic.
+        """
+        if switch is None:
+            self._gate.switch_in_session(_ON)
+        present = presence(self._shell)
+        can_answer = present is not Presence.NOBODY
+        for offer in self._offers(self._gate.store.read()):
+            self._gate.wanted[offer.key] = offer.scope
+        decision = self._gate.decision(can_answer=can_answer)
+        if decision.collecting:
+            self._agreed()
+        if decision.ask:
+            try:
+                if self._gate.claim_question():
+                    if present is Presence.NOTEBOOK and self._show(request(self._shell)):
+                        return ""
+                    return self._prompt()
+            except ConsentStoreError as error:
+                if not decision.collecting:
+                    return f"Analytics stay off: the consent store cannot be used: {error}."
+            decision = self._gate.decision(can_answer=can_answer)
+        from dev_analytics.consent.asking.answering import holds
+
+        return holds(decision)
+
+    def off(self) -> str:
+        """Switch the session off, and say so."""
+        self._gate.switch_in_session(Switch(False, "%dev_analytics off", explicit=True))
+        text = "Analytics are off for this session. %dev_analytics on switches them on again."
+        self._close(text)
+        return text
+
+    def disable(self) -> str:
+        """Opt out for ever, and return what then holds, in words.
+
+        The identifier is shown once, to a person: behind a kernel it stands until the next cell
+        was run, as a notebook is not to be saved with it. Not all notebooks name their cells.
+        """
+        from dev_analytics.consent.asking.answering import farewell, take
+        from dev_analytics.consent.asking.question import Answer
+
+        before = self._gate.store.read()
+        text = take(self._gate, Answer.NO)
+        self._close(text)
+        last = farewell(before) if self._gate.store.read().opted_out else ""
+        present = presence(self._shell)
+        if not last or present is Presence.NOBODY:
+            return text
+        if present is Presence.TERMINAL:
+            return f"{text}\n{last}"
+        from dev_analytics.consent.asking.passing import Passing
+
+        self._passing = Passing(self._shell, self.drops, f"{text}\n{last}", text)
+        return ""
+
+    @quiet
+    def _after_cell(self, result: Any) -> None:
+        """Look at the end of a cell: the first real one asks, a user's after it follow the dialog.
+
+        The first may be the one that loads the extension. What runs with no cell of a notebook
+        behind it, as a console or a script on the same kernel does, takes no dialog with it.
+        """
+        info = None if result is None else result.info
+        if info is None or not info.store_history or not info.raw_cell.strip():
+            return
+        if self._open is None:
+            self._first_cell()
+        elif self._open.ended:
+            self._leave_cells()
+        elif presence(self._shell) is Presence.NOTEBOOK:
+            self._open.after_cell(request(self._shell))
+
+    def _first_cell(self) -> None:
+        present = presence(self._shell)
+        if present is Presence.NOBODY:
+            return
+        self._leave_cells()
+        if present is Presence.NOTEBOOK:
+            running = request(self._shell)
+            after_reply(lambda: self._ask_below(running))
+        elif self._claim():
+            if present is Presence.TERMINAL:
+                say(self._prompt())
+            else:
+                self._shell.display_pub.publish({"text/plain": self._question().notice})
+
+    def _tool_wanted(self) -> None:
+        """Ask at the end of the cell in which a tool had something that is not agreed to."""
+        if self._open is not None and self._open.ended:
+            self._open = None
+        self._follow_cells()
+
+    @quiet
+    def _ask_below(self, running: Any) -> None:
+        if self._claim() and not self._show(running):
+            from dev_analytics.consent.asking.output import Output
+
+            Output(self._shell, running).show({"text/plain": self._question().notice})
+
+    def _show(self, running: Any) -> bool:
+        """Show the question below the cell of `running`; False where no widgets are shown."""
+        if not self._shows_widgets:
+            return False
+        from dev_analytics.consent.asking.answering import holds, take
+        from dev_analytics.consent.asking.dialog import Dialog
+        from dev_analytics.consent.asking.notebook import NotebookQuestion
+
+        question = self._question()
+        self._close(question.unanswered)
+        self._unanswered = question.unanswered
+
+        def taken(answer: Answer) -> str:
+            text = take(self._gate, answer, question.offers, question.recipients)
+            self._agreed()
+            return text
+
+        try:
+            self._open = NotebookQuestion(
+                self._shell,
+                self._gate,
+                self.drops,
+                make=lambda: Dialog(
+                    question,
+                    taken,
+                    self._records,
+                    self.drops,
+                    by_page=lambda: handles_comm_message(self._shell),
+                ),
+                unanswered=question.unanswered,
+                holds=lambda: holds(self._gate.now()[0]),
+                unseen=self._unseen,
+            )
+        except ImportError:
+            return False
+        self._open.open(running)
+        self._follow_cells()
+        return True
+
+    def _unseen(self) -> None:
+        # Else `on` would show one dialog after the other that nobody sees.
+        self._shows_widgets = False
+
+    def _question(self) -> Question:
+        from dev_analytics.consent.asking.question import first, newer
+
+        consent = self._gate.store.read()
+        offers = self._offers(consent)
+        if consent.user_id is None:
+            return first(offers, self._gate.recipient)
+        news = self._news(consent.notice)
+        return newer(news, consent.answered_on, offers, self._gate.recipient, consent.recipients)
+
+    def _claim(self) -> bool:
+        try:
+            return self._gate.claim_question()
+        except ConsentStoreError:
+            return False
+
+    def _prompt(self) -> str:
+        from dev_analytics.consent.asking.answering import take
+        from dev_analytics.consent.asking.prompt import ask
+        from dev_analytics.consent.asking.question import Answer
+        from dev_analytics.consent.asking.terminal import line_of
+
+        question = self._question()
+        answer = ask(question, line_of(self._shell), show=self._records_text)
+        if answer is Answer.NONE:
+            return question.unanswered
+        text = take(self._gate, answer, question.offers, question.recipients)
+        self._agreed()
+        return text
+
+    def _close(self, text: str) -> None:
+        if self._open is not None:
+            self._open.close(text)
+
+    def _follow_cells(self) -> None:
+        if self._callback not in self._shell.events.callbacks["post_run_cell"]:
+            self._shell.events.register("post_run_cell", self._callback)
+
+    def _leave_cells(self) -> None:
+        if self._callback in self._shell.events.callbacks["post_run_cell"]:
+            self._shell.events.unregister("post_run_cell", self._callback)

@@ -1,0 +1,53 @@
+"""An output of a notebook: shown under one cell, whatever runs when it is shown or replaced."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dev_analytics.process.native import urandom
+
+MARK: Final = "dev_analytics_not_saved"
+"""Marks an output in its metadata: `saving` beside this module leaves it out of the file."""
+
+
+class Output:
+    """An output under the cell of one request.
+
+    It is sent on the kernel's own way, not through ``display``: what captures the outputs of a
+    cell, as ``%%capture`` does, has no say, and a thread or a later cell sends to the same place.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell of a kernel.
+    request
+        The request that runs the cell.
+    """
+
+    def __init__(self, shell: Any, request: Any) -> None:
+        self._publisher = shell.display_pub
+        self._parent = {"header": request["header"]}
+        self._display_id = urandom(16).hex()
+
+    def show(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        """Show `data`, a bundle by MIME type."""
+        self._send("display_data", data, metadata or {})
+
+    def replace(self, data: dict[str, Any], request: Any = None) -> None:
+        """Replace what is shown, and its metadata by none; as an output of `request`, if one runs.
+
+        VS Code has only cells that run to change outputs with: for another it starts that cell.
+        """
+        if request is not None:
+            self._parent = {"header": request["header"]}
+        self._send("update_display_data", data, {})
+
+    def _send(self, message: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        publisher = self._publisher
+        publisher.session.send(
+            publisher.pub_socket,
+            message,
+            {"data": data, "metadata": metadata, "transient": {"display_id": self._display_id}},
+            parent=self._parent,
+            ident=publisher.topic,
+        )

@@ -1,0 +1,55 @@
+"""A text that stands under a cell until the next one was run, and is not to be saved.
+
+A Jupyter server that has this package leaves it out when it saves; other programs save what a
+notebook shows, so it goes when the user goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dev_analytics.callbacks import quiet
+from dev_analytics.consent.asking.output import MARK, Output
+from dev_analytics.consent.asking.presence import request
+from dev_analytics.drops import DropLedger
+
+
+class Passing:
+    """Shows a text under the cell that runs now.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell of a kernel.
+    drops
+        Where failures are counted.
+    text
+        What is shown.
+    then
+        What stays in its place.
+    """
+
+    def __init__(self, shell: Any, drops: DropLedger, text: str, then: str) -> None:
+        self.drops = drops
+        self._shell = shell
+        self._then = then
+        running = request(shell)
+        self._message = running["header"]["msg_id"]
+        self._output: Output | None = Output(shell, running)
+        self._output.show({"text/plain": text}, {MARK: True})
+        # IPython unregisters by comparison, so the very same object is kept.
+        self._callback = self._after_cell
+        shell.events.register("post_run_cell", self._callback)
+
+    def end(self, running: Any = None) -> None:
+        """Leave in its place what stays, while `running` runs, if it does; once is enough."""
+        output, self._output = self._output, None
+        if output is not None:
+            self._shell.events.unregister("post_run_cell", self._callback)
+            output.replace({"text/plain": self._then}, running)
+
+    @quiet
+    def _after_cell(self, result: Any) -> None:
+        running = request(self._shell)
+        if running["header"]["msg_id"] != self._message:
+            self.end(running)

@@ -1,0 +1,191 @@
+"""The question as a prompt: in a terminal, or through the input line of a kernel's front end.
+
+An answer is a person's who had the question before them. What a program feeds, what was typed
+before, and lines that are pasted are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from dev_analytics.consent.asking.question import Answer, Question, plain
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.messages import say
+
+READING_SECONDS: Final = 1.0
+"""How long the question must have been shown before a yes, or Enter alone, can be an answer."""
+
+MAX_DOUBTFUL: Final = 3
+"""How many answers that may not be a person's end the question without one."""
+
+MAX_ASKED: Final = 10
+"""How often a question is asked before it is given up."""
+
+THROWN_AWAY: Final = "dev_analytics: what was typed before this question was thrown away."
+TOO_EARLY: Final = (
+    "That was too quick to be an answer. Please read the question; it can be answered once it has "
+    "been here for a second."
+)
+SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
+SAME_AS_BEFORE: Final = (
+    "The same came unasked before, so it was not taken as an answer. Leave the question with q: "
+    "%dev_analytics on asks it again."
+)
+
+
+class Line(Protocol):
+    """Where a person types."""
+
+    @property
+    def has_default(self) -> bool:
+        """Whether Enter alone can be an answer here."""
+
+    def write(self, text: str) -> None:
+        """Write a line to whoever types here."""
+
+    def discard(self) -> Sequence[str]:
+        """Throw away what was typed and not read, and return its lines."""
+
+    def read(self, prompt: str) -> str:
+        """Show the prompt and read one line."""
+
+    def has_more(self) -> bool:
+        """Return whether more input came together with the line that was read."""
+
+
+class FrontEndLine:
+    """The input line of a kernel's front end; what was typed before lies there, out of reach.
+
+    Parameters
+    ----------
+    kernel
+        The kernel; where it has no way to ask its front end, there is no line.
+    """
+
+    has_default = False
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+
+    def write(self, text: str) -> None:
+        """Write a line below the cell."""
+        say(text)
+
+    def discard(self) -> Sequence[str]:
+        """Return nothing."""
+        return ()
+
+    def read(self, prompt: str) -> str:
+        """Read one line from the front end, past whatever a cell has put in place of ``input``.
+
+        Raises
+        ------
+        EOFError
+            The kernel has no way to ask.
+        """
+        ask_front_end = getattr(self._kernel, "raw_input", None)
+        if ask_front_end is None:
+            raise EOFError
+        return str(ask_front_end(prompt))
+
+    def has_more(self) -> bool:
+        """Return False: a front end sends one line for each prompt."""
+        return False
+
+
+def ask(
+    question: Question,
+    line: Line,
+    *,
+    show: Callable[[], str],
+    clock: Callable[[], float] = Clock.monotonic,
+) -> Answer:
+    """Ask until there is an answer, or none can be expected.
+
+    Ctrl-C, the end of input and a front end that is gone are no answer, and neither is what may
+    not have come from a person, three times.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    line
+        Where it is answered.
+    show
+        Returns what would be sent, as text.
+    clock
+        Tells the seconds.
+    """
+    if not line.has_default:
+        question = question.unchosen
+    doubtful = 0
+    try:
+        before = _plain(line.discard())
+        if before:
+            line.write(THROWN_AWAY)
+        line.write(question.lines)
+        for _ in range(MAX_ASKED):
+            before |= _plain(line.discard())
+            shown_at = clock()
+            text = plain(line.read(question.prompt))
+            seconds = clock() - shown_at
+            answer = question.parse(text)
+            if line.has_more():
+                before |= _plain(line.discard())
+                doubt = SEVERAL
+            elif answer in (Answer.YES, Answer.KEEP) and any(
+                text == earlier or (text and earlier and question.parse(earlier) is answer)
+                for earlier in before
+            ):
+                doubt = SAME_AS_BEFORE
+            elif seconds < READING_SECONDS and _may_be_fed(text, answer):
+                doubt = TOO_EARLY
+            elif answer is not None:
+                return answer
+            else:
+                line.write(show() if text == "?" else question.possible)
+                continue
+            doubtful += 1
+            if doubtful == MAX_DOUBTFUL:
+                break
+            line.write(f"{doubt} {question.possible}")
+    except (KeyboardInterrupt, EOFError):
+        line.write("")
+    except Exception:
+        # A kernel's front end that takes no input says so with an exception of its own.
+        return Answer.NONE
+    return Answer.NONE
+
+
+def confirm(question: str, line: Line, *, clock: Callable[[], float] = Clock.monotonic) -> bool:
+    """Ask whether to go on; only a yes of somebody who had the time to read it is one.
+
+    Raises
+    ------
+    KeyboardInterrupt, EOFError
+        There is no answer.
+    """
+    before = _plain(line.discard())
+    yes = {"y", "yes"}
+    for _ in range(MAX_DOUBTFUL):
+        shown_at = clock()
+        text = plain(line.read(question))
+        seconds = clock() - shown_at
+        if text not in yes or not yes.isdisjoint(before) or line.has_more():
+            return False
+        if seconds >= READING_SECONDS:
+            return True
+        line.write(TOO_EARLY)
+    return False
+
+
+def _may_be_fed(text: str, answer: Answer | None) -> bool:
+    """Return whether a line that came at once may be a program's; what refuses is always taken."""
+    if answer is None:
+        return text != "?"
+    return answer is Answer.YES or not text
+
+
+def _plain(lines: Sequence[str]) -> set[str]:
+    return {plain(text) for text in lines}

@@ -1,0 +1,266 @@
+"""The questions' words, the answers to them, and what the user is told afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from dev_analytics.consent.recipients import ARCHIVE, would_receive
+from dev_analytics.consent.value import Value
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.scope import Scope
+
+MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
+
+
+class Answer(Enum):
+    """What came of a question.
+
+    ``KEEP`` is the answer to a newer notice that leaves everything as it was agreed to before.
+    """
+
+    YES = "yes"
+    NO = "no"
+    KEEP = "keep"
+    NONE = "none"
+
+
+class Offer(Value):
+    """What another tool would record, as a question names it.
+
+    Parameters
+    ----------
+    key
+        What a yes is given to: the tool and its package.
+    scope
+        What of the tool the yes covers.
+    line
+        What the user reads.
+    """
+
+    key: str
+    scope: Scope
+    line: str
+
+
+class Question(Value):
+    """A question, as a terminal and a notebook ask it.
+
+    Parameters
+    ----------
+    introduction
+        What the user should know before, as lines.
+    news
+        What would be collected in addition, as lines.
+    words
+        The question itself.
+    choices
+        How a prompt offers the answers; Enter alone takes the one in brackets.
+    typed
+        The answers by what may be typed, as `plain` gives it.
+    buttons
+        The answers of a notebook, with their labels, in their order.
+    notice
+        The one line that stands for it in a notebook, where no dialog can. It offers no default,
+        as nothing is chosen for a user who reads on.
+    unanswered
+        What is said where there was no answer.
+    offers
+        What of other tools it names, and a yes covers.
+    receives
+        Who would receive the records, as the one line above the introduction.
+    recipients
+        The same, as an answer is stored for them.
+    """
+
+    introduction: tuple[str, ...]
+    words: str
+    choices: str
+    typed: Mapping[str, Answer]
+    buttons: tuple[tuple[str, Answer], ...]
+    notice: str
+    unanswered: str
+    news: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    receives: str = ""
+    recipients: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> str:
+        """What a terminal shows above its prompt."""
+        above = (self.receives,) if self.receives else ()
+        return "\n".join((*above, *self.introduction, *(f"  - {line}" for line in self.news)))
+
+    @property
+    def prompt(self) -> str:
+        """The prompt of a terminal."""
+        return f"{self.words} {self.choices}: "
+
+    @property
+    def possible(self) -> str:
+        """One line that says what can be typed."""
+        words = " or ".join(f"{label[0].lower()} ({label.lower()})" for label, _ in self.buttons)
+        return f"Please type {words}; ? shows what would be sent, q leaves the question open."
+
+    @property
+    def unchosen(self) -> Question:
+        """The same question where Enter alone is no answer."""
+        choices, _, _ = self.choices.partition(" [")
+        typed = {text: answer for text, answer in self.typed.items() if text}
+        return self.replace(choices=choices, typed=typed)
+
+    def parse(self, text: str) -> Answer | None:
+        """Return the answer that was typed; None for anything that says none."""
+        typed = plain(text)
+        answer = self.typed.get(typed)
+        if answer is None and (bare := typed.replace(",", "").rstrip(" .!")) in _REFUSALS:
+            answer = self.typed.get(bare)
+        return answer
+
+
+def plain(text: str) -> str:
+    """Return what was typed without the case, the spaces around it, and a curly apostrophe."""
+    return text.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+
+
+_REFUSALS: Final = (
+    *("n", "no", "nope", "nah", "nay", "no way", "no thanks", "no thank you", "thanks no"),
+    *("never", "never ever", "no never", "don't", "dont", "do not", "please don't"),
+    *("refuse", "i refuse", "decline", "i decline", "disagree", "i disagree", "reject"),
+    *("i don't want to", "i do not agree", "i don't agree", "deny", "disable", "opt out"),
+)
+"""Words that refuse. What merely sounds like one asks again: a no is permanent."""
+
+_LEFT_OPEN: Final = ("q", "quit", "exit")
+
+
+FIRST: Final = Question(
+    introduction=(
+        "Dev respects your privacy and never collects your code, prompts, chats, keys or any "
+        "personal",
+        "info.",
+        f"For more info: {MORE_INFO}",
+    ),
+    words="Allow collection of anonymous analytics to help improve dev?",
+    choices="(Y)es/(N)o [Yes]",
+    typed={
+        **dict.fromkeys(("", "y", "yes"), Answer.YES),
+        **dict.fromkeys(_REFUSALS, Answer.NO),
+        **dict.fromkeys(_LEFT_OPEN, Answer.NONE),
+    },
+    buttons=(("Yes", Answer.YES), ("No", Answer.NO)),
+    notice=(
+        "May dev collect anonymous analytics, never your code, prompts, chats, keys or personal "
+        "info? Nothing is collected unless you agree: %dev_analytics on (asks you, yes or no) or "
+        f"%dev_analytics disable (no, for ever). {MORE_INFO}"
+    ),
+    unanswered="No answer, so analytics stay off. %dev_analytics on asks again.",
+)
+"""The fixed words to a user who has not answered yet."""
+
+
+def first(offers: Sequence[Offer], recipient: str = ARCHIVE) -> Question:
+    """Return the first question: who would receive the records, the fixed words, other tools."""
+    asked = FIRST.replace(receives=would_receive(recipient), recipients=(recipient,))
+    if not offers:
+        return asked
+    return asked.replace(
+        introduction=(*FIRST.introduction, _OTHERS),
+        news=tuple(offer.line for offer in offers),
+        offers=tuple(offers),
+    )
+
+
+_OTHERS: Final = "A yes also holds for other tools here, each until you switch it off by itself:"
+
+
+_MORE: Final = (
+    "Dev's anonymous analytics can now collect more than you agreed to, still nothing you "
+    "write. None of it is collected before you agree: %dev_analytics on shows what is new, "
+    "and asks."
+)
+_ELSEWHERE: Final = (
+    "Dev's anonymous analytics would now be sent to somebody whom you did not agree to. Nothing "
+    "goes there before you agree: %dev_analytics on names who it is, and asks."
+)
+
+
+def newer(
+    news: Iterable[str],
+    agreed_on: date | None,
+    offers: Sequence[Offer] = (),
+    recipient: str = ARCHIVE,
+    agreed: Collection[str] = (),
+) -> Question:
+    """Return the question about what is new: of a newer notice, of other tools, a recipient.
+
+    Parameters
+    ----------
+    news
+        What it adds, a line each.
+    agreed_on
+        The day on which the user agreed to an older notice.
+    offers
+        What other tools would record in addition.
+    recipient
+        Who would receive the records.
+    agreed
+        The recipients that the user agreed to.
+    """
+    lines = (*news, *(offer.line for offer in offers))
+    unnamed = recipient != ARCHIVE and recipient not in agreed
+    introduction: tuple[str, ...] = (f"You agreed to dev's anonymous analytics on {agreed_on}.",)
+    if unnamed:
+        introduction = (
+            f"You agreed to dev's anonymous analytics on {agreed_on}, but not to this recipient.",
+            "Nothing goes there unless you agree to it: the records are kept on this machine.",
+        )
+    if lines and unnamed:
+        introduction = (
+            *introduction,
+            "They can now say more, too, still nothing that you write. None of this is collected",
+            "unless you agree to it:",
+        )
+    elif lines:
+        introduction = (
+            f"You agreed to dev's anonymous analytics on {agreed_on}. They can now say more, still",
+            "nothing that you write. None of this is collected unless you agree to it:",
+        )
+    return Question(
+        receives=would_receive(recipient),
+        recipients=(recipient,),
+        introduction=introduction,
+        news=lines,
+        offers=tuple(offers),
+        words="Allow this too?",
+        choices="(Y)es/(K)eep it as it is [Keep]",
+        typed={
+            **dict.fromkeys(("y", "yes"), Answer.YES),
+            **dict.fromkeys(("", "k", "keep", *_REFUSALS), Answer.KEEP),
+            **dict.fromkeys(_LEFT_OPEN, Answer.NONE),
+        },
+        buttons=(("Yes", Answer.YES), ("Keep it as it is", Answer.KEEP)),
+        notice=_MORE if lines or not unnamed else _ELSEWHERE,
+        unanswered=(
+            "No answer, so analytics stay as you agreed to them. %dev_analytics on asks again."
+        ),
+    )
+
+
+ON: Final = (
+    "Analytics are on: anonymous, and never anything you write. "
+    "%dev_analytics status shows them; %dev_analytics off ends them for this session, "
+    "%dev_analytics disable for ever."
+)
+DISABLED: Final = "Analytics have been permanently disabled."
+WAY_BACK: Final = "Only %dev_analytics reset leads back."
+CONTACT: Final = "privacy@dev.chat"
+"""Who has delivered records deleted for a user who names their identifier."""
+UNSURE: Final = (
+    "Something failed, and your answer may not have been stored: %dev_analytics status says what "
+    "holds, and how to change it."
+)
+KEPT: Final = "Analytics stay as you agreed to them, without what is new."

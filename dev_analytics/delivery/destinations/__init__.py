@@ -1,0 +1,1 @@
+"""Where records are delivered: what a destination is, and which there are."""

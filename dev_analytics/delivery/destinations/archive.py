@@ -1,0 +1,222 @@
+"""The embedded archive: a SQLite file as a destination, for whoever has no account.
+
+One row for each event, its uuid the primary key, so that a record that is sent again is no second
+row. Every property of the catalogue is a column, so that SQL, pandas and DuckDB read it as it is.
+Only the sender writes to it, one at a time. One that is damaged is put aside, and another begun.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Raw, json
+
+from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.delivery.destinations.damaged_archive import put_aside
+from dev_analytics.delivery.destinations.destination import Unacceptable, Unreachable, no_question
+from dev_analytics.process.private_files import touch
+
+NAME: Final = "archive.sqlite"
+MOST_ROWS: Final = 1_000_000
+"""How many events are kept, the newest."""
+
+MAGIC: Final = b"SQLite format 3\0"
+"""The first bytes of an archive."""
+
+_DAMAGED_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_AT_ONCE: Final = 5_000
+_READ: Final = """
+SELECT rowid, event, timestamp, distinct_id, properties FROM events
+WHERE rowid > ? ORDER BY rowid LIMIT ?"""
+_IS_THERE: Final = "SELECT 1 FROM events WHERE uuid = ?"
+_COMMON: Final = ("session_id", "seq", "lib_version")
+_RECORD: Final = ("uuid", "timestamp", "event", "distinct_id", "properties", *_COMMON)
+
+
+class Archive:
+    """The archive in a data directory.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    most_rows
+        How many events are kept, the newest.
+    """
+
+    most = 5_000
+
+    def __init__(self, data: Path, most_rows: int = MOST_ROWS) -> None:
+        self.confirm = no_question
+        self.file = data / NAME
+        self._most_rows = most_rows
+
+    def deliver(self, records: Sequence[bytes]) -> None:
+        """Store `records`, all or none; one whose uuid is there already is passed over.
+
+        Raises
+        ------
+        Unreachable
+            The file cannot be written, or something in it keeps a record out.
+        Unacceptable
+            A value is none that SQLite can hold.
+        """
+        rows = [_row(json.decode(record)) for record in records]
+        try:
+            try:
+                self._store(rows)
+            except sqlite3.DatabaseError as error:
+                # An extended code has the plain one in its lowest byte.
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED_CODES:
+                    raise
+                put_aside(self.file)
+                self._store(rows)
+        except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
+            raise Unacceptable("the archive cannot hold it") from None
+        except sqlite3.Error as error:
+            # SQLite's words name no path and no value.
+            raise Unreachable(f"the archive cannot be written: {error}") from None
+        except OSError as error:
+            raise Unreachable(f"the archive cannot be written: {error.strerror}") from None
+
+    def _store(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write `rows` in one transaction.
+
+        Raises
+        ------
+        Unreachable
+            One of them is not there afterwards.
+        """
+        names = columns()
+        quoted = ", ".join(f'"{name}"' for name in names)
+        marks = ", ".join(f":{name}" for name in names)
+        touch(self.file)
+        with closing(sqlite3.connect(self.file)) as archive, archive:
+            # One transaction: no reader sees a table that lacks some of its columns.
+            archive.execute("BEGIN IMMEDIATE")
+            _prepare(archive, names)
+            archive.executemany(
+                f"INSERT INTO events ({quoted}) VALUES ({marks})"  # noqa: S608
+                " ON CONFLICT (uuid) DO NOTHING",
+                [{**dict.fromkeys(names), **row} for row in rows],
+            )
+            # A trigger, or a constraint with a conflict clause of its own, skips a row in silence.
+            if not all(archive.execute(_IS_THERE, (row["uuid"],)).fetchone() for row in rows):
+                raise Unreachable("the archive cannot be written: its table does not take a record")
+            archive.execute(
+                "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?",
+                (self._most_rows,),
+            )
+            self.confirm()
+
+
+def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Give the records in an archive, the oldest first; nothing is changed.
+
+    Each comes with its row's number and that of the newest row. The archive is locked for a moment
+    at a time only, so that a sender goes on writing. A row that holds no record gives a line that
+    is none either.
+
+    Raises
+    ------
+    Unreachable
+        It is damaged, or none.
+    """
+    last = -(2**63)
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as archive:
+            archive.text_factory = bytes  # a damaged text must not end the reading
+            ((newest,),) = archive.execute("SELECT coalesce(max(rowid), 0) FROM events")
+            while rows := archive.execute(_READ, (last, _AT_ONCE)).fetchall():
+                for last, *values in rows:
+                    yield last, newest, _line(values)
+    except sqlite3.Error as error:
+        raise Unreachable(f"the archive cannot be read: {error}") from None
+
+
+def count_of(file: Path, user: str) -> int:
+    """Return how many records of an identifier an archive has.
+
+    Raises
+    ------
+    Unreachable
+        It is damaged, or none.
+    """
+    with _opened(file, "ro") as archive:
+        ((number,),) = archive.execute("SELECT count(*) FROM events WHERE distinct_id = ?", (user,))
+        return int(number)
+
+
+def delete_of(file: Path, user: str) -> None:
+    """Delete the records of an identifier, and the pages in which they were.
+
+    Raises
+    ------
+    Unreachable
+        It is damaged, none, or cannot be written.
+    """
+    with _opened(file, "rw") as archive:
+        archive.execute("PRAGMA secure_delete = ON")
+        with archive:
+            archive.execute("DELETE FROM events WHERE distinct_id = ?", (user,))
+        # What another process reads may keep the old pages in a log beside the file.
+        archive.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    try:
+        address = f"{file.absolute().as_uri()}?mode={mode}"
+        with closing(sqlite3.connect(address, uri=True)) as archive:
+            yield archive
+    except sqlite3.Error as error:
+        raise Unreachable(f"the archive cannot be used: {error}") from None
+
+
+def columns() -> list[str]:
+    """Give the columns: those of every record, then every property of the catalogue, by name.
+
+    ``properties`` holds them all as JSON, those of a newer version of the package too.
+    """
+    names = dict.fromkeys(name for event in EVENTS.values() for name in properties(event))
+    return [*_RECORD, *names]
+
+
+def _prepare(archive: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Make the table, or give one of an older version the columns that it lacks."""
+    archive.execute("CREATE TABLE IF NOT EXISTS events (uuid TEXT PRIMARY KEY)")
+    known = {row[1] for row in archive.execute("PRAGMA table_info(events)")}
+    for name in names:
+        if name not in known:
+            archive.execute(f'ALTER TABLE events ADD COLUMN "{name}"')
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    """Give a record's columns by name; a list becomes JSON."""
+    row = {name: record[name] for name in ("uuid", "timestamp", "event", "distinct_id")}
+    row["properties"] = _text(record["properties"])
+    event = _BY_WIRE.get(record["event"], Event)
+    kept = {*_COMMON, *properties(event)}
+    for name, wire in zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True):
+        if name in kept and wire in record["properties"]:
+            value = record["properties"][wire]
+            row[name] = _text(value) if isinstance(value, list) else value
+    return row
+
+
+def _line(values: Sequence[Any]) -> bytes:
+    *words, properties = (value if isinstance(value, bytes) else None for value in values)
+    event, time, user = (word and word.decode("utf-8", "replace") for word in words)
+    record = {"event": event, "timestamp": time, "distinct_id": user}
+    return json.encode({**record, "properties": Raw(properties or b"null")})
+
+
+def _text(value: Any) -> str:
+    return json.encode(value).decode()
+
+
+_BY_WIRE: Final = {event.wire: event for event in EVENTS.values()}

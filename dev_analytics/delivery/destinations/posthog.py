@@ -1,0 +1,292 @@
+"""PostHog as a destination. No other module imports ``posthog``, ``requests`` or ``ssl``.
+
+A batch goes through ``posthog.request.post``, over a session of our own: it reads no ``.netrc`` and
+keeps no cookie, follows no redirect, trusts the system's certificates too, honours proxies, and has
+one deadline for all of a request. The SDK makes the envelope, and the session puts the bytes of the
+spool into it as they are. Consent is asked once more when the connection stands. Of an answer no
+more is read than an acknowledgement can be long, and only PostHog's own acknowledgement counts.
+
+The newer endpoint is asked first, as it says what became of each record. It takes our record as it
+is: a field of the envelope or of an event that it does not know it passes over, and the properties
+it hands on as they are. It would put the name and version of an SDK in place of the record's own
+where the header that it wants names both, so ours names no version. A server that does not have it
+gets ``/batch/``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import signal
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
+from types import FrameType
+from typing import Any, Final
+from uuid import uuid4
+
+import requests
+from msgspec import Raw, Struct, json
+from posthog.request import determine_server_host, post
+from requests.adapters import HTTPAdapter
+
+from dev_analytics.catalogue.record import iso
+from dev_analytics.delivery.destinations.destination import Receipt, Unreachable, no_question
+from dev_analytics.delivery.destinations.posthog_answers import (
+    ANSWER_BYTES,
+    RESULT_BYTES,
+    NotThereError,
+    raise_for_newer_status,
+    raise_for_status,
+    raise_unless_acknowledged,
+    receipt,
+    unpacked,
+)
+
+CONNECT_SECONDS: Final = 10.0
+READ_SECONDS: Final = 15.0
+DEADLINE_SECONDS: Final = 30.0
+"""How long a request may take from its first byte to its last, in seconds."""
+
+BATCH: Final = "/batch/"
+NEWER: Final = "/i/v1/analytics/events"
+_CLIENT: Final = "dev-analytics"
+_HEADERS: Final = {"User-Agent": _CLIENT, "Accept-Encoding": "identity", "Accept": "*/*"}
+"""The same for everybody: by themselves they would name the versions of what is installed."""
+
+
+class PostHog:
+    """PostHog's cloud, or one that somebody runs.
+
+    Parameters
+    ----------
+    project_key
+        The project's public key, which can write and not read.
+    host
+        Its address; the app's own addresses are turned into those that take events.
+    deadline
+        How long a request may take from its first byte to its last, in seconds.
+    """
+
+    most = 500
+
+    def __init__(self, project_key: str, host: str, deadline: float = DEADLINE_SECONDS) -> None:
+        self.confirm = no_question
+        self._key = project_key
+        self._host = determine_server_host(host)
+        self._deadline = deadline
+        self._has_newer = True
+        self._session = _Session(lambda: self.confirm())
+        # Plain http is for this machine alone: a proxy would read it, and nobody named one.
+        self._session.trust_env = not self._host.startswith("http://")
+        # What the SDK would print goes nowhere: this process has no terminal, and its log no text.
+        logging.getLogger("posthog").addHandler(logging.NullHandler())
+
+    def deliver(self, records: Sequence[bytes]) -> Receipt | None:
+        """Send `records` in one request, or in a second one where the server has no newer endpoint.
+
+        Raises
+        ------
+        Unreachable, Refused, Unacceptable
+            PostHog did not acknowledge them.
+        """
+        uuids = [json.decode(record, type=_Named).uuid for record in records]
+        # PostHog may refuse a batch in which a uuid stands twice.
+        batch = list(dict(zip(uuids, records, strict=True)).values())
+        if self._has_newer:
+            try:
+                return self._deliver_to_newer(batch, uuids)
+            except NotThereError as error:
+                self._has_newer = not error.for_good
+        answer = self._post(BATCH, batch)
+        raise_for_status(answer.status, answer.retry_after)
+        raise_unless_acknowledged(answer.body)
+        return None
+
+    def _deliver_to_newer(self, batch: list[bytes], uuids: list[str]) -> Receipt | None:
+        """Send `batch` to the endpoint that answers for each record."""
+        answer = self._post(
+            NEWER,
+            batch,
+            **{
+                "Authorization": f"Bearer {self._key}",
+                "PostHog-Sdk-Info": _CLIENT,
+                "PostHog-Attempt": "1",
+                "PostHog-Request-Id": str(uuid4()),
+                "PostHog-Request-Timestamp": iso(int(time.time())),
+            },
+        )
+        raise_for_newer_status(answer.status, answer.retry_after)
+        return receipt(answer.body, uuids, answer.retry_after)
+
+    def _post(self, path: str, batch: list[bytes], **headers: str) -> _Answer:
+        self._session.prepare(batch, headers)
+        try:
+            with _deadline(self._deadline):
+                post(
+                    self._key,
+                    self._host,
+                    path,
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),  # type: ignore[arg-type]
+                    session=self._session,
+                    batch=[],
+                    historical_migration=False,
+                )
+        except _Late:
+            raise Unreachable("the server took too long") from None
+        except (OSError, ValueError) as error:
+            # requests' own exceptions are OSErrors, as is one for certificates that do not exist.
+            raise Unreachable(f"the server could not be reached ({type(error).__name__})") from None
+        return self._session.answer
+
+
+class _Named(Struct):
+    uuid: str
+
+
+class _Answer(Struct, frozen=True):
+    """An answer as far as it is read."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class _Session(requests.Session):
+    """A session that takes nothing of the user's with it, and reads little of what comes back.
+
+    Parameters
+    ----------
+    confirm
+        Called when a connection stands, before anything goes through it.
+
+    Attributes
+    ----------
+    answer
+        The latest answer.
+    """
+
+    def __init__(self, confirm: Callable[[], None]) -> None:
+        super().__init__()
+        self.answer = _Answer(0, None, b"")
+        self._batch: list[bytes] = []
+        self._own: dict[str, str] = {}
+        # Any auth keeps requests from looking into .netrc.
+        self.auth = lambda request: request
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.mount("https://", _Adapter(confirm, ssl.create_default_context()))
+        self.mount("http://", _Adapter(confirm))
+
+    def prepare(self, batch: list[bytes], headers: dict[str, str]) -> None:
+        """Have the next request carry these records, and these headers beside those of all."""
+        self._batch, self._own = batch, headers
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send the SDK's envelope with the records as they stand in the spool, and read the answer.
+
+        No redirect is followed. The time of the request has whole seconds, as all our times.
+        """
+        envelope = json.decode(kwargs["data"])
+        envelope.pop("sentAt", None)
+        now = iso(int(time.time()))
+        # Each endpoint passes over the name that the other one wants.
+        envelope |= {"sent_at": now, "created_at": now}
+        envelope["batch"] = Raw(b"[" + b", ".join(self._batch) + b"]")
+        packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        response = super().request(
+            *args,
+            **{
+                **kwargs,
+                "data": gzip.compress(json.encode(envelope), compresslevel=4, mtime=0),
+                "headers": {**_HEADERS, **packed, **self._own},
+                "allow_redirects": False,
+                "stream": True,
+            },
+        )
+        with response:
+            self.answer = self._read(response)
+        return response
+
+    def _read(self, response: requests.Response) -> _Answer:
+        """Read no more of an answer than an acknowledgement can be long."""
+        most = ANSWER_BYTES + RESULT_BYTES * len(self._batch)
+        body = b""
+        if response.status_code == 200:
+            packed = response.raw.read(most, decode_content=False)
+            body = unpacked(packed, response.headers.get("Content-Encoding"), most)
+        return _Answer(response.status_code, response.headers.get("Retry-After"), body)
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections that are confirmed before they are used.
+
+    Parameters
+    ----------
+    confirm
+        Called when a connection stands, before anything goes through it.
+    context
+        What HTTPS trusts: the system's certificates and ``SSL_CERT_FILE`` beside requests' own.
+    """
+
+    def __init__(self, confirm: Callable[[], None], context: ssl.SSLContext | None = None) -> None:
+        self._confirm = confirm
+        self._options: dict[str, Any] = {} if context is None else {"ssl_context": context}
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **kwargs: Any
+    ) -> None:
+        super().init_poolmanager(connections, maxsize, block, **self._options, **kwargs)
+        _confirm_connections(self.poolmanager, self._confirm)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **self._options, **kwargs)
+        if is_new:
+            _confirm_connections(manager, self._confirm)
+        return manager
+
+
+def _confirm_connections(manager: Any, confirm: Callable[[], None]) -> None:
+    """Have `confirm` called before each piece that the connections of `manager` send."""
+
+    def confirmed(pool: Any) -> Any:
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def send(self, data: Any) -> None:
+                if self.sock is None:
+                    self.connect()
+                confirm()
+                super().send(data)
+
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+    manager.pool_classes_by_scheme = {
+        scheme: confirmed(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+class _Late(Exception):  # noqa: N818
+    """The deadline has passed. No OSError: urllib3 would go on with the host's next address."""
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Raise `_Late` after `seconds`: a timeout of the SDK begins anew with each byte."""
+
+    def ring(signum: int, frame: FrameType | None) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        # Again every second, should the first be lost in a finalizer, which can raise nothing.
+        signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        # It may ring in the finally above too.
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

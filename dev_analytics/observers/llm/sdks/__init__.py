@@ -1,0 +1,1 @@
+"""The SDKs whose calls are seen: one module each."""

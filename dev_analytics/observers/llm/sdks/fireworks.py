@@ -1,0 +1,48 @@
+"""Calls made with the SDK of Fireworks."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm import stainless
+from dev_analytics.observers.llm.answers import SDK, Answer
+from dev_analytics.observers.llm.sdks import anthropic
+from dev_analytics.observers.llm.sdks.openai import read_usage
+
+COVERS: Final = (
+    "fireworks-ai",
+    "1.2",
+    "1.2",
+    "chat completions, completions, embeddings, messages",
+)
+
+_PATHS: Final = {
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "text_completion",
+    "/v1/embeddings": "embeddings",
+    "/v1/messages": "chat",
+}
+OPERATIONS: Final = {
+    f"{address}{path}": operation
+    for path, operation in _PATHS.items()
+    for address in ("", "https://api.fireworks.ai/inference")
+}
+"""The operation by what is asked for: a path, or, with the usual address, all of it."""
+
+
+def read(answer: Any) -> Answer | None:
+    """Tell what an answer says, in the words of OpenAI or of Anthropic."""
+    if isinstance(getattr(answer, "type", None), str):
+        return anthropic.read(answer)
+    return read_usage(answer)
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    stainless.observe(
+        module,
+        SDK("fireworks", "fireworks", read, "fireworks"),
+        (module.Fireworks, module.AsyncFireworks),
+        OPERATIONS,
+    )

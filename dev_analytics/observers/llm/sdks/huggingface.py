@@ -1,0 +1,156 @@
+"""Calls made with the inference client of huggingface_hub, whoever of its providers answers.
+
+Two methods are hooked. The public one gives an answer that can be read, but makes no request where
+its arguments are wrong, and two where it tries again without some of them. The one below it makes
+each request, and knows its address and model, but gets bytes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK, Answer, get
+from dev_analytics.observers.llm.asking import asked, asking
+from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.sdks.openai import read_usage
+from dev_analytics.observers.llm.streams import follow, follow_async
+
+COVERS: Final = (
+    "huggingface_hub",
+    "0.36",
+    "2.4",
+    "`chat_completion`, `text_generation`, `feature_extraction` of the inference clients",
+)
+
+OPERATIONS: Final = {
+    "chat_completion": "chat",
+    "text_generation": "text_completion",
+    "feature_extraction": "embeddings",
+}
+"""The operation by the public method; what makes pictures or sounds is no call to be recorded."""
+
+
+def read(answer: Any) -> Answer:
+    """Tell what an answer, or a chunk of one, says; a text has its counts in its details."""
+    details = get(answer, "details")
+    if details is None:
+        return read_usage(answer)
+    prefill = get(details, "prefill")
+    sent = len(prefill) if type(prefill) is list and prefill else get(details, "input_length")
+    return Answer(None, sent, get(details, "generated_tokens"))
+
+
+HUGGINGFACE: Final = SDK("huggingface_hub", "huggingface_hub", read)
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in the client of a module: the synchronous or the asynchronous one."""
+    client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
+    is_async = inspect.iscoroutinefunction(client._inner_post)
+    wrap(client, "_inner_post", _post_async if is_async else _post)
+    for name, operation in OPERATIONS.items():
+        wrap(client, name, (_asks_async if is_async else _asks)(operation))
+
+
+def _asks(operation: str) -> Callable[..., Any]:
+    """Give what does as a public method does, and reads its answer."""
+
+    def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        with asking(operation) as one:
+            answer = method(*args, **kwargs)
+        return _watch(one.call, answer)
+
+    return ask
+
+
+def _asks_async(operation: str) -> Callable[..., Any]:
+    """Do what `_asks` does for an asynchronous method."""
+
+    async def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        with asking(operation) as one:
+            answer = await method(*args, **kwargs)
+        return _watch(one.call, answer)
+
+    return ask
+
+
+def _post(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+    """Make a request, and leave its call to the public method."""
+    call = _begin(args, kwargs)
+    try:
+        data = method(*args, **kwargs)
+    except BaseException as error:
+        if call is not None:
+            call.fail(error)
+        raise
+    _leave(call)
+    return data
+
+
+async def _post_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+    """Do what `_post` does, asynchronously."""
+    call = _begin(args, kwargs)
+    try:
+        data = await method(*args, **kwargs)
+    except BaseException as error:
+        if call is not None:
+            call.fail(error)
+        raise
+    _leave(call)
+    return data
+
+
+def _begin(args: Any, kwargs: Any) -> Call | None:
+    """Begin the call of a request, if a public method that is observed makes it."""
+    recorder, upper = State.active, asked()
+    if recorder is None or upper is None:
+        return None
+    try:
+        request = args[0] if args else kwargs["request_parameters"]
+        body = request.json
+        return recorder.begin(
+            HUGGINGFACE,
+            upper.operation,
+            (body.get("model") if type(body) is dict else None) or request.model,
+            stream=kwargs.get("stream") is True,
+            address=request.url,
+        )
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+        return None
+
+
+def _leave(call: Call | None) -> None:
+    upper = asked()
+    if upper is not None:
+        upper.call = call
+
+
+def _watch(call: Call | None, answer: Any) -> Any:
+    """Read an answer, or give an iterator in place of a streamed one that reads its chunks."""
+    if call is None:
+        return answer
+    if call.stream and hasattr(answer, "__anext__"):
+        followed = _following(call, answer)
+        # The request is made: it is a call also if nobody asks for a chunk.
+        call.recorder.hold(followed, call)
+        return followed
+    if call.stream and hasattr(answer, "__next__"):
+        return follow(call, answer)
+    call.read(answer)
+    call.end()
+    return answer
+
+
+async def _following(call: Call, chunks: Any) -> AsyncIterator[Any]:
+    try:
+        async for chunk in follow_async(call, chunks):
+            yield chunk
+    finally:
+        # Closing the outer one closes the connection, as it does without us.
+        await chunks.aclose()

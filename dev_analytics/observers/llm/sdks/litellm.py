@@ -1,0 +1,382 @@
+"""Calls that litellm makes with its own HTTP code; those that it makes with an SDK are that SDK's.
+
+What litellm tells its callbacks is not gone by: it tells of answers from its cache and of mocked
+ones, of some calls twice, of others when it has time or never, and of none where the user has set
+its lists. A call begins where a request goes out, and ends where its answer is handed on.
+
+The one thing that litellm has for each call is its `Logging`. It holds messages and keys by
+reference: only what stands in `_begun` is read.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Mapping
+from types import FrameType, ModuleType
+from typing import Any, Final
+
+from dev_analytics.catalogue.models import PREFIXES
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.drops import Drop
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
+from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.llm.recorder import Call, Recorder
+
+COVERS: Final = (
+    "litellm",
+    "1.83",
+    "1.109",
+    "what it asks with its own HTTP code; what it asks with one of these SDKs is that one's",
+)
+
+OPERATIONS: Final = {
+    "completion": "chat",
+    "responses": "chat",
+    "anthropic_messages": "chat",
+    "text_completion": "text_completion",
+    "generate_content": "generate_content",
+    "generate_content_stream": "generate_content",
+    "embedding": "embeddings",
+}
+"""The operation by what litellm calls the call; an ``a`` before it stands for asynchronous."""
+
+_LAST: Final = ("response.completed", "response.incomplete", "response.failed")
+_CHUNK: Final = "ModelResponseStream"
+_WHOLE: Final = frozenset(
+    {"ModelResponse", "TextCompletionResponse", "EmbeddingResponse", "ResponsesAPIResponse"}
+)
+"""The classes of answers that are no chunk."""
+
+
+def read(answer: Any) -> Answer | None:
+    """Tell what an answer says: litellm has the words of OpenAI for all, and cached tokens in."""
+    kind = getattr(answer, "type", None)
+    if kind is not None:
+        # An event of the Responses API; only the last one holds the counts.
+        kind = getattr(kind, "value", kind)
+        if kind == "error":
+            return Answer(failed=True)
+        if kind not in _LAST:
+            return None
+        answer = answer.response
+    usage = get(answer, "usage")
+    if get(usage, "prompt_tokens") is None:
+        into, out = "input_tokens", "output_tokens"
+    else:
+        into, out = "prompt_tokens", "completion_tokens"
+    details = get(usage, f"{into}_details")
+    written = get(details, "cache_creation_tokens")
+    counts = (
+        get(usage, into),
+        get(usage, out),
+        get(details, "cached_tokens"),
+        get(details, "cache_write_tokens") if written is None else written,
+        get(get(usage, f"{out}_details"), "reasoning_tokens"),
+    )
+    if type(answer).__name__ == _CHUNK:
+        # What a chunk does not tell is nought in it.
+        return Answer(get(answer, "model"), *(count or None for count in counts))
+    failed = True if get(answer, "status") == "failed" else None
+    return Answer(get(answer, "model"), *counts, failed)
+
+
+_SDK: Final = SDK("litellm", "litellm", read)
+_CORE: Final = "litellm.litellm_core_utils"
+_STREAMS: Final = (
+    (f"{_CORE}.streaming_handler", "CustomStreamWrapper"),
+    ("litellm.responses.streaming_iterator", "ResponsesAPIStreamingIterator"),
+    ("litellm.responses.streaming_iterator", "SyncResponsesAPIStreamingIterator"),
+)
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    for name, post in (("HTTPHandler", _post), ("AsyncHTTPHandler", _post_async)):
+        wrap(_class("litellm.llms.custom_httpx.http_handler", name), "post", post)
+    logging = _class(f"{_CORE}.litellm_logging", "Logging")
+    wrap(logging, "handle_sync_success_callbacks_for_async_calls", _handed_to)
+    for name in ("success_handler", "async_success_handler"):
+        wrap(logging, name, _succeeded)
+    for name in ("failure_handler", "async_failure_handler"):
+        wrap(logging, name, _failed)
+    metadata = f"{_CORE}.llm_response_utils.response_metadata"
+    wrap(_class(metadata, "ResponseMetadata"), "set_timing_metrics", _handed_on)
+    for place, name in _STREAMS:
+        stream = _class(place, name)
+        for method, hooked in _OF_STREAMS.items():
+            if hasattr(stream, method):
+                wrap(stream, method, hooked)
+
+
+def _class(module: str, name: str) -> type:
+    found: type = vars(sys.modules[module])[name]
+    return found
+
+
+# A request goes out.
+
+
+def _post(method: Any, handler: Any, args: Any, kwargs: Any) -> Any:
+    call = _begin(kwargs)
+    if call is None:
+        return method(*args, **kwargs)
+    try:
+        answer = method(*args, **kwargs)
+    except BaseException as error:
+        _interrupted(call, error)
+        raise
+    call.arrived()
+    return answer
+
+
+async def _post_async(method: Any, handler: Any, args: Any, kwargs: Any) -> Any:
+    call = _begin(kwargs)
+    if call is None:
+        return await method(*args, **kwargs)
+    try:
+        answer = await method(*args, **kwargs)
+    except BaseException as error:
+        _interrupted(call, error)
+        raise
+    call.arrived()
+    return answer
+
+
+def _begin(kwargs: Mapping[str, Any]) -> Call | None:
+    """Begin the call whose request goes out, or go on with it; None where none is observed."""
+    recorder = State.active
+    if recorder is None:
+        return None
+    try:
+        logging = kwargs.get("logging_obj") or _asking(sys._getframe(2))
+        if logging is None:
+            return None
+        call = recorder.held(logging)
+        if call is not None and not call.has_failed:
+            return call
+        if call is not None:
+            # litellm tries again, and tells nobody of the request that failed.
+            recorder.release(logging)
+            call.end()
+        call = _begun(recorder, logging.model_call_details)
+        if call is not None:
+            recorder.hold(logging, call)
+        return call
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+        return None
+
+
+MAX_FRAMES: Final = 12
+_ON_THE_WAY: Final = ("litellm.llms.", f"{_CORE}.logging_utils", "dev_analytics.observers.llm.")
+_NAMES: Final = ("logging_obj", "litellm_logging_obj")
+
+
+def _asking(frame: FrameType | None) -> Any:
+    """Return the `Logging` of the function of litellm that posts, which not all hand on.
+
+    What is posted from elsewhere, to a cache, to another tool or to ask for a price, is no call.
+    """
+    for _ in range(MAX_FRAMES):
+        name = None if frame is None else frame.f_globals.get("__name__")
+        if frame is None or type(name) is not str or not name.startswith(_ON_THE_WAY):
+            return None
+        if name.startswith("litellm."):
+            for each in [frame.f_locals.get(name) for name in _NAMES]:
+                if belongs(type(each), f"{_CORE}.litellm_logging"):
+                    return each
+        frame = frame.f_back
+    return None
+
+
+def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:
+    """Begin a call that litellm says these things of; None where none is observed."""
+    kind, provider = details.get("call_type"), details.get("custom_llm_provider")
+    operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
+    if operation is None:
+        return None
+    return recorder.begin(
+        _SDK,
+        operation,
+        details.get("model"),
+        stream=details.get("stream") is True,
+        provider=PREFIXES.get(provider, OTHER) if type(provider) is str else OTHER,
+    )
+
+
+def _interrupted(call: Call, error: BaseException) -> None:
+    """Note that a request failed; what its user gets of it is told later, if at all."""
+    call.failed(error)
+    if not isinstance(error, Exception):
+        call.end()
+
+
+# Its answer is handed on.
+
+
+def _handed_on(method: Any, metadata: Any, args: Any, kwargs: Any) -> Any:
+    recorder = State.active
+    if recorder is not None:
+        try:
+            for each in (*args, *kwargs.values()):
+                if belongs(type(each), f"{_CORE}.litellm_logging"):
+                    _over(recorder, each, metadata.result)
+        except Exception:
+            recorder.drops.count(Drop.FAILURE)
+    return method(*args, **kwargs)
+
+
+def _handed_to(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
+    recorder = State.active
+    if recorder is not None:
+        try:
+            _over(recorder, logging, _first(args, kwargs, "result"))
+        except Exception:
+            recorder.drops.count(Drop.FAILURE)
+    return method(*args, **kwargs)
+
+
+def _succeeded(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
+    """Take what litellm tells its callbacks only where that is nowhere handed on as a whole."""
+    recorder = State.active
+    if recorder is not None:
+        try:
+            call, answer = recorder.held(logging), _first(args, kwargs, "result")
+            if call is not None and logging not in _READ:
+                put_together = call.stream and type(answer).__name__ in _WHOLE
+                if put_together or type(answer) is dict:
+                    _over(recorder, logging, answer)
+        except Exception:
+            recorder.drops.count(Drop.FAILURE)
+    return method(*args, **kwargs)
+
+
+def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> Any:
+    return args[0] if args else kwargs.get(name)
+
+
+def _over(recorder: Recorder, logging: Any, answer: Any) -> None:
+    """End the call of `logging`, or hold it for the stream that its answer is."""
+    call = recorder.held(logging)
+    if call is None:
+        return
+    if hasattr(type(answer), "__next__") or hasattr(type(answer), "__anext__"):
+        recorder.hold(answer, call)
+        return
+    recorder.release(logging)
+    if type(answer) is dict:
+        # One in the words of Anthropic.
+        from dev_analytics.observers.llm.sdks.anthropic import read_usage
+
+        call.tell(read_usage(answer))
+        call.arrived()
+    else:
+        call.read(answer)
+    call.end()
+
+
+def _failed(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
+    recorder = State.active
+    # Of a stream its reader is told, too, and what he is told counts.
+    if recorder is not None and logging not in _READ:
+        try:
+            call = recorder.release(logging)
+            error = _first(args, kwargs, "exception")
+            if call is not None and isinstance(error, BaseException):
+                call.fail(error)
+        except Exception:
+            recorder.drops.count(Drop.FAILURE)
+    return method(*args, **kwargs)
+
+
+# Its answer is streamed.
+
+_READ: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+"""The calls whose streams are being read, by their `Logging`."""
+
+
+def _next(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
+    _note(stream)
+    try:
+        chunk = method(*args, **kwargs)
+    except BaseException as error:
+        _ended(stream, error)
+        raise
+    _read(stream, chunk)
+    return chunk
+
+
+async def _next_async(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
+    _note(stream)
+    try:
+        chunk = await method(*args, **kwargs)
+    except BaseException as error:
+        _ended(stream, error)
+        raise
+    _read(stream, chunk)
+    return chunk
+
+
+def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
+    _ended(stream, None)
+    return method(*args, **kwargs)
+
+
+_OF_STREAMS: Final = {
+    "__next__": _next,
+    "__anext__": _next_async,
+    "close": _close,
+    "aclose": _close,
+}
+
+
+def _note(stream: Any) -> None:
+    """Note that a stream is read; its request may go out only now."""
+    recorder = State.active
+    if recorder is not None:
+        try:
+            _READ.add(stream.logging_obj)
+        except Exception:
+            recorder.drops.count(Drop.FAILURE)
+
+
+def _read(stream: Any, chunk: Any) -> None:
+    recorder = State.active
+    if recorder is None:
+        return
+    try:
+        call = recorder.held(stream.logging_obj)
+        if call is None:
+            return
+        if recorder.held(stream) is None:
+            recorder.hold(stream, call)
+        # What the user gets has no counts; those of litellm's own list have.
+        chunks = vars(stream).get("chunks")
+        if type(chunks) is list:
+            for each in chunks[call.place :]:
+                call.read(each)
+            call.place = len(chunks)
+        else:
+            call.read(chunk)
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)
+
+
+def _ended(stream: Any, error: BaseException | None) -> None:
+    """End the call of a stream that is read to its end, was closed, or failed."""
+    recorder = State.active
+    if recorder is None:
+        return
+    try:
+        _read(stream, None)
+        call = recorder.release(stream.logging_obj)
+        if call is None:
+            return
+        recorder.release(stream)
+        if error is None or isinstance(error, StopIteration | StopAsyncIteration):
+            call.end()
+        else:
+            call.fail(error)
+    except Exception:
+        recorder.drops.count(Drop.FAILURE)

@@ -1,0 +1,39 @@
+"""Calls with the SDK of Mistral that are no plain chats: agents, gaps filled in, embeddings."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm.answers import Answer, get
+from dev_analytics.observers.llm.method import asks, observe
+from dev_analytics.observers.llm.sdks.mistralai import MISTRAL
+from dev_analytics.observers.llm.speakeasy import observe_closing, watch_stream
+
+COVERS: Final = None
+"""It is a part of another one."""
+
+OPERATIONS: Final = {"Agents": "chat", "Fim": "text_completion"}
+"""The operation by the class that asks for it; each has a module of its own."""
+
+
+def read_embeddings(answer: Any) -> Answer:
+    """Tell what an answer with embeddings says."""
+    return Answer(get(answer, "model"), get(get(answer, "usage"), "prompt_tokens"))
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in the class that a module has."""
+    if "Embeddings" in vars(module):
+        sdk = MISTRAL._replace(read=read_embeddings)
+        for create in ("create", "create_async"):
+            observe(sdk, module.Embeddings, create, asks("embeddings"))
+        return
+    name = next(name for name in OPERATIONS if name in vars(module))
+    owner, operation = vars(module)[name], OPERATIONS[name]
+    for complete in ("complete", "complete_async"):
+        observe(MISTRAL, owner, complete, asks(operation))
+    for stream in ("stream", "stream_async"):
+        observe(MISTRAL, owner, stream, asks(operation, stream=True), watch_stream)
+    for events in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
+        observe_closing(events)

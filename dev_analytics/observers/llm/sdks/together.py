@@ -1,0 +1,39 @@
+"""Calls made with the SDK of Together."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from dev_analytics.observers.llm import stainless
+from dev_analytics.observers.llm.answers import SDK
+from dev_analytics.observers.llm.sdks.openai import read_usage
+
+COVERS: Final = (
+    "together",
+    "3.1",
+    "3.1",
+    "chat completions, completions, embeddings",
+)
+
+_PATHS: Final = {
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "text_completion",
+    "/v1/embeddings": "embeddings",
+}
+OPERATIONS: Final = {
+    f"{address}{path}": operation
+    for path, operation in _PATHS.items()
+    for address in ("", "https://api-inference.together.ai")
+}
+"""The operation by what is asked for: a path, or, with the usual address, all of it."""
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    stainless.observe(
+        module,
+        SDK("together", "together", read_usage, "together"),
+        (module.Together, module.AsyncTogether),
+        OPERATIONS,
+    )

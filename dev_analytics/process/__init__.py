@@ -1,0 +1,1 @@
+"""The process that we live in and share, and those that we start."""

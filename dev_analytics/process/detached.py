@@ -1,0 +1,211 @@
+"""Starts processes of our own that the user's process has nothing more to do with.
+
+They run as this process does: the same Python with the same flags, which finds the package where
+this one found it, and imports nothing from the notebook's folder. Where there is no Python to be
+started, as in a program that has Python inside, nothing is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from shlex import join, quote
+from shutil import which
+from typing import Final
+
+from dev_analytics.process.descriptors import pipe_above
+from dev_analytics.process.native import ENVIRON, environ_now, system
+from dev_analytics.process.unseen_child import adopts_orphans, run_unseen
+
+_PACKAGE_FOLDER: Final = Path(__file__).parents[2]
+_ENTRY: Final = Path(__file__).with_name("entry.py")
+_PYTHON: Final = re.compile(
+    r"(python|pypy|graalpy)w?[\d.]*t?d?(-(dbg|intel64|real))?(\.exe)?", re.ASCII | re.IGNORECASE
+)
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_BEGIN: Final = "exec </dev/null >/dev/null 2>&1; {} -i /bin/sh {} &"
+_END: Final = "END-OF-WHAT-IS-TOLD"
+_NEEDED: Final = frozenset(
+    {"CI", "CURL_CA_BUNDLE", "DO_NOT_TRACK", "HOME", "LANG", "LANGUAGE", "PATH"}
+    | {"REQUESTS_CA_BUNDLE", "TMPDIR", "TZ", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+)
+_NEEDED_BEGINNINGS: Final = (
+    *("PYTHON", "CONDA_PREFIX", "GUIX_", "NIX_", "LD_", "DYLD_", "LC_"),
+    *("DEV_ANALYTICS", "XDG_", "SSL_", "OPENSSL_"),
+)
+"""Variables that our processes are given: to find Python and the package, a proxy, certificates,
+the system's folders, and what has a say in consent."""
+
+
+def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> None:
+    """Start a module's ``main`` in a session of its own; nobody here waits for it, or sees it.
+
+    What it is told, and the environment, go to it through a pipe: other users of the machine can
+    read a command line.
+
+    Parameters
+    ----------
+    module
+        It is told by a dictionary.
+    told
+        What it is told.
+    later
+        In how many seconds, at the end of this process.
+
+    Raises
+    ------
+    OSError, ValueError, AttributeError, NotImplementedError
+        It cannot be started; the last two where the system knows no such way.
+    """
+    command = [python(), *flags(), str(_ENTRY), module]
+    if not later and adopts_orphans():
+        raise OSError("it would become a child of this process, and is started at its end")
+    sys.audit("os.posix_spawn", command[0], command, None)
+    script = _script(command, json.dumps({"path": _path(), "told": told}), later)
+    reading, writing = pipe_above()
+    ours = system.fstat(writing)
+    try:
+        # What a pipe cannot hold at once would wait for a reader that there is not yet.
+        system.set_blocking(writing, False)
+        _write(writing, script, ours)
+        _close(writing, ours)
+        system.set_inheritable(reading, True)
+        clean = which("env", path=os.defpath)
+        pipe = f"/proc/self/fd/{reading}"
+        known = clean is not None and os.path.exists(pipe)  # noqa: PTH110, it is no file
+        if not (known and run_unseen(_BEGIN.format(clean, pipe))):
+            _run_seen(reading)
+    finally:
+        _close(writing, ours)
+        _close(reading, ours)
+
+
+def python() -> str:
+    """Return the program that this process's Python is.
+
+    Raises
+    ------
+    OSError
+        It is none: to start it would start the user's program once more.
+    """
+    program = Path(sys.executable or "")
+    if not sys.executable:
+        raise OSError("no Python to start")
+    if getattr(sys, "frozen", False) or hasattr(sys, "_MEIPASS"):
+        raise OSError("this is a frozen program, and no Python that could be started")
+    if not any(_PYTHON.fullmatch(each.name) for each in (program, program.resolve())):
+        raise OSError("Python runs inside another program, and none could be started")
+    if not os.access(program, os.X_OK):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return sys.executable
+
+
+def flags() -> list[str]:
+    """Return the flags that shut out of our processes what the user shut out of this one."""
+    given = sys.flags
+    kept = ["-I"] if given.isolated else ["-P"]
+    if given.ignore_environment and not given.isolated:
+        kept.append("-E")
+    if given.no_user_site and not given.isolated:
+        kept.append("-s")
+    if given.no_site:
+        kept.append("-S")
+    if sys.dont_write_bytecode:
+        kept.append("-B")
+    if given.utf8_mode:
+        kept += ["-X", "utf8"]
+    if sys.pycache_prefix:
+        kept += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
+    return kept
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of our processes: of this one, what Python, network and consent need.
+
+    The keys and words that a user keeps in others, or a notebook puts there, are no business of
+    theirs. The notebook's folder is not on their path, unless the package itself is there: a
+    checkout that is worked in.
+    """
+    own = {name: value for name, value in {**ENVIRON, **environ_now()}.items() if _is_needed(name)}
+    if kept := _safe(filter(None, own.pop("PYTHONPATH", "").split(os.pathsep))):
+        own["PYTHONPATH"] = os.pathsep.join(kept)
+    return own
+
+
+def _path() -> list[str]:
+    """Return where this process finds modules: first the package, then the others."""
+    given = (each for each in tuple(sys.path) if type(each) is str)
+    return [str(_PACKAGE_FOLDER.absolute()), *_safe(given)]
+
+
+def _safe(entries: Iterable[str]) -> list[str]:
+    return [str(Path(entry).absolute()) for entry in entries if _is_safe(Path(entry))]
+
+
+def _is_needed(name: str) -> bool:
+    if name == "PYTHONINSPECT":
+        return False
+    return name in _NEEDED or name.startswith(_NEEDED_BEGINNINGS) or name.lower().endswith("_proxy")
+
+
+def _is_safe(entry: Path) -> bool:
+    try:
+        return not entry.samefile(Path.cwd()) or entry.samefile(_PACKAGE_FOLDER)
+    except OSError:
+        # A folder does not exist: if it is the one that this process stands in, "." is lost.
+        return entry.is_absolute()
+
+
+def _script(command: Sequence[str], told: str, later: float) -> bytes:
+    """Return what a shell does that has no environment yet: `told` is its last line but one."""
+    lines = ["trap '' HUP"]
+    if later:
+        lines.append(f"sleep {later}")
+    for name, value in environment().items():
+        if _NAME.fullmatch(name):
+            lines.append(f"export {name}={quote(value)}")
+    lines += ["unset PWD OLDPWD", f"exec {join(command)} >/dev/null 2>&1 <<'{_END}'", told, _END]
+    return os.fsencode("\n".join(lines) + "\n")
+
+
+def _write(descriptor: int, content: bytes, ours: os.stat_result) -> None:
+    """Write into a pipe of ours.
+
+    Raises
+    ------
+    OSError
+        It does not hold all of it, or the descriptor is somebody else's by now.
+    """
+    if not os.path.samestat(system.fstat(descriptor), ours):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    if system.write(descriptor, content) < len(content):
+        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+
+
+def _close(descriptor: int, ours: os.stat_result) -> None:
+    with contextlib.suppress(OSError):
+        if os.path.samestat(system.fstat(descriptor), ours):
+            system.close(descriptor)
+
+
+def _run_seen(reading: int) -> None:
+    """Run the shell as a child that is seen for an instant, where the system knows no other.
+
+    Raises
+    ------
+    OSError, ValueError, AttributeError, NotImplementedError
+        It cannot be started.
+    """
+    files = [(system.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)]
+    into = (system.POSIX_SPAWN_DUP2, reading, 3)
+    command = ["/bin/sh", "-c", "/bin/sh /dev/fd/3 &"]
+    child = system.posix_spawn("/bin/sh", command, {}, file_actions=[*files, into], setsid=True)
+    # It ends at once. Somebody may have waited for it.
+    with contextlib.suppress(ChildProcessError):
+        system.waitpid(child, 0)

@@ -1,0 +1,224 @@
+"""Proves of a tool what the core's own tests prove of the core: that nothing private can leave.
+
+Everything is real: the declaration, `Analytics`, the consent store after a yes, the event log, the
+preview and the spool, in a temporary data directory; only no sender is started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from msgspec import UNSET, Struct
+from msgspec.structs import fields
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.catalogue.common import PROPERTIES
+from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.examples import typical
+from dev_analytics.catalogue.schema import pretty, schema
+from dev_analytics.catalogue.values import Word
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.testing import hostile
+from dev_analytics.testing.closed import strange, unexplained
+from dev_analytics.testing.marks import Marks
+from dev_analytics.testing.payloads import bits as payload_bits
+from dev_analytics.testing.payloads import table
+from dev_analytics.tools.declaration import DeclarationError, Tool, event_name
+from dev_analytics.tools.information import MAX_BITS, bits
+from dev_analytics.tools.installed import GROUP, declared
+from dev_analytics.tools.kinds import Version
+from dev_analytics.tools.literals import source_of, unwritten
+from dev_analytics.tools.sealing import sealed
+from dev_analytics.tools.terms import scope_of
+from dev_analytics.version import NOTICE
+
+_SECONDS: Final = 60
+_HAS_A_SAY: Final = ("DO_NOT_TRACK", "CI")
+
+
+class NotPrivateError(AssertionError):
+    """Something private could leave; the message says what, without it."""
+
+
+class Proof(Struct, frozen=True):
+    """What was proved.
+
+    Attributes
+    ----------
+    bits
+        How much each event can say at most, by its name in a record.
+    thrown
+        How many hostile values were thrown at its properties.
+    records
+        How many records that gave; each was read strictly.
+    independent
+        The declaration is the same for every user: it was read in processes of two other users.
+        None if its entry point is not installed, so that it could not be.
+    table
+        How many values each property can have, for people.
+    """
+
+    bits: Mapping[str, float]
+    thrown: int
+    records: int
+    independent: bool | None
+    table: str
+
+
+def prove(tool: Tool) -> Proof:
+    """Prove that nothing private can leave through the events of `tool`.
+
+    Raises
+    ------
+    NotPrivateError
+        It can.
+    """
+    try:
+        tool = sealed(tool)
+    except DeclarationError as error:
+        raise NotPrivateError(str(error)) from None
+    among = len(tool.events)
+    for event in tool.events:
+        if wrong := unexplained(event):
+            raise NotPrivateError(f"{event.wire}: {', '.join(wrong)} can hold anything")
+        most = max(bits(event, among), payload_bits(event))
+        if most > MAX_BITS:
+            raise NotPrivateError(
+                f"{event.wire} can say {most:.0f} bits, at most {MAX_BITS} are allowed"
+            )
+    independent = _is_independent(tool)
+    if independent is False:
+        raise NotPrivateError(f"what {tool.name} declares differs from one user to another")
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder, _own_environment(folder):
+        thrown, records = _thrown(tool, Path(folder))
+    return Proof(
+        bits={event.wire: bits(event, among) for event in tool.events},
+        thrown=thrown,
+        records=records,
+        independent=independent,
+        table=table(tool.events),
+    )
+
+
+def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
+    """Throw hostile values at every property, and read all that was written anywhere."""
+    data, log, marks, thrown = folder / "data", folder / "log.jsonl", Marks(), 0
+    with declared(tool) as installed:
+        agreed = scope_of(tool)
+        ConsentStore(data).agree(NOTICE, date.today(), {installed.key: agreed})
+        analytics = Analytics(data, delivery=None)
+        analytics.log_to(log)
+        for event in tool.events:
+            analytics.event(event_name(event.wire), **_usual(event))
+            for given in _hostile(event, marks):
+                analytics.event(event_name(event.wire), **given)
+                thrown += 1
+        analytics.stop_log()
+        preview = [kept.record for kept in analytics.pipeline.preview]
+        analytics.pipeline.sink.close(at_exit=False)
+    records = log.read_bytes().splitlines()
+    events = {event.wire: event for event in tool.events}
+    wrong = [each for record in records for each in strange(record, events)]
+    if wrong:
+        raise NotPrivateError(f"no closed value: {wrong[0].partition('=')[0]}")
+    for made in map(json.loads, records):
+        own = {k: v for k, v in made["properties"].items() if k not in PROPERTIES}
+        if not agreed.allows(made["event"], own):
+            raise NotPrivateError(f"{made['event']} says what its declaration does not")
+    spooled = [line for file in data.glob("spool/*") for line in file.read_bytes().splitlines()]
+    if not records or spooled != records or preview != records[-len(preview) :]:
+        raise NotPrivateError("log, preview and spool do not hold the same records")
+    written = b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    written += b"\n".join(os.fsencode(path) for path in data.rglob("*"))
+    if found := marks.found_in(written):
+        raise NotPrivateError(f"what is private was written: {found[0]}")
+    return thrown, len(records)
+
+
+def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
+    """Give what is thrown at an event: a hostile value at each property in turn, and a name."""
+    usual = _usual(event)
+    for name, kind in properties(event).items():
+        word = kind.vocabularies[0].words[0] if isinstance(kind, Word) else "1.2.3"
+        for _, value in hostile.values(marks, word):
+            yield {**usual, name: value}
+    required = [field.name for field in fields(event) if field.name in usual]
+    optional = {f.name for f in fields(event) if f.default is UNSET}
+    for name in required:
+        if name not in optional:
+            yield {other: value for other, value in usual.items() if other != name}
+    yield {**usual, marks("the name of a property"): marks("an undeclared property")}
+
+
+def _usual(event: type[Event]) -> dict[str, object]:
+    """Return a value for each property that is handed over: a version is not."""
+    kinds = properties(event)
+    return {name: v for name, v in typical(event).items() if not isinstance(kinds[name], Version)}
+
+
+def _is_independent(tool: Tool) -> bool | None:
+    """Return whether other users' processes declare the same; None if they cannot be asked."""
+    from importlib.metadata import entry_points
+
+    entries = entry_points(group=GROUP, name=tool.name)
+    if not entries:
+        return None
+    source = source_of(next(iter(entries)).module)
+    if source is None:
+        raise NotPrivateError(f"the source of the declaration of {tool.name} cannot be read")
+    place = unwritten(tool, source)
+    if place is not None:
+        raise NotPrivateError(f"the module of {tool.name} computes a text: {place}")
+    own = _declared(tool)
+    return all(_declared_elsewhere(next(iter(entries)).value, user) == own for user in ("a", "b"))
+
+
+def _declared(tool: Tool) -> bytes:
+    return pretty({event.wire: schema(event) for event in tool.events})
+
+
+def _declared_elsewhere(entry: str, user: str) -> bytes:
+    """Give what a process of another user declares: other home, name, folder and variables."""
+    module, _, name = entry.partition(":")
+    program = (
+        f"import sys, importlib; from dev_analytics.testing import proving; "
+        f"tool = importlib.import_module({module!r}).{name}; "
+        "sys.stdout.buffer.write(proving._declared(tool))"
+    )
+    with tempfile.TemporaryDirectory(prefix=f"{user}-") as home:
+        kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+        ran = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            cwd=home,
+            env={**kept, "HOME": home, "USER": user, "PYTHONPATH": path, "PATH": os.defpath},
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    return ran.stdout
+
+
+@contextmanager
+def _own_environment(folder: str) -> Iterator[None]:
+    """Have no variable inside that has a say in consent: neither the maker's nor their CI's."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name in _HAS_A_SAY or name.startswith("DEV_ANALYTICS"):
+            del os.environ[name]
+    os.environ["XDG_CONFIG_DIRS"] = folder
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
