@@ -16,7 +16,7 @@ from dev_analytics.process import entry
 from dev_analytics.views.status import status_rows
 
 ENTRY = Path(entry.__file__)
-PACKAGE = ENTRY.parent
+PACKAGE = Path(dev_analytics.__file__).parent
 
 
 def enter(data: Path, *flags: str, path: list[str]) -> None:

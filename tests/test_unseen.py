@@ -151,7 +151,10 @@ def test_an_audit_hook_that_refuses_processes_refuses_this_one(data: Path) -> No
 def test_where_the_system_has_no_such_child_it_is_over_at_once(
     data: Path,
 ) -> None:
-    code = SESSION + "from dev_analytics import detached\ndetached.run_unseen = lambda command: 0\n"
+    code = (
+        SESSION
+        + "from dev_analytics.process import detached\ndetached.run_unseen = lambda command: 0\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code + "deliver(launcher.start_at_exit)\nprint(os.wait())"],
         capture_output=True,

@@ -64,12 +64,13 @@ def analytics_events(
     """
     _skip_where_unserved()
     from dev_analytics.analytics import Analytics
+    from dev_analytics.process.kept import things
 
     folder = tmp_path_factory.mktemp("analytics")
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(folder / "data"))
     one = Analytics(folder / "data", delivery=None, strict=True)
     one.log_to(folder / "events.jsonl")
-    monkeypatch.setattr("dev_analytics.analytics._process", one)
+    monkeypatch.setitem(things(), "analytics", one)
     yield AnalyticsEvents(one, folder / "events.jsonl")
     one.stop_log()
 

@@ -197,7 +197,7 @@ keys = list("y\\rx")
 sys.modules["termios"] = None
 sys.modules["msvcrt"] = types.SimpleNamespace(kbhit=lambda: bool(keys), getwch=lambda: keys.pop(0))
 sys.platform = "win32"
-from dev_analytics.consent import terminal
+from dev_analytics.consent.asking import terminal
 line = terminal._TerminalLine(0, 1, lambda: "typed\\r")
 builtins.input = lambda prompt: "n"
 print(line.discard(), line.has_more(), line.read("? "), line.has_default)

@@ -429,8 +429,8 @@ def test_a_process_that_loaded_reloaded_and_unloaded_has_nothing_to_do_at_its_en
     notebook.run("%unload_ext dev_analytics")
     left = notebook.run(
         "import gc; gc.collect()\n"
-        "from dev_analytics import config, extension\n"
-        "from dev_analytics.apps import magics\n"
+        "from dev_analytics import config\n"
+        "from dev_analytics.apps import extension, magics\n"
         "ours = (extension.Session, extension.Cells, extension.Threads)\n"
         "ours += (config.DevAnalytics, magics.DevAnalyticsMagics)\n"
         "[type(o).__name__ for o in gc.get_objects() if type(o) in ours]"

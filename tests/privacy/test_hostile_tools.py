@@ -21,6 +21,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.common import PROPERTIES
 from dev_analytics.consent.asking.question import Answer
 from dev_analytics.drops import Drop
+from dev_analytics.recording import Recording
 from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import DeclarationError
 from dev_analytics.tools import installed as registry
@@ -60,6 +61,12 @@ TOOL = Tool(name="evil", title="Evil", about="It helps.", events=(Made,))
 RIGHT: dict[str, Any] = {"kind": "bar", "rows": 12, "well": True, "seconds": 0.5}
 SAID = {**RIGHT, "version": "1.2.3"}
 Install = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time span is longer than its recording is old, and a tool's here take seconds."""
+    monkeypatch.setattr(Recording, "duration", 3600.0)
 
 
 @pytest.fixture
@@ -212,7 +219,7 @@ HANDED_OVER: dict[str, tuple[str, Callable[[str], object], object]] = {
     "a count as a flag": ("well", lambda secret: 2, None),
     "digits of another script": ("rows", lambda secret: "١٢", None),
     "not a number": ("seconds", lambda secret: float("nan"), None),
-    "a time beyond all": ("seconds", lambda secret: 1e300, None),
+    "a time beyond all": ("seconds", lambda secret: 1e300, 3600.0),
     "a time of many digits": ("seconds", lambda secret: 0.123456789012345, 0.1),
     "minus zero": ("seconds", lambda secret: -0.0, 0.0),
     "a version": ("version", lambda secret: "104.105.33", None),
