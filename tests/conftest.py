@@ -77,8 +77,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONGEST_FIRST = (
-    # freezegun goes through every module that is loaded: in a new worker there are few.
-    "tests/test_clock.py",
     *("tests/peers/", "tests/privacy/test_notebooks.py", "tests/privacy/test_written.py"),
     *("tests/browser/", "tests/delivery/test_sender.py", "tests/delivery/test_survival.py"),
     *("tests/faults/", "tests/delivery/", "tests/consent/test_states_and_switches.py"),

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import freezegun.config
 import pytest
 import time_machine
 from freezegun import freeze_time
@@ -34,6 +35,16 @@ FAKES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "time-machine, in the future": lambda: time_machine.travel("2050-03-14"),
     "time-machine, an hour ahead": lambda: time_machine.travel(int(time.time()) + 3600),
 }
+
+
+@pytest.fixture(autouse=True)
+def modules_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """freezegun reads every attribute of every module: those of lazy packages import the rest."""
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    others = loaded - sys.stdlib_module_names - {"dev_analytics", "IPython", Path(__file__).stem}
+    names = [name for name in others if not name.startswith("test")]
+    ignored = [*freezegun.config.settings.default_ignore_list, *names]
+    monkeypatch.setattr(freezegun.config.settings, "default_ignore_list", ignored)
 
 
 @pytest.fixture(params=list(FAKES))
