@@ -5,12 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.method import asks, observe
-from dev_analytics.observers.llm.recorder import Call
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.speakeasy import observe_closing, watch_stream
 
 COVERS: Final = (
     "mistralai",
@@ -42,27 +39,6 @@ def hook(module: ModuleType) -> None:
     for name in ("complete", "complete_async"):
         observe(MISTRAL, chat, name, asks("chat"))
     for name in ("stream", "stream_async"):
-        observe(MISTRAL, chat, name, asks("chat", stream=True), _watch)
+        observe(MISTRAL, chat, name, asks("chat", stream=True), watch_stream)
     for stream in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
-        if hasattr(stream, "close"):
-            wrap(stream, "close", _close)
-
-
-def _watch(call: Call, stream: Any) -> Any:
-    """Have a stream's own iterator read for the call, which ends with it at the latest."""
-    try:
-        chunks = stream.generator
-        stream.generator = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
-        call.recorder.hold(stream, call)
-    except Exception:
-        call.recorder.drops.count(Drop.FAILURE)
-        call.end()
-    return stream
-
-
-def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    recorder = State.active
-    call = recorder.release(stream) if recorder else None
-    if call is not None:
-        call.end()
-    return method(*args, **kwargs)
+        observe_closing(stream)
