@@ -8,7 +8,7 @@ from dev_analytics.process.unserved import why_unserved
 
 
 def main() -> int:
-    """Be the command, and return its exit code."""
+    """Run the command, and return its exit code."""
     if why_unserved():
         from dev_analytics.apps import unserved
 

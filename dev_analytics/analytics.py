@@ -235,7 +235,7 @@ def _check_served() -> None:
 
 
 def get_analytics() -> Analytics:
-    """Give the one `Analytics` of this process; the first call makes it."""
+    """Return the one `Analytics` of this process; the first call makes it."""
     return kept("analytics", lambda: Analytics(delivery=None))
 
 

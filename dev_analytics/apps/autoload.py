@@ -52,7 +52,7 @@ class ForeignFileError(Exception):
 
 
 def ipython_folder() -> Path:
-    """Give the user's IPython folder; IPython's own function makes it, or a temporary one.
+    """Return the user's IPython folder; IPython's own function makes it, or a temporary one.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def ipython_folder() -> Path:
 
 
 def enabled() -> list[Path]:
-    """Give every start-up file that is there."""
+    """Return every start-up file that is there."""
     try:
         files = dict.fromkeys(place.file for place in Place)
     except RuntimeError:
@@ -145,7 +145,7 @@ def _leave(file: Path, folders: list[Path]) -> None:
 
 
 def _shipped() -> str:
-    """Give the file as it is shipped: in the package, or in the checkout that is worked in."""
+    """Return the file as it is shipped: in the package, or in the checkout that is worked in."""
     return (_SHIPPED if _SHIPPED.exists() else _CHECKOUT).read_text("utf-8")
 
 

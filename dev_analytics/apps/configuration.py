@@ -37,7 +37,7 @@ def read_configuration() -> tuple[Config, list[str]]:
 
 
 def _folders() -> Iterator[Path]:
-    """Give the folders of configuration; the last counts most."""
+    """Return the folders of configuration; the last counts most."""
     from IPython.core.application import SYSTEM_CONFIG_DIRS
 
     yield from map(Path, reversed(SYSTEM_CONFIG_DIRS))

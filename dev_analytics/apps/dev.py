@@ -90,7 +90,7 @@ class Dev(TerminalIPythonApp):
             analytics.event("command_run", began, command=flag)
 
     def emit_options_help(self) -> Generator[str, None, None]:
-        """Give our flags a section of their own, before IPython's."""
+        """Return our flags a section of their own, before IPython's."""
         yield HELP
         own = self.flags, self.aliases
         self.flags, self.aliases = TerminalIPythonApp.flags, TerminalIPythonApp.aliases
@@ -148,5 +148,5 @@ class Dev(TerminalIPythonApp):
 
 
 def main() -> None:
-    """Be the command."""
+    """Run the command."""
     Dev.launch_instance()

@@ -57,7 +57,7 @@ class CommandError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Be the command, and give its exit code: 0, 1 if it failed, 2 if it was not understood."""
+    """Run the command, and return its exit code: 0, 1 if it failed, 2 if it was not understood."""
     options = _parser().parse_args(arguments)
     word = options.word or "status"
     if word == "maintainer":

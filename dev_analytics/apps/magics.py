@@ -273,7 +273,7 @@ class DevAnalyticsMagics(Magics):
 
 
 def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
-    """Give `shell` the magic and its completion."""
+    """Return `shell` the magic and its completion."""
     shell.register_magics(DevAnalyticsMagics(shell, analytics, asking))
     for key in _KEYS:
         shell.set_hook("complete_command", _complete, str_key=key)

@@ -45,7 +45,7 @@ class MaintainerError(Exception):
 
 
 def add_words(words: Any) -> None:
-    """Give the parser of ``jupyter dev-analytics`` the word, and its own words."""
+    """Add the word, and its own words, to the parser of ``jupyter dev-analytics``."""
     parser = words.add_parser("maintainer", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.")
     own = parser.add_subparsers(dest="task", metavar="TASK", title="tasks", required=True)
     for word, says in WORDS.items():
@@ -288,7 +288,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _places(options: argparse.Namespace) -> list[Place]:
-    """Give where the records may be, as the options say."""
+    """Return where the records may be, as the options say."""
     from dev_analytics.maintainer.forget import ForgetError, InArchive, InClickHouse, InPostHog
     from dev_analytics.maintainer.http import Server
     from dev_analytics.maintainer.project import PROJECT_VARIABLE, NoProjectError, project

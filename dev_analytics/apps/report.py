@@ -42,15 +42,15 @@ class Report(Struct, frozen=True):
     parts: list[Table]
 
     def text(self, width: int = WIDTH, bar: str = "█") -> str:
-        """Give it as text."""
+        """Return it as text."""
         return text(self.counted, self.parts, width, bar)
 
     def fields(self) -> dict[str, object]:
-        """Give it as fields, for a script."""
+        """Return it as fields, for a script."""
         return fields(self.counted, self.parts)
 
     def html(self) -> str:
-        """Give it as HTML for a notebook."""
+        """Return it as HTML for a notebook."""
         return report_html(self.counted, self.parts, *self._figures())
 
     def write(self, html: Path | None, folder: Path | None) -> str:
@@ -141,7 +141,7 @@ def since(said: str) -> datetime:
 
 
 def for_terminal(report: Report) -> str:
-    """Give a report as text that standard output can take: its width, its letters."""
+    """Return a report as text that standard output can take: its width, its letters."""
     out = sys.stdout
     encoding = getattr(out, "encoding", None) or "utf-8"
     try:

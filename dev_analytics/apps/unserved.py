@@ -18,7 +18,7 @@ _NAME: Final = "dev_analytics"
 
 
 def load(shell: Any) -> None:
-    """Give `shell` a magic that says why analytics are off; say it now if somebody reads it."""
+    """Register a magic in `shell` that says why analytics are off; say it now if one reads it."""
     if _NAME not in shell.magics_manager.magics["line"]:
         shell.register_magic_function(_magic, "line", _NAME)
     if presence(shell) is not Presence.NOBODY:

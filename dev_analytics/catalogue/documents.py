@@ -48,7 +48,7 @@ class _Example(Struct):
 
 
 def documents(root: Path) -> dict[Path, bytes]:
-    """Give the content of every document below `root`, by its path.
+    """Return the content of every document below `root`, by its path.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def _privacy() -> Iterator[str]:
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Give the lines of a table in Markdown; the first row is its head."""
+    """Return the lines of a table in Markdown; the first row is its head."""
     for number, row in enumerate(rows):
         yield f"| {' | '.join(row)} |".replace("|  |", "| |")
         if number == 0:

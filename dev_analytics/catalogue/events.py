@@ -396,7 +396,7 @@ class UndeclaredError(ValueError):
 
 @cache
 def properties(event: type[Event]) -> Mapping[str, Kind]:
-    """Give the declared properties of `event` by name; the common ones are not among them."""
+    """Return the declared properties of `event` by name; the common ones are not among them."""
     # Our module may be in no table of modules any more, or another one in its place.
     names = globals() if event.__module__ == __name__ else None
     hints = get_type_hints(event, names, include_extras=True)
@@ -431,7 +431,7 @@ def spans(event: type[Event]) -> Mapping[str, float]:
 def accept(
     event: type[Event], given: Mapping[str, object], notice: int = NOTICE
 ) -> dict[str, object]:
-    """Give what may leave of the properties `given`.
+    """Return what may leave of the properties `given`.
 
     Parameters
     ----------

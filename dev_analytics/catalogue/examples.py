@@ -84,7 +84,7 @@ GIVEN: Final[Mapping[str, Mapping[str, object]]] = {
 
 
 def example(event: type[Event]) -> bytes:
-    """Give the example of an event as its record would be written, byte for byte."""
+    """Return the example of an event as its record would be written, byte for byte."""
     own = _BY_WIRE.get(event.wire)
     given = typical(event) if own is None else accepted(event, own)
     form = Form(event, distinct_id=_DISTINCT_ID, session_id=_SESSION)
@@ -92,7 +92,7 @@ def example(event: type[Event]) -> bytes:
 
 
 def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, object]:
-    """Give what a record would keep of `given`.
+    """Return what a record would keep of `given`.
 
     Places and versions are kept as they are: real ones change with source and machine.
     """
@@ -104,7 +104,7 @@ def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, objec
 
 
 def typical(event: type[Event]) -> dict[str, object]:
-    """Give a value for each property of any event, as its record would keep it."""
+    """Return a value for each property of any event, as its record would keep it."""
     return {name: kind.accept(_given(kind)) for name, kind in properties(event).items()}
 
 

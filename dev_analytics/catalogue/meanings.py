@@ -35,13 +35,13 @@ KINDS: Final[Mapping[type, str]] = {
 
 
 def sentence(event: type[Event]) -> str:
-    """Give the sentence that says when `event` happens."""
+    """Return the sentence that says when `event` happens."""
     return (event.__doc__ or "").partition("\n")[0]
 
 
 @cache
 def declared(event: type[Event]) -> Mapping[str, Kind]:
-    """Give the declared properties of `event` by the names that they have in a record."""
+    """Return the declared properties of `event` by the names that they have in a record."""
     kinds = properties(event)
     names = zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True)
     return {wire: kinds[name] for name, wire in names if name in kinds}
@@ -49,7 +49,7 @@ def declared(event: type[Event]) -> Mapping[str, Kind]:
 
 @cache
 def reasons(event: type[Event]) -> Mapping[str, str]:
-    """Give why each property of `event` is collected, by the names that they have in a record."""
+    """Return why each property of `event` is collected, by the names that they have in a record."""
     given = event.why.properties
     return dict(zip(declared(event), [given[name] for name in properties(event)], strict=True))
 
@@ -76,7 +76,7 @@ def values(kind: Kind) -> str:
 
 
 def unit(kind: Kind) -> str:
-    """Give the unit of a property of this `kind`, empty if it has none."""
+    """Return the unit of a property of this `kind`, empty if it has none."""
     return kind.unit if isinstance(kind, Count | Duration) else ""
 
 
@@ -88,7 +88,7 @@ def _words(vocabulary: Vocabulary) -> str:
 
 
 def added_since(notice: int) -> list[str]:
-    """Give in words what the catalogue has beyond `notice`, a line each.
+    """Return in words what the catalogue has beyond `notice`, a line each.
 
     A new event is one line, with its sentence; a new property of an older event is one, with its
     meaning.
@@ -97,7 +97,7 @@ def added_since(notice: int) -> list[str]:
 
 
 def added_to(events: Iterable[type[Event]], notice: int) -> list[str]:
-    """Give the same of some events: the core's own, or those of a tool."""
+    """Return the same of some events: the core's own, or those of a tool."""
     lines = []
     for event in events:
         if event.since > notice:

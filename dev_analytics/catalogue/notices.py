@@ -26,12 +26,12 @@ class ChangedNoticeError(Exception):
 
 
 def told() -> dict[str, Told]:
-    """Give what each notice tells, as the catalogue is now."""
+    """Return what each notice tells, as the catalogue is now."""
     return {str(notice): _told(notice) for notice in range(1, NOTICE + 1)}
 
 
 def kept(before: Mapping[str, Told]) -> dict[str, Told]:
-    """Give what each notice tells, where nothing that was told `before` has changed.
+    """Return what each notice tells, where nothing that was told `before` has changed.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ _PLACE: Final = f"^({'|'.join(OPEN)})(\\.[A-Za-z0-9_]+)*:[A-Za-z0-9_.<>]+:[0-9]+
 
 
 def schema(event: type[Event]) -> dict[str, object]:
-    """Give the schema of the records of `event`: nothing may stand in them that it does not name.
+    """Return the schema of the records of `event`: nothing may stand in them that it does not name.
 
     Every word that may stand in them is in it too, each vocabulary once, below ``$defs``.
     """
@@ -61,12 +61,12 @@ def schema(event: type[Event]) -> dict[str, object]:
 
 
 def pretty(content: object) -> bytes:
-    """Give `content` as the JSON of the documents, a line for each value."""
+    """Return `content` as the JSON of the documents, a line for each value."""
     return json.format(json.encode(content), indent=1) + b"\n"
 
 
 def vocabularies(kind: Kind) -> tuple[Vocabulary, ...]:
-    """Give the vocabularies that a property of this `kind` takes its words from, if it does."""
+    """Return the vocabularies that a property of this `kind` takes its words from, if it does."""
     return kind.vocabularies if isinstance(kind, Word) else ()
 
 
@@ -97,7 +97,7 @@ def _described(field: common.Common) -> dict[str, object]:
 
 
 def _form(kind: Kind) -> dict[str, object]:
-    """Give what a property of this `kind` may be."""
+    """Return what a property of this `kind` may be."""
     match kind:
         case Word():
             lists: list[dict[str, object]] = [

@@ -17,7 +17,7 @@ OPEN: Final[dict[str, Path]] = {"dev_analytics": Path(__file__).parent.parent}
 
 
 def places(claimed: Iterable[object]) -> Iterator[str]:
-    """Give each claimed ``(module, function, line)`` that exists, in the words of the source."""
+    """Return each claimed ``(module, function, line)`` that exists, in the words of the source."""
     for claim in claimed:
         if type(claim) is not tuple or len(claim) != 3:
             continue
@@ -77,7 +77,7 @@ def count_places() -> int:
 def _walk(
     node: ast.AST, prefix: str
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Give every function below `node` with its qualified name."""
+    """Return every function below `node` with its qualified name."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             name = f"{prefix}{child.name}"

@@ -56,7 +56,7 @@ class Kind(Protocol):
         """How many different values it can have."""
 
     def accept(self, value: object) -> object:
-        """Give what may leave for `value`.
+        """Return what may leave for `value`.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Word(Struct, frozen=True):
     since: int = 1
 
     def accept(self, value: object) -> object:
-        """Give the first vocabulary's member that equals `value`."""
+        """Return the first vocabulary's member that equals `value`."""
         for vocabulary in self.vocabularies:
             if (member := vocabulary.find(value)) is not None:
                 return member
@@ -100,7 +100,7 @@ class Flag(Struct, frozen=True):
     since: int = 1
 
     def accept(self, value: object) -> object:
-        """Give `value`, if it is a boolean."""
+        """Return `value`, if it is a boolean."""
         if type(value) is not bool:
             raise RefusedValueError(f"not a boolean but {_kind(value)}")
         return value
@@ -161,7 +161,7 @@ class Duration(Struct, frozen=True):
     decimals: int = 0
 
     def accept(self, value: object) -> object:
-        """Give `value` rounded, if it is a number from 0 to `LONGEST`."""
+        """Return `value` rounded, if it is a number from 0 to `LONGEST`."""
         if type(value) is not float and type(value) is not int:
             raise RefusedValueError(f"not a number but {_kind(value)}")
         if not 0 <= value <= LONGEST:
@@ -222,7 +222,7 @@ class Frames(Struct, frozen=True):
     since: int = 1
 
     def accept(self, value: object) -> object:
-        """Give the places of `value` that exist, innermost last, `MOST_FRAMES` at most."""
+        """Return the places of `value` that exist, innermost last, `MOST_FRAMES` at most."""
         if type(value) is not list and type(value) is not tuple:
             raise RefusedValueError(f"not a list of places but {_kind(value)}")
         return list(places(value))[-MOST_FRAMES:]

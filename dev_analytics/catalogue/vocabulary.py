@@ -48,7 +48,7 @@ class Vocabulary:
         return tuple(word for word in self._load() if word != OTHER)
 
     def find(self, value: object) -> str | None:
-        """Give the member that equals `value`, or None.
+        """Return the member that equals `value`, or None.
 
         Only a plain ``str`` is compared: the ``__eq__`` and ``__hash__`` of anything else, a
         subclass of ``str`` too, are the user's code.
@@ -59,7 +59,7 @@ class Vocabulary:
         return (self._load() if members is None else members).get(value)
 
     def member(self, value: object) -> str:
-        """Give the member that equals `value`, or ``"other"``."""
+        """Return the member that equals `value`, or ``"other"``."""
         return self.find(value) or OTHER
 
     def _load(self) -> dict[str, str]:
@@ -72,13 +72,13 @@ class Vocabulary:
 
 
 def read(name: str) -> list[str]:
-    """Give the members in a shipped file: one a line, ``#`` begins a comment line."""
+    """Return the members in a shipped file: one a line, ``#`` begins a comment line."""
     lines = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def origin(name: str) -> str:
-    """Give what a shipped file says of itself: what its members are and where they come from."""
+    """Return what a shipped file says of itself: what its members are and where they come from."""
     told = []
     for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
         if not line.startswith("#") or line.startswith(_ORIGIN_ENDS):

@@ -16,7 +16,7 @@ _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 def replace(path: Path, new: Path, content: bytes) -> None:
-    """Give `path` this content at once.
+    """Return `path` this content at once.
 
     Parameters
     ----------

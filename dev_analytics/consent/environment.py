@@ -58,7 +58,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
 
 
 def environment_switch(environ: Mapping[str, str] | None = None) -> Switch | None:
-    """Give the position that ``DEV_ANALYTICS`` sets, None if it is not set.
+    """Return the position that ``DEV_ANALYTICS`` sets, None if it is not set.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def environment_switch(environ: Mapping[str, str] | None = None) -> Switch | Non
 
 
 def data_directory(environ: Mapping[str, str] | None = None) -> Path:
-    """Give the data directory: ``DEV_ANALYTICS_DIR``, or the platform's place for user data.
+    """Return the data directory: ``DEV_ANALYTICS_DIR``, or the platform's place for user data.
 
     It is relative only where the home directory that it stands in cannot be found; the consent
     store then is unusable.

@@ -52,7 +52,7 @@ def _threads() -> list[threading.Thread]:
 
 
 def _variables() -> tuple[object, object]:
-    """Give what the environment says now, only to see whether it changed.
+    """Return what the environment says now, only to see whether it changed.
 
     ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``: what lies
     below it, where it is as Python makes it, is asked for names that are encoded.
@@ -291,7 +291,7 @@ class Gate:
         return consent.names(recipient)
 
     def decision(self, *, can_answer: bool) -> Decision:
-        """Give the decision for a question, reading everything anew; never raises."""
+        """Return the decision for a question, reading everything anew; never raises."""
         self.now()
         self._environment = self._read_environment()
         self._latest = None

@@ -36,7 +36,7 @@ class Value:
         self.__dict__.update(given)
 
     def replace(self, **changes: Any) -> Self:
-        """Give the same value with some fields changed."""
+        """Return the same value with some fields changed."""
         return type(self)(**{**self.__dict__, **changes})
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

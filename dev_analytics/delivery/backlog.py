@@ -39,7 +39,7 @@ class Backlog:
         self.data = data
 
     def files(self, destination: str = "", *, empty: bool = False) -> list[Path]:
-        """Give every file with records, or those for one destination, the oldest first.
+        """Return every file with records, or those for one destination, the oldest first.
 
         An `empty` one is only the sign of a process that is on.
         """
@@ -53,7 +53,7 @@ class Backlog:
         return [file for _, file in sorted(aged)]
 
     def ready(self, destination: str = "") -> list[Path]:
-        """Give the files that can be sent now, after adopting those whose writer is gone.
+        """Return the files that can be sent now, after adopting those whose writer is gone.
 
         What is locked or may not be opened is none of them: nobody waits for it.
         """
@@ -70,7 +70,7 @@ class Backlog:
         return {file: _count(*unsettled(self.data, file, ledger)) for file in files}
 
     def records(self) -> Iterator[bytes]:
-        """Give the bytes of every record that waits."""
+        """Return the bytes of every record that waits."""
         ledger = read_ledger(self.data)
         for file in self.files():
             with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ def destination_of(file: Path) -> str:
 
 
 def _adopted(file: Path) -> Path | None:
-    """Give the ready file that `file` is, or becomes as its writer is gone; None if it is not."""
+    """Return the ready file that `file` is, or becomes as its writer is gone; None if it is not."""
     with holding(file) as held, contextlib.suppress(OSError):
         if held and not file.stat().st_size:
             file.unlink()

@@ -73,7 +73,7 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     merged: list[str] = []
 
     def add_dropped(self, counts: Mapping[str, int]) -> Ledger:
-        """Give the ledger with `counts` added."""
+        """Return the ledger with `counts` added."""
         names = {**self.dropped, **counts}
         sums = {name: self.dropped.get(name, 0) + counts.get(name, 0) for name in names}
         return replace(self, dropped=sums)

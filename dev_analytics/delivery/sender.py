@@ -349,7 +349,7 @@ class Sender:
 
 
 def begin(told: Mapping[str, object]) -> None:
-    """Be the sender that a launcher describes, by the names of the options."""
+    """Run the sender that a launcher describes, by the names of the options."""
     # Whoever started it sees that it began, also where another one is at work already.
     with contextlib.suppress(OSError):
         lock_file(Path(str(told["data"])), ARCHIVE).touch(0o600)
@@ -359,7 +359,7 @@ def begin(told: Mapping[str, object]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Be the sender that the arguments describe."""
+    """Run the sender that the arguments describe."""
     parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--project-key", default="")
@@ -403,7 +403,7 @@ def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
 
 
 def _destination(delivery: Delivery, data: Path) -> Destination:
-    """Give the destination; what it needs is imported only now."""
+    """Return the destination; what it needs is imported only now."""
     if delivery.project_key:
         from dev_analytics.delivery.destinations.posthog import PostHog
 

@@ -55,7 +55,7 @@ def lock_file(data: Path, destination: str) -> Path:
 
 @contextmanager
 def turn(data: Path, destination: str) -> Iterator[None]:
-    """Be the one sender for `destination`.
+    """Become the one sender for `destination`.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class Writer(Struct, frozen=True):
 
 
 def writers(data: Path) -> list[Writer]:
-    """Give every file of the spool with its writer, the oldest first."""
+    """Return every file of the spool with its writer, the oldest first."""
     found, backlog = [], Backlog(data)
     for file, waiting in backlog.counts(backlog.files(empty=True)).items():
         holder = holder_of(file) if file.name.endswith(LIVE) else Holder(False)

@@ -100,7 +100,7 @@ class Dashboard:
         return shown
 
     def _insight(self, shown: Any, tile: Tile, there: Sequence[Any]) -> Any:
-        """Give a tile's insight as it should be; None where it is not made."""
+        """Return a tile's insight as it should be; None where it is not made."""
         fields = {"name": tile.title, "description": tile.description, "query": tile.query}
         if not there:
             more = {"tags": [tile.tag], "dashboards": [shown["id"]] if shown else [], "saved": True}
@@ -183,7 +183,7 @@ class Dashboard:
 
 
 def _with_tag(shown: Any, tag: str) -> list[Any]:
-    """Give the tiles of a dashboard whose insight has a tag, the oldest first."""
+    """Return the tiles of a dashboard whose insight has a tag, the oldest first."""
     found = [
         tile
         for tile in (shown or {"tiles": ()})["tiles"]

@@ -152,7 +152,7 @@ class Server:
             connection.close()
 
     def _said(self, answer: bytes) -> str:
-        """Give what the server says of a failure, bounded and in one line."""
+        """Return what the server says of a failure, bounded and in one line."""
         try:
             told = json.decode(answer)
         except (DecodeError, ValueError, RecursionError):

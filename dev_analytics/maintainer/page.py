@@ -133,7 +133,7 @@ def _rules() -> Iterator[str]:
 
 
 def _section(subject: Subject, told: Sequence[Told]) -> Iterator[str]:
-    """Give a subject: the newest week's numbers, each beside those of the weeks before."""
+    """Return a subject: the newest week's numbers, each beside those of the weeks before."""
     newest: Sequence[Cell] = told[-1].subjects[subject.name]
     yield f"<section><h2>{subject.title}</h2><p>{escape(subject.why)}</p>"
     if not newest:

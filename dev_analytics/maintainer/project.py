@@ -64,7 +64,7 @@ class Project:
         return self.server.ask("PATCH", self._path(path), body)
 
     def every(self, path: str) -> Iterator[dict[str, Any]]:
-        """Give everything that a list has, over all of its pages.
+        """Return everything that a list has, over all of its pages.
 
         Raises
         ------

@@ -192,7 +192,7 @@ def _number(seconds: int) -> int:
 
 
 def _words(record: Any) -> list[tuple[str, str]]:
-    """Give what a record tells of, in words of the vocabularies and no others."""
+    """Return what a record tells of, in words of the vocabularies and no others."""
     match record:
         case RequestRecord() | EmbeddingRecord():
             said = record.properties

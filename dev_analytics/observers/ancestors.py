@@ -25,7 +25,7 @@ _TAKE_ONE: Final = ("-W", "-X", "--check-hash-based-pycs")
 
 
 def programs() -> Iterator[str]:
-    """Give the name of this process's program and of those above it, the nearest first.
+    """Return the name of this process's program and of those above it, the nearest first.
 
     That is a program's file, and for Python the script or the module that it runs; empty if it
     cannot be told.

@@ -239,7 +239,7 @@ class _Running(threading.local):
         return cell, outermost
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:
-        """Give the cell of `info`, None if nobody saw it begin, and whether it is outermost.
+        """Return the cell of `info`, None if nobody saw it begin, and whether it is outermost.
 
         What lies above it never ended, and is forgotten with it. Without an info it is the
         innermost. An interrupted ``await`` at the terminal ends with a new info for the same text.

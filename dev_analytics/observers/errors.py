@@ -27,7 +27,7 @@ MOST_FRAMES_READ: Final = 3000
 
 
 def describe(error: BaseException) -> dict[str, object]:
-    """Give the properties of ``error_raised`` that `error` tells, but for its phase."""
+    """Return the properties of ``error_raised`` that `error` tells, but for its phase."""
     name, exact = public_class(type(error))
     innermost, frames = _follow(_TRACEBACK(error))
     return {
@@ -39,7 +39,7 @@ def describe(error: BaseException) -> dict[str, object]:
 
 
 def public_class(error: type[BaseException]) -> tuple[str, bool]:
-    """Give the vocabulary's name for `error`, or for its nearest public ancestor.
+    """Return the vocabulary's name for `error`, or for its nearest public ancestor.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def _is_found_at(cls: type, module: str, qualname: str) -> bool:
 
 
 def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[object]]:
-    """Give the innermost frame, and the claimed places in open packages, outermost first."""
+    """Return the innermost frame, and the claimed places in open packages, outermost first."""
     innermost: FrameType | None = None
     frames: list[object] = []
     for _ in range(MOST_FRAMES_READ):

@@ -134,7 +134,7 @@ def _features(code: str, deeper: int) -> Iterator[Feature]:
 
 
 def _body(text: str) -> str:
-    """Give the transformed body of a cell magic, whose `text` is written as Python writes it.
+    """Return the transformed body of a cell magic, whose `text` is written as Python writes it.
 
     It is empty where nothing is transformed, or it is too long to be.
     """

@@ -126,7 +126,7 @@ def flags() -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Give the environment of our processes: of this one, what Python, network and consent need.
+    """Return the environment of our processes: of this one, what Python, network and consent need.
 
     The keys and words that a user keeps in others, or a notebook puts there, are no business of
     theirs. The notebook's folder is not on their path, unless the package itself is there: a

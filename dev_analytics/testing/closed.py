@@ -181,7 +181,7 @@ def _has_digits(value: int, number: int) -> bool:
 
 
 def _held(hint: Any) -> object:
-    """Give the type of a field without its kind, and without its absence."""
+    """Return the type of a field without its kind, and without its absence."""
     while hasattr(hint, "__metadata__"):
         hint = hint.__origin__
     if not isinstance(hint, UnionType):

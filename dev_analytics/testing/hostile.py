@@ -16,7 +16,7 @@ _METHODS = (
 
 
 def values(marks: Marks, word: str) -> Iterator[tuple[str, object]]:
-    """Give hostile values, each with the place that its mark stands for.
+    """Return hostile values, each with the place that its mark stands for.
 
     Parameters
     ----------

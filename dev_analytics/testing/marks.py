@@ -52,7 +52,7 @@ class Marks:
         self.planted: dict[str, str] = {}
 
     def __call__(self, place: str) -> str:
-        """Give the mark of a place; it is an identifier, and could be any name."""
+        """Return the mark of a place; it is an identifier, and could be any name."""
         mark = "zq" + "".join(secrets.choice(LETTERS) for _ in range(18))
         return self.planted.setdefault(place, mark)
 
@@ -68,7 +68,7 @@ class Marks:
 
 @cache
 def _needles(mark: str) -> frozenset[bytes]:
-    """Give every text that gives a mark away; letters of both cases were made small before."""
+    """Return every text that gives a mark away; letters of both cases were made small before."""
     whole = mark.encode()
     pieces = {mark[start : start + PIECE] for start in range(len(mark) - PIECE + 1)}
     needles = {form.encode() for piece in pieces for form in (piece, piece[::-1])}
@@ -87,7 +87,7 @@ def _needles(mark: str) -> frozenset[bytes]:
 
 
 def _forms(text: bytes) -> Iterator[bytes]:
-    """Give what `text` is, read in each way that a reader may try, in small letters."""
+    """Return what `text` is, read in each way that a reader may try, in small letters."""
     small = text.lower()
     yield small
     yield bytes(byte for byte in small if 97 <= byte <= 122)  # letters that stand apart
@@ -101,7 +101,7 @@ def _forms(text: bytes) -> Iterator[bytes]:
 
 
 def _unpacked(text: bytes) -> Iterator[bytes]:
-    """Give the content of packed bytes."""
+    """Return the content of packed bytes."""
     if text.startswith(b"\x1f\x8b"):
         with suppress(EOFError, OSError, zlib.error):
             yield gzip.decompress(text)

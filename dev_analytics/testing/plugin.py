@@ -43,7 +43,7 @@ class AnalyticsEvents:
         return [json.loads(line) for line in lines]
 
     def of(self, wire: str) -> list[dict[str, Any]]:
-        """Give the own properties of every record of one event, by its name in a record."""
+        """Return the own properties of every record of one event, by its name in a record."""
         from dev_analytics.catalogue.common import PROPERTIES
 
         return [

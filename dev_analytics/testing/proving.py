@@ -145,7 +145,7 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
 
 
 def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
-    """Give what is thrown at an event: a hostile value at each property in turn, and a name."""
+    """Return what is thrown at an event: a hostile value at each property in turn, and a name."""
     usual = _usual(event)
     for name, kind in properties(event).items():
         word = kind.vocabularies[0].words[0] if isinstance(kind, Word) else "1.2.3"
@@ -187,7 +187,7 @@ def _declared(tool: Tool) -> bytes:
 
 
 def _declared_elsewhere(entry: str, user: str) -> bytes:
-    """Give what a process of another user declares: other home, name, folder and variables."""
+    """Return what a process of another user declares: other home, name, folder and variables."""
     module, _, name = entry.partition(":")
     program = (
         f"import sys, importlib; from dev_analytics.testing import proving; "

@@ -170,7 +170,7 @@ class Tool(Struct, frozen=True):
 
 
 def event_name(wire: str) -> str:
-    """Give the name that ``event`` takes for the event that is called `wire` in records."""
+    """Return the name that ``event`` takes for the event that is called `wire` in records."""
     return wire.replace(": ", ".").replace(" ", "_")
 
 
@@ -368,7 +368,7 @@ def _sinces(tool: Tool) -> Iterator[int]:
 
 
 def _annotations(event: type[Event]) -> dict[str, Any]:
-    """Give what the class itself annotates, without its bases."""
+    """Return what the class itself annotates, without its bases."""
     import inspect
 
     return inspect.get_annotations(event)

@@ -156,7 +156,7 @@ def find_wire(wire: str) -> type[Event] | None:
 
 
 def installed() -> list[Installed]:
-    """Give every tool that is installed now, those that cannot be used too, by their names."""
+    """Return every tool that is installed now, those that cannot be used too, by their names."""
     _Known.unknown.clear()
     for name in _entries(anew=True):
         if name not in _Known.tools:
@@ -165,22 +165,22 @@ def installed() -> list[Installed]:
 
 
 def usable() -> list[tuple[Installed, Tool]]:
-    """Give every tool that can be used."""
+    """Return every tool that can be used."""
     return [(each, each.tool) for each in installed() if each.tool is not None]
 
 
 def known() -> list[str]:
-    """Give the names of the tools that are installed, whether or not they can be used."""
+    """Return the names of the tools that are installed, whether or not they can be used."""
     return [each.name for each in installed()]
 
 
 def tool_events() -> dict[str, type[Event]]:
-    """Give the events of every usable tool by the names that ``event`` takes."""
+    """Return the events of every usable tool by the names that ``event`` takes."""
     return {name: event for _, tool in usable() for name, event in tool.by_name.items()}
 
 
 def offers(consent: Consent) -> list[Offer]:
-    """Give what the tools would collect beyond what the user agreed to, but for those off."""
+    """Return what the tools would collect beyond what the user agreed to, but for those off."""
     return [
         Offer(each.key, scope_of(tool), line(tool, each.package, consent.tools.get(each.key)))
         for each, tool in usable()
@@ -264,7 +264,7 @@ def _is_being_imported(entry: EntryPoint) -> bool:
 
 
 def _entries(*, anew: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """Give the entry points by the names of their tools."""
+    """Return the entry points by the names of their tools."""
     entries = _Known.entries
     if entries is None or anew:
         from importlib.metadata import entry_points

@@ -60,7 +60,7 @@ def _literals(source: str) -> frozenset[str]:
 
 
 def _texts(tool: Tool) -> Iterator[tuple[str, str]]:
-    """Give every text of a declaration, after the place where it stands."""
+    """Return every text of a declaration, after the place where it stands."""
     yield from (("name", tool.name), ("title", tool.title), ("about", tool.about))
     for number, event in enumerate(tool.events, 1):
         place = f"event {number}"

@@ -79,7 +79,7 @@ def _news(tool: Tool, agreed: Scope) -> list[str]:
 
 
 def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[str]:
-    """Give what a property says beyond what was agreed to, in words."""
+    """Return what a property says beyond what was agreed to, in words."""
     place = f"{event.wire}/{name}"
     meaning = agreed.terms.get(place)
     key, term = limits(place, kind)

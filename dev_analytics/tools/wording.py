@@ -95,7 +95,7 @@ def _found(text: str, names: frozenset[str]) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Give the words of `text`, those in CamelCase, and those that are cut up, as ``d.e.v``."""
+    """Return the words of `text`, those in CamelCase, and those that are cut up, as ``d.e.v``."""
     pieces = _PARTS.findall(text)
     for first in range(len(pieces)):
         for part in accumulate(pieces[first:]):

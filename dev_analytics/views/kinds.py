@@ -33,7 +33,7 @@ _COMMON: Final = (
 
 
 def kinds_html(analytics: Analytics) -> str:
-    """Give every kind of event; what happened in this session is open, the rest can be opened."""
+    """Return every kind of event; what happened in this session is open, the rest can be opened."""
     records: defaultdict[str, list[Reading]] = defaultdict(list)
     for kept in reversed(tuple(analytics.pipeline.preview)):
         reading = read(kept.record)
@@ -65,7 +65,7 @@ def _lines(event: type[Event]) -> Iterator[str]:
 
 
 def _html(event: type[Event], readings: Sequence[Reading]) -> str:
-    """Give one kind of event with its records, the newest first."""
+    """Return one kind of event with its records, the newest first."""
     newest = readings[0] if readings else None
     heads = ("property", "meaning", "newest value") if newest else ("property", "meaning")
     parts = [

@@ -27,7 +27,7 @@ _OF_A_SESSION = ("this session", "event log")
 def machine(
     analytics: Analytics, decision: Decision, loaded_by: Sequence[Path], *, somebody: bool = True
 ) -> str:
-    """Give the status as aligned lines of text.
+    """Return the status as aligned lines of text.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def machine(
 def machine_fields(
     analytics: Analytics, decision: Decision, loaded_by: Sequence[Path]
 ) -> dict[str, object]:
-    """Give the status as fields, for a script."""
+    """Return the status as fields, for a script."""
     data = analytics.gate.store.data
     consent, ledger = analytics.gate.store.read(), read_ledger(data)
     return {
@@ -89,7 +89,7 @@ def machine_fields(
 
 
 def waiting(analytics: Analytics) -> list[bytes]:
-    """Give the exact records that wait to be sent, of all processes."""
+    """Return the exact records that wait to be sent, of all processes."""
     return list(Backlog(analytics.gate.store.data).records())
 
 

@@ -48,7 +48,7 @@ _STYLE: Final = f"""\
 
 
 def view(parts: Iterable[str]) -> str:
-    """Give a whole view.
+    """Return a whole view.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def view(parts: Iterable[str]) -> str:
 
 
 def many(label: str, parts: Iterable[str]) -> str:
-    """Give what may be long a height that leaves the notebook in sight.
+    """Return what may be long a height that leaves the notebook in sight.
 
     Parameters
     ----------
@@ -75,14 +75,14 @@ def many(label: str, parts: Iterable[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Give `text` as HTML that shows it."""
+    """Return `text` as HTML that shows it."""
     from html import escape as escaped  # not loaded in a kernel that shows no view
 
     return escaped(text)
 
 
 def exact(title: str, *readings: Reading) -> str:
-    """Give what opens to the exact bytes of records.
+    """Return what opens to the exact bytes of records.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class _Uuid(Struct):
 
 
 def preview(analytics: Analytics, most: int | None = None) -> str:
-    """Give the records that are in memory, each below a line that says what became of it.
+    """Return the records that are in memory, each below a line that says what became of it.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def preview(analytics: Analytics, most: int | None = None) -> str:
 
 
 def preview_html(analytics: Analytics) -> str:
-    """Give the newest records as a table, the newest first, each opening to its exact bytes."""
+    """Return the newest records as a table, the newest first, each opening to its exact bytes."""
     records = list(fates(analytics))
     if not records:
         return view([f"<p>{escape(_nothing(analytics))}</p>"])
@@ -58,7 +58,7 @@ def preview_html(analytics: Analytics) -> str:
 
 
 def fates(analytics: Analytics) -> Iterator[tuple[str, bytes]]:
-    """Give each record of this session, the oldest first, and what became of it.
+    """Return each record of this session, the oldest first, and what became of it.
 
     ``waiting``: in the spool. ``sent``: was in it, and is no more: delivered, or dropped for a
     reason that ``status`` counts. ``would have been sent``: nobody had agreed to it.

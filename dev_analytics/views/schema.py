@@ -21,7 +21,7 @@ Events: TypeAlias = Mapping[str, type[Event]]
 
 
 def named(asked: str) -> Events:
-    """Give the events that somebody asks for: all, those of a tool, or one by either name of it.
+    """Return the events that somebody asks for: all, those of a tool, or one by either name of it.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def named(asked: str) -> Events:
 
 
 def schema_text(events: Events) -> str:
-    """Give all events with their sentences and reasons, or all about one, as text."""
+    """Return all events with their sentences and reasons, or all about one, as text."""
     if len(events) == 1:
         return "\n".join(line for event in events.values() for line in _one(event))
     width = max(map(len, events))
@@ -59,13 +59,13 @@ def schema_text(events: Events) -> str:
 
 
 def schema_html(events: Events) -> str:
-    """Give the same as tables: all events to be opened, or one that is open."""
+    """Return the same as tables: all events to be opened, or one that is open."""
     opened = len(events) == 1
     return view([many("Events", (_html(event, opened=opened) for event in events.values()))])
 
 
 def schema_json(events: Events) -> str:
-    """Give the JSON Schema of an event, as it stands in ``docs/schemas``; of several by name."""
+    """Return the JSON Schema of an event, as it stands in ``docs/schemas``; of several by name."""
     schemas = {name: schema(event) for name, event in events.items()}
     shown = schemas if len(schemas) > 1 else next(iter(schemas.values()))
     return pretty(shown).decode().rstrip()

@@ -42,7 +42,7 @@ def status(analytics: Analytics, decision: Decision, *, somebody: bool = True) -
 
 
 def aligned(rows: Mapping[str, str]) -> str:
-    """Give labels and texts as lines whose texts begin in one column."""
+    """Return labels and texts as lines whose texts begin in one column."""
     width = max(map(len, rows))
     return "\n".join(f"{label:{width}}  {text}" for label, text in rows.items())
 

@@ -34,7 +34,7 @@ class Index:
         self._verdicts: dict[tuple[str, str], bool] = {}
 
     def exceptions(self) -> set[tuple[str, str]]:
-        """Give the module that defines it and the qualified name, of each public exception."""
+        """Return the module that defines it and the qualified name, of each public exception."""
         shared = self._shared()
         return {
             (module.name, name)
@@ -51,7 +51,7 @@ class Index:
         }
 
     def shown(self) -> set[str]:
-        """Give each public exception as its ``__module__`` and ``__qualname__`` show it."""
+        """Return each public exception as its ``__module__`` and ``__qualname__`` show it."""
         taken = self._taken()
         return {
             full_name(
@@ -103,7 +103,7 @@ class Index:
         return None
 
     def _offered(self, module: Module) -> Iterator[tuple[str, str]]:
-        """Give the classes that a module imports under public names."""
+        """Return the classes that a module imports under public names."""
         names = [name for name in module.imported if _public(name)]
         for star in module.stars:
             if star in self.modules:
@@ -129,7 +129,7 @@ class Index:
 
 
 def full_name(module: str, name: str) -> str:
-    """Give a class's name as a traceback shows it: bare for a built-in."""
+    """Return a class's name as a traceback shows it: bare for a built-in."""
     return name if module == "builtins" else f"{module}.{name}"
 
 

@@ -37,7 +37,7 @@ def described() -> str:
 
 @cache
 def registered() -> dict[str, list[str]]:
-    """Give the names of the line magics and of the cell magics, aliases too."""
+    """Return the names of the line magics and of the cell magics, aliases too."""
     with tempfile.TemporaryDirectory() as folder:
         shells = subprocess.run(
             (sys.executable, "-c", PROGRAM),

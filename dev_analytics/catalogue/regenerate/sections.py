@@ -49,12 +49,12 @@ class Parts:
         return {*self.heading.members, *self.generated.members, *self.kept.members}
 
     def refreshed(self, comments: Iterable[str], members: Iterable[str]) -> Parts:
-        """Give the same file with another generated section."""
+        """Return the same file with another generated section."""
         fresh = sorted(set(members) - set(self.kept.members))
         return Parts(self.heading, Section([*comments], fresh), self.kept)
 
     def text(self) -> str:
-        """Give the text of the file."""
+        """Return the text of the file."""
         sections = (self.heading, self.generated, self.kept)
         return "".join(f"{line}\n" for section in sections for line in section.lines)
 

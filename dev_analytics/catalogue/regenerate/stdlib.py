@@ -22,7 +22,7 @@ def described() -> str:
 
 
 def folder() -> Path:
-    """Give the folder of the standard library's stubs."""
+    """Return the folder of the standard library's stubs."""
     spec = find_spec("mypy")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("mypy, which ships typeshed, is not installed")
@@ -30,7 +30,7 @@ def folder() -> Path:
 
 
 def lasting() -> set[str]:
-    """Give the modules that the oldest supported Python has, or a newer one."""
+    """Return the modules that the oldest supported Python has, or a newer one."""
     found = set()
     for line in (folder() / "VERSIONS").read_text("utf-8").splitlines():
         match = re.match(r"([\w.]+): [\d.]+-(?:(\d+)\.(\d+))?", line)
@@ -40,14 +40,14 @@ def lasting() -> set[str]:
 
 
 def packages() -> set[str]:
-    """Give the public top-level modules."""
+    """Return the public top-level modules."""
     return {name for name in lasting() if "." not in name and not name.startswith("_")} | {
         "__future__"
     }
 
 
 def exceptions() -> set[str]:
-    """Give the public exceptions, by the module that they have at run time where it is known."""
+    """Return the public exceptions, by the module that they have at run time where it is known."""
     return {_at_run_time(*found) for found in Index(_stubs()).exceptions()} | {"BaseException"}
 
 

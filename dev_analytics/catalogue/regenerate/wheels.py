@@ -30,19 +30,19 @@ Source = tuple[str, "Callable[[], bytes]"]
 
 
 def fetch(cache: Path) -> list[Path]:
-    """Give a wheel for each distribution, fetching with pip what `cache` lacks."""
+    """Return a wheel for each distribution, fetching with pip what `cache` lacks."""
     cache.mkdir(parents=True, exist_ok=True)
     return [wheel for name in DISTRIBUTIONS if (wheel := _fetch_one(cache, name))]
 
 
 def exceptions(wheels: Iterable[Path]) -> set[str]:
-    """Give the public exceptions in the sources of wheels."""
+    """Return the public exceptions in the sources of wheels."""
     modules = (module for wheel in wheels for module in _modules(_in_wheel(wheel)))
     return Index(modules).shown()
 
 
 def installed_exceptions() -> set[str]:
-    """Give the public exceptions in the sources of those distributions that are installed."""
+    """Return the public exceptions in the sources of those distributions that are installed."""
     modules = (module for name in DISTRIBUTIONS for module in _modules(_installed(name)))
     return Index(modules).shown()
 

@@ -171,7 +171,7 @@ class _Place:
 
 
 def _answer(consent: Consent) -> tuple[object, ...]:
-    """Give what an answer changes."""
+    """Return what an answer changes."""
     return (
         consent.user_id,
         consent.notice,

@@ -81,7 +81,7 @@ def of_a_cell() -> bool:
 
 
 def request(shell: Any) -> Any:
-    """Give the message that a kernel's `shell` handles now; empty if there is none."""
+    """Return the message that a kernel's `shell` handles now; empty if there is none."""
     places: tuple[Any, ...] = (shell, getattr(shell, "kernel", None))
     for each in places:
         if hasattr(each, "get_parent"):

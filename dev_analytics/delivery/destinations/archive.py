@@ -115,7 +115,7 @@ class Archive:
 
 
 def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Give the records in an archive, the oldest first; nothing is changed.
+    """Return the records in an archive, the oldest first; nothing is changed.
 
     Each comes with its row's number and that of the newest row. The archive is locked for a moment
     at a time only, so that a sender goes on writing. A row that holds no record gives a line that
@@ -178,7 +178,7 @@ def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
 
 
 def columns() -> list[str]:
-    """Give the columns: those of every record, then every property of the catalogue, by name.
+    """Return the columns: those of every record, then every property of the catalogue, by name.
 
     ``properties`` holds them all as JSON, those of a newer version of the package too.
     """
@@ -196,7 +196,7 @@ def _prepare(archive: sqlite3.Connection, names: Sequence[str]) -> None:
 
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:
-    """Give a record's columns by name; a list becomes JSON."""
+    """Return a record's columns by name; a list becomes JSON."""
     row = {name: record[name] for name in ("uuid", "timestamp", "event", "distinct_id")}
     row["properties"] = _text(record["properties"])
     event = _BY_WIRE.get(record["event"], Event)

@@ -12,7 +12,7 @@ _BESIDE: Final = ("-journal", "-wal", "-shm")
 
 
 def put_aside(archive: Path) -> None:
-    """Give a damaged archive another name: its own, and the day.
+    """Return a damaged archive another name: its own, and the day.
 
     What stands beside it goes first: SQLite would take its journal for that of the next one.
 

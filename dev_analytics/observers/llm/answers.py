@@ -68,7 +68,7 @@ def belongs(cls: type, package: str) -> bool:
 
 
 def get(part: Any, name: str) -> Any:
-    """Give a field; a version older than the field has a plain dictionary in its place."""
+    """Return a field; a version older than the field has a plain dictionary in its place."""
     if part is None:
         return None
     return part.get(name) if type(part) is dict else getattr(part, name, None)
@@ -98,7 +98,7 @@ def _latest(old: object, new: object) -> object:
 
 
 def status(error: object) -> int | None:
-    """Give the HTTP status that an SDK's error carries, or the response in it; else None."""
+    """Return the HTTP status that an SDK's error carries, or the response in it; else None."""
     for name in ("status_code", "code", "status"):
         code = getattr(error, name, None)
         if type(code) is int and 100 <= code <= 599:

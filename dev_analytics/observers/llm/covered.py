@@ -36,7 +36,7 @@ class Covered(NamedTuple):
 
 
 def covered() -> Iterator[Covered]:
-    """Give what each module in `HOOKS` says that it covers; one that covers no SDK says None."""
+    """Return what each module in `HOOKS` says that it covers; one that covers no SDK says None."""
     for name in dict.fromkeys(HOOKS.values()):
         said = importlib.import_module(name).COVERS
         if said is not None:

@@ -143,7 +143,7 @@ class Imports:
         return None
 
     def _others(self) -> Iterator[Any]:
-        """Give the finders that come after ours: those before it have been asked."""
+        """Return the finders that come after ours: those before it have been asked."""
         after = False
         for each in list(sys.meta_path):
             if after and hasattr(each, "find_spec"):

@@ -168,7 +168,7 @@ def _package(module: object) -> str | None:
 
 
 def _below(top: object) -> Iterator[FunctionType]:
-    """Give a function, and what it wraps as far as that can be told."""
+    """Return a function, and what it wraps as far as that can be told."""
     waiting, depth = [top], 0
     while waiting and depth < MAX_DEPTH:
         depth += 1
@@ -203,7 +203,7 @@ _HOOK: Final = "the hook"
 
 
 def _templates() -> Iterator[FunctionType]:
-    """Give methods whose code calls a hook; code fits a closure of as many cells as it knows."""
+    """Return methods whose code calls a hook; code fits a closure of as many cells as it knows."""
     cell: Any = None
 
     def plain(*args: Any, **kwargs: Any) -> Any:

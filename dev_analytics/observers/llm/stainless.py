@@ -164,7 +164,7 @@ def _cloud(client: type, clouds: Mapping[str, str]) -> str | None:
 
 
 def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[type]:
-    """Give the classes of these names that a part of the SDK has in this version."""
+    """Return the classes of these names that a part of the SDK has in this version."""
     found = sys.modules.get(f"{module.__name__}.{part}")
     if found is not None:
         yield from (vars(found)[name] for name in names if name in vars(found))
@@ -181,7 +181,7 @@ async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...]) -> Any:
 
 
 def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Give the options of a request, its second parameter."""
+    """Return the options of a request, its second parameter."""
     return args[1] if len(args) > 1 else kwargs.get("options")
 
 

@@ -9,7 +9,7 @@ from dev_analytics.observers.llm.recorder import Call
 
 
 def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
-    """Give an iterator over the same chunks, which reads them for `call` and ends it."""
+    """Return an iterator over the same chunks, which reads them for `call` and ends it."""
 
     def following() -> Iterator[Any]:
         iterator = iter(chunks)

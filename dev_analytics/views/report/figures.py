@@ -51,7 +51,7 @@ class NoFiguresError(Exception):
 
 
 def figures(parts: Sequence[Table]) -> dict[str, str]:
-    """Give the figures by the name of the part that they show, each an ``svg`` element.
+    """Return the figures by the name of the part that they show, each an ``svg`` element.
 
     Raises
     ------

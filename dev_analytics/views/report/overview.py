@@ -10,7 +10,7 @@ from dev_analytics.views.report.tally import Tally
 
 
 def overview(counted: Tally) -> dict[str, str]:
-    """Give the figures that stand above all parts, as labels and texts."""
+    """Return the figures that stand above all parts, as labels and texts."""
     missing = counted.sessions.gaps()[1]
     texts = {
         "records": f"{counted.records:,}",
@@ -34,7 +34,7 @@ def overview(counted: Tally) -> dict[str, str]:
 
 
 def fields(counted: Tally, parts: Sequence[Table]) -> dict[str, object]:
-    """Give the report as fields, for a script."""
+    """Return the report as fields, for a script."""
     sessions, missing = counted.sessions.gaps()
     return {
         "source": printable(str(counted.source)),

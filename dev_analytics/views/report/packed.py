@@ -50,7 +50,7 @@ class PackedError(Exception):
 
 
 def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
-    """Give the records of a Parquet file as lines, each with how much was read, from 0 to 1.
+    """Return the records of a Parquet file as lines, each with how much was read, from 0 to 1.
 
     A row that holds no record gives a line that is none either.
 
@@ -79,7 +79,7 @@ def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
 
 
 def zstd(file: Path, longest: int) -> Iterator[bytes]:
-    """Give the lines of a file that is compressed with zstd; one that is too long is left out.
+    """Return the lines of a file that is compressed with zstd; one that is too long is left out.
 
     Raises
     ------

@@ -66,7 +66,7 @@ footer { font-size: 0.9em; margin-top: 2em; opacity: 0.8 }
 def report_html(
     counted: Tally, parts: Sequence[Table], figures: Mapping[str, str], note: str = ""
 ) -> str:
-    """Give the report for a notebook.
+    """Return the report for a notebook.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def report_html(
 
 
 def page(counted: Tally, parts: Sequence[Table], figures: Mapping[str, str], note: str = "") -> str:
-    """Give the report as a whole page: one file, no script, nothing from elsewhere."""
+    """Return the report as a whole page: one file, no script, nothing from elsewhere."""
     return "\n".join(
         [
             f'{MADE_BY}<head><meta charset="utf-8">',
@@ -120,7 +120,7 @@ def _body(
 
 
 def _part(part: Table, figure: str, title: str) -> Iterator[str]:
-    """Give a part: its finding, its figure and its table, which may be as long as the figure."""
+    """Return a part: its finding, its figure and its table, which may be as long as the figure."""
     broad = ' class="dev-analytics-broad"' if figure or len(part.columns) > _NARROW else ""
     titled = ' class="dev-analytics-title"' if title == "p" else ""
     yield f"<section{broad}><{title}{titled}>{escape(part.title)}</{title}>"
@@ -133,7 +133,7 @@ def _part(part: Table, figure: str, title: str) -> Iterator[str]:
 
 
 def _table(part: Table) -> str:
-    """Give a table: of many rows the most, or the newest."""
+    """Return a table: of many rows the most, or the newest."""
     rows = part.rows[-_MOST_ROWS:] if part.ordered else part.rows[:_MOST_ROWS]
     numbers = [isinstance(value, int) for value in rows[0]]
     heads = "".join(

@@ -42,7 +42,7 @@ class Sessions:
         self._counts[place] += 1
 
     def gaps(self) -> tuple[int, int]:
-        """Give in how many sessions numbers are missing, and how many.
+        """Return in how many sessions numbers are missing, and how many.
 
         What was before the first record that is there, or after the last, nobody can tell. A
         record that stands there twice hides a missing one.

@@ -53,7 +53,7 @@ class Lines(Protocol):
         """How much was read, from 0 to 1; None if nobody knows."""
 
     def lines(self) -> Iterator[bytes]:
-        """Give every line."""
+        """Return every line."""
 
 
 class Source:
@@ -89,7 +89,7 @@ class Source:
         return min(1.0, self._read / self._size) if self._size else None
 
     def lines(self) -> Iterator[bytes]:
-        """Give every line that is not blank; one that is too long to be a record is cut.
+        """Return every line that is not blank; one that is too long to be a record is cut.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Sources:
         )
 
     def lines(self) -> Iterator[bytes]:
-        """Give the lines of each.
+        """Return the lines of each.
 
         Raises
         ------

@@ -58,13 +58,13 @@ class Table(Struct, frozen=True):
     ordered: bool = False
 
     def column(self, name: str) -> list[int]:
-        """Give the numbers of a column."""
+        """Return the numbers of a column."""
         place = list(self.columns).index(name)
         return [int(row[place]) for row in self.rows]
 
 
 def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
-    """Give the parts of a report that have something to say.
+    """Return the parts of a report that have something to say.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
 
 
 def printable(text: str) -> str:
-    """Give `text` without what moves a cursor, turns the direction or cannot be encoded."""
+    """Return `text` without what moves a cursor, turns the direction or cannot be encoded."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -128,7 +128,7 @@ def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **col
 
 
 def _of_tools(counted: Tally) -> dict[tuple[str, ...], int]:
-    """Give the events of other tools, each with the title of its tool where that is installed."""
+    """Return the events of other tools, each with the title of its tool where that is installed."""
     of_tools = {wire: number for (wire,), number in counted.events.items() if tool_of(wire)}
     titles = {tool.name: tool.title for _, tool in usable()} if of_tools else {}
     return {
@@ -255,7 +255,7 @@ def _gaps(counted: Tally, dropped: Mapping[str, int]) -> Table:
 
 
 def quantile(counts: Mapping[int, int], percent: int) -> int:
-    """Give the value that so many of a hundred do not exceed; 0 if there is none."""
+    """Return the value that so many of a hundred do not exceed; 0 if there is none."""
     values = sorted(counts)
     sums = list(accumulate(counts[value] for value in values))
     for value, reached in zip(values, sums, strict=True):

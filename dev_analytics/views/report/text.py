@@ -20,7 +20,7 @@ _LONGEST_BAR: Final = 30
 
 
 def text(counted: Tally, parts: Sequence[Table], width: int = WIDTH, bar: str = "█") -> str:
-    """Give the report as text.
+    """Return the report as text.
 
     Parameters
     ----------

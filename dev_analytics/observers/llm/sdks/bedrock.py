@@ -165,7 +165,7 @@ def _watch(call: Call, name: str, answer: Any) -> None:
 
 
 def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    """Give the events of a stream, read while they pass."""
+    """Return the events of a stream, read while they pass."""
     recorder = State.active
     call = recorder.release(stream) if recorder else None
     events = method(*args, **kwargs)

@@ -122,7 +122,7 @@ def _stream(method: Any, engine: Any, args: Any, kwargs: Any) -> Iterator[Any]:
 
 
 def _streaming(events: Any) -> Iterator[Any]:
-    """Give the same events; the request is made when the first is asked for."""
+    """Return the same events; the request is made when the first is asked for."""
     try:
         with asking("chat", stream=True) as one:
             first = list(islice(events, 1))

@@ -58,7 +58,7 @@ def hook(module: ModuleType) -> None:
 
 
 def _asks(operation: str) -> Callable[..., Any]:
-    """Give what does as a public method does, and reads its answer."""
+    """Return what does as a public method does, and reads its answer."""
 
     def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
         with asking(operation) as one:

@@ -99,7 +99,7 @@ def _stream(method: Any, chat: Any, args: Any, kwargs: Any) -> Iterator[Any]:
 
 
 def _following(chat: Any, pairs: Iterator[Any]) -> Iterator[Any]:
-    """Give the same pairs of the answer so far and a chunk; the first one asks."""
+    """Return the same pairs of the answer so far and a chunk; the first one asks."""
     call = _begin(chat, stream=True)
     if call is None:
         yield from pairs
