@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.process.unseen_child import run_unseen
 from dev_analytics.version import NOTICE
 
 pytestmark = pytest.mark.skipif(
@@ -32,6 +35,7 @@ from dev_analytics.delivery.settings import Delivery
 analytics = get_analytics()
 analytics.delivery = Delivery(flush_seconds=1e6)
 launcher = analytics.pipeline.launcher
+blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
 seen = []
 
 def deliver(start):
@@ -63,7 +67,7 @@ for start in (launcher.start_at_exit, launcher.start):
     seen += multiprocessing.active_children()
 over.set()
 waiting.join()
-assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == blocked
 print(seen, launcher.failure)
 """
 
@@ -162,3 +166,22 @@ def test_where_the_system_has_no_such_child_it_is_over_at_once(
     )
     assert "ChildProcessError" in done.stderr, "it was waited for"
     assert Backlog(data).count() == 0
+
+
+def test_an_interrupt_that_comes_as_signals_are_blocked_leaves_none_blocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python raises what is due as it blocks signals, and has blocked them by then."""
+    block = signal.pthread_sigmask
+    before = block(signal.SIG_BLOCK, [])
+
+    def interrupted(how: int, mask: Iterable[int]) -> set[int | signal.Signals]:
+        blocked = block(how, mask)
+        if how == signal.SIG_BLOCK and mask:
+            raise KeyboardInterrupt
+        return blocked
+
+    monkeypatch.setattr(signal, "pthread_sigmask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_unseen("true")
+    assert block(signal.SIG_BLOCK, []) == before

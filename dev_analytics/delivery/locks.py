@@ -76,7 +76,7 @@ def holding(file: Path) -> Iterator[bool]:
         # The file may have been replaced or deleted between its opening and its locking.
         yield _locked(descriptor) and _is(file, descriptor)
     finally:
-        os.close(descriptor)
+        _release(descriptor)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
                 yield descriptor
                 return
         finally:
-            os.close(descriptor)
+            _release(descriptor)
         if Clock.monotonic() >= end:
             raise TimeoutError(f"another process holds {file.name}")
         Clock.sleep(_POLL_SECONDS)
@@ -139,6 +139,13 @@ def _locked(descriptor: int) -> bool:
     with contextlib.suppress(OSError):
         return lock(descriptor)
     return False
+
+
+def _release(descriptor: int) -> None:
+    """Unlock and close a file: a child that was forked meanwhile has it, too, and would hold on."""
+    with contextlib.suppress(OSError):
+        unlock(descriptor)
+    os.close(descriptor)
 
 
 def _is(file: Path, descriptor: int) -> bool:

@@ -49,9 +49,11 @@ def run_unseen(command: str) -> bool:
     bottom = ctypes.c_char.from_buffer(stack)
     top = ctypes.c_void_p((ctypes.addressof(bottom) + _STACK_BYTES) & ~0xF)
     run = ctypes.cast(library.system, ctypes.c_void_p)
-    # A signal that came to the child would set off this process's handlers.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    # Read apart: an interrupt that is due is raised by the call that blocks, and then undone below.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
+        # A signal that came to the child would set off this process's handlers.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         child = library.clone(run, top, _VM | _VFORK, ctypes.c_char_p(os.fsencode(command)))
         number = ctypes.get_errno()
         failed = child > 0 and system.waitpid(child, _WCLONE)[1] != 0

@@ -20,6 +20,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.settings import ARCHIVE, Delivery
 from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
 from dev_analytics.drops import DropLedger
@@ -158,3 +159,19 @@ def test_a_forked_child_starts_senders_of_its_own(data: Path, until: Until) -> N
     assert os.waitpid(child, 0)[1] == 0
     analytics.pipeline.sink.close(at_exit=False)
     until(lambda: read_ledger(data).delivered == 3)
+
+
+def test_a_child_that_is_forked_during_a_turn_does_not_hold_on_to_it(data: Path) -> None:
+    """The user's own: it has every descriptor of its parent for as long as it lives."""
+    lock = lock_file(data, ARCHIVE)
+    reading, writing = os.pipe()
+    with turn(data, ARCHIVE):
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    assert not holder_of(lock).held
+    os.close(writing)
+    os.waitpid(child, 0)
+    os.close(reading)
