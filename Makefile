@@ -51,8 +51,8 @@ bench: .venv/test.stamp .venv/rivals.stamp ## Measure what the extension costs, 
 	$(BIN)/python tests/benchmarks/side_by_side/run.py
 
 documents: .venv/demo.stamp ## Make the documents that come from the code: docs/events.md, schemas, tables.
-	$(BIN)/python -m dev_analytics.catalogue.documents
-	$(BIN)/python -m dev_analytics.observers.llm.covered
+	$(BIN)/python scripts/documents.py
+	$(BIN)/python scripts/sdk_table.py
 
 sample: .venv/demo.stamp ## Run the notebooks for real, keep 1,000 records; make a page of made-up users.
 	$(BIN)/python notebooks/sample.py
@@ -62,9 +62,9 @@ images: .venv/browser.stamp ## Make the pictures of the documents anew, in a rea
 	$(BIN)/python -m pytest tests/browser/images.py
 
 vocabularies: .venv/test.stamp ## Refresh the shipped vocabularies from their public sources.
-	$(BIN)/python -m dev_analytics.catalogue.regenerate
+	$(BIN)/python scripts/refresh_vocabularies.py
 	$(BIN)/python scripts/model_table.py
-	$(BIN)/python -m dev_analytics.catalogue.documents
+	$(BIN)/python scripts/documents.py
 
 dist: .venv/dist.stamp ## Build wheel and sdist, check them, and run the demo from the wheel alone.
 	$(BIN)/python scripts/dist.py

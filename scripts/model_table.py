@@ -20,13 +20,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from vocabularies import prices
+from vocabularies.listed import litellm, openai_models, words_of
+from vocabularies.rules import Rules
+from vocabularies.withheld import is_template, tells_of_a_person
+
 from dev_analytics.catalogue.events import MODELS
 from dev_analytics.catalogue.models import FAMILIES, PREFIXES, without_prefixes
 from dev_analytics.catalogue.public_names import FOLDER
-from dev_analytics.catalogue.regenerate import prices
-from dev_analytics.catalogue.regenerate.listed import litellm, openai_models, words_of
-from dev_analytics.catalogue.regenerate.rules import Rules
-from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
 
 HOSTS: Final = {
     "aws": ["bedrock-runtime.*.amazonaws.com"],

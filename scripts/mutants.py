@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parent.parent
-COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "tests", "pyproject.toml",
-                 "Makefile", "LICENSE", "README.md", "PRIVACY.md", "CHANGELOG.md")  # fmt: skip
+COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "scripts", "tests",
+                 "pyproject.toml", "Makefile", "LICENSE", "README.md", "PRIVACY.md",
+                 "CHANGELOG.md")  # fmt: skip
 ANSWERS: Final = "tests/privacy/test_answers.py::"
 CELL: Final = f"{ANSWERS}test_what_a_cell_says_of_its_writer_is_a_word_of_ours"
 DOCUMENT: Final = "tests/test_documents.py::test_every_event_and_property_stands_in_the_table"

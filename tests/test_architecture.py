@@ -14,7 +14,6 @@ PACKAGE = Path(dev_analytics.__file__).parent
 MODULES = {
     ".".join(("dev_analytics", *file.relative_to(PACKAGE).with_suffix("").parts)): file
     for file in PACKAGE.rglob("*.py")
-    if "regenerate" not in file.parts
 }
 
 # A part may import itself and what stands below it.

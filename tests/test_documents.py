@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from documents import documents
 from msgspec import Struct
 from msgspec.structs import fields
 
@@ -15,7 +16,6 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.apps import dev, jupyter
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.magics import WORDS
-from dev_analytics.catalogue.documents import documents
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.meanings import KINDS, unit, values
 from dev_analytics.catalogue.record import Record

@@ -6,14 +6,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import notices
 import pytest
+from documents import NOTICES, ROOT, main
 from msgspec import json
+from notices import ChangedNoticeError, kept, told
 
-from dev_analytics.catalogue import common, events, notices
-from dev_analytics.catalogue.documents import NOTICES, ROOT, main
+from dev_analytics.catalogue import common, events
 from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
 from dev_analytics.catalogue.meanings import declared
-from dev_analytics.catalogue.notices import ChangedNoticeError, kept, told
 from dev_analytics.catalogue.values import Duration, Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
 from dev_analytics.version import NOTICE

@@ -12,12 +12,12 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vocabularies.exceptions import full_name
+from vocabularies.sections import parse
+from vocabularies.sources import SOURCES
+from vocabularies.withheld import is_template, tells_of_a_person
 
 from dev_analytics.catalogue import public_names
-from dev_analytics.catalogue.regenerate.exceptions import full_name
-from dev_analytics.catalogue.regenerate.sections import parse
-from dev_analytics.catalogue.regenerate.sources import SOURCES
-from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
 from dev_analytics.catalogue.vocabulary import FOLDER, OTHER, Vocabulary, origin, read
 
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -26,7 +26,7 @@ EXPECTED = {
     *("cell_magics", "edit_formats", "exceptions", "frontends", "line_magics", "models"),
     *("packages", "providers", "shell_commands"),
 }
-REFRESH = "python -m dev_analytics.catalogue.regenerate"
+REFRESH = "python scripts/refresh_vocabularies.py"
 # Where the public exceptions of packages stand as attributes.
 EXCEPTION_MODULES = (
     "pandas.errors",

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from sdk_table import PAGE, Covered, covered, main, page
 
 from dev_analytics.catalogue.events import SDKS
-from dev_analytics.observers.llm.covered import PAGE, Covered, covered, main, page
 
 PROJECT = Path(__file__).parents[3]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dev_analytics.catalogue.regenerate.modules import Module
+    from vocabularies.modules import Module
 
 BUILTIN = frozenset(
     name

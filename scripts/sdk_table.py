@@ -1,6 +1,6 @@
 """The documents' table of SDKs, made from the modules that observe them.
 
-``python -m dev_analytics.observers.llm.covered`` writes it, as ``make documents`` does.
+``python scripts/sdk_table.py`` writes it, as ``make documents`` does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dev_analytics.catalogue.documents import ROOT, between, table
+from documents import ROOT, between, table
+
 from dev_analytics.observers.llm.hooks import HOOKS
 
 PAGE: Final = ROOT / "docs/models.md"

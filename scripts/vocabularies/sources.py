@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.catalogue.regenerate import listed, magics, prices, stdlib, wheels
+from vocabularies import listed, magics, prices, stdlib, wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dev_analytics.catalogue.regenerate.sections import Parts
+    from vocabularies.sections import Parts
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The command that refreshes the shipped vocabularies, or tells whether they are stale."""
+"""Refresh the shipped vocabularies, or say whether they are stale.
+
+``python scripts/refresh_vocabularies.py [--check] [NAME ...]``; ``make vocabularies`` runs it.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dev_analytics.catalogue.regenerate.sections import parse
-from dev_analytics.catalogue.regenerate.sources import SOURCES
+from vocabularies.sections import parse
+from vocabularies.sources import SOURCES
+
 from dev_analytics.catalogue.vocabulary import FOLDER
 
-PROGRAM = "python -m dev_analytics.catalogue.regenerate"
+PROGRAM = "python scripts/refresh_vocabularies.py"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Refresh or check the named vocabularies; give the exit status."""
+    """Refresh or check the named vocabularies, and return the exit status."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Refresh shipped vocabularies.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SOURCES)}")
     parser.add_argument("--check", action="store_true", help="only tell what is stale; no network")
@@ -41,7 +45,7 @@ def refresh(name: str, cache: Path) -> None:
 
 
 def check(name: str) -> int:
-    """Print how a vocabulary's file is stale, and give 1 if it is."""
+    """Print how a vocabulary's file is stale, and return 1 if it is."""
     findings = SOURCES[name].findings(parse((FOLDER / f"{name}.txt").read_text("utf-8")))
     for finding in findings:
         print(f"{name}: {finding}")

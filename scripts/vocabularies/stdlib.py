@@ -9,8 +9,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from dev_analytics.catalogue.regenerate.exceptions import Index, full_name
-from dev_analytics.catalogue.regenerate.modules import Module, read_module
+from vocabularies.exceptions import Index, full_name
+from vocabularies.modules import Module, read_module
 
 OLDEST = (3, 11)
 NOT_A_PACKAGE = frozenset({"__main__"})

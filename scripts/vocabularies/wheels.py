@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from dev_analytics.catalogue.regenerate.distributions import DISTRIBUTIONS, PASSED_OVER
-from dev_analytics.catalogue.regenerate.exceptions import Index
-from dev_analytics.catalogue.regenerate.modules import Module, read_module
+from vocabularies.distributions import DISTRIBUTIONS, PASSED_OVER
+from vocabularies.exceptions import Index
+from vocabularies.modules import Module, read_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

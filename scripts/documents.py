@@ -1,4 +1,4 @@
-"""The documents that are made from the catalogue: ``python -m dev_analytics.catalogue.documents``.
+"""The documents that are made from the catalogue: ``python scripts/documents.py``.
 
 ``docs/events.md``, a JSON Schema for each event, the tables of ``PRIVACY.md``, and
 ``docs/notices.json``, which is only ever added to. Run by ``make documents`` in a checkout.
@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Raw, Struct, json
+from notices import ChangedNoticeError, Told, kept
 
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
 from dev_analytics.catalogue.information import EVERYDAY, everyday_bits, possible_bits
 from dev_analytics.catalogue.meanings import KINDS, declared, reasons, sentence, unit, values
-from dev_analytics.catalogue.notices import ChangedNoticeError, Told, kept
 from dev_analytics.catalogue.schema import pretty, schema, vocabularies
 from dev_analytics.catalogue.vocabulary import FOLDER, Vocabulary, origin
 from dev_analytics.version import NOTICE
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[1]
 NOTICES: Final = "docs/notices.json"
 SCHEMAS: Final = "docs/schemas"
 BEGIN, END = "<!-- made by make documents -->", "<!-- until here -->"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
+from vocabularies.withheld import is_template, tells_of_a_person
 
 
 def described() -> str:

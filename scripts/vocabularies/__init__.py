@@ -1,9 +1,9 @@
-"""Refresh the shipped vocabularies from their public sources.
+"""The public sources of the shipped vocabularies.
 
-Run ``python -m dev_analytics.catalogue.regenerate [NAME ...]``; nothing here is imported by the
-package itself, and what each source needs is imported only when that source is read.
+Nothing here is part of the package, and what each source needs is imported only when that source is
+read. ``scripts/refresh_vocabularies.py`` is the command.
 
-A file in ``vocabularies/`` has up to three parts, in this order:
+A file in ``dev_analytics/catalogue/vocabularies/`` has up to three parts, in this order:
 
 1. a heading of comment lines: what it is, where its members come from, how to refresh it;
 2. a section that begins with ``# from <source>``: rewritten each time;

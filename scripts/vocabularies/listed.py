@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from dev_analytics.catalogue.models import PREFIXES, REGIONS, without_prefixes
-from dev_analytics.catalogue.regenerate.rules import Rules
-from dev_analytics.catalogue.regenerate.withheld import is_template, tells_of_a_person
+from vocabularies.rules import Rules
+from vocabularies.withheld import is_template, tells_of_a_person
 
 MODES: Final = frozenset({"chat", "completion", "embedding", "responses"})
 """What litellm calls the models of language."""
