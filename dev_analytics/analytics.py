@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock
@@ -215,7 +215,7 @@ class Analytics:
 
     def _settle(self, delivery: Delivery | None) -> None:
         recipient = ARCHIVE if delivery is None else delivery.recipient
-        in_archive = None if delivery is None else delivery.replace(project_key="")
+        in_archive = None if delivery is None else delivery.replace(recipient=ARCHIVE)
         self._delivery = (delivery, recipient, in_archive)
         self.gate.recipient = recipient
 

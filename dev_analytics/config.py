@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
+from types import new_class
 from typing import Any, Final
 
 from traitlets import Bool, Float, TraitError, Unicode, validate
@@ -13,8 +13,8 @@ from traitlets.config import Config, Configurable
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policies
-from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED, PROJECT_KEY
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE, DESTINATIONS
 from dev_analytics.process.native import environ_now
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
@@ -23,7 +23,23 @@ SERVER_VARIABLE: Final = "DEV_ANALYTICS_SERVER"
 """What our extension of a Jupyter server leaves for its kernels: a word, and the server's pid."""
 
 
-class DevAnalytics(Configurable):
+_OF_DESTINATIONS: Final = {
+    setting.name: setting for each in DESTINATIONS.values() for setting in each.settings
+}
+
+
+def _add_settings(namespace: dict[str, Any]) -> None:
+    for name, setting in _OF_DESTINATIONS.items():
+        trait = Unicode(setting.default, help=setting.help)
+        namespace[name] = trait.tag(config=True, allowed=setting.allowed)
+
+
+_SettingsOfDestinations: Any = new_class(
+    "_SettingsOfDestinations", (Configurable,), exec_body=_add_settings
+)
+
+
+class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
     """Settings of dev_analytics. An environment variable goes before the setting that it names."""
 
     enabled = Bool(
@@ -38,16 +54,6 @@ class DevAnalytics(Configurable):
         help="Append every event to this file as JSON lines, whether or not any is sent. "
         "DEV_ANALYTICS_LOG goes before it.",
     ).tag(config=True, allowed="the path of a file")
-
-    posthog_project_key = Unicode(
-        "",
-        help="PostHog's public project key; empty: records go to the archive on this machine.",
-    ).tag(config=True, allowed="a project key, of visible ASCII characters")
-
-    posthog_host = Unicode(
-        Delivery.host,
-        help="PostHog's address: its cloud in the US or the EU, or one that you run.",
-    ).tag(config=True, allowed=ADDRESS_ALLOWED)
 
     flush_interval = Float(
         Delivery.flush_seconds,
@@ -67,19 +73,12 @@ class DevAnalytics(Configurable):
         help="How old a record that waits may become, in days.",
     ).tag(config=True, allowed="a number of days from 0")
 
-    @validate("posthog_host")
-    def _is_an_address(self, proposal: Any) -> str:
-        address = str(proposal["value"])
-        if not re.fullmatch(ADDRESS, address):
-            raise TraitError("no address")
-        return address
-
-    @validate("posthog_project_key")
-    def _is_a_key(self, proposal: Any) -> str:
-        key = str(proposal["value"])
-        if key and not re.fullmatch(PROJECT_KEY, key):
-            raise TraitError("no key")
-        return key
+    @validate(*_OF_DESTINATIONS)
+    def _is_allowed(self, proposal: Any) -> str:
+        value, setting = str(proposal["value"]), _OF_DESTINATIONS[proposal["trait"].name]
+        if value != setting.default and not setting.takes(value):
+            raise TraitError("not allowed")
+        return value
 
     @validate("flush_interval", "spool_max_mib", "spool_max_days", "sample_percent")
     def _is_finite(self, proposal: Any) -> float:
@@ -122,28 +121,34 @@ class DevAnalytics(Configurable):
 
     @property
     def delivery(self) -> Delivery:
-        """Where records go, and how long they may wait.
+        """Where records go, and how long they may wait."""
+        return Delivery(
+            flush_seconds=self.flush_interval,
+            recipient=self._recipient(),
+            most_mib=self.spool_max_mib,
+            most_days=self.spool_max_days,
+        )
 
-        What an administrator's policy names goes before the setting, and the site's policy before
-        one that ``DEV_ANALYTICS_POLICY`` names. With a key of theirs the host is theirs too: no
-        user's setting leads the records of a whole site elsewhere.
+    def _recipient(self) -> str:
+        """Return who receives the records: whom an administrator's policy or a setting names.
+
+        The policy goes before the setting, and the site's policy before one that
+        ``DEV_ANALYTICS_POLICY`` names. One that chooses a destination says all of it: no user's
+        setting leads the records of a whole site elsewhere.
         """
-        key, host = self.posthog_project_key, self.posthog_host
         try:
             policies = read_policies()
         except PolicyError:
             # Where records may go is not known, so they leave this machine for nobody.
-            policies, key = {}, ""
-        for policy in policies.values():
-            host = policy.posthog_host or (Delivery.host if policy.posthog_project_key else host)
-            key = policy.posthog_project_key or key
-        return Delivery(
-            flush_seconds=self.flush_interval,
-            project_key=key,
-            host=host,
-            most_mib=self.spool_max_mib,
-            most_days=self.spool_max_days,
-        )
+            return ARCHIVE
+        own = {name: getattr(self, name) for name in _OF_DESTINATIONS}
+        chosen, values = None, dict[str, str]()
+        for settings in (own, *(policy.settings for policy in policies.values())):
+            for destination in DESTINATIONS.values():
+                if destination.is_chosen(settings):
+                    chosen, values = destination, {}
+            values |= {name: value for name, value in settings.items() if value}
+        return ARCHIVE if chosen is None else chosen.recipient(values)
 
     @property
     def log(self) -> str:

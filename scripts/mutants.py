@@ -155,7 +155,7 @@ MUTANTS: Final = (
                  'self._say(f"{number} delivered")',
                  'self._say(f"{number} delivered of {self._data}")'),)),
     Mutant("a request that says more than its record", f"{SENT}[database]",
-           (Edit("dev_analytics/delivery/destinations/posthog.py",
+           (Edit("dev_analytics/destinations/posthog_requests.py",
                  "batch = list(dict(zip(uuids, records, strict=True)).values())",
                  "batch = list(dict(zip(uuids, records, strict=True)).values())\n"
                  '        more = b\'"os": "%s", \' % __import__("platform").platform().encode()\n'

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.consent.recipients import ADDRESS_ALLOWED
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.destinations.posthog import ADDRESS_ALLOWED
 
 DEV = str(Path(sys.executable).with_name("dev"))
 LOOK = (

@@ -23,13 +23,12 @@ from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking import prompt, question
 from dev_analytics.consent.asking.notebook import MOST_CELLS, READ_SECONDS
 from dev_analytics.consent.decision import PAUSES
-from dev_analytics.consent.files import Policy
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import ledger, notes, pending
-from dev_analytics.delivery.destinations import archive
-from dev_analytics.delivery.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import lock_file
+from dev_analytics.destinations import DESTINATIONS, archive_file
+from dev_analytics.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.drops import Drop
 from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.process.entry import FAILED
@@ -80,7 +79,8 @@ def test_every_flag_of_dev_is_explained(flag: str) -> None:
 
 
 def test_the_administrators_page_explains_the_policy_and_every_place() -> None:
-    for name in Policy.__struct_fields__:
+    settings = [each.name for one in DESTINATIONS.values() for each in one.settings]
+    for name in ("analytics", *settings):
         assert f"| `{name}` |" in ADMINISTRATORS
     for place in Place:
         assert f"| `{place.value}` |" in ADMINISTRATORS
@@ -260,9 +260,16 @@ def test_the_page_on_delivery_names_every_file_of_the_data_directory(data: Path)
     told = section(DELIVERY, "Where the data is")
     store = ConsentStore(data)
     store.agree(NOTICE, date.today())
-    (data / archive.NAME).touch()
-    put_aside(data / archive.NAME)
-    named = {archive.NAME, ledger.NAME, notes.LOG, notes.QUARANTINE, "consent.lock", "ledger.lock"}
+    (data / archive_file.NAME).touch()
+    put_aside(data / archive_file.NAME)
+    named = {
+        archive_file.NAME,
+        ledger.NAME,
+        notes.LOG,
+        notes.QUARANTINE,
+        "consent.lock",
+        "ledger.lock",
+    }
     named |= {lock_file(data, "archive").name, "ledger.held", FAILED}
     pending.put(data, pending.Change())
     named |= {re.sub("[0-9a-f]{24}", "…", name) for name in pending.waiting(data)}
@@ -283,10 +290,10 @@ def test_an_opt_out_leaves_what_the_page_on_delivery_says(analytics: Analytics) 
     store.switch_off("acme")
     kept = {"consent/opted-out", "consent/off.acme", notes.LOG, "sender.lock", "consent.lock"}
     gone = {
-        archive.NAME,
+        archive_file.NAME,
         ledger.NAME,
         f"ledger-{'0' * 24}.json",
-        f"{archive.NAME}.damaged-2026-11-22",
+        f"{archive_file.NAME}.damaged-2026-11-22",
     }
     for name in {notes.LOG, "sender.lock", *gone}:
         (data / name).touch()
@@ -309,7 +316,7 @@ def test_the_numbers_of_the_documents_are_those_of_the_code() -> None:
     kept = section(PRIVACY, "How long it is kept")
     spool = f"| {Delivery.most_days:.0f} days and {Delivery.most_mib:.0f} MiB at most"
     assert spool in kept
-    assert f"| the newest {archive.MOST_ROWS:,} records" in kept
+    assert f"| the newest {archive_file.MOST_ROWS:,} records" in kept
     assert f"| {notes.QUARANTINE_BYTES // 2**20} MiB at most" in kept
     assert f"| {notes.LOG_BYTES // 2**10} KiB at most" in kept
     assert f"{Delivery.most_mib:.0f} MiB of waiting records" in flat(ADMINISTRATORS)

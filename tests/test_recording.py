@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from fake_posthog import to_posthog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -353,7 +354,7 @@ def duration(exited: dict[str, Any]) -> int:
 
 def test_a_recipient_has_recordings_of_its_own(analytics: Analytics, kept: Any) -> None:
     """Numbers and identifiers tell a new recipient nothing of what another one has."""
-    to_posthog = Delivery(project_key="phc_x", host="https://posthog.example.org")
+    elsewhere = Delivery(recipient=to_posthog("https://posthog.example.org"))
     store = analytics.gate.store
 
     def cell() -> tuple[str, int]:
@@ -363,9 +364,9 @@ def test_a_recipient_has_recordings_of_its_own(analytics: Analytics, kept: Any) 
 
     store.agree(1, TODAY)
     (here, first), began = cell(), analytics.gate.at_beginning()
-    analytics.delivery = to_posthog
+    analytics.delivery = elsewhere
     assert (cell(), first) == ((here, 2), 1), "it was not agreed to, so nothing changes"
-    store.agree(1, TODAY, recipients=[to_posthog.recipient])
+    store.agree(1, TODAY, recipients=[elsewhere.recipient])
     analytics.event("cell_executed", began, outcome="ok", duration_ms=1)
     assert len(kept.records) == 2, "a cell that began before is not sent"
     there, number = cell()

@@ -19,7 +19,7 @@ from msgspec import json
 from dev_analytics.analytics import get_analytics
 from dev_analytics.apps.report import since
 from dev_analytics.consent.asking.presence import of_a_cell, window
-from dev_analytics.delivery.destinations.archive import MAGIC, NAME
+from dev_analytics.destinations.archive_file import MAGIC, NAME
 from dev_analytics.views.report.files import write_files
 from dev_analytics.views.report.progress import Progress, TerminalLine
 from dev_analytics.views.report.source import ReportError, source_of

@@ -11,8 +11,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.consent.recipients import ARCHIVE, in_words
+from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.value import Value
+from dev_analytics.destinations import ARCHIVE
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope

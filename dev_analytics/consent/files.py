@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from json import loads
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 from msgspec import DecodeError, Meta, Struct, json
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.recipients import ADDRESS, PROJECT_KEY, RECIPIENT
 from dev_analytics.consent.scope import Scope, is_term, plain_terms
+from dev_analytics.consent.value import Value
+from dev_analytics.destinations import DESTINATIONS, is_recipient
 from dev_analytics.process.clock import Clock
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ else:
 T = TypeVar("T")
 
 _UUID4: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
-
-
-_Recipient = Annotated[str, Meta(pattern=rf"^({RECIPIENT})\Z")]
 
 
 class DamagedError(ValueError):
@@ -48,8 +47,8 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     user_id: Annotated[str, Meta(pattern=_UUID4)] | None = None
     notice: Annotated[int, Meta(ge=1)] | None = None
     kept_notice: Annotated[int, Meta(ge=1)] | None = None
-    recipients: list[_Recipient] | None = None
-    kept_recipients: list[_Recipient] | None = None
+    recipients: list[str] | None = None
+    kept_recipients: list[str] | None = None
     answered_on: date | None = None
     asked_on: date | None = None
     asked: Annotated[int, Meta(ge=2)] | None = None
@@ -79,7 +78,7 @@ class _Tools(Struct, omit_defaults=True, frozen=True):
     kept: dict[str, _Scope] = {}
 
 
-class Policy(Struct, forbid_unknown_fields=True, frozen=True):
+class Policy(Value):
     """What an administrator may say: no, or where records go; never a yes for somebody else.
 
     What stands in the file and is not declared here is not understood, and forbids.
@@ -87,14 +86,13 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True):
     Attributes
     ----------
     analytics
-        Whether a user may be asked at all.
-    posthog_project_key, posthog_host
-        Where records go, whatever a user's settings say; empty leaves it to them.
+        Whether a user may be asked at all: ``"allowed"`` or ``"forbidden"``.
+    settings
+        Settings of destinations that hold whatever a user's own say.
     """
 
-    analytics: Literal["allowed", "forbidden"] = "allowed"
-    posthog_project_key: Annotated[str, Meta(pattern=rf"^({PROJECT_KEY})?\Z")] = ""
-    posthog_host: Annotated[str, Meta(pattern=rf"^({ADDRESS})?\Z")] = ""
+    analytics: str = "allowed"
+    settings: Mapping[str, str] = MappingProxyType({})
 
 
 def consent_of(content: bytes) -> Consent:
@@ -111,6 +109,8 @@ def consent_of(content: bytes) -> Consent:
         raise DamagedError("half an answer")
     if file.answer is None and (file.recipients or file.kept_recipients):
         raise DamagedError("recipients of no answer")
+    if not all(map(is_recipient, [*(file.recipients or ()), *(file.kept_recipients or ())])):
+        raise DamagedError("no recipient")
     if file.asked and not file.asked_on:
         raise DamagedError("questions without a day")
     return Consent(
@@ -201,18 +201,25 @@ def policy_of(content: bytes) -> Policy:
     DamagedError
         It says something that is not allowed, or says it twice.
     """
-    policy = _decoded(content, _POLICY)
+    settings = _decoded(content, _POLICY)
     # A reader takes the last of two; whoever wrote "forbidden" first meant it.
     fields: list[tuple[str, object]] = loads(content, object_pairs_hook=list)
-    if len(fields) != len(dict(fields)):
+    if len(fields) != len(settings):
         raise DamagedError("a field twice")
-    return policy
+    analytics = settings.pop("analytics", "allowed")
+    if analytics not in ("allowed", "forbidden"):
+        raise DamagedError("analytics are neither allowed nor forbidden")
+    known = {each.name: each for one in DESTINATIONS.values() for each in one.settings}
+    for name, value in settings.items():
+        if name not in known or (value and not known[name].takes(value)):
+            raise DamagedError(f"no setting of a destination: {name}")
+    return Policy(analytics, {name: value for name, value in settings.items() if value})
 
 
 # Made here, as what stands in the place of a date then is not looked up any more.
 _CONSENT: Final = json.Decoder(_Consent)
 _TOOLS: Final = json.Decoder(_Tools)
-_POLICY: Final = json.Decoder(Policy)
+_POLICY: Final = json.Decoder(dict[str, str])
 
 
 def _decoded(content: bytes, decoder: json.Decoder[T]) -> T:

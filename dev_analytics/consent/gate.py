@@ -21,8 +21,8 @@ from dev_analytics.consent.environment import (
     environment_switch,
     read_environment,
 )
-from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.clock import Clock, seconds, today
 from dev_analytics.process.native import ENVIRON, RLock, environ_now
 

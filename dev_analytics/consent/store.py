@@ -23,7 +23,7 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace, sync
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
-from dev_analytics.consent.recipients import ARCHIVE
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.descriptors import standard_taken
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import as_uuid, urandom

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from json import loads
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from dev_analytics.destinations import DESTINATIONS
+from dev_analytics.destinations.destination import OwnFiles
 from dev_analytics.process.descriptors import open_above, standard_taken
 from dev_analytics.process.native import open_file
 
@@ -23,16 +25,14 @@ SPOOL_FILE: Final = re.compile(
 )
 """The name of a file in the spool."""
 
-_RECORDS: Final = re.compile(
-    r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?|ledger\.json\.new"
-    r"|ledger-[0-9a-f]{24}\.json(\.new)?",
-    re.ASCII,
-)
-_SHARED_NAMES: Final[dict[str, list[bytes]]] = {"quarantine": [b'{"event"'], "archive.sqlite": []}
-"""Names that anybody might give: ours holds an identifier, the word for one, or one of these."""
-
-_BESIDE_ARCHIVE: Final = re.compile(r"archive\.sqlite-(journal|wal|shm)", re.ASCII)
 _LEDGER: Final = "ledger.json"
+_OWN: Final = (
+    OwnFiles(SPOOL_FILE.pattern, folder="spool"),
+    OwnFiles(r"ledger\.json\.new|ledger-[0-9a-f]{24}\.json(\.new)?"),
+    OwnFiles("quarantine", shared=True, marks=(b'{"event"',)),
+)
+"""The files of delivery; each destination declares its own."""
+
 LEDGER_FIELDS: Final = frozenset(
     {"delivered", "dropped", "delivered_at", "failed_at", "failure", "not_before", "failing"}
     | {"settled", "replacing", "merged"}
@@ -54,23 +54,29 @@ def purge(data: Path, user_id: str | None = None) -> None:
         The identifier that the records have, where it is known.
     """
     marks = [_WORD, *([user_id.encode()] if user_id else ())]
-    with contextlib.suppress(OSError), _opened(data, follow=True) as folder:
-        names = _regular_files(folder)
-        for name in names:
+    own = [*_OWN, *(files for each in DESTINATIONS.values() for files in each.files)]
+    # What belongs to another file is looked at once that may be gone.
+    own.sort(key=lambda files: bool(files.beside))
+    for place in {files.folder for files in own}:
+        with contextlib.suppress(OSError), _opened(data / place, follow=not place) as folder:
+            names = _regular_files(folder)
+            for files in (files for files in own if files.folder == place):
+                for name in filter(files.names.fullmatch, names):
+                    if _is_ours(folder, name, files, marks):
+                        _unlink(folder, name)
             if (
-                _RECORDS.fullmatch(name)
-                or (name in _SHARED_NAMES and _holds(folder, name, [*marks, *_SHARED_NAMES[name]]))
-                or (name == _LEDGER and (_is_ledger(folder, name) or _holds(folder, name, marks)))
+                not place
+                and _LEDGER in names
+                and (_is_ledger(folder, _LEDGER) or _holds(folder, _LEDGER, marks))
             ):
-                _unlink(folder, name)
-        if not _is_there(folder, "archive.sqlite"):
-            # What SQLite keeps beside a database belongs to it.
-            for name in filter(_BESIDE_ARCHIVE.fullmatch, names):
-                _unlink(folder, name)
-    with contextlib.suppress(OSError), _opened(data / "spool", follow=False) as folder:
-        for name in _regular_files(folder):
-            if SPOOL_FILE.fullmatch(name):
-                _unlink(folder, name)
+                _unlink(folder, _LEDGER)
+
+
+def _is_ours(folder: int | Path, name: str, files: OwnFiles, marks: Sequence[bytes]) -> bool:
+    """Return whether a file with a name of ours is one of `files`."""
+    if files.beside:
+        return not _is_there(folder, files.beside)
+    return not files.shared or _holds(folder, name, [*marks, *files.marks])
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import READY, Backlog, destination_of
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import rename
-from dev_analytics.delivery.settings import ARCHIVE, spool_name
+from dev_analytics.delivery.settings import spool_name
+from dev_analytics.destinations import ARCHIVE
 
 
 def allowed(destination: str, recipients: Collection[str]) -> str:

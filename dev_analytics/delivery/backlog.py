@@ -19,7 +19,7 @@ from typing import Final
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines, unsettled
-from dev_analytics.delivery.settings import ARCHIVE
+from dev_analytics.destinations import ARCHIVE
 
 LIVE: Final = ".live.jsonl"
 READY: Final = ".jsonl"

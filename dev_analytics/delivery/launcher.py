@@ -11,7 +11,8 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import add_to_ledger
 from dev_analytics.delivery.locks import holder_of
 from dev_analytics.delivery.pending import Change
-from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.detached import python, spawn
@@ -198,6 +199,6 @@ class Launcher:
         told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
         if self._other is not None:
             told["other"] = str(self._other)
-        if delivery.project_key:
-            told |= {"project-key": delivery.project_key, "host": delivery.host}
+        if delivery.recipient != ARCHIVE:
+            told["recipient"] = delivery.recipient
         return told

@@ -22,29 +22,29 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.consent import recipients
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.agreed import give_to_archive
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destinations.destination import (
-    Destination,
-    Receipt,
-    Refused,
-    Unacceptable,
-    Unreachable,
-)
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
 from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
 from dev_analytics.delivery.sendable import begins_before, oldest
-from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.settings import spool_name
 from dev_analytics.delivery.suspects import Suspects
 from dev_analytics.delivery.turns import lock_file, sign_of_life, turn
 from dev_analytics.delivery.work import Work
+from dev_analytics.destinations import ARCHIVE, destination_of
+from dev_analytics.destinations.transport import (
+    Receipt,
+    Refused,
+    Transport,
+    Unacceptable,
+    Unreachable,
+)
 from dev_analytics.drops import Drop
 from dev_analytics.version import NOTICE
 
@@ -73,14 +73,12 @@ class Sender:
     ----------
     data
         The data directory.
-    destination
-        Where the records go.
+    transport
+        What delivers the records.
     most_days
         How old a record may become, in days.
-    name
-        The destination's name in the spool: `Delivery.destination`.
     recipient
-        Who it is, as a yes names it: without such a yes nothing is sent.
+        Who receives them, as a yes names it: without such a yes nothing is sent.
     first_pause
         How long to wait before the first repetition, in seconds.
     other
@@ -90,28 +88,27 @@ class Sender:
     def __init__(
         self,
         data: Path,
-        destination: Destination,
+        transport: Transport,
         *,
         most_days: float,
-        name: str = ARCHIVE,
-        recipient: str = recipients.ARCHIVE,
+        recipient: str = ARCHIVE,
         first_pause: float = FIRST_PAUSE,
         other: Path | None = None,
     ) -> None:
         self._data = data
-        self._destination = destination
+        self._transport = transport
         self._most_days = most_days
-        self._name = name
+        self._name = spool_name(recipient)
         self._recipient = recipient
         self._first_pause = first_pause
         self._store = ConsentStore(data, other)
         self._backlog = Backlog(data)
-        self._notes = Notes(data, name)
+        self._notes = Notes(data, self._name)
         self._user_id = ""
         self._consent = Consent()
         self._allowed = self._checked = Allowed(self._consent)
         self._suspects = Suspects()
-        destination.confirm = self._confirm
+        transport.confirm = self._confirm
 
     def run(self) -> None:
         """Deliver until nothing is left, if no other sender with this destination does."""
@@ -169,7 +166,7 @@ class Sender:
         batches: deque[list[bytes]] = deque()
         try:
             # A file that somebody still writes, on another machine, is read to its end.
-            while batch := list(islice(self._next(work, reader), self._destination.most)):
+            while batch := list(islice(self._next(work, reader), self._transport.most)):
                 batches.append(batch)
                 while batches:
                     self._deliver(work, batches)
@@ -253,7 +250,7 @@ class Sender:
             There is some.
         """
         batch = batches[0]
-        receipt = self._destination.deliver(batch) or Receipt()
+        receipt = self._transport.deliver(batch) or Receipt()
         batches[0] = [batch[place] for place in sorted(receipt.unanswered)]
         for drop, number in Counter(receipt.dropped.values()).items():
             self._notes.refused(number, drop.value)
@@ -362,8 +359,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the sender that the arguments describe."""
     parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--project-key", default="")
-    parser.add_argument("--host", default="")
+    parser.add_argument("--recipient", default=ARCHIVE)
     parser.add_argument("--most-days", type=float, required=True)
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
     parser.add_argument("--other", type=Path)
@@ -372,42 +368,32 @@ def main(arguments: list[str] | None = None) -> None:
     os.nice(10)
     give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
-    for key in dict.fromkeys(("", options.project_key)):
-        _deliver(Delivery(project_key=key, host=options.host), options)
+    for recipient in dict.fromkeys((ARCHIVE, options.recipient)):
+        _deliver(recipient, options)
 
 
-def _deliver(delivery: Delivery, options: argparse.Namespace) -> None:
-    """Deliver what waits for the destination of `delivery`, if anything does."""
-    name = delivery.destination
+def _deliver(recipient: str, options: argparse.Namespace) -> None:
+    """Deliver what waits for `recipient`, if anything does."""
+    name = spool_name(recipient)
+    _, *fields = recipient.split(" ")
     if not Backlog(options.data).files(name):
         return
+    destination = destination_of(recipient)
     try:
         # Most senders find another one at work, and end before what takes long is imported.
         with turn(options.data, name):
-            destination = _destination(delivery, options.data)
+            transport = destination.open(options.data, fields)
         Sender(
             options.data,
-            destination,
+            transport,
             most_days=options.most_days,
-            name=name,
-            recipient=delivery.recipient,
+            recipient=recipient,
             first_pause=options.first_pause,
             other=options.other,
         ).run()
     except TimeoutError:
         return
     except ImportError:
-        Notes(options.data, name).failed("posthog is not installed")
+        Notes(options.data, name).failed(f"{destination.package} is not installed")
     except Exception as error:
         Notes(options.data, name).failed(f"the sender failed ({type(error).__name__})")
-
-
-def _destination(delivery: Delivery, data: Path) -> Destination:
-    """Return the destination; what it needs is imported only now."""
-    if delivery.project_key:
-        from dev_analytics.delivery.destinations.posthog import PostHog
-
-        return PostHog(delivery.project_key, delivery.host)
-    from dev_analytics.delivery.destinations.archive import Archive
-
-    return Archive(data)

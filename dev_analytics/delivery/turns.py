@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.locks import Holder, holder_of, locked
-from dev_analytics.delivery.settings import ARCHIVE
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.clock import seconds
 
 LOOK_SECONDS: Final = 0.1

@@ -18,8 +18,8 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from dev_analytics.delivery.destinations.archive import count_of, delete_of
-from dev_analytics.delivery.destinations.destination import Unreachable
+from dev_analytics.destinations.archive_file import count_of, delete_of
+from dev_analytics.destinations.transport import Unreachable
 from dev_analytics.maintainer.http import RequestError, Server
 from dev_analytics.maintainer.project import Project
 

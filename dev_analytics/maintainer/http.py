@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import DecodeError, json
 
-from dev_analytics.consent.recipients import ADDRESS, ADDRESS_ALLOWED
+from dev_analytics.destinations.posthog import ADDRESS, ADDRESS_ALLOWED
 from dev_analytics.version import __version__
 from dev_analytics.views.report.tables import printable
 

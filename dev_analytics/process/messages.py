@@ -15,6 +15,14 @@ def plain(path: Path | str) -> str:
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def from_home(path: Path) -> str:
+    """Return the name of a file as `plain` does, from ``~`` on if it lies in the user's home."""
+    try:
+        return plain(f"~/{path.relative_to(Path.home())}")
+    except (ValueError, RuntimeError):
+        return plain(path)
+
+
 def say(text: str, stream: TextIO | None = None) -> None:
     """Write a line to `stream`, or to standard output; what its encoding lacks is replaced.
 

@@ -15,6 +15,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.delivery.writers import Writer, writers
+from dev_analytics.destinations import DESTINATIONS
 from dev_analytics.process.messages import plain
 from dev_analytics.tools.installed import installed
 from dev_analytics.version import __version__
@@ -135,8 +136,7 @@ def _policy() -> str:
 
 def _described(file: Path, policy: Policy) -> str:
     named = [f"{plain(file)}: analytics {policy.analytics}"]
-    if policy.posthog_project_key:
-        named.append("names the project key")
-    if policy.posthog_host:
-        named.append(f"records go to {policy.posthog_host}")
+    for setting in (each for one in DESTINATIONS.values() for each in one.settings):
+        if value := policy.settings.get(setting.name):
+            named.append(setting.in_policy.format(value))
     return ", ".join(named)

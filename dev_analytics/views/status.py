@@ -9,15 +9,15 @@ from pathlib import Path
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.recipients import ARCHIVE, all_in_words, in_words
+from dev_analytics.consent.recipients import all_in_words, in_words
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destinations.damaged_archive import damaged
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import turns
+from dev_analytics.destinations import ARCHIVE, DESTINATIONS
 from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.process.entry import FAILED
-from dev_analytics.process.messages import plain
+from dev_analytics.process.messages import from_home
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
@@ -89,10 +89,10 @@ def status_rows(
         **_sender(data),
         "delivered": _delivered(ledger, analytics.delivery, consent),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
-        **_damaged(data),
+        **_destinations(data),
         "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
-        "event log": "none" if log is None else _from_home(log.path),
-        "data": _from_home(data),
+        "event log": "none" if log is None else from_home(log.path),
+        "data": from_home(data),
         "version": __version__,
     }
 
@@ -166,7 +166,7 @@ def sender_trouble(data: Path) -> list[str]:
     return [
         f"{_WRONG[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
         f" life since {each.since}: what waits for"
-        f" {'the archive' if each.destination == ARCHIVE else 'PostHog'} goes out when it"
+        f" {_title(each.destination)} goes out when it"
         f" {'is continued' if each.trouble == 'stopped' else 'goes on'}, or by the next one"
         " once it is ended"
         for each in turns(data)
@@ -203,23 +203,20 @@ def _delivered(ledger: Ledger, delivery: Delivery | None, consent: Consent) -> s
     return f"{ledger.delivered}, last at {ledger.delivered_at}; {where}"
 
 
-def _damaged(data: Path) -> dict[str, str]:
-    """Say which archives were found damaged, and what has become of them."""
-    files = damaged(data)
-    if not files:
-        return {}
-    names = ", ".join(_from_home(file) for file in files)
-    return {"archive": f"damaged and put aside as {names}; a new one was begun"}
+def _destinations(data: Path) -> dict[str, str]:
+    """Return what each destination says of itself."""
+    return {
+        label: text for each in DESTINATIONS.values() for label, text in each.status(data).items()
+    }
+
+
+def _title(spool_name: str) -> str:
+    """Name the destination of a file in the spool, as far as its name says it."""
+    archive, *others = (each.title for each in DESTINATIONS.values())
+    return archive if spool_name == ARCHIVE else " or ".join(others)
 
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(
         f"{n} {name}" for name, n in sorted(counts.items(), key=lambda c: (-c[1], c[0]))
     )
-
-
-def _from_home(path: Path) -> str:
-    try:
-        return plain(f"~/{path.relative_to(Path.home())}")
-    except (ValueError, RuntimeError):
-        return plain(path)

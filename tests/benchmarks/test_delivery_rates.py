@@ -88,8 +88,8 @@ def test_a_sender_against_bare_batch_post(
     import requests
     from posthog.request import batch_post
 
-    from dev_analytics.delivery.destinations.posthog import PostHog
     from dev_analytics.delivery.sender import Sender
+    from dev_analytics.destinations.posthog_requests import PostHog
 
     for _ in range(WAITING):
         event()

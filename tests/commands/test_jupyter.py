@@ -14,6 +14,7 @@ from typing import Any
 
 import pexpect
 import pytest
+from fake_posthog import to_posthog
 from filelock import FileLock
 
 from dev_analytics.analytics import Analytics
@@ -26,9 +27,10 @@ from dev_analytics.consent.asking.question import DISABLED
 from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destinations.archive import Archive
 from dev_analytics.delivery.ledger import change_ledger
-from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.version import NOTICE
 
 BIN = Path(sys.executable).parent
@@ -138,7 +140,7 @@ def test_who_has_no_home_has_the_status_too(data: Path, monkeypatch: pytest.Monk
 
 
 def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
-    posthog = Delivery(project_key="phc_x", host="http://127.0.0.1:9")
+    posthog = Delivery(recipient=to_posthog("http://127.0.0.1:9", "phc_x"))
     ConsentStore(data).agree(1, TODAY, recipients=[posthog.recipient])
     profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
     profile.mkdir(parents=True)

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_posthog import to_posthog
 from pages import NotebookPage
 
 from dev_analytics.consent.asking.answering import farewell
 from dev_analytics.consent.asking.output import MARK
 from dev_analytics.consent.asking.question import CONTACT, DISABLED, WAY_BACK
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.recipients import ARCHIVE, posthog
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.destinations import ARCHIVE
 
 TODAY = date(2026, 11, 22)
-POSTHOG = posthog("https://eu.i.posthog.com", "phc_of_a_project")
+POSTHOG = to_posthog("https://eu.i.posthog.com", "phc_of_a_project")
 USER_ID = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 
 

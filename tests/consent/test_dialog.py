@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fake_posthog import to_posthog
 from ipywidgets import Widget
 
 from dev_analytics.consent.asking.dialog import Dialog
@@ -20,11 +21,11 @@ from dev_analytics.consent.asking.question import FIRST, Answer, Question, first
 from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.gate import Gate, Period
-from dev_analytics.consent.recipients import posthog, would_receive
+from dev_analytics.consent.recipients import would_receive
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.drops import DropLedger
 
-POSTHOG = posthog("https://eu.i.posthog.com", "phc_of_<a>_&_test")
+POSTHOG = to_posthog("https://eu.i.posthog.com", "phc_of_<a>_&_test")
 
 
 class Page:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 import pytest
+from fake_posthog import to_posthog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from dev_analytics.consent.asking.prompt import (
     confirm,
 )
 from dev_analytics.consent.asking.question import FIRST, Answer, Question, first, newer
-from dev_analytics.consent.recipients import ARCHIVE, posthog
+from dev_analytics.destinations import ARCHIVE
 
 WORDS = """\
 Dev respects your privacy and never collects your code, prompts, chats, keys or any personal
@@ -297,7 +298,7 @@ def test_enter_keeps_what_was_agreed_to(text: str) -> None:
 
 
 HOST, KEY = "https://eu.i.posthog.com", "phc_of_a_project"
-POSTHOG = posthog(HOST, KEY)
+POSTHOG = to_posthog(HOST, KEY)
 
 
 def test_the_first_question_names_who_would_receive_above_the_fixed_words() -> None:

@@ -10,30 +10,30 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from fake_posthog import to_posthog
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
+from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking.question import Answer
 from dev_analytics.consent.decision import Consent, Environment, Rule, Switch, decide
 from dev_analytics.consent.files import DamagedError, consent_bytes, consent_of
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.recipients import (
-    ADDRESS,
-    ARCHIVE,
-    PROJECT_KEY,
-    RECIPIENT,
     all_in_words,
     in_words,
-    posthog,
     would_receive,
 )
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE, is_recipient
+from dev_analytics.destinations.posthog import ADDRESS, PROJECT_KEY
 
 TODAY = date(2026, 11, 22)
 USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
-EU, ELSEWHERE = (posthog(f"https://{host}", "phc_k") for host in ("eu.i.posthog.com", "evil.test"))
+EU, ELSEWHERE = (
+    to_posthog(f"https://{host}", "phc_k") for host in ("eu.i.posthog.com", "evil.test")
+)
 
 TAKEN = [
     *("https://us.i.posthog.com", "https://posthog.example.org/", "https://a.test:8000/ingest/v1"),
@@ -64,8 +64,10 @@ def test_https_and_plain_http_to_this_machine_are_addresses(address: str) -> Non
 @pytest.mark.parametrize("address", REFUSED)
 def test_nothing_else_is_one(address: str) -> None:
     assert not re.fullmatch(ADDRESS, address)
-    with pytest.raises(ValueError, match="allowed is an https address"):
-        posthog(address, "phc_k")
+    assert not is_recipient(f"posthog {address} phc_k")
+    if address:
+        with pytest.raises(ValueError, match="allowed is an https address"):
+            to_posthog(address, "phc_k")
 
 
 addresses = st.one_of(
@@ -100,13 +102,13 @@ def test_what_is_taken_is_what_every_parser_finds(address: str) -> None:
 
 keys = st.from_regex(PROJECT_KEY, fullmatch=True)
 recipients = st.just(ARCHIVE) | st.builds(
-    posthog, st.sampled_from([each for each in TAKEN if each]), keys
+    to_posthog, st.sampled_from([each for each in TAKEN if each]), keys
 )
 
 
 @given(recipients)
 def test_a_recipient_is_named_on_one_line_that_no_terminal_obeys(recipient: str) -> None:
-    assert re.fullmatch(RECIPIENT, recipient)
+    assert is_recipient(recipient)
     for line in (in_words(recipient), would_receive(recipient)):
         assert line.isprintable()
         assert line.isascii()
@@ -116,16 +118,16 @@ def test_a_recipient_is_named_on_one_line_that_no_terminal_obeys(recipient: str)
 def test_host_and_project_are_in_the_words_and_settings_are_their_own_recipient(
     host: str, key: str
 ) -> None:
-    delivery = Delivery(project_key=key, host=host)
-    assert delivery.recipient == posthog(host, key)
+    delivery = DevAnalytics(posthog_project_key=key, posthog_host=host).delivery
+    assert delivery.recipient == to_posthog(host, key)
     for words in (in_words(delivery.recipient), would_receive(delivery.recipient)):
         assert f"PostHog at {host} (project {key})" in words
-    assert Delivery(host=host).recipient == ARCHIVE
+    assert DevAnalytics(posthog_host=host).delivery.recipient == ARCHIVE
 
 
 def test_a_host_that_no_setting_takes_is_no_recipient() -> None:
     with pytest.raises(ValueError, match="allowed is"):
-        _ = Delivery(project_key="phc_k", host="http://evil.test").recipient
+        to_posthog("http://evil.test", "phc_k")
 
 
 def test_all_are_named_the_archive_first() -> None:

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.recipients import ARCHIVE
 from dev_analytics.consent.scope import Scope
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.native import system
 
 TODAY = date(2026, 11, 22)

@@ -7,17 +7,19 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from fake_posthog import to_posthog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.consent.traces import LEDGER_FIELDS, SPOOL_FILE, purge
-from dev_analytics.delivery.destinations.archive import Archive
-from dev_analytics.delivery.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import Ledger, change_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
+from dev_analytics.destinations.archive_file import Archive
+from dev_analytics.destinations.damaged_archive import damaged, put_aside
+from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import DropLedger
 
 TODAY = date(2026, 11, 22)
@@ -112,7 +114,7 @@ def test_what_is_no_name_of_ours_in_a_spool_stays(tmp_path: Path, name: str) -> 
     assert (spool / name).read_text() == "a user's"
 
 
-@pytest.mark.parametrize("delivery", [None, Delivery(), Delivery(project_key="phc_of_a_test")])
+@pytest.mark.parametrize("delivery", [None, Delivery(), Delivery(recipient=to_posthog(HOST))])
 def test_every_name_that_the_spool_gives_is_one_of_ours(
     data: Path, delivery: Delivery | None
 ) -> None:

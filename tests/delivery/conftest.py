@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, FakePostHog
+from fake_posthog import KEY, FakePostHog, to_posthog
 from processes import senders
 
 from dev_analytics.analytics import Analytics
@@ -49,7 +49,7 @@ def agree_to(data: Path) -> Callable[..., None]:
     """Have the user agree that the project at a server receives the records."""
 
     def agree(server: str, key: str = KEY) -> None:
-        named = [Delivery(project_key=key, host=server).recipient]
+        named = [Delivery(recipient=to_posthog(server, key)).recipient]
         ConsentStore(data).agree(NOTICE, date.today(), recipients=named)
 
     return agree
@@ -63,7 +63,7 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
     """
 
     def events(number: int, server: str = "") -> list[bytes]:
-        delivery = Delivery(project_key=KEY, host=server) if server else None
+        delivery = Delivery(recipient=to_posthog(server, KEY)) if server else None
         named = [delivery.recipient] if delivery else []
         consent = ConsentStore(data).agree(NOTICE, date.today(), recipients=named)
         assert consent.user_id
@@ -93,7 +93,7 @@ def start_sender(data: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
     started: list[subprocess.Popen[bytes]] = []
 
     def start(server: str = "", *options: str, **variables: str) -> subprocess.Popen[bytes]:
-        named: Sequence[str] = [f"--project-key={KEY}", f"--host={server}"] if server else []
+        named: Sequence[str] = [f"--recipient={to_posthog(server)}"] if server else []
         arguments = [str(data), "--most-days=30", "--first-pause=0.01", *named, *options]
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", SENDER, *arguments],

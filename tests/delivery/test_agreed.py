@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, FakePostHog
+from fake_posthog import KEY, FakePostHog, to_posthog
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import archived
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.consent.recipients import ARCHIVE as THE_ARCHIVE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.agreed import allowed, give_to_archive
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.settings import ARCHIVE, Delivery, spool_name
+from dev_analytics.delivery.settings import Delivery, spool_name
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop
 from dev_analytics.version import NOTICE
 
@@ -30,8 +30,10 @@ Until = Callable[[Callable[[], bool]], None]
 
 pytestmark = pytest.mark.usefixtures("agreed")
 
-PROJECTS = [Delivery(project_key=key, host="https://a.test") for key in ("phc_a", "phc_b", "phc_c")]
-NAMES = [THE_ARCHIVE, *(project.recipient for project in PROJECTS)]
+PROJECTS = [
+    Delivery(recipient=to_posthog("https://a.test", key)) for key in ("phc_a", "phc_b", "phc_c")
+]
+NAMES = [ARCHIVE, *(project.recipient for project in PROJECTS)]
 
 
 def spooled(data: Path, destination: str) -> list[str]:
@@ -63,7 +65,7 @@ def test_whatever_a_name_says_it_leads_to_an_agreed_recipient(said: str, agreed:
 @given(st.sampled_from(PROJECTS))
 def test_a_recipient_has_the_name_that_its_settings_have(delivery: Delivery) -> None:
     assert spool_name(delivery.recipient) == delivery.destination
-    assert spool_name(THE_ARCHIVE) == Delivery().destination == ARCHIVE
+    assert spool_name(ARCHIVE) == Delivery().destination == ARCHIVE
 
 
 def test_each_record_is_spooled_for_the_archive_until_the_yes_names_the_destination(
@@ -91,7 +93,7 @@ def test_each_record_is_spooled_for_the_archive_until_the_yes_names_the_destinat
 
 def test_a_sender_is_not_even_told_who_is_not_agreed_to(data: Path) -> None:
     analytics = Analytics(data, delivery=PROJECTS[0], strict=True)
-    assert analytics.agreed_delivery == PROJECTS[0].replace(project_key="")
+    assert analytics.agreed_delivery == PROJECTS[0].replace(recipient=ARCHIVE)
     assert analytics.pipeline.launcher.delivery is analytics.agreed_delivery
     agree(data, PROJECTS[0])
     analytics.gate.now()
@@ -113,13 +115,13 @@ def left_by_an_older_version(data: Path, delivery: Delivery, number: int = 3) ->
 def test_what_waits_for_a_recipient_that_is_not_agreed_to_goes_to_the_archive(
     data: Path, posthog: FakePostHog, start_sender: Any
 ) -> None:
-    left_by_an_older_version(data, Delivery(project_key=KEY, host=posthog.url))
+    left_by_an_older_version(data, Delivery(recipient=to_posthog(posthog.url, KEY)))
     assert start_sender(posthog.url).wait(240) == 0
     assert posthog.connections == 0
     assert archived(data) == ["log"] * 3
     assert read_ledger(data).delivered == 3
     assert read_ledger(data).dropped == {}
-    agree(data, Delivery(project_key=KEY, host=posthog.url))
+    agree(data, Delivery(recipient=to_posthog(posthog.url, KEY)))
     assert start_sender(posthog.url).wait(240) == 0
     assert posthog.connections == 0, "a later yes sends nothing from before it"
 
@@ -172,7 +174,7 @@ class Watching:
     def deliver(self, records: Sequence[bytes]) -> None:
         self.batches.append(list(records))
         content = json.loads(self._store.file.read_bytes())
-        self._store.file.write_text(json.dumps({**content, "recipients": [THE_ARCHIVE]}))
+        self._store.file.write_text(json.dumps({**content, "recipients": [ARCHIVE]}))
 
 
 def test_the_consent_is_read_before_each_request(data: Path) -> None:
@@ -183,8 +185,7 @@ def test_the_consent_is_read_before_each_request(data: Path) -> None:
     analytics.delivery = None
     analytics.pipeline.sink.close(at_exit=False)
     destination = Watching(ConsentStore(data))
-    name, recipient = PROJECTS[0].destination, PROJECTS[0].recipient
-    Sender(data, destination, most_days=30, name=name, recipient=recipient).run()
+    Sender(data, destination, most_days=30, recipient=PROJECTS[0].recipient).run()
     assert [len(batch) for batch in destination.batches] == [2]
     give_to_archive(Backlog(data), ConsentStore(data))
     assert spooled(data, ARCHIVE) == ["log"] * 4, "the rest waits, and is the archive's now"
@@ -194,12 +195,11 @@ def test_a_name_that_another_project_has_by_chance_opens_no_door(
     data: Path, posthog: FakePostHog, start_sender: Any
 ) -> None:
     """Eight digits can be met on purpose: a sender asks for its own recipient, whole."""
-    agreed_to = Delivery(project_key="phc_agreed", host="https://agreed.test")
+    agreed_to = Delivery(recipient=to_posthog("https://agreed.test", "phc_agreed"))
     agree(data, agreed_to)
-    other = Delivery(project_key=KEY, host=posthog.url)
+    other = Delivery(recipient=to_posthog(posthog.url, KEY))
     file = left_by_an_older_version(data, other)
-    name, recipient = other.destination, other.recipient
     destination = Watching(ConsentStore(data))
-    Sender(data, destination, most_days=30, name=name, recipient=recipient).run()
+    Sender(data, destination, most_days=30, recipient=other.recipient).run()
     assert destination.batches == []
     assert file.exists()

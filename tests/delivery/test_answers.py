@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev_analytics.delivery.destinations.destination import Refused, Unacceptable, Unreachable
-from dev_analytics.delivery.destinations.posthog_answers import (
+from dev_analytics.destinations.posthog_answers import (
     ANSWER_BYTES,
     NotThereError,
     raise_for_newer_status,
@@ -19,6 +18,7 @@ from dev_analytics.delivery.destinations.posthog_answers import (
     receipt,
     unpacked,
 )
+from dev_analytics.destinations.transport import Refused, Unacceptable, Unreachable
 from dev_analytics.drops import Drop
 
 UUIDS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(6)]

@@ -19,11 +19,11 @@ import pytest
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS, properties
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.destinations.archive import Archive, columns
-from dev_analytics.delivery.destinations.damaged_archive import damaged as put_aside_archives
-from dev_analytics.delivery.destinations.destination import Unacceptable, Unreachable
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
+from dev_analytics.destinations.archive_file import Archive, columns
+from dev_analytics.destinations.damaged_archive import damaged as put_aside_archives
+from dev_analytics.destinations.transport import Unacceptable, Unreachable
 from dev_analytics.drops import Drop
 from dev_analytics.views.status import status
 
@@ -137,7 +137,7 @@ def test_a_table_is_made_whole_or_not_at_all(
     data: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [*columns(), 'refused" (']
-    monkeypatch.setattr("dev_analytics.delivery.destinations.archive.columns", lambda: names)
+    monkeypatch.setattr("dev_analytics.destinations.archive_file.columns", lambda: names)
     with pytest.raises(Unreachable):
         archive.deliver([record()])
     monkeypatch.undo()

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, FakePostHog, hang
+from fake_posthog import KEY, FakePostHog, hang, to_posthog
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import CellExecuted
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destinations.archive import Archive
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations.archive_file import Archive
+from dev_analytics.destinations.posthog import HOST
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -41,13 +43,14 @@ def session(end: str, key: str = "", host: str = "", *, number: int = 1) -> None
 
     The user agreed to where they go.
     """
+    recipient = to_posthog(host, key) if key else ARCHIVE
     code = f"""
 import os, signal
 from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.version import NOTICE
-delivery = get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
+delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
 get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
 get_analytics().pipeline.sink.resume()
 for _ in range({number}):
@@ -128,10 +131,10 @@ def test_a_process_that_knows_no_settings_knows_no_key(
 def test_settings_that_change_lead_nothing_elsewhere_that_was_recorded_before(
     data: Path, agree_to: Callable[[str], None]
 ) -> None:
-    agree_to(Delivery().host)
+    agree_to(HOST)
     analytics = Analytics(data, delivery=Delivery(), strict=True)
-    with_key = Delivery(project_key=KEY)
-    for delivery in (Delivery(), with_key, Delivery(flush_seconds=5, project_key=KEY), None):
+    with_key = Delivery(recipient=to_posthog(HOST, KEY))
+    for delivery in (Delivery(), with_key, with_key.replace(flush_seconds=5), None):
         analytics.delivery = delivery
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
     counts = [len(file.read_bytes().splitlines()) for file in Backlog(data).files(ARCHIVE)]
@@ -146,7 +149,9 @@ def test_a_sender_that_finds_only_what_is_for_others_ends(
     data: Path, start_sender: Any, agree_to: Callable[[str], None]
 ) -> None:
     agree_to("https://others.test")
-    file = waits_for(data, Delivery(project_key=KEY, host="https://others.test").destination, FRESH)
+    file = waits_for(
+        data, Delivery(recipient=to_posthog("https://others.test", KEY)).destination, FRESH
+    )
     assert start_sender().wait(240) == 0
     assert file.exists()
     assert not (data / "archive.sqlite").exists()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, FakePostHog, ok, status
+from fake_posthog import KEY, FakePostHog, ok, status, to_posthog
 from processes import senders
 
 from dev_analytics.delivery.backlog import Backlog
@@ -182,7 +182,7 @@ def test_a_plain_process_ends_without_a_warning_or_a_word(
 from dev_analytics.delivery.settings import Delivery
 {EVENTS}
 analytics = get_analytics()
-analytics.delivery = Delivery(project_key={KEY!r}, host={hosts["refuses"]!r})
+analytics.delivery = Delivery(recipient={to_posthog(hosts["refuses"])!r})
 analytics.pipeline.sink.resume()
 analytics.event("cell_executed", outcome="ok", duration_ms=1)
 analytics.pipeline.sink.close(at_exit=True)

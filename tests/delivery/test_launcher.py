@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_posthog import to_posthog
 from processes import descriptors, senders
 
 import dev_analytics
@@ -24,6 +25,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import BEGIN_SECONDS, Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.detached import environment
 from dev_analytics.version import NOTICE
@@ -77,12 +79,13 @@ def children(process: int) -> list[str]:
 
 def add_events(number: int = 1, key: str = "", host: str = "") -> None:
     """Leave events of a process that is gone, whose user agreed to where they go."""
+    recipient = to_posthog(host, key) if key else ARCHIVE
     code = f"""
 from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.version import NOTICE
-delivery = get_analytics().delivery = Delivery(project_key={key!r}, host={host!r})
+delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
 get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
 for _ in range({number}):
     get_analytics().event("message_send", model="gpt-4o", provider="openai")
@@ -122,7 +125,7 @@ def test_it_is_a_detached_process_of_low_priority_with_nothing_of_any_event(
 ) -> None:
     monkeypatch.setenv("PYTHONINSPECT", "1")
     add_events(1, "phc_test", silent)
-    launcher.told = Delivery(project_key="phc_test", host=silent)
+    launcher.told = Delivery(recipient=to_posthog(silent, "phc_test"))
     launcher.start()
     sender = waits_for_an_answer(data, until)
     assert os.getpriority(os.PRIO_PROCESS, sender) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
@@ -143,7 +146,7 @@ def test_its_command_line_names_no_key_no_host_and_no_path(
 ) -> None:
     """Every user of the machine can read it, also while a shell waits to start it."""
     add_events(1, "phc_test", silent)
-    launcher.told = Delivery(project_key="phc_test", host=silent, most_days=12.5)
+    launcher.told = Delivery(recipient=to_posthog(silent, "phc_test"), most_days=12.5)
     launcher.start_at_exit()
     seen: set[bytes] = set()
 
@@ -166,7 +169,7 @@ def test_no_descriptor_of_the_kernel_s_reaches_it(
     data: Path, until: Until, launcher: Told, silent: str, tmp_path: Path
 ) -> None:
     add_events(1, "phc_test", silent)
-    launcher.told = Delivery(project_key="phc_test", host=silent)
+    launcher.told = Delivery(recipient=to_posthog(silent, "phc_test"))
     with open(tmp_path / "user's file", "w"):
         launcher.start()
         sender = waits_for_an_answer(data, until)
@@ -175,7 +178,7 @@ def test_no_descriptor_of_the_kernel_s_reaches_it(
 
 def test_of_ten_senders_one_remains(data: Path, until: Until, launcher: Told, silent: str) -> None:
     add_events(1, "phc_test", silent)
-    launcher.told = Delivery(project_key="phc_test", host=silent)
+    launcher.told = Delivery(recipient=to_posthog(silent, "phc_test"))
     for _ in range(10):
         launcher.start()
     waits_for_an_answer(data, until)
@@ -263,7 +266,9 @@ def test_nothing_in_the_notebook_s_folder_is_imported(
     else:
         given = path.format(here=notebooks, linked=tmp_path / "linked")
         monkeypatch.setenv("PYTHONPATH", given)
-    launcher.told = Delivery(project_key=destination, host="http://127.0.0.1:1")
+    launcher.told = Delivery(
+        recipient=to_posthog("http://127.0.0.1:1", destination) if destination else ARCHIVE
+    )
     launcher.start()
     until(lambda: bool(read_ledger(data).delivered or read_ledger(data).failure))
     assert launcher.failure == ""

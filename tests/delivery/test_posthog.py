@@ -46,10 +46,10 @@ from fake_posthog import (
     trickle,
 )
 
-from dev_analytics.delivery.destinations.destination import Refused, Unacceptable, Unreachable
-from dev_analytics.delivery.destinations.posthog import PostHog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
+from dev_analytics.destinations.posthog_requests import PostHog
+from dev_analytics.destinations.transport import Refused, Unacceptable, Unreachable
 
 DEADLINE = 0.5
 

@@ -15,11 +15,11 @@ import pytest
 from fake_posthog import FakePostHog, ok
 
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destinations.destination import Refused
 from dev_analytics.delivery.ledger import MAX_SETTLED, Ledger, change_ledger, read_ledger, settle
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.progress import unsettled
 from dev_analytics.delivery.sender import Sender
+from dev_analytics.destinations.transport import Refused
 
 CHANGES = ("open", "os.rename", "os.remove")
 """What a process does to files, as audit hooks name it: it may be killed before each."""

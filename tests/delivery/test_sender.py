@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status
+from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status, to_posthog
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.destinations.archive import Archive
-from dev_analytics.delivery.destinations.destination import Unreachable
-from dev_analytics.delivery.destinations.posthog import PostHog
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations.archive_file import Archive
+from dev_analytics.destinations.posthog_requests import PostHog
+from dev_analytics.destinations.transport import Unreachable
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.version import NOTICE
 
@@ -574,7 +574,7 @@ def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events
             "sys.meta_path.insert(0, Broken())\n"
             "from dev_analytics.delivery.sender import main; main()"
         )
-        arguments = [str(data), "--most-days=30", f"--project-key={KEY}", f"--host={posthog.url}"]
+        arguments = [str(data), "--most-days=30", f"--recipient={to_posthog(posthog.url)}"]
         subprocess.run([sys.executable, "-c", program, *arguments], check=True)
         assert read_ledger(data).failure == failure
     assert posthog.requests == []
@@ -591,7 +591,7 @@ with open("/proc/self/status") as status:
 
 def peak(data: Path, url: str) -> int:
     """Give the most memory, in KiB, that a sender takes for what waits."""
-    arguments = [str(data), "--most-days=30", f"--project-key={KEY}", f"--host={url}"]
+    arguments = [str(data), "--most-days=30", f"--recipient={to_posthog(url)}"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", MEMORY, *arguments], capture_output=True, check=True
     )
@@ -600,7 +600,7 @@ def peak(data: Path, url: str) -> int:
 
 def fill(data: Path, record: bytes, number: int, server: str) -> None:
     """Let so many records wait, in files as large as a process makes them."""
-    name = Delivery(project_key=KEY, host=server).destination
+    name = Delivery(recipient=to_posthog(server, KEY)).destination
     head, tail = record.split(json.loads(record)["uuid"].encode(), 1)
     for first in range(0, number, 10_000):
         lines = (

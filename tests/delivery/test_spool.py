@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_posthog import to_posthog
 from processes import descriptors
 
 from dev_analytics.analytics import Analytics
@@ -30,6 +31,7 @@ from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
 from dev_analytics.delivery.writers import writers
+from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.process.clock import Clock
 from dev_analytics.version import NOTICE
@@ -273,7 +275,7 @@ def test_what_waits_for_another_destination_holds_nothing_back(
 ) -> None:
     due(launcher, 3600)
     spool.accept(b"for the archive", USER)
-    launcher.told = Delivery(flush_seconds=0, project_key="phc_of_a_test")
+    launcher.told = Delivery(flush_seconds=0, recipient=to_posthog(HOST))
     spool.accept(b"for PostHog", USER)
     assert len(Backlog(data).ready("archive")) == 1
     assert len(Backlog(data).ready(launcher.told.destination)) == 1
@@ -317,7 +319,7 @@ def test_a_new_process_sees_to_what_an_earlier_one_left(
     spool.accept(b"record", USER)
     Spool(data, launcher).resume()
     assert launcher.times == 1
-    launcher.told = Delivery(project_key="phc_of_a_test")
+    launcher.told = Delivery(recipient=to_posthog(HOST))
     Spool(data, launcher).resume()
     assert launcher.times == 1, "what waits is for the archive"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, FakePostHog, hang
+from fake_posthog import KEY, FakePostHog, hang, to_posthog
 from processes import senders
 
 from dev_analytics.analytics import Analytics
@@ -21,8 +21,9 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holder_of
-from dev_analytics.delivery.settings import ARCHIVE, Delivery
+from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process import detached
 from dev_analytics.views.status import sender_trouble
@@ -96,10 +97,10 @@ print(sorted({"posthog", "requests", "filelock", "sqlite3", "ssl"} & set(sys.mod
 def test_who_finds_a_sender_at_work_ends_before_anything_heavy_is_imported(
     data: Path, spool_events: Any
 ) -> None:
-    delivery = Delivery(project_key=KEY, host="http://127.0.0.1:9")
-    spool_events(1, delivery.host)
+    delivery = Delivery(recipient=to_posthog("http://127.0.0.1:9", KEY))
+    spool_events(1, "http://127.0.0.1:9")
     spool_events(1)
-    arguments = [str(data), "--most-days=30", f"--project-key={KEY}", f"--host={delivery.host}"]
+    arguments = [str(data), "--most-days=30", f"--recipient={delivery.recipient}"]
     with turn(data, delivery.destination), turn(data, ARCHIVE):
         done = subprocess.run(
             [sys.executable, "-P", "-c", LOADED, *arguments], capture_output=True, text=True

@@ -146,7 +146,7 @@ def nobody_s(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 # The import is done before, as another user may not read where the package is.
 NOBODY = """
 import filelock, sqlite3, dev_analytics.pipeline
-from dev_analytics.delivery.destinations.archive import Archive
+from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 if os.geteuid() == 0:
@@ -359,7 +359,7 @@ def test_records_of_a_newer_version_wait_for_a_sender_that_knows_them(
 FULL_QUARANTINE = """
 import resource, signal
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.destinations.destination import Unacceptable
+from dev_analytics.destinations.transport import Unacceptable
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 class Picky:
     most = 50

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, FakePostHog, each, ok, sometimes, status, store_and_drop
+from fake_posthog import KEY, FakePostHog, each, ok, sometimes, status, store_and_drop, to_posthog
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -26,11 +26,11 @@ from dev_analytics.catalogue.events import CellExecuted, accept
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.destinations.archive import Archive
-from dev_analytics.delivery.destinations.posthog import PostHog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations.archive_file import Archive
+from dev_analytics.destinations.posthog_requests import PostHog
 from dev_analytics.version import NOTICE
 
 
@@ -45,7 +45,7 @@ class Faults(RuleBasedStateMachine):
         super().__init__()
         self.data = Path(tempfile.mkdtemp(prefix="dev-analytics-"))
         self.server = FakePostHog()
-        self.delivery = Delivery(project_key=KEY, host=self.server.url)
+        self.delivery = Delivery(recipient=to_posthog(self.server.url, KEY))
         self.recorded: set[str] = set()
         self.declared: set[str] = set()
         self.refused: set[str] = set()
@@ -53,7 +53,9 @@ class Faults(RuleBasedStateMachine):
 
     @initialize()
     def agree(self) -> None:
-        consent = ConsentStore(self.data).agree(NOTICE, date.today())
+        consent = ConsentStore(self.data).agree(
+            NOTICE, date.today(), recipients=[self.delivery.recipient]
+        )
         assert consent.user_id
         self.user_id = consent.user_id
 
@@ -155,8 +157,8 @@ class Faults(RuleBasedStateMachine):
 
         destination.deliver = killed
         destination.most = 16
-        name = "archive" if archived else self.delivery.destination
-        Sender(self.data, destination, most_days=30, name=name, first_pause=0.001).run()
+        recipient = "archive" if archived else self.delivery.recipient
+        Sender(self.data, destination, most_days=30, recipient=recipient, first_pause=0.001).run()
 
     @invariant()
     def no_record_is_lost(self) -> None:

@@ -16,7 +16,7 @@ from clickhouse import TABLE, ClickHouse
 from fake_api import KEY, PROJECT, FakeApi
 
 from dev_analytics.apps.jupyter import main
-from dev_analytics.delivery.destinations.archive import Archive, read
+from dev_analytics.destinations.archive_file import Archive, read
 from dev_analytics.maintainer.forget import (
     Count,
     ForgetError,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 from delivered import Delivered
-from fake_posthog import KEY, FakePostHog
+from fake_posthog import KEY, FakePostHog, to_posthog
 from nbclient import NotebookClient
 from traitlets.config import Config
 
@@ -82,7 +82,7 @@ def run(
     """Run a notebook to the end of its delivery."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    named = [Delivery(project_key=KEY, host=posthog.url).recipient]
+    named = [Delivery(recipient=to_posthog(posthog.url, KEY)).recipient]
     user_id = str(ConsentStore(data).agree(NOTICE, date.today(), recipients=named).user_id)
     left = Delivered(data, log.path, posthog, until, everything)
     notebook = marked(request.param, marks)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from delivered import Delivered
-from fake_posthog import KEY, FakePostHog
+from fake_posthog import KEY, FakePostHog, to_posthog
 from hypothesis import given, settings
 from written import notebooks, planted
 
@@ -112,7 +112,7 @@ def test_nothing_of_a_notebook_that_hypothesis_writes_leaves_a_kernel(
     everything: Callable[[Path], bytes],
     tmp_path: Path,
 ) -> None:
-    named = [Delivery(project_key=KEY, host=posthog.url).recipient]
+    named = [Delivery(recipient=to_posthog(posthog.url, KEY)).recipient]
     ConsentStore(data).agree(NOTICE, date.today(), recipients=named)
     left = Delivered(data, log.path, posthog, until, everything)
     notebook = kernel(

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from dev_analytics.apps.jupyter import main
-from dev_analytics.delivery.destinations.archive import Archive
+from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.source import ReportError, source_of
 from dev_analytics.views.report.tables import tables

@@ -21,7 +21,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.examples import example
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.destinations.archive import NAME, Archive
+from dev_analytics.destinations.archive_file import NAME, Archive
 from dev_analytics.views.report import tally as counting
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.source import LONGEST, ReportError, Source

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from fake_posthog import to_posthog
 from msgspec.structs import replace
 
 from dev_analytics.analytics import Analytics
@@ -14,6 +15,7 @@ from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import Drop
 from dev_analytics.views.status import status_html, status_rows
 
@@ -84,7 +86,7 @@ def test_what_waits_and_what_was_delivered(data: Path, until: Callable[..., None
 
 def test_the_last_failure_in_plain_words(data: Path) -> None:
     analytics = agreed(data)
-    analytics.delivery = Delivery(project_key="phc_of_a_test")
+    analytics.delivery = Delivery(recipient=to_posthog(HOST, "phc_of_a_test"))
     assert "last failure" not in rows(analytics)
     change_ledger(
         data,
@@ -103,8 +105,8 @@ def test_the_last_failure_in_plain_words(data: Path) -> None:
 
 def test_the_recipients_are_named_and_where_records_go_now(data: Path) -> None:
     analytics = Analytics(data)
-    us = Delivery(project_key="phc_of_a_test")
-    elsewhere = Delivery(project_key="phc_of_a_test", host="https://posthog.example.org")
+    us = Delivery(recipient=to_posthog(HOST, "phc_of_a_test"))
+    elsewhere = Delivery(recipient=to_posthog("https://posthog.example.org", "phc_of_a_test"))
     assert rows(analytics)["recipients"] == "none agreed to"
     analytics.gate.store.agree(1, date.today(), recipients=[us.recipient])
     analytics.delivery = us

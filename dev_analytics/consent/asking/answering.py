@@ -15,8 +15,9 @@ from dev_analytics.consent.asking.question import (
 )
 from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.recipients import ARCHIVE, in_words
+from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.destinations import ARCHIVE
 
 
 def take(

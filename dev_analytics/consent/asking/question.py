@@ -7,8 +7,9 @@ from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.consent.recipients import ARCHIVE, would_receive
+from dev_analytics.consent.recipients import would_receive
 from dev_analytics.consent.value import Value
+from dev_analytics.destinations import ARCHIVE
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope

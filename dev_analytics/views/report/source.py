@@ -9,8 +9,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from dev_analytics.delivery.destinations.archive import MAGIC, NAME, read
-from dev_analytics.delivery.destinations.destination import Unreachable
+from dev_analytics.destinations.archive_file import MAGIC, NAME, read
+from dev_analytics.destinations.transport import Unreachable
 from dev_analytics.views.report.packed import (
     BROKEN,
     PARQUET,

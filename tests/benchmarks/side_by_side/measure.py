@@ -99,11 +99,10 @@ class Place:
         }
 
     def _agree(self, address: str) -> None:
-        from dev_analytics.consent import recipients
         from dev_analytics.consent.store import ConsentStore
         from dev_analytics.version import NOTICE
 
-        named = [recipients.posthog(address, "phc_of_a_benchmark")]
+        named = [f"posthog {address} phc_of_a_benchmark"]
         ConsentStore(self.home / "data").agree(NOTICE, date.today(), recipients=named)
         os.utime(self.home / "data/consent", (0, 0))
 

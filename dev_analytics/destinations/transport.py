@@ -1,4 +1,4 @@
-"""What a destination is: takes a batch and says what became of it, or what to do instead."""
+"""What delivers to a recipient: takes a batch and says what became of it, or what to do next."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Receipt(Struct, frozen=True):
     after: float = 0.0
 
 
-class Destination(Protocol):
-    """Where records are delivered.
+class Transport(Protocol):
+    """What delivers records to one recipient.
 
     Attributes
     ----------

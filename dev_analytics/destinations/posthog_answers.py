@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct, ValidationError, json
 
-from dev_analytics.delivery.destinations.destination import (
+from dev_analytics.destinations.transport import (
     Receipt,
     Refused,
     Unacceptable,

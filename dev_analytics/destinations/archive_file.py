@@ -16,8 +16,8 @@ from typing import Any, Final
 from msgspec import Raw, json
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
-from dev_analytics.delivery.destinations.damaged_archive import put_aside
-from dev_analytics.delivery.destinations.destination import Unacceptable, Unreachable, no_question
+from dev_analytics.destinations.damaged_archive import put_aside
+from dev_analytics.destinations.transport import Unacceptable, Unreachable, no_question
 from dev_analytics.process.private_files import touch
 
 NAME: Final = "archive.sqlite"

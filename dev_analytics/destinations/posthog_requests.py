@@ -33,8 +33,7 @@ from posthog.request import determine_server_host, post
 from requests.adapters import HTTPAdapter
 
 from dev_analytics.catalogue.record import iso
-from dev_analytics.delivery.destinations.destination import Receipt, Unreachable, no_question
-from dev_analytics.delivery.destinations.posthog_answers import (
+from dev_analytics.destinations.posthog_answers import (
     ANSWER_BYTES,
     RESULT_BYTES,
     NotThereError,
@@ -44,6 +43,7 @@ from dev_analytics.delivery.destinations.posthog_answers import (
     receipt,
     unpacked,
 )
+from dev_analytics.destinations.transport import Receipt, Unreachable, no_question
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 15.0

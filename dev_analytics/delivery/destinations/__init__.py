@@ -1,1 +1,0 @@
-"""Where records are delivered: what a destination is, and which there are."""

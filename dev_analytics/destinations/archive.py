@@ -1,0 +1,47 @@
+"""The archive on this machine: the destination without settings, which every yes covers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dev_analytics.destinations.damaged_archive import damaged
+from dev_analytics.destinations.destination import Destination, OwnFiles
+from dev_analytics.process.messages import from_home
+
+if TYPE_CHECKING:
+    from dev_analytics.destinations.transport import Transport
+
+ARCHIVE: Final = "archive"
+
+
+class ArchiveDestination(Destination):
+    """A SQLite file in the data directory."""
+
+    name = ARCHIVE
+    title = "the archive"
+    files = (
+        OwnFiles(r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?"),
+        OwnFiles(r"archive\.sqlite", shared=True),
+        # What SQLite keeps beside a database belongs to it.
+        OwnFiles(r"archive\.sqlite-(journal|wal|shm)", beside="archive.sqlite"),
+    )
+
+    def in_words(self, fields: Sequence[str]) -> str:
+        """Return what a person reads for it."""
+        return "the archive on this machine"
+
+    def open(self, data: Path, fields: Sequence[str]) -> Transport:
+        """Return what writes to the archive of `data`."""
+        from dev_analytics.destinations.archive_file import Archive
+
+        return Archive(data)
+
+    def status(self, data: Path) -> Mapping[str, str]:
+        """Say which archives were found damaged, and what has become of them."""
+        files = damaged(data)
+        if not files:
+            return {}
+        names = ", ".join(map(from_home, files))
+        return {self.name: f"damaged and put aside as {names}; a new one was begun"}
