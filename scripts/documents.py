@@ -18,8 +18,8 @@ from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
 from dev_analytics.catalogue.information import EVERYDAY, everyday_bits, possible_bits
-from dev_analytics.catalogue.meanings import KINDS, declared, reasons, sentence, unit, values
-from dev_analytics.catalogue.schema import pretty, schema, vocabularies
+from dev_analytics.catalogue.meanings import declared, reasons, sentence
+from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.vocabulary import FOLDER, Vocabulary, origin
 from dev_analytics.version import NOTICE
 
@@ -119,8 +119,8 @@ def _properties(event: type[Event]) -> Iterator[tuple[str, ...]]:
         yield (
             f"`{wire}`",
             kind.meaning,
-            values(kind),
-            unit(kind),
+            kind.allowed,
+            kind.unit,
             why[wire],
             str(kind.since),
             f"`{bytes(shown[wire]).decode()}`",
@@ -129,7 +129,7 @@ def _properties(event: type[Event]) -> Iterator[tuple[str, ...]]:
 
 def _all_vocabularies() -> Iterable[Vocabulary]:
     kinds = (kind for event in EVENTS.values() for kind in declared(event).values())
-    return {each.name: each for kind in kinds for each in vocabularies(kind)}.values()
+    return {each.name: each for kind in kinds for each in kind.vocabularies}.values()
 
 
 def _vocabulary(vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ def _privacy() -> Iterator[str]:
         rows.append((f"**`{event.wire}`**", "", sentence(event), event.why.event, ""))
         why = reasons(event)
         for name, kind in declared(event).items():
-            rows.append(("", f"`{name}`", kind.meaning, why[name], KINDS[type(kind)]))
+            rows.append(("", f"`{name}`", kind.meaning, why[name], kind.title))
     yield from table(rows)
     yield "\nEvery record also has these fields:\n"
     every = [*common.RECORD.items(), *common.PROPERTIES.items()]

@@ -17,7 +17,6 @@ from dev_analytics.apps import dev, jupyter
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.magics import WORDS
 from dev_analytics.catalogue.events import EVENTS, Event, properties
-from dev_analytics.catalogue.meanings import KINDS, unit, values
 from dev_analytics.catalogue.record import Record
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking import prompt, question
@@ -103,7 +102,7 @@ def test_every_event_and_property_stands_in_the_table(event: type[Event]) -> Non
     wire = {field.name: field.encode_name for field in fields(event)}
     why = event.why
     rows = [f"| **`{event.wire}`** | | {event.__doc__} | {why.event} | |"] + [
-        f"| | `{wire[name]}` | {kind.meaning} | {why.properties[name]} | {KINDS[type(kind)]} |"
+        f"| | `{wire[name]}` | {kind.meaning} | {why.properties[name]} | {kind.title} |"
         for name, kind in properties(event).items()
     ]
     assert "\n".join(rows) + "\n" in PRIVACY
@@ -118,7 +117,7 @@ def test_the_page_of_events_says_all_of_each_property(event: type[Event]) -> Non
     assert found
     shown = json.loads(found[1])["properties"]
     for name, kind in properties(event).items():
-        said = [f"`{wire[name]}`", kind.meaning, values(kind), unit(kind)]
+        said = [f"`{wire[name]}`", kind.meaning, kind.allowed, kind.unit]
         said += [event.why.properties[name], str(kind.since)]
         row = f"| {' | '.join(said)} | `{json.dumps(shown[wire[name]])}` |"
         assert row.replace("|  |", "| |") in section

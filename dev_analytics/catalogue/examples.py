@@ -7,15 +7,7 @@ from typing import Final
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.record import Form
-from dev_analytics.catalogue.values import (
-    Count,
-    Duration,
-    Flag,
-    Frames,
-    Kind,
-    Version,
-    Word,
-)
+from dev_analytics.catalogue.values import Frames, Version
 
 _DISTINCT_ID: Final = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 _UUID: Final = "4163b27f-0a2e-460a-a170-451d6443b2b5"
@@ -105,22 +97,7 @@ def accepted(event: type[Event], given: Mapping[str, object]) -> dict[str, objec
 
 def typical(event: type[Event]) -> dict[str, object]:
     """Return a value for each property of any event, as its record would keep it."""
-    return {name: kind.accept(_given(kind)) for name, kind in properties(event).items()}
-
-
-def _given(kind: Kind) -> object:
-    match kind:
-        case Word():
-            return next(iter(kind.vocabularies[0].words))
-        case Flag():
-            return True
-        case Count():
-            return min(12, kind.most)
-        case Duration():
-            return 1.2
-        case Version():
-            return "1.2.3"
-    return []
+    return {name: kind.accept(kind.typical) for name, kind in properties(event).items()}
 
 
 _BY_WIRE: Final = {EVENTS[name].wire: given for name, given in GIVEN.items()}

@@ -15,20 +15,11 @@ from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import Event, properties
 from dev_analytics.catalogue.values import (
-    Count,
-    Duration,
-    Flag,
-    Frames,
+    EVERYDAY_COUNT,
+    EVERYDAY_RELEASES,
+    EVERYDAY_WORDS,
     Kind,
-    Version,
-    Word,
-    durations,
 )
-
-EVERYDAY_WORDS: Final = 64
-EVERYDAY_COUNT: Final = 100_000
-EVERYDAY_SECONDS: Final = 3600
-EVERYDAY_RELEASES: Final = 16
 
 EVERYDAY: Final = (
     f"one of the {EVERYDAY_WORDS} words that are used most, counts up to {EVERYDAY_COUNT:,}, "
@@ -44,26 +35,7 @@ def possible_bits(event: type[Event]) -> float:
 
 def everyday_bits(event: type[Event]) -> float:
     """Return the logarithm of how many of them there are in everyday use."""
-    return _bits(event, everyday_size)
-
-
-def everyday_size(kind: Kind) -> int:
-    """Return how many different values a property has in everyday use."""
-    match kind:
-        case Word():
-            return min(kind.size, EVERYDAY_WORDS)
-        case Count():
-            return Count("", "", most=min(kind.most, EVERYDAY_COUNT)).size
-        case Duration(unit=unit, decimals=decimals):
-            longest = EVERYDAY_SECONDS * (1000 if unit == "ms" else 1)
-            return len(durations(decimals, longest))
-        case Version():
-            return EVERYDAY_RELEASES
-        case Frames():
-            return EVERYDAY_WORDS
-        case Flag():
-            return 2
-    raise TypeError(f"{type(kind).__name__} is no closed kind of value")
+    return _bits(event, lambda kind: kind.everyday_size)
 
 
 def _bits(event: type[Event], size: Callable[[Kind], int]) -> float:

@@ -4,34 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Final
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
-from dev_analytics.catalogue.values import (
-    LARGEST,
-    MOST_FRAMES,
-    Count,
-    Duration,
-    Flag,
-    Frames,
-    Kind,
-    Version,
-    Word,
-)
-from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
-
-MOST_LISTED: Final = 20
-"""How many words of a vocabulary are listed where it is used; a longer one is only named."""
-
-KINDS: Final[Mapping[type, str]] = {
-    Word: "word from a closed list",
-    Flag: "yes or no",
-    Count: "whole number, three digits",
-    Duration: "time, two digits",
-    Version: "version number",
-    Frames: "places in public source",
-}
-"""The kinds of value in a few words."""
+from dev_analytics.catalogue.values import Kind
 
 
 def sentence(event: type[Event]) -> str:
@@ -52,39 +27,6 @@ def reasons(event: type[Event]) -> Mapping[str, str]:
     """Return why each property of `event` is collected, by the names that they have in a record."""
     given = event.why.properties
     return dict(zip(declared(event), [given[name] for name in properties(event)], strict=True))
-
-
-def values(kind: Kind) -> str:
-    """Say in words which values a property of this `kind` can have."""
-    match kind:
-        case Word():
-            return f"{', '.join(map(_words, kind.vocabularies))} or {OTHER}"
-        case Flag():
-            return "true or false"
-        case Count(most=most):
-            up_to = f" to {most}" if most < LARGEST else ""
-            return f"whole number from 0{up_to}, three significant digits"
-        case Duration(decimals=0):
-            return "whole number, two significant digits"
-        case Duration(decimals=decimals):
-            return f"number, two significant digits, at most {decimals} decimals"
-        case Version():
-            return f"up to three numbers with points between them or {OTHER}"
-        case Frames():
-            return f"list of at most {MOST_FRAMES} places module:function:line"
-    raise TypeError(f"no words for {kind!r}")
-
-
-def unit(kind: Kind) -> str:
-    """Return the unit of a property of this `kind`, empty if it has none."""
-    return kind.unit if isinstance(kind, Count | Duration) else ""
-
-
-def _words(vocabulary: Vocabulary) -> str:
-    words = vocabulary.words
-    if len(words) <= MOST_LISTED:
-        return ", ".join(words)
-    return f"one of the {len(words)} words of {vocabulary.name}"
 
 
 def added_since(notice: int) -> list[str]:

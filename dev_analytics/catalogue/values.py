@@ -1,27 +1,25 @@
 """The kinds of value a property may have: number, boolean, version, word, place in our source.
 
-Each kind turns what is given into what may leave, or refuses it. There is no kind for free text.
+Each kind turns what is given into what may leave, or refuses it, and says in words, as a JSON
+Schema and as a number which values there are. There is no kind for free text.
 """
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Mapping
 from functools import cache
-from itertools import compress
-from operator import methodcaller
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.source import count_places, places
+from dev_analytics.catalogue.source import OPEN, count_places, places
+from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
-from dev_analytics.process.native import open_file
 
 LARGEST: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 
-LONGEST: Final = 10**12
+MAX_DURATION: Final = 10**12
 """The longest duration, in its unit."""
 
 MAX_TOKENS: Final = 10**7
@@ -30,10 +28,18 @@ MAX_TOKENS: Final = 10**7
 COUNT_DIGITS: Final = 3
 """Significant digits of a count: an exact one would stand in a provider's log, too."""
 
-MAX_DIGITS: Final = 4
-"""A longer number in a version is a date or a hash."""
+MAX_FRAMES: Final = 8
 
-MOST_FRAMES: Final = 8
+MAX_LISTED: Final = 20
+"""How many words of a vocabulary are listed where it is used; a longer one is only named."""
+
+EVERYDAY_WORDS: Final = 64
+EVERYDAY_COUNT: Final = 100_000
+EVERYDAY_SECONDS: Final = 3600
+EVERYDAY_RELEASES: Final = 16
+
+_NUMBERS: Final = "[0-9]{1,4}(\\.[0-9]{1,4}){0,2}"
+_PLACE: Final = f"^({'|'.join(OPEN)})(\\.[A-Za-z0-9_]+)*:[A-Za-z0-9_.<>]+:[0-9]+$"
 
 
 class RefusedValueError(ValueError):
@@ -42,6 +48,9 @@ class RefusedValueError(ValueError):
 
 class Kind(Protocol):
     """What a property declares beside its type."""
+
+    title: ClassVar[str]
+    """The kind in a few words."""
 
     @property
     def meaning(self) -> str:
@@ -52,8 +61,32 @@ class Kind(Protocol):
         """The notice that first names it."""
 
     @property
+    def vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The vocabularies that its words are members of."""
+
+    @property
+    def unit(self) -> str:
+        """The unit of its numbers; empty if they have none."""
+
+    @property
     def size(self) -> int:
         """How many different values it can have."""
+
+    @property
+    def everyday_size(self) -> int:
+        """How many different values it has in everyday use."""
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it, for an example."""
 
     def accept(self, value: object) -> object:
         """Return what may leave for `value`.
@@ -76,6 +109,8 @@ class Word(Struct, frozen=True):
         Where it is looked up, in this order.
     """
 
+    title: ClassVar[str] = "word from a closed list"
+    unit: ClassVar[str] = ""
     meaning: str
     vocabularies: tuple[Vocabulary, ...]
     since: int = 1
@@ -92,10 +127,35 @@ class Word(Struct, frozen=True):
         """How many words there are."""
         return len(frozenset().union(*(each.members for each in self.vocabularies)))
 
+    @property
+    def everyday_size(self) -> int:
+        """How many different values it has in everyday use."""
+        return min(self.size, EVERYDAY_WORDS)
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+        return f"{', '.join(map(_listed, self.vocabularies))} or {OTHER}"
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+        # The lists stand below ``$defs``, each once; its name is a part of a URI's fragment.
+        lists = [{"$ref": f"#/$defs/{each.name.replace(' ', '%20')}"} for each in self.vocabularies]
+        return lists[0] if len(lists) == 1 else {"anyOf": lists}
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it."""
+        return self.vocabularies[0].words[0]
+
 
 class Flag(Struct, frozen=True):
     """Yes or no."""
 
+    title: ClassVar[str] = "yes or no"
+    unit: ClassVar[str] = ""
+    vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     meaning: str
     since: int = 1
 
@@ -110,6 +170,26 @@ class Flag(Struct, frozen=True):
         """Two."""
         return 2
 
+    @property
+    def everyday_size(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+        return "true or false"
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+        return {"type": "boolean"}
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it."""
+        return True
+
 
 class Count(Struct, frozen=True):
     """A whole number from 0 to `most`, rounded to three significant digits.
@@ -120,6 +200,8 @@ class Count(Struct, frozen=True):
         A larger number counts as `most`; otherwise it is refused.
     """
 
+    title: ClassVar[str] = "whole number, three digits"
+    vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     meaning: str
     unit: str
     since: int = 1
@@ -143,6 +225,27 @@ class Count(Struct, frozen=True):
             step *= 10
         return number
 
+    @property
+    def everyday_size(self) -> int:
+        """How many different values it has in everyday use."""
+        return Count("", "", most=min(self.most, EVERYDAY_COUNT)).size
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+        up_to = f" to {self.most}" if self.most < LARGEST else ""
+        return f"whole number from 0{up_to}, three significant digits"
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+        return {"type": "integer", "minimum": 0, "maximum": self.most}
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it."""
+        return min(12, self.most)
+
 
 class Duration(Struct, frozen=True):
     """A time span, rounded to two significant digits so that it is no fingerprint.
@@ -155,17 +258,19 @@ class Duration(Struct, frozen=True):
         How many digits behind the point are kept at most; without any it is a whole number.
     """
 
+    title: ClassVar[str] = "time, two digits"
+    vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     meaning: str
     unit: str
     since: int = 1
     decimals: int = 0
 
     def accept(self, value: object) -> object:
-        """Return `value` rounded, if it is a number from 0 to `LONGEST`."""
+        """Return `value` rounded, if it is a number from 0 to `MAX_DURATION`."""
         if type(value) is not float and type(value) is not int:
             raise RefusedValueError(f"not a number but {_kind(value)}")
-        if not 0 <= value <= LONGEST:
-            raise RefusedValueError(f"not from 0 to {LONGEST}")
+        if not 0 <= value <= MAX_DURATION:
+            raise RefusedValueError(f"not from 0 to {MAX_DURATION}")
         if self.decimals:
             # Minus zero is a second zero.
             return abs(round(float(f"{value:.2g}"), self.decimals))
@@ -177,8 +282,32 @@ class Duration(Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """How many there are up to `LONGEST`."""
+        """How many there are up to `MAX_DURATION`."""
         return len(durations(self.decimals))
+
+    @property
+    def everyday_size(self) -> int:
+        """How many different values it has in everyday use."""
+        longest = EVERYDAY_SECONDS * (1000 if self.unit == "ms" else 1)
+        return len(durations(self.decimals, longest))
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+        if not self.decimals:
+            return "whole number, two significant digits"
+        return f"number, two significant digits, at most {self.decimals} decimals"
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+        number = "number" if self.decimals else "integer"
+        return {"type": number, "minimum": 0, "maximum": MAX_DURATION}
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it."""
+        return 1.2
 
 
 class Version(Struct, frozen=True):
@@ -193,6 +322,9 @@ class Version(Struct, frozen=True):
         The name of the distribution; empty for Python itself.
     """
 
+    title: ClassVar[str] = "version number"
+    unit: ClassVar[str] = ""
+    vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     meaning: str
     since: int = 1
     distribution: str = ""
@@ -210,6 +342,26 @@ class Version(Struct, frozen=True):
         """How many there can be, of up to three numbers of four digits."""
         return 10_000 + 10_000**2 + 10_000**3 + 1
 
+    @property
+    def everyday_size(self) -> int:
+        """How many different values it has in everyday use."""
+        return EVERYDAY_RELEASES
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+        return f"up to three numbers with points between them or {OTHER}"
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+        return {"type": "string", "pattern": f"^({_NUMBERS}|{OTHER})$"}
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it."""
+        return "1.2.3"
+
 
 class Frames(Struct, frozen=True):
     """Places ``module:function:line`` in the source of packages registered as open.
@@ -218,19 +370,43 @@ class Frames(Struct, frozen=True):
     line outside that function, are left out, whoever claims them.
     """
 
+    title: ClassVar[str] = "places in public source"
+    unit: ClassVar[str] = ""
+    vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     meaning: str
     since: int = 1
 
     def accept(self, value: object) -> object:
-        """Return the places of `value` that exist, innermost last, `MOST_FRAMES` at most."""
+        """Return the places of `value` that exist, innermost last, `MAX_FRAMES` at most."""
         if type(value) is not list and type(value) is not tuple:
             raise RefusedValueError(f"not a list of places but {_kind(value)}")
-        return list(places(value))[-MOST_FRAMES:]
+        return list(places(value))[-MAX_FRAMES:]
 
     @property
     def size(self) -> int:
         """How many lists of places there can be."""
-        return sum(int(count_places() ** number) for number in range(MOST_FRAMES + 1))
+        return sum(int(count_places() ** number) for number in range(MAX_FRAMES + 1))
+
+    @property
+    def everyday_size(self) -> int:
+        """How many different values it has in everyday use."""
+        return EVERYDAY_WORDS
+
+    @property
+    def allowed(self) -> str:
+        """Which values it can have, in words."""
+        return f"list of at most {MAX_FRAMES} places module:function:line"
+
+    @property
+    def schema(self) -> Mapping[str, object]:
+        """Which values it can have, as a JSON Schema."""
+        place = {"type": "string", "pattern": _PLACE}
+        return {"type": "array", "items": place, "maxItems": MAX_FRAMES}
+
+    @property
+    def typical(self) -> object:
+        """What may be given for it."""
+        return []
 
 
 def rounded(number: int) -> int:
@@ -243,7 +419,7 @@ def rounded(number: int) -> int:
 
 
 @cache
-def durations(decimals: int, longest: int = LONGEST) -> frozenset[float]:
+def durations(decimals: int, longest: int = MAX_DURATION) -> frozenset[float]:
     """Return every duration up to `longest` with two significant digits and so many decimals."""
     exponents = range(-decimals - 2, len(str(longest)))
     numbers = {
@@ -254,68 +430,11 @@ def durations(decimals: int, longest: int = LONGEST) -> frozenset[float]:
     return frozenset(number for number in numbers if number <= longest)
 
 
-@cache
-def installed_version(distribution: str) -> str:
-    """Return up to three leading numbers of what a distribution, or Python, says of itself."""
-    if not distribution:
-        return ".".join(map(str, sys.version_info[:3]))
-    try:
-        said = _header_version(distribution) or _version_of_metadata(distribution)
-    except Exception:
-        # Its metadata is missing, or broken in a way of its own.
-        return OTHER
-    return _leading_numbers(said) or OTHER
-
-
-def _leading_numbers(version: str) -> str:
-    """Return up to three numbers, of four digits at most, that a version begins with.
-
-    Compiling a pattern takes longer than the versions of all that is recorded.
-    """
-    numbers: list[str] = []
-    for part in version.split(".")[:3]:
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not 0 < len(digits) <= MAX_DIGITS:
-            break
-        numbers.append(str(int(digits)))
-        if digits != part:
-            break
-    return ".".join(numbers)
-
-
-def _header_version(distribution: str) -> str:
-    """Return the version in the header of the installed metadata; empty if it is not found.
-
-    ``importlib.metadata`` imports ``email``, which takes longer than loading the extension.
-    """
-    parts = distribution.lower().replace("-", "_").replace(".", "_").split("_")
-    begin = "_".join(part for part in parts if part) + "-"
-    for folder in sys.path:
-        try:
-            entries = os.listdir(folder or os.curdir)  # noqa: PTH208, quicker than objects
-            # A loop over hundreds of names takes longer, and so does compiling a pattern.
-            if begin not in "/".join(entries).lower():
-                continue
-            begins = map(methodcaller("startswith", begin), map(str.lower, entries))
-            for entry in compress(entries, begins):
-                if not entry.endswith(".dist-info"):
-                    continue
-                file = os.path.join(folder, entry, "METADATA")  # noqa: PTH118
-                with open_file(file, encoding="utf-8") as metadata:
-                    for line in metadata:
-                        if line.lower().startswith("version:"):
-                            return line[len("version:") :].strip()
-                        if not line.strip():
-                            break
-        except (OSError, ValueError):
-            continue
-    return ""
-
-
-def _version_of_metadata(distribution: str) -> str:
-    from importlib.metadata import version
-
-    return version(distribution)
+def _listed(vocabulary: Vocabulary) -> str:
+    words = vocabulary.words
+    if len(words) <= MAX_LISTED:
+        return ", ".join(words)
+    return f"one of the {len(words)} words of {vocabulary.name}"
 
 
 def _kind(value: object) -> str:

@@ -24,7 +24,7 @@ from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import (
     LARGEST,
-    MOST_FRAMES,
+    MAX_FRAMES,
     Flag,
     Frames,
     Kind,
@@ -296,7 +296,7 @@ def _check(kind: Kind) -> Callable[[Any], bool]:
         case Version():
             return lambda value: value == OTHER or _NUMBERS.fullmatch(value) is not None
         case Frames():
-            return lambda value: len(value) <= MOST_FRAMES and all(map(_is_place, value))
+            return lambda value: len(value) <= MAX_FRAMES and all(map(_is_place, value))
     return lambda value: _gives(kind, value)
 
 

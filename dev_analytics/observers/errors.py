@@ -22,7 +22,7 @@ _QUALNAME: Final = type.__dict__["__qualname__"].__get__
 _CLASS_DICT: Final = type.__dict__["__dict__"].__get__
 _MODULE_DICT: Final = vars(ModuleType)["__dict__"].__get__
 
-MOST_FRAMES_READ: Final = 3000
+MAX_FRAMES_READ: Final = 3000
 """How much of a traceback is followed; a recursion error's is longer than anyone reads."""
 
 
@@ -92,7 +92,7 @@ def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[obj
     """Return the innermost frame, and the claimed places in open packages, outermost first."""
     innermost: FrameType | None = None
     frames: list[object] = []
-    for _ in range(MOST_FRAMES_READ):
+    for _ in range(MAX_FRAMES_READ):
         if traceback is None:
             break
         innermost = traceback.tb_frame

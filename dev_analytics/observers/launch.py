@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from dev_analytics.catalogue.values import installed_version
+from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.consent.asking.presence import VSCODE, cell_id
 from dev_analytics.observers.ancestors import programs
 

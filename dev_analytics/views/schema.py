@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
-from dev_analytics.catalogue.meanings import declared, reasons, sentence, unit, values
+from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.values import Kind
 from dev_analytics.tools.installed import usable
@@ -109,4 +109,4 @@ def _html(event: type[Event], *, opened: bool) -> str:
 
 
 def _values(kind: Kind) -> str:
-    return f"{values(kind)}, in {unit(kind)}" if unit(kind) else values(kind)
+    return f"{kind.allowed}, in {kind.unit}" if kind.unit else kind.allowed

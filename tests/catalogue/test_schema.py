@@ -13,10 +13,18 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.examples import GIVEN, example
-from dev_analytics.catalogue.meanings import declared, unit, values
+from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.record import Record
 from dev_analytics.catalogue.schema import schema
-from dev_analytics.catalogue.values import LONGEST, Count, Duration, Flag, Frames, Version, Word
+from dev_analytics.catalogue.values import (
+    MAX_DURATION,
+    Count,
+    Duration,
+    Flag,
+    Frames,
+    Version,
+    Word,
+)
 from dev_analytics.catalogue.vocabulary import OTHER
 
 VALIDATORS = {event.wire: Draft202012Validator(schema(event)) for event in EVENTS.values()}
@@ -67,7 +75,7 @@ def strange(name: str, key: str, value: object) -> object:
         case Count(most=most):
             return most
         case Duration():
-            return LONGEST
+            return MAX_DURATION
     return value
 
 
@@ -143,6 +151,6 @@ def test_every_kind_of_value_has_words() -> None:
         type(kind): kind for event in EVENTS.values() for kind in declared(event).values()
     }
     assert set(kinds) == {Word, Flag, Count, Duration, Version, Frames}
-    assert all(values(kind) for kind in kinds.values())
-    assert unit(kinds[Duration])
-    assert unit(kinds[Flag]) == ""
+    assert all(kind.allowed for kind in kinds.values())
+    assert kinds[Duration].unit
+    assert kinds[Flag].unit == ""

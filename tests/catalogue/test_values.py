@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from dev_analytics.catalogue.source import OPEN, functions, places
 from dev_analytics.catalogue.values import (
-    LONGEST,
+    MAX_DURATION,
+    MAX_FRAMES,
     MAX_TOKENS,
-    MOST_FRAMES,
     Count,
     Duration,
     Flag,
@@ -26,8 +26,8 @@ from dev_analytics.catalogue.values import (
     RefusedValueError,
     Version,
     Word,
-    installed_version,
 )
+from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.catalogue.vocabulary import Vocabulary
 
 COLOURS = Vocabulary("colours", "red", "green")
@@ -132,7 +132,7 @@ def test_the_size_of_a_count_is_how_many_can_come_out(most: int) -> None:
 @given(anything)
 def test_a_duration_is_a_number_from_0_in_two_significant_digits(value: Any) -> None:
     kind = Duration("", "ms")
-    if type(value) in (int, float) and 0 <= value <= LONGEST:
+    if type(value) in (int, float) and 0 <= value <= MAX_DURATION:
         accepted = kind.accept(value)
         assert type(accepted) is int
         assert re.fullmatch(r"\d{1,2}0*", str(accepted))
@@ -274,7 +274,7 @@ def test_only_places_that_exist_come_out(claims: list[object]) -> None:
 def test_the_innermost_places_are_kept() -> None:
     module, function, line = a_place()
     kept = Frames("").accept([(module, function, line)] * 20)
-    assert len(kept) == MOST_FRAMES  # type: ignore[arg-type]
+    assert len(kept) == MAX_FRAMES  # type: ignore[arg-type]
     with pytest.raises(RefusedValueError):
         Frames("").accept("dev_analytics")
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev_analytics.catalogue.values import RefusedValueError, installed_version
+from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.tools import Count, Duration, Version
 
 

@@ -1,0 +1,80 @@
+"""The versions of what is installed, as up to three numbers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from itertools import compress
+from operator import methodcaller
+from typing import Final
+
+from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.process.native import open_file
+
+MAX_DIGITS: Final = 4
+"""A longer number in a version is a date or a hash."""
+
+
+@cache
+def installed_version(distribution: str) -> str:
+    """Return up to three leading numbers of what a distribution, or Python, says of itself."""
+    if not distribution:
+        return ".".join(map(str, sys.version_info[:3]))
+    try:
+        said = _header_version(distribution) or _version_of_metadata(distribution)
+    except Exception:
+        # Its metadata is missing, or broken in a way of its own.
+        return OTHER
+    return _leading_numbers(said) or OTHER
+
+
+def _leading_numbers(version: str) -> str:
+    """Return up to three numbers, of four digits at most, that a version begins with.
+
+    Compiling a pattern takes longer than the versions of all that is recorded.
+    """
+    numbers: list[str] = []
+    for part in version.split(".")[:3]:
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not 0 < len(digits) <= MAX_DIGITS:
+            break
+        numbers.append(str(int(digits)))
+        if digits != part:
+            break
+    return ".".join(numbers)
+
+
+def _header_version(distribution: str) -> str:
+    """Return the version in the header of the installed metadata; empty if it is not found.
+
+    ``importlib.metadata`` imports ``email``, which takes longer than loading the extension.
+    """
+    parts = distribution.lower().replace("-", "_").replace(".", "_").split("_")
+    begin = "_".join(part for part in parts if part) + "-"
+    for folder in sys.path:
+        try:
+            entries = os.listdir(folder or os.curdir)  # noqa: PTH208, quicker than objects
+            # A loop over hundreds of names takes longer, and so does compiling a pattern.
+            if begin not in "/".join(entries).lower():
+                continue
+            begins = map(methodcaller("startswith", begin), map(str.lower, entries))
+            for entry in compress(entries, begins):
+                if not entry.endswith(".dist-info"):
+                    continue
+                file = os.path.join(folder, entry, "METADATA")  # noqa: PTH118
+                with open_file(file, encoding="utf-8") as metadata:
+                    for line in metadata:
+                        if line.lower().startswith("version:"):
+                            return line[len("version:") :].strip()
+                        if not line.strip():
+                            break
+        except (OSError, ValueError):
+            continue
+    return ""
+
+
+def _version_of_metadata(distribution: str) -> str:
+    from importlib.metadata import version
+
+    return version(distribution)
