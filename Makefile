@@ -94,7 +94,7 @@ clean: ## Delete the environment and everything that was generated.
 
 # The lowest versions that are allowed, in an environment of their own. Some tests look for what newer
 # versions have, so not all are run: those of cells, features, questions, front ends and commands.
-LOWEST := tests/consent/test_front_ends.py tests/consent/test_notebook.py tests/consent/test_console.py \
+LOWEST := tests/consent/asking/test_front_ends.py tests/consent/asking/test_notebook.py tests/consent/asking/test_console.py \
 	tests/observers/test_features.py tests/observers/test_launch.py tests/test_unserved.py
 # What Colab's own sources import, which no registry has.
 COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ipython_genutils pandas==2.2.2 pillow \

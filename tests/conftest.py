@@ -76,21 +76,21 @@ def pytest_configure(config: pytest.Config) -> None:
     use_root(Path(folder.name, "root"))
 
 
-LONGEST_FIRST = (
+SLOWEST_FIRST = (
     *("tests/peers/", "tests/privacy/test_notebooks.py", "tests/privacy/test_written.py"),
     *("tests/browser/", "tests/delivery/test_sender.py", "tests/delivery/test_survival.py"),
     *("tests/faults/", "tests/delivery/", "tests/consent/test_states_and_switches.py"),
-    *("tests/observers/llm/", "tests/privacy/", "tests/consent/", "tests/commands/"),
+    *("tests/observers/llm/", "tests/privacy/", "tests/consent/", "tests/apps/"),
 )
-"""Where the tests are that take longest, the longest first."""
+"""Where the slowest tests are, the slowest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no worker is left alone with it at the end."""
-    last = len(LONGEST_FIRST)
+    """Begin with the slowest, so that no worker is left alone with it at the end."""
+    last = len(SLOWEST_FIRST)
 
     def place(item: pytest.Item) -> int:
-        return next((n for n, at in enumerate(LONGEST_FIRST) if at in item.nodeid), last)
+        return next((n for n, at in enumerate(SLOWEST_FIRST) if at in item.nodeid), last)
 
     items.sort(key=place)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 PYTHON = Path(sys.prefix, "lowest", "bin", "python")
-QUICK = ("tests/consent/test_front_ends.py", "tests/observers/test_features.py")
+QUICK = ("tests/consent/asking/test_front_ends.py", "tests/observers/test_features.py")
 
 
 def test_what_is_tested_is_what_the_project_allows() -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_posthog import to_posthog
 from interruptions import interrupt_everywhere, sessions_that_something_keeps
 
 from dev_analytics import get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.destinations.posthog import HOST
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"
@@ -173,7 +175,7 @@ def test_a_setting_changed_in_the_session_counts_at_once(
     shell.run("%config DevAnalytics.posthog_project_key = 'phc_of_a_test'")
     delivery = get_analytics().delivery
     assert delivery is not None
-    assert (delivery.flush_seconds, delivery.project_key) == (5, "phc_of_a_test")
+    assert (delivery.flush_seconds, delivery.recipient) == (5, to_posthog(HOST))
     unload(shell)
 
 
@@ -307,7 +309,7 @@ def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
 def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
     ran = notebook.run(
-        f"import sys, openai; sys.path.insert(0, {str(Path(__file__).parent / 'fixtures')!r})\n"
+        f"import sys, openai; sys.path.insert(0, {str(Path(__file__).parents[1] / 'fixtures')!r})\n"
         "from dev_analytics.apps.extension import load, unload; load(get_ipython())\n"
         "unload(get_ipython())\n"
         "from dev_analytics import get_analytics; get_analytics().gate.switch = None\n"
