@@ -30,6 +30,12 @@ _LEFT_OUT: Final = r'<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->|(?<=<
 # Both have at least 3:1 against white and against #111, the paper of Lab's dark theme.
 _FIRST: Final = "#3a87c8"
 _SECOND: Final = "#c8622d"
+_HATCHED: Final[dict[str, Any]] = {
+    "color": _SECOND,
+    "hatch": "///",
+    "edgecolor": _INK,
+    "linewidth": 0,
+}
 _SETTINGS: Final = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dev-analytics",
@@ -110,19 +116,16 @@ def _tokens(axes: Axes, part: Table) -> None:
     """Draw the tokens in and out of the models that were asked most."""
     number = min(len(part.rows), _MOST_BARS)
     labels = [_label(row[:2]) for row in part.rows[:number]]
-    into, out = part.column("input_tokens")[:number], part.column("output_tokens")[:number]
-    axes.barh(range(number), into, color=_FIRST, height=0.7, label="input")
+    taken, out = part.column("input_tokens")[:number], part.column("output_tokens")[:number]
+    axes.barh(range(number), taken, color=_FIRST, height=0.7, label="input")
     bars = axes.barh(
         *(range(number), out),
-        left=into,
-        color=_SECOND,
+        left=taken,
         height=0.7,
-        hatch="///",
-        edgecolor=_INK,
-        linewidth=0,
         label="output",
+        **_HATCHED,
     )
-    both = [f"{one + other:,}" for one, other in zip(into, out, strict=True)]
+    both = [f"{one + other:,}" for one, other in zip(taken, out, strict=True)]
     axes.bar_label(bars, both, padding=4)
     _upright(axes, labels)
     axes.figure.legend(loc="outside upper right", ncols=2, frameon=False)
@@ -138,12 +141,9 @@ def _histogram(axes: Axes, part: Table) -> None:
     bars = axes.bar(
         *(range(len(cells)), failed),
         bottom=well,
-        color=_SECOND,
         width=0.9,
-        hatch="///",
-        edgecolor=_INK,
-        linewidth=0,
         label="not ok",
+        **_HATCHED,
     )
     axes.bar_label(bars, [f"{number:,}" if number else "" for number in cells], padding=2)
     axes.set_xticks([place + 0.5 for place in range(len(bounds))], bounds, fontsize=8)
