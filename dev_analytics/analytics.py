@@ -157,7 +157,7 @@ class Analytics:
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
     ) -> AbstractContextManager[None]:
-        """Name the edit format of the LLM requests that are made inside.
+        """Set the edit format of the LLM requests that are made inside.
 
         It holds in asynchronous code too, in threads that are started inside, and in what is
         submitted to a thread pool there.

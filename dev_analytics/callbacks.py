@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
-    """Let no exception out of `callback`.
+    """Return `callback` such that no exception leaves it.
 
     An interrupt that arrives inside is counted too: IPython would print it with the user's code,
     and run the cell all the same. Nothing here raises SystemExit: one that comes from a signal

@@ -62,13 +62,13 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
     ).tag(config=True, allowed="a number of seconds from 0")
 
     spool_max_mib = Float(
-        Delivery.most_mib,
+        Delivery.max_mib,
         min=0.1,
         help="How large all that waits may become, in MiB; the oldest is dropped first.",
     ).tag(config=True, allowed="a number of MiB from 0.1")
 
     spool_max_days = Float(
-        Delivery.most_days,
+        Delivery.max_days,
         min=0,
         help="How old a record that waits may become, in days.",
     ).tag(config=True, allowed="a number of days from 0")
@@ -125,8 +125,8 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
         return Delivery(
             flush_seconds=self.flush_interval,
             recipient=self._recipient(),
-            most_mib=self.spool_max_mib,
-            most_days=self.spool_max_days,
+            max_mib=self.spool_max_mib,
+            max_days=self.spool_max_days,
         )
 
     def _recipient(self) -> str:
@@ -167,7 +167,7 @@ def load_settings(parent: Any) -> DevAnalytics:
     # To ask for a section by attribute would add it.
     section = parent.config.get("DevAnalytics", {})
     if not isinstance(section, dict):
-        raise SettingError("c.DevAnalytics", section, "the settings by their names")
+        raise SettingError("c.DevAnalytics", section, "a section with settings")
     try:
         return DevAnalytics(parent=parent)
     except TraitError:
@@ -177,7 +177,7 @@ def load_settings(parent: Any) -> DevAnalytics:
 
 
 def _refused(config: Config) -> SettingError | None:
-    """Name the first setting of `config` that has a value that is not allowed."""
+    """Return the error of the first setting in `config` whose value is not allowed."""
     for name, trait in DevAnalytics.class_traits(config=True).items():
         value = config.DevAnalytics.get(name)
         # A text of the command line is shown as it was typed, not as traitlets keeps it.

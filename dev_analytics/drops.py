@@ -62,13 +62,13 @@ class DropLedger:
             return self.counts - self._stored
 
     def stored(self, counts: Counter[Drop]) -> None:
-        """Note that `counts` are in the ledger on disk now."""
+        """Record that `counts` are in the ledger on disk now."""
         with self._lock:
             self._stored += counts
 
     @contextmanager
     def storing(self) -> Iterator[Counter[Drop]]:
-        """Give what is in no ledger on disk yet, to nobody else meanwhile; it stays if that fails.
+        """Yield what is in no ledger on disk yet, to one caller at a time; it stays if that fails.
 
         It may wait for a disk, and so blocks no count.
         """

@@ -67,7 +67,7 @@ def complete(properties: dict[str, object]) -> None:
 
 @contextmanager
 def asking(edit_format: str, tool: str | None = None) -> Iterator[None]:
-    """Put `edit_format` and `tool` in force inside; what is no member becomes ``"other"``."""
+    """Set `edit_format` and `tool` inside; what is no member becomes ``"other"``."""
     asked = Asked(EDIT_FORMATS.member(edit_format), None if tool is None else TOOLS.member(tool))
     block = _Block(asked)
     token = _block.set(block)

@@ -284,14 +284,14 @@ class Pipeline:
             return recording
 
     def _keep_sent(self, user_id: str | None) -> None:
-        """Leave in the preview only what was sent, and only if it is still the same user's."""
+        """Keep in the preview only what was sent, and only if it is still the same user's."""
         same = user_id is not None and user_id == self._user_id
         sent = [each for each in self.preview if each.accepted] if same else []
         self.preview = deque(sent, maxlen=MAX_PREVIEWED)
         self._user_id = user_id
 
     def _way(self, name: str, state: State) -> _Way:
-        """Look up what becomes of an event in this state; that of our own is kept."""
+        """Return what becomes of an event in this state; that of our own is cached."""
         event, tool = EVENTS.get(name), None
         if event is None:
             # What few sessions have is loaded when one has it, as loading takes its time.

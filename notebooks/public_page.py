@@ -25,7 +25,7 @@ def main(folder: Path = FOLDER) -> None:
     weeks = Weeks(BEGINS + timedelta(weeks=WEEKS))
     for line in Population(USERS).lines():
         weeks.add(line)
-    told = weeks.told()
+    told = weeks.published()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(page(told, NOTE), "utf-8")
     (folder / "analytics.json").write_text(as_json(told, NOTE), "utf-8")

@@ -104,7 +104,7 @@ def test_a_bad_value_beats_every_switch_that_came_before(profile: Path) -> None:
         check=True,
         env={**os.environ, "DEV_ANALYTICS": "on"},
     )
-    bad = f"c.DevAnalytics.posthog_host is 'example.org', allowed is {ADDRESS_ALLOWED}"
+    bad = f"c.DevAnalytics.posthog_host must be {ADDRESS_ALLOWED}, got 'example.org'"
     assert ran.stderr == f"dev_analytics: {bad}; analytics stay off\n"
     assert ran.stdout.startswith("is False")
     assert (

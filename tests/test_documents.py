@@ -20,7 +20,7 @@ from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.record import Record
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking import prompt, question
-from dev_analytics.consent.asking.notebook import MOST_CELLS, READ_SECONDS
+from dev_analytics.consent.asking.notebook import MAX_CELLS, READ_SECONDS
 from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import ledger, notes, pending
@@ -34,7 +34,7 @@ from dev_analytics.process.entry import FAILED
 from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
 from dev_analytics.version import NOTICE, RELEASES, __version__
-from dev_analytics.views.preview import MOST_SHOWN
+from dev_analytics.views.preview import MAX_SHOWN
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
@@ -313,15 +313,15 @@ def test_the_numbers_of_the_documents_are_those_of_the_code() -> None:
     for document in (README, PRIVACY):
         assert f"the newest {MAX_PREVIEWED:,} records" in flat(document)
     kept = section(PRIVACY, "How long it is kept")
-    spool = f"| {Delivery.most_days:.0f} days and {Delivery.most_mib:.0f} MiB at most"
+    spool = f"| {Delivery.max_days:.0f} days and {Delivery.max_mib:.0f} MiB at most"
     assert spool in kept
-    assert f"| the newest {archive_file.MOST_ROWS:,} records" in kept
+    assert f"| the newest {archive_file.MAX_ROWS:,} records" in kept
     assert f"| {notes.QUARANTINE_BYTES // 2**20} MiB at most" in kept
     assert f"| {notes.LOG_BYTES // 2**10} KiB at most" in kept
-    assert f"{Delivery.most_mib:.0f} MiB of waiting records" in flat(ADMINISTRATORS)
-    assert f"none older than {Delivery.most_days:.0f} days" in flat(ADMINISTRATORS)
-    assert f"({MOST_SHOWN} in a notebook)" in COMMANDS
-    assert (MOST_SHOWN, READ_SECONDS, MOST_CELLS) == (100, 30, 5)
+    assert f"{Delivery.max_mib:.0f} MiB of waiting records" in flat(ADMINISTRATORS)
+    assert f"none older than {Delivery.max_days:.0f} days" in flat(ADMINISTRATORS)
+    assert f"({MAX_SHOWN} in a notebook)" in COMMANDS
+    assert (MAX_SHOWN, READ_SECONDS, MAX_CELLS) == (100, 30, 5)
     assert "goes after half a minute and five more cells" in flat(CONSENT)
     assert (prompt.READING_SECONDS, prompt.MAX_DOUBTFUL) == (1, 3)
     assert "three of these are no answer" in flat(CONSENT)

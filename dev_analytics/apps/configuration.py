@@ -20,7 +20,7 @@ _LOADERS: Final = (PyFileConfigLoader, "py"), (JSONFileConfigLoader, "json")
 
 
 def read_configuration() -> tuple[Config, list[str]]:
-    """Give what the files set, and a line on each that failed: as in a session, the others hold."""
+    """Return what the files set, and a line for each that failed: the others are used."""
     config, failures = Config(), []
     # What a file prints is no answer of the command.
     with contextlib.redirect_stdout(sys.stderr):

@@ -116,7 +116,7 @@ class Session:
             gate.switch = _UNLOADED
 
     def take_away(self) -> None:
-        """Leave nothing of ours in the shell and in the process, however far `start` came."""
+        """Remove everything of ours from the shell and the process, however far `start` came."""
         self._taken_away = True
         steps: list[Callable[[], object]] = [
             lambda: atexit.unregister(self._at_end),
@@ -153,8 +153,8 @@ class Session:
             self._page = page(request(self.shell)) or self._page
         if analytics.gate.now()[0].collecting:
             analytics.pipeline.sink.resume()
-        told = launch(self.shell, self._variables, self._page, self._server)
-        analytics.event("launched", **told)
+        launched = launch(self.shell, self._variables, self._page, self._server)
+        analytics.event("launched", **launched)
 
     def _read_settings(self) -> DevAnalytics:
         """Read settings and environment; one that cannot be used is named, and keeps it off."""

@@ -174,7 +174,7 @@ class DevAnalyticsMagics(Magics):
 
     def _preview(self, rest: list[str]) -> str:
         from dev_analytics.consent.asking.output import MARK
-        from dev_analytics.views.preview import MOST_SHOWN, preview, preview_html
+        from dev_analytics.views.preview import MAX_SHOWN, preview, preview_html
 
         _no_more("preview", rest)
         analytics = self._analytics
@@ -182,7 +182,7 @@ class DevAnalyticsMagics(Magics):
         if sent and presence(self.shell) is Presence.NOBODY:
             return UNREAD
         # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
-        most = MOST_SHOWN if hasattr(self.shell, "kernel") else None
+        most = MAX_SHOWN if hasattr(self.shell, "kernel") else None
         return self._view(
             lambda: preview(analytics, most), lambda: preview_html(analytics), {MARK: True}
         )

@@ -182,12 +182,12 @@ def _publish(options: argparse.Namespace) -> int:
     data = get_analytics().gate.store.data
     try:
         weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list))
-        told = count(source_of(options.files, data), weeks, progress)
+        published = count(source_of(options.files, data), weeks, progress)
         line.wipe()
         options.folder.mkdir(parents=True, exist_ok=True)
         html, numbers = options.folder / "index.html", options.folder / "analytics.json"
         write_files(
-            {html: page(told, options.note), numbers: as_json(told, options.note)},
+            {html: page(published, options.note), numbers: as_json(published, options.note)},
             {html: MADE_BY, numbers: MADE_BY_JSON},
         )
     except (ReportError, ForgottenError) as error:
@@ -196,7 +196,7 @@ def _publish(options: argparse.Namespace) -> int:
         raise MaintainerError(f"{options.folder}: {error.strerror}") from None
     finally:
         line.wipe()
-    _say(f"Wrote {html} and {numbers}: {plural(len(told), 'week')}.")
+    _say(f"Wrote {html} and {numbers}: {plural(len(published), 'week')}.")
     return 0
 
 

@@ -79,7 +79,7 @@ class Report(Struct, frozen=True):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser the options that the magic and the shell share."""
+    """Add the options that the magic and the shell share to a parser."""
     parser.add_argument(
         "files",
         metavar="FILE",

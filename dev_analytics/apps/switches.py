@@ -35,7 +35,7 @@ def switch_off(store: ConsentStore, tool: str) -> str:
 
 
 def switch_on(store: ConsentStore, tool: str, *, attended: bool) -> str:
-    """Undo that, and say what then holds.
+    """Switch it on again, and return a sentence on what then holds.
 
     Parameters
     ----------

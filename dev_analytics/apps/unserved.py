@@ -31,7 +31,7 @@ def unload(shell: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Be ``jupyter dev-analytics``: there is a status, and whatever else was asked for failed."""
+    """Run ``jupyter dev-analytics``: it shows a status, and every other command fails."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     word = next((each for each in given if not each.startswith("-")), "status")
     if "--version" in given:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.values import LARGEST
+from dev_analytics.catalogue.values import MAX_INTEGER
 
 _HEX: Final = "[0-9a-f]"
 _UUID: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-%d{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}"
@@ -69,7 +69,7 @@ PROPERTIES: Final[Mapping[str, Common]] = {
     "seq": Common(
         "Number of the record in its recording, from 1.",
         "Shows that a record was lost, and keeps two equal ones apart.",
-        {"type": "integer", "minimum": 1, "maximum": LARGEST},
+        {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER},
     ),
     "$lib": Common(
         "This package.", "Tells its records from those of others.", {"const": "dev-analytics"}

@@ -168,7 +168,7 @@ def _named(given: str, provider: str | None) -> ModelName:
 
 
 def put_public_name(properties: dict[str, object]) -> None:
-    """Put the public name in the place of what a request calls the model."""
+    """Replace what a request calls the model by its public name."""
     given = properties.get("model")
     if given is not None:
         named = name_model(given, PROVIDERS.find(properties.get("provider")))

@@ -16,7 +16,7 @@ from dev_analytics.catalogue.source import OPEN, count_places, places
 from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 
-LARGEST: Final = 2**53 - 1
+MAX_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 
 MAX_DURATION: Final = 10**12
@@ -205,7 +205,7 @@ class Count(Struct, frozen=True):
     meaning: str
     unit: str
     since: int = 1
-    most: int = LARGEST
+    most: int = MAX_INTEGER
     capped: bool = False
 
     def accept(self, value: object) -> object:
@@ -233,7 +233,7 @@ class Count(Struct, frozen=True):
     @property
     def allowed(self) -> str:
         """Which values it can have, in words."""
-        up_to = f" to {self.most}" if self.most < LARGEST else ""
+        up_to = f" to {self.most}" if self.most < MAX_INTEGER else ""
         return f"whole number from 0{up_to}, three significant digits"
 
     @property
@@ -438,5 +438,5 @@ def _listed(vocabulary: Vocabulary) -> str:
 
 
 def _kind(value: object) -> str:
-    """Name the type of `value` for a developer, without touching the value."""
+    """Return the name of the type of `value`, for a developer, without touching the value."""
     return type.__dict__["__name__"].__get__(type(value))  # type: ignore[no-any-return]

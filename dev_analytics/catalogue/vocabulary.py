@@ -79,12 +79,12 @@ def read(name: str) -> list[str]:
 
 def origin(name: str) -> str:
     """Return what a shipped file says of itself: what its members are and where they come from."""
-    told = []
+    heading = []
     for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
         if not line.startswith("#") or line.startswith(_ORIGIN_ENDS):
             break
-        told.append(line.removeprefix("# "))
-    return " ".join(told)
+        heading.append(line.removeprefix("# "))
+    return " ".join(heading)
 
 
 def _closed(members: tuple[str, ...] | list[str]) -> dict[str, str]:

@@ -84,7 +84,7 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Have the names in `folder` outlive a crash of the machine.
+    """Flush the names in `folder` to the disk, so that they survive a crash of the machine.
 
     Raises
     ------

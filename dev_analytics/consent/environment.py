@@ -31,7 +31,7 @@ class SettingError(ValueError):
     """
 
     def __init__(self, setting: str, value: object, allowed: str) -> None:
-        what = f"{setting} is {value!r}, allowed is {allowed}"
+        what = f"{setting} must be {allowed}, got {value!r}"
         self.switch = Switch(False, f"a setting that cannot be used: {what}")
         super().__init__(f"{what}; analytics stay off")
 

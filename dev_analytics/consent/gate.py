@@ -262,7 +262,7 @@ class Gate:
         return environment
 
     def want(self, key: str, scope: Scope) -> None:
-        """Note that a tool had something to record that the user has not agreed to."""
+        """Record that a tool had an event to which the user has not agreed."""
         if self.wanted.get(key) != scope:
             self.wanted[key] = scope
             if self.on_wanted is not None:

@@ -124,7 +124,7 @@ class ConsentStore(StoredConsent):
         return self._change(kept)
 
     def claim_question(self, may_ask: Callable[[Consent], bool], today: date) -> bool:
-        """Note that the user is asked today; False if, as it stands now, nobody may ask.
+        """Record that the user is asked today; return False if nobody may ask now.
 
         A user who has no place in the sample yet is given one first, once for ever.
 
@@ -221,7 +221,7 @@ class ConsentStore(StoredConsent):
                 raise ConsentStoreError(words(error)) from error
 
     def switch_on(self, tool: str) -> bool:
-        """Undo that, and tell whether it was off.
+        """Switch another tool on again, and return whether it was off.
 
         Raises
         ------
@@ -300,7 +300,7 @@ class ConsentStore(StoredConsent):
         return self.folder / f"{OFF}{tool}"
 
     def _copy_epoch(self) -> None:
-        """Note under which number of the usual place a yes is given.
+        """Record under which number of the usual place a yes is given.
 
         Raises
         ------

@@ -37,7 +37,7 @@ LEDGER_FIELDS: Final = frozenset(
     {"delivered", "dropped", "delivered_at", "failed_at", "failure", "not_before", "failing"}
     | {"settled", "replacing", "merged"}
 )
-_LARGEST_LEDGER: Final = 2**24
+_MAX_LEDGER_BYTES: Final = 2**24
 _WORD: Final = b"distinct_id"
 _CHUNK: Final = 2**20
 _BY_DESCRIPTOR: Final = {os.open, os.stat, os.unlink} <= os.supports_dir_fd
@@ -81,7 +81,7 @@ def _is_ours(folder: int | Path, name: str, files: OwnFiles, marks: Sequence[byt
 
 @contextlib.contextmanager
 def _opened(folder: Path, *, follow: bool) -> Iterator[int | Path]:
-    """Hold a folder, so that no link takes its place; a path where the system has no such call.
+    """Open a folder, so that no link takes its place; yield its path where that is impossible.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
 def _is_ledger(folder: int | Path, name: str) -> bool:
     with contextlib.suppress(OSError, ValueError, RecursionError):
         with _reading(folder, name) as file:
-            written = file.read(_LARGEST_LEDGER)
+            written = file.read(_MAX_LEDGER_BYTES)
         content = loads(written) if written else {}
         return isinstance(content, dict) and content.keys() <= LEDGER_FIELDS
     return False

@@ -23,8 +23,8 @@ from dev_analytics.catalogue.costs import OWN
 from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import (
-    LARGEST,
     MAX_FRAMES,
+    MAX_INTEGER,
     Flag,
     Frames,
     Kind,
@@ -157,26 +157,26 @@ class _Form:
 
     def __init__(self, event: type[Event], notice: int) -> None:
         declared = properties(event)
-        told = [
+        agreed = [
             field
             for field in fields(event)
             if field.name not in declared or declared[field.name].since <= notice
         ]
         self._wire = event.wire
-        self._is_told = event.since <= notice
+        self._is_agreed = event.since <= notice
         self._checks = [
             (field.name, _check(declared[field.name]))
-            for field in told
+            for field in agreed
             if field.name in declared and not isinstance(declared[field.name], Word | Flag)
         ]
         self._constants = [
             (field.name, _constants(field))
-            for field in told
+            for field in agreed
             if field.name not in declared and field.name not in _VARIABLE
         ]
         self._is_request = issubclass(event, LLMRequest)
         self._sessions: set[str] = set()
-        self._decoder = _decoder(event, told, declared)
+        self._decoder = _decoder(event, agreed, declared)
 
     def timestamp(self, line: bytes, user_id: str | None) -> str:
         """Return the time of the record that `line` is, or nothing if it is not allowed."""
@@ -186,12 +186,12 @@ class _Form:
             return ""
         values = record.properties
         allowed = (
-            self._is_told
+            self._is_agreed
             and record.event == self._wire
             and record.distinct_id == user_id
             and _UUID4.fullmatch(record.uuid)
             and _is_time(record.timestamp)
-            and 0 < values.seq <= LARGEST
+            and 0 < values.seq <= MAX_INTEGER
             and self._is_session(values.session_id)
             and values.lib_version in RELEASES
             and (not self._is_request or _is_request(values, record.uuid))
@@ -240,13 +240,13 @@ def _form(event: type[Event], notice: int) -> _Form:
 
 
 def _decoder(
-    event: type[Event], told: Sequence[FieldInfo], declared: Mapping[str, Kind]
+    event: type[Event], agreed: Sequence[FieldInfo], declared: Mapping[str, Kind]
 ) -> json.Decoder[Any]:
-    """Make a decoder that takes the fields `told`, and of each vocabulary its words only."""
-    named = {field.name: field.encode_name for field in told}
+    """Make a decoder that takes the `agreed` fields, and of each vocabulary its words only."""
+    named = {field.name: field.encode_name for field in agreed}
     values = defstruct(
         event.__name__,
-        [_field(field, declared.get(field.name)) for field in told],
+        [_field(field, declared.get(field.name)) for field in agreed],
         kw_only=True,
         rename=named,
         forbid_unknown_fields=True,

@@ -76,7 +76,7 @@ class Backlog:
             with contextlib.suppress(OSError):
                 yield from lines(*unsettled(self.data, file, ledger))
 
-    def trim(self, most_bytes: float) -> int:
+    def trim(self, max_bytes: float) -> int:
         """Delete the oldest files that nobody writes until the rest fits; count their records."""
         sizes = {}
         for file in self.files():
@@ -84,7 +84,7 @@ class Backlog:
                 sizes[file] = file.stat().st_size
         dropped, total = 0, sum(sizes.values())
         for file, size in sizes.items():
-            if total <= most_bytes:
+            if total <= max_bytes:
                 break
             # One with the name of a live file may be of a process that was killed.
             with holding(file) as held:

@@ -21,25 +21,25 @@ def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
     Room is left for the file that is written now, which is never more than an eighth of it all.
     """
     dropped: Counter[Drop] = Counter()
-    if number := _expire(backlog, delivery.most_days):
+    if number := _expire(backlog, delivery.max_days):
         dropped[Drop.EXPIRED] += number
-    if number := backlog.trim(delivery.most_mib * 2**20 * 7 / 8):
+    if number := backlog.trim(delivery.max_mib * 2**20 * 7 / 8):
         dropped[Drop.SPOOL_FULL] += number
     return dropped
 
 
-def _expire(backlog: Backlog, most_days: float) -> int:
+def _expire(backlog: Backlog, max_days: float) -> int:
     """Delete the files all of whose records are too old; their sender sees to the others."""
     # A lazy import: with what the sender checks come the declarations of tools.
     from dev_analytics.delivery.sendable import oldest
 
-    expired, before = 0, seconds() - most_days * 86_400
+    expired, before = 0, seconds() - max_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
             if file.stat().st_mtime >= before:
                 continue
             with holding(file) as held:
-                if held and _is_old(file, oldest(most_days)):
+                if held and _is_old(file, oldest(max_days)):
                     number = backlog.counts([file])[file]
                     file.unlink()
                     expired += number

@@ -121,7 +121,7 @@ class Launcher:
             self._start()
 
     def after_fork(self) -> None:
-        """Know nothing, in a forked child, of the threads of its parent."""
+        """Forget, in a forked child, the threads of its parent."""
         self._lock = RLock()
         self._starting = RLock()
         self._planned = False
@@ -145,7 +145,7 @@ class Launcher:
             self._bound()
             if delivery is None or not self._is_needed(delivery):
                 return
-            spawn(MODULE, self._told(delivery), later=later)
+            spawn(MODULE, self._options(delivery), later=later)
             self._started = seconds()
         except Exception as error:
             self.failure = getattr(error, "strerror", None) or str(error)
@@ -194,11 +194,11 @@ class Launcher:
             named = {drop.value: number for drop, number in counts.items()}
             add_to_ledger(self._data, Change(dropped=named), wait=0.1)
 
-    def _told(self, delivery: Delivery) -> dict[str, object]:
+    def _options(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""
-        told: dict[str, object] = {"data": str(self._data), "most-days": delivery.most_days}
+        options: dict[str, object] = {"data": str(self._data), "max-days": delivery.max_days}
         if self._other is not None:
-            told["other"] = str(self._other)
+            options["other"] = str(self._other)
         if delivery.recipient != ARCHIVE:
-            told["recipient"] = delivery.recipient
-        return told
+            options["recipient"] = delivery.recipient
+        return options

@@ -146,7 +146,7 @@ class LineFile:
             return system.pread(self.descriptor, max(0, size - start), start).splitlines()
 
     def _find(self) -> None:
-        """Go on where others have written too, or begin anew, or tell that the file is gone."""
+        """Continue after what others have written, begin anew, or report that the file is gone."""
         if self.find():
             self._look = Clock.monotonic() + LOOK_SECONDS
         elif self._renewed:

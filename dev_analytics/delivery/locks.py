@@ -66,7 +66,7 @@ def unlock(descriptor: int) -> None:
 
 @contextmanager
 def holding(file: Path) -> Iterator[bool]:
-    """Hold the lock of `file`; False if somebody else does, or the file is gone."""
+    """Hold the lock of `file`; yield False if another process does, or the file is gone."""
     try:
         descriptor = open_above(file, os.O_RDWR)
     except OSError:
@@ -81,7 +81,7 @@ def holding(file: Path) -> Iterator[bool]:
 
 @contextmanager
 def locked(file: Path, *, wait: float) -> Iterator[int]:
-    """Hold the lock of `file`, which is made if there is none, and give its descriptor.
+    """Hold the lock of `file`, which is made if there is none, and yield its descriptor.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def missing_locks(file: Path) -> str:
 
 
 def holder_of(file: Path) -> Holder:
-    """Tell who holds the lock of `file`."""
+    """Return who holds the lock of `file`."""
     try:
         status = file.stat()
     except OSError:

@@ -25,7 +25,7 @@ LOG: Final = "sender.log"
 QUARANTINE: Final = "quarantine"
 LOG_BYTES: Final = 64 * 2**10
 QUARANTINE_BYTES: Final = 2**20
-LONGEST_QUIET: Final = 86_400.0
+MAX_QUIET: Final = 86_400.0
 """For how long a destination may ask to be left alone, in seconds."""
 
 
@@ -47,7 +47,7 @@ class Notes:
         self._unnoted: dict[str, Change] = {}
 
     def acknowledged(self, number: int) -> None:
-        """Note in the log that so many records were acknowledged."""
+        """Log that so many records were acknowledged."""
         self._say(f"{number} delivered")
 
     def settled(
@@ -59,7 +59,7 @@ class Notes:
         end: int = 0,
         checksum: int | None = None,
     ) -> bool:
-        """Note what became of records of `file`, up to `end` or beside what replaces it.
+        """Record what became of records of `file`, up to `end` or beside what replaces it.
 
         Where the ledger can be neither written now nor added to later, that is False, and is
         counted with what comes next.
@@ -79,7 +79,7 @@ class Notes:
         return file.name not in self._unnoted
 
     def store(self) -> None:
-        """Note what could not be noted before."""
+        """Store what could not be stored before."""
         for name, change in list(self._unnoted.items()):
             try:
                 free = add_to_ledger(self._data, change, wait=self._wait)
@@ -94,7 +94,7 @@ class Notes:
         self._unnoted.pop(file.name, None)
 
     def failed(self, why: str, after: float = 0.0) -> None:
-        """Note why nothing was, and for how many seconds the destination wants to be left alone."""
+        """Record why nothing was delivered, and the pause in seconds that was asked for."""
         seconds = time.time()
         self._say(why)
         with contextlib.suppress(OSError):
@@ -105,13 +105,13 @@ class Notes:
                     failure=why,
                     failing=self._destination,
                     failed_at=iso(int(seconds)),
-                    not_before=math.ceil(seconds + min(after, LONGEST_QUIET)) if after else 0,
+                    not_before=math.ceil(seconds + min(after, MAX_QUIET)) if after else 0,
                 ),
                 wait=self._wait,
             )
 
     def refused(self, number: int, why: str) -> None:
-        """Note in the log that so many records were refused for ever."""
+        """Log that so many records were refused for ever."""
         self._say(f"{number} {why}")
 
     def put_aside(self, records: Sequence[bytes], why: str) -> bool:
@@ -129,8 +129,8 @@ class Notes:
             _append(self._data / LOG, f"{iso(int(time.time()))} {what}".encode(), LOG_BYTES)
 
 
-def _append(file: Path, line: bytes, most_bytes: int) -> None:
-    if file.exists() and file.stat().st_size + len(line) >= most_bytes:
+def _append(file: Path, line: bytes, max_bytes: int) -> None:
+    if file.exists() and file.stat().st_size + len(line) >= max_bytes:
         file.unlink()
     opened = LineFile(file)
     try:

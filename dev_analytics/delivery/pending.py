@@ -54,7 +54,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
 
 
 def put(data: Path, change: Change) -> None:
-    """Have `change` wait.
+    """Keep `change` until it can be added to the ledger.
 
     Raises
     ------

@@ -80,9 +80,9 @@ class _Timed(Struct):
     timestamp: str
 
 
-def oldest(most_days: float) -> str:
+def oldest(max_days: float) -> str:
     """Return the time before which a record is too old now, as it stands in records."""
-    return iso(int(max(0, seconds() - most_days * 86_400)))
+    return iso(int(max(0, seconds() - max_days * 86_400)))
 
 
 def begins_before(file: Path, start: int, oldest: str) -> bool:

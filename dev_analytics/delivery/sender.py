@@ -30,7 +30,7 @@ from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
-from dev_analytics.delivery.notes import LONGEST_QUIET, Notes
+from dev_analytics.delivery.notes import MAX_QUIET, Notes
 from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
 from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.settings import spool_name
@@ -51,10 +51,10 @@ from dev_analytics.version import NOTICE
 FIRST_PAUSE: Final = 1.0
 """How long to wait before the first repetition, in seconds; each further one takes twice that."""
 
-MOST_TRIES: Final = 6
+MAX_TRIES: Final = 6
 """How often a batch is sent before the sender ends and leaves it to the next one."""
 
-LONGEST_PAUSE: Final = 60.0
+MAX_PAUSE: Final = 60.0
 """A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
 
 
@@ -75,7 +75,7 @@ class Sender:
         The data directory.
     transport
         What delivers the records.
-    most_days
+    max_days
         How old a record may become, in days.
     recipient
         Who receives them, as a yes names it: without such a yes nothing is sent.
@@ -90,14 +90,14 @@ class Sender:
         data: Path,
         transport: Transport,
         *,
-        most_days: float,
+        max_days: float,
         recipient: str = ARCHIVE,
         first_pause: float = FIRST_PAUSE,
         other: Path | None = None,
     ) -> None:
         self._data = data
         self._transport = transport
-        self._most_days = most_days
+        self._max_days = max_days
         self._name = spool_name(recipient)
         self._recipient = recipient
         self._first_pause = first_pause
@@ -132,7 +132,7 @@ class Sender:
         ledger = read_ledger(self._data)
         quiet = ledger.not_before - time.time()
         # A longer one was noted by a clock that was wrong.
-        if 0 < quiet <= LONGEST_QUIET + 1 and ledger.failing in ("", self._name):
+        if 0 < quiet <= MAX_QUIET + 1 and ledger.failing in ("", self._name):
             raise Stop
         left: set[Path] = set()
         while files := [file for file in self._backlog.ready(self._name) if file not in left]:
@@ -166,7 +166,7 @@ class Sender:
         batches: deque[list[bytes]] = deque()
         try:
             # A file that somebody still writes, on another machine, is read to its end.
-            while batch := list(islice(self._next(work, reader), self._transport.most)):
+            while batch := list(islice(self._next(work, reader), self._transport.batch_size)):
                 batches.append(batch)
                 while batches:
                     self._deliver(work, batches)
@@ -188,7 +188,7 @@ class Sender:
         """Delete what is too old in `file`: its sender may never come, or be told to wait."""
         with contextlib.suppress(OSError):
             # Only looked at: its own sender would take a file that is held for somebody else's.
-            if not begins_before(*unsettled(self._data, file), oldest(self._most_days)):
+            if not begins_before(*unsettled(self._data, file), oldest(self._max_days)):
                 return
             with holding(file) as held:
                 if held:
@@ -198,7 +198,7 @@ class Sender:
                         self._keep(work, self._rest(work, Reader(opened, start)))
 
     def _work(self, file: Path) -> Work:
-        return Work(file, self._notes, oldest(self._most_days))
+        return Work(file, self._notes, oldest(self._max_days))
 
     def _next(self, work: Work, reader: Reader) -> Iterator[bytes]:
         self._checked = self._allowed
@@ -213,7 +213,7 @@ class Sender:
 
     def _deliver(self, work: Work, batches: deque[list[bytes]]) -> None:
         """Deliver the first of `batches`, or put its halves in its place."""
-        for number in range(1, MOST_TRIES + 1):
+        for number in range(1, MAX_TRIES + 1):
             if self._ask_consent() != self._user_id:
                 raise Stop
             batches[0] = self._covered(work, batches[0])
@@ -234,7 +234,7 @@ class Sender:
             except Unreachable as error:
                 self._notes.failed(str(error), error.after)
                 pause = self._first_pause * 2 ** (number - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-                if number == MOST_TRIES or error.after > LONGEST_PAUSE:
+                if number == MAX_TRIES or error.after > MAX_PAUSE:
                     raise Stop from None
                 time.sleep(max(pause, error.after))
             else:
@@ -263,7 +263,7 @@ class Sender:
             raise Unreachable(receipt.why, receipt.after)
 
     def _condemn(self, work: Work) -> None:
-        """Put aside what was refused even alone, as another record was taken since."""
+        """Quarantine what was refused even alone, as another record was accepted since."""
         for file, records in self._suspects.condemn().items():
             why = "refused even alone"
             if file == work.file:
@@ -279,7 +279,7 @@ class Sender:
                     self._keep(other, [*left, *other.stays])
 
     def _covered(self, work: Work, batch: list[bytes]) -> list[bytes]:
-        """Leave out what may not leave any more, as the consent changed while it waited."""
+        """Drop what may no longer leave, as the consent changed while it waited."""
         if self._allowed is self._checked:
             return batch
         check = self._allowed.check
@@ -288,7 +288,7 @@ class Sender:
         return kept
 
     def _divide(self, work: Work, batches: deque[list[bytes]], why: str) -> None:
-        """Put the halves of the first of `batches` in its place; suspect a single record."""
+        """Replace the first of `batches` by its halves; suspect a single record."""
         batch = batches[0]
         if len(batch) == 1:
             if self._suspects.are_too_many:
@@ -316,7 +316,13 @@ class Sender:
             raise Changed
 
     def _ask_consent(self) -> str:
-        """Give the user's identifier; stop without a yes to this recipient that holds now."""
+        """Return the user's identifier.
+
+        Raises
+        ------
+        Stop
+            There is no yes to this recipient that holds now.
+        """
         consent = self._store.read()
         if consent.user_id is None and not consent.unreadable:
             self._store.purge()
@@ -338,21 +344,21 @@ class Sender:
         return consent.user_id
 
     def _keep(self, work: Work, records: Iterable[bytes]) -> None:
-        """Leave only `records` in the file."""
+        """Replace the file's content by `records`."""
         work.keep(records)
         # An opt-out in between would have missed the new file.
         with contextlib.suppress(Stop):
             self._ask_consent()
 
 
-def begin(told: Mapping[str, object]) -> None:
+def begin(options: Mapping[str, object]) -> None:
     """Run the sender that a launcher describes, by the names of the options."""
     # Whoever started it sees that it began, also where another one is at work already.
     with contextlib.suppress(OSError):
-        lock_file(Path(str(told["data"])), ARCHIVE).touch(0o600)
+        lock_file(Path(str(options["data"])), ARCHIVE).touch(0o600)
     # With an equals sign, what begins with a dash is no option.
-    options = [f"--{name}={value}" for name, value in told.items() if name != "data"]
-    main([*options, "--", str(told["data"])])
+    arguments = [f"--{name}={value}" for name, value in options.items() if name != "data"]
+    main([*arguments, "--", str(options["data"])])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -360,7 +366,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Deliver what waits in the spool.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--recipient", default=ARCHIVE)
-    parser.add_argument("--most-days", type=float, required=True)
+    parser.add_argument("--max-days", type=float, required=True)
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
     parser.add_argument("--other", type=Path)
     options = parser.parse_args(arguments)
@@ -386,7 +392,7 @@ def _deliver(recipient: str, options: argparse.Namespace) -> None:
         Sender(
             options.data,
             transport,
-            most_days=options.most_days,
+            max_days=options.max_days,
             recipient=recipient,
             first_pause=options.first_pause,
             other=options.other,

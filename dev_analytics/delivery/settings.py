@@ -15,16 +15,16 @@ class Delivery(Value):
         How long a record waits for others before a sender is started, in seconds.
     recipient
         Who receives the records, as a yes names it.
-    most_mib
+    max_mib
         How large the spool may become, in MiB.
-    most_days
+    max_days
         How old a record may become in it, in days.
     """
 
     flush_seconds: float = 60.0
     recipient: str = ARCHIVE
-    most_mib: float = 50.0
-    most_days: float = 30.0
+    max_mib: float = 50.0
+    max_days: float = 30.0
 
     @property
     def destination(self) -> str:

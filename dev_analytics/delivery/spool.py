@@ -34,7 +34,7 @@ from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import RLock, urandom
 from dev_analytics.process.private_files import make_folder
 
-LARGEST_BYTES: Final = 4 * 2**20
+MAX_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is the sender's, whenever it is due."""
 
 NO_LOCKS_SECONDS: Final = 60.0
@@ -52,13 +52,13 @@ class Sink(Protocol):
         """Take the bytes of one record, without line end; may raise OSError."""
 
     def resume(self) -> None:
-        """See to what earlier sessions left."""
+        """Send what earlier sessions left."""
 
     def rest(self) -> None:
-        """Let go of the file: the session is off, and what it has was recorded before."""
+        """Release the file: the session is off, and what it holds was recorded before."""
 
     def close(self, *, at_exit: bool) -> None:
-        """Let go of everything at the end of the session, or `at_exit` of the process."""
+        """Release everything at the end of the session, or `at_exit` of the process."""
 
     def purge(self) -> None:
         """Delete what was not delivered yet; the user opted out."""
@@ -95,7 +95,7 @@ class Spool:
         self._user_id = ""
         self._delivery: Delivery | None = None
         self._size = 0
-        self._largest: float = LARGEST_BYTES
+        self._largest: float = MAX_BYTES
         self._due = 0.0
         self._no_locks_until = 0.0
         self._handed_over: Path | None = None
@@ -172,7 +172,7 @@ class Spool:
                     file.path.unlink()
 
     def after_fork(self) -> None:
-        """Let go of the parent's file, and of a lock that one of its threads held.
+        """Release the parent's file, and a lock that one of its threads held.
 
         The descriptor is closed: with it the parent's lock would hold as long as the child lives.
         """
@@ -248,8 +248,8 @@ class Spool:
         return file
 
     def _limit(self) -> None:
-        """Let a file become no larger than leaves most of a small spool to others."""
-        self._largest = min(LARGEST_BYTES, (self._delivery or Delivery).most_mib * 2**20 / 8)
+        """Limit the size of a file so that most of a small spool is left to others."""
+        self._largest = min(MAX_BYTES, (self._delivery or Delivery).max_mib * 2**20 / 8)
 
     def _find(self, file: LineFile, user_id: str) -> LineFile:
         """Find a file that is not where it was, or begin one in its place.
@@ -311,7 +311,7 @@ class Spool:
         return self._file
 
     def _hand_over(self, *, also_beside_another: bool) -> None:
-        """Give the file to the sender, but no second small one while the first still waits."""
+        """Hand the file over to the sender, but no second small one while the first still waits."""
         self._due = Clock.monotonic() + self._flush_seconds()
         if self._file is None or (self._is_waiting() and not also_beside_another):
             return

@@ -70,7 +70,7 @@ def turn(data: Path, destination: str) -> Iterator[None]:
 
 
 def sign_of_life(data: Path, destination: str) -> None:
-    """Note that the sender for `destination`, which is the caller, works."""
+    """Record that the sender for `destination`, the caller, is alive."""
     with contextlib.suppress(OSError):
         os.utime(lock_file(data, destination))
 

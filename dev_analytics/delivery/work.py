@@ -51,7 +51,7 @@ class Work:
         yield from self.stays
 
     def sort(self) -> None:
-        """Put aside what nobody declared, and have it stay where there is no room for that."""
+        """Quarantine what nobody declared; where there is no room for that, it stays."""
         others = self._others
         if others.undeclared:
             self.put_aside(others.undeclared, "not what the catalogue allows", Drop.UNDECLARED)
@@ -60,7 +60,7 @@ class Work:
         others.later = []
 
     def put_aside(self, lines: list[bytes], why: str, drop: Drop) -> None:
-        """Put lines of the file aside; where there is no room for them, they stay."""
+        """Quarantine lines of the file; where there is no room for them, they stay."""
         if self._notes.put_aside(lines, why):
             self.drop(drop, len(lines))
         else:
@@ -77,12 +77,12 @@ class Work:
             self._others.dropped[drop.value] += number
 
     def settle(self, end: int) -> None:
-        """Note what became of all records up to `end`."""
+        """Record what became of all records up to `end`."""
         if self._delivered or self._others.dropped:
             self._note(end=end)
 
     def keep(self, lines: Iterable[bytes]) -> None:
-        """Leave only `lines` in the file, or all of it where the disk is full."""
+        """Replace the file's content by `lines`; where the disk is full, all of it stays."""
         new = replacement(self.file)
         try:
             times = self.file.stat()

@@ -21,7 +21,7 @@ from dev_analytics.destinations.transport import Unacceptable, Unreachable, no_q
 from dev_analytics.process.private_files import touch
 
 NAME: Final = "archive.sqlite"
-MOST_ROWS: Final = 1_000_000
+MAX_ROWS: Final = 1_000_000
 """How many events are kept, the newest."""
 
 MAGIC: Final = b"SQLite format 3\0"
@@ -44,16 +44,16 @@ class Archive:
     ----------
     data
         The data directory.
-    most_rows
+    max_rows
         How many events are kept, the newest.
     """
 
-    most = 5_000
+    batch_size = 5_000
 
-    def __init__(self, data: Path, most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, data: Path, max_rows: int = MAX_ROWS) -> None:
         self.confirm = no_question
         self.file = data / NAME
-        self._most_rows = most_rows
+        self._max_rows = max_rows
 
     def deliver(self, records: Sequence[bytes]) -> None:
         """Store `records`, all or none; one whose uuid is there already is passed over.
@@ -109,7 +109,7 @@ class Archive:
                 raise Unreachable("the archive cannot be written: its table does not take a record")
             archive.execute(
                 "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?",
-                (self._most_rows,),
+                (self._max_rows,),
             )
             self.confirm()
 

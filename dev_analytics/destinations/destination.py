@@ -133,7 +133,7 @@ class Destination(ABC):
         fields = [values.get(setting.name) or setting.default for setting in self.settings]
         for setting, field in zip(self.settings, fields, strict=True):
             if not field or not setting.takes(field):
-                raise ValueError(f"{setting.name} is {field!r}, allowed is {setting.allowed}")
+                raise ValueError(f"{setting.name} must be {setting.allowed}, got {field!r}")
         return " ".join([self.name, *fields])
 
     @abstractmethod

@@ -70,7 +70,7 @@ class PostHog:
         How long a request may take from its first byte to its last, in seconds.
     """
 
-    most = 500
+    batch_size = 500
 
     def __init__(self, project_key: str, host: str, deadline: float = DEADLINE_SECONDS) -> None:
         self.confirm = no_question
@@ -180,7 +180,7 @@ class _Session(requests.Session):
         self.mount("http://", _Adapter(confirm))
 
     def prepare(self, batch: list[bytes], headers: dict[str, str]) -> None:
-        """Have the next request carry these records, and these headers beside those of all."""
+        """Set the records and the additional headers of the next request."""
         self._batch, self._own = batch, headers
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
@@ -211,11 +211,11 @@ class _Session(requests.Session):
 
     def _read(self, response: requests.Response) -> _Answer:
         """Read no more of an answer than an acknowledgement can be long."""
-        most = ANSWER_BYTES + RESULT_BYTES * len(self._batch)
+        limit = ANSWER_BYTES + RESULT_BYTES * len(self._batch)
         body = b""
         if response.status_code == 200:
-            packed = response.raw.read(most, decode_content=False)
-            body = unpacked(packed, response.headers.get("Content-Encoding"), most)
+            packed = response.raw.read(limit, decode_content=False)
+            body = unpacked(packed, response.headers.get("Content-Encoding"), limit)
         return _Answer(response.status_code, response.headers.get("Retry-After"), body)
 
 
@@ -250,7 +250,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _confirm_connections(manager: Any, confirm: Callable[[], None]) -> None:
-    """Have `confirm` called before each piece that the connections of `manager` send."""
+    """Call `confirm` before each piece that the connections of `manager` send."""
 
     def confirmed(pool: Any) -> Any:
         class Connection(pool.ConnectionCls):  # type: ignore[misc]

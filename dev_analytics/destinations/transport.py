@@ -65,7 +65,7 @@ class Transport(Protocol):
         delivery. The sender sets it: consent may end while a connection is made.
     """
 
-    most: int
+    batch_size: int
     """How many records it takes at once."""
 
     confirm: Callable[[], None]

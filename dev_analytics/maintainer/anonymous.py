@@ -1,8 +1,8 @@
 """Numbers in which nobody can be found: the rules of the public page, as pure functions.
 
 Only identifiers are counted, never what each did: one user who does much is one. A number is
-rounded down to a multiple of `LEAST`, so it stands for at least so many, and the difference of any
-two, in one table or in two, of one week or of two, is none or at least so many again: no
+rounded down to a multiple of `MIN_USERS`, so it stands for at least so many, and the difference of
+any two, in one table or in two, of one week or of two, is zero or at least so many again: no
 subtraction gives a smaller group. One user more or less changes nothing, or a whole step.
 """
 
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.vocabulary import OTHER
 
-LEAST: Final = 20
+MIN_USERS: Final = 20
 """How many identifiers a number stands for, at least."""
 
 
@@ -35,9 +35,9 @@ class Cell(Struct, frozen=True):
 
 
 def rounded_down(users: int) -> int:
-    """Return a multiple of `LEAST` with two digits that are not 0; 0 if there are too few."""
-    # From 1,000 on the second digit's place is a multiple of `LEAST` itself.
-    step = LEAST if users < 1_000 else 10 ** (len(str(users)) - 2)
+    """Return a multiple of `MIN_USERS` with two digits that are not 0; 0 if there are too few."""
+    # From 1,000 on the second digit's place is a multiple of `MIN_USERS` itself.
+    step = MIN_USERS if users < 1_000 else 10 ** (len(str(users)) - 2)
     return users // step * step
 
 
@@ -52,15 +52,17 @@ def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
     groups
         The identifiers by word.
     """
-    shown = {word: users for word, users in groups.items() if word != OTHER and len(users) >= LEAST}
+    shown = {
+        word: users for word, users in groups.items() if word != OTHER and len(users) >= MIN_USERS
+    }
     rest: set[int] = set()
     for word, users in groups.items():
         if word not in shown:
             rest |= users
-    while rest and len(rest) < LEAST:
+    while rest and len(rest) < MIN_USERS:
         if not shown:
             return []
         rest |= shown.pop(min(shown, key=lambda word: (len(shown[word]), word)))
-    told = [Cell(word, rounded_down(len(users))) for word, users in shown.items()]
-    told.sort(key=lambda cell: (-cell.users, cell.name))
-    return [*told, Cell(OTHER, rounded_down(len(rest)))] if rest else told
+    counted = [Cell(word, rounded_down(len(users))) for word, users in shown.items()]
+    counted.sort(key=lambda cell: (-cell.users, cell.name))
+    return [*counted, Cell(OTHER, rounded_down(len(rest)))] if rest else counted

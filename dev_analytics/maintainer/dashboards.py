@@ -76,7 +76,7 @@ class Dashboard:
             self._alert(alert, insights[alert.tile])
 
     def _shown(self) -> Any:
-        """Give the dashboard with its tiles, made if there is none; None where nothing is made."""
+        """Return the dashboard with its tiles, created if missing; None where nothing is made."""
         found = [
             each
             for each in self._project.every(f"dashboards/?tags={TAG}&limit=100")
@@ -127,7 +127,7 @@ class Dashboard:
                     )
 
     def _arrange(self, shown: Any, wanted: Sequence[Tile]) -> None:
-        """Put our tiles in their places, and our words on top."""
+        """Arrange our tiles, with our text on top."""
         now = shown
         if shown is not None and not self._dry:
             now = self._project.get(f"dashboards/{shown['id']}/")

@@ -56,13 +56,13 @@ class Place(Protocol):
     """Where records may be."""
 
     def __str__(self) -> str:
-        """Name it for a person."""
+        """Return its name, for a person."""
 
     def count(self, user: str) -> Count:
         """Count the records of an identifier."""
 
     def delete(self, user: str) -> str:
-        """Have them deleted, and say when they will be gone if that is not at once."""
+        """Delete them, and say when they will be gone if that is not at once."""
 
     def is_done(self, user: str) -> bool:
         """Return whether a deletion that was asked for is over."""
@@ -116,8 +116,8 @@ def forget(
         left = place.count(user)
         # What was asked for before and is not over yet is not asked for again.
         if left.stored and place.is_done(user):
-            told = place.delete(user)
-            tell(f"{place}: the deletion is asked for{f'; {told}' if told else ''}.")
+            when = place.delete(user)
+            tell(f"{place}: the deletion is asked for{f'; {when}' if when else ''}.")
         until = clock() + seconds
         while (left := place.count(user)).stored and clock() < until:
             sleep(pause)

@@ -76,7 +76,7 @@ class Server:
     ) -> None:
         parts = _PARTS.fullmatch(address)
         if parts is None or not re.fullmatch(ADDRESS, address):
-            raise ValueError(f"the address is {printable(address)!r}, allowed is {ADDRESS_ALLOWED}")
+            raise ValueError(f"the address must be {ADDRESS_ALLOWED}, got {printable(address)!r}")
         self.address = address.rstrip("/")
         self._scheme, self._host, port, path = parts.groups()
         self._port = int(port) if port else None
@@ -154,10 +154,12 @@ class Server:
     def _said(self, answer: bytes) -> str:
         """Return what the server says of a failure, bounded and in one line."""
         try:
-            told = json.decode(answer)
+            content = json.decode(answer)
         except (DecodeError, ValueError, RecursionError):
             return ""
-        detail = told.get("detail") or told.get("error") if isinstance(told, dict) else None
+        detail = (
+            content.get("detail") or content.get("error") if isinstance(content, dict) else None
+        )
         return self._plain(detail) if isinstance(detail, str) else ""
 
     def _plain(self, text: str) -> str:

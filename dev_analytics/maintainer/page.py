@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dev_analytics.maintainer.anonymous import LEAST, Cell
-from dev_analytics.maintainer.publish import SUBJECTS, Subject, Told
+from dev_analytics.maintainer.anonymous import MIN_USERS, Cell
+from dev_analytics.maintainer.publish import SUBJECTS, PublishedWeek, Subject
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape
 from dev_analytics.views.report.tables import printable
@@ -54,11 +54,12 @@ footer { border-top: 1px solid var(--line); color: var(--soft); font-size: 0.9em
 """
 RULES: Final = (
     "Every number is a number of random identifiers, never of what somebody did, and stands for "
-    f"at least {LEAST}: it is rounded down to a multiple of {LEAST}, from 1,000 on to two digits.",
-    f"What fewer than {LEAST} used is counted as “other”. Where “other” would be too few, "
+    f"at least {MIN_USERS}: it is rounded down to a multiple of {MIN_USERS}, from 1,000 on to two "
+    "digits.",
+    f"What fewer than {MIN_USERS} used is counted as “other”. Where “other” would be too few, "
     "the smallest of the others is counted with it; where that is too few, nothing is shown.",
     "So the difference of any two numbers, of whatever tables and weeks, is none or at least "
-    f"{LEAST}.",
+    f"{MIN_USERS}.",
     "Each week from Monday to Sunday (UTC) is counted by itself, once it has ended, and never "
     "added to others. A table has a week and a word, and nothing else beside them.",
     "Every word is one of the lists that the package ships. There are no identifiers, no texts of "
@@ -68,17 +69,17 @@ RULES: Final = (
 """The rules that the page says of itself."""
 
 
-def page(told: Sequence[Told], note: str = "") -> str:
+def page(published: Sequence[PublishedWeek], note: str = "") -> str:
     """Return the page.
 
     Parameters
     ----------
-    told
-        What may be told, the oldest week first.
+    published
+        What may be published, the oldest week first.
     note
         What else is to be said on top, in one line.
     """
-    return "\n".join([*_head(), *_body(told, note), "</body></html>\n"])
+    return "\n".join([*_head(), *_body(published, note), "</body></html>\n"])
 
 
 def _head() -> Iterator[str]:
@@ -91,7 +92,7 @@ def _head() -> Iterator[str]:
     yield f"<title>What users of dev share</title><style>\n{_STYLE}</style></head><body><main>"
 
 
-def _body(told: Sequence[Told], note: str) -> Iterator[str]:
+def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
     yield "<h1>What users of dev share, and what for</h1>"
     if note:
         yield f'<p class="note">{escape(printable(note))}</p>'
@@ -101,23 +102,24 @@ def _body(told: Sequence[Told], note: str) -> Iterator[str]:
         "This page is what comes of it, for them and for everybody. It decides what is worked on "
         "next.</p>"
     )
-    if not told:
-        yield f"<p>There is no week yet with {LEAST} users or more, so nothing can be shown.</p>"
+    if not published:
+        yield f"<p>No week has {MIN_USERS} users or more yet, so nothing can be shown.</p>"
     else:
-        newest = told[-1]
+        newest = published[-1]
         yield (
             f"<p>The newest week began on {newest.monday}; at least {newest.users:,} users took "
             "part.</p>"
         )
-        numbers = [week.users for week in told]
-        yield _picture(numbers, f"Users in each week since {told[0].monday}, at least", 3)
-        yield f'<p class="soft">Users in each week since {told[0].monday}.</p>'
+        numbers = [week.users for week in published]
+        yield _picture(numbers, f"Users in each week since {published[0].monday}, at least", 3)
+        yield f'<p class="soft">Users in each week since {published[0].monday}.</p>'
         for subject in SUBJECTS:
-            yield from _section(subject, told)
+            yield from _section(subject, published)
     yield f"<section><h2>Why nobody can be found here</h2><ul>{''.join(_rules())}</ul>"
     yield (
-        "<p>One thing it cannot do: who sends records of many made-up users can push a number over "
-        f"its step. They learn then that there was a {LEAST}th user of something, and not who.</p>"
+        "<p>One thing it cannot prevent: whoever sends records of many made-up users can push a "
+        f"number over its step. They then learn that something had a {MIN_USERS}th user, but not "
+        "who it was.</p>"
         "</section></main>"
     )
     yield (
@@ -132,12 +134,12 @@ def _rules() -> Iterator[str]:
         yield f"<li>{escape(rule)}</li>"
 
 
-def _section(subject: Subject, told: Sequence[Told]) -> Iterator[str]:
+def _section(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[str]:
     """Return a subject: the newest week's numbers, each beside those of the weeks before."""
-    newest: Sequence[Cell] = told[-1].subjects[subject.name]
+    newest: Sequence[Cell] = published[-1].subjects[subject.name]
     yield f"<section><h2>{subject.title}</h2><p>{escape(subject.why)}</p>"
     if not newest:
-        yield f"<p>Fewer than {LEAST} users in the newest week.</p>"
+        yield f"<p>Fewer than {MIN_USERS} users in the newest week.</p>"
     else:
         most = max(cell.users for cell in newest)
         shown = newest if len(newest) <= MAX_ROWS else [*newest[: MAX_ROWS - 1], newest[-1]]
@@ -148,7 +150,7 @@ def _section(subject: Subject, told: Sequence[Told]) -> Iterator[str]:
             '<th scope="col" class="weeks">week by week</th></tr></thead><tbody>'
         )
         for cell in shown:
-            course = [_users(week.subjects[subject.name], cell.name) for week in told]
+            course = [_users(week.subjects[subject.name], cell.name) for week in published]
             drawn = _picture(course, f"{cell.name}: users in each week")
             yield (
                 f'<tr><th scope="row">{escape(cell.name)}</th>'
@@ -159,20 +161,22 @@ def _section(subject: Subject, told: Sequence[Told]) -> Iterator[str]:
         yield "</tbody></table></div>"
         if len(newest) > len(shown):
             yield f"<p>{len(newest) - len(shown):,} more are in the JSON.</p>"
-    yield from _all_weeks(subject, told[-MAX_COLUMNS:])
+    yield from _all_weeks(subject, published[-MAX_COLUMNS:])
     yield "</section>"
 
 
-def _all_weeks(subject: Subject, told: Sequence[Told]) -> Iterator[str]:
-    names = {cell.name: None for week in reversed(told) for cell in week.subjects[subject.name]}
+def _all_weeks(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[str]:
+    names = {
+        cell.name: None for week in reversed(published) for cell in week.subjects[subject.name]
+    }
     if not names:
         return
     yield f"<details><summary>{subject.title} as a table of the newest weeks</summary>"
-    heads = "".join(f'<th scope="col" class="number">{week.monday}</th>' for week in told)
+    heads = "".join(f'<th scope="col" class="number">{week.monday}</th>' for week in published)
     yield f'<div class="scrolled"><table><thead><tr><th scope="col">{subject.title}</th>{heads}'
     yield "</tr></thead><tbody>"
     for name in names:
-        numbers = [_users(week.subjects[subject.name], name) for week in told]
+        numbers = [_users(week.subjects[subject.name], name) for week in published]
         columns = "".join(f'<td class="number">{n:,}</td>' if n else "<td></td>" for n in numbers)
         yield f'<tr><th scope="row">{escape(name)}</th>{columns}</tr>'
     yield "</tbody></table></div></details>"
@@ -191,7 +195,7 @@ def _bar(users: int, most: int) -> str:
 
 
 def _picture(numbers: Sequence[int], label: str, scale: int = 1) -> str:
-    """Draw numbers of weeks as columns; a week of which nothing is told has none."""
+    """Draw numbers of weeks as columns; a week of which nothing is published has none."""
     said = ", ".join(f"{number:,}" if number else "not shown" for number in numbers)
     most = max(numbers) or 1
     height = _HEIGHT * scale

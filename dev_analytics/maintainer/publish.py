@@ -23,7 +23,7 @@ from dev_analytics.catalogue.events import (
     properties,
 )
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.maintainer.anonymous import LEAST, Cell, cells, rounded_down
+from dev_analytics.maintainer.anonymous import MIN_USERS, Cell, cells, rounded_down
 from dev_analytics.version import __version__
 from dev_analytics.views.report.forgotten import Forgotten
 from dev_analytics.views.report.records import (
@@ -76,7 +76,7 @@ class Week(Struct):
     groups: dict[str, dict[str, set[int]]] = field(default_factory=dict)
 
 
-class Told(Struct, frozen=True):
+class PublishedWeek(Struct, frozen=True):
     """What may be told of a week.
 
     Attributes
@@ -133,16 +133,16 @@ class Weeks:
             group = week.groups.setdefault(subject, {})
             group.setdefault(word, set()).add(identifier)
 
-    def told(self) -> list[Told]:
+    def published(self) -> list[PublishedWeek]:
         """Return what may be told, the oldest week first; weeks with too few users are none."""
         return [
-            Told(
+            PublishedWeek(
                 _FIRST_MONDAY + timedelta(weeks=number),
                 rounded_down(len(week.users)),
                 {each.name: cells(week.groups.get(each.name, {})) for each in SUBJECTS},
             )
             for number, week in sorted(self._weeks.items())
-            if len(week.users) >= LEAST
+            if len(week.users) >= MIN_USERS
         ]
 
 
@@ -150,7 +150,7 @@ def count(
     source: Lines,
     weeks: Weeks,
     progress: Callable[[float | None, int], None] = lambda done, records: None,
-) -> list[Told]:
+) -> list[PublishedWeek]:
     """Count what a source holds, and give what may be told of it.
 
     Raises
@@ -162,16 +162,16 @@ def count(
         weeks.add(line)
         if not number % _EVERY:
             progress(source.done, number)
-    return weeks.told()
+    return weeks.published()
 
 
-def as_json(told: list[Told], note: str = "") -> str:
+def as_json(published: list[PublishedWeek], note: str = "") -> str:
     """Return the numbers as JSON."""
     fields: dict[str, Any] = {
         "made_by": "dev-analytics publish",
         "version": __version__,
         "note": note,
-        "at_least": LEAST,
+        "at_least": MIN_USERS,
         "weeks": [
             {
                 "week": week.monday.isoformat(),
@@ -181,7 +181,7 @@ def as_json(told: list[Told], note: str = "") -> str:
                     for subject, numbers in week.subjects.items()
                 },
             }
-            for week in told
+            for week in published
         ],
     }
     return json.encode(fields).decode() + "\n"

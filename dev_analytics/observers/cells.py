@@ -95,7 +95,7 @@ class Cells:
 
     @quiet
     def _post_execute(self) -> None:
-        """See the error of a widget's callback, which runs for a comm message, not for a cell.
+        """Record the error of a widget's callback, which runs for a comm message, not for a cell.
 
         A cell has one more running after it than before; a message that comes while one awaits
         has not.
@@ -145,11 +145,11 @@ class Cells:
         code = _code(info, self._shell)
         if "get_ipython()" not in code:
             return False
-        from dev_analytics.observers.features import MOST, features
+        from dev_analytics.observers.features import MAX_USES, features
 
         ran_script = False
         for number, feature in enumerate(features(code)):
-            if number < MOST:
+            if number < MAX_USES:
                 self._analytics.event("feature_used", began, kind=feature.kind, name=feature.name)
             else:
                 self.drops.count(Drop.SURPLUS)
@@ -231,7 +231,7 @@ class _Running(threading.local):
         return self._cells
 
     def push(self, info: Any, began: State) -> tuple[_Cell, bool]:
-        """Note that the cell of `info` begins; return it, and whether it is outermost."""
+        """Record that the cell of `info` begins; return it, and whether it is outermost."""
         cells = self.alive() if self._cells else self._cells
         outermost = not cells
         cell = _Cell(info, began, info.store_history if outermost else cells[0].by_user)

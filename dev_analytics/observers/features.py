@@ -16,10 +16,10 @@ from functools import cache
 from keyword import iskeyword
 from typing import Any, Final, NamedTuple
 
-MOST: Final = 50
+MAX_USES: Final = 50
 """How many uses of one cell are recorded."""
 
-DEEPEST: Final = 3
+MAX_DEPTH: Final = 3
 """How deep cell magics that run their body are followed into each other."""
 
 MAX_BODY: Final = 100_000
@@ -71,7 +71,7 @@ class Feature(NamedTuple):
 
 
 def features(code: str) -> Iterator[Feature]:
-    """Give each use in a cell.
+    """Yield each use in a cell.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def features(code: str) -> Iterator[Feature]:
         The cell as IPython transformed it. Names in it are the user's words: they go nowhere but
         to the vocabularies.
     """
-    return _features(code, DEEPEST)
+    return _features(code, MAX_DEPTH)
 
 
 def transform(cell: str) -> str:

@@ -94,7 +94,7 @@ def launch(shell: Any, variables: Collection[str], page: str, server: str) -> di
 
 
 def page(request: Any) -> str:
-    """Tell the page that sent `request` from its shape, in a word of this module's.
+    """Return the kind of page that sent `request`, by its shape, in a word of this module's.
 
     ``"vscode"`` and ``"colab"`` name their cells in ways of their own, ``"cells"`` is a page that
     names them in the usual way, ``"no cells"`` one that does not; empty if it runs no cell.
@@ -113,7 +113,7 @@ def page(request: Any) -> str:
 
 
 def frontend(variables: Collection[str], above: Iterable[str], page: str, server: str = "") -> str:
-    """Name a kernel's front end.
+    """Return a kernel's front end.
 
     A Jupyter server is known by the application that it was started as: a page of another one that
     it serves, too, is not told apart. The classic notebook is: it names no cells.

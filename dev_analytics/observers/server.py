@@ -77,6 +77,6 @@ class ServerEvents:
 
 
 def file_kind(path: str) -> str:
-    """Name the kind of a file by how its name ends: ``"other"`` for what is on no list."""
+    """Return the kind of a file by how its name ends: ``"other"`` for what is on no list."""
     name, _, ending = path.rpartition("/")[2].rpartition(".")
     return _KINDS.get(ending.lower(), "other") if name else "other"

@@ -53,7 +53,7 @@ def pipe_above() -> tuple[int, int]:
 
 @contextmanager
 def standard_taken() -> Iterator[None]:
-    """Have 0, 1 and 2 taken meanwhile, so that what is opened inside gets another number.
+    """Occupy 0, 1 and 2 inside, so that what is opened there gets another number.
 
     Whoever writes to a closed standard error in this instant writes to nowhere, as before.
     """

@@ -23,7 +23,7 @@ FAILED: Final = "sender.failed"
 
 
 def enter(module: str) -> None:
-    """Have the module's ``begin`` do what is told; say in the data directory why it cannot."""
+    """Call the module's ``begin`` with what was sent; write to the data directory why it cannot."""
     content = loads(sys.stdin.buffer.read())
     _detach()
     told = content["told"]

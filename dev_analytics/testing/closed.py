@@ -72,7 +72,7 @@ TYPES: Final[dict[type, tuple[object, ...]]] = {
 
 
 def unexplained(event: type[Event]) -> list[str]:
-    """Name the fields of an event that are of no closed kind, no identifier and no constant."""
+    """Return the fields of an event that are of no closed kind, no identifier and no constant."""
     hints = get_type_hints(event, include_extras=True)
     kinds, wrong = properties(event), []
     for field in fields(event):
@@ -92,7 +92,7 @@ def unexplained(event: type[Event]) -> list[str]:
 
 
 def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[str]:
-    """Name what in the bytes of a record is of no closed set.
+    """Return what in the bytes of a record is of no closed set.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[st
 
 
 def strange_properties(event: type[Event], given: dict[str, Any]) -> list[str]:
-    """Name what among the properties of a record of `event` is of no closed set."""
+    """Return what among the properties of a record of `event` is of no closed set."""
     known = {field.encode_name: field for field in fields(event)}
     wrong = [f"{event.wire} {name}: not declared" for name in given if name not in known]
     wrong += [

@@ -57,7 +57,7 @@ class Marks:
         return self.planted.setdefault(place, mark)
 
     def found_in(self, text: bytes) -> list[str]:
-        """Name the places whose mark stands in `text`, whole or in pieces, in any disguise."""
+        """Return the places whose mark stands in `text`, whole or in pieces, in any disguise."""
         forms = [form for read in (text, *_unpacked(text)) for form in _forms(read)]
         return [
             place

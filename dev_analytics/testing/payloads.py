@@ -26,7 +26,7 @@ def payloads(event: type[Event]) -> dict[str, int]:
 
 
 def bits(event: type[Event]) -> float:
-    """Give the information of `event` in bits: the logarithm of how many payloads there can be."""
+    """Return the information of `event` in bits: the logarithm of how many payloads there are."""
     return sum(log2(number) for number in payloads(event).values())
 
 

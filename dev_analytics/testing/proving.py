@@ -210,7 +210,7 @@ def _declared_elsewhere(entry: str, user: str) -> bytes:
 
 @contextmanager
 def _own_environment(folder: str) -> Iterator[None]:
-    """Have no variable inside that has a say in consent: neither the maker's nor their CI's."""
+    """Remove the variables that decide on consent inside: the tool maker's and their CI's."""
     before = dict(os.environ)
     for name in list(os.environ):
         if name in _HAS_A_SAY or name.startswith("DEV_ANALYTICS"):

@@ -22,8 +22,8 @@ from dev_analytics.tools.information import MAX_BITS, bits
 from dev_analytics.tools.kinds import Count, Duration, Version
 from dev_analytics.tools.wording import is_text, is_title, is_word, order, somebody_else
 
-MOST_EVENTS: Final = 50
-MOST_PROPERTIES: Final = 20
+MAX_EVENTS: Final = 50
+MAX_PROPERTIES: Final = 20
 MAX_WORDS: Final = 64
 """A longer list is not read by whoever agrees to it, and its rare words point at few people."""
 
@@ -34,7 +34,7 @@ MAX_TERMS: Final = 1000
 MAX_NAME: Final = 60
 MAX_NOTICE: Final = 1000
 
-MOST_COUNTED: Final = 1_000_000
+MAX_COUNTED: Final = 1_000_000
 """An exact number beyond it is as good as a name: the size of a file, a hash, a time."""
 
 UNITS: Final = ("ms", "s")
@@ -96,8 +96,8 @@ class Tool(Struct, frozen=True):
     def __post_init__(self) -> None:
         if type(self.name) is not str or not _NAME.fullmatch(self.name):
             raise DeclarationError(
-                f"a tool's name is {_shown(self.name)}, allowed are 2 to 30 small letters, digits "
-                "and _, a letter first"
+                f"a tool's name must be 2 to 30 small letters, digits and _, a letter first, "
+                f"got {_shown(self.name)}"
             )
         if self.name in RESERVED or self.name in EVENTS:
             raise DeclarationError(f"tool {self.name!r}: that name is dev_analytics' own")
@@ -106,9 +106,9 @@ class Tool(Struct, frozen=True):
         self._check_title()
         self._check_text("about", self.about)
         if type(self.notice) is not int or not 1 <= self.notice <= MAX_NOTICE:
-            self._refuse(f"notice is {_shown(self.notice)}, allowed is 1 to {MAX_NOTICE}")
-        if type(self.events) is not tuple or not 0 < len(self.events) <= MOST_EVENTS:
-            self._refuse(f"events is no tuple of 1 to {MOST_EVENTS} event classes")
+            self._refuse(f"notice must be from 1 to {MAX_NOTICE}, got {_shown(self.notice)}")
+        if type(self.events) is not tuple or not 0 < len(self.events) <= MAX_EVENTS:
+            self._refuse(f"events is no tuple of 1 to {MAX_EVENTS} event classes")
         seen: set[str] = set()
         for event in self.events:
             _Check(self, event).run()
@@ -145,7 +145,7 @@ class Tool(Struct, frozen=True):
 
     def _check_text(self, what: str, text: str) -> None:
         if not is_text(text):
-            self._refuse(f"{what} is {_shown(text)}, allowed is {TEXT}")
+            self._refuse(f"{what} must be {TEXT}, got {_shown(text)}")
         if other := somebody_else(text):
             self._refuse(f"{what} speaks of {other}, which is not the tool's to do")
 
@@ -175,7 +175,7 @@ def event_name(wire: str) -> str:
 
 
 def tool_of(wire: str) -> str:
-    """Give the name of the tool whose event is called so in a record; empty for the core's own."""
+    """Return the name of the tool whose event has this name in a record; empty for the core's."""
     tool, colon, _ = wire.partition(": ")
     return tool if colon else ""
 
@@ -191,7 +191,7 @@ class _Check:
     def run(self) -> None:
         event, tool = self._event, self._tool
         if type(event) is not type(Event) or event.__bases__ != (Event,):
-            self._refuse(f"{_shown(event)} is no event, allowed is a class made from Event alone")
+            self._refuse(f"{_shown(event)} is no event: it must be a class made from Event alone")
         self._place = f"tool {tool.name!r}, event {event.__name__}"
         wire = vars(event).get("wire")
         prefix, own = f"{tool.name}: ", wire if type(wire) is str else ""
@@ -214,8 +214,8 @@ class _Check:
         )
         self._check_class()
         own_fields = [each for each in fields(event) if each.name not in COMMON]
-        if len(own_fields) > MOST_PROPERTIES:
-            self._refuse(f"it has {len(own_fields)} properties, allowed are {MOST_PROPERTIES}")
+        if len(own_fields) > MAX_PROPERTIES:
+            self._refuse(f"it has {len(own_fields)} properties, allowed are {MAX_PROPERTIES}")
         hints = get_type_hints(event, include_extras=True)
         for field in own_fields:
             self._check_property(field, hints[field.name])
@@ -229,7 +229,7 @@ class _Check:
         if changed | (set(_annotations(event)) & set(COMMON)):
             self._refuse("it changes what every record has")
         if not config.frozen or config.tag is not None or config.array_like:
-            self._refuse("allowed is a plain frozen class: class X(Event, frozen=True)")
+            self._refuse("it must be a plain frozen class: class X(Event, frozen=True)")
         if config.omit_defaults or config.forbid_unknown_fields:
             self._refuse("it changes how records are written")
         own = {each.name for each in fields(event)}
@@ -237,13 +237,13 @@ class _Check:
             if name not in own | _NOTHING_ELSE and not name.startswith("__struct"):
                 self._refuse(f"{name!r} has no place in it: properties, wire, why and since only")
         if type(event.since) is not int or not 1 <= event.since <= self._tool.notice:
-            self._refuse(f"since is {_shown(event.since)}, allowed is 1 to the tool's notice")
+            self._refuse(f"since must be from 1 to the tool's notice, got {_shown(event.since)}")
 
     def _check_property(self, field: FieldInfo, hint: Any) -> None:
         place, name = self._place, field.name
         self._place = f"{place}, property {name!r}"
         if not _NAME.fullmatch(name) or field.encode_name != name:
-            self._refuse("allowed are names of small letters, digits and _, without rename")
+            self._refuse("its name must be of small letters, digits and _, without rename")
         if said := order(name):
             self._refuse(f"its name tells its reader what to do ({said})")
         kinds: tuple[Any, ...] = getattr(hint, "__metadata__", ())
@@ -255,13 +255,13 @@ class _Check:
         kind: Kind = kinds[0]
         if not _held(hint.__origin__, kind):
             held = _HELD[type(kind)]
-            self._refuse(f"its type is {_hint(hint.__origin__)}, allowed is {held}")
+            self._refuse(f"its type must be {held}, got {_hint(hint.__origin__)}")
         optional = UnsetType in _union(hint.__origin__)
         if field.default is not (UNSET if optional else NODEFAULT):
-            self._refuse("allowed is no default, or UNSET with a type that says | UnsetType")
+            self._refuse("it may have no default but UNSET, with a type that says | UnsetType")
         self._check_text("its meaning is missing", kind.meaning)
         if type(kind.since) is not int or not 1 <= kind.since <= self._tool.notice:
-            self._refuse(f"since is {_shown(kind.since)}, allowed is 1 to the tool's notice")
+            self._refuse(f"since must be from 1 to the tool's notice, got {_shown(kind.since)}")
         if kind.since > self._event.since and not optional:
             self._refuse("it is newer than its event, so it must be optional: = UNSET")
         self._check_kind(kind)
@@ -269,29 +269,29 @@ class _Check:
 
     def _check_kind(self, kind: Kind) -> None:
         match kind:
-            case Count(most=most) if type(most) is not int or not 0 < most <= MOST_COUNTED:
-                self._refuse(f"most is {_shown(most)}, allowed is 1 to {MOST_COUNTED}")
+            case Count(most=most) if type(most) is not int or not 0 < most <= MAX_COUNTED:
+                self._refuse(f"most must be from 1 to {MAX_COUNTED}, got {_shown(most)}")
             case Count(capped=capped) if capped is not False:
-                self._refuse("allowed is no cap: a number beyond its most is refused")
+                self._refuse("it may not be capped: a number beyond its most is refused")
             case Duration(unit=unit, decimals=decimals):
                 plain = type(unit) is str and type(decimals) is int
                 if not plain or unit not in UNITS or decimals not in (0, 1, 2, 3):
-                    self._refuse("allowed is the unit ms or s, and 0 to 3 decimals")
+                    self._refuse("it must have the unit ms or s, and 0 to 3 decimals")
             case Word(vocabularies=vocabularies):
                 if type(vocabularies) is not tuple or not vocabularies:
-                    self._refuse("allowed is a tuple of vocabularies: Word(meaning, (NAMES,))")
+                    self._refuse("it must have a tuple of vocabularies: Word(meaning, (NAMES,))")
                 for each in vocabularies:
                     self._check_vocabulary(each)
                 self._check_likeness(kind)
             case Version(distribution=name):
                 if type(name) is not str or not _DISTRIBUTION.fullmatch(name):
-                    self._refuse(f"distribution is {_shown(name)}, allowed is a package's name")
+                    self._refuse(f"distribution must be a package's name, got {_shown(name)}")
         if isinstance(kind, Count) and not is_text(kind.unit, 20):
-            self._refuse("its unit is missing, allowed is a short word")
+            self._refuse("its unit is missing: it must be a short word")
 
     def _check_vocabulary(self, vocabulary: object) -> None:
         if type(vocabulary) is not Vocabulary or vocabulary.shipped:
-            self._refuse("allowed is a vocabulary with its words: Vocabulary(name, *words)")
+            self._refuse("a vocabulary must come with its words: Vocabulary(name, *words)")
         if not is_text(vocabulary.name, 40):
             self._refuse("its vocabulary has no name")
         words = words_of(vocabulary)
@@ -329,7 +329,7 @@ class _Check:
     def _check_reasons(self) -> None:
         why = vars(self._event).get("why")
         if type(why) is not Why or type(why.properties) is not dict:
-            self._refuse("it has no why, allowed is Why(reason, property=reason, …)")
+            self._refuse("it has no why: it must have Why(reason, property=reason, …)")
         self._check_text("it has no why", why.event)
         declared = properties(self._event)
         for name in declared:

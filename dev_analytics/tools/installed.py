@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
 
 GROUP: Final = "dev_analytics.events"
-MOST_UNKNOWN: Final = 100
+MAX_UNKNOWN: Final = 100
 """For how many names that no tool has the packages are read again: one may just have come."""
 
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,80}[A-Za-z0-9])?", re.ASCII)
@@ -138,7 +138,7 @@ class _Known:
 
 
 def find(name: str) -> Found | None:
-    """Give the event of a tool that ``event`` calls `name`, looking for its tool the first time."""
+    """Return the tool's event that ``event`` calls `name`, looking for its tool the first time."""
     found = _Known.events.get(name)
     if found is None:
         tool, dot, _ = name.partition(".")
@@ -149,7 +149,7 @@ def find(name: str) -> Found | None:
 
 
 def find_wire(wire: str) -> type[Event] | None:
-    """Give the event that is called `wire` in records, of the tools that this process has used."""
+    """Return the event with the wire name `wire`, of the tools that this process has used."""
     tool = _Known.tools.get(tool_of(wire))
     events = tool.tool.events if tool is not None and tool.tool is not None else ()
     return next((event for event in events if event.wire == wire), None)
@@ -190,7 +190,7 @@ def offers(consent: Consent) -> list[Offer]:
 
 @contextmanager
 def declared(tool: Tool) -> Iterator[Installed]:
-    """Have `tool` known inside, installed or not: for its own tests."""
+    """Register `tool` inside, installed or not: for its own tests."""
     before = _Known.tools.get(tool.name)
     _forget(tool.name)
     now = _keep(Installed(tool.name, "tests", sealed(tool)))
@@ -206,7 +206,7 @@ def _load(name: str) -> Installed | None:
     """Import the declaration of the tool `name`; None if there is no such tool, or not yet."""
     looked_before = _Known.entries is not None
     entries = _entries().get(name)
-    may_be_new = name not in _Known.unknown and len(_Known.unknown) < MOST_UNKNOWN
+    may_be_new = name not in _Known.unknown and len(_Known.unknown) < MAX_UNKNOWN
     if entries is None and looked_before and may_be_new:
         _Known.unknown.add(name)
         entries = _entries(anew=True).get(name)

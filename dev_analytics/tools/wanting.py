@@ -98,7 +98,7 @@ def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[
 
 
 def _words(new: list[str]) -> str:
-    """Name words, but for those that would tell the reader of the question what to do."""
+    """Return words, but for those that would tell the reader of the question what to do."""
     shown = [f'"{word}"' for word in new if not order(word)][:MAX_WORDS_LISTED]
     if not shown:
         return f"{len(new)} more {'word' if len(new) == 1 else 'words'}"

@@ -14,7 +14,7 @@ from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, exact, many, view
-from dev_analytics.views.preview import MOST_SHOWN, preview
+from dev_analytics.views.preview import MAX_SHOWN, preview
 from dev_analytics.views.reading import Reading, read
 
 MAX_IN_TEXT: Final = 20
@@ -82,7 +82,7 @@ def _html(event: type[Event], readings: Sequence[Reading]) -> str:
         parts.append(f"<tr>{label}<td>{escape(kind.meaning)}</td>{value}</tr>")
     parts.append("</tbody></table>")
     if readings:
-        shown = readings[:MOST_SHOWN]
+        shown = readings[:MAX_SHOWN]
         number = f"{len(shown)} of " if len(shown) < len(readings) else ""
         title = f"The exact records of {escape(event.wire)}, the newest first: "
         parts.append(exact(f"{title}{number}{len(readings)}", *shown))

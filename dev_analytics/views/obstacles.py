@@ -51,7 +51,7 @@ def _no_writing(data: Path) -> str:
 
 
 def _foreign(data: Path) -> str:
-    """Name what is in the folders and cannot be opened, as a session of another user left it."""
+    """Return what is in the folders and cannot be opened, as a session of another user left it."""
     names = sorted(_closed(data))
     if not names:
         return ""

@@ -12,7 +12,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.views.markup import escape, exact, many, view
 from dev_analytics.views.reading import Reading, read
 
-MOST_SHOWN: Final = 100
+MAX_SHOWN: Final = 100
 """How many records a notebook is given, the newest, as it saves what it shows."""
 
 _HEADS: Final = ("number", "event", "fate", "time, UTC", "properties; opens to the exact record")
@@ -43,7 +43,7 @@ def preview_html(analytics: Analytics) -> str:
     records = list(fates(analytics))
     if not records:
         return view([f"<p>{escape(_nothing(analytics))}</p>"])
-    shown = records[: -MOST_SHOWN - 1 : -1]
+    shown = records[: -MAX_SHOWN - 1 : -1]
     title = f"Records of this session, the newest first: {len(shown)}"
     if more := len(records) - len(shown):
         title += f". {_more(more)}"

@@ -211,7 +211,7 @@ def _destinations(data: Path) -> dict[str, str]:
 
 
 def _title(spool_name: str) -> str:
-    """Name the destination of a file in the spool, as far as its name says it."""
+    """Return the destination of a file in the spool, as far as its name says it."""
     archive, *others = (each.title for each in DESTINATIONS.values())
     return archive if spool_name == ARCHIVE else " or ".join(others)
 

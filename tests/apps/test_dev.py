@@ -459,8 +459,8 @@ def test_a_bad_setting_is_one_clear_line_and_off_whatever_the_flag(data: Path, f
     ran = run(*filter(None, [flag]), "--DevAnalytics.sample_percent=many", "-c", LOOK)
     assert ran.stdout == "collecting False\n"
     assert ran.stderr.splitlines()[0] == (
-        "dev_analytics: c.DevAnalytics.sample_percent is 'many', allowed is a number from 0 to "
-        "100; analytics stay off"
+        "dev_analytics: c.DevAnalytics.sample_percent must be a number from 0 to 100, "
+        "got 'many'; analytics stay off"
     )
     assert len(ran.stderr.splitlines()) == 1
     assert not delivered_or_waiting(data)

@@ -17,7 +17,7 @@ from dev_analytics import get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.destinations.posthog import HOST
+from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"
@@ -28,79 +28,45 @@ def rule(shell: Any) -> Rule:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "said"),
+    ("setting", "value", "allowed"),
     [
-        ("enabled", "'maybe'", "c.DevAnalytics.enabled is 'maybe', allowed is True, False or None"),
-        ("sample_percent", "101", "c.DevAnalytics.sample_percent is 101, allowed is a number from"),
-        (
-            "sample_percent",
-            "'many'",
-            "c.DevAnalytics.sample_percent is 'many', allowed is a number",
-        ),
-        ("log_file", "7", "c.DevAnalytics.log_file is 7, allowed is the path of a file"),
-        (
-            "posthog_project_key",
-            "7",
-            "c.DevAnalytics.posthog_project_key is 7, allowed is a project",
-        ),
-        (
-            "posthog_host",
-            "'example.org'",
-            "c.DevAnalytics.posthog_host is 'example.org', allowed is an https address",
-        ),
-        (
-            "posthog_host",
-            "'http://example.org'",
-            "c.DevAnalytics.posthog_host is 'http://example.org', allowed is an https address, or "
-            "http on this machine (localhost, 127.0.0.1), without user, query or fragment",
-        ),
-        (
-            "posthog_host",
-            "'https://a:b@example.org'",
-            "c.DevAnalytics.posthog_host is 'https://a:b@example.org', allowed is an https",
-        ),
-        (
-            "posthog_project_key",
-            "'phc_a phc_b'",
-            "c.DevAnalytics.posthog_project_key is 'phc_a phc_b', allowed is a project key",
-        ),
-        ("posthog_host", "'http://'", "c.DevAnalytics.posthog_host is 'http://', allowed is an"),
-        (
-            "sample_percent",
-            "float('nan')",
-            "c.DevAnalytics.sample_percent is nan, allowed is a number",
-        ),
-        (
-            "flush_interval",
-            "float('nan')",
-            "c.DevAnalytics.flush_interval is nan, allowed is a number",
-        ),
-        (
-            "spool_max_mib",
-            "float('inf')",
-            "c.DevAnalytics.spool_max_mib is inf, allowed is a number",
-        ),
-        (
-            "spool_max_days",
-            "float('inf')",
-            "c.DevAnalytics.spool_max_days is inf, allowed is a number",
-        ),
-        ("flush_interval", "-1", "c.DevAnalytics.flush_interval is -1, allowed is a number of"),
-        ("spool_max_mib", "0", "c.DevAnalytics.spool_max_mib is 0, allowed is a number of MiB"),
-        ("spool_max_days", "'x'", "c.DevAnalytics.spool_max_days is 'x', allowed is a number of"),
+        ("enabled", "'maybe'", "True, False or None"),
+        ("sample_percent", "101", "a number from 0 to 100"),
+        ("sample_percent", "'many'", "a number from 0 to 100"),
+        ("log_file", "7", "the path of a file"),
+        ("posthog_project_key", "7", "a project key, of visible ASCII characters"),
+        ("posthog_host", "'example.org'", ADDRESS_ALLOWED),
+        ("posthog_host", "'http://example.org'", ADDRESS_ALLOWED),
+        ("posthog_host", "'https://a:b@example.org'", ADDRESS_ALLOWED),
+        ("posthog_project_key", "'phc_a phc_b'", "a project key, of visible ASCII characters"),
+        ("posthog_host", "'http://'", ADDRESS_ALLOWED),
+        ("sample_percent", "float('nan')", "a number from 0 to 100"),
+        ("flush_interval", "float('nan')", "a number of seconds from 0"),
+        ("spool_max_mib", "float('inf')", "a number of MiB from 0.1"),
+        ("spool_max_days", "float('inf')", "a number of days from 0"),
+        ("flush_interval", "-1", "a number of seconds from 0"),
+        ("spool_max_mib", "0", "a number of MiB from 0.1"),
+        ("spool_max_days", "'x'", "a number of days from 0"),
     ],
 )
 def test_a_bad_setting_is_one_clear_line_and_analytics_stay_off(
-    shell: Any, data: Path, capsys: pytest.CaptureFixture[str], setting: str, value: str, said: str
+    shell: Any,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    value: str,
+    allowed: str,
 ) -> None:
     ConsentStore(data).agree(1, date.today())
-    shell.config.DevAnalytics[setting] = eval(value)
+    given = eval(value)
+    shell.config.DevAnalytics[setting] = given
     load(shell)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"dev_analytics: {said}")
-    assert shown.err.endswith("; analytics stay off\n")
-    assert shown.err.count("\n") == 1
+    assert shown.err == (
+        f"dev_analytics: c.DevAnalytics.{setting} must be {allowed}, got {given!r}; "
+        "analytics stay off\n"
+    )
     assert rule(shell) is Rule.SWITCHED_OFF
     unload(shell)
 
@@ -111,12 +77,12 @@ def test_a_bad_variable_is_one_clear_line_and_analytics_stay_off(
     ConsentStore(data).agree(1, date.today())
     notebook = kernel({"DEV_ANALYTICS": "maybe"})
     assert notebook.run(LOAD).text == (
-        "dev_analytics: DEV_ANALYTICS is 'maybe', allowed is on or off; analytics stay off\n"
+        "dev_analytics: DEV_ANALYTICS must be on or off, got 'maybe'; analytics stay off\n"
     )
     shown = notebook.run(STATUS).text
     assert (
         "off: switched off for this session by a setting that cannot be used: "
-        "DEV_ANALYTICS is 'maybe', allowed is on or off\n"
+        "DEV_ANALYTICS must be on or off, got 'maybe'\n"
     ) in shown
 
 
@@ -185,7 +151,7 @@ def test_a_bad_setting_in_a_session_is_one_clear_line_and_analytics_are_off(
     ConsentStore(data).agree(1, date.today())
     notebook = kernel()
     notebook.run(LOAD)
-    bad = "c.DevAnalytics.sample_percent is 500, allowed is a number from 0 to 100"
+    bad = "c.DevAnalytics.sample_percent must be a number from 0 to 100, got 500"
     assert notebook.run("%config DevAnalytics.sample_percent = 500").text == (
         f"dev_analytics: {bad}; analytics stay off\n"
     )

@@ -117,10 +117,10 @@ def test_the_status_is_that_of_a_session_with_ipython_s_configuration(data: Path
     shown = "switched off for this session by c.DevAnalytics.enabled"
     assert line(run().stdout, "analytics") == f"off: {shown}"
     (profile / "ipython_config.json").write_text('{"DevAnalytics": {"flush_interval": -1}}')
-    bad = "c.DevAnalytics.flush_interval is -1, allowed is a number of seconds from 0"
+    bad = "c.DevAnalytics.flush_interval must be a number of seconds from 0, got -1"
     assert bad in line(run().stdout, "analytics")
     (profile / "ipython_config.json").write_text('{"DevAnalytics": 5}')
-    bad = "c.DevAnalytics is 5, allowed is the settings by their names"
+    bad = "c.DevAnalytics must be a section with settings, got 5"
     assert bad in line(run().stdout, "analytics")
     (profile / "ipython_config.json").unlink()
     (profile / "ipython_config.py").write_text("print('read'); get_config().X.y = 1")

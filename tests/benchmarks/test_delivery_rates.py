@@ -107,7 +107,7 @@ def test_a_sender_against_bare_batch_post(
             fresh = uuid4().hex[:16] + name[16:]
             (data / "spool" / fresh).write_bytes(lines)
         begin = time.perf_counter()
-        Sender(data, PostHog(KEY, quick_server), most_days=30).run()
+        Sender(data, PostHog(KEY, quick_server), max_days=30).run()
         taken["sender"].append(time.perf_counter() - begin)
         session = requests.Session()
         begin = time.perf_counter()

@@ -41,7 +41,7 @@ def test_another_position_is_one_clear_line() -> None:
     with pytest.raises(SettingError) as refused:
         environment_switch({"DEV_ANALYTICS": "maybe"})
     assert str(refused.value) == (
-        "DEV_ANALYTICS is 'maybe', allowed is on or off; analytics stay off"
+        "DEV_ANALYTICS must be on or off, got 'maybe'; analytics stay off"
     )
 
 

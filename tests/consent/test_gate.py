@@ -47,7 +47,7 @@ def test_a_variable_set_in_a_running_session_counts_at_once(
     monkeypatch.setenv("DO_NOT_TRACK", "0")
     monkeypatch.setenv("DEV_ANALYTICS", "perhaps")
     assert rule(gate) is Rule.SWITCHED_OFF, "a bad value keeps it off"
-    assert gate.now()[0].reason.endswith("DEV_ANALYTICS is 'perhaps', allowed is on or off")
+    assert gate.now()[0].reason.endswith("DEV_ANALYTICS must be on or off, got 'perhaps'")
 
 
 def test_a_policy_counts_from_the_next_question_on(gate: Gate, site_policy: Path) -> None:

@@ -94,7 +94,7 @@ def start_sender(data: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
 
     def start(server: str = "", *options: str, **variables: str) -> subprocess.Popen[bytes]:
         named: Sequence[str] = [f"--recipient={to_posthog(server)}"] if server else []
-        arguments = [str(data), "--most-days=30", "--first-pause=0.01", *named, *options]
+        arguments = [str(data), "--max-days=30", "--first-pause=0.01", *named, *options]
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", SENDER, *arguments],
             env={**os.environ, **variables},

@@ -164,7 +164,7 @@ def test_files_are_given_only_by_whoever_holds_them_and_only_under_a_yes(data: P
 class Watching:
     """A destination that takes away, after the first batch, what the yes named."""
 
-    most = 2
+    batch_size = 2
     confirm: Callable[[], None]
 
     def __init__(self, store: ConsentStore) -> None:
@@ -185,7 +185,7 @@ def test_the_consent_is_read_before_each_request(data: Path) -> None:
     analytics.delivery = None
     analytics.pipeline.sink.close(at_exit=False)
     destination = Watching(ConsentStore(data))
-    Sender(data, destination, most_days=30, recipient=PROJECTS[0].recipient).run()
+    Sender(data, destination, max_days=30, recipient=PROJECTS[0].recipient).run()
     assert [len(batch) for batch in destination.batches] == [2]
     give_to_archive(Backlog(data), ConsentStore(data))
     assert spooled(data, ARCHIVE) == ["log"] * 4, "the rest waits, and is the archive's now"
@@ -200,6 +200,6 @@ def test_a_name_that_another_project_has_by_chance_opens_no_door(
     other = Delivery(recipient=to_posthog(posthog.url, KEY))
     file = left_by_an_older_version(data, other)
     destination = Watching(ConsentStore(data))
-    Sender(data, destination, most_days=30, recipient=other.recipient).run()
+    Sender(data, destination, max_days=30, recipient=other.recipient).run()
     assert destination.batches == []
     assert file.exists()

@@ -29,7 +29,7 @@ from dev_analytics.views.status import status
 
 
 def run(data: Path) -> Ledger:
-    Sender(data, Archive(data), most_days=30, first_pause=0.001).run()
+    Sender(data, Archive(data), max_days=30, first_pause=0.001).run()
     return read_ledger(data)
 
 
@@ -185,7 +185,7 @@ def test_what_a_newer_version_records_is_kept_as_json(data: Path, archive: Archi
 
 
 def test_it_keeps_so_many_rows_and_the_newest(data: Path, archive: Archive) -> None:
-    archive = Archive(data, most_rows=50)
+    archive = Archive(data, max_rows=50)
     identifiers = [str(uuid.uuid4()) for _ in range(175)]
     for first in range(0, 175, 25):
         archive.deliver([record(uuid=one) for one in identifiers[first : first + 25]])
@@ -274,7 +274,7 @@ def test_a_table_that_does_not_take_every_record_keeps_them_all(
     data: Path, spool_events: Any, waiting: Any, monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
     """A uuid that is there is passed over, and nothing else."""
-    monkeypatch.setattr("dev_analytics.delivery.sender.MOST_TRIES", 1)
+    monkeypatch.setattr("dev_analytics.delivery.sender.MAX_TRIES", 1)
     records = spool_events(10)
     with closing(sqlite3.connect(data / "archive.sqlite")) as opened, opened:
         opened.executescript(SCHEMAS[schema])
@@ -289,7 +289,7 @@ def test_an_archive_that_is_locked_by_a_reader_for_long_is_written_later(
 ) -> None:
     spool_events(10)
     Archive(data).deliver([record()])
-    monkeypatch.setattr("dev_analytics.delivery.sender.MOST_TRIES", 1)
+    monkeypatch.setattr("dev_analytics.delivery.sender.MAX_TRIES", 1)
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda file: connect(file, timeout=0.1))
     with closing(connect(data / "archive.sqlite")) as reader:

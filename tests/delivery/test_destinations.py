@@ -177,7 +177,7 @@ def test_what_is_too_old_goes_whoever_comes_by_even_if_its_sender_never_does(dat
     mixed = waits_for(data, "deadbeef", OLD, OLD, FRESH)
     gone = waits_for(data, "0badcafe", OLD)
     waits_for(data, ARCHIVE, FRESH)
-    Sender(data, Archive(data), most_days=30).run()
+    Sender(data, Archive(data), max_days=30).run()
     assert not gone.exists()
     assert [json.loads(line)["timestamp"] for line in mixed.read_bytes().splitlines()] == [FRESH]
     assert read_ledger(data).dropped == {"expired": 3}
@@ -186,7 +186,7 @@ def test_what_is_too_old_goes_whoever_comes_by_even_if_its_sender_never_does(dat
 def test_what_is_too_old_goes_even_while_the_destination_wants_to_be_left_alone(data: Path) -> None:
     file = waits_for(data, ARCHIVE, OLD, FRESH)
     change_ledger(data, lambda _: Ledger(not_before=int(time.time()) + 3600, failing=ARCHIVE))
-    Sender(data, Archive(data), most_days=30).run()
+    Sender(data, Archive(data), max_days=30).run()
     assert len(file.read_bytes().splitlines()) == 1
     assert read_ledger(data).delivered == 0
 
@@ -197,7 +197,7 @@ def test_a_destination_that_wants_to_be_left_alone_holds_up_no_other(data: Path)
         not_before=int(time.time()) + 3600, failing="deadbeef", failure="the server answered 429"
     )
     change_ledger(data, lambda _: asked)
-    Sender(data, Archive(data), most_days=30).run()
+    Sender(data, Archive(data), max_days=30).run()
     ledger = read_ledger(data)
     assert ledger.delivered == 1
     assert (ledger.not_before, ledger.failure) == (asked.not_before, asked.failure)

@@ -25,9 +25,9 @@ from dev_analytics.delivery.ledger import read_ledger
 Until = Callable[[Callable[[], bool]], None]
 
 ROUNDS = 5
-MOST_ROUNDS = 20
+MAX_ROUNDS = 20
 """As many as a busy machine needs until each case was once as fast as it is."""
-MOST_SECONDS = 0.25
+MAX_SECONDS = 0.25
 """What a busy machine keeps; the figures that are printed are to be below 0.05."""
 
 EVENTS = """
@@ -82,7 +82,7 @@ def seconds_to_end(process: int, end: Callable[[], None]) -> float:
 
 def rounds(seconds: dict[str, list[float]]) -> Iterator[int]:
     """Count rounds, and no further once they tell."""
-    for number in range(MOST_ROUNDS):
+    for number in range(MAX_ROUNDS):
         if number >= ROUNDS and as_fast(seconds):
             return
         yield number
@@ -91,7 +91,7 @@ def rounds(seconds: dict[str, list[float]]) -> Iterator[int]:
 def as_fast(seconds: dict[str, list[float]]) -> bool:
     """Compare the best of each with that of an exit without the extension."""
     best = {case: min(each) for case, each in seconds.items()}
-    return all(each < best[WITHOUT] + MOST_SECONDS for each in best.values())
+    return all(each < best[WITHOUT] + MAX_SECONDS for each in best.values())
 
 
 def judge(what: str, seconds: dict[str, list[float]]) -> None:

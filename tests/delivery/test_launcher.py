@@ -146,7 +146,7 @@ def test_its_command_line_names_no_key_no_host_and_no_path(
 ) -> None:
     """Every user of the machine can read it, also while a shell waits to start it."""
     add_events(1, "phc_test", silent)
-    launcher.told = Delivery(recipient=to_posthog(silent, "phc_test"), most_days=12.5)
+    launcher.told = Delivery(recipient=to_posthog(silent, "phc_test"), max_days=12.5)
     launcher.start_at_exit()
     seen: set[bytes] = set()
 

@@ -70,7 +70,7 @@ def records(spool_events: Callable[[int], list[bytes]]) -> list[bytes]:
 
 def run(data: Path, host: str, deadline: float = 20) -> Ledger:
     """Be a sender until it ends, and give the ledger."""
-    Sender(data, PostHog(KEY, host, deadline), most_days=30, first_pause=0.003).run()
+    Sender(data, PostHog(KEY, host, deadline), max_days=30, first_pause=0.003).run()
     return read_ledger(data)
 
 
@@ -268,7 +268,7 @@ def test_a_failure_that_does_not_pass_ends_the_sender_after_six_tries(
 def test_pauses_grow_with_jitter(posthog: FakePostHog, data: Path, records: list[bytes]) -> None:
     posthog.answer(then=status(500))
     random.seed(3)
-    Sender(data, PostHog(KEY, posthog.url), most_days=30, first_pause=0.04).run()
+    Sender(data, PostHog(KEY, posthog.url), max_days=30, first_pause=0.04).run()
     pauses = [after.at - before.at for before, after in pairwise(posthog.requests)]
     chance = random.Random(3)
     wanted = [0.04 * 2**number * chance.uniform(0.5, 1.5) for number in range(5)]
@@ -571,7 +571,7 @@ def test_what_the_server_never_answers_for_stays(
     def answer(handler: Any, request: Any) -> None:
         each(*(fate if one["uuid"] in silent else OK for one in request.events))(handler, request)
 
-    monkeypatch.setattr("dev_analytics.delivery.sender.MOST_TRIES", 2)
+    monkeypatch.setattr("dev_analytics.delivery.sender.MAX_TRIES", 2)
     posthog.have_newer(answer)
     ledger = run(data, posthog.url)
     assert (ledger.delivered, ledger.dropped) == (38, {})

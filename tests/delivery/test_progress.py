@@ -28,7 +28,7 @@ CHANGES = ("open", "os.rename", "os.remove")
 class Kept:
     """A destination that keeps uuids in a file, takes ten at once, and refuses after so many."""
 
-    most = 10
+    batch_size = 10
 
     def __init__(self, file: Path, refuses_after: int | None = None) -> None:
         self._file = file
@@ -60,7 +60,7 @@ def send(data: Path, destination: Any, killed_at: int | None = None) -> bool:
 
         sys.addaudithook(kill)
         try:
-            Sender(data, destination, most_days=30).run()
+            Sender(data, destination, max_days=30).run()
         finally:
             os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -101,7 +101,7 @@ def test_wherever_a_sender_is_killed_every_record_is_counted_once(
         assert (ledger.delivered, ledger.dropped) == (35, {"invalid": 2})
         delivered = kept.read_text().split()
         assert set(delivered) == {json.loads(record)["uuid"] for record in records}
-        assert len(delivered) - len(records) <= Kept.most, "more than a batch was sent again"
+        assert len(delivered) - len(records) <= Kept.batch_size, "more than a batch was sent again"
         assert list((data / "spool").iterdir()) == []
     assert killed_at > 20
 

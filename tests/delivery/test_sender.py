@@ -36,7 +36,7 @@ IDENTITY = ("uuid", "timestamp", "event", "distinct_id")
 class Counting:
     """A destination in memory, for what does not depend on the network."""
 
-    most = 10
+    batch_size = 10
 
     def __init__(self, *failures: Exception, before: Callable[[int], object] | None = None) -> None:
         self.batches: list[list[bytes]] = []
@@ -56,8 +56,8 @@ class Counting:
         self.batches.append(list(records))
 
 
-def run(data: Path, destination: Any, most_days: float = 30) -> Ledger:
-    Sender(data, destination, most_days=most_days, first_pause=0.001).run()
+def run(data: Path, destination: Any, max_days: float = 30) -> Ledger:
+    Sender(data, destination, max_days=max_days, first_pause=0.001).run()
     return read_ledger(data)
 
 
@@ -574,7 +574,7 @@ def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events
             "sys.meta_path.insert(0, Broken())\n"
             "from dev_analytics.delivery.sender import main; main()"
         )
-        arguments = [str(data), "--most-days=30", f"--recipient={to_posthog(posthog.url)}"]
+        arguments = [str(data), "--max-days=30", f"--recipient={to_posthog(posthog.url)}"]
         subprocess.run([sys.executable, "-c", program, *arguments], check=True)
         assert read_ledger(data).failure == failure
     assert posthog.requests == []
@@ -591,7 +591,7 @@ with open("/proc/self/status") as status:
 
 def peak(data: Path, url: str) -> int:
     """Give the most memory, in KiB, that a sender takes for what waits."""
-    arguments = [str(data), "--most-days=30", f"--recipient={to_posthog(url)}"]
+    arguments = [str(data), "--max-days=30", f"--recipient={to_posthog(url)}"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", MEMORY, *arguments], capture_output=True, check=True
     )

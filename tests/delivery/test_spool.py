@@ -29,7 +29,7 @@ from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.settings import Delivery
-from dev_analytics.delivery.spool import LARGEST_BYTES, Spool
+from dev_analytics.delivery.spool import MAX_BYTES, Spool
 from dev_analytics.delivery.writers import writers
 from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import Drop, DropLedger
@@ -285,7 +285,7 @@ def test_large_files_are_handed_over_one_after_the_other(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
     due(launcher, 3600)
-    record = b"x" * (LARGEST_BYTES // 4)
+    record = b"x" * (MAX_BYTES // 4)
     for _ in range(13):
         spool.accept(record, USER)
     assert len(Backlog(data).ready()) == 3
@@ -363,7 +363,7 @@ def test_what_was_trimmed_is_counted_and_stays_counted(data: Path, until: Until)
     (data / "spool").mkdir()
     (data / "spool" / "old.jsonl").write_bytes(b'{"old": 1}\n' * 20_000)
     analytics = Analytics(data)
-    analytics.delivery = Delivery(most_mib=0.1)
+    analytics.delivery = Delivery(max_mib=0.1)
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
     analytics.pipeline.sink.close(at_exit=True)
     assert analytics.drops.counts == {Drop.SPOOL_FULL: 20_000}
@@ -525,13 +525,13 @@ def test_a_descriptor_that_a_daemon_closed_gets_no_record_and_loses_none(
     assert launcher.drops.counts == {}
 
 
-@pytest.mark.parametrize("settings", [None, Delivery(most_mib=1.0, flush_seconds=1e6)])
+@pytest.mark.parametrize("settings", [None, Delivery(max_mib=1.0, flush_seconds=1e6)])
 def test_the_spool_stays_within_its_bound_though_no_sender_ever_starts(
     data: Path, settings: Delivery | None, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script without settings, and a session that never flushes."""
     if settings is None:
-        monkeypatch.setattr(Delivery, "most_mib", 1.0)
+        monkeypatch.setattr(Delivery, "max_mib", 1.0)
     drops = DropLedger()
     spool = Spool(data, Launcher(data, drops, lambda: settings))
     for number in range(30_000):
@@ -556,7 +556,7 @@ def size(data: Path) -> int:
 
 
 def test_room_is_left_in_the_spool_for_the_file_that_is_written(data: Path) -> None:
-    settings = Delivery(most_mib=0.1, flush_seconds=1e6)
+    settings = Delivery(max_mib=0.1, flush_seconds=1e6)
     launcher = Launcher(data, DropLedger(), lambda: settings)
     at_once = partial(launcher.bound_spool, at_once=True)
     launcher.bound_spool = at_once  # type: ignore[method-assign]
@@ -572,7 +572,7 @@ def test_short_processes_that_start_no_sender_keep_the_spool_within_its_bound(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers of a pool end at once, before they have written much and a thread has its turn."""
-    monkeypatch.setattr(Delivery, "most_mib", 0.1)
+    monkeypatch.setattr(Delivery, "max_mib", 0.1)
     for _ in range(30):
         worker = os.fork()
         if worker == 0:

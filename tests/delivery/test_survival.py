@@ -199,7 +199,7 @@ def test_a_child_forked_by_any_thread_at_any_moment_keeps_no_file_of_its_parent(
         """
 import threading
 from dev_analytics.delivery import spool
-spool.LARGEST_BYTES = 2000
+spool.MAX_BYTES = 2000
 stop = threading.Event()
 def work():
     while not stop.is_set():

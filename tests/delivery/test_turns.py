@@ -100,7 +100,7 @@ def test_who_finds_a_sender_at_work_ends_before_anything_heavy_is_imported(
     delivery = Delivery(recipient=to_posthog("http://127.0.0.1:9", KEY))
     spool_events(1, "http://127.0.0.1:9")
     spool_events(1)
-    arguments = [str(data), "--most-days=30", f"--recipient={delivery.recipient}"]
+    arguments = [str(data), "--max-days=30", f"--recipient={delivery.recipient}"]
     with turn(data, delivery.destination), turn(data, ARCHIVE):
         done = subprocess.run(
             [sys.executable, "-P", "-c", LOADED, *arguments], capture_output=True, text=True

@@ -39,9 +39,9 @@ class Lines:
 
     confirm: Callable[[], None]
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: Path, batch_size: int) -> None:
         self.confirm = no_question
-        self.most = most
+        self.batch_size = batch_size
         self._folder = folder
 
     def deliver(self, records: Sequence[bytes]) -> None:

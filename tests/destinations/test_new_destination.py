@@ -59,7 +59,7 @@ def test_a_third_destination_is_one_file_and_an_opt_out_leaves_nothing_of_it(dat
     foreign.parent.mkdir()
     foreign.write_text("four years")
 
-    run(SEND, str(data), "--most-days=30", "--recipient=folder 2")
+    run(SEND, str(data), "--max-days=30", "--recipient=folder 2")
     files = sorted((data / "lines").glob("*.jsonl"))
     delivered = [line for file in files for line in file.read_text("utf-8").splitlines()]
     assert delivered == records
@@ -91,4 +91,6 @@ except SettingError as error:
     print(error)
 """
     (said,) = run(refused)
-    assert said.startswith("c.DevAnalytics.lines_per_file is 'two', allowed is a number from 1 to")
+    assert said.startswith(
+        "c.DevAnalytics.lines_per_file must be a number from 1 to 9999, got 'two'"
+    )

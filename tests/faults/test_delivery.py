@@ -183,8 +183,8 @@ events(3)
 (data / "spool" / "other.jsonl").write_bytes(b"x\\n" * 2000)
 (data / "spool").chmod(0o500)
 events(2)
-analytics.delivery = Delivery(flush_seconds=0, most_mib=0.001)
-spool.LARGEST_BYTES = 10
+analytics.delivery = Delivery(flush_seconds=0, max_mib=0.001)
+spool.MAX_BYTES = 10
 events(1)
 analytics.pipeline.launcher.bound_spool(at_once=True)
 events(2)
@@ -208,7 +208,7 @@ def test_a_file_of_another_user_in_the_spool_is_left_alone(nobody_s: Path) -> No
 events(3)
 analytics.pipeline.launcher.start_at_exit = lambda: None
 analytics.pipeline.sink.close(at_exit=True)
-Sender(data, Archive(data), most_days=30).run()
+Sender(data, Archive(data), max_days=30).run()
 print(read_ledger(data).delivered)
 """,
         cwd="/",
@@ -362,7 +362,7 @@ from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations.transport import Unacceptable
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 class Picky:
-    most = 50
+    batch_size = 50
     def deliver(self, records):
         if bad in records: raise Unacceptable("no")
         taken.extend(records)
@@ -376,14 +376,14 @@ bad = records[50]
 (data / "quarantine").write_bytes(b"x" * 30_000 + b"\\n")
 limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, limit[1]))
-Sender(data, Picky(), most_days=30).run()
+Sender(data, Picky(), max_days=30).run()
 resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 waiting = [line for file in (data / "spool").glob("*") for line in file.read_bytes().splitlines()]
 assert set(taken) == set(records) - {{bad}}
 assert bad in waiting, "it is nowhere else"
 assert (data / "quarantine").stat().st_size == 30_001
 taken.clear()
-Sender(data, Picky(), most_days=30).run()
+Sender(data, Picky(), max_days=30).run()
 assert set(taken) == set(waiting) - {{bad}}
 print(len(waiting))
 """

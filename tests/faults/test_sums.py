@@ -156,9 +156,9 @@ class Faults(RuleBasedStateMachine):
             return receipt
 
         destination.deliver = killed
-        destination.most = 16
+        destination.batch_size = 16
         recipient = "archive" if archived else self.delivery.recipient
-        Sender(self.data, destination, most_days=30, recipient=recipient, first_pause=0.001).run()
+        Sender(self.data, destination, max_days=30, recipient=recipient, first_pause=0.001).run()
 
     @invariant()
     def no_record_is_lost(self) -> None:

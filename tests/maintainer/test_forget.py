@@ -378,7 +378,7 @@ def test_what_fails_is_one_line_without_the_key(
             {"POSTHOG_PERSONAL_API_KEY": KEY},
             "404",
         ),
-        (("forget", whose, "--project", "42", "--host", "http://example.org"), {}, "allowed is"),
+        (("forget", whose, "--project", "42", "--host", "http://example.org"), {}, "must be"),
         (
             ("forget", whose, "--project", "42", "--host", "http://127.0.0.1:9"),
             {},

@@ -21,9 +21,9 @@ from dev_analytics.apps.jupyter import main
 from dev_analytics.catalogue.events import EDIT_FORMATS, EXCEPTIONS, MODELS
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.maintainer import anonymous
-from dev_analytics.maintainer.anonymous import LEAST, cells, rounded_down
+from dev_analytics.maintainer.anonymous import MIN_USERS, cells, rounded_down
 from dev_analytics.maintainer.page import MADE_BY, RULES, page
-from dev_analytics.maintainer.publish import SUBJECTS, Told, Weeks, as_json
+from dev_analytics.maintainer.publish import SUBJECTS, PublishedWeek, Weeks, as_json
 from dev_analytics.views.report.forgotten import Forgotten
 
 ROOT = Path(__file__).parents[2]
@@ -40,21 +40,21 @@ def line(user: str | None, model: str, at: datetime, event: str = "$ai_generatio
     return json.dumps({**record, "properties": properties}).encode()
 
 
-def told(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> list[Told]:
+def told(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> list[PublishedWeek]:
     weeks = Weeks(now, **more)
     for each in lines:
         weeks.add(each)
-    return weeks.told()
+    return weeks.published()
 
 
-def published(uses: Uses) -> list[Told]:
+def published(uses: Uses) -> list[PublishedWeek]:
     """Give what is told of who used which word in which week."""
     return told(
         line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses
     )
 
 
-def numbers(weeks: list[Told]) -> dict[tuple[str, str, str], int]:
+def numbers(weeks: list[PublishedWeek]) -> dict[tuple[str, str, str], int]:
     """Give every number of a page by its week, subject and word."""
     found = {(str(week.monday), "", ""): week.users for week in weeks}
     for week in weeks:
@@ -63,7 +63,7 @@ def numbers(weeks: list[Told]) -> dict[tuple[str, str, str], int]:
     return found
 
 
-def behind(uses: Uses, place: tuple[str, str, str], weeks: list[Told]) -> set[int]:
+def behind(uses: Uses, place: tuple[str, str, str], weeks: list[PublishedWeek]) -> set[int]:
     """Give the users that a number stands for."""
     monday, subject, word = place
     in_week = {
@@ -98,8 +98,8 @@ def test_every_number_stands_for_at_least_twenty(uses: Uses) -> None:
     weeks = published(uses)
     for place, number in numbers(weeks).items():
         users = behind(uses, place, weeks)
-        assert len(users) >= LEAST
-        assert LEAST <= number <= len(users)
+        assert len(users) >= MIN_USERS
+        assert MIN_USERS <= number <= len(users)
 
 
 @settings(max_examples=40)
@@ -108,9 +108,9 @@ def test_no_subtraction_gives_less_than_twenty(uses: Uses) -> None:
     """Across tables, totals and successive weeks: of any two, and of sums of any three."""
     found = list(numbers(published(uses)).values())
     for one, other in combinations(found, 2):
-        assert one == other or abs(one - other) >= LEAST
+        assert one == other or abs(one - other) >= MIN_USERS
     for whole, *parts in combinations(found, 3):
-        assert whole == sum(parts) or abs(whole - sum(parts)) >= LEAST
+        assert whole == sum(parts) or abs(whole - sum(parts)) >= MIN_USERS
 
 
 @settings(max_examples=40)
@@ -127,7 +127,7 @@ def test_one_user_more_or_less_changes_nothing_below_twenty(
     one, other = numbers(before), numbers(after)
     for place in one.keys() | other.keys():
         change = abs(one.get(place, 0) - other.get(place, 0))
-        assert change == 0 or change >= LEAST
+        assert change == 0 or change >= MIN_USERS
 
 
 @settings(max_examples=40)
@@ -148,9 +148,9 @@ def test_a_later_page_tells_no_more_of_a_week_than_the_first(uses: Uses) -> None
 def test_a_number_is_rounded_down_to_steps_of_twenty_and_two_digits(users: int) -> None:
     number = rounded_down(users)
     assert number <= users
-    assert number % LEAST == 0
+    assert number % MIN_USERS == 0
     assert len(str(number).rstrip("0")) <= 2
-    assert users - number < max(LEAST, users // 10 + 1)
+    assert users - number < max(MIN_USERS, users // 10 + 1)
 
 
 def test_what_is_too_small_is_other_and_takes_the_next_with_it() -> None:
@@ -165,7 +165,7 @@ def test_what_is_too_small_is_other_and_takes_the_next_with_it() -> None:
 MUTANTS: list[tuple[str, Callable[[int], int]]] = [
     ("not rounded", lambda users: users),
     ("to ten", lambda users: users // 10 * 10),
-    ("to the nearest", lambda users: (users + LEAST // 2) // LEAST * LEAST),
+    ("to the nearest", lambda users: (users + MIN_USERS // 2) // MIN_USERS * MIN_USERS),
 ]
 
 
@@ -184,7 +184,7 @@ def test_a_rule_that_is_broken_is_seen(
 
 
 def test_a_threshold_that_is_broken_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anonymous, "LEAST", 5)
+    monkeypatch.setattr(anonymous, "MIN_USERS", 5)
     with pytest.raises(AssertionError):
         test_every_number_stands_for_at_least_twenty()
 
@@ -235,13 +235,13 @@ def test_who_is_forgotten_is_in_no_number(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def weeks(population: Any) -> list[Told]:
+def weeks(population: Any) -> list[PublishedWeek]:
     """What is told of a population of five hundred."""
     return told(population.Population(500).lines())
 
 
 def test_the_truth_of_the_population_can_be_read_from_it(
-    weeks: list[Told], population: Any
+    weeks: list[PublishedWeek], population: Any
 ) -> None:
     found = numbers(weeks)
     rising = [found.get((str(week.monday), "models", population.RISING), 0) for week in weeks]
@@ -250,7 +250,7 @@ def test_the_truth_of_the_population_can_be_read_from_it(
     assert max(newest, key=lambda name: newest[name]) == population.RISING
 
 
-def test_the_page_is_of_itself_alone_and_says_its_rules(weeks: list[Told]) -> None:
+def test_the_page_is_of_itself_alone_and_says_its_rules(weeks: list[PublishedWeek]) -> None:
     made = page(weeks, "Made-up users.")
     assert made.startswith(MADE_BY)
     assert not re.search(r"<(script|link|img|iframe|object|base)|\bon\w+=|@import|url\(", made)
@@ -270,9 +270,9 @@ def test_the_page_is_of_itself_alone_and_says_its_rules(weeks: list[Told]) -> No
     assert re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-", "", made) == made, "an identifier"
 
 
-def test_the_page_shows_the_numbers_of_the_json_and_no_others(weeks: list[Told]) -> None:
+def test_the_page_shows_the_numbers_of_the_json_and_no_others(weeks: list[PublishedWeek]) -> None:
     fields = json.loads(as_json(weeks, "note"))
-    assert fields["at_least"] == LEAST
+    assert fields["at_least"] == MIN_USERS
     assert [week["week"] for week in fields["weeks"]] == [str(week.monday) for week in weeks]
     given = set(numbers(weeks).values())
     made = page(weeks)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dev_analytics.catalogue.events import FeatureUsed, properties
 from dev_analytics.drops import Drop
-from dev_analytics.observers.features import MOST, automagic, features, transform
+from dev_analytics.observers.features import MAX_USES, automagic, features, transform
 
 MARK = "zqxmark"
 
@@ -224,9 +224,9 @@ def test_the_first_word_of_a_command_is_its_name(command: str, name: str) -> Non
 def test_a_cell_with_very_many_uses_gives_some_and_counts_the_rest(
     shell: Any, analytics: Any, log: Any, cells: Any
 ) -> None:
-    shell.run("if False:\n" + "    %pwd\n" * (MOST + 7))
+    shell.run("if False:\n" + "    %pwd\n" * (MAX_USES + 7))
 
-    assert len(used(log)) == MOST
+    assert len(used(log)) == MAX_USES
     assert analytics.drops.counts.pop(Drop.SURPLUS) == 7
 
 

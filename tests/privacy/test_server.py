@@ -290,14 +290,14 @@ def test_a_failure_inside_shows_in_the_server_s_log_once_at_most(
         (
             "--DevAnalytics.enabled=maybe",
             {},
-            "c.DevAnalytics.enabled is 'maybe', allowed is True, False or None",
+            "c.DevAnalytics.enabled must be True, False or None, got 'maybe'",
         ),
         (
             "--DevAnalytics.spool_max_mib=0",
             {},
-            "c.DevAnalytics.spool_max_mib is '0', allowed is a number of MiB from 0.1",
+            "c.DevAnalytics.spool_max_mib must be a number of MiB from 0.1, got '0'",
         ),
-        ("", {"DEV_ANALYTICS": "maybe"}, "DEV_ANALYTICS is 'maybe', allowed is on or off"),
+        ("", {"DEV_ANALYTICS": "maybe"}, "DEV_ANALYTICS must be on or off, got 'maybe'"),
         ("", {"DEV_ANALYTICS_LOG": "/nowhere/log"}, "no event log, its file cannot be written"),
     ],
 )

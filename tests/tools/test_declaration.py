@@ -107,9 +107,10 @@ def text(meaning: str) -> Any:
 FLAG = Annotated[bool, Flag("It is.")]
 WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a kind of its own": ("which is open", lambda: event(Annotated[str, text("Text.")])),
-    "a type that is wider": ("its type is object", lambda: event(Annotated[object, Flag("It.")])),
-    "a default": ("no default", lambda: event(FLAG, True)),
-    "a large count": ("most is 90", lambda: event(Annotated[int, Count("It.", "x")])),
+    "a type that is wider":
+        ("must be bool, got object", lambda: event(Annotated[object, Flag("It.")])),
+    "a default": ("may have no default", lambda: event(FLAG, True)),
+    "a large count": ("got 90", lambda: event(Annotated[int, Count("It.", "x")])),
     "a unit": ("unit ms or s", lambda: event(Annotated[int, Duration("It.", "years")])),
     "no meaning": ("its meaning is missing", lambda: event(Annotated[bool, Flag("")])),
     "a meaning that moves the cursor":
@@ -131,7 +132,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         str, Word("It.", (Vocabulary("all", "Other"),))])),
     "blanks that nobody sees": ("has 'a  b'", lambda: event(Annotated[
         str, Word("It.", (Vocabulary("all", "a b", "a  b"),))])),
-    "a cap": ("allowed is no cap", lambda: event(Annotated[
+    "a cap": ("may not be capped", lambda: event(Annotated[
         int, Count("It.", "x", most=10, capped=True)])),
     "no why": ("it has no why", lambda: event(FLAG, why=None)),
     "a property without why": ("has no why", lambda: event(FLAG, why=Why("To know it."))),
@@ -156,7 +157,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a method": ("'accept' has no place", lambda: event(FLAG, accept=lambda self: None)),
     "a hook": ("'__post_init__' has no place",
                lambda: event(FLAG, __post_init__=lambda self: None)),
-    "a since without notice": ("since is 2", lambda: event(FLAG, since=2)),
+    "a since without notice": ("notice, got 2", lambda: event(FLAG, since=2)),
     "a newer property that must be given": ("it must be optional", lambda: event(
         Annotated[bool, Flag("It.", since=2)])),
     "a core event": ("made from Event alone", lambda: struct("Done", (Made,), {})),
@@ -176,15 +177,15 @@ def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any])
 @pytest.mark.parametrize(
     ("said", "changes"),
     [
-        ("a tool's name is 'Acme'", {"name": "Acme"}),
-        ("a tool's name is '$acme'", {"name": "$acme"}),
+        ("a letter first, got 'Acme'", {"name": "Acme"}),
+        ("a letter first, got '$acme'", {"name": "$acme"}),
         ("dev_analytics' own", {"name": "cell_executed"}),
         ("dev_analytics' own", {"name": "dev"}),
         ("title is ''", {"title": ""}),
         ("title is 'Acme\\x1b[2J'", {"title": "Acme\x1b[2J"}),
-        ("about is 'one\\ntwo'", {"about": "one\ntwo"}),
-        ("notice is True", {"notice": True}),
-        ("allowed is 1 to 1000", {"notice": 10**5000}),
+        ("got 'one\\ntwo'", {"about": "one\ntwo"}),
+        ("notice must be from 1 to 1000, got True", {"notice": True}),
+        ("notice must be from 1 to 1000", {"notice": 10**5000}),
         ("d_e_v", {"name": "d_e_v"}),
         ("notice is 2, but the highest since is 1", {"notice": 2}),
         ("no tuple of 1 to 50", {"events": [Made]}),

@@ -157,9 +157,9 @@ def test_a_tool_that_is_installed_later_is_found(
 
 
 def test_names_that_no_tool_has_are_not_looked_for_without_end(agreed: Analytics) -> None:
-    for number in range(registry.MOST_UNKNOWN + 50):
+    for number in range(registry.MAX_UNKNOWN + 50):
         agreed.event(f"nobody{number}.event")
-    assert len(registry._Known.unknown) == registry.MOST_UNKNOWN
+    assert len(registry._Known.unknown) == registry.MAX_UNKNOWN
     entries = registry._Known.entries
     agreed.event("nobody999.event")
     assert registry._Known.entries is entries

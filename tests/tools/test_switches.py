@@ -263,7 +263,7 @@ def test_a_tool_that_is_switched_off_elsewhere_is_off_at_its_next_event(
 class Deaf:
     """A destination that keeps what it is given, and calls back before."""
 
-    most = 2
+    batch_size = 2
     confirm: Callable[[], None]
 
     def __init__(self, before: Callable[[], object] = lambda: None) -> None:
@@ -294,7 +294,7 @@ def events(records: list[bytes]) -> list[str]:
 def test_what_waits_of_a_tool_that_is_off_is_never_sent(spooled: ConsentStore, data: Path) -> None:
     spooled.switch_off("acme")
     destination = Deaf()
-    Sender(data, destination, most_days=30).run()
+    Sender(data, destination, max_days=30).run()
     assert events(destination.records) == ["cell executed"] * 4
     assert Backlog(data).count() == 0
     assert read_ledger(data).dropped == {Drop.REVOKED.value: 4}
@@ -305,7 +305,7 @@ def test_what_is_switched_off_between_two_requests_is_in_no_later_one(
     spooled: ConsentStore, data: Path
 ) -> None:
     destination = Deaf(lambda: spooled.switch_off("acme"))
-    Sender(data, destination, most_days=30).run()
+    Sender(data, destination, max_days=30).run()
     assert events(destination.records) == ["acme: chart made", *["cell executed"] * 4]
     assert Backlog(data).count() == 0
     assert read_ledger(data).dropped == {Drop.REVOKED.value: 3}
@@ -316,7 +316,7 @@ def test_what_waits_of_a_tool_whose_yes_was_lost_is_not_sent(
 ) -> None:
     spooled.tools_file.write_bytes(b"{")
     destination = Deaf()
-    Sender(data, destination, most_days=30).run()
+    Sender(data, destination, max_days=30).run()
     assert events(destination.records) == ["cell executed"] * 4
 
 

@@ -13,7 +13,7 @@ from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.consent.decision import Switch
 from dev_analytics.views.kinds import MAX_IN_TEXT, kinds_html, kinds_text
-from dev_analytics.views.preview import MOST_SHOWN
+from dev_analytics.views.preview import MAX_SHOWN
 
 ReadView = Callable[[str], Any]
 
@@ -96,7 +96,7 @@ def test_a_kind_opens_to_the_exact_bytes_of_its_records_the_newest_first(
 def test_a_kind_with_very_many_records_opens_to_the_newest(
     analytics: Analytics, read_view: ReadView
 ) -> None:
-    for _ in range(MOST_SHOWN + 1):
+    for _ in range(MAX_SHOWN + 1):
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
     _, *newest = (kept.record for kept in analytics.pipeline.preview)
     view = read_view(kinds_html(analytics))

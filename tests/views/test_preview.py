@@ -12,7 +12,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.pipeline import MAX_PREVIEWED, Previewed
-from dev_analytics.views.preview import MOST_SHOWN, fates, preview, preview_html
+from dev_analytics.views.preview import MAX_SHOWN, fates, preview, preview_html
 
 TODAY = date(2026, 11, 22)
 
@@ -127,12 +127,12 @@ def test_a_notebook_is_given_the_newest_hundred_and_told_of_the_rest(
     html = preview_html(analytics)
     view = read_view(html)
     assert len(html) < 200_000
-    assert [row[0] for row in view.rows[1:]] == [str(1000 - n) for n in range(MOST_SHOWN)]
+    assert [row[0] for row in view.rows[1:]] == [str(1000 - n) for n in range(MAX_SHOWN)]
     assert "the newest first: 100. 900 older ones are not shown here." in view.text
     assert "%dev_analytics log FILE" in view.text
-    text = preview(analytics, MOST_SHOWN)
+    text = preview(analytics, MAX_SHOWN)
     assert text.startswith("# 900 older ones are not shown here.")
-    assert text.count("# would have been sent") == MOST_SHOWN
+    assert text.count("# would have been sent") == MAX_SHOWN
     assert preview(analytics).count("# would have been sent") == MAX_PREVIEWED
 
 

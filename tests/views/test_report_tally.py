@@ -24,7 +24,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.archive_file import NAME, Archive
 from dev_analytics.views.report import tally as counting
 from dev_analytics.views.report.overview import fields
-from dev_analytics.views.report.source import LONGEST, ReportError, Source
+from dev_analytics.views.report.source import MAX_LINE, ReportError, Source
 from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import FURTHER, Tally, tally
 
@@ -155,7 +155,7 @@ BROKEN = {
     "a number": b"7",
     "not UTF-8": b'{"event": "\xff", "timestamp": "2026-11-22T10:00:00Z", "properties": {}}',
     "deep": b"[" * 100_000,
-    "huge": b'{"event": "' + b"x" * (2 * LONGEST) + b'"}',
+    "huge": b'{"event": "' + b"x" * (2 * MAX_LINE) + b'"}',
     "no time": b'{"event": "launched", "properties": {}}',
     "a time without its zone": b'{"event": "x", "timestamp": "2026-11-22T10:00:00"}',
     "a time before all computers": b'{"event": "x", "timestamp": "0001-01-01T00:00:00+14:00"}',
@@ -286,7 +286,7 @@ def test_what_is_older_is_left_out_and_told(counted: Count, record: Record) -> N
 def test_names_without_end_are_counted_as_one(
     counted: Count, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "MOST_NAMES", 3)
+    monkeypatch.setattr(counting, "MAX_NAMES", 3)
     found = counted(*(record(f"event {number}") for number in range(10)), record("event 0"))
     assert found.events == {("event 0",): 2, ("event 1",): 1, ("event 2",): 1, (FURTHER,): 7}
 

@@ -141,7 +141,7 @@ class Dialog:
         return ends
 
     def give_up(self) -> bool:
-        """Leave the line of text that stands for the question; False if it had ended before."""
+        """Replace the dialog by its line of text; return False if it had ended before."""
         return self.end(self._notice)
 
     def _end(self) -> bool:

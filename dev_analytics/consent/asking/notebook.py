@@ -24,13 +24,13 @@ from dev_analytics.process.clock import Clock
 READ_SECONDS: Final = 30.0
 """How long a dialog may be read before the cells that the user runs count against it."""
 
-MOST_CELLS: Final = 5
+MAX_CELLS: Final = 5
 """After how many of these cells it goes, unanswered."""
 
 VIEW_SECONDS: Final = 10
 """How long a front end may take to show it, in seconds in which the kernel is free."""
 
-MOST_MOVES: Final = 3
+MAX_MOVES: Final = 3
 """How often it follows a user whose page lost it."""
 
 
@@ -110,9 +110,9 @@ class NotebookQuestion:
             return
         if Clock.monotonic() - self._since > READ_SECONDS:
             self._cells += 1
-        if self._cells >= MOST_CELLS:
+        if self._cells >= MAX_CELLS:
             self.close(self._unanswered)
-        elif self._place.lost(request) and self._moves < MOST_MOVES:
+        elif self._place.lost(request) and self._moves < MAX_MOVES:
             self._moves += 1
             # A click on a subshell's thread may have come first.
             if self._dialog.end(""):
@@ -124,7 +124,7 @@ class NotebookQuestion:
         self._place.shown_by(request_of(self._shell))
 
     def _wait_for_view(self, ticks: int) -> None:
-        """Put the line of text in its place, if no front end shows it.
+        """Replace the dialog by the line of text, if no front end shows it.
 
         A second counts only if the kernel was free at its end: what a front end says of its views
         waits while a cell runs.
@@ -158,7 +158,7 @@ class _Place:
         return bool(request["header"].get("msg_id") == self._message)
 
     def shown_by(self, request: Any) -> None:
-        """Note that the page that sent `request` has a view of the dialog."""
+        """Record that the page that sent `request` has a view of the dialog."""
         self._pages.add(request["header"].get("session"))
 
     def lost(self, request: Any) -> bool:

@@ -175,7 +175,7 @@ class Asking:
 
     @quiet
     def _after_cell(self, result: Any) -> None:
-        """Look at the end of a cell: the first real one asks, a user's after it follow the dialog.
+        """Ask at the end of the first real cell, and follow the dialog at those after it.
 
         The first may be the one that loads the extension. What runs with no cell of a notebook
         behind it, as a console or a script on the same kernel does, takes no dialog with it.

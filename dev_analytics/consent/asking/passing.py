@@ -42,7 +42,7 @@ class Passing:
         shell.events.register("post_run_cell", self._callback)
 
     def end(self, running: Any = None) -> None:
-        """Leave in its place what stays, while `running` runs, if it does; once is enough."""
+        """Replace it by what stays, while `running` runs, if it does; once is enough."""
         output, self._output = self._output, None
         if output is not None:
             self._shell.events.unregister("post_run_cell", self._callback)

@@ -32,7 +32,7 @@ class Presence(Enum):
 
 
 def presence(shell: Any) -> Presence:
-    """Tell who is at `shell` now.
+    """Return who is at `shell` now.
 
     A kernel's user is there if the request that runs takes input; ``nbconvert``, papermill and
     other batch runs say that theirs does not. A terminal's is there if a window shows both ends

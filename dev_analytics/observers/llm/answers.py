@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from dev_analytics.catalogue.values import LARGEST
+from dev_analytics.catalogue.values import MAX_INTEGER
 
 _MODULE: Final = type.__dict__["__module__"].__get__
 
@@ -81,7 +81,7 @@ def tokens(value: object) -> int | None:
         return sum(known) if known else None
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if type(value) is int and 0 <= value <= LARGEST else None
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
 
 
 def total(*parts: object) -> object:

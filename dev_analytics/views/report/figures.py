@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 INSTALL: Final = 'No figures without matplotlib: pip install "dev-analytics[report]"'
 
 _WIDTH: Final = 7.2
-_MOST_BARS: Final = 10
-_LONGEST_NAME: Final = 34
+_MAX_BARS: Final = 10
+_MAX_NAME: Final = 34
 # Stands for the page's own colour until the SVG is made; matplotlib knows no "currentColor".
 _INK: Final = "#010203"
 _LEFT_OUT: Final = r'<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->|(?<=<g) id="[^"]*"'
@@ -80,7 +80,7 @@ def _drawn(part: Table, draw: Callable[[Axes, Table], None]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    tall = 0.9 + 0.3 * min(len(part.rows), _MOST_BARS) if draw in (_names, _tokens) else 2.4
+    tall = 0.9 + 0.3 * min(len(part.rows), _MAX_BARS) if draw in (_names, _tokens) else 2.4
     figure = Figure(figsize=(_WIDTH, tall), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
@@ -105,7 +105,7 @@ def _inline(svg: str, part: Table) -> str:
 
 def _names(axes: Axes, part: Table) -> None:
     """Draw the most frequent names as bars, the number behind each."""
-    rows = part.rows[:_MOST_BARS]
+    rows = part.rows[:_MAX_BARS]
     labels = [_label(row[:-1]) for row in rows]
     bars = axes.barh(range(len(rows)), [int(row[-1]) for row in rows], color=_FIRST, height=0.7)
     axes.bar_label(bars, [f"{row[-1]:,}" for row in rows], padding=4)
@@ -114,7 +114,7 @@ def _names(axes: Axes, part: Table) -> None:
 
 def _tokens(axes: Axes, part: Table) -> None:
     """Draw the tokens in and out of the models that were asked most."""
-    number = min(len(part.rows), _MOST_BARS)
+    number = min(len(part.rows), _MAX_BARS)
     labels = [_label(row[:2]) for row in part.rows[:number]]
     taken, out = part.column("input_tokens")[:number], part.column("output_tokens")[:number]
     axes.barh(range(number), taken, color=_FIRST, height=0.7, label="input")
@@ -186,7 +186,7 @@ def _upright(axes: Axes, labels: Sequence[str]) -> None:
 
 def _label(names: Sequence[str | int]) -> str:
     label = " · ".join(map(str, names))
-    return label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 1]}…"
+    return label if len(label) <= _MAX_NAME else f"{label[: _MAX_NAME - 1]}…"
 
 
 _DRAW: Final[Mapping[str, Callable[[Axes, Table], None]]] = {

@@ -48,7 +48,7 @@ class Forgotten:
         return bool(self._hashes) and isinstance(user, str) and _hash(user) in self._hashes
 
     def add(self, user: str) -> None:
-        """Put an identifier on the list.
+        """Add an identifier to the list.
 
         Raises
         ------

@@ -42,7 +42,7 @@ FROM read_parquet(?)"""
 _LINES: Final = """
 SELECT line FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '',
     header = false, auto_detect = false, compression = 'zstd', null_padding = true,
-    max_line_size = LONGEST, ignore_errors = true)"""
+    max_line_size = MAX_LINE, ignore_errors = true)"""
 
 
 class PackedError(Exception):
@@ -88,7 +88,7 @@ def zstd(file: Path, longest: int) -> Iterator[bytes]:
     """
     duckdb, connection = _duckdb("zstd")
     try:
-        query = _LINES.replace("LONGEST", str(longest))
+        query = _LINES.replace("MAX_LINE", str(longest))
         yield from _fetched(connection.execute(query, [str(file)]))
     except duckdb.Error as error:
         raise PackedError(_first_line(error)) from None

@@ -14,7 +14,7 @@ from dev_analytics.views.report.tally import Tally
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics report">'
 """How every page of a report begins."""
 
-_MOST_ROWS: Final = 20
+_MAX_ROWS: Final = 20
 _NARROW: Final = 4
 """How many columns a table may have to share a line of the page with another one."""
 # Four times the class wins over the rules of the other views, and so over the notebook's.
@@ -134,7 +134,7 @@ def _part(part: Table, figure: str, title: str) -> Iterator[str]:
 
 def _table(part: Table) -> str:
     """Return a table: of many rows the most, or the newest."""
-    rows = part.rows[-_MOST_ROWS:] if part.ordered else part.rows[:_MOST_ROWS]
+    rows = part.rows[-_MAX_ROWS:] if part.ordered else part.rows[:_MAX_ROWS]
     numbers = [isinstance(value, int) for value in rows[0]]
     heads = "".join(
         f'<th scope="col"{_NUMBER if number else ""}>{escape(head)}</th>'

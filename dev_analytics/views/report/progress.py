@@ -28,7 +28,7 @@ class Progress:
         self._next = Clock.monotonic() + _AFTER
 
     def __call__(self, done: float | None, records: int) -> None:
-        """Tell how much was read, from 0 to 1, and how many records that were."""
+        """Show how much was read, from 0 to 1, and how many records that is."""
         now = Clock.monotonic()
         if now < self._next:
             return
@@ -56,7 +56,7 @@ class TerminalLine:
         self._stream.flush()
 
     def wipe(self) -> None:
-        """Leave nothing."""
+        """Erase the line."""
         if self._width:
             self._stream.write(f"\r{' ' * self._width}\r")
             self._stream.flush()
@@ -94,7 +94,7 @@ class CellOutput:
         self._there = True
 
     def end(self, text: str) -> str:
-        """Put a text in the place of the line; give it back where there was none."""
+        """Replace the line by a text; return the text where there was no line."""
         self._terminal.wipe()
         if not self._there:
             return text

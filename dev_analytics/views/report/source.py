@@ -21,7 +21,7 @@ from dev_analytics.views.report.packed import (
     zstd,
 )
 
-LONGEST: Final = 1 << 20
+MAX_LINE: Final = 1 << 20
 """The longest line that is read as a record, in bytes; a real one has about 500."""
 
 _ENDINGS: Final = (".jsonl", ".ndjson", ".parquet", ".sqlite")
@@ -124,7 +124,7 @@ class Source:
             return
         if start.startswith(ZSTD):
             self._size = 0
-            for line in zstd(self.path, LONGEST):
+            for line in zstd(self.path, MAX_LINE):
                 if line and not line.isspace():
                     yield line
             return
@@ -137,7 +137,7 @@ class Source:
 
     def _log(self, opened: IO[bytes], tell: Callable[[], int] | None = None) -> Iterator[bytes]:
         whole = True
-        for piece in iter(partial(opened.readline, LONGEST), b""):
+        for piece in iter(partial(opened.readline, MAX_LINE), b""):
             # Of what is compressed, it counts how far the file itself was read.
             self._read = self._read + len(piece) if tell is None else tell()
             begins, whole = whole, piece.endswith(b"\n")

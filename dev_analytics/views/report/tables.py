@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from dev_analytics.tools.declaration import tool_of
 from dev_analytics.tools.installed import usable
-from dev_analytics.views.report.tally import MOST_HOURS, Moment, Tally, day
+from dev_analytics.views.report.tally import MAX_HOURS, Moment, Tally, day
 
 Row: TypeAlias = tuple[str | int, ...]
 
-_MOST_EMPTY: Final = 400
+_MAX_EMPTY: Final = 400
 """How many days a log may span for the days without a record to be rows."""
 _BOUNDS: Final = (
     *((10, "10 ms"), (30, "30 ms"), (100, "100 ms"), (300, "300 ms"), (1_000, "1 s")),
@@ -209,13 +209,13 @@ def _durations(counted: Tally) -> Table:
 
 def _activity(counted: Tally) -> Table:
     step, name, write, moments = "day", "day", day, counted.days
-    if counted.hours and max(counted.hours) - min(counted.hours) < MOST_HOURS:
+    if counted.hours and max(counted.hours) - min(counted.hours) < MAX_HOURS:
         step, name, write, moments = "hour", "hour_utc", _hour, counted.hours
     rows: list[Row] = []
     finding = ""
     if moments:
         numbers: Sequence[int] = range(min(moments), max(moments) + 1)
-        if len(numbers) > _MOST_EMPTY:
+        if len(numbers) > _MAX_EMPTY:
             numbers = sorted(moments)
         for number in numbers:
             moment = moments.get(number, Moment())

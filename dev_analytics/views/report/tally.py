@@ -26,9 +26,9 @@ from dev_analytics.views.report.records import (
 from dev_analytics.views.report.sessions import Sessions
 from dev_analytics.views.report.source import Lines
 
-MOST_NAMES: Final = 10_000
+MAX_NAMES: Final = 10_000
 """How many names of a kind are told apart: a log may be anybody's, and memory is not endless."""
-MOST_HOURS: Final = 48
+MAX_HOURS: Final = 48
 """How many hours a log may span to be shown by the hour."""
 FURTHER: Final = "further names"
 
@@ -38,12 +38,12 @@ _SECONDS: Final = range(253_402_300_800)
 
 
 class Counts(dict[tuple[str, ...], int]):
-    """How often each name came; the names beyond `MOST_NAMES` are counted as one."""
+    """How often each name came; the names beyond `MAX_NAMES` are counted as one."""
 
     def add(self, *names: str, number: int = 1) -> None:
         """Count a name, which may have parts."""
         before = self.get(names)
-        if before is None and len(self) >= MOST_NAMES:
+        if before is None and len(self) >= MAX_NAMES:
             names = (FURTHER,) * len(names)
             before = self.get(names)
         self[names] = (before or 0) + number
@@ -153,7 +153,7 @@ class Tally(Struct):
             self.users.add(hash(record.distinct_id))
         hour = seconds // 3600
         moments = [_moment(self.days, hour // 24)]
-        if hour in self.hours or len(self.hours) <= MOST_HOURS:
+        if hour in self.hours or len(self.hours) <= MAX_HOURS:
             moments.append(_moment(self.hours, hour))
         for moment in moments:
             moment.records += 1
@@ -193,7 +193,7 @@ class Tally(Struct):
             moment.requests += 1
         self.edit_formats.add(said.edit_format)
         name = said.provider, said.model
-        if name not in self.models and len(self.models) >= MOST_NAMES:
+        if name not in self.models and len(self.models) >= MAX_NAMES:
             name = FURTHER, FURTHER
         asked = self.models.setdefault(name, Asked())
         asked.requests += 1

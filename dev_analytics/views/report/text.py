@@ -12,11 +12,11 @@ from dev_analytics.views.report.tally import Tally
 WIDTH: Final = 80
 """How wide the report is where there is no terminal."""
 _WIDEST: Final = 100
-_MOST_ROWS: Final = 15
-_MOST_ORDERED: Final = 31
-_LEAST_NAME: Final = 8
-_LEAST_BAR: Final = 6
-_LONGEST_BAR: Final = 30
+_MAX_ROWS: Final = 15
+_MAX_ORDERED: Final = 31
+_MIN_NAME: Final = 8
+_MIN_BAR: Final = 6
+_MAX_BAR: Final = 30
 
 
 def text(counted: Tally, parts: Sequence[Table], width: int = WIDTH, bar: str = "█") -> str:
@@ -44,8 +44,8 @@ def text(counted: Tally, parts: Sequence[Table], width: int = WIDTH, bar: str = 
 
 
 def _part(part: Table, width: int, bar: str) -> list[str]:
-    """Give a part below an empty line; too many rows are cut to the most, or to the newest."""
-    most = _MOST_ORDERED if part.ordered else _MOST_ROWS
+    """Return a part below an empty line; too many rows are cut to the largest, or to the newest."""
+    most = _MAX_ORDERED if part.ordered else _MAX_ROWS
     rows = part.rows[-most:] if part.ordered else part.rows[:most]
     lines = ["", part.title.upper(), *_wrapped([f"{part.finding}."], width)]
     left_out = len(part.rows) - len(rows)
@@ -68,7 +68,7 @@ def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
     while (over := sum(widths) + 2 * len(widths) - 2 - width) > 0:
         names = [place for place, number in enumerate(right[: len(widths)]) if not number]
         widest = max(names, key=lambda place: widths[place])
-        if widths[widest] > _LEAST_NAME * 2 or (len(widths) <= 2 and widths[widest] > 1):
+        if widths[widest] > _MIN_NAME * 2 or (len(widths) <= 2 and widths[widest] > 1):
             widths[widest] -= 1
         elif len(widths) > 2:
             widths.pop()
@@ -77,10 +77,10 @@ def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
             break
     lines = [_line(heads, widths, right), *(_line(row, widths, right) for row in cells)]
     space = width - sum(widths) - 2 * len(widths)
-    if part.bar and len(rows) > 1 and space >= _LEAST_BAR:
+    if part.bar and len(rows) > 1 and space >= _MIN_BAR:
         place = list(part.columns).index(part.bar)
         numbers = [int(row[place]) for row in rows]
-        space = min(space, _LONGEST_BAR)
+        space = min(space, _MAX_BAR)
         scale = space / (max(numbers) or 1)
         for number, value in enumerate(numbers, 1):
             drawn = bar * max(round(value * scale), 1 if value else 0)
