@@ -217,7 +217,7 @@ def test_without_a_mark_the_file_itself_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a system whose open files keep no number."""
-    monkeypatch.setattr("dev_analytics.delivery.lines._F_SETSIG", None)
+    monkeypatch.setattr("dev_analytics.delivery.lines.SET_MARK", None)
     file = LineFile(tmp_path / "log", renewed=True)
     file.append(b"one")
     user = os.open(tmp_path / "user's", os.O_WRONLY | os.O_CREAT)

@@ -22,7 +22,7 @@ from dev_analytics.apps.jupyter import WORDS
 from dev_analytics.apps.magics import WORDS as MAGIC_WORDS
 from dev_analytics.process.unserved import UnservedError, line, why_unserved
 
-UNSERVED = ("win32", "emscripten")
+UNSERVED = ("emscripten", "wasi")
 LACKING = ("fcntl", "grp", "pwd", "resource", "termios")
 ELSEWHERE = f"""
 import sys
@@ -141,7 +141,7 @@ def test_who_loads_it_in_a_notebook_reads_one_line_and_nobody_is_asked(
 
 
 def test_a_server_has_one_line_in_its_log(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "emscripten")
     lines: list[str] = []
     dev_analytics._load_jupyter_server_extension(
         SimpleNamespace(log=SimpleNamespace(info=lines.append))
@@ -153,9 +153,9 @@ def test_a_server_has_one_line_in_its_log(monkeypatch: pytest.MonkeyPatch, data:
 def test_who_asks_for_a_log_is_told_why_there_is_none(
     monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "emscripten")
     analytics = Analytics(data, strict=True)
-    with pytest.raises(UnservedError, match="Windows"):
+    with pytest.raises(UnservedError, match="browser"):
         analytics.log_to(tmp_path / "log")
     analytics.event("launched")
     assert not data.exists()
@@ -163,6 +163,6 @@ def test_who_asks_for_a_log_is_told_why_there_is_none(
 
 def test_the_status_for_a_script_has_the_reason(elsewhere: Callable[..., str]) -> None:
     code = "from dev_analytics.apps.unserved import main; main(['status', '--json'])"
-    fields = json.loads(elsewhere("win32", code))
+    fields = json.loads(elsewhere("emscripten", code))
     assert fields["collecting"] is False
-    assert "Windows" in fields["reason"]
+    assert "browser" in fields["reason"]

@@ -40,6 +40,8 @@ class Place(Enum):
         else:
             from IPython.core.application import SYSTEM_CONFIG_DIRS
 
+            if not SYSTEM_CONFIG_DIRS:
+                raise OSError("this system has no folder for everybody")
             folder = Path(SYSTEM_CONFIG_DIRS[0])
         return folder / "startup" / NAME
 
@@ -69,10 +71,11 @@ def ipython_folder() -> Path:
 
 def enabled() -> list[Path]:
     """Return every start-up file that is there."""
-    try:
-        files = dict.fromkeys(place.file for place in Place)
-    except RuntimeError:
-        return []  # there is no home, so no kernel has one either
+    files: dict[Path, None] = {}
+    for place in Place:
+        # Where there is no home, or no folder for everybody, no kernel has one either.
+        with contextlib.suppress(RuntimeError, OSError):
+            files[place.file] = None
     return [file for file in files if _is_there(file) and _is_ours(file)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -100,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # Python would complain once more at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
+        # On Windows a pipe that nobody reads is an argument that is not valid.
+        if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
             return 0  # who reads has seen enough
         say(f"{_program()} {word}: standard output: {error.strerror}", sys.stderr)
         return 1

@@ -6,13 +6,11 @@ import contextlib
 import os
 import stat
 from pathlib import Path
-from typing import Final
 
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import open_file
-
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-"""Write nothing into a file that a link in the place of ours leads to."""
+from dev_analytics.process.systems import NO_LINK, erase
+from dev_analytics.process.systems import replace as put
 
 
 def replace(path: Path, new: Path, content: bytes) -> None:
@@ -34,12 +32,12 @@ def replace(path: Path, new: Path, content: bytes) -> None:
         It could not be written; `path` is what it was.
     """
     try:
-        descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | _NO_LINK)
+        descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | NO_LINK)
         with open_file(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        new.replace(path)
+        put(new, path)
     except BaseException:
         delete(new)
         raise
@@ -64,7 +62,7 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
     OSError
         It could not be made.
     """
-    flags = os.O_WRONLY | _NO_LINK
+    flags = os.O_WRONLY | NO_LINK
     try:
         descriptor = open_above(marker, flags | os.O_CREAT)
     except OSError as error:
@@ -83,26 +81,11 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
         os.close(descriptor)
 
 
-def sync(folder: Path) -> None:
-    """Flush the names in `folder` to the disk, so that they survive a crash of the machine.
-
-    Raises
-    ------
-    OSError
-        The disk does not say that they will.
-    """
-    descriptor = open_above(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def delete(*paths: Path) -> None:
     """Delete files; what cannot be deleted stays."""
     for path in paths:
         with contextlib.suppress(OSError):
-            path.unlink()
+            erase(path)
 
 
 def remove(path: Path) -> None:
@@ -117,4 +100,5 @@ def remove(path: Path) -> None:
         for folder, _, _ in os.walk(path, topdown=False):
             os.rmdir(folder)  # noqa: PTH106
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            erase(path)

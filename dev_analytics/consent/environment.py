@@ -11,7 +11,8 @@ import platformdirs
 
 from dev_analytics.consent.decision import Environment, Switch
 from dev_analytics.process.messages import plain
-from dev_analytics.process.native import environ_now
+from dev_analytics.process.native import environ_now, open_file
+from dev_analytics.process.systems import is_administrators
 
 if TYPE_CHECKING:
     from dev_analytics.consent.files import Policy
@@ -127,7 +128,8 @@ class _Site:
 def read_policies(environ: Mapping[str, str] | None = None) -> dict[Path, Policy]:
     """Read the policies that there are, in the order of `policy_files`.
 
-    There need be none in the site's configuration.
+    There need be none in the site's configuration. Where somebody else than an administrator owns
+    one, or may write to it, it can forbid, and say no destination.
 
     Raises
     ------
@@ -147,7 +149,8 @@ def read_policies(environ: Mapping[str, str] | None = None) -> dict[Path, Policy
 def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
     why = "cannot be read"
     try:
-        content = file.read_bytes()
+        with open_file(file, "rb") as opened:
+            content, trusted = opened.read(), is_administrators(opened.fileno())
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(file):
             if may_miss:
@@ -156,12 +159,14 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
     except OSError:
         pass
     else:
-        from dev_analytics.consent.files import DamagedError, policy_of
+        from dev_analytics.consent.files import DamagedError, policy_of, without_destination
 
         try:
-            return policy_of(content)
+            policy = policy_of(content)
         except DamagedError:
             why = "is not understood"
+        else:
+            return policy if trusted else without_destination(policy)
     raise PolicyError(f"the administrator's policy {why}: {plain(file)}")
 
 

@@ -89,10 +89,13 @@ class Policy(Value):
         Whether a user may be asked at all: ``"allowed"`` or ``"forbidden"``.
     settings
         Settings of destinations that hold whatever a user's own say.
+    passed_over
+        Whether there were such, which do not count, as the file is no administrator's.
     """
 
     analytics: str = "allowed"
     settings: Mapping[str, str] = MappingProxyType({})
+    passed_over: bool = False
 
 
 def consent_of(content: bytes) -> Consent:
@@ -214,6 +217,11 @@ def policy_of(content: bytes) -> Policy:
         if name not in known or (value and not known[name].takes(value)):
             raise DamagedError(f"no setting of a destination: {name}")
     return Policy(analytics, {name: value for name, value in settings.items() if value})
+
+
+def without_destination(policy: Policy) -> Policy:
+    """Return what holds of a policy that is no administrator's."""
+    return Policy(policy.analytics, passed_over=bool(policy.settings))
 
 
 # Made here, as what stands in the place of a date then is not looked up any more.

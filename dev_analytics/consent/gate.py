@@ -35,8 +35,9 @@ POLICY_SECONDS: Final = 10.0
 
 _OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "CI")
 _READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
-_DO_NOT_TRACK: Final = os.fsencode("DO_NOT_TRACK")
-_DEV_ANALYTICS: Final = os.fsencode("DEV_ANALYTICS")
+_ENCODED: Final[Any] = getattr(ENVIRON, "encodekey", str)
+_DO_NOT_TRACK: Final = _ENCODED("DO_NOT_TRACK")
+_DEV_ANALYTICS: Final = _ENCODED("DEV_ANALYTICS")
 
 
 def _threads() -> list[threading.Thread]:

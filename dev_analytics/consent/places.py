@@ -15,12 +15,11 @@ from typing import Final
 from dev_analytics.consent.environment import NAME, data_directory
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import environ_now, open_file, system
+from dev_analytics.process.systems import NO_LINK, NO_WAIT
 
 _FOLDERS: Final = ("consent", "spool")
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _ROOT: Final = 0
-_NOT_THE_TARGET: Final = getattr(system, "O_NOFOLLOW", 0) | getattr(system, "O_NONBLOCK", 0)
-"""Open neither what a link leads to nor a pipe that waits for its writer."""
 
 
 class NotOursError(OSError):
@@ -122,7 +121,7 @@ def read_own(file: Path) -> bytes:
     """
 
     def opener(path: str, flags: int) -> int:
-        return open_above(path, flags | _NOT_THE_TARGET)
+        return open_above(path, flags | NO_LINK | NO_WAIT)
 
     if stat.S_ISLNK(system.lstat(file).st_mode):
         raise NotOursError(f"{file.name} is a link, and must be a file")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.durable import delete, mark, remove, replace, sync
+from dev_analytics.consent.durable import delete, mark, remove, replace
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.destinations import ARCHIVE
@@ -28,6 +28,7 @@ from dev_analytics.process.descriptors import standard_taken
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import as_uuid, urandom
 from dev_analytics.process.private_files import make_folder
+from dev_analytics.process.systems import sync_folder
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
@@ -164,7 +165,7 @@ class ConsentStore(StoredConsent):
         try:
             self._make_folder(replace_link=True)
             mark(self.marker, _SAYS_OPTED_OUT, self.file)
-            sync(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             if not os.path.lexists(self.marker):
                 self._opt_out_of_other()
@@ -215,7 +216,7 @@ class ConsentStore(StoredConsent):
         try:
             self._make_folder()
             mark(marker, _SAYS_OFF, self.tools_file)
-            sync(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             if not os.path.lexists(marker):
                 raise ConsentStoreError(words(error)) from error
@@ -270,7 +271,7 @@ class ConsentStore(StoredConsent):
                     # The yes of a place that this one does not know must not outlive its opt-out.
                     replace(self.epoch_file, self._epoch_new, urandom(4).hex().encode())
                 remove(self.marker)
-                sync(self.folder)
+                sync_folder(self.folder)
         except OSError as error:
             raise ConsentStoreError(words(error)) from error
 
@@ -320,7 +321,7 @@ class ConsentStore(StoredConsent):
         if consent.tools or consent.kept_tools:
             replace(self.tools_file, self._tools_new, tools_bytes(consent))
         replace(self.file, self._new, consent_bytes(consent))
-        sync(self.folder)
+        sync_folder(self.folder)
 
     @contextlib.contextmanager
     def _lock(self, *, replace_link: bool = False) -> Iterator[None]:

@@ -19,6 +19,7 @@ from dev_analytics.destinations import DESTINATIONS
 from dev_analytics.destinations.destination import OwnFiles
 from dev_analytics.process.descriptors import open_above, standard_taken
 from dev_analytics.process.native import open_file
+from dev_analytics.process.systems import erase
 
 SPOOL_FILE: Final = re.compile(
     r"([0-9a-f]{16}(-[0-9a-z]{1,32})?((\.live)?\.jsonl|\.new)|sender\.new)", re.ASCII
@@ -158,7 +159,7 @@ def _reading(folder: int | Path, name: str) -> BinaryIO:
     def opener(path: str, flags: int) -> int:
         with standard_taken():
             if isinstance(folder, Path):
-                return os.open(folder / path, flags)
+                return open_above(folder / path, flags)
             return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
 
     return open_file(name, "rb", opener=opener)
@@ -167,6 +168,6 @@ def _reading(folder: int | Path, name: str) -> BinaryIO:
 def _unlink(folder: int | Path, name: str) -> None:
     with contextlib.suppress(OSError):
         if isinstance(folder, Path):
-            (folder / name).unlink()
+            erase(folder / name)
         else:
             os.unlink(name, dir_fd=folder)

@@ -22,6 +22,7 @@ from dev_analytics.delivery.locks import NoLocksError, locked
 from dev_analytics.delivery.pending import Change
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import open_file
+from dev_analytics.process.systems import replace as put
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -104,7 +105,7 @@ def change_ledger(
         new = file.with_name(f"{NAME}.new")
         with open_file(new, "wb", opener=open_above) as opened:
             opened.write(json.encode(replace(change(ledger), merged=merged)))
-        new.replace(file)
+        put(new, file)
         pending.delete(data, waited)
 
 
@@ -198,7 +199,8 @@ def _read(data: Path) -> tuple[Ledger, list[str]]:
     # Before the ledger, which names what has just been put into it.
     changes = pending.waiting(data)
     try:
-        ledger = json.decode((data / NAME).read_bytes(), type=Ledger)
+        with open_file(data / NAME, "rb", opener=open_above) as opened:
+            ledger = json.decode(opened.read(), type=Ledger)
     except (OSError, ValueError, RecursionError):
         ledger = Ledger()
     for name, change in changes.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import itertools
 import stat
@@ -13,6 +12,15 @@ from typing import Final
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import RLock, system
+from dev_analytics.process.systems import (
+    GET_MARK,
+    NO_WAIT,
+    SET_MARK,
+    append_now,
+    ask,
+    identity,
+    read_at,
+)
 
 LOOK_SECONDS: Final = 0.25
 """How often to look whether a file is where it was, in seconds. A look at every line would make the
@@ -20,10 +28,6 @@ next write several times slower, as the kernel then has to tell apart the times 
 
 
 _MARKS: Final = itertools.cycle(range(1, 65))
-_F_SETSIG: Final[int | None] = getattr(fcntl, "F_SETSIG", None)
-_F_GETSIG: Final[int] = getattr(fcntl, "F_GETSIG", 0)
-"""Linux keeps a number with every open file: the signal for asynchronous input, which a regular
-file never sends. So it marks ours, and tells another's in a quarter of the time of an ``fstat``."""
 
 
 class FileGoneError(OSError):
@@ -37,7 +41,7 @@ class FileClosedError(OSError):
 class LineFile:
     """An append-only file of lines.
 
-    The kernel puts each ``write`` of an ``O_APPEND`` file at its end in one piece. A line that did
+    Each line goes to the end in one piece, whoever appends beside it. A line that did
     not fit the disk is taken back, or ended where somebody wrote behind it, so that a torn line
     never runs into the next one. Threads may append and close at any time: a line never goes to a
     descriptor that was closed and given to somebody else, also where a daemon closed them all.
@@ -67,13 +71,13 @@ class LineFile:
         # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
         # A log may be where its user can write and not read; another file can be read again.
         access = system.O_WRONLY if self._renewed else system.O_RDWR
-        flags = access | system.O_APPEND | system.O_CREAT | system.O_NONBLOCK
+        flags = access | system.O_APPEND | system.O_CREAT | NO_WAIT
         self.descriptor = open_above(self.path, flags)
         status = system.fstat(self.descriptor)
         if not stat.S_ISREG(status.st_mode):
             system.close(self.descriptor)
             raise OSError(f"{self.path} is no regular file")
-        self._inode, self._device = status.st_ino, status.st_dev
+        self._identity = identity(status)
         self._mark = _mark(self.descriptor)
         self._look = 0.0
         self._open = True
@@ -94,13 +98,13 @@ class LineFile:
             if not self._open:
                 raise FileClosedError("the file is closed")
             try:
-                known = self._mark and fcntl.fcntl(self.descriptor, _F_GETSIG) == self._mark
+                known = self._mark and ask(self.descriptor, GET_MARK) == self._mark
             except OSError:
                 known = False
             if not known or Clock.monotonic() >= self._look:
                 self._find()
             whole = (b"\n" if self._torn else b"") + line + b"\n"
-            written = system.write(self.descriptor, whole)
+            written = append_now(self.descriptor, whole)
             if written < len(whole):
                 self._take_back(written)
                 raise OSError("the line did not fit")
@@ -129,7 +133,7 @@ class LineFile:
             status = path.stat()
         except OSError:
             return False
-        return (status.st_ino, status.st_dev) == (self._inode, self._device)
+        return identity(status) == self._identity
 
     def tail(self, start: int) -> list[bytes]:
         """Return the lines from `start`, also of a file that was deleted; none of a renewed one.
@@ -143,7 +147,7 @@ class LineFile:
             if not self._open or not self._is_ours():
                 return []
             size = system.fstat(self.descriptor).st_size
-            return system.pread(self.descriptor, max(0, size - start), start).splitlines()
+            return read_at(self.descriptor, max(0, size - start), start).splitlines()
 
     def _find(self) -> None:
         """Continue after what others have written, begin anew, or report that the file is gone."""
@@ -159,11 +163,11 @@ class LineFile:
     def _is_ours(self) -> bool:
         try:
             # The user may have opened the same file again.
-            marked = not self._mark or fcntl.fcntl(self.descriptor, _F_GETSIG) == self._mark
+            marked = not self._mark or ask(self.descriptor, GET_MARK) == self._mark
             status = system.fstat(self.descriptor)
         except OSError:
             return False
-        return marked and (status.st_ino, status.st_dev) == (self._inode, self._device)
+        return marked and identity(status) == self._identity
 
     def _take_back(self, written: int) -> None:
         self._torn = True
@@ -176,11 +180,11 @@ class LineFile:
 
 def _mark(descriptor: int) -> int:
     """Mark an open file, and return its mark; 0 where the system has none."""
-    if _F_SETSIG is None:
+    if SET_MARK is None:
         return 0
     mark = next(_MARKS)
     try:
-        fcntl.fcntl(descriptor, _F_SETSIG, mark)
+        ask(descriptor, SET_MARK, mark)
     except OSError:
         return 0
     return mark

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.systems import NO_LINK, lock_now, share_lock, unlock_now
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -49,7 +50,7 @@ def lock(descriptor: int) -> bool:
         The lock cannot be taken for another reason.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_now(descriptor)
     except OSError as error:
         if error.errno in _BUSY:
             return False
@@ -61,7 +62,7 @@ def lock(descriptor: int) -> bool:
 
 def unlock(descriptor: int) -> None:
     """Release the lock of an open file, also for forked processes that share the descriptor."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    unlock_now(descriptor)
 
 
 @contextmanager
@@ -94,7 +95,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
     """
     end = Clock.monotonic() + wait
     while True:
-        descriptor = open_above(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+        descriptor = open_above(file, os.O_RDWR | os.O_CREAT | NO_LINK)
         try:
             # A lock on a file that was deleted meanwhile would exclude nobody.
             if lock(descriptor) and _is(file, descriptor):
@@ -114,7 +115,7 @@ def missing_locks(file: Path) -> str:
     except OSError:
         return ""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        share_lock(descriptor)
     except OSError as error:
         return os.strerror(error.errno) if error.errno in _MISSING else ""
     finally:
@@ -156,6 +157,8 @@ def _is(file: Path, descriptor: int) -> bool:
 
 
 def _named(status: os.stat_result) -> int | None:
+    if sys.platform != "linux":
+        return None
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         locks = _LOCKS.read_text("ascii").splitlines()

@@ -18,6 +18,7 @@ from msgspec import Struct, json
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import open_file, urandom
+from dev_analytics.process.systems import replace
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 """A folder in which a user keeps other things may be the data directory."""
@@ -67,7 +68,7 @@ def put(data: Path, change: Change) -> None:
     try:
         with open_file(new, "wb", opener=open_above) as opened:
             opened.write(json.encode(change))
-        new.replace(file)
+        replace(new, file)
     except OSError:
         new.unlink(missing_ok=True)
         raise

@@ -17,6 +17,7 @@ from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
 from dev_analytics.delivery.pending import Change
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import open_file
+from dev_analytics.process.systems import take_place
 
 
 class Reader:
@@ -70,7 +71,7 @@ def resume(data: Path, file: Path) -> int:
     """
     where, start = unsettled(data, file)
     if where != file:
-        where.replace(file)
+        take_place(where, file)
     return start
 
 

@@ -46,6 +46,9 @@ from dev_analytics.destinations.transport import (
     Unreachable,
 )
 from dev_analytics.drops import Drop
+from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.native import open_file
+from dev_analytics.process.systems import erase, give_way, leave_folder
 from dev_analytics.version import NOTICE
 
 FIRST_PAUSE: Final = 1.0
@@ -152,10 +155,10 @@ class Sender:
         """Deliver the records of a file, and tell whether something of it stays."""
         try:
             start = resume(self._data, file)
-            with file.open("rb") as opened:
+            with open_file(file, "rb", opener=open_above) as opened:
                 if self._deliver_from(self._work(file), Reader(opened, start)):
                     return True
-            file.unlink()
+            erase(file)
             replacement(file).unlink(missing_ok=True)
         except FileNotFoundError:
             # An opt-out took it.
@@ -193,7 +196,7 @@ class Sender:
             with holding(file) as held:
                 if held:
                     start = resume(self._data, file)
-                    with file.open("rb") as opened:
+                    with open_file(file, "rb", opener=open_above) as opened:
                         work = self._work(file)
                         self._keep(work, self._rest(work, Reader(opened, start)))
 
@@ -370,8 +373,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--first-pause", type=float, default=FIRST_PAUSE)
     parser.add_argument("--other", type=Path)
     options = parser.parse_args(arguments)
-    os.chdir(options.data)
-    os.nice(10)
+    leave_folder(options.data)
+    give_way()
     give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
     # What is for the archive goes first: it is quick, and needs no key that some session knows.
     for recipient in dict.fromkeys((ARCHIVE, options.recipient)):

@@ -12,6 +12,7 @@ from dev_analytics.delivery.notes import Notes
 from dev_analytics.delivery.progress import Reader, replacement, write_lines
 from dev_analytics.delivery.sendable import Others, sendable
 from dev_analytics.drops import Drop
+from dev_analytics.process.systems import take_place
 
 
 class Work:
@@ -100,7 +101,7 @@ class Work:
             self._notes.forget(self.file)
             return
         with contextlib.suppress(OSError):
-            new.replace(self.file)
+            take_place(new, self.file)
             if not self.file.stat().st_size:
                 self.file.unlink()
 

@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import gzip
 import logging
-import signal
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from http.cookiejar import DefaultCookiePolicy
-from types import FrameType
 from typing import Any, Final
 from uuid import uuid4
 
@@ -44,11 +41,13 @@ from dev_analytics.destinations.posthog_answers import (
     unpacked,
 )
 from dev_analytics.destinations.transport import Receipt, Unreachable, no_question
+from dev_analytics.process.systems import deadline
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 15.0
 DEADLINE_SECONDS: Final = 30.0
-"""How long a request may take from its first byte to its last, in seconds."""
+"""How long a request may take from its first byte to its last, in seconds: a timeout of the SDK
+begins anew with each byte. On Windows what waits for a byte then ends first."""
 
 BATCH: Final = "/batch/"
 NEWER: Final = "/i/v1/analytics/events"
@@ -124,7 +123,7 @@ class PostHog:
     def _post(self, path: str, batch: list[bytes], **headers: str) -> _Answer:
         self._session.prepare(batch, headers)
         try:
-            with _deadline(self._deadline):
+            with deadline(self._deadline, _Late):
                 post(
                     self._key,
                     self._host,
@@ -269,24 +268,3 @@ def _confirm_connections(manager: Any, confirm: Callable[[], None]) -> None:
 
 class _Late(Exception):  # noqa: N818
     """The deadline has passed. No OSError: urllib3 would go on with the host's next address."""
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Raise `_Late` after `seconds`: a timeout of the SDK begins anew with each byte."""
-
-    def ring(signum: int, frame: FrameType | None) -> None:
-        raise _Late
-
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        # Again every second, should the first be lost in a finalizer, which can raise nothing.
-        signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        # It may ring in the finally above too.
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

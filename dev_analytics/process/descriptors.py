@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from dev_analytics.process.native import system
+from dev_analytics.process.systems import open_now
 
 _STANDARD: Final = (0, 1, 2)
 
@@ -30,7 +31,7 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
         It cannot be opened.
     """
     with standard_taken():
-        descriptor: int = system.open(path, flags | getattr(system, "O_CLOEXEC", 0), mode)
+        descriptor = open_now(path, flags, mode)
     owned = mode & stat.S_IRWXU
     if flags & system.O_CREAT and system.fstat(descriptor).st_mode & owned != owned:
         # A file of another user's stays as it is; so does one where there are no such rights.

@@ -35,6 +35,10 @@ _NEEDED: Final = frozenset(
     {"CI", "CURL_CA_BUNDLE", "DO_NOT_TRACK", "HOME", "LANG", "LANGUAGE", "PATH"}
     | {"REQUESTS_CA_BUNDLE", "TMPDIR", "TZ", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
 )
+_NEEDED_BY_WINDOWS: Final = frozenset(
+    {"APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PATHEXT", "PROGRAMDATA", "SYSTEMDRIVE"}
+    | {"SYSTEMROOT", "TEMP", "TMP", "USERPROFILE", "WINDIR"}
+)
 _NEEDED_BEGINNINGS: Final = (
     *("PYTHON", "CONDA_PREFIX", "GUIX_", "NIX_", "LD_", "DYLD_", "LC_"),
     *("DEV_ANALYTICS", "XDG_", "SSL_", "OPENSSL_"),
@@ -46,8 +50,8 @@ the system's folders, and what has a say in consent."""
 def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> None:
     """Start a module's ``main`` in a session of its own; nobody here waits for it, or sees it.
 
-    What it is told, and the environment, go to it through a pipe: other users of the machine can
-    read a command line.
+    What it is told goes to it through a pipe, and where others can read that, the environment too:
+    other users of the machine can read a command line.
 
     Parameters
     ----------
@@ -66,6 +70,12 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
     command = [python(), *flags(), str(_ENTRY), module]
     if not later and adopts_orphans():
         raise OSError("it would become a child of this process, and is started at its end")
+    if sys.platform == "win32":
+        from dev_analytics.process.windows_child import start_unbound
+
+        content = {"path": _path(), "told": told, "later": later}
+        start_unbound(command, json.dumps(content).encode(), environment())
+        return
     sys.audit("os.posix_spawn", command[0], command, None)
     script = _script(command, json.dumps({"path": _path(), "told": told}), later)
     reading, writing = pipe_above()
@@ -151,6 +161,8 @@ def _safe(entries: Iterable[str]) -> list[str]:
 def _is_needed(name: str) -> bool:
     if name == "PYTHONINSPECT":
         return False
+    if sys.platform == "win32" and name in _NEEDED_BY_WINDOWS:
+        return True
     return name in _NEEDED or name.startswith(_NEEDED_BEGINNINGS) or name.lower().endswith("_proxy")
 
 

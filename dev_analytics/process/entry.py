@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from importlib import import_module
 from importlib.util import find_spec
 from json import loads
@@ -25,7 +26,10 @@ FAILED: Final = "sender.failed"
 def enter(module: str) -> None:
     """Call the module's ``begin`` with what was sent; write to the data directory why it cannot."""
     content = loads(sys.stdin.buffer.read())
-    _detach()
+    if os.name == "posix":
+        _detach()
+    _let_go_of_input()
+    time.sleep(content.get("later", 0))
     told = content["told"]
     noted = Path(told["data"]) / FAILED
     try:
@@ -55,6 +59,9 @@ def _detach() -> None:
             with contextlib.suppress(OSError):
                 if int(each) > 2:
                     os.close(int(each))
+
+
+def _let_go_of_input() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -87,7 +94,7 @@ def _note(file: Path, error: Exception) -> None:
         return
     missing = f": no module {error.name}" if isinstance(error, ModuleNotFoundError) else ""
     with contextlib.suppress(OSError):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(file, flags, 0o600), "w", encoding="utf-8") as opened:
             opened.write(f"{type(error).__name__}{missing}")
 

@@ -136,6 +136,8 @@ def _policy() -> str:
 
 def _described(file: Path, policy: Policy) -> str:
     named = [f"{plain(file)}: analytics {policy.analytics}"]
+    if policy.passed_over:
+        named.append("its destination does not count, as no administrator owns the file alone")
     for setting in (each for one in DESTINATIONS.values() for each in one.settings):
         if value := policy.settings.get(setting.name):
             named.append(setting.in_policy.format(value))

@@ -28,6 +28,8 @@ TODAY = date.today()
 
 
 NAMED: Final = "DEV_ANALYTICS_POLICY"
+IS_ROOT: Final = getattr(os, "geteuid", lambda: -1)() == 0
+only_root = pytest.mark.skipif(not IS_ROOT, reason="only an administrator's destination counts")
 
 
 @pytest.fixture(params=["site", "named"])
@@ -56,6 +58,7 @@ def status(**env: str) -> dict[str, Any]:
     return dict(json.loads(ran.stdout))
 
 
+@only_root
 def test_two_users_of_one_hub_have_one_policy_and_each_an_answer_of_their_own(
     kernel: Callable[..., Any], policy: Path, tmp_path: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_a_policy_is_never_a_yes(data: Path, policy: Path) -> None:
     assert not data.exists()
 
 
+@only_root
 @pytest.mark.parametrize(
     ("policy_says", "user_says", "key", "host"),
     [
@@ -239,6 +243,7 @@ def test_the_policy_s_project_goes_before_a_user_s(
     assert settings.delivery.recipient == (to_posthog(host, key) if key else ARCHIVE)
 
 
+@only_root
 @pytest.mark.parametrize(
     ("named", "site", "key", "host"),
     [
@@ -276,12 +281,31 @@ def test_the_site_s_policy_goes_before_the_named_one(
     assert user.delivery.recipient == to_posthog(host, key)
 
 
+@pytest.mark.parametrize("whose", ["another user's", "everybody's"])
+def test_a_policy_that_is_no_administrator_s_can_forbid_and_sends_nobody_s_records(
+    policy: Path, whose: str
+) -> None:
+    """Who may write where it is looked for would lead the records of all others to their host."""
+    policy.write_text('{"posthog_project_key": "p", "posthog_host": "https://p.test"}')
+    if whose == "everybody's":
+        policy.chmod(0o666)
+    elif IS_ROOT:
+        os.chown(policy, 4321, -1)
+    user = DevAnalytics(posthog_project_key="u", posthog_host="https://u.test")
+    assert user.delivery.recipient == to_posthog("https://u.test", "u")
+    assert DevAnalytics().delivery.recipient == ARCHIVE
+    assert "its destination does not count" in status()["policy"]
+    policy.write_text(FORBIDDEN)
+    assert status()["rule"] == 2
+
+
 def test_where_the_policy_is_not_known_records_stay_on_this_machine(policy: Path) -> None:
     policy.write_text("{")
     user = DevAnalytics(posthog_project_key="u", posthog_host="https://u.test")
     assert user.delivery.destination == Delivery().destination
 
 
+@only_root
 def test_status_names_every_policy_that_was_read(
     site_policy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,6 +320,7 @@ def test_status_names_every_policy_that_was_read(
     )
 
 
+@only_root
 def test_the_example_is_a_policy(site_policy: Path) -> None:
     site_policy.write_bytes(EXAMPLE.read_bytes())
     (read,) = read_policies().values()

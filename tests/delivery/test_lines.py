@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dev_analytics.delivery import lines
 from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
 from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import system
 
 
 def test_a_line_is_appended_whole_and_the_file_is_the_user_s_alone(tmp_path: Path) -> None:
@@ -105,15 +105,15 @@ def test_a_torn_line_that_somebody_wrote_behind_is_ended(
     """Between the cut-off write and its taking back, another process appends."""
     path = tmp_path / "log"
     file, other = LineFile(path), LineFile(path)
-    write = system.write
+    write = os.write
 
     def cut_off(descriptor: int, line: bytes) -> int:
-        monkeypatch.setattr(system, "write", write)
+        monkeypatch.setattr(lines, "append_now", write)
         written = write(descriptor, line[:3])
         write(other.descriptor, b"other\n")
         return written
 
-    monkeypatch.setattr(system, "write", cut_off)
+    monkeypatch.setattr(lines, "append_now", cut_off)
     with pytest.raises(OSError, match="did not fit"):
         file.append(b"torn line")
     file.append(b"whole")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def settled(data: Path, until: Until) -> None:
     until(lambda: not Backlog(data).files(empty=True))
 
 
+only_root = pytest.mark.skipif(
+    getattr(os, "geteuid", lambda: -1)() != 0, reason="only an administrator's destination counts"
+)
+
+
+@only_root
 def test_a_policy_that_names_a_server_is_asked_about_and_kept_out_for_good(
     terminal: Any, data: Path, site_policy: Path, until: Until, posthog: FakePostHog
 ) -> None:

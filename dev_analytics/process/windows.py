@@ -1,0 +1,277 @@
+"""What Windows does in a way of its own, by the names in `dev_analytics.process.systems`.
+
+A file that somebody has open can be renamed and deleted only where all who opened it allow that,
+and never be replaced; a lock keeps others from the bytes below it; a folder cannot be synced; and
+what appends does so in one piece only where it may do nothing else.
+"""
+
+from __future__ import annotations
+
+import _thread
+import _winapi
+import msvcrt
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import system
+
+assert sys.platform == "win32"
+
+T = TypeVar("T")
+
+_READ: Final = 0x8000_0000
+_WRITE: Final = 0x4000_0000
+_APPEND: Final = _READ | 0x0004 | 0x0100
+"""Read, lock, append, set times: without a right to write elsewhere each write goes to the end."""
+
+_ALL_SHARED: Final = 0x1 | 0x2 | 0x4
+_NEW, _EMPTIED, _THERE, _THERE_OR_NEW, _THERE_EMPTIED = range(1, 6)
+_PLAIN: Final = 0x80
+_OWNED, _APPENDED = 0x7FFF_FFFE, 0x7FFF_FFFF
+"""The bytes that locks are on: beyond the end, as nobody else may read what is locked."""
+
+_READ_SECONDS: Final = 0.02
+_CHANGE_SECONDS: Final = 0.5
+_APPEND_SECONDS: Final = 1.0
+"""How long to try again where somebody has a file for a moment, in seconds: a reader, a writer, a
+virus scanner. Whoever reads may be a user's cell, which waits for nothing."""
+
+_PAUSE_SECONDS: Final = 0.002
+SET_MARK: int | None = None
+GET_MARK = 0
+
+
+def ask(descriptor: int, what: int, value: int = 0) -> int:
+    """Return nothing: an open file has no mark here."""
+    return 0
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """Return what tells one file from another on its volume; which that is, not all calls say."""
+    return status.st_ino, 0
+
+
+def open_now(path: str | os.PathLike[str], flags: int, mode: int) -> int:
+    """Open a file as ``os.open`` does, and let others rename and delete it meanwhile.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    access = {os.O_RDONLY: _READ, os.O_WRONLY: _WRITE}.get(flags & 3, _READ | _WRITE)
+    if flags & os.O_APPEND and access & _WRITE:
+        access = access & ~_WRITE | _APPEND
+    if flags & os.O_CREAT:
+        how = _EMPTIED if flags & os.O_TRUNC else _THERE_OR_NEW
+        how = _NEW if flags & os.O_EXCL else how
+    else:
+        how = _THERE_EMPTIED if flags & os.O_TRUNC else _THERE
+    name = os.fspath(path)
+    handle = _patiently(
+        lambda: _winapi.CreateFile(name, access, _ALL_SHARED, 0, how, _PLAIN, 0), _READ_SECONDS
+    )
+    return msvcrt.open_osfhandle(handle, flags & 3 | os.O_NOINHERIT)
+
+
+def append_now(descriptor: int, content: bytes) -> int:
+    """Append `content` to an open file in one piece, and return how much of it was written.
+
+    Raises
+    ------
+    OSError
+        It could not be written, or somebody else is appending all the time.
+    """
+    _patiently(lambda: _lock_byte(descriptor, _APPENDED, msvcrt.LK_NBLCK), _APPEND_SECONDS)
+    try:
+        return system.write(descriptor, content)
+    finally:
+        _lock_byte(descriptor, _APPENDED, msvcrt.LK_UNLCK)
+
+
+def read_at(descriptor: int, size: int, start: int) -> bytes:
+    """Return so many bytes of an open file from `start`.
+
+    Raises
+    ------
+    OSError
+        They cannot be read.
+    """
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def lock_now(descriptor: int) -> None:
+    """Take the lock of an open file.
+
+    Raises
+    ------
+    OSError
+        Somebody has it, or there is none.
+    """
+    _lock_byte(descriptor, _OWNED, msvcrt.LK_NBLCK)
+
+
+def unlock_now(descriptor: int) -> None:
+    """Release the lock of an open file.
+
+    Raises
+    ------
+    OSError
+        It was not held.
+    """
+    _lock_byte(descriptor, _OWNED, msvcrt.LK_UNLCK)
+
+
+def share_lock(descriptor: int) -> None:
+    """Take the lock of an open file for an instant.
+
+    Raises
+    ------
+    OSError
+        Somebody has it, or there is none.
+    """
+    lock_now(descriptor)
+    unlock_now(descriptor)
+
+
+def replace(new: Path, file: Path) -> None:
+    """Put `new` in the place of `file`, which nobody holds for long.
+
+    Raises
+    ------
+    OSError
+        It cannot be put there.
+    """
+    _patiently(lambda: new.replace(file), _CHANGE_SECONDS)
+
+
+def take_place(new: Path, file: Path) -> None:
+    """Have `file`, which the caller holds and nobody else changes, hold what `new` does.
+
+    It is copied: until that is done, and `new` is gone, `new` is what counts.
+
+    Raises
+    ------
+    OSError
+        It cannot be written whole.
+    """
+    times, content = new.stat(), new.read_bytes()
+    with os.fdopen(open_now(file, os.O_WRONLY | os.O_TRUNC, 0), "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    erase(new)
+
+
+def erase(file: Path) -> None:
+    """Delete a file; one that is held by somebody who does not allow that is emptied.
+
+    Raises
+    ------
+    OSError
+        It is still there, and perhaps as it was.
+    """
+    try:
+        _patiently(file.unlink, _CHANGE_SECONDS)
+    except PermissionError:
+        with suppress(OSError):
+            os.close(open_now(file, os.O_WRONLY | os.O_TRUNC, 0))
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Do nothing: the file system keeps a journal of its names, and takes no other order."""
+
+
+def give_way() -> None:
+    """Do nothing: a process of ours is started with a low priority."""
+
+
+def leave_folder(data: Path) -> None:
+    """Stand in no folder that somebody may want to rename or delete."""
+    os.chdir(data.anchor or os.sep)
+
+
+def is_administrators(descriptor: int) -> bool:
+    """Return whether an open file is owned by the administrators, or the system itself."""
+    import ctypes
+
+    administrators, local_system = 26, 22
+    owner, described = ctypes.c_void_p(), ctypes.c_void_p()
+    rights = ctypes.WinDLL("advapi32")
+    failed = rights.GetSecurityInfo(
+        ctypes.c_void_p(msvcrt.get_osfhandle(descriptor)),
+        1,  # a file's
+        1,  # the owner
+        *(ctypes.byref(owner), None, None, None, ctypes.byref(described)),
+    )
+    if failed:
+        return False
+    try:
+        return any(rights.IsWellKnownSid(owner, kind) for kind in (administrators, local_system))
+    finally:
+        ctypes.WinDLL("kernel32").LocalFree(described)
+
+
+@contextmanager
+def deadline(seconds: float, late: type[BaseException]) -> Iterator[None]:
+    """Raise `late` in this thread, the main one, after `seconds`; a call that waits ends first.
+
+    No timer interrupts a call here: another thread does what Ctrl-Break would.
+    """
+    over = threading.Event()
+
+    def ring(signum: int, frame: Any) -> None:
+        if not over.is_set():
+            raise late
+
+    def watch() -> None:
+        pause = seconds
+        while not over.wait(pause):
+            _thread.interrupt_main(signal.SIGBREAK)
+            pause = 1.0
+
+    before = signal.signal(signal.SIGBREAK, ring)
+    watching = threading.Thread(target=watch, daemon=True)
+    try:
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()
+    finally:
+        over.set()
+        signal.signal(signal.SIGBREAK, before)
+
+
+def _lock_byte(descriptor: int, byte: int, how: int) -> None:
+    os.lseek(descriptor, byte, os.SEEK_SET)
+    msvcrt.locking(descriptor, how, 1)
+
+
+def _patiently(act: Callable[[], T], seconds: float) -> T:
+    """Return what `act` does; where somebody is in its way, try again for so many seconds.
+
+    Raises
+    ------
+    OSError
+        It fails in another way, or all the time.
+    """
+    end = Clock.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if Clock.monotonic() >= end:
+                raise
+        Clock.sleep(_PAUSE_SECONDS)
