@@ -9,7 +9,6 @@ from dev_analytics.maintainer.anonymous import MIN_USERS, Cell
 from dev_analytics.maintainer.publish import SUBJECTS, PublishedWeek, Subject
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape
-from dev_analytics.views.report.tables import printable
 
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics publish">'
 """How every page begins."""
@@ -95,7 +94,7 @@ def _head() -> Iterator[str]:
 def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
     yield "<h1>What users of dev share, and what for</h1>"
     if note:
-        yield f'<p class="note">{escape(printable(note))}</p>'
+        yield f'<p class="note">{escape(note)}</p>'
     yield (
         "<p>Some people who use dev have agreed that it records which models, edit formats and "
         "features they use and which errors they meet: anonymously, and never what they write. "

@@ -27,17 +27,17 @@ from dev_analytics.maintainer.anonymous import MIN_USERS, Cell, cells, rounded_d
 from dev_analytics.version import __version__
 from dev_analytics.views.report.forgotten import Forgotten
 from dev_analytics.views.report.records import (
+    LIB,
     EmbeddingRecord,
     ErrorRecord,
     FeatureRecord,
     RequestRecord,
-    decode,
+    decode_lines,
 )
 from dev_analytics.views.report.source import Lines
 
 MADE_BY: Final = '{"made_by":"dev-analytics publish"'
 """How the JSON of every page begins."""
-_EVERY: Final = 5_000
 _FIRST_MONDAY: Final = date(1970, 1, 5)
 _FIRST: Final = 4 * 86_400
 _WEEK: Final = 7 * 86_400
@@ -117,11 +117,18 @@ class Weeks:
         self._forgotten = forgotten
         self._weeks: dict[int, Week] = {}
 
-    def add(self, line: bytes) -> None:
-        """Count one line."""
-        record = decode(line)
-        user = None if record is None else record.distinct_id
-        if record is None or user is None or (self._forgotten and user in self._forgotten):
+    def add(self, block: bytes) -> int:
+        """Count the lines of a block, and give how many there were."""
+        records = decode_lines(block)
+        for record in records:
+            # What a website or an app keeps in the same project is nobody's who said yes to dev.
+            if record is not None and record.properties.lib == LIB:
+                self._count(record)
+        return len(records)
+
+    def _count(self, record: Any) -> None:
+        user = record.distinct_id
+        if user is None or (self._forgotten and user in self._forgotten):
             return
         number = _number(int(record.timestamp.timestamp()))
         if not self._first <= number < self._ended:
@@ -158,10 +165,10 @@ def count(
     ReportError
         It cannot be read.
     """
-    for number, line in enumerate(source.lines(), 1):
-        weeks.add(line)
-        if not number % _EVERY:
-            progress(source.done, number)
+    number = 0
+    for block in source.blocks():
+        number += weeks.add(block)
+        progress(source.done, number)
     return weeks.published()
 
 
@@ -193,20 +200,19 @@ def _number(seconds: int) -> int:
 
 def _words(record: Any) -> list[tuple[str, str]]:
     """Return what a record tells of, in words of the vocabularies and no others."""
+    said = record.properties
     match record:
         case RequestRecord() | EmbeddingRecord():
-            said = record.properties
             return [
                 ("models", MODELS.member(said.model)),
                 ("edit_formats", EDIT_FORMATS.member(said.edit_format)),
             ]
         case FeatureRecord():
-            kind = FEATURES.member(record.properties.kind)
-            word = _FEATURE.accept(record.properties.name)
+            kind, word = FEATURES.member(said.kind), _FEATURE.accept(said.name)
             known = OTHER not in (kind, word)
             return [("features", f"{_SIGN[kind]}{word}" if known else OTHER)]
         case ErrorRecord():
-            return [("errors", EXCEPTIONS.member(record.properties.exception))]
+            return [("errors", EXCEPTIONS.member(said.exception))]
     return []
 
 

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +15,12 @@ from typing import Any
 
 import duckdb
 import pytest
+import zstandard
 
 from dev_analytics.apps.jupyter import main
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.views.report.overview import fields
-from dev_analytics.views.report.source import ReportError, source_of
+from dev_analytics.views.report.source import MAX_LINE, ReportError, source_of
 from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import tally
 
@@ -102,7 +104,7 @@ def test_how_far_it_is_never_goes_back(tmp_path: Path) -> None:
         MADE[{0: "log.jsonl", 1: "log.jsonl.gz", 2: "text.parquet"}[number]](file)
     source = source_of([tmp_path], tmp_path)
     told: list[float] = []
-    for _ in source.lines():
+    for _ in source.blocks():
         assert source.done is not None
         told.append(source.done)
     assert told == sorted(told)
@@ -143,6 +145,84 @@ def test_a_row_that_holds_no_record_is_counted(tmp_path: Path) -> None:
     )
     counted = tally(source_of([tmp_path / "a.parquet"], tmp_path))
     assert (counted.records, counted.broken) == (1, 2)
+
+
+ROW = "'launched' AS event, 'x' AS distinct_id, '{\n}' AS properties"
+
+
+def test_a_time_that_is_none_is_one_broken_row(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    times = "('2026-11-22T10:00:00Z'), ('soon'), (NULL)"
+    with_duckdb(
+        f"COPY (SELECT {ROW}, t AS timestamp FROM (VALUES {times}) AS rows_(t)) TO '{file}'"
+        " (FORMAT parquet)"
+    )
+    counted = tally(source_of([file], tmp_path))
+    assert (counted.records, counted.broken) == (1, 2)
+
+
+def test_a_name_is_no_pattern_and_says_nothing_of_what_is_in_it(tmp_path: Path) -> None:
+    """DuckDB takes signs in a path for other files, and words in it for columns."""
+    place = tmp_path / "event=other" / "distinct_id=nobody"
+    place.mkdir(parents=True)
+    for name in ("a1.parquet", "ab.parquet"):
+        with_duckdb(f"COPY (SELECT {ROW}, now() AS timestamp) TO '{place / name}' (FORMAT parquet)")
+    content = (place / "a1.parquet").read_bytes()
+    odd = [place / name for name in ("a*.parquet", "a?.parquet", "a[1].parquet", "[!a].parquet")]
+    for file in odd:
+        file.write_bytes(content)
+        counted = tally(source_of([file], tmp_path))
+        assert (counted.records, counted.events) == (1, {("launched",): 1}), file.name
+    whole = tally(source_of([tmp_path], tmp_path))
+    assert (whole.records, len(whole.users)) == (6, 1)
+    name = os.fsdecode(b"\xff.parquet")
+    (place / name).write_bytes(content)
+    with pytest.raises(ReportError, match="rename it"):
+        tally(source_of([place / name], tmp_path))
+
+
+def test_a_line_that_is_none_is_counted_in_zstd_too(tmp_path: Path) -> None:
+    bad = [b'{"torn', b"with \x01 in \x01 it", b"x" * (MAX_LINE + 10), b"\xff\xfe"]
+    lines = LINES.splitlines()[:2]
+    text = tmp_path / "a.jsonl"
+    text.write_bytes(b"\n".join([lines[0], *bad, lines[1]]))
+    packed = tmp_path / "a.jsonl.zst"
+    packed.write_bytes(zstandard.compress(text.read_bytes()))
+    for file in (text, packed):
+        counted = tally(source_of([file], tmp_path))
+        assert (counted.records, counted.broken) == (2, len(bad))
+
+
+def test_a_file_is_read_once_however_many_names_it_has(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(LINES)
+    (folder / "linked.jsonl").symlink_to("a.jsonl")
+    os.link(folder / "a.jsonl", folder / "hard.jsonl")
+    (folder / "around").symlink_to(folder)
+    (folder / "nowhere.jsonl").symlink_to("nowhere.jsonl")
+    os.mkfifo(folder / "pipe.jsonl")
+    assert report(folder) == report(SAMPLE)
+    assert report(folder / "a.jsonl", folder / "around" / "hard.jsonl") == report(SAMPLE)
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    # Root may read everything: who runs the tests may be.
+    def refuse(path: Any) -> Any:
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(closed))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ReportError, match="closed: Permission denied"):
+        report(tmp_path)
 
 
 def test_without_duckdb_it_says_what_to_install_and_plain_files_need_none(tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import json
+from msgspec import json, structs
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.examples import example
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.archive_file import NAME, Archive
+from dev_analytics.views.report import source as reading
 from dev_analytics.views.report import tally as counting
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.source import MAX_LINE, ReportError, Source
@@ -262,6 +263,43 @@ def test_a_gap_is_what_is_missing_between_others(numbers: list[int], random: Any
     assert found.sessions.gaps() == (bool(missing), len(missing))
 
 
+def test_records_of_another_library_are_left_out_and_told(counted: Count, record: Record) -> None:
+    """A project of PostHog's may hold those of a website, or of other ways to ask models."""
+    lines = [
+        record(event, **{"$lib": lib, "$ai_model": "gpt-4o"})
+        for event in ("$ai_generation", "$pageview")
+        for lib in ("dev-analytics", "web", "posthog-python")
+    ]
+    found = counted(*lines, record("$ai_generation"))
+    assert (found.records, found.of_others, found.broken) == (3, 4, 0)
+    assert found.models["not given", "gpt-4o"].requests == 1
+    assert fields(found, [])["records_of_others"] == 4
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n"])
+def test_the_same_lines_however_a_program_writes_them(
+    mark: bytes, end: bytes, counted: Count, record: Record
+) -> None:
+    lines = [record("x", seq=number).rstrip() for number in range(3)]
+    found = counted(mark + end.join(lines))
+    assert (found.records, found.broken, found.sessions.gaps()) == (3, 0, (0, 0))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 333])
+def test_where_a_file_is_cut_to_be_read_changes_nothing(
+    size: int, counted: Count, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records, broken lines, one on two lines, two on one, one too long: each line once."""
+    monkeypatch.setattr(reading, "_PIECE", size)
+    monkeypatch.setattr(reading, "MAX_LINE", 1_000)
+    one = record("x", seq=1)
+    lines = [one, b"{\n", one, one.rstrip() + one, one.replace(b":", b":\n", 1)]
+    lines += [b'{"a": "' + b"x" * 5_000 + b'"}\n', b"\n", one, b"x" * 5_000]
+    found = counted(*lines)
+    assert (found.records, found.broken) == (3, 6)
+
+
 def test_gaps_are_counted_in_each_session(counted: Count, record: Record) -> None:
     lines = [
         record("x", session=session, seq=seq)
@@ -291,6 +329,29 @@ def test_names_without_end_are_counted_as_one(
     assert found.events == {("event 0",): 2, ("event 1",): 1, ("event 2",): 1, (FURTHER,): 7}
 
 
+NAMED = (
+    *("frontend", "version", "outcome", "kind", "name", "command", "exception", "package"),
+    *("$ai_provider", "$ai_model", "edit_format", "action", "status"),
+)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_log_of_anybody_s_names_fills_no_memory(
+    event: str, counted: Count, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a record names, of any kind: nothing that is counted by name grows without end."""
+    monkeypatch.setattr(counting, "MAX_NAMES", 3)
+
+    def said(number: int) -> bytes:
+        words = dict.fromkeys(NAMED, f"word {number}")
+        return record(EVENTS[event].wire, **words, duration_ms=1)
+
+    found = counted(*map(said, range(50)))
+    assert found.records == 50
+    for counts in structs.asdict(found).values():
+        assert not isinstance(counts, dict) or len(counts) <= 5
+
+
 def test_it_reads_a_stream_however_long(tmp_path: Path, data: Path) -> None:
     lines = b"".join(example(EVENTS[name]) + b"\n" for name in EVENTS)
 
@@ -303,7 +364,7 @@ def test_it_reads_a_stream_however_long(tmp_path: Path, data: Path) -> None:
         tracemalloc.stop()
         return found
 
-    assert peak(2000) < 1.5 * peak(20)
+    assert peak(2000) < 1.5 * peak(200)
 
 
 def test_a_session_more_takes_little_memory(tmp_path: Path, data: Path, record: Record) -> None:
@@ -325,8 +386,12 @@ def test_progress_goes_from_nothing_to_all(
     file.write_bytes(record("x") * 20_000)
     told: list[tuple[float | None, int]] = []
     tally(Source(file, data), None, lambda *each: told.append(each))
-    assert [records for _, records in told] == [5_000, 10_000, 15_000, 20_000]
-    assert [done for done, _ in told] == pytest.approx([0.25, 0.5, 0.75, 1])
+    assert len(told) > 5
+    assert told == sorted(told)
+    assert told[-1] == (1, 20_000)
+    for done, records in told:
+        assert done is not None
+        assert done == pytest.approx(records / 20_000, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -382,11 +447,12 @@ def test_the_archive_is_not_changed_by_reading(events: Analytics, data: Path, ke
 
 
 def test_a_sender_writes_the_archive_while_it_is_read(
-    events: Analytics, data: Path, kept: Any
+    events: Analytics, data: Path, kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = Archive(data)
     archive.deliver(kept.records)
-    lines = Source(None, data).lines()
+    monkeypatch.setattr(reading, "_AT_ONCE", 1)
+    lines = Source(None, data).blocks()
     next(lines)
     more = [record.replace(b'"uuid": "', b'"uuid": "2') for record in kept.records]
     archive.deliver(more)

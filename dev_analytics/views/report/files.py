@@ -61,14 +61,18 @@ def write_files(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> Non
     """
     for file, begin in begins.items():
         _refuse_foreign(file, begin.encode())
-    for file, content in contents.items():
-        new = file.with_name(f".{file.name}.{os.getpid()}.new")
-        try:
-            new.write_text(content, "utf-8", newline="")
+    written: dict[Path, Path] = {}
+    try:
+        for file, content in contents.items():
+            written[file] = file.with_name(f".{file.name}.{os.getpid()}.new")
+            written[file].write_text(content, "utf-8", "backslashreplace", newline="")
+        # All of them are there before the first is replaced: they belong together.
+        for file, new in written.items():
             new.replace(file)
-        except OSError as error:
+    except OSError as error:
+        for new in written.values():
             new.unlink(missing_ok=True)
-            raise ReportError(f"{file}: {error.strerror}") from None
+        raise ReportError(f"{file}: {error.strerror}") from None
 
 
 def _refuse_foreign(file: Path, begin: bytes) -> None:

@@ -6,6 +6,7 @@ from its hash; who has it can look it up.
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import lru_cache
 from hashlib import sha256
@@ -59,16 +60,15 @@ class Forgotten:
         if user in self:
             return
         self._hashes.add(_hash(user))
-        new = self.file.with_name(f".{self.file.name}.{os.getpid()}.new")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-                opened.write(_BEGINS + "".join(f"{each}\n" for each in sorted(self._hashes)))
-                opened.flush()
-                os.fsync(opened.fileno())
-            new.replace(self.file)
+            # Appended, so that of two who add at once neither takes away what the other added.
+            opened = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                _append(opened, f"{_hash(user)}\n".encode())
+            finally:
+                os.close(opened)
         except OSError as error:
-            new.unlink(missing_ok=True)
             raise ForgottenError(f"{self.file}: {error.strerror}") from None
 
     def _read(self) -> set[str]:
@@ -88,3 +88,16 @@ class Forgotten:
 @lru_cache(maxsize=65_536)
 def _hash(user: str) -> str:
     return sha256(f"dev-analytics forgotten {user}".encode("utf-8", "replace")).hexdigest()
+
+
+def _append(opened: int, line: bytes) -> None:
+    """Write a line at the end of the list, whole or not at all."""
+    size = os.fstat(opened).st_size
+    if not size:
+        line = _BEGINS.encode() + line
+    elif os.pread(opened, 1, size - 1) != b"\n":
+        line = b"\n" + line
+    if os.write(opened, line) < len(line):
+        os.ftruncate(opened, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(opened)

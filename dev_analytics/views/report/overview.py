@@ -27,6 +27,9 @@ def overview(counted: Tally) -> dict[str, str]:
     if counted.of_forgotten:
         left_out = plural(counted.of_forgotten, "record")
         texts["forgotten"] = f"{left_out} of those who asked for it left out"
+    if counted.of_others:
+        left_out = plural(counted.of_others, "record")
+        texts["others"] = f"{left_out} of other libraries left out"
     if counted.since is not None:
         since = f"{_minute(int(counted.since))} UTC"
         texts["since"] = f"{since}; {plural(counted.earlier, 'older record')} left out"
@@ -42,6 +45,7 @@ def fields(counted: Tally, parts: Sequence[Table]) -> dict[str, object]:
         "broken_lines": counted.broken,
         "older_records": counted.earlier,
         "forgotten_records": counted.of_forgotten,
+        "records_of_others": counted.of_others,
         "sessions": len(counted.sessions),
         "sessions_with_gaps": sessions,
         "missing_records": missing,

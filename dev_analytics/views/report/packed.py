@@ -9,17 +9,19 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from io import BufferedReader
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 INSTALL: Final = 'pip install "dev-analytics[maintainer]"'
 PARQUET: Final = b"PAR1"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-UNPACK: Final[Mapping[bytes, Callable[[BufferedReader], IO[bytes]]]] = {
-    b"\x1f\x8b": lambda opened: cast("IO[bytes]", gzip.GzipFile(fileobj=opened)),
+UNPACK: Final[Mapping[bytes, Callable[[BufferedReader], BufferedIOBase]]] = {
+    b"\x1f\x8b": lambda opened: gzip.GzipFile(fileobj=opened),
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
@@ -36,13 +38,14 @@ _RECORD: Final = """
 SELECT '{"event":' || to_json(CAST(event AS VARCHAR))
     || ',"distinct_id":' || coalesce(to_json(CAST(distinct_id AS VARCHAR)), 'null')
     || ',"timestamp":"'
-    || strftime(CAST(timestamp AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')
+    || strftime(TRY_CAST(timestamp AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')
     || '","properties":' || PROPERTIES || '}'
-FROM read_parquet(?)"""
+FROM read_parquet(?, hive_partitioning = false)"""
 _LINES: Final = """
 SELECT line FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '',
     header = false, auto_detect = false, compression = 'zstd', null_padding = true,
-    max_line_size = MAX_LINE, ignore_errors = true)"""
+    max_line_size = MAX_LINE, store_rejects = true, hive_partitioning = false)"""
+_REJECTED: Final = "SELECT count(DISTINCT line) FROM reject_errors"
 
 
 class PackedError(Exception):
@@ -59,18 +62,19 @@ def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
     PackedError
         It cannot be read, or lacks a column.
     """
-    duckdb, connection = _duckdb("Parquet")
+    named = [_literally(file)]
+    duckdb, connection = database("Parquet")
     try:
-        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)])
-        types = {name: kind for name, kind, *_ in described.fetchall()}
+        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", named)
+        types = {name.lower(): kind for name, kind, *_ in described.fetchall()}
         if lacking := [name for name in _NEEDED if name not in types]:
             raise PackedError(f"it has no column {lacking[0]!r}, so it holds no records")
-        whole = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(file)])
+        whole = connection.execute("SELECT count(*) FROM read_parquet(?)", named)
         number = whole.fetchone()[0]
         is_text = types["properties"] in _TEXTS
         properties = "CAST(properties AS VARCHAR)" if is_text else "to_json(properties)"
         query = _RECORD.replace("PROPERTIES", properties)
-        for place, line in enumerate(_fetched(connection.execute(query, [str(file)])), 1):
+        for place, line in enumerate(_fetched(connection.execute(query, named)), 1):
             yield place / number, line
     except duckdb.Error as error:
         raise PackedError(_first_line(error)) from None
@@ -79,21 +83,41 @@ def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
 
 
 def zstd(file: Path, longest: int) -> Iterator[bytes]:
-    """Return the lines of a file that is compressed with zstd; one that is too long is left out.
+    """Return the lines of a file that is compressed with zstd.
+
+    Those that are too long, or no text, come at the end as lines that hold no record.
 
     Raises
     ------
     PackedError
         It cannot be read.
     """
-    duckdb, connection = _duckdb("zstd")
+    named = [_literally(file)]
+    duckdb, connection = database("zstd")
     try:
         query = _LINES.replace("MAX_LINE", str(longest))
-        yield from _fetched(connection.execute(query, [str(file)]))
+        yield from _fetched(connection.execute(query, named))
+        for _ in range(connection.execute(_REJECTED).fetchone()[0]):
+            yield b"null"
     except duckdb.Error as error:
         raise PackedError(_first_line(error)) from None
     finally:
         connection.close()
+
+
+def _literally(file: Path) -> str:
+    """Return a path in which DuckDB finds no pattern, which would be other files, or none.
+
+    Raises
+    ------
+    PackedError
+        It is no text.
+    """
+    try:
+        os.fspath(file).encode()
+    except UnicodeEncodeError:
+        raise PackedError("DuckDB reads no file whose name is no text: rename it") from None
+    return re.sub(r"[*?[]", r"[\g<0>]", str(file.absolute()))
 
 
 def _fetched(result: Any) -> Iterator[bytes]:
@@ -102,7 +126,14 @@ def _fetched(result: Any) -> Iterator[bytes]:
             yield b"null" if line is None else line.encode("utf-8", "replace")
 
 
-def _duckdb(what: str) -> tuple[Any, Any]:
+def database(what: str) -> tuple[Any, Any]:
+    """Return DuckDB's module, and an empty database in memory.
+
+    Raises
+    ------
+    PackedError
+        There is no DuckDB, which `what` needs.
+    """
     try:
         import duckdb
     except ImportError:

@@ -6,6 +6,7 @@ its name alone. Whatever does not fit is no record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias, get_args
 
@@ -24,6 +25,8 @@ from dev_analytics.catalogue.events import (
     LLMRequest,
 )
 
+LIB: Final = "dev-analytics"
+"""What our records say that they are of."""
 MISSING: Final = "not given"
 """What stands for a word that a record does not have."""
 
@@ -36,6 +39,7 @@ class Said(Struct, gc=False):
     """What every record says."""
 
     session_id: str | None = field(name="$session_id", default=None)
+    lib: str | None = field(name="$lib", default=None)
     seq: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
 
 
@@ -198,8 +202,20 @@ _OTHER: Final = json.Decoder(OtherRecord)
 _WIRES: Final = frozenset(each.__struct_config__.tag for each in get_args(Known))
 
 
-def decode(line: bytes) -> Known | OtherRecord | None:
-    """Read one line; None if it holds no record."""
+def decode_lines(block: bytes) -> Sequence[Known | OtherRecord | None]:
+    """Read the lines of a block; None for each that holds no record, nothing for a blank one."""
+    try:
+        records = _KNOWN.decode_lines(block)
+    except (MsgspecError, ValueError, RecursionError):
+        pass
+    else:
+        # Else a record is on several lines, or several are on one.
+        if len(records) == block.count(b"\n") + (not block.endswith(b"\n")):
+            return records
+    return [_decode(line) for line in block.split(b"\n") if line and not line.isspace()]
+
+
+def _decode(line: bytes) -> Known | OtherRecord | None:
     try:
         return _KNOWN.decode(line)
     except ValidationError:

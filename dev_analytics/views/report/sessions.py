@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 
 
 class Sessions:
@@ -21,25 +22,28 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, session_id: str, seq: int | None) -> None:
-        """Count a record of a session, by its number in it."""
-        key = hash(session_id)
-        place = self._places.get(key)
-        if place is None:
-            self._places[key] = len(self._places)
-            self._lowest.append(0 if seq is None else seq)
-            self._highest.append(0 if seq is None else seq)
-            self._counts.append(0 if seq is None else 1)
-            return
-        if seq is None:
-            return
-        if not self._counts[place]:
-            self._lowest[place] = self._highest[place] = seq
-        elif seq > self._highest[place]:
-            self._highest[place] = seq
-        elif seq < self._lowest[place]:
-            self._lowest[place] = seq
-        self._counts[place] += 1
+    def add_all(self, records: Iterable[tuple[str | None, int | None]]) -> None:
+        """Count records by their session, if they have one, and their number in it."""
+        places, lowest, highest = self._places, self._lowest, self._highest
+        counts = self._counts
+        for session_id, seq in records:
+            if session_id is None:
+                continue
+            key = hash(session_id)
+            place = places.get(key)
+            if place is None:
+                places[key] = len(places)
+                lowest.append(0 if seq is None else seq)
+                highest.append(0 if seq is None else seq)
+                counts.append(0 if seq is None else 1)
+            elif seq is not None:
+                if not counts[place]:
+                    lowest[place] = highest[place] = seq
+                elif seq > highest[place]:
+                    highest[place] = seq
+                elif seq < lowest[place]:
+                    lowest[place] = seq
+                counts[place] += 1
 
     def gaps(self) -> tuple[int, int]:
         """Return in how many sessions numbers are missing, and how many.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from io import BufferedReader
+from io import BufferedIOBase, BufferedReader
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from dev_analytics.destinations.archive_file import MAGIC, NAME, read
 from dev_analytics.destinations.transport import Unreachable
@@ -24,6 +26,8 @@ from dev_analytics.views.report.packed import (
 MAX_LINE: Final = 1 << 20
 """The longest line that is read as a record, in bytes; a real one has about 500."""
 
+_PIECE: Final = 1 << 18
+_AT_ONCE: Final = 200
 _ENDINGS: Final = (".jsonl", ".ndjson", ".parquet", ".sqlite")
 _PACKED: Final = ("", ".gz", ".bz2", ".xz", ".zst")
 _NAMES: Final = tuple(f"{ending}{packed}" for ending in _ENDINGS for packed in _PACKED)
@@ -52,8 +56,8 @@ class Lines(Protocol):
     def done(self) -> float | None:
         """How much was read, from 0 to 1; None if nobody knows."""
 
-    def lines(self) -> Iterator[bytes]:
-        """Return every line."""
+    def blocks(self) -> Iterator[bytes]:
+        """Return every line, some whole ones at a time."""
 
 
 class Source:
@@ -88,8 +92,8 @@ class Source:
         """How much was read, from 0 to 1; None if nobody knows."""
         return min(1.0, self._read / self._size) if self._size else None
 
-    def lines(self) -> Iterator[bytes]:
-        """Return every line that is not blank; one that is too long to be a record is cut.
+    def blocks(self) -> Iterator[bytes]:
+        """Return every line, some whole ones at a time; one too long to be a record is cut.
 
         Raises
         ------
@@ -102,9 +106,7 @@ class Source:
                 if not start.startswith(MAGIC):
                     yield from self._file(opened, start)
                     return
-            for number, newest, line in read(self.path):
-                self._read, self._size = number, newest
-                yield line
+            yield from _joined(self._rows())
         except FileNotFoundError:
             raise ReportError(self._missing()) from None
         except BROKEN as error:
@@ -118,32 +120,36 @@ class Source:
         self._size = os.fstat(opened.fileno()).st_size
         if start.startswith(PARQUET):
             self._size = 1
-            for read_so_far, line in parquet(self.path):
-                self._read = read_so_far
-                yield line
+            yield from _joined(self._parquet())
             return
         if start.startswith(ZSTD):
             self._size = 0
-            for line in zstd(self.path, MAX_LINE):
-                if line and not line.isspace():
-                    yield line
+            yield from _joined(zstd(self.path, MAX_LINE))
             return
         for magic, unpack in UNPACK.items():
             if start.startswith(magic):
                 with unpack(opened) as unpacked:
-                    yield from self._log(unpacked, opened.tell)
+                    yield from _whole(self._pieces(unpacked, opened.tell))
                 return
-        yield from self._log(opened)
+        yield from _whole(self._pieces(opened))
 
-    def _log(self, opened: IO[bytes], tell: Callable[[], int] | None = None) -> Iterator[bytes]:
-        whole = True
-        for piece in iter(partial(opened.readline, MAX_LINE), b""):
+    def _rows(self) -> Iterator[bytes]:
+        for number, newest, line in read(self.path):
+            self._read, self._size = number, newest
+            yield line
+
+    def _parquet(self) -> Iterator[bytes]:
+        for done, line in parquet(self.path):
+            self._read = done
+            yield line
+
+    def _pieces(
+        self, opened: BufferedIOBase, tell: Callable[[], int] | None = None
+    ) -> Iterator[bytes]:
+        for piece in iter(partial(opened.read1, _PIECE), b""):
             # Of what is compressed, it counts how far the file itself was read.
             self._read = self._read + len(piece) if tell is None else tell()
-            begins, whole = whole, piece.endswith(b"\n")
-            # What goes on from a piece is of a line that was given, cut, already.
-            if begins and not piece.isspace():
-                yield piece
+            yield piece
 
     def _missing(self) -> str:
         if self._named:
@@ -168,21 +174,20 @@ class Sources:
         self.path = path
         self._parts = [Source(file, data) for file in files]
         self.own = any(part.own for part in self._parts)
-        self._sizes = [_size(file) for file in files]
-        self._now: Source | None = None
+        self._ends = [0, *accumulate(map(_size, files))]
+        self._place = 0
 
     @property
     def done(self) -> float | None:
         """How much was read, from 0 to 1; None if nobody knows."""
-        whole = sum(self._sizes)
-        if not whole or self._now is None:
-            return None
-        place = self._parts.index(self._now)
-        return min(
-            1.0, (sum(self._sizes[:place]) + self._sizes[place] * (self._now.done or 0)) / whole
-        )
+        whole = self._ends[-1]
+        if not whole or self._place >= len(self._parts):
+            return 1.0 if whole else None
+        before, after = self._ends[self._place : self._place + 2]
+        part = self._parts[self._place].done or 0
+        return min(1.0, (before + (after - before) * part) / whole)
 
-    def lines(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[bytes]:
         """Return the lines of each.
 
         Raises
@@ -190,28 +195,35 @@ class Sources:
         ReportError
             One cannot be read.
         """
-        for part in self._parts:
-            self._now = part
-            yield from part.lines()
+        for place, part in enumerate(self._parts):
+            self._place = place
+            yield from part.blocks()
 
 
 def source_of(named: Sequence[Path], data: Path) -> Source | Sources:
     """Return what files and folders hold; without any, the archive in `data`.
 
+    A file is read once, however many names it has.
+
     Raises
     ------
     ReportError
-        A folder has no file that could hold records.
+        A folder cannot be read, or has no file that could hold records.
     """
     if not named:
         return Source(None, data)
     if len(named) == 1 and not named[0].is_dir():
         return Source(named[0], data)
-    files: dict[Path, None] = {}
+    files: dict[object, Path] = {}
     for each in named:
-        files |= dict.fromkeys(_inside(each) if each.is_dir() else [each])
-    path = named[0] if len(named) == 1 else Path(f"{len(files):,} files")
-    return Sources(path, list(files), data)
+        for file in _inside(each) if each.is_dir() else [each]:
+            files.setdefault(_identity(file), file)
+    path = (
+        named[0]
+        if len(named) == 1
+        else Path(f"{len(files):,} {'file' if len(files) == 1 else 'files'}")
+    )
+    return Sources(path, list(files.values()), data)
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -219,14 +231,29 @@ def _inside(folder: Path) -> list[Path]:
     try:
         found = sorted(
             file
-            for file in folder.rglob("*")
-            if file.name.lower().endswith(_NAMES) and file.is_file()
+            for place, _, names in os.walk(folder, onerror=_refuse)
+            for file in (Path(place, name) for name in names if name.lower().endswith(_NAMES))
+            if file.is_file()
         )
     except OSError as error:
-        raise ReportError(f"{folder}: {error.strerror}") from None
+        # A folder that is passed over would be records that nobody misses.
+        raise ReportError(f"{error.filename}: {error.strerror}") from None
     if not found:
         raise ReportError(f"{folder} has no file whose name ends in {', '.join(_ENDINGS)}")
     return found
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error
+
+
+def _identity(file: Path) -> object:
+    """Return what two names of one file have in common."""
+    try:
+        found = file.stat()
+    except OSError:
+        return file
+    return (found.st_dev, found.st_ino) if found.st_ino else file.absolute()
 
 
 def _size(file: Path) -> int:
@@ -234,3 +261,28 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
+
+
+def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut pieces of a file at the ends of lines, without the mark that some programs begin with."""
+    mark, rest, cut = BOM_UTF8, b"", False
+    for piece in pieces:
+        # What goes on from a line that was given, cut, already is of no line.
+        begin = piece.find(b"\n") + 1 if cut else 0
+        if cut and not begin:
+            continue
+        cut = False
+        if end := piece.rfind(b"\n", begin) + 1:
+            yield (rest + piece[begin:end]).removeprefix(mark)
+            mark, rest, begin = b"", b"", end
+        rest += piece[begin:]
+        if len(rest) >= MAX_LINE:
+            yield rest + b"\n"
+            rest, cut = b"", True
+    yield rest.removeprefix(mark)
+
+
+def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Put lines together; a break in one is a space, as it is in no text of JSON's."""
+    while some := list(islice(lines, _AT_ONCE)):
+        yield b"".join(line.replace(b"\n", b" ") + b"\n" for line in some)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from msgspec import Struct, field
 
 from dev_analytics.views.report.forgotten import Forgotten
 from dev_analytics.views.report.records import (
+    LIB,
     CellRecord,
     CommandRecord,
     EmbeddingRecord,
@@ -21,7 +23,7 @@ from dev_analytics.views.report.records import (
     LaunchedRecord,
     OtherRecord,
     RequestRecord,
-    decode,
+    decode_lines,
 )
 from dev_analytics.views.report.sessions import Sessions
 from dev_analytics.views.report.source import Lines
@@ -32,7 +34,8 @@ MAX_HOURS: Final = 48
 """How many hours a log may span to be shown by the hour."""
 FURTHER: Final = "further names"
 
-_EVERY: Final = 5_000
+_OURS: Final = frozenset({LIB, None})
+"""What a record may say that it is of; one that does not say may be anybody's log."""
 _SECONDS: Final = range(253_402_300_800)
 """The seconds of the years 1970 to 9999."""
 
@@ -47,6 +50,11 @@ class Counts(dict[tuple[str, ...], int]):
             names = (FURTHER,) * len(names)
             before = self.get(names)
         self[names] = (before or 0) + number
+
+    def add_all(self, names: Sequence[tuple[str, ...]]) -> None:
+        """Count each name."""
+        for each, number in Counter(names).items():
+            self.add(*each, number=number)
 
 
 class Asked(Struct):
@@ -82,9 +90,9 @@ class Tally(Struct):
         What is older is left out, in seconds since the epoch.
     forgotten
         Whose records are left out.
-    records, broken, earlier, of_forgotten
+    records, broken, earlier, of_forgotten, of_others
         How many records were counted, how many lines are none, how many were left out as older,
-        and how many as records of those forgotten.
+        how many as records of those forgotten, and how many as records of another library.
     first, last
         The earliest and the latest time, in seconds since the epoch.
     sessions, users, nobody
@@ -103,6 +111,7 @@ class Tally(Struct):
     broken: int = 0
     earlier: int = 0
     of_forgotten: int = 0
+    of_others: int = 0
     first: int | None = None
     last: int | None = None
     nobody: int = 0
@@ -122,104 +131,134 @@ class Tally(Struct):
     kernel_actions: Counts = field(default_factory=Counts)
     file_actions: Counts = field(default_factory=Counts)
 
-    def add(self, line: bytes) -> None:
-        """Count one line."""
-        record = decode(line)
-        if record is None:
-            self.broken += 1
-            return
-        seconds = int(record.timestamp.timestamp())
+    def add(self, block: bytes) -> int:
+        """Count the lines of a block, and give how many there were."""
+        # By columns, not record by record: what is the same for many is gathered first.
+        lines = decode_lines(block)
+        records, times = self._kept(lines)
+        if not records:
+            return len(lines)
+        self.records += len(records)
+        low, high = min(times), max(times)
+        self.first = low if self.first is None else min(self.first, low)
+        self.last = high if self.last is None else max(self.last, high)
+        users = [each.distinct_id for each in records if each.distinct_id is not None]
+        self.nobody += len(records) - len(users)
+        self.users.update(map(hash, users))
+        said = [each.properties for each in records]
+        self.sessions.add_all([(each.session_id, each.seq) for each in said])
+        by_kind: dict[type, tuple[list[Any], list[int]]] = {}
+        for record, of_record, seconds in zip(records, said, times, strict=True):
+            kind = type(record)
+            if kind not in by_kind:
+                by_kind[kind] = [], []
+            of_kind, hours = by_kind[kind]
+            of_kind.append(of_record)
+            hours.append(seconds // 3600)
+        for kind, (of_kind, hours) in by_kind.items():
+            for hour, number in Counter(hours).items():
+                self._spread(kind, hour, number)
+            if kind is not OtherRecord:
+                self.events.add(kind.__struct_config__.tag, number=len(of_kind))
+            if kind in _COUNT:
+                _COUNT[kind](self, of_kind)
+        if OtherRecord in by_kind:
+            others = [each for each in records if isinstance(each, OtherRecord)]
+            self.events.add_all([(each.event,) for each in others])
+        return len(lines)
+
+    def _kept(self, lines: Sequence[Any]) -> tuple[list[Any], list[int]]:
+        """Give the records that count, and their times; count the others by why they do not."""
+        records = [each for each in lines if each is not None]
+        self.broken += len(lines) - len(records)
+        times = [int(each.timestamp.timestamp()) for each in records]
+        of = {each.properties.lib for each in records}
+        in_time = records and min(times) in _SECONDS and max(times) in _SECONDS
+        if self.since is None and not self.forgotten and in_time and of <= _OURS:
+            return records, times
+        kept = [both for both in zip(records, times, strict=True) if self._counts(*both)]
+        return [each for each, _ in kept], [seconds for _, seconds in kept]
+
+    def _counts(self, record: Any, seconds: int) -> bool:
         if seconds not in _SECONDS:
             self.broken += 1
+        elif record.properties.lib not in _OURS:
+            self.of_others += 1
         elif self.since is not None and seconds < self.since:
             self.earlier += 1
         elif self.forgotten and record.distinct_id in self.forgotten:
             self.of_forgotten += 1
         else:
-            self._count(record, seconds)
+            return True
+        return False
 
-    def _count(self, record: Any, seconds: int) -> None:
-        self.records += 1
-        if self.first is None or seconds < self.first:
-            self.first = seconds
-        if self.last is None or seconds > self.last:
-            self.last = seconds
-        said = record.properties
-        if said.session_id is not None:
-            self.sessions.add(said.session_id, said.seq)
-        if record.distinct_id is None:
-            self.nobody += 1
-        else:
-            self.users.add(hash(record.distinct_id))
-        hour = seconds // 3600
+    def _spread(self, kind: type, hour: int, number: int) -> None:
+        """Count how much of a kind there was in an hour."""
         moments = [_moment(self.days, hour // 24)]
         if hour in self.hours or len(self.hours) <= MAX_HOURS:
             moments.append(_moment(self.hours, hour))
         for moment in moments:
-            moment.records += 1
-        kind = type(record)
-        if kind is OtherRecord:
-            self.events.add(record.event)
-            return
-        self.events.add(kind.__struct_config__.tag)
-        count = _COUNT.get(kind)
-        if count:
-            count(self, said, moments)
+            moment.records += number
+            if kind is CellRecord:
+                moment.cells += number
+            elif kind is ErrorRecord:
+                moment.errors += number
+            elif kind in (RequestRecord, EmbeddingRecord):
+                moment.requests += number
 
-    def _launched(self, said: Any, moments: list[Moment]) -> None:
-        self.launches.add(said.frontend, said.version)
+    def _launched(self, said: Sequence[Any]) -> None:
+        self.launches.add_all([(each.frontend, each.version) for each in said])
 
-    def _cell(self, said: Any, moments: list[Moment]) -> None:
-        self.outcomes.add(said.outcome)
-        for moment in moments:
-            moment.cells += 1
-        if said.duration_ms is not None:
-            key = said.outcome, _rounded(said.duration_ms)
-            self.durations[key] = self.durations.get(key, 0) + 1
+    def _cells(self, said: Sequence[Any]) -> None:
+        for (outcome, ms), number in Counter([(c.outcome, c.duration_ms) for c in said]).items():
+            self.outcomes.add(outcome, number=number)
+            if ms is not None:
+                name = outcome if (outcome,) in self.outcomes else FURTHER
+                key = name, _rounded(ms)
+                self.durations[key] = self.durations.get(key, 0) + number
 
-    def _feature(self, said: Any, moments: list[Moment]) -> None:
-        self.features.add(said.kind, said.name)
+    def _features(self, said: Sequence[Any]) -> None:
+        self.features.add_all([(each.kind, each.name) for each in said])
 
-    def _command(self, said: Any, moments: list[Moment]) -> None:
-        self.commands.add(said.command)
+    def _commands(self, said: Sequence[Any]) -> None:
+        self.commands.add_all([(each.command,) for each in said])
 
-    def _error(self, said: Any, moments: list[Moment]) -> None:
-        self.errors.add(said.exception, said.package)
-        for moment in moments:
-            moment.errors += 1
+    def _errors(self, said: Sequence[Any]) -> None:
+        self.errors.add_all([(each.exception, each.package) for each in said])
 
-    def _request(self, said: Any, moments: list[Moment]) -> None:
-        for moment in moments:
-            moment.requests += 1
-        self.edit_formats.add(said.edit_format)
-        name = said.provider, said.model
-        if name not in self.models and len(self.models) >= MAX_NAMES:
-            name = FURTHER, FURTHER
-        asked = self.models.setdefault(name, Asked())
-        asked.requests += 1
-        asked.failed += said.failed
-        asked.input_tokens += said.input_tokens
-        asked.output_tokens += said.output_tokens
-        asked.cached += said.cached
-        asked.reasoning += said.reasoning
+    def _requests(self, said: Sequence[Any]) -> None:
+        self.edit_formats.add_all([(each.edit_format,) for each in said])
+        for each in said:
+            name = each.provider, each.model
+            if name not in self.models and len(self.models) >= MAX_NAMES:
+                name = FURTHER, FURTHER
+            asked = self.models.get(name)
+            if asked is None:
+                asked = self.models[name] = Asked()
+            asked.requests += 1
+            asked.failed += each.failed
+            asked.input_tokens += each.input_tokens
+            asked.output_tokens += each.output_tokens
+            asked.cached += each.cached
+            asked.reasoning += each.reasoning
 
-    def _kernel_action(self, said: Any, moments: list[Moment]) -> None:
-        self.kernel_actions.add(said.action, said.status)
+    def _kernel_actions(self, said: Sequence[Any]) -> None:
+        self.kernel_actions.add_all([(each.action, each.status) for each in said])
 
-    def _file_action(self, said: Any, moments: list[Moment]) -> None:
-        self.file_actions.add(said.action, said.kind)
+    def _file_actions(self, said: Sequence[Any]) -> None:
+        self.file_actions.add_all([(each.action, each.kind) for each in said])
 
 
-_COUNT: Final[dict[type, Callable[[Tally, Any, list[Moment]], None]]] = {
+_COUNT: Final[dict[type, Callable[[Tally, Sequence[Any]], None]]] = {
     LaunchedRecord: Tally._launched,
-    CellRecord: Tally._cell,
-    FeatureRecord: Tally._feature,
-    CommandRecord: Tally._command,
-    ErrorRecord: Tally._error,
-    RequestRecord: Tally._request,
-    EmbeddingRecord: Tally._request,
-    KernelRecord: Tally._kernel_action,
-    FileRecord: Tally._file_action,
+    CellRecord: Tally._cells,
+    FeatureRecord: Tally._features,
+    CommandRecord: Tally._commands,
+    ErrorRecord: Tally._errors,
+    RequestRecord: Tally._requests,
+    EmbeddingRecord: Tally._requests,
+    KernelRecord: Tally._kernel_actions,
+    FileRecord: Tally._file_actions,
 }
 
 
@@ -239,7 +278,6 @@ def tally(
         What is older is left out.
     progress
         Is told now and then how much was read, from 0 to 1, and how many records there were.
-
     forgotten
         Whose records are left out.
 
@@ -249,10 +287,10 @@ def tally(
         It cannot be read.
     """
     counted = Tally(source.path, source.own, since.timestamp() if since else None, forgotten)
-    for number, line in enumerate(source.lines(), 1):
-        counted.add(line)
-        if not number % _EVERY:
-            progress(source.done, number)
+    number = 0
+    for block in source.blocks():
+        number += counted.add(block)
+        progress(source.done, number)
     return counted
 
 
