@@ -66,7 +66,17 @@ def run(options: argparse.Namespace, program: str) -> int:
 
 
 def _say(text: str) -> None:
-    print(printable(text), flush=True)
+    """Say a line, at once, as what it says was done."""
+    _write(printable(text))
+
+
+def _write(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # Python would complain once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MaintainerError(f"standard output: {error.strerror}") from None
 
 
 def _of_posthog(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +136,16 @@ def _bound(said: str) -> float:
     return bound
 
 
+def _minutes(said: str) -> float:
+    try:
+        minutes = float(said)
+    except ValueError:
+        minutes = -1
+    if not 0 <= minutes < 10**6:
+        raise argparse.ArgumentTypeError(f"{said!r} is no number of minutes")
+    return minutes
+
+
 def _dashboards(options: argparse.Namespace) -> int:
     from dev_analytics.maintainer.dashboards import Dashboard, DashboardError
     from dev_analytics.maintainer.http import RequestError
@@ -133,7 +153,7 @@ def _dashboards(options: argparse.Namespace) -> int:
     from dev_analytics.maintainer.tiles import alerts, template
 
     if options.json:
-        print(json.format(json.encode(template()), indent=2).decode())
+        _write(json.format(json.encode(template()), indent=2).decode())
         return 0
     try:
         dashboard = Dashboard(
@@ -162,7 +182,9 @@ def _publish_arguments(parser: argparse.ArgumentParser) -> None:
         type=since,
         help="leave out weeks that began before: a day in UTC as 2026-11-01, or 12h, 7d, 4w",
     )
-    parser.add_argument("--note", default="", metavar="TEXT", help="a line on top of the page")
+    parser.add_argument(
+        "--note", type=printable, default="", metavar="TEXT", help="a line on top of the page"
+    )
     parser.add_argument(
         "--list",
         metavar="FILE",
@@ -224,7 +246,7 @@ def _forget_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cluster", default="", help="its cluster, if it has several servers")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=_minutes,
         default=1,
         metavar="MINUTES",
         help="how long to look whether they are gone (1)",
@@ -296,7 +318,8 @@ def _places(options: argparse.Namespace) -> list[Place]:
     places: list[Place] = [InArchive(_archive(file)) for file in options.files]
     try:
         if options.clickhouse:
-            team = options.project or int(os.environ.get(PROJECT_VARIABLE) or 0)
+            said = os.environ.get(PROJECT_VARIABLE, "")
+            team = options.project or (int(said) if said.isdecimal() else 0)
             if not team:
                 raise NoProjectError(
                     f"it is not said which project: --project or {PROJECT_VARIABLE}"

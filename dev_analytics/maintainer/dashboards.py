@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from dev_analytics.maintainer import shown as forms
 from dev_analytics.maintainer.project import Project
 from dev_analytics.maintainer.tiles import (
     DESCRIPTION,
@@ -75,74 +76,102 @@ class Dashboard:
         for alert in alerts:
             self._alert(alert, insights[alert.tile])
 
-    def _shown(self) -> Any:
+    def _shown(self) -> forms.Dashboard | None:
         """Return the dashboard with its tiles, created if missing; None where nothing is made."""
-        found = [
-            each
-            for each in self._project.every(f"dashboards/?tags={TAG}&limit=100")
-            if TAG in each.get("tags", ()) and not each.get("deleted")
-        ]
+        found = self._found()
         if len(found) > 1:
-            numbers = ", ".join(str(each["id"]) for each in found)
+            numbers = ", ".join(map(str, found))
             raise DashboardError(
                 f"several dashboards have the tag {TAG} ({numbers}): take it from all but one"
             )
-        fields = {"name": NAME, "description": DESCRIPTION, "tags": [TAG]}
-        if not found:
-            made = self._do("make the dashboard", "POST", "dashboards/", fields)
-            return None if made is None else self._project.get(f"dashboards/{made['id']}/")
-        number = found[0]["id"]
-        shown = self._project.get(f"dashboards/{number}/")
-        if _contains(shown, {"name": NAME, "description": DESCRIPTION}):
-            return shown
         kept = {"name": NAME, "description": DESCRIPTION}
-        self._do("name and describe the dashboard", "PATCH", f"dashboards/{number}/", kept)
+        if not found:
+            fields = {**kept, "tags": [TAG]}
+            made = self._do(
+                "make the dashboard", "POST", "dashboards/", fields, form=forms.Dashboard
+            )
+            return None if made is None else self._read(self._kept(made))
+        shown = self._read(found[0])
+        if not _contains(shown, kept):
+            self._do("name and describe the dashboard", "PATCH", f"dashboards/{found[0]}/", kept)
         return shown
 
-    def _insight(self, shown: Any, tile: Tile, there: Sequence[Any]) -> Any:
+    def _found(self) -> list[int]:
+        """Return the numbers of the dashboards that have our tag, the oldest first."""
+        listed = self._project.every(f"dashboards/?tags={TAG}&limit=100", forms.Listed)
+        return sorted(
+            each["id"]
+            for each in listed
+            if TAG in (each.get("tags") or ()) and not each.get("deleted")
+        )
+
+    def _kept(self, made: forms.Dashboard) -> int:
+        """Return the number of the dashboard to go on with, once one was made."""
+        if TAG not in (made.get("tags") or ()):
+            self._drop(made["id"])
+            raise DashboardError(
+                "PostHog keeps no tags in this project, so nothing would be known again: its plan "
+                "has to have them; --json prints a template to import by hand"
+            )
+        # Somebody else may have made one meanwhile: both keep the older.
+        oldest = min([*self._found(), made["id"]])
+        if oldest != made["id"]:
+            self._drop(made["id"])
+        return oldest
+
+    def _drop(self, number: int) -> None:
+        gone = {"deleted": True, "delete_insights": False}
+        self._do("delete that dashboard again", "PATCH", f"dashboards/{number}/", gone)
+
+    def _read(self, number: int) -> forms.Dashboard:
+        found: forms.Dashboard = self._project.get(f"dashboards/{number}/", forms.Dashboard)
+        return found
+
+    def _insight(
+        self, shown: forms.Dashboard | None, tile: Tile, there: Sequence[forms.Tile]
+    ) -> forms.Insight | None:
         """Return a tile's insight as it should be; None where it is not made."""
         fields = {"name": tile.title, "description": tile.description, "query": tile.query}
-        if not there:
+        insight = there[0].get("insight") if there else None
+        if insight is None:
             more = {"tags": [tile.tag], "dashboards": [shown["id"]] if shown else [], "saved": True}
-            return self._do(
-                f"make the insight {tile.title!r}", "POST", "insights/", {**fields, **more}
+            made: forms.Insight | None = self._do(
+                f"make the insight {tile.title!r}",
+                *("POST", "insights/", {**fields, **more}),
+                form=forms.Insight,
             )
-        insight = there[0]["insight"]
+            return made
         if not _contains(insight, fields):
             path = f"insights/{insight['id']}/"
             self._do(f"change the insight {tile.title!r}", "PATCH", path, fields)
         return insight
 
-    def _retire(self, shown: Any, wanted: Sequence[Tile]) -> None:
+    def _retire(self, shown: forms.Dashboard, wanted: Sequence[Tile]) -> None:
         """Delete insights of ours that are there once more, or that nobody wants any longer."""
         tags = {tile.tag for tile in wanted}
-        for tile in shown["tiles"]:
-            insight = tile.get("insight") or {}
-            for tag in insight.get("tags", ()):
+        for tile in shown.get("tiles", ()):
+            insight = tile.get("insight")
+            for tag in (insight and insight.get("tags")) or ():
                 first = _with_tag(shown, tag)
-                if tag.startswith(f"{TAG}:") and (tag not in tags or first[0] is not tile):
+                if insight and tag.startswith(f"{TAG}:") and (tag not in tags or first[0] != tile):
                     self._do(
-                        f"delete the insight {insight['name']!r}",
+                        f"delete the insight {insight.get('name')!r}",
                         *("PATCH", f"insights/{insight['id']}/", {"deleted": True}),
                     )
 
-    def _arrange(self, shown: Any, wanted: Sequence[Tile]) -> None:
+    def _arrange(self, shown: forms.Dashboard | None, wanted: Sequence[Tile]) -> None:
         """Arrange our tiles, with our text on top."""
         now = shown
         if shown is not None and not self._dry:
-            now = self._project.get(f"dashboards/{shown['id']}/")
+            now = self._read(shown["id"])
         changed: list[dict[str, Any]] = []
         for tile in wanted:
             place = {"layouts": tile.layouts, "color": tile.color}
             for there in _with_tag(now, tile.tag)[:1]:
                 if not _contains(there, place):
                     changed.append({"id": there["id"], **place})
-        words = [
-            tile
-            for tile in (now or {"tiles": ()})["tiles"]
-            if ((tile.get("text") or {}).get("body") or "").startswith(_MARK)
-        ]
-        right = [each for each in words if each["text"]["body"] == TEXT][:1]
+        words = [each for each in _tiles(now) if _body(each).startswith(_MARK)]
+        right = [each for each in words if _body(each) == TEXT][:1]
         changed += [{"id": each["id"], "deleted": True} for each in words if each not in right]
         if not right:
             changed.append({"text": {"body": TEXT}, "layouts": text_layouts()})
@@ -155,39 +184,51 @@ class Dashboard:
                 {"tiles": changed, "delete_insights": False},
             )
 
-    def _alert(self, alert: Alert, insight: Any) -> None:
+    def _alert(self, alert: Alert, insight: forms.Insight | None) -> None:
         """Make an alert, or change its bound; who is told, and whether, is the maintainers' own."""
-        there = []
+        there: list[forms.Alert] = []
         if insight is not None:
             path = f"alerts/?insight={insight['id']}&limit=100"
-            there = [each for each in self._project.every(path) if each["name"] == alert.name]
+            listed = self._project.every(path, forms.Alert)
+            there = [each for each in listed if each.get("name") == alert.name]
         if there:
             if not _contains(there[0], alert.fields):
                 path = f"alerts/{there[0]['id']}/"
                 self._do(f"change the alert {alert.name!r}", "PATCH", path, alert.fields)
             return
         more: dict[str, Any] = {"name": alert.name, "enabled": True}
-        if not self._dry:
-            more["subscribed_users"] = [self._project.server.ask("GET", "/api/users/@me/")["id"]]
+        if not self._dry and insight is not None:
+            more["subscribed_users"] = [self._project.myself()]
             more["insight"] = insight["id"]
         self._do(f"make the alert {alert.name!r}", "POST", "alerts/", {**more, **alert.fields})
 
-    def _do(self, what: str, method: str, path: str, fields: Mapping[str, Any]) -> Any:
+    def _do(
+        self, what: str, method: str, path: str, fields: Mapping[str, Any], form: Any = Any
+    ) -> Any:
         """Do something, or say that it would be done; give what PostHog answers."""
         self.changes += 1
         self._tell(f"Would {what}." if self._dry else f"{what[0].upper()}{what[1:]}.")
         if self._dry:
             return None
         ask = self._project.post if method == "POST" else self._project.patch
-        return ask(path, fields)
+        return ask(path, fields, form)
 
 
-def _with_tag(shown: Any, tag: str) -> list[Any]:
+def _tiles(shown: forms.Dashboard | None) -> Sequence[forms.Tile]:
+    return shown.get("tiles", ()) if shown else ()
+
+
+def _body(tile: forms.Tile) -> str:
+    """Return the words of a tile, if it has any."""
+    return (tile.get("text") or {}).get("body") or ""
+
+
+def _with_tag(shown: forms.Dashboard | None, tag: str) -> list[forms.Tile]:
     """Return the tiles of a dashboard whose insight has a tag, the oldest first."""
     found = [
         tile
-        for tile in (shown or {"tiles": ()})["tiles"]
-        if tag in (tile.get("insight") or {}).get("tags", ())
+        for tile in _tiles(shown)
+        if (insight := tile.get("insight")) and tag in (insight.get("tags") or ())
     ]
     return sorted(found, key=lambda tile: tile["id"])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -22,6 +22,7 @@ from dev_analytics.destinations.archive_file import count_of, delete_of
 from dev_analytics.destinations.transport import Unreachable
 from dev_analytics.maintainer.http import RequestError, Server
 from dev_analytics.maintainer.project import Project
+from dev_analytics.views.report.tables import printable
 
 IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 EVENT: Final = "forget"
@@ -129,6 +130,16 @@ def forget(
         raise ForgetError(str(error)) from None
 
 
+class _Found(Struct):
+    results: list[Any]
+
+
+class _Deletion(Struct):
+    persons_found: Any = None
+    events_queued_for_deletion: Any = None
+    deletion_errors: Any = None
+
+
 class InPostHog:
     """The records in a project of PostHog's.
 
@@ -151,8 +162,7 @@ class InPostHog:
     def count(self, user: str) -> Count:
         """Count the records of an identifier."""
         hogql = f"SELECT uniqExact(uuid), count() FROM events WHERE distinct_id = '{user}' LIMIT 1"  # noqa: S608, it is hexadecimal
-        ((records, stored),) = self._project.query(hogql)
-        return Count(int(records), int(stored))
+        return _count(self._project.query(hogql), self)
 
     def delete(self, user: str) -> str:
         """Make the person whom the deletion needs, and have all of them deleted.
@@ -172,24 +182,25 @@ class InPostHog:
                 raise ForgetError(
                     f"{self}: no person was made for the identifier, so nothing would be deleted"
                 )
-        answer = self._project.post(
-            "persons/bulk_delete/", {"distinct_ids": [user], "delete_events": True}
-        )
-        failed = answer.get("deletion_errors")
-        if not answer.get("persons_found") or not answer.get("events_queued_for_deletion"):
+        asked = {"distinct_ids": [user], "delete_events": True}
+        answer: _Deletion = self._project.post("persons/bulk_delete/", asked, _Deletion)
+        if not answer.persons_found or not answer.events_queued_for_deletion:
             raise ForgetError(f"{self}: PostHog says yes to the deletion and deletes nothing")
-        if failed:
+        if answer.deletion_errors:
             raise ForgetError(f"{self}: PostHog could not delete everything")
         return "PostHog deletes once a week, in its cloud on Sundays at 05:00 UTC"
 
     def is_done(self, user: str) -> bool:
         """Return whether no deletion is pending."""
         person = self._project.person_of(user)
-        pending = self._project.get(f"persons/deletion_status/?person_uuid={person}&status=pending")
-        return not pending["results"]
+        return not self._found(f"persons/deletion_status/?person_uuid={person}&status=pending")
 
     def _person(self, user: str) -> bool:
-        return bool(self._project.get(f"persons/?distinct_id={user}")["results"])
+        return self._found(f"persons/?distinct_id={user}")
+
+    def _found(self, path: str) -> bool:
+        answer: _Found = self._project.get(path, _Found)
+        return bool(answer.results)
 
 
 class InClickHouse:
@@ -228,8 +239,7 @@ class InClickHouse:
         answer = self._run(
             f"SELECT uniqExact(uuid), count() FROM {self._database}.events {self._where(user)}"  # noqa: S608
         )
-        records, stored = answer.split()
-        return Count(int(records), int(stored))
+        return _count([answer.split()], self)
 
     def delete(self, user: str) -> str:
         """Delete them from the table in which they are, on every server."""
@@ -245,13 +255,14 @@ class InClickHouse:
             f" AND database = '{self._database}' AND table = 'sharded_events'"
             f" AND position(command, '{user}') > 0"
         )
-        return int(pending) == 0
+        return pending.strip() == "0"
 
     def _where(self, user: str) -> str:
         return f"WHERE team_id = {self._team} AND distinct_id = '{user}'"
 
     def _run(self, statement: str) -> str:
-        return self._server.send("POST", "/", statement.encode(), "text/plain").decode()
+        answer = self._server.send("POST", "/", statement.encode(), "text/plain")
+        return answer.decode("utf-8", "replace")
 
 
 class InArchive:
@@ -298,6 +309,21 @@ class _Readable:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Unreachable):
             raise ForgetError(f"{self._file}: {error}") from None
+
+
+def _count(rows: Sequence[Sequence[Any]], place: Place) -> Count:
+    """Return the numbers that a server answers with.
+
+    Raises
+    ------
+    ForgetError
+        They are none.
+    """
+    try:
+        ((records, stored),) = rows
+        return Count(int(records), int(stored))
+    except (ValueError, TypeError):
+        raise ForgetError(f"{place} answers with no numbers: {printable(str(rows))[:80]}") from None
 
 
 def _making_a_person(user: str) -> Mapping[str, Any]:

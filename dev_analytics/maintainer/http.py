@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from msgspec import DecodeError, json
+from msgspec import DecodeError, ValidationError, json
 
 from dev_analytics.destinations.posthog import ADDRESS, ADDRESS_ALLOWED
 from dev_analytics.version import __version__
@@ -24,6 +24,7 @@ MAX_BYTES: Final = 64 * 2**20
 MAX_TRIES: Final = 5
 MAX_PAUSE: Final = 60
 MAX_SAID: Final = 300
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PARTS: Final = re.compile(r"(https?)://(\[[^]]+\]|[^:/]+)(?::(\d+))?(/.*)?")
 _MEANS: Final = {
     401: "it does not know the key",
@@ -64,7 +65,7 @@ class Server:
     Raises
     ------
     ValueError
-        The address is not allowed.
+        The address is not allowed, or what a request is to have is on several lines.
     """
 
     def __init__(
@@ -81,12 +82,18 @@ class Server:
         self._scheme, self._host, port, path = parts.groups()
         self._port = int(port) if port else None
         self._prefix = (path or "").rstrip("/")
-        self._headers = {"User-Agent": f"dev-analytics/{__version__}", **headers}
+        if any(_CONTROL.search(value) for value in headers.values()):
+            # http.client would say so, and show the value.
+            raise ValueError("a user or a password has a line break or another control character")
+        sent = {"User-Agent": f"dev-analytics/{__version__}", **headers}
+        self._headers = {
+            name: value.encode("utf-8", "surrogateescape") for name, value in sent.items()
+        }
         self._secret = secret
         self._sleep = sleep
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Send JSON, and give the JSON of the answer; None for an empty one.
+    def ask(self, method: str, path: str, body: object = None, form: Any = Any) -> Any:
+        """Send JSON, and give the JSON of the answer, in the form that is awaited.
 
         Raises
         ------
@@ -95,10 +102,13 @@ class Server:
         """
         sent = None if body is None else json.encode(body)
         answer = self.send(method, path, sent, "application/json")
+        where = f"{self.address} answers {method} {path.partition('?')[0]}"
         try:
-            return json.decode(answer) if answer.strip() else None
+            return json.decode(answer or b"null", type=form)
+        except ValidationError as error:
+            raise RequestError(f"{where} with something else: {self._plain(str(error))}") from None
         except (DecodeError, ValueError, RecursionError):
-            raise RequestError(f"{self.address} answers {method} {path} with no JSON") from None
+            raise RequestError(f"{where} with no JSON") from None
 
     def send(self, method: str, path: str, body: bytes | None, kind: str) -> bytes:
         """Send a request, again where the server asks to wait, and give the answer's body.
@@ -140,7 +150,7 @@ class Server:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
         headers = dict(self._headers)
         if body is not None:
-            headers["Content-Type"] = kind
+            headers["Content-Type"] = kind.encode()
         try:
             connection.request(method, f"{self._prefix}{path}", body, headers)
             answer = connection.getresponse()

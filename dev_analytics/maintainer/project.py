@@ -6,8 +6,10 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid5
+
+from msgspec import Struct
 
 from dev_analytics.maintainer.http import RequestError, Server
 
@@ -19,6 +21,26 @@ HOST: Final = "https://us.posthog.com"
 _PERSONS: Final = UUID("932979b4-65c3-4424-8467-0b66ec27bc22")
 _CLOUD: Final = re.compile(r"https://(us|eu)\.posthog\.com")
 MAX_PAGES: Final = 1_000
+
+
+Each = TypeVar("Each")
+
+
+class _Own(Struct):
+    api_token: str
+
+
+class _Numbered(Struct):
+    id: int
+
+
+class _Page(Struct, Generic[Each]):
+    results: list[Each]
+    next: str | None = None
+
+
+class _Rows(Struct):
+    results: list[list[Any]]
 
 
 class NoProjectError(Exception):
@@ -51,20 +73,20 @@ class Project:
         events = f"https://{cloud[1]}.i.posthog.com" if cloud else self.server.address
         self._events = Server(events, {}, "", sleep)
 
-    def get(self, path: str) -> Any:
-        """Read something below the project."""
-        return self.server.ask("GET", self._path(path))
+    def get(self, path: str, form: Any = Any) -> Any:
+        """Read something below the project, in the form that is awaited."""
+        return self.server.ask("GET", self._path(path), form=form)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Make something below the project."""
-        return self.server.ask("POST", self._path(path), body)
+    def post(self, path: str, body: Mapping[str, Any], form: Any = Any) -> Any:
+        """Make something below the project, and give the answer in the form that is awaited."""
+        return self.server.ask("POST", self._path(path), body, form)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Change something below the project."""
-        return self.server.ask("PATCH", self._path(path), body)
+    def patch(self, path: str, body: Mapping[str, Any], form: Any = Any) -> Any:
+        """Change something below the project, and give the answer in the form that is awaited."""
+        return self.server.ask("PATCH", self._path(path), body, form)
 
-    def every(self, path: str) -> Iterator[dict[str, Any]]:
-        """Return everything that a list has, over all of its pages.
+    def every(self, path: str, form: Any = dict[str, Any]) -> Iterator[Any]:
+        """Return everything that a list has, over all of its pages, each in the form awaited.
 
         Raises
         ------
@@ -73,9 +95,9 @@ class Project:
         """
         following: str | None = self._path(path)
         for _ in range(MAX_PAGES):
-            page = self.server.ask("GET", str(following))
-            yield from page["results"]
-            following = page.get("next")
+            page: _Page[Any] = self.server.ask("GET", str(following), form=_Page[form])
+            yield from page.results
+            following = page.next
             if following is None:
                 return
             if not following.startswith(f"{self.server.address}/"):
@@ -88,11 +110,18 @@ class Project:
         # Not an answer that PostHog has kept.
         query = {"kind": "HogQLQuery", "query": hogql}
         body = {"query": query, "refresh": "force_blocking"}
-        return list(self.post("query/", body)["results"])
+        answer: _Rows = self.post("query/", body, _Rows)
+        return answer.results
+
+    def myself(self) -> int:
+        """Return the number of the key's owner."""
+        owner: _Numbered = self.server.ask("GET", "/api/users/@me/", form=_Numbered)
+        return owner.id
 
     def capture(self, event: Mapping[str, Any]) -> None:
         """Send an event as an application does, with the project's public key."""
-        body = {"api_key": self.get("")["api_token"], "batch": [event]}
+        own: _Own = self.get("", _Own)
+        body = {"api_key": own.api_token, "batch": [event]}
         self._events.ask("POST", "/batch/", body)
 
     def person_of(self, user: str) -> str:

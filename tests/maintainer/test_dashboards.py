@@ -48,7 +48,9 @@ def apply(api: FakeApi, *, dry: bool = False, errors: float = 100) -> tuple[int,
 
 def ours(api: FakeApi) -> dict[str, Any]:
     """Give our one dashboard as it is shown."""
-    (number,) = [n for n, each in api.dashboards.items() if TAG in each["tags"]]
+    (number,) = [
+        n for n, each in api.dashboards.items() if TAG in each["tags"] and not each["deleted"]
+    ]
     return api._dashboard(number)
 
 
@@ -178,6 +180,49 @@ def test_two_with_our_tag_are_nobody_s_to_choose(api: FakeApi) -> None:
     with pytest.raises(DashboardError, match="several"):
         apply(api)
     assert api.state() == before
+
+
+def test_a_plan_without_tags_is_refused_and_nothing_is_left(api: FakeApi) -> None:
+    """What would not be known again would be made once more at every run."""
+    api.keeps_tags = False
+    for _ in range(2):
+        with pytest.raises(DashboardError, match="keeps no tags"):
+            apply(api)
+    assert [each["name"] for each in api.dashboards.values() if not each["deleted"]] == [
+        FOREIGN["name"]
+    ] * 3
+    assert len(api.insights) == 3
+    assert not api.alerts
+
+
+def test_two_at_once_end_with_one(api: FakeApi) -> None:
+    """A second run, from its beginning to its end, before any of the first requests of the first.
+
+    Whatever both have made, one dashboard is left, and the next run makes it right.
+    """
+    kept = {n: dict(v) for n, v in api.dashboards.items()}
+    tiles_kept, insights_kept = dict(api.tiles), dict(api.insights)
+    for when in range(8):
+        api.dashboards = {n: dict(v) for n, v in kept.items()}
+        api.tiles, api.insights, api.alerts = dict(tiles_kept), dict(insights_kept), {}
+        api.requests.clear()
+        began: list[int] = []
+
+        def somebody_else(number: int, when: int = when, began: list[int] = began) -> None:
+            if number == when and not began:
+                began.append(number)
+                apply(api)
+
+        api.before = somebody_else
+        apply(api)
+        assert began == [when]
+        api.before = lambda number: None
+        apply(api)
+        ours(api)
+        assert apply(api) == (0, [])
+        shown = [tile["insight"]["tags"][0] for tile in ours(api)["tiles"] if "insight" in tile]
+        assert sorted(shown) == sorted(tile.tag for tile in tiles())
+        assert len(api.alerts) == 2
 
 
 @pytest.mark.parametrize(

@@ -416,6 +416,25 @@ def test_an_identifier_is_no_piece_of_sql() -> None:
             identifier(said)
 
 
+def test_of_two_who_forget_at_once_neither_takes_away_the_other_s(tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    users = [str(uuid.UUID(int=number)) for number in range(40)]
+    lists = [Forgotten(file) for _ in users]
+    threads = [
+        threading.Thread(target=each.add, args=(user,))
+        for each, user in zip(lists, users, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    listed = Forgotten(file)
+    assert all(user in listed for user in users)
+    file.write_text(file.read_text().rstrip("\n"))  # as an editor may leave it
+    listed.add(str(uuid.UUID(int=99)))
+    assert len(Forgotten(file)) == len(users) + 1
+
+
 def test_a_list_that_cannot_be_read_stops_a_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], data: Path
 ) -> None:

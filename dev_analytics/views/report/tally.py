@@ -168,7 +168,7 @@ class Tally(Struct):
         return len(lines)
 
     def _kept(self, lines: Sequence[Any]) -> tuple[list[Any], list[int]]:
-        """Give the records that count, and their times; count the others by why they do not."""
+        """Return the records that count, and their times; count the others by why they do not."""
         records = [each for each in lines if each is not None]
         self.broken += len(lines) - len(records)
         times = [int(each.timestamp.timestamp()) for each in records]
