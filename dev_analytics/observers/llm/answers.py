@@ -52,6 +52,8 @@ class SDK(NamedTuple):
         The member of ``providers`` that always serves it; None where the address decides.
     plain
         Its answers are plain dictionaries, and not of classes of its own.
+    errors
+        Other packages whose errors its users get as its own.
     """
 
     name: str
@@ -59,6 +61,7 @@ class SDK(NamedTuple):
     read: Callable[[Any], Answer | None]
     provider: str | None = None
     plain: bool = False
+    errors: tuple[str, ...] = ()
 
 
 def belongs(cls: type, package: str) -> bool:
@@ -72,6 +75,14 @@ def get(part: Any, name: str) -> Any:
     if part is None:
         return None
     return part.get(name) if type(part) is dict else getattr(part, name, None)
+
+
+def text(value: object) -> str | None:
+    """Return a text, also of a class of its own as a member of an enumeration is, else None."""
+    if type(value) is str:
+        return value
+    # No method of that class is asked.
+    return str.__str__(value) if issubclass(type(value), str) else None
 
 
 def tokens(value: object) -> int | None:

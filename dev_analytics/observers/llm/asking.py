@@ -25,14 +25,20 @@ class Asking:
         Whether the answer is streamed.
     call
         The request that is made, once it is; None while nothing is collected.
+    around
+        The call in which this one is made, if any.
+    left
+        It is over, though the context in which it began could not be told so.
     """
 
-    __slots__ = ("call", "operation", "stream")
+    __slots__ = ("around", "call", "left", "operation", "stream")
 
     def __init__(self, operation: str, *, stream: bool = False) -> None:
         self.operation = operation
         self.stream = stream
         self.call: Call | None = None
+        self.around = asked()
+        self.left = False
 
 
 _ASKING: Final[ContextVar[Asking | None]] = ContextVar("asking", default=None)
@@ -42,7 +48,7 @@ _ASKING: Final[ContextVar[Asking | None]] = ContextVar("asking", default=None)
 def asking(operation: str, *, stream: bool = False) -> Iterator[Asking]:
     """Say what is asked in a block; an error in it ends the call that was begun there."""
     one = Asking(operation, stream=stream)
-    before = _ASKING.set(one)
+    token = _ASKING.set(one)
     try:
         yield one
     except BaseException as error:
@@ -50,9 +56,16 @@ def asking(operation: str, *, stream: bool = False) -> Iterator[Asking]:
             one.call.fail(error)
         raise
     finally:
-        _ASKING.reset(before)
+        try:
+            _ASKING.reset(token)
+        except ValueError:
+            # A coroutine may be closed in another context than it ran in.
+            one.left = True
 
 
 def asked() -> Asking | None:
     """Return what is asked here, if an upper method is at work."""
-    return _ASKING.get()
+    one = _ASKING.get()
+    while one is not None and one.left:
+        one = one.around
+    return one

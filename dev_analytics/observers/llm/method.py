@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK
-from dev_analytics.observers.llm.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import Begin, Watch, observe_request, read_whole
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 
@@ -40,35 +38,31 @@ def asks(operation: str, *, stream: bool = False) -> Asked:
     return lambda args, kwargs: Request(operation, kwargs.get("model"), stream)
 
 
-def begin(sdk: SDK, asked: Asked, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-    """Begin the call that a method with these arguments makes; None where none is observed."""
-    recorder = State.active
-    if recorder is None:
-        return None
-    try:
+def begins(sdk: SDK, asked: Asked) -> Begin:
+    """Return what begins the call of a method that asks as `asked` tells of its arguments."""
+
+    def begin(recorder: Recorder, own: Any, args: Any, kwargs: Any) -> Call | None:
         request = asked(args, kwargs)
         if request is None:
             return None
         return recorder.begin(sdk, request.operation, request.model, stream=request.stream)
-    except Exception:
-        recorder.drops.count(Drop.FAILURE)
-        return None
+
+    return begin
 
 
-def watch(call: Call, answer: Any) -> Any:
-    """Read an answer, or give an iterator in place of a streamed one that reads its chunks."""
+def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
+    """Read an answer, or give an iterator in place of a streamed one that reads its chunks.
+
+    `later` says that also an asynchronous one makes its request when it is first read.
+    """
     if call.stream and hasattr(answer, "__anext__"):
-        return _following_async(call, answer)
+        return _following_async(call, answer, later=later)
     if call.stream and hasattr(answer, "__next__"):
         return _following(call, answer)
-    call.read(answer)
-    call.end()
-    return answer
+    return read_whole(call, answer)
 
 
-def observe(
-    sdk: SDK, owner: type, name: str, asked: Asked, watch: Callable[[Call, Any], Any] = watch
-) -> None:
+def observe(sdk: SDK, owner: type, name: str, asked: Asked, watch: Watch = watch) -> None:
     """Put a hook in a method that makes one request.
 
     Parameters
@@ -82,30 +76,7 @@ def observe(
     watch
         Reads the answer for the call, and gives what the user gets.
     """
-
-    def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = begin(sdk, asked, args, kwargs)
-        if call is None:
-            return method(*args, **kwargs)
-        try:
-            answer = method(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
-        return watch(call, answer)
-
-    async def ask_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = begin(sdk, asked, args, kwargs)
-        if call is None:
-            return await method(*args, **kwargs)
-        try:
-            answer = await method(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
-        return watch(call, answer)
-
-    wrap(owner, name, ask_async if inspect.iscoroutinefunction(getattr(owner, name)) else ask)
+    observe_request(owner, name, begins(sdk, asked), watch)
 
 
 # A generator of an SDK makes its request when its first chunk is asked for, and so do these: one
@@ -113,10 +84,13 @@ def observe(
 
 
 def _following(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
+    call.restart()
     yield from follow(call, chunks)
 
 
-async def _following_async(call: Call, chunks: Any) -> AsyncIterator[Any]:
+async def _following_async(call: Call, chunks: Any, *, later: bool) -> AsyncIterator[Any]:
+    if later:
+        call.restart()
     try:
         async for chunk in follow_async(call, chunks):
             yield chunk

@@ -18,7 +18,7 @@ from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
-from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, tokens
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import system
 
@@ -90,7 +90,7 @@ class Call:
     ) -> None:
         self.sdk = sdk
         self.operation = operation
-        self.model = model if type(model) is str else None
+        self.model = text(model)
         self.began = began
         self.stream = stream
         self.provider = provider or sdk.provider
@@ -127,6 +127,10 @@ class Call:
         known = self._answer
         self._answer = told if known is None else known.updated(told)
 
+    def restart(self) -> None:
+        """Note that its request is made only now."""
+        self.begun = Clock.perf_counter()
+
     def arrived(self) -> None:
         """Note that an answer is there that the user has not read yet."""
         self._last = Clock.perf_counter()
@@ -150,9 +154,10 @@ class Call:
             return
         try:
             self._last = Clock.perf_counter()
-            own = belongs(type(error), self.sdk.package)
+            packages = (self.sdk.package, *self.sdk.errors)
+            own = any(belongs(type(error), package) for package in packages)
             name = public_class(type(error))[0] if own else OTHER
-            public = name.partition(".")[0] == self.sdk.package.partition(".")[0]
+            public = name.partition(".")[0] in {each.partition(".")[0] for each in packages}
             told = own or belongs(type(error), "httpx")
             self._error = name if public else OTHER, status(error) if told else None
         except Exception:

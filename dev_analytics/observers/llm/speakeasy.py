@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.method import watch
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
-
-
-def observe_closing(stream: type) -> None:
-    """Have closing a stream before its end end the call; some versions cannot close one."""
-    if hasattr(stream, "close"):
-        wrap(stream, "close", _close)
 
 
 def watch_stream(call: Call, answer: Any) -> Any:
@@ -29,11 +22,3 @@ def watch_stream(call: Call, answer: Any) -> Any:
         call.recorder.drops.count(Drop.FAILURE)
         call.end()
     return answer
-
-
-def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    recorder = State.active
-    call = recorder.release(stream) if recorder else None
-    if call is not None:
-        call.end()
-    return method(*args, **kwargs)

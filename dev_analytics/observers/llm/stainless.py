@@ -11,7 +11,8 @@ from typing import Any, Final
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
@@ -50,53 +51,32 @@ def observe(
     streams = tuple(_classes(module, "_streaming", ("Stream", "AsyncStream")))
     raw = (*_classes(module, "_legacy_response", _RAW), *_classes(module, "_response", _RAW))
 
-    def begin(client: Any, options: Any, stream: object) -> Call | None:
-        recorder = State.active
-        if recorder is None:
+    def begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
+        options = args[1] if len(args) > 1 else kwargs.get("options")
+        url = options.url
+        operation = operations.get(url)
+        if operation is None and url[:1] != "/":
+            # A path is put behind the client's address, and an address stands for itself.
+            base = str(vars(client).get("_base_url"))
+            operation = operations.get(f"/{url.removeprefix(base)}")
+        if operation is None or options.method.lower() != "post":
             return None
-        try:
-            operation = operations.get(options.url)
-            if operation is None or options.method != "post":
-                return None
-            body = options.json_data
-            # A class of the SDK's main module says nothing more.
-            known = sdk.provider if type(client) in clients else _cloud(type(client), clouds)
-            runtime = vars(client).get("_provider_runtime")
-            if runtime is not None:
-                known = runtimes.get(runtime.name)
-            return recorder.begin(
-                sdk,
-                operation,
-                body.get("model") if type(body) is dict else None,
-                stream=stream is True,
-                provider=known,
-                address=None if known else str(client.base_url),
-            )
-        except Exception:
-            recorder.drops.count(Drop.FAILURE)
-            return None
+        body = options.json_data
+        # A class of the SDK's main module says nothing more.
+        known = sdk.provider if type(client) in clients else _cloud(type(client), clouds)
+        runtime = vars(client).get("_provider_runtime")
+        if runtime is not None:
+            known = runtimes.get(runtime.name)
+        return recorder.begin(
+            sdk,
+            operation,
+            body.get("model") if type(body) is dict else None,
+            stream=kwargs.get("stream") is True,
+            provider=known,
+            address=None if known else _address(client, sdk.package),
+        )
 
-    def request(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = begin(client, _options(args, kwargs), kwargs.get("stream"))
-        if call is None:
-            return method(*args, **kwargs)
-        try:
-            answer = method(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
-        _watch(call, answer, streams, raw)
-        return answer
-
-    async def request_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = begin(client, _options(args, kwargs), kwargs.get("stream"))
-        if call is None:
-            return await method(*args, **kwargs)
-        try:
-            answer = await method(*args, **kwargs)
-        except BaseException as error:
-            call.fail(error)
-            raise
+    def watch(call: Call, answer: Any) -> Any:
         _watch(call, answer, streams, raw)
         return answer
 
@@ -116,8 +96,7 @@ def observe(
         return parsed
 
     for client in clients:
-        is_async = inspect.iscoroutinefunction(client.request)  # type: ignore[attr-defined]
-        wrap(client, "request", request_async if is_async else request)
+        observe_request(client, "request", begin, watch)
     for response in raw:
         wrap(response, "parse", parse)
     observe_ends(sdk.package, *streams, *raw)
@@ -155,6 +134,15 @@ def observe_ends(package: str, *classes: type) -> None:
             wrap(cls, "close", close)
 
 
+def _address(client: Any, package: str) -> str | None:
+    """Return where a client asks; a property of a class of the user's is not asked."""
+    for cls in type(client).__mro__:
+        own = vars(cls).get("base_url")
+        if own is not None and belongs(cls, package):
+            return str(own.__get__(client))
+    return None
+
+
 def _cloud(client: type, clouds: Mapping[str, str]) -> str | None:
     for cls in client.__mro__:
         for package, provider in clouds.items():
@@ -178,11 +166,6 @@ async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...]) -> Any:
         raise
     _watch(call, parsed, streams)
     return parsed
-
-
-def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return the options of a request, its second parameter."""
-    return args[1] if len(args) > 1 else kwargs.get("options")
 
 
 def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, ...] = ()) -> None:

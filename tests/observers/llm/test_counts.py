@@ -30,6 +30,7 @@ from pydantic import TypeAdapter
 
 from dev_analytics.observers.llm.answers import Answer, tokens
 from dev_analytics.observers.llm.sdks import google_genai
+from dev_analytics.observers.llm.sdks import openai as openai_sdk
 from dev_analytics.observers.llm.sdks.anthropic import read
 
 MESSAGES: Any = [{"role": "user", "content": MARK}]
@@ -302,3 +303,9 @@ def test_a_client_for_bedrock_is_served_by_aws(
     assert len(sent) == 1
     assert recorded.call()["$ai_provider"] == "aws"
     assert issubclass(AsyncBedrockOpenAI, openai.AsyncOpenAI), "it is hooked as that one is"
+
+
+@pytest.mark.parametrize("choices", [{"a": 1}, "abc", [None], [[]], 5, ({},)])
+def test_choices_of_another_shape_are_not_looked_into(choices: Any) -> None:
+    told = openai_sdk.read_usage({"choices": choices, "usage": {"prompt_tokens": 3}})
+    assert (told.input_tokens, told.failed) == (3, None)

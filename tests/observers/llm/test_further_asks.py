@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import enum
 import inspect
 import json
 import re
@@ -516,6 +517,32 @@ def test_a_stream_of_bedrock_that_is_closed_unread_is_one_call(
     stream = make_bedrock(server, False).converse_stream(modelId=CLAUDE, messages=[])["stream"]
     stream.close()
     assert recorded.call()["$ai_is_error"] is False
+
+
+def test_closing_a_stream_of_bedrock_ends_its_call_though_its_events_are_kept(
+    server: FakeLLM, recorded: Any
+) -> None:
+    stream = make_bedrock(server, False).converse_stream(modelId=CLAUDE, messages=[])["stream"]
+    kept = iter(stream)
+    next(kept)
+    stream.close()
+    assert recorded.call()["stream"] is True
+    assert kept is not None
+
+
+def test_a_model_may_be_a_member_of_an_enumeration(server: FakeLLM, recorded: Any) -> None:
+    class Model(enum.StrEnum):
+        CLAUDE = CLAUDE
+        COMMAND = "command-r"
+
+        def lower(self) -> str:
+            raise AssertionError("a method of the user's")
+
+    make_bedrock(server, False).converse(modelId=Model.CLAUDE, messages=[])
+    said: Any = SAID
+    cohere.ClientV2(MARK, base_url=server.address).chat(model=Model.COMMAND, messages=said)
+    models = [call["$ai_model"] for call in recorded.calls()]
+    assert models == ["claude-3-haiku", "command-r"]
 
 
 def test_what_huggingface_asks_again_without_some_parameters_is_two_calls(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import cohere
@@ -120,6 +122,36 @@ def test_texts_and_embeddings_of_ollama(server: FakeLLM, recorded: Any) -> None:
         ("text_completion", "qwen3", 120),
         ("embeddings", "nomic-embed-text", 9),
     ]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_stream_that_is_read_later_is_as_quick_as_its_request(
+    server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    """The request is made when the first chunk is asked for."""
+    asked: Any = {"model": "llama3.2", "messages": SAID, "stream": True}
+    held = 0.3
+
+    async def ask() -> float:
+        stream = await ollama.AsyncClient(server.address).chat(**asked)
+        await asyncio.sleep(held)
+        began = time.perf_counter()
+        async for _ in stream:
+            pass
+        return time.perf_counter() - began
+
+    if asynchronous:
+        lasted = asyncio.run(ask())
+    else:
+        stream = ollama.Client(server.address).chat(**asked)
+        time.sleep(held)
+        began = time.perf_counter()
+        list(stream)
+        lasted = time.perf_counter() - began
+    (call,) = recorded.calls()
+    # It is rounded to two significant digits.
+    assert call["$ai_latency"] <= lasted * 1.05
+    assert call["$ai_time_to_first_token"] <= lasted * 1.05
 
 
 def test_what_is_no_question_to_a_model_is_not_observed(server: FakeLLM, recorded: Any) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 import openai
 import pydantic
 import pytest
-from fake_llm import MARK, FakeLLM, openai_chat, server_sent
+from fake_llm import MARK, FakeLLM, openai_chat, server_sent, whole
 
 MESSAGES: Any = [{"role": "user", "content": MARK}]
 RESPONSE: dict[str, Any] = {"model": "gpt-4o", "input": MARK, "instructions": MARK}
@@ -108,6 +109,57 @@ def test_an_asynchronous_streaming_response_that_is_parsed(
 
     asyncio.run(ask())
     assert recorded.call()["$ai_input_tokens"] == 120
+
+
+def test_a_response_of_the_beta(client: openai.OpenAI, recorded: Any) -> None:
+    client.beta.responses.create(**RESPONSE)
+    assert len(list(client.beta.responses.create(**RESPONSE, stream=True))) == 5
+    calls = recorded.calls()
+    assert [usage(call) for call in calls] == [USAGE, USAGE]
+    assert [call["stream"] for call in calls] == [False, True]
+
+
+def test_what_is_compacted_and_decided(
+    client: openai.OpenAI, server: FakeLLM, recorded: Any
+) -> None:
+    counts: dict[str, Any] = {"input_tokens": 220, "output_tokens": 40, "total_tokens": 260}
+    counts["input_tokens_details"] = {"cached_tokens": 200}
+    counts["output_tokens_details"] = {"reasoning_tokens": 15}
+    compacted = {"id": "1", "object": "response.compaction", "created_at": 1, "output": []}
+    server.replies.extend([whole({**compacted, "usage": counts})] * 2)
+    server.replies.append(whole({"answers": [], "model": "gpt-4o", "usage": counts}))
+    client.responses.compact(model="gpt-4o", input=MARK)
+    client.beta.responses.compact(model="gpt-4o", input=MARK)
+    client.decisions.create(model="gpt-4o", input=MARK, questions=[])
+    calls = recorded.calls()
+    assert [call["operation"] for call in calls] == ["chat", "chat", "other"]
+    assert [{name: call.get(name) for name in USAGE} for call in calls] == [USAGE] * 3
+    assert {call["$ai_model"] for call in calls} == {"gpt-4o"}
+
+
+def test_what_is_posted_by_hand_is_a_call_however_its_address_is_written(
+    client: openai.OpenAI, server: FakeLLM, recorded: Any
+) -> None:
+    path = "chat/completions"
+    for url in (f"/{path}", path, f"{server.address}/v1/{path}"):
+        client.post(url, cast_to=object, body={"model": "gpt-4o", "messages": MESSAGES})
+    assert {request.path for request in server.received} == {f"/v1/{path}"}
+    assert len(recorded.calls()) == 3
+
+
+def test_a_property_of_the_user_s_client_is_not_asked(server: FakeLLM, recorded: Any) -> None:
+    asked: list[str] = []
+
+    class Own(openai.OpenAI):
+        @property
+        def base_url(self) -> Any:  # type: ignore[misc, override]
+            asked.append(sys._getframe(1).f_globals["__name__"].partition(".")[0])
+            return super().base_url
+
+    own = Own(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
+    own.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert set(asked) == {"openai"}
+    assert recorded.call()["$ai_provider"] == "local"
 
 
 def test_an_answer_of_a_class_of_the_user_s_is_not_read(

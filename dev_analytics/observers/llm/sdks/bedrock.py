@@ -8,15 +8,15 @@ headers, or in an event of their own.
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.drops import Drop
-from dev_analytics.observers.llm.answers import SDK, Answer, total
+from dev_analytics.observers.llm.answers import SDK, Answer, text, total
 from dev_analytics.observers.llm.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import observe_closing, observe_request, read_whole
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (
@@ -27,12 +27,15 @@ COVERS: Final = (
 )
 
 STREAMED: Final = {
-    "Converse": None,
-    "ConverseStream": "stream",
-    "InvokeModel": None,
-    "InvokeModelWithResponseStream": "body",
+    "Converse": False,
+    "ConverseStream": True,
+    "InvokeModel": False,
+    "InvokeModelWithResponseStream": True,
 }
-"""The operations that ask a model, each with the part of its answer that is a stream of events."""
+"""The operations that ask a model, each with whether its answer is a stream of events."""
+
+_STREAMS: Final = ("stream", "body")
+"""The parts of an answer that may be such a stream."""
 
 _NO_LANGUAGE: Final = re.compile(
     r"(?:[a-z-]+\.)?(?:stability\.|luma\.|amazon\.(?:titan-image|nova-canvas|nova-reel))"
@@ -86,88 +89,53 @@ BEDROCK: Final = SDK("boto3", "botocore", read, "aws", plain=True)
 
 def hook(module: ModuleType) -> None:
     """Put the hooks in, in botocore or in aiobotocore."""
-    client = vars(module).get("AioBaseClient") or module.BaseClient
-    is_async = inspect.iscoroutinefunction(client._make_api_call)
-    wrap(client, "_make_api_call", _call_async if is_async else _call)
-    if is_async:
+    if "AioBaseClient" in vars(module):
+        observe_request(module.AioBaseClient, "_make_api_call", _begin, _watch)
         events = importlib.import_module("aiobotocore.eventstream")
         wrap(events.AioEventStream, "__aiter__", _events_async)
     else:
+        observe_request(module.BaseClient, "_make_api_call", _begin, _watch)
         events = importlib.import_module("botocore.eventstream")
         wrap(events.EventStream, "__iter__", _events)
-        wrap(events.EventStream, "close", _close)
+        observe_closing(events.EventStream)
 
 
-def _call(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-    """Make a request."""
-    call = _begin(client, args)
-    if call is None:
-        return method(*args, **kwargs)
-    try:
-        answer = method(*args, **kwargs)
-    except BaseException as error:
-        call.fail(error)
-        raise
-    _watch(call, args[0], answer)
-    return answer
-
-
-async def _call_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_call` does, asynchronously."""
-    call = _begin(client, args)
-    if call is None:
-        return await method(*args, **kwargs)
-    try:
-        answer = await method(*args, **kwargs)
-    except BaseException as error:
-        call.fail(error)
-        raise
-    _watch(call, args[0], answer)
-    return answer
-
-
-def _begin(client: Any, args: Any) -> Call | None:
-    recorder = State.active
-    if recorder is None or len(args) != 2 or args[0] not in STREAMED:
+def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
+    """Begin the call of a request that asks a model."""
+    if len(args) != 2 or args[0] not in STREAMED:
         return None
-    try:
-        name, asked = args
-        model = asked.get("modelId")
-        if (
-            client.meta.service_model.service_name != "bedrock-runtime"
-            or type(model) is not str
-            or _NO_LANGUAGE.match(model)
-        ):
-            return None
-        return recorder.begin(
-            BEDROCK,
-            "embeddings" if "embed" in model else "chat",
-            model,
-            stream=STREAMED[name] is not None,
-        )
-    except Exception:
-        recorder.drops.count(Drop.FAILURE)
+    name, asked = args
+    model = text(asked.get("modelId"))
+    if (
+        client.meta.service_model.service_name != "bedrock-runtime"
+        or model is None
+        or _NO_LANGUAGE.match(model)
+    ):
         return None
+    return recorder.begin(
+        BEDROCK,
+        "embeddings" if "embed" in model else "chat",
+        model,
+        stream=STREAMED[name],
+    )
 
 
-def _watch(call: Call, name: str, answer: Any) -> None:
+def _watch(call: Call, answer: Any) -> Any:
     """Read an answer, or see to it that its events are read."""
-    part = STREAMED[name]
-    if part is None:
-        call.read(answer)
-        call.end()
-        return
+    if not call.stream:
+        return read_whole(call, answer)
     try:
-        call.recorder.hold(answer[part], call)
+        call.recorder.hold(next(answer[part] for part in _STREAMS if part in answer), call)
     except Exception:
         call.recorder.drops.count(Drop.FAILURE)
         call.end()
+    return answer
 
 
 def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
     """Return the events of a stream, read while they pass."""
     recorder = State.active
-    call = recorder.release(stream) if recorder else None
+    call = recorder.held(stream) if recorder else None
     events = method(*args, **kwargs)
     return events if call is None else follow(call, events)
 
@@ -175,15 +143,6 @@ def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
 def _events_async(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
     """Do what `_events` does for asynchronous ones."""
     recorder = State.active
-    call = recorder.release(stream) if recorder else None
+    call = recorder.held(stream) if recorder else None
     events = method(*args, **kwargs)
     return events if call is None else follow_async(call, events)
-
-
-def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    """Close a stream, which ends a call whose events nobody asked for."""
-    recorder = State.active
-    call = recorder.release(stream) if recorder else None
-    if call is not None:
-        call.end()
-    return method(*args, **kwargs)

@@ -14,8 +14,9 @@ from typing import Any, Final
 from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.hooks import wrap
-from dev_analytics.observers.llm.method import asks, begin, observe
+from dev_analytics.observers.llm.method import asks, begins, observe
 from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.request import begun
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (
@@ -48,7 +49,7 @@ def read(answer: Any) -> Answer | None:
 
 
 COHERE: Final = SDK("cohere", "cohere", read, "cohere")
-STREAMED: Final = asks("chat", stream=True)
+_BEGIN: Final = begins(COHERE, asks("chat", stream=True))
 
 
 def hook(module: ModuleType) -> None:
@@ -69,7 +70,7 @@ def observe_stream(client: Any) -> None:
 def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Iterator[Any]:
     """Do what the method does, and read the chunks; the request is made on entering."""
     with ExitStack() as stack:
-        call = begin(COHERE, STREAMED, args, kwargs)
+        call = begun(_BEGIN, client, args, kwargs)
         try:
             response = stack.enter_context(method(*args, **kwargs))
         except BaseException as error:
@@ -88,7 +89,7 @@ async def _chat_stream_async(
 ) -> AsyncIterator[Any]:
     """Do what `_chat_stream` does, asynchronously."""
     async with AsyncExitStack() as stack:
-        call = begin(COHERE, STREAMED, args, kwargs)
+        call = begun(_BEGIN, client, args, kwargs)
         try:
             response = await stack.enter_async_context(method(*args, **kwargs))
         except BaseException as error:

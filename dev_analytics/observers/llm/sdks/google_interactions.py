@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import Answer, get, total
 from dev_analytics.observers.llm.method import Request, observe
+from dev_analytics.observers.llm.request import observe_closing
 from dev_analytics.observers.llm.sdks.google_genai import GOOGLE
-from dev_analytics.observers.llm.speakeasy import observe_closing, watch_stream
+from dev_analytics.observers.llm.speakeasy import watch_stream
 
 COVERS: Final = None
 """It is a part of another one."""

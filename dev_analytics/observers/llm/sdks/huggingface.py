@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.asking import asked, asking
-from dev_analytics.observers.llm.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.hooks import wrap
+from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import observe_request, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage
 from dev_analytics.observers.llm.streams import follow, follow_async
 
@@ -52,7 +52,7 @@ def hook(module: ModuleType) -> None:
     """Put the hooks in the client of a module: the synchronous or the asynchronous one."""
     client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
     is_async = inspect.iscoroutinefunction(client._inner_post)
-    wrap(client, "_inner_post", _post_async if is_async else _post)
+    observe_request(client, "_inner_post", _begin, _leave)
     for name, operation in OPERATIONS.items():
         wrap(client, name, (_asks_async if is_async else _asks)(operation))
 
@@ -79,56 +79,28 @@ def _asks_async(operation: str) -> Callable[..., Any]:
     return ask
 
 
-def _post(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-    """Make a request, and leave its call to the public method."""
-    call = _begin(args, kwargs)
-    try:
-        data = method(*args, **kwargs)
-    except BaseException as error:
-        if call is not None:
-            call.fail(error)
-        raise
-    _leave(call)
-    return data
-
-
-async def _post_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_post` does, asynchronously."""
-    call = _begin(args, kwargs)
-    try:
-        data = await method(*args, **kwargs)
-    except BaseException as error:
-        if call is not None:
-            call.fail(error)
-        raise
-    _leave(call)
-    return data
-
-
-def _begin(args: Any, kwargs: Any) -> Call | None:
+def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
     """Begin the call of a request, if a public method that is observed makes it."""
-    recorder, upper = State.active, asked()
-    if recorder is None or upper is None:
+    upper = asked()
+    if upper is None:
         return None
-    try:
-        request = args[0] if args else kwargs["request_parameters"]
-        body = request.json
-        return recorder.begin(
-            HUGGINGFACE,
-            upper.operation,
-            (body.get("model") if type(body) is dict else None) or request.model,
-            stream=kwargs.get("stream") is True,
-            address=request.url,
-        )
-    except Exception:
-        recorder.drops.count(Drop.FAILURE)
-        return None
+    request = args[0] if args else kwargs["request_parameters"]
+    body = request.json
+    return recorder.begin(
+        HUGGINGFACE,
+        upper.operation,
+        (body.get("model") if type(body) is dict else None) or request.model,
+        stream=kwargs.get("stream") is True,
+        address=request.url,
+    )
 
 
-def _leave(call: Call | None) -> None:
+def _leave(call: Call, data: Any) -> Any:
+    """Leave the call to the public method, which can read the answer."""
     upper = asked()
     if upper is not None:
         upper.call = call
+    return data
 
 
 def _watch(call: Call | None, answer: Any) -> Any:
@@ -142,9 +114,7 @@ def _watch(call: Call | None, answer: Any) -> Any:
         return followed
     if call.stream and hasattr(answer, "__next__"):
         return follow(call, answer)
-    call.read(answer)
-    call.end()
-    return answer
+    return read_whole(call, answer)
 
 
 async def _following(call: Call, chunks: Any) -> AsyncIterator[Any]:

@@ -22,6 +22,7 @@ from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import observe_request
 
 COVERS: Final = (
     "litellm",
@@ -92,8 +93,9 @@ _STREAMS: Final = (
 
 def hook(module: ModuleType) -> None:
     """Put the hooks in."""
-    for name, post in (("HTTPHandler", _post), ("AsyncHTTPHandler", _post_async)):
-        wrap(_class("litellm.llms.custom_httpx.http_handler", name), "post", post)
+    for name in ("HTTPHandler", "AsyncHTTPHandler"):
+        handler = _class("litellm.llms.custom_httpx.http_handler", name)
+        observe_request(handler, "post", _begin, _arrived, _interrupted)
     logging = _class(f"{_CORE}.litellm_logging", "Logging")
     wrap(logging, "handle_sync_success_callbacks_for_async_calls", _handed_to)
     for name in ("success_handler", "async_success_handler"):
@@ -117,58 +119,30 @@ def _class(module: str, name: str) -> type:
 # A request goes out.
 
 
-def _post(method: Any, handler: Any, args: Any, kwargs: Any) -> Any:
-    call = _begin(kwargs)
-    if call is None:
-        return method(*args, **kwargs)
-    try:
-        answer = method(*args, **kwargs)
-    except BaseException as error:
-        _interrupted(call, error)
-        raise
-    call.arrived()
-    return answer
-
-
-async def _post_async(method: Any, handler: Any, args: Any, kwargs: Any) -> Any:
-    call = _begin(kwargs)
-    if call is None:
-        return await method(*args, **kwargs)
-    try:
-        answer = await method(*args, **kwargs)
-    except BaseException as error:
-        _interrupted(call, error)
-        raise
-    call.arrived()
-    return answer
-
-
-def _begin(kwargs: Mapping[str, Any]) -> Call | None:
+def _begin(recorder: Recorder, handler: Any, args: Any, kwargs: Any) -> Call | None:
     """Begin the call whose request goes out, or go on with it; None where none is observed."""
-    recorder = State.active
-    if recorder is None:
+    logging = kwargs.get("logging_obj") or _asking(sys._getframe(1))
+    if logging is None:
         return None
-    try:
-        logging = kwargs.get("logging_obj") or _asking(sys._getframe(2))
-        if logging is None:
-            return None
-        call = recorder.held(logging)
-        if call is not None and not call.has_failed:
-            return call
-        if call is not None:
-            # litellm tries again, and tells nobody of the request that failed.
-            recorder.release(logging)
-            call.end()
-        call = _begun(recorder, logging.model_call_details)
-        if call is not None:
-            recorder.hold(logging, call)
+    call = recorder.held(logging)
+    if call is not None and not call.has_failed:
         return call
-    except Exception:
-        recorder.drops.count(Drop.FAILURE)
-        return None
+    if call is not None:
+        # litellm tries again, and tells nobody of the request that failed.
+        recorder.release(logging)
+        call.end()
+    call = _begun(recorder, logging.model_call_details)
+    if call is not None:
+        recorder.hold(logging, call)
+    return call
 
 
-MAX_FRAMES: Final = 12
+def _arrived(call: Call, answer: Any) -> Any:
+    call.arrived()
+    return answer
+
+
+MAX_FRAMES: Final = 14
 _ON_THE_WAY: Final = ("litellm.llms.", f"{_CORE}.logging_utils", "dev_analytics.observers.llm.")
 _NAMES: Final = ("logging_obj", "litellm_logging_obj")
 

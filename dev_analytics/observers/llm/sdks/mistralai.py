@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.method import asks, observe
-from dev_analytics.observers.llm.speakeasy import observe_closing, watch_stream
+from dev_analytics.observers.llm.request import observe_closing
+from dev_analytics.observers.llm.speakeasy import watch_stream
 
 COVERS: Final = (
     "mistralai",

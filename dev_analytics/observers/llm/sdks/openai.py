@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 
@@ -12,14 +13,19 @@ COVERS: Final = (
     "openai",
     "1.3",
     "3.54",
-    "chat completions, responses, completions, embeddings; also by Azure, AWS, compatible servers",
+    "chat completions, responses, completions, embeddings, decisions; "
+    "also by Azure, AWS, compatible servers",
 )
 
 OPERATIONS: Final = {
     "/chat/completions": "chat",
     "/responses": "chat",
+    "/responses?beta=true": "chat",
+    "/responses/compact": "chat",
+    "/responses/compact?beta=true": "chat",
     "/completions": "text_completion",
     "/embeddings": "embeddings",
+    "/decisions": OTHER,
 }
 # What a client is tells: its address may be a gateway of the user's.
 _CLOUDS: Final = {"openai.lib.azure": "azure"}
@@ -31,6 +37,8 @@ _HELPERS: Final = (
     "AsyncResponseStream",
 )
 """What reads a stream for its user, and closes the connection below it."""
+_EVENTS: Final = ("openai.types.responses.response_", "openai.types.beta.beta_response_")
+"""What the modules of the events of the Responses API begin with."""
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _FAILED: Final = frozenset({"error", "failed"})
 """What a choice's ``finish_reason``, or a response's ``status``, says of one that failed."""
@@ -38,7 +46,7 @@ _FAILED: Final = frozenset({"error", "failed"})
 
 def read(answer: Any) -> Answer | None:
     """Tell what an answer, or a chunk or event of one, says."""
-    if type(answer).__module__.startswith("openai.types.responses.response_"):
+    if type(answer).__module__.startswith(_EVENTS):
         # An event of the Responses API; only the last one holds the counts.
         kind = getattr(answer, "type", None)
         if kind == "error":
@@ -50,7 +58,7 @@ def read(answer: Any) -> Answer | None:
 def read_usage(answer: Any) -> Answer:
     """Tell the model and the tokens of an answer, in the words of either API."""
     usage, choices = get(answer, "usage"), get(answer, "choices")
-    if choices:
+    if choices and type(choices) is list:
         ended = get(choices[-1], "finish_reason")
         if usage is None and ended is not None:
             # Moonshot has it there.

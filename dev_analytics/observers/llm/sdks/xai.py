@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer
-from dev_analytics.observers.llm.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.hooks import wrap
+from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import begun, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (
     "xai-sdk",
     "1.21",
     "1.21",
-    "chats: `sample`, `sample_batch`, `parse`, `stream`",
+    "chats: `sample`, `sample_batch`, `parse`, `stream`, `defer`, `compact`",
 )
 
 
@@ -26,7 +26,7 @@ def read(answer: Any) -> Answer:
     told = answer.proto
     usage = told.usage
     return Answer(
-        told.model,
+        getattr(told, "model", None),
         usage.prompt_tokens,
         usage.completion_tokens + usage.reasoning_tokens,
         cache_read_input_tokens=usage.cached_prompt_text_tokens,
@@ -34,56 +34,28 @@ def read(answer: Any) -> Answer:
     )
 
 
-XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai")
+XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai", errors=("grpc",))
 
 
 def hook(module: ModuleType) -> None:
     """Put the hooks in the chat of a module: the synchronous or the asynchronous one."""
     chat = module.Chat
-    for name in ("sample", "sample_batch", "parse"):
-        is_async = inspect.iscoroutinefunction(getattr(chat, name))
-        wrap(chat, name, _ask_async if is_async else _ask)
+    for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
+        observe_request(chat, name, _begin, _watch)
     for name in ("stream", "stream_batch"):
         is_async = inspect.isasyncgenfunction(getattr(chat, name))
         wrap(chat, name, _stream_async if is_async else _stream)
 
 
-def _begin(chat: Any, *, stream: bool = False) -> Call | None:
-    recorder = State.active
-    if recorder is None:
-        return None
-    try:
-        return recorder.begin(XAI, "chat", chat._proto.model, stream=stream)
-    except Exception:
-        recorder.drops.count(Drop.FAILURE)
-        return None
+def _begin(recorder: Recorder, chat: Any, args: Any, kwargs: Any) -> Call | None:
+    return recorder.begin(XAI, "chat", chat._proto.model)
 
 
-def _ask(method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
-    """Ask for a whole answer, and read it."""
-    call = _begin(chat)
-    if call is None:
-        return method(*args, **kwargs)
-    try:
-        answer = method(*args, **kwargs)
-    except BaseException as error:
-        call.fail(error)
-        raise
-    _read(call, answer)
-    call.end()
-    return answer
+def _begin_stream(recorder: Recorder, chat: Any, args: Any, kwargs: Any) -> Call | None:
+    return recorder.begin(XAI, "chat", chat._proto.model, stream=True)
 
 
-async def _ask_async(method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_ask` does, asynchronously."""
-    call = _begin(chat)
-    if call is None:
-        return await method(*args, **kwargs)
-    try:
-        answer = await method(*args, **kwargs)
-    except BaseException as error:
-        call.fail(error)
-        raise
+def _watch(call: Call, answer: Any) -> Any:
     _read(call, answer)
     call.end()
     return answer
@@ -100,7 +72,7 @@ def _stream(method: Any, chat: Any, args: Any, kwargs: Any) -> Iterator[Any]:
 
 def _following(chat: Any, pairs: Iterator[Any]) -> Iterator[Any]:
     """Return the same pairs of the answer so far and a chunk; the first one asks."""
-    call = _begin(chat, stream=True)
+    call = begun(_begin_stream, chat, (), {})
     if call is None:
         yield from pairs
         return
@@ -115,7 +87,7 @@ def _stream_async(method: Any, chat: Any, args: Any, kwargs: Any) -> AsyncIterat
 
 async def _following_async(chat: Any, pairs: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """Do what `_following` does, asynchronously."""
-    call = _begin(chat, stream=True)
+    call = begun(_begin_stream, chat, (), {})
     if call is None:
         async for pair in pairs:
             yield pair
