@@ -67,7 +67,7 @@ from concurrent import futures
 import grpc
 import xai_sdk
 from xai_sdk.chat import user
-from xai_sdk.proto import chat_pb2, chat_pb2_grpc, usage_pb2
+from xai_sdk.proto import chat_pb2, chat_pb2_grpc, deferred_pb2, usage_pb2
 
 usage = usage_pb2.SamplingUsage(
     prompt_tokens=120, completion_tokens=10, reasoning_tokens=20, cached_prompt_text_tokens=100
@@ -90,6 +90,17 @@ class Servicer(chat_pb2_grpc.ChatServicer):
             delta.role, delta.content = chat_pb2.ROLE_ASSISTANT, mark
             yield chunk
 
+    def StartDeferredCompletion(self, request, context):
+        self.deferred = self.GetCompletion(request, context)
+        return deferred_pb2.StartDeferredResponse(request_id="1")
+
+    def GetDeferredCompletion(self, request, context):
+        done = deferred_pb2.DeferredStatus.DONE
+        return chat_pb2.GetDeferredCompletionResponse(status=done, response=self.deferred)
+
+    def CompactContext(self, request, context):
+        return chat_pb2.CompactContextResponse(id="1", encrypted_content=mark, usage=usage)
+
 server = grpc.server(futures.ThreadPoolExecutor(4))
 chat_pb2_grpc.add_ChatServicer_to_server(Servicer(), server)
 port = server.add_insecure_port("127.0.0.1:0")
@@ -110,6 +121,7 @@ def everything():
     told = [type(answer), type(stream), list(map(type, stream))]
     chat = client.chat.create(model="grok-4-0709", messages=[user(mark)])
     told.append(list(map(type, chat.sample_batch(1))))
+    told.extend([type(chat.defer()), type(chat.compact())])
     told.append(asyncio.run(asynchronously()))
     try:
         client.chat.create(model="fail", messages=[user(mark)]).sample()
@@ -138,10 +150,16 @@ RECORDED = {
     "xai-sdk": SERVED,
 }
 MODELS = {"together": "Qwen/Qwen3-14B", "fireworks": "deepseek-v3", "xai-sdk": "grok-4-0709"}
-FOURTH = {
-    "together": ("embeddings", False, False, 9),
-    "fireworks": ("chat", False, False, 335),
-    "xai-sdk": ("chat", False, False, 120),
+FURTHER = {
+    "together": [("embeddings", False, False, 9)],
+    "fireworks": [("chat", False, False, 335)],
+    "xai-sdk": [("chat", False, False, 120)] * 3,
+}
+ERRORS = {
+    "together": "together.RateLimitError",
+    "fireworks": "fireworks.RateLimitError",
+    # Its users get the errors of what carries its requests.
+    "xai-sdk": "grpc.RpcError",
 }
 
 
@@ -179,7 +197,7 @@ def test_each_request_is_one_record_and_nothing_is_changed(
     assert told == [
         ("chat", False, False, 120),
         ("chat", True, False, 120),
-        FOURTH[name],
+        *FURTHER[name],
         ("chat", False, False, 120),
         ("chat", True, False, 120),
         ("chat", False, True, None),
@@ -187,6 +205,7 @@ def test_each_request_is_one_record_and_nothing_is_changed(
     assert {call["sdk"] for call in calls} == {name}
     assert {call["$ai_model"] for call in calls} == {MODELS[name], "other"}
     assert {call["$ai_output_tokens"] for call in calls if "$ai_output_tokens" in call} == {30}
+    assert calls[-1]["$ai_error"] == ERRORS[name]
     half = len(server.received) // 2
     bodies = [(request.path, request.body) for request in server.received]
     assert bodies[:half] == bodies[half:]
