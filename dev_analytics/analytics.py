@@ -223,7 +223,10 @@ class Analytics:
         _check_served()
         with self._loading:
             if self._pipeline is None:
-                from dev_analytics.pipeline import Pipeline
+                from dev_analytics.process.forks import unforked
+
+                with unforked():
+                    from dev_analytics.pipeline import Pipeline
 
                 self._pipeline = Pipeline(self, self._sink)
             return self._pipeline

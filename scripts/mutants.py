@@ -13,7 +13,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from mutant import Edit, Mutant
+from shared import ROWS
 
 ROOT: Final = Path(__file__).parent.parent
 COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "scripts", "tests",
@@ -28,22 +31,6 @@ DECLARED: Final = f"{TOOL}test_what_may_not_be_declared_is_refused_where_it_is_i
 HANDED: Final = f"{TOOL}test_what_it_hands_over_leaves_as_declared_or_not_at_all"
 ASIDE: Final = "tests/delivery/test_allowed.py::test_a_record_that_says_anything_else_is_put_aside"
 UPDATED: Final = f"{TOOL}test_an_update_that_says_more_is_withheld_until_it_is_agreed_to"
-
-
-class Edit(NamedTuple):
-    """One change of a file: what stands in it once, and what takes its place."""
-
-    file: str
-    old: str
-    new: str
-
-
-class Mutant(NamedTuple):
-    """A broken promise, the edits that break it, and the test that must fail."""
-
-    name: str
-    test: str
-    edits: tuple[Edit, ...]
 
 
 LOOSE: Final = Edit(
@@ -251,6 +238,7 @@ MUTANTS: Final = (
     Mutant("a stale document", DOCUMENT,
            (Edit("PRIVACY.md",
                  "| | `duration_ms` | How long it ran. |", "| | `duration_ms` | How it ran. |"),)),
+    *ROWS,
 )  # fmt: skip
 
 

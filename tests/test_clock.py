@@ -227,3 +227,26 @@ def test_another_time_zone_changes_no_time(
     for record in log.records:
         told = datetime.fromisoformat(record["timestamp"]).timestamp()
         assert abs(told - time.time()) < MINUTE
+
+
+LOCALIZED = """
+import locale, sys
+from pathlib import Path
+from dev_analytics.analytics import Analytics
+locale.setlocale(locale.LC_ALL, "made")
+assert locale.str(1.5) == "1,5", "it is in force"
+analytics = Analytics(Path(sys.argv[1]), strict=True)
+analytics.log_to(Path(sys.argv[1]) / "log.jsonl")
+analytics.event("exited", reason="unloaded", cells=1000, duration=1.5)
+"""
+
+
+def test_another_locale_changes_no_record(tmp_path: Path) -> None:
+    """One of a comma in its numbers and words of its own in its dates, made for the test."""
+    made = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "made")]
+    subprocess.run(made, check=True, capture_output=True)
+    env = {**os.environ, "LOCPATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", LOCALIZED, tmp_path], env=env, check=True)
+    record = json.loads((tmp_path / "log.jsonl").read_bytes())
+    assert abs(datetime.fromisoformat(record["timestamp"]).timestamp() - time.time()) < MINUTE
+    assert (record["properties"]["cells"], record["properties"]["duration"]) == (1000, 2)

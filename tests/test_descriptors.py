@@ -99,6 +99,23 @@ def test_what_is_taken_meanwhile_is_given_back() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_is_put_there_meanwhile_is_not_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool
+) -> None:
+    """Another thread of the user's gives standard input a file again."""
+    if not marked:
+        monkeypatch.setattr("dev_analytics.process.descriptors.SET_MARK", None)
+    child = os.fork()
+    if child == 0:
+        user = os.open(tmp_path / "user's", os.O_WRONLY | os.O_CREAT)
+        os.close(0)
+        with standard_taken():
+            os.dup2(user, 0)
+        os._exit(0 if os.path.samestat(os.fstat(0), os.fstat(user)) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 @pytest.fixture
 def analytics(data: Path, tmp_path: Path) -> Analytics:
     """A session with a spool and a log whose descriptors are open."""
@@ -217,7 +234,7 @@ def test_without_a_mark_the_file_itself_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a system whose open files keep no number."""
-    monkeypatch.setattr("dev_analytics.delivery.lines.SET_MARK", None)
+    monkeypatch.setattr("dev_analytics.process.descriptors.SET_MARK", None)
     file = LineFile(tmp_path / "log", renewed=True)
     file.append(b"one")
     user = os.open(tmp_path / "user's", os.O_WRONLY | os.O_CREAT)

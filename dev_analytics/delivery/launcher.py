@@ -16,6 +16,7 @@ from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.detached import python, spawn
+from dev_analytics.process.forks import unforked
 from dev_analytics.process.native import RLock, start_thread
 
 MODULE: Final = "dev_analytics.delivery.sender"
@@ -134,6 +135,7 @@ class Launcher:
     def _start_after(self, pause: float) -> None:
         Clock.sleep(pause)
         with self._starting:
+            _import_all()
             with self._lock:
                 self._planned = False
                 self._next_start = Clock.monotonic() + START_SECONDS
@@ -174,6 +176,7 @@ class Launcher:
     def _bound_in_turn(self) -> None:
         # Two at once would find the ledger held by each other, and leave their counts for later.
         with self._starting:
+            _import_all()
             self._bound()
 
     def _bound(self) -> None:
@@ -202,3 +205,16 @@ class Launcher:
         if delivery.recipient != ARCHIVE:
             options["recipient"] = delivery.recipient
         return options
+
+
+def _import_all() -> None:
+    """Import what a thread of ours needs, where no fork falls into it; never raises."""
+    with contextlib.suppress(Exception), unforked():
+        import encodings.ascii  # noqa: F401
+
+        import dev_analytics.delivery.bounds
+        import dev_analytics.delivery.sendable
+        import dev_analytics.delivery.turns  # noqa: F401
+        from dev_analytics.process import unseen_child
+
+        unseen_child.import_all()

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import stat
 from pathlib import Path
 from typing import Final
 
 from dev_analytics.process.clock import Clock
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import check_room, has_mark, is_limit_told, mark, open_above
 from dev_analytics.process.native import RLock, system
-from dev_analytics.process.systems import (
-    GET_MARK,
-    NO_WAIT,
-    SET_MARK,
-    append_now,
-    ask,
-    identity,
-    read_at,
-)
+from dev_analytics.process.systems import NO_WAIT, append_now, identity, read_at
 
 LOOK_SECONDS: Final = 0.25
 """How often to look whether a file is where it was, in seconds. A look at every line would make the
 next write several times slower, as the kernel then has to tell apart the times of two writes."""
-
-
-_MARKS: Final = itertools.cycle(range(1, 65))
 
 
 class FileGoneError(OSError):
@@ -78,7 +66,7 @@ class LineFile:
             system.close(self.descriptor)
             raise OSError(f"{self.path} is no regular file")
         self._identity = identity(status)
-        self._mark = _mark(self.descriptor)
+        self._mark = mark(self.descriptor)
         self._look = 0.0
         self._open = True
 
@@ -97,13 +85,12 @@ class LineFile:
         with self._lock:
             if not self._open:
                 raise FileClosedError("the file is closed")
-            try:
-                known = self._mark and ask(self.descriptor, GET_MARK) == self._mark
-            except OSError:
-                known = False
+            known = self._mark and has_mark(self.descriptor, self._mark)
             if not known or Clock.monotonic() >= self._look:
                 self._find()
             whole = (b"\n" if self._torn else b"") + line + b"\n"
+            if is_limit_told():
+                check_room(system.fstat(self.descriptor).st_size + len(whole))
             written = append_now(self.descriptor, whole)
             if written < len(whole):
                 self._take_back(written)
@@ -163,7 +150,7 @@ class LineFile:
     def _is_ours(self) -> bool:
         try:
             # The user may have opened the same file again.
-            marked = not self._mark or ask(self.descriptor, GET_MARK) == self._mark
+            marked = not self._mark or has_mark(self.descriptor, self._mark)
             status = system.fstat(self.descriptor)
         except OSError:
             return False
@@ -176,15 +163,3 @@ class LineFile:
             if end == system.fstat(self.descriptor).st_size:
                 system.ftruncate(self.descriptor, end - written)
                 self._torn = False
-
-
-def _mark(descriptor: int) -> int:
-    """Mark an open file, and return its mark; 0 where the system has none."""
-    if SET_MARK is None:
-        return 0
-    mark = next(_MARKS)
-    try:
-        ask(descriptor, SET_MARK, mark)
-    except OSError:
-        return 0
-    return mark

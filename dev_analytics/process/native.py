@@ -21,6 +21,7 @@ __all__ = [
     "RLock",
     "as_uuid",
     "environ_now",
+    "handling",
     "made_anew",
     "open_file",
     "start_thread",
@@ -58,6 +59,10 @@ start_thread: Final[Callable[[Callable[..., object], tuple[Any, ...]], int]] = (
 
 It is a thread of the system's also where `threading` has others, and none of those that the user
 counts, traces or profiles. What it runs must not raise."""
+
+handling: Final[Callable[[int], object]] = importlib.import_module("_signal").getsignal
+"""Return what handles a signal, as a number where that is no function: `signal` makes a member of
+an enumeration of it, which takes ten times as long."""
 
 urandom: Final[Callable[[int], bytes]] = system.urandom
 open_file: Final = open

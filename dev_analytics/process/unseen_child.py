@@ -71,6 +71,11 @@ def run_unseen(command: str) -> bool:
     return False
 
 
+def import_all() -> None:
+    """Import what is needed, if it is there."""
+    _library()
+
+
 def adopts_orphans() -> bool:
     """Return whether what our processes leave behind becomes this process's child.
 

@@ -6,7 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from mutants import MUTANTS, ROOT, Edit, Mutant, applied
+from mutant import Edit, Mutant
+from mutants import MUTANTS, ROOT, applied
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

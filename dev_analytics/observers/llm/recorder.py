@@ -232,7 +232,7 @@ class Recorder:
         self.analytics = analytics
         # What holds from here on: a feed tells of some calls only when they are over.
         analytics.gate.now()
-        self._held: weakref.WeakKeyDictionary[Any, tuple[Call, Any]] = weakref.WeakKeyDictionary()
+        self._held: dict[int, tuple[Call, weakref.ref[Any]]] = {}
 
     def begin(
         self,
@@ -280,34 +280,45 @@ class Recorder:
             self.drops.count(Drop.FAILURE)
 
     def hold(self, thing: object, call: Call) -> None:
-        """Hold `call` for as long as `thing` lives, and have it recorded then."""
+        """Hold `call` for as long as `thing` lives, and have it recorded then.
+
+        `weakref.finalize` would put a call at the end of the process, and so move those of the
+        user's own that is made later.
+        """
+        number = id(thing)
+
+        def ended(reference: object) -> None:
+            # In the middle of anything: garbage is being collected.
+            held = self._held.get(number)
+            if held is not None and held[1] is reference:
+                del self._held[number]
+                call.abandon()
+
         try:
-            ending = weakref.finalize(thing, call.abandon)
-            # At the end of the process `finish` comes earlier, while there still is a record.
-            ending.atexit = False
-            self._held[thing] = call, ending
+            before = self.release(thing)
+            self._held[number] = call, weakref.ref(thing, ended)
+            if before is not None and before is not call:
+                before.abandon()
         except Exception:
             self.drops.count(Drop.FAILURE)
 
     def held(self, thing: object) -> Call | None:
         """Return the call that is held for `thing`."""
-        try:
-            return self._held[thing][0]
-        except (KeyError, TypeError):
-            return None
+        call, reference = self._held.get(id(thing), (None, None))
+        return call if reference is not None and reference() is thing else None
 
     def release(self, thing: object) -> Call | None:
         """Give, once, the call that is held for `thing`, which no longer ends it."""
-        try:
-            call, ending = self._held.pop(thing)
-        except (KeyError, TypeError):
-            return None
-        ending.detach()
+        call = self.held(thing)
+        if call is None or self._held.pop(id(thing), None) is None:
+            return None  # another thread was quicker
         return call
 
     def finish(self) -> None:
         """Record every call that is still held, in the order in which they began."""
         with suppress(Exception):
-            calls = {call for call, _ in self._held.values()}
+            calls = {call for call, _ in self._held.copy().values()}
+            # At the end of the process nothing is told of any more.
+            self._held.clear()
             for call in sorted(calls, key=lambda call: call.begun):
                 call.end()

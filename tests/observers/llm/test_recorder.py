@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -105,6 +106,17 @@ def test_a_stream_collected_while_the_spool_is_locked_waits_for_no_lock(
     assert [b"command run" in record for record in kept.records] == [True]
     observed.event("command_run", command="status")
     assert [b"$ai_generation" in record for record in kept.records] == [False, True, False]
+
+
+def test_what_is_called_at_the_end_of_the_process_keeps_its_order(
+    server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first `weakref.finalize` of a process says when all of them come, the user's too."""
+    monkeypatch.setattr(weakref.finalize, "_registered_with_atexit", False)
+    stream: Any = client(server).chat.completions.create(**CHAT, stream=True)
+    next(stream)
+    assert not vars(weakref.finalize)["_registered_with_atexit"]
+    stream.close()
 
 
 @pytest.mark.parametrize("who", ["this process", "another one"])

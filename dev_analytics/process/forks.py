@@ -1,0 +1,46 @@
+"""Imports that no fork falls into.
+
+A child has none of its parent's other threads, and waits for ever for a module that one of them was
+importing: ours, or one of the standard library's that the user's code needs there. So a fork waits
+until an import is over that another thread makes for us.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from dev_analytics.process.kept import kept
+from dev_analytics.process.native import RLock
+
+MAX_WAIT_SECONDS: Final = 5.0
+"""How long a fork waits at most: the import may itself wait for one that the user is in."""
+
+
+@contextmanager
+def unforked() -> Iterator[None]:
+    """Have forks of other threads wait; those of this one do not."""
+    with _lock():
+        yield
+
+
+def _lock() -> Any:
+    return kept("imports that no fork falls into", _watched_lock)
+
+
+def _watched_lock() -> Any:
+    lock: Any = RLock()
+
+    def release() -> None:
+        if lock._is_owned():
+            lock.release()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lambda: lock.acquire(timeout=MAX_WAIT_SECONDS),
+            after_in_parent=release,
+            after_in_child=release,
+        )
+    return lock
