@@ -26,8 +26,8 @@ ROWS: Final = (
     Mutant("shared: a standard descriptor",
            "tests/test_descriptors.py::test_none_is_a_standard_one_whatever_the_user_closed[2]",
            (Edit("dev_analytics/process/descriptors.py",
-                 "    with standard_taken():\n        descriptor: int",
-                 "    if True:\n        descriptor: int"),)),
+                 "    with standard_taken():\n        descriptor = open_now",
+                 "    if True:\n        descriptor = open_now"),)),
     Mutant("shared: a descriptor that is another's",
            "tests/test_descriptors.py::"
            "test_a_number_that_was_given_away_is_written_to_by_its_owner_alone[our own file again]",
@@ -192,7 +192,7 @@ ROWS: Final = (
            (Edit("dev_analytics/process/native.py",
                  "= _THREAD.RLock", "= _THREAD.allocate_lock"),)),
     Mutant("shared: a loop that is waited for",
-           "tests/consent/test_notebook.py::"
+           "tests/consent/asking/test_notebook.py::"
            "test_the_dialog_comes_after_the_reply_and_costs_the_cell_nothing",
            (Edit("dev_analytics/consent/asking/reply.py",
                  "    loop.call_soon(loop.call_soon, call)\n", "    assert loop\n    call()\n"),)),
