@@ -111,7 +111,7 @@ def mark(descriptor: int) -> int:
 def has_mark(descriptor: int, number: int) -> bool:
     """Return whether a descriptor is still that of the file with this mark."""
     try:
-        return ask(descriptor, GET_MARK) == number
+        return bool(ask(descriptor, GET_MARK) == number)
     except OSError:
         return False
 
