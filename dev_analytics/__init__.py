@@ -34,7 +34,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take the extension away: what ``%unload_ext dev_analytics`` calls."""
+    """Remove the extension: what ``%unload_ext dev_analytics`` calls."""
     from dev_analytics.process.unserved import why_unserved
 
     if why_unserved():

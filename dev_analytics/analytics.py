@@ -118,7 +118,7 @@ class Analytics:
         return in_archive
 
     def event(self, name: str, began: State | None = None, /, **properties: object) -> None:
-        """Take one event.
+        """Record one event.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class Analytics:
         return asking(edit_format, tool)
 
     def log_to(self, file: Path) -> Path:
-        """Append every record from now on to `file`, sent or not, and give its whole path.
+        """Append every record from now on to `file`, sent or not, and return its absolute path.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The promise of every callback: whatever fails inside stays inside, and is counted."""
+"""The promise of every callback: no exception leaves it, and each is counted."""
 
 from __future__ import annotations
 

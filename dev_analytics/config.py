@@ -99,7 +99,7 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
     """Is called when ``%config`` has a value that is not allowed; the value before stays."""
 
     def update_config(self, config: Config) -> None:
-        """Take what ``%config`` says; IPython's own words name neither setting nor what is allowed.
+        """Apply what ``%config`` says; IPython's own error names no setting and no allowed value.
 
         Raises
         ------

@@ -177,7 +177,7 @@ class Pipeline:
         return self._of(self._session.gate.now()[2])
 
     def event(self, name: str, began: State | None, properties: dict[str, object]) -> None:
-        """Take one event, as `Analytics.event`; what waits comes before it."""
+        """Record one event, as `Analytics.event` does; what waits comes before it."""
         try:
             if self._waiting:
                 self.catch_up()
@@ -222,7 +222,7 @@ class Pipeline:
                 opener()
 
     def forget(self) -> None:
-        """Throw away what is kept in memory of this session."""
+        """Discard what is kept in memory of this session."""
         with self._changing:
             self._recording = self._rehearsal = None
             self.preview.clear()

@@ -47,7 +47,7 @@ class Recording:
         self._forms: dict[type[Event], Form] = {}
 
     def record(self, event: type[Event], accepted: Mapping[str, object], at: int) -> bytes:
-        """Make the next record, as bytes.
+        """Return the next record, as bytes.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
-"""The start-up file that loads the extension in every kernel and terminal: written, taken away.
+"""Write and remove the start-up file that loads the extension in every kernel and terminal.
 
 ``startup/`` is the one place of IPython's where files of several owners stand side by side: no
 configuration of the user's is read or changed. The file notes how many folders were made for it,
-so that taking it away leaves what was there before, and nothing else.
+so that removing it leaves what was there before, and nothing else.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Place(Enum):
 
 
 class ForeignFileError(Exception):
-    """Where the start-up file belongs stands somebody's own."""
+    """Another program's file stands where the start-up file belongs."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(f"{file} is not of dev_analytics, and stays as it is")
+        super().__init__(f"{file} was not made by dev_analytics, so it is left as it is")
 
 
 def ipython_folder() -> Path:
@@ -118,7 +118,7 @@ def enable(place: Place) -> Path:
 
 
 def remove(place: Place) -> Path | None:
-    """Take the start-up file away, and the folders made for it; None if it is not there.
+    """Remove the start-up file and the folders made for it; return None if there is none.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """IPython's configuration of a new session with the default profile, read outside of any session.
 
-IPython's own application would make folders and take the command's arguments for its own.
+IPython's own application would create folders and parse the command's arguments as its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The extension in one shell: settings, observers, magic, question; loaded and taken away whole.
+"""The extension in one shell: settings, observers, magic and question, loaded and removed together.
 
 The state is kept here and not in the package's ``__init__``, which ``%reload_ext`` runs again.
 """
@@ -76,7 +76,7 @@ class Session:
         self._server = os.environ.get(SERVER_VARIABLE, "")
 
     def start(self) -> None:
-        """Begin: follow the settings, observe, offer the magic, ask at a terminal.
+        """Begin to follow the settings, observe, offer the magic, and ask at a terminal.
 
         Each step has its opposite in `take_away`, which works whichever of them were taken.
         """
@@ -104,7 +104,7 @@ class Session:
         self._begin()
 
     def stop(self) -> None:
-        """End, and leave nothing behind in the shell."""
+        """End the session, and leave nothing behind in the shell."""
         if not _sessions:
             self._exited("unloaded", at_exit=False)
         self.take_away()
@@ -224,7 +224,7 @@ class Session:
 
 
 def load(shell: Any) -> None:
-    """Load the extension into `shell`, whole or not at all; once is enough.
+    """Load the extension into `shell`, completely or not at all; a second call does nothing.
 
     Where anything fails, or the user interrupts, nothing of it stays, and it can be loaded again.
     """
@@ -253,7 +253,7 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the extension out of `shell`."""
+    """Remove the extension from `shell`."""
     for session in [session for session in _sessions if session.shell is shell]:
         _end(session)
 

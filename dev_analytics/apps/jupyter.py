@@ -38,10 +38,10 @@ WORDS: Final = {
     "preview": "show the exact records that wait to be sent",
     "report": "count what was recorded: activity, features, errors, models, cells",
     "disable": "opt out for ever, in every notebook and terminal; with TOOL only of that tool",
-    "on": "undo the disable of one other tool",
+    "on": "switch one other tool on again after a disable",
     "reset": "forget your answer, also an opt-out; asks first",
     "enable": "load the extension in every kernel and terminal; collects nothing by itself",
-    "remove": "load it no more",
+    "remove": "stop loading the extension",
 }
 _JSON: Final = ("status", "preview", "report")
 
@@ -118,7 +118,7 @@ def _status(options: argparse.Namespace) -> str:
 
 
 def _begin_as_a_session(gate: Gate) -> Delivery | None:
-    """Set what IPython's configuration sets for a session now, and give where its records go."""
+    """Apply IPython's configuration as a session does, and return where its records go."""
     config, failures = read_configuration()
     for failure in failures:
         say(f"{_program()}: {failure}", sys.stderr)
@@ -145,7 +145,7 @@ def _preview(options: argparse.Namespace) -> str:
         return f"[{', '.join(records)}]"
     if not records:
         return (
-            "No records wait. What a session would send, and has sent, only it knows: "
+            "No records are waiting. What a session has sent or would send, only it can show: "
             "%dev_analytics preview there."
         )
     return "\n\n".join(f"# waiting\n{record}" for record in records)
@@ -167,7 +167,7 @@ def _report(options: argparse.Namespace) -> str:
     except ReportError as error:
         raise CommandError(printable(str(error))) from None
     except KeyboardInterrupt:
-        raise CommandError("interrupted, so there is none") from None
+        raise CommandError("interrupted: no report was made") from None
     finally:
         line.wipe()
 
@@ -207,7 +207,7 @@ def _reset(options: argparse.Namespace) -> str:
         )
     if not options.yes:
         if not _attended():
-            raise CommandError("it asks first, and nobody can answer here: add --yes")
+            raise CommandError("it asks first, but nobody can answer here: add --yes")
         from dev_analytics.consent.asking.prompt import confirm
         from dev_analytics.consent.asking.terminal import line_of
 
@@ -247,7 +247,7 @@ def _remove(options: argparse.Namespace) -> str:
         raise CommandError(_why(error)) from None
     if file is None:
         return f"There is no {Place(options.place).file}."
-    return f"Removed {file}. Sessions that run go on until they end."
+    return f"Removed {file}. Sessions that are running keep it until they end."
 
 
 def _why(error: Exception) -> str:

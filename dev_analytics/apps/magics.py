@@ -1,6 +1,6 @@
 """The magic ``%dev_analytics``: its words, their help and their completion.
 
-What a word shows or changes is loaded when it is asked for, so that loading the extension is quick.
+What a command needs is imported when it is run, so that loading the extension is quick.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class DevAnalyticsMagics(Magics):
 
     @line_magic
     def dev_analytics(self, line: str) -> None:
-        """Do what the word says; users read `HELP` of it."""
+        """Run the command that `line` names; its help for users is `HELP`."""
         try:
             word, *rest = shlex.split(line) or ["status"]
         except ValueError as error:
@@ -226,7 +226,7 @@ class DevAnalyticsMagics(Magics):
             output.end("No report.")
             raise UsageError(f"%{NAME} report: {printable(str(error))}") from None
         except KeyboardInterrupt:
-            return output.end(f"%{NAME} report: interrupted, so there is none")
+            return output.end(f"%{NAME} report: interrupted: no report was made")
         return ""
 
     def _reset(self, rest: list[str]) -> str:
@@ -250,7 +250,7 @@ class DevAnalyticsMagics(Magics):
         html: Callable[[], str],
         metadata: dict[str, Any] | None = None,
     ) -> str:
-        """Show a view where there can be HTML, or give it as text."""
+        """Show a view where HTML can be shown, or return it as text."""
         shell: Any = self.shell
         if not hasattr(shell, "kernel"):
             return text()
@@ -258,7 +258,7 @@ class DevAnalyticsMagics(Magics):
         return ""
 
     def _confirmed(self) -> bool:
-        nobody = f"%{NAME} reset asks first, and nobody can answer here: add --yes"
+        nobody = f"%{NAME} reset asks first, but nobody can answer here: add --yes"
         if presence(self.shell) is Presence.NOBODY:
             raise UsageError(nobody)
         from dev_analytics.consent.asking.prompt import confirm
@@ -280,7 +280,7 @@ def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
 
 
 def unregister_magics(shell: Any) -> None:
-    """Take both away; IPython has no call for that."""
+    """Remove both; IPython has no call for that."""
     shell.magics_manager.magics["line"].pop(NAME, None)
     shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
     # One that was interrupted while it was registered is in no registry.
@@ -296,7 +296,7 @@ def _is_ours(configurable: object) -> bool:
 
 
 def no_log(file: str, error: Exception) -> str:
-    """Say in one line why there is no event log."""
+    """Return in one line why there is no event log."""
     why = getattr(error, "strerror", None) or error
     return f"cannot write {file!r}: {why}"
 

@@ -45,7 +45,7 @@ class MaintainerError(Exception):
 
 
 def add_words(words: Any) -> None:
-    """Add the word, and its own words, to the parser of ``jupyter dev-analytics``."""
+    """Add the command and its tasks to the parser of ``jupyter dev-analytics``."""
     parser = words.add_parser("maintainer", help=HELP, description=f"{HELP[0].upper()}{HELP[1:]}.")
     own = parser.add_subparsers(dest="task", metavar="TASK", title="tasks", required=True)
     for word, says in WORDS.items():
@@ -54,13 +54,13 @@ def add_words(words: Any) -> None:
 
 
 def run(options: argparse.Namespace, program: str) -> int:
-    """Do what the options say, and give the exit code."""
+    """Run the task that the options name, and return the exit code."""
     try:
         return _TASKS[options.task](options)
     except MaintainerError as error:
         failed = printable(str(error))
     except KeyboardInterrupt:
-        failed = "interrupted; to run it again goes on from there"
+        failed = "interrupted; run it again to go on from there"
     print(f"{program} {options.task}: {failed}", file=sys.stderr)
     return 1
 
@@ -96,7 +96,7 @@ def _of_posthog(parser: argparse.ArgumentParser) -> None:
 def _number(said: str) -> int:
     if said.isdecimal() and 0 < int(said) < 10**12:
         return int(said)
-    raise argparse.ArgumentTypeError(f"{said!r} is no number of a project")
+    raise argparse.ArgumentTypeError(f"{said!r} is not the number of a project")
 
 
 def _dashboards_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +132,7 @@ def _bound(said: str) -> float:
     except ValueError:
         bound = -1
     if not 0 < bound < 10**6:
-        raise argparse.ArgumentTypeError(f"{said!r} is no bound")
+        raise argparse.ArgumentTypeError(f"{said!r} is not a limit")
     return bound
 
 
@@ -163,7 +163,7 @@ def _dashboards(options: argparse.Namespace) -> int:
     except (NoProjectError, DashboardError, RequestError) as error:
         raise MaintainerError(str(error)) from None
     if not dashboard.changes:
-        _say("It is as it should be: nothing to change.")
+        _say("The dashboard is up to date: there is nothing to change.")
     return 0
 
 
@@ -321,9 +321,7 @@ def _places(options: argparse.Namespace) -> list[Place]:
             said = os.environ.get(PROJECT_VARIABLE, "")
             team = options.project or (int(said) if said.isdecimal() else 0)
             if not team:
-                raise NoProjectError(
-                    f"it is not said which project: --project or {PROJECT_VARIABLE}"
-                )
+                raise NoProjectError(f"no project is given: --project or {PROJECT_VARIABLE}")
             user, password = (
                 os.environ.get(name, "") for name in (CLICKHOUSE_USER, CLICKHOUSE_PASSWORD)
             )
@@ -352,7 +350,7 @@ def _archive(file: Path) -> Path:
     except OSError as error:
         raise MaintainerError(f"{file}: {error.strerror}") from None
     raise MaintainerError(
-        f"{file} is no archive: nothing is deleted from logs and exports, but reports leave it out"
+        f"{file} is not an archive: nothing is deleted from logs or exports, but reports omit it"
     )
 
 
@@ -361,7 +359,7 @@ def _is_sure(number: int) -> bool:
     from dev_analytics.consent.asking.terminal import line_of
 
     if window() is None or of_a_cell():
-        raise MaintainerError("it asks first, and nobody can answer here: add --yes")
+        raise MaintainerError("it asks first, but nobody can answer here: add --yes")
     try:
         return confirm(f"Delete {number:,} rows for ever? (y/N): ", line_of(None))
     except (EOFError, KeyboardInterrupt):

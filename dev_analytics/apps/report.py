@@ -116,7 +116,7 @@ def count(
     try:
         counted = tally(source, options.since, progress, Forgotten())
     except ForgottenError as error:
-        raise ReportError(f"nobody knows whom to leave out: {error}") from None
+        raise ReportError(f"the list of those to leave out cannot be read: {error}") from None
     return Report(counted, tables(counted, read_ledger(data).dropped if source.own else {}))
 
 
@@ -136,7 +136,7 @@ def since(said: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(
-        f"{said!r} is no day as 2026-11-01, and no span as 12h, 7d, 4w"
+        f"{said!r} is neither a day as 2026-11-01 nor a span as 12h, 7d, 4w"
     )
 
 

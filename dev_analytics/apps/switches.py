@@ -1,4 +1,4 @@
-"""Another tool switched off by itself, and on again: by its name, in a session or a shell."""
+"""Switching one other tool off, and on again, by its name, in a session or a shell."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dev_analytics.tools.installed import installed
 
 
 class UnattendedError(Exception):
-    """Nobody is there who could undo an off."""
+    """Nobody who could switch it on again is there."""
 
 
 def switch_off(store: ConsentStore, tool: str) -> str:
-    """Switch `tool` off for good, and say so.
+    """Switch `tool` off for good, and return a sentence that says so.
 
     Raises
     ------

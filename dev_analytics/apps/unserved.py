@@ -1,6 +1,6 @@
-"""The commands on a system that cannot be served: each says so in a line, and does nothing more.
+"""The commands on an unsupported system: each says so in one line, and does nothing else.
 
-What serves the others is not even imported: some of it cannot be there.
+What the commands import elsewhere is not imported here: some of it does not exist.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME: Final = "dev_analytics"
 
 
 def load(shell: Any) -> None:
-    """Register a magic in `shell` that says why analytics are off; say it now if one reads it."""
+    """Register a magic in `shell` that says why analytics are off; say it now to a person."""
     if _NAME not in shell.magics_manager.magics["line"]:
         shell.register_magic_function(_magic, "line", _NAME)
     if presence(shell) is not Presence.NOBODY:
@@ -26,7 +26,7 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the magic away."""
+    """Remove the magic."""
     shell.magics_manager.magics["line"].pop(_NAME, None)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_COUNTED_APART: Final = re.compile(r"gemini-(2\.5|3(\.\d+)?)-")
+_COUNTED_SEPARATELY: Final = re.compile(r"gemini-(2\.5|3(\.\d+)?)-")
 OWN: Final = frozenset({"local", "ollama"})
 """The providers that are the user's own machine."""
 
@@ -33,7 +33,7 @@ def counted_output(model: str, output: int | None, reasoning: int | None) -> int
     reasoning
         Those that were spent on reasoning.
     """
-    if output is None or reasoning is None or not _COUNTED_APART.match(model):
+    if output is None or reasoning is None or not _COUNTED_SEPARATELY.match(model):
         return output
     return max(0, output - reasoning)
 

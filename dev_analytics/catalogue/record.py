@@ -86,7 +86,7 @@ class Form:
     def fill(
         self, accepted: Mapping[str, object], seq: int, seconds: int, uuid: str | None = None
     ) -> bytes:
-        """Make a record: one JSON object on one line, no line end.
+        """Return a record: one JSON object on one line, without line end.
 
         Preview, event log, spool line and request body hold these very bytes.
 
@@ -143,7 +143,7 @@ def iso(seconds: int) -> str:
 
 
 def uuid4() -> str:
-    """Make a random UUID4 (RFC 9562) as text, in a fraction of the time that ``uuid`` takes."""
+    """Return a random UUID4 (RFC 9562) as text, in a fraction of the time that ``uuid`` takes."""
     try:
         return _draw()
     except IndexError:
@@ -151,7 +151,7 @@ def uuid4() -> str:
 
 
 def new_session_id(seconds: int) -> str:
-    """Make a UUID7 (RFC 9562) whose time is `seconds`, no finer than the time of the records."""
+    """Return a UUID7 (RFC 9562) whose time is `seconds`, no finer than the time of the records."""
     return as_uuid(f"{seconds * 1000:012x}{urandom(10).hex()}", 7)
 
 
@@ -181,6 +181,6 @@ if hasattr(os, "register_at_fork"):
 
 
 def _cut(text: str, after: str) -> tuple[str, str]:
-    """Cut `text` behind the first `after`."""
+    """Split `text` after the first `after`."""
     at = text.index(after) + len(after)
     return text[:at], text[at:]

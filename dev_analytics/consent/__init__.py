@@ -1,1 +1,1 @@
-"""Consent: what the user answered, who else has a say, and what follows from both."""
+"""Consent: what the user answered, what else decides, and what follows from both."""

@@ -100,7 +100,7 @@ class Consent(Value):
 
 
 class Environment(Value):
-    """Who else has a say: administrator, environment variables.
+    """What else decides beside the user: the administrator and environment variables.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def decide(
     recipient: str = ARCHIVE,
     outside: Switch | None = None,
 ) -> Decision:
-    """Decide by the first rule that matches.
+    """Return the decision of the first rule that matches.
 
     Parameters
     ----------

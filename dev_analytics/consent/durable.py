@@ -1,4 +1,4 @@
-"""How the store's files change: whole or not at all, and still so after a crash."""
+"""Atomic and durable changes of the store's files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def replace(path: Path, new: Path, content: bytes) -> None:
 
 
 def mark(marker: Path, sentence: str, spare: Path) -> None:
-    """Make a file whose being there is all that counts.
+    """Create a marker: that the file exists is all that counts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The environment's say: variables, the administrator's policy file, the data directory."""
+"""What the environment decides: variables, the administrator's policy file, the data directory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SettingError(ValueError):
 
     def __init__(self, setting: str, value: object, allowed: str) -> None:
         what = f"{setting} must be {allowed}, got {value!r}"
-        self.switch = Switch(False, f"a setting that cannot be used: {what}")
+        self.switch = Switch(False, f"an invalid setting: {what}")
         super().__init__(f"{what}; analytics stay off")
 
 

@@ -1,4 +1,4 @@
-"""What stands in the files of consent, as bytes: the one place where they are read and written.
+"""The content of the consent files, as bytes: the one place where they are decoded and encoded.
 
 Whatever is not exactly what is declared here is damaged, and reads as *not agreed*. It is loaded
 when there is a file: most sessions begin without one, or look at it after the user's cell.

@@ -90,7 +90,7 @@ class Period:
         self._threads = {id(thread): weakref.ref(thread) for thread in _threads()}
 
     def is_older(self, thread: threading.Thread) -> bool:
-        """Check whether `thread` was started before this period was."""
+        """Return whether `thread` was started before this period."""
         older = self._threads.get(id(thread))
         return older is not None and older() is thread
 

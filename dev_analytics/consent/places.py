@@ -1,4 +1,4 @@
-"""The places where consent is kept: which they are, whose they are, and who may write to them.
+"""The places where consent is kept: where they are, who owns them, and who may write to them.
 
 A folder of another user's is left alone: what a session of root's wrote into it, its owner could
 neither read nor delete. And what others may write says nothing about what its owner wants.

@@ -149,7 +149,7 @@ class StoredConsent:
             raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _follow_other(self) -> None:
-        """Opt out here too, as the other place has the opt-out; never raises."""
+        """Opt out here too, as the other place has the opt-out; this never raises."""
 
     def _read(self) -> tuple[Consent, bool]:
         """Read the files; return the consent, and whether it holds until a file changes."""
@@ -236,5 +236,5 @@ class StoredConsent:
 
 
 def words(error: OSError) -> str:
-    """Say what failed, without a path."""
+    """Return what failed, in words without a path."""
     return error.strerror or str(error)

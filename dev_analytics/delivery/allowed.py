@@ -97,7 +97,7 @@ class Allowed:
         self._forms: dict[bytes, _Form] = {}
 
     def check(self, line: bytes) -> Line:
-        """Decide what may become of `line`."""
+        """Return what may become of `line`."""
         name = line[_BEFORE_NAME : line.find(_AFTER_NAME, _BEFORE_NAME)]
         form = self._forms.get(name)
         if form is None and (form := self._form(name)) is not None:
@@ -127,7 +127,7 @@ class Allowed:
         return _form(found.event, found.agreed(self._consent))
 
     def _other(self, line: bytes, *, known: bool) -> Line:
-        """Decide about a line that is no declared record of this user."""
+        """Return what may become of a line that is no declared record of this user."""
         try:
             record = _any.decode(line)
         except (ValueError, RecursionError):
@@ -201,7 +201,7 @@ class _Form:
         return record.timestamp if allowed else ""
 
     def _holds(self, values: Any) -> bool:
-        """Check the constants, and that each declared property has a value of its kind."""
+        """Return whether the constants are right, and each property has a value of its kind."""
         for name, constants in self._constants:
             if getattr(values, name) not in constants:
                 return False
@@ -232,7 +232,7 @@ _times: Final[set[str]] = set()
 
 
 def _form(event: type[Event], notice: int) -> _Form:
-    """Make the form of an event once: its decoder takes a while to make."""
+    """Return the form of an event, made once: its decoder takes a while to make."""
     form = _forms.get((event, notice))
     if form is None:
         form = _forms[event, notice] = _Form(event, notice)
@@ -242,7 +242,7 @@ def _form(event: type[Event], notice: int) -> _Form:
 def _decoder(
     event: type[Event], agreed: Sequence[FieldInfo], declared: Mapping[str, Kind]
 ) -> json.Decoder[Any]:
-    """Make a decoder that takes the `agreed` fields, and of each vocabulary its words only."""
+    """Return a decoder that takes the `agreed` fields, and of each vocabulary its words only."""
     named = {field.name: field.encode_name for field in agreed}
     values = defstruct(
         event.__name__,
@@ -259,7 +259,7 @@ def _decoder(
 
 
 def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, Any, Any]:
-    """Declare a field of the event for its decoder."""
+    """Return the declaration of a field of the event for its decoder."""
     declared = field.type
     if isinstance(kind, Word):
         words = {OTHER}.union(*(each.members for each in kind.vocabularies))
@@ -272,7 +272,7 @@ def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, 
 
 
 def _is_request(values: Any, uuid: str) -> bool:
-    """Check what a request to a model has beside its own properties, which follows from others.
+    """Return whether what a request to a model has beside its own properties follows from these.
 
     A price stands only where the user's own machine serves the model, and then both do.
     """
@@ -291,7 +291,7 @@ def _constants(field: FieldInfo) -> tuple[object, object]:
 
 
 def _check(kind: Kind) -> Callable[[Any], bool]:
-    """Make the check whether a value, of the right type, is one that `kind` gives."""
+    """Return a check whether a value, of the right type, is one that `kind` gives."""
     match kind:
         case Version():
             return lambda value: value == OTHER or _NUMBERS.fullmatch(value) is not None

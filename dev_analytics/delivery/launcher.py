@@ -85,7 +85,7 @@ class Launcher:
         return self.failure or self._silence()
 
     def _silence(self) -> str:
-        """Say so where a sender was started, and nobody has seen it."""
+        """Return a sentence where a sender was started that has shown no sign of life."""
         delivery, started = self.delivery, self._started
         if delivery is None or not started or seconds() - started < BEGIN_SECONDS:
             return ""

@@ -110,7 +110,7 @@ def change_ledger(
 
 
 def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> bool:
-    """Add `change` to the ledger, or have it wait; return whether nobody held the ledger.
+    """Add `change` to the ledger, or let it wait; return whether the ledger was free.
 
     Raises
     ------

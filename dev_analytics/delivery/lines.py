@@ -98,7 +98,7 @@ class LineFile:
             self._torn = False
 
     def close(self) -> None:
-        """Close the file; once is enough."""
+        """Close the file; a second call does nothing."""
         with self._lock:
             if self._open and self._is_ours():
                 with contextlib.suppress(OSError):

@@ -40,7 +40,7 @@ class Holder(Struct, frozen=True):
 
 
 def lock(descriptor: int) -> bool:
-    """Take the lock of an open file without waiting; False if somebody else holds it.
+    """Take the lock of an open file without waiting; return False if another process holds it.
 
     Raises
     ------

@@ -115,7 +115,7 @@ class Notes:
         self._say(f"{number} {why}")
 
     def put_aside(self, records: Sequence[bytes], why: str) -> bool:
-        """Keep records that cannot be delivered; False where there is no room for all of them."""
+        """Keep records that cannot be delivered; return False where there is no room for them."""
         try:
             for record in records:
                 _append(self._data / QUARANTINE, record, QUARANTINE_BYTES)

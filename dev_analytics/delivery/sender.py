@@ -128,7 +128,7 @@ class Sender:
                 return
 
     def _deliver_all(self) -> set[Path]:
-        """Deliver every file; give those that cannot be had now."""
+        """Deliver every file; return those that cannot be delivered now."""
         self._user_id = self._ask_consent()
         for file in self._backlog.ready():
             self._expire(file)
@@ -152,7 +152,7 @@ class Sender:
         return left
 
     def _deliver_file(self, file: Path) -> bool:
-        """Deliver the records of a file, and tell whether something of it stays."""
+        """Deliver the records of a file, and return whether some of them stay."""
         try:
             start = resume(self._data, file)
             with open_file(file, "rb", opener=open_above) as opened:
@@ -215,7 +215,7 @@ class Sender:
         return [*self._suspects.of(work.file), *work.stays]
 
     def _deliver(self, work: Work, batches: deque[list[bytes]]) -> None:
-        """Deliver the first of `batches`, or put its halves in its place."""
+        """Deliver the first of `batches`, or replace it by its halves."""
         for number in range(1, MAX_TRIES + 1):
             if self._ask_consent() != self._user_id:
                 raise Stop
@@ -303,7 +303,7 @@ class Sender:
         batches.extendleft(half for half in (batch[middle:], batch[:middle]) if len(batch) > 1)
 
     def _confirm(self) -> None:
-        """Ask for consent once more, as the connection stands that was made meanwhile.
+        """Check consent once more, now that the connection has been made.
 
         Raises
         ------

@@ -49,7 +49,7 @@ class Sink(Protocol):
     """Takes the records that the user agreed to send, on the user's path: it waits for nothing."""
 
     def accept(self, record: bytes, user_id: str) -> None:
-        """Take the bytes of one record, without line end; may raise OSError."""
+        """Accept the bytes of one record, without line end; may raise OSError."""
 
     def resume(self) -> None:
         """Send what earlier sessions left."""
@@ -64,7 +64,7 @@ class Sink(Protocol):
         """Delete what was not delivered yet; the user opted out."""
 
     def after_fork(self) -> None:
-        """Become, in a forked child, a sink of its own."""
+        """Begin, in a forked child, a sink of its own."""
 
 
 class Spool:
@@ -101,7 +101,7 @@ class Spool:
         self._handed_over: Path | None = None
 
     def accept(self, record: bytes, user_id: str) -> None:
-        """Keep the bytes of one record; it is dropped where the user agrees no more.
+        """Keep the bytes of one record; it is dropped where the user no longer agrees.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class Spool:
             self._launcher.start()
 
     def rest(self) -> None:
-        """Hand over what there is; a sender sees to it when one is started, at the end at last."""
+        """Hand over what there is, to the sender that is started next, at the latest at the end."""
         if self._file is not None:
             with self._lock:
                 self._hand_over(also_beside_another=True)
@@ -267,7 +267,7 @@ class Spool:
         return self._replace(file, user_id)
 
     def _replace(self, gone: LineFile, user_id: str) -> LineFile:
-        """Begin a file in the place of one that is gone, and see to what was in that.
+        """Begin a file in place of one that is gone, and account for what was in that.
 
         Raises
         ------

@@ -39,7 +39,7 @@ class ArchiveDestination(Destination):
         return Archive(data)
 
     def status(self, data: Path) -> Mapping[str, str]:
-        """Say which archives were found damaged, and what has become of them."""
+        """Return which archives were found damaged, and what has become of them."""
         files = damaged(data)
         if not files:
             return {}

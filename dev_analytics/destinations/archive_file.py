@@ -187,7 +187,7 @@ def columns() -> list[str]:
 
 
 def _prepare(archive: sqlite3.Connection, names: Sequence[str]) -> None:
-    """Make the table, or give one of an older version the columns that it lacks."""
+    """Create the table, or add to one of an older version the columns that it lacks."""
     archive.execute("CREATE TABLE IF NOT EXISTS events (uuid TEXT PRIMARY KEY)")
     known = {row[1] for row in archive.execute("PRAGMA table_info(events)")}
     for name in names:

@@ -55,7 +55,7 @@ class Dashboard:
         self.changes = 0
 
     def make(self, alerts: Sequence[Alert]) -> None:
-        """Make the dashboard, or change what is not as it should be.
+        """Create the dashboard, or change what is out of date in it.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class Dashboard:
             )
 
     def _alert(self, alert: Alert, insight: forms.Insight | None) -> None:
-        """Make an alert, or change its bound; who is told, and whether, is the maintainers' own."""
+        """Create an alert, or change its limit; whom it notifies is up to the maintainers."""
         there: list[forms.Alert] = []
         if insight is not None:
             path = f"alerts/?insight={insight['id']}&limit=100"
@@ -205,7 +205,7 @@ class Dashboard:
     def _do(
         self, what: str, method: str, path: str, fields: Mapping[str, Any], form: Any = Any
     ) -> Any:
-        """Do something, or say that it would be done; give what PostHog answers."""
+        """Do something, or say that it would be done; return what PostHog answers."""
         self.changes += 1
         self._tell(f"Would {what}." if self._dry else f"{what[0].upper()}{what[1:]}.")
         if self._dry:

@@ -165,7 +165,7 @@ class InPostHog:
         return _count(self._project.query(hogql), self)
 
     def delete(self, user: str) -> str:
-        """Make the person whom the deletion needs, and have all of them deleted.
+        """Create the person that the deletion needs, and delete all its records.
 
         Raises
         ------

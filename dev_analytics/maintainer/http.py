@@ -27,9 +27,9 @@ MAX_SAID: Final = 300
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PARTS: Final = re.compile(r"(https?)://(\[[^]]+\]|[^:/]+)(?::(\d+))?(/.*)?")
 _MEANS: Final = {
-    401: "it does not know the key",
+    401: "the key is unknown to it",
     403: "the key may not do that",
-    404: "it has no such thing, or the key may not see it",
+    404: "it has no such object, or the key may not see it",
     429: "it was asked too often",
 }
 
@@ -93,7 +93,7 @@ class Server:
         self._sleep = sleep
 
     def ask(self, method: str, path: str, body: object = None, form: Any = Any) -> Any:
-        """Send JSON, and give the JSON of the answer, in the form that is awaited.
+        """Send JSON, and return the JSON of the answer, in the form that is awaited.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Server:
             raise RequestError(f"{where} with no JSON") from None
 
     def send(self, method: str, path: str, body: bytes | None, kind: str) -> bytes:
-        """Send a request, again where the server asks to wait, and give the answer's body.
+        """Send a request, again where the server asks to wait, and return the answer's body.
 
         Raises
         ------

@@ -106,7 +106,7 @@ class Project:
         raise RequestError(f"{self.server.address} has no end of {path}")
 
     def query(self, hogql: str) -> list[list[Any]]:
-        """Ask a query, and give the rows of its answer."""
+        """Run a query, and return the rows of its answer."""
         # Not an answer that PostHog has kept.
         query = {"kind": "HogQLQuery", "query": hogql}
         body = {"query": query, "refresh": "force_blocking"}
@@ -146,7 +146,7 @@ def project(host: str | None, number: int | None) -> Project:
     if number is None and given.isdecimal():
         number = int(given)
     if number is None:
-        raise NoProjectError(f"it is not said which project: --project, or {PROJECT_VARIABLE}")
+        raise NoProjectError(f"no project is given: --project, or {PROJECT_VARIABLE}")
     key = os.environ.get(KEY_VARIABLE, "")
     if not re.fullmatch(r"[!-~]{1,400}", key):
         raise NoProjectError(

@@ -65,12 +65,12 @@ class Cells:
             self._callbacks["post_execute"] = self._post_execute
 
     def register(self) -> None:
-        """Begin to observe."""
+        """Start observing."""
         for event, callback in self._callbacks.items():
             self._shell.events.register(event, callback)
 
     def unregister(self) -> None:
-        """Observe no more."""
+        """Stop observing."""
         for event, callback in self._callbacks.items():
             if callback in self._shell.events.callbacks[event]:
                 self._shell.events.unregister(event, callback)
@@ -225,7 +225,7 @@ class _Running(threading.local):
         self._cells: list[_Cell] = []
 
     def alive(self) -> list[_Cell]:
-        """Forget what never ended and is gone, and give the rest."""
+        """Forget what never ended and is gone, and return the rest."""
         if self._cells:
             self._cells = [cell for cell in self._cells if cell.info() is not None]
         return self._cells

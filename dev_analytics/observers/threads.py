@@ -24,7 +24,7 @@ class Threads:
         self._hook: Any = None
 
     def register(self) -> None:
-        """Begin to observe; once for all shells of a process."""
+        """Start observing, once for all shells of a process."""
         if self._hook is not None:
             return
         before = threading.excepthook
@@ -39,7 +39,7 @@ class Threads:
         threading.excepthook = hook
 
     def unregister(self) -> None:
-        """Observe no more, and leave no hook if nobody has put one before this."""
+        """Stop observing, and remove the hook unless somebody has put another one before it."""
         if threading.excepthook is self._hook:
             threading.excepthook = self._before
         self._hook = self._before = None

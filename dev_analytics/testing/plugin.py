@@ -57,7 +57,7 @@ class AnalyticsEvents:
 def analytics_events(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[AnalyticsEvents]:
-    """Keep what is recorded in a test, without asking anybody and without sending anything.
+    """Yield what is recorded in a test, without asking anybody and without sending anything.
 
     ``get_analytics()`` is a real, strict `Analytics` in a temporary data directory: an event or a
     property that is not declared raises.

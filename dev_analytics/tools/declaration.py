@@ -391,7 +391,7 @@ def _hint(hint: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """Show a maker what stands there, shortened."""
+    """Return a value as a tool's maker reads it, shortened."""
     try:
         text = repr(value)
     except Exception:

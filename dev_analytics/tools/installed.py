@@ -203,7 +203,7 @@ def declared(tool: Tool) -> Iterator[Installed]:
 
 
 def _load(name: str) -> Installed | None:
-    """Import the declaration of the tool `name`; None if there is no such tool, or not yet."""
+    """Import the declaration of the tool `name`; return None if there is no such tool yet."""
     looked_before = _Known.entries is not None
     entries = _entries().get(name)
     may_be_new = name not in _Known.unknown and len(_Known.unknown) < MAX_UNKNOWN
@@ -289,7 +289,7 @@ def _package(entry: EntryPoint) -> str:
 
 
 def _keep(each: Installed) -> Installed:
-    """Make a tool known, its events first: whoever sees the tool finds them."""
+    """Register a tool, its events first: whoever sees the tool finds them."""
     _Known.agreed.pop(each.key, None)
     if each.tool is not None:
         scope = scope_of(each.tool)

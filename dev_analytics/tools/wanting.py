@@ -49,7 +49,7 @@ def _listed(parts: list[str]) -> str:
 
 
 def _in_all(tool: Tool) -> str:
-    """Say how much the events of a tool can say: how many properties, and from how many words."""
+    """Return how much the events of a tool can say: how many properties, from how many words."""
     kinds = [kind for event in tool.events for kind in properties(event).values()]
     if not kinds:
         return "and nothing about it"

@@ -98,7 +98,7 @@ def status_rows(
 
 
 def _notice(consent: Consent, newest: int) -> str:
-    """Say which notice the user agreed to, and whether there is a newer one."""
+    """Return which notice the user agreed to, and whether there is a newer one."""
     if consent.user_id is None:
         return f"none agreed to, the newest is {newest}"
     agreed = f"{consent.notice} agreed to"
@@ -111,7 +111,7 @@ def _notice(consent: Consent, newest: int) -> str:
 
 
 def _recipients(consent: Consent) -> str:
-    """Say who may receive the records, as the user agreed to."""
+    """Return who may receive the records, as the user agreed to."""
     if consent.user_id is None:
         return "none agreed to"
     kept = ", ".join(map(in_words, sorted(consent.kept_recipients)))
@@ -126,7 +126,7 @@ def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
 
 
 def _tools(consent: Consent, decision: Decision) -> dict[str, str]:
-    """Say of each tool that is installed whether it is on, and which rule says so."""
+    """Return for each installed tool whether it is on, and which rule says so."""
     return {f"tool {each.name}": _tool(each, consent, decision) for each in installed()}
 
 
@@ -150,7 +150,7 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
 
 
 def _llm_calls() -> dict[str, str]:
-    """Say what to install where an SDK for language models was seen and is not observed."""
+    """Return what to install where an SDK for language models was seen but is not observed."""
     if State.unhooked:
         return {"LLM calls": f"not seen; to see them: {MISSING}"}
     return {}
@@ -162,7 +162,7 @@ def _sender(data: Path) -> dict[str, str]:
 
 
 def sender_trouble(data: Path) -> list[str]:
-    """Say of each sender that does nothing what is wrong, since when, and what to do."""
+    """Return for each sender that does nothing what is wrong, since when, and what to do."""
     return [
         f"{_WRONG[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
         f" life since {each.since}: what waits for"
@@ -175,7 +175,7 @@ def sender_trouble(data: Path) -> list[str]:
 
 
 def _could_not_begin(data: Path) -> list[str]:
-    """Say why the last sender did not get as far as its own notes."""
+    """Return why the last sender ended before it could log anything."""
     try:
         return [f"could not begin: {(data / FAILED).read_text('utf-8', 'replace')[:200]}"]
     except OSError:

@@ -380,7 +380,7 @@ def test_somebody_s_own_file_of_this_name_stays(environment: Environment, word: 
     then = environment.tree()
     ran = environment.run("-m", "dev_analytics", word)
     assert ran.returncode == 1
-    assert "is not of dev_analytics, and stays as it is" in ran.stderr
+    assert "was not made by dev_analytics, so it is left as it is" in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert environment.tree() == then
 

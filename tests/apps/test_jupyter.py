@@ -246,7 +246,7 @@ def test_status_for_a_script(data: Path) -> None:
 
 
 def test_preview_shows_the_exact_records_that_wait(data: Path) -> None:
-    assert run("preview").stdout.startswith("No records wait.")
+    assert run("preview").stdout.startswith("No records are waiting.")
     assert json.loads(run("preview", "--json").stdout) == []
     ConsentStore(data).agree(1, TODAY)
     session = Analytics(data, delivery=None, strict=True)
@@ -400,8 +400,8 @@ def test_a_report_for_a_script_and_as_files(tmp_path: Path) -> None:
     ran = run("report", str(SAMPLE), "--html", str(SAMPLE))
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == (
-        f"jupyter dev-analytics report: {SAMPLE} is there and no report: "
-        "nothing was written; name another\n"
+        f"jupyter dev-analytics report: {SAMPLE} exists and is not a report: "
+        "nothing was written; name another file\n"
     )
 
 
@@ -424,7 +424,7 @@ def test_a_day_that_is_none_is_one_clear_line(
     assert ended.value.code == 2
     shown = capsys.readouterr()
     (line,) = shown.err.splitlines()
-    assert f"{said!r} is no day as 2026-11-01, and no span as 12h, 7d, 4w" in line
+    assert f"{said!r} is neither a day as 2026-11-01 nor a span as 12h, 7d, 4w" in line
     assert shown.out == ""
 
 
@@ -472,7 +472,7 @@ def test_the_progress_of_a_long_report_is_wiped_and_ctrl_c_ends_it(tmp_path: Pat
         process.expect(pexpect.EOF)
     process.close()
     assert process.exitstatus == 1
-    assert process.before.rstrip().endswith("report: interrupted, so there is none")
+    assert process.before.rstrip().endswith("report: interrupted: no report was made")
     assert "Traceback" not in process.before
     assert f"\r{' ' * 10}" in process.before, "the line of the progress was not wiped"
 

@@ -349,7 +349,7 @@ def test_a_report_takes_the_shell_s_options(run: Callable[[str], str], tmp_path:
     [
         ("", "there is no archive yet: nothing was delivered to it; name an event log"),
         ("/no/such.jsonl", "/no/such.jsonl: there is no such file"),
-        ("--since lately", "'lately' is no day as 2026-11-01, and no span as 12h, 7d, 4w"),
+        ("--since lately", "'lately' is neither a day as 2026-11-01 nor a span as 12h, 7d, 4w"),
         ("--last two", "unrecognized arguments: --last"),
         ("--csv", "argument --csv: expected one argument"),
     ],

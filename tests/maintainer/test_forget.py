@@ -372,7 +372,11 @@ def test_what_fails_is_one_line_without_the_key(
     named = ("--project", str(PROJECT), "--host", api.url)
     wrong = "phx_another_secret"
     cases = [
-        (("forget", whose, *named), {"POSTHOG_PERSONAL_API_KEY": wrong}, "does not know the key"),
+        (
+            ("forget", whose, *named),
+            {"POSTHOG_PERSONAL_API_KEY": wrong},
+            "the key is unknown to it",
+        ),
         (
             ("forget", whose, "--project", "43", "--host", api.url),
             {"POSTHOG_PERSONAL_API_KEY": KEY},
@@ -445,4 +449,4 @@ def test_a_list_that_cannot_be_read_stops_a_report(
         with pytest.raises(ForgottenError, match=r"^[^\n]+$"):
             Forgotten()
         assert main(["report", str(fake_api.__file__)]) == 1
-        assert "whom to leave out" in capsys.readouterr().err
+        assert "those to leave out cannot be read" in capsys.readouterr().err

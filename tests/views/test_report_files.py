@@ -63,7 +63,7 @@ def test_what_is_no_report_is_not_written_over(found: Any, tmp_path: Path) -> No
         lambda: write_csv(tmp_path, parts),
         lambda: write_page(tmp_path / "page.html", page(found, parts, {})),
     ):
-        with pytest.raises(ReportError, match="is there and no report: nothing was written"):
+        with pytest.raises(ReportError, match="exists and is not a report: nothing was written"):
             write()
     assert sorted(path.name for path in tmp_path.glob("*.[ch]*")) == ["gaps.csv", "page.html"]
     assert (tmp_path / "gaps.csv").read_text() == "what,when\nmine,now\n"

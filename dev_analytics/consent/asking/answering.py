@@ -1,4 +1,4 @@
-"""What becomes of an answer, and what the user is told then."""
+"""What follows from an answer, and what the user then reads."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def unseen_farewell(before: Consent) -> str:
 
 
 def holds(decision: Decision) -> str:
-    """Say what holds after an answer, and what would change it."""
+    """Return what holds after an answer, and what would change it, in words."""
     if decision.collecting:
         return ON
     way_back = {

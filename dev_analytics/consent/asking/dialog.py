@@ -134,7 +134,7 @@ class Dialog:
         output.show({"text/plain": self._notice, WIDGET_VIEW: view}, {MARK: True})
 
     def end(self, text: str) -> bool:
-        """Take it back, and leave `text` in its place; False if it had ended before."""
+        """Replace it by `text`; return False if it had ended before."""
         ends = self._end()
         if ends:
             self._leave(text)
@@ -151,7 +151,7 @@ class Dialog:
 
     @quiet
     def _agree(self, button: Any, content: Any, _: Any) -> None:
-        """Take a yes of a page that shows the question; what else sends one changes nothing."""
+        """Accept a yes from a page that shows the question, and from nothing else."""
         if content.get("event") == "click" and self.views > 0 and self._by_page():
             self._press(Answer.YES, button)
 

@@ -92,7 +92,7 @@ class NotebookQuestion:
         self._wait_for_view(VIEW_SECONDS)
 
     def close(self, text: str) -> None:
-        """Take it back, and leave `text` in its place."""
+        """Replace it by `text`."""
         self._dialog.end(text)
 
     def after_cell(self, request: Any) -> None:

@@ -96,7 +96,7 @@ class Asking:
             say(self._prompt())
 
     def stop(self) -> None:
-        """Ask no more; a question that is open is taken back."""
+        """Stop asking, and withdraw a question that is open."""
         self._leave_cells()
         if self._gate.on_wanted == self._tool_wanted:
             self._gate.on_wanted = None
@@ -111,7 +111,7 @@ class Asking:
         return self._open is not None and not self._open.ended
 
     def on(self, switch: Switch | None = None) -> str:
-        """Switch the session on, ask whoever can answer, and give what then holds, in words.
+        """Switch the session on, ask whoever can answer, and return what then holds, in words.
 
         A dialog says it itself, so that there is nothing to say here.
 
@@ -144,7 +144,7 @@ class Asking:
         return holds(decision)
 
     def off(self) -> str:
-        """Switch the session off, and say so."""
+        """Switch the session off, and return a sentence that says so."""
         self._gate.switch_in_session(Switch(False, "%dev_analytics off", explicit=True))
         text = "Analytics are off for this session. %dev_analytics on switches them on again."
         self._close(text)
@@ -218,7 +218,7 @@ class Asking:
             Output(self._shell, running).show({"text/plain": self._question().notice})
 
     def _show(self, running: Any) -> bool:
-        """Show the question below the cell of `running`; False where no widgets are shown."""
+        """Show the question below the cell of `running`; return False if widgets are not shown."""
         if not self._shows_widgets:
             return False
         from dev_analytics.consent.asking.answering import holds, take

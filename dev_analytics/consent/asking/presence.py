@@ -1,4 +1,4 @@
-"""Whether somebody can answer, and how: at a terminal, or behind a kernel's request."""
+"""Whether a person can answer, and how: at a terminal, or through a kernel's request."""
 
 from __future__ import annotations
 

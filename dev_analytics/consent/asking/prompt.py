@@ -22,7 +22,7 @@ MAX_DOUBTFUL: Final = 3
 MAX_ASKED: Final = 10
 """How often a question is asked before it is given up."""
 
-THROWN_AWAY: Final = "dev_analytics: what was typed before this question was thrown away."
+THROWN_AWAY: Final = "dev_analytics: what was typed before this question was discarded."
 TOO_EARLY: Final = (
     "That was too quick to be an answer. Please read the question; it can be answered once it has "
     "been here for a second."
@@ -45,7 +45,7 @@ class Line(Protocol):
         """Write a line to whoever types here."""
 
     def discard(self) -> Sequence[str]:
-        """Throw away what was typed and not read, and return its lines."""
+        """Discard what was typed and not read, and return its lines."""
 
     def read(self, prompt: str) -> str:
         """Show the prompt and read one line."""

@@ -1,4 +1,4 @@
-"""The questions' words, the answers to them, and what the user is told afterwards."""
+"""The texts of the questions, the answers to them, and what the user reads afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kernel may do once the user has the reply to a cell."""
+"""What a kernel does once the user has the reply to a cell."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _REFERENCE: Final = "IPY_MODEL_"
 
 
 def leave_out_marked(model: dict[str, Any], **_: Any) -> None:
-    """Take what is marked out of a notebook that is about to be written.
+    """Remove what is marked from a notebook that is about to be written.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def leave_out_marked(model: dict[str, Any], **_: Any) -> None:
 
 
 def _leave_out_widgets(metadata: dict[str, Any]) -> None:
-    """Take the dialog's widgets out of those that a page saves where its user wants that."""
+    """Remove the dialog's widgets from those that a page saves where its user wants that."""
     kinds = _object(metadata.get("widgets"))
     models = _object(_object(kinds.get(_WIDGETS)).get("state"))
     found: list[Any] = [f"{_REFERENCE}{name}" for name in models if _is_dialog(models[name])]

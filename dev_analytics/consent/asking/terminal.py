@@ -39,7 +39,7 @@ def line_of(shell: Any) -> Line:
 
 
 def _typed_ahead(shell: Any) -> str:
-    """Take the keys that IPython's prompt has read beyond its last line."""
+    """Return the keys that IPython's prompt has read beyond its last line."""
     prompt = getattr(shell, "pt_app", None)
     typeahead: Any = sys.modules.get("prompt_toolkit.input.typeahead")
     if prompt is None or typeahead is None:
@@ -79,7 +79,7 @@ if sys.platform == "win32":
             _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
-            """Throw away what waits, and return its lines."""
+            """Discard what waits, and return its lines."""
             typed = self._typed_ahead()
             while msvcrt.kbhit():
                 typed += msvcrt.getwch()
@@ -125,7 +125,7 @@ else:
             _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
-            """Throw away what waits, and return its lines."""
+            """Discard what waits, and return its lines."""
             typed = self._typed_ahead().encode(errors="replace") + self._rest
             self._rest = b""
             for _ in range(_MAX_CHUNKS):

@@ -92,7 +92,7 @@ def _drawn(part: Table, draw: Callable[[Axes, Table], None]) -> str:
 
 
 def _inline(svg: str, part: Table) -> str:
-    """Make an SVG file a part of a page: its colours, its own names, and what it says in words."""
+    """Return an SVG file as a part of a page: with its colours, names of its own, and a text."""
     svg = svg[svg.index("<svg") :]
     # Its style sheet is for all of the page it is in, its metadata and groups' names for nobody.
     svg = re.sub(_LEFT_OUT, "", svg, flags=re.DOTALL)

@@ -84,7 +84,9 @@ def _refuse_foreign(file: Path, begin: bytes) -> None:
     except OSError as error:
         raise ReportError(f"{file}: {error.strerror}") from None
     if found and found != begin:
-        raise ReportError(f"{file} is there and no report: nothing was written; name another")
+        raise ReportError(
+            f"{file} exists and is not a report: nothing was written; name another file"
+        )
 
 
 def _csv(part: Table) -> str:
@@ -96,5 +98,5 @@ def _csv(part: Table) -> str:
 
 
 def _harmless(value: str | int) -> str | int:
-    """Keep a spreadsheet from taking a name for a formula."""
+    """Return a name that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

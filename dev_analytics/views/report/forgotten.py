@@ -77,11 +77,11 @@ class Forgotten:
         except FileNotFoundError:
             return set()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            why = getattr(error, "strerror", None) or "it is not a text file"
             raise ForgottenError(f"{self.file}: {why}") from None
         hashes = {line for line in lines if line and not line.startswith("#")}
         if any(len(each) != _DIGITS or not each.isalnum() for each in hashes):
-            raise ForgottenError(f"{self.file} is no list of hashes")
+            raise ForgottenError(f"{self.file} is not a list of hashes")
         return hashes
 
 

@@ -113,7 +113,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **columns: str) -> Table:
-    """Make a table of names, the most frequent first; equal ones by the alphabet."""
+    """Return a table of names, the most frequent first, equal ones by the alphabet."""
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rows: list[Row] = [(*map(printable, names), number) for names, number in most]
     finding = ""
@@ -150,11 +150,11 @@ def _models(counted: Tally) -> Table:
     finding = ""
     if rows:
         requests = sum(asked.requests for _, asked in most)
-        into = sum(asked.input_tokens for _, asked in most)
+        taken = sum(asked.input_tokens for _, asked in most)
         out = sum(asked.output_tokens for _, asked in most)
         finding = (
             f"{plural(requests, 'request')} to {plural(len(rows), 'model')}, "
-            f"{into:,} tokens in, {out:,} out; most requests to {rows[0][1]}"
+            f"{taken:,} tokens in, {out:,} out; most requests to {rows[0][1]}"
         )
     columns = {
         "provider": "provider",
@@ -185,7 +185,7 @@ def _outcomes(counted: Tally) -> Table:
 
 
 def _durations(counted: Tally) -> Table:
-    """Make a histogram: how many cells took how long, and how many of these were not ok."""
+    """Return a histogram: how many cells took how long, and how many of these were not ok."""
     labels = [f"under {_BOUNDS[0][1]}"]
     labels += [f"{low} to {high}" for (_, low), (_, high) in pairwise(_BOUNDS)]
     labels.append(f"{_BOUNDS[-1][1]} or more")

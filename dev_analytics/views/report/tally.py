@@ -307,7 +307,7 @@ def _moment(moments: dict[int, Moment], number: int) -> Moment:
 
 
 def _rounded(duration: int) -> int:
-    """Keep two significant digits, as records have them: of anybody's there would be too many."""
+    """Return two significant digits, as records have them: a log may have any number of values."""
     if duration < 100:
         return duration
     unit: int = 10 ** (len(str(duration)) - 2)

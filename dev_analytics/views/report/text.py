@@ -55,7 +55,7 @@ def _part(part: Table, width: int, bar: str) -> list[str]:
 
 
 def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
-    """Align a table, names to the left, numbers to the right; give what is left to the bars."""
+    """Return a table, names to the left, numbers to the right, bars in the room that is left."""
     heads = list(part.columns.values())
     right = [isinstance(value, int) for value in rows[0]]
     cells = [[f"{value:,}" if isinstance(value, int) else value for value in row] for row in rows]
