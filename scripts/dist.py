@@ -2,11 +2,13 @@
 
 ``python scripts/dist.py``: everything is made in ``dist/``, anew. Fails if two builds differ by a
 byte, if the wheel made from the sdist is another one than that made from the checkout, if an index
-would not show the README, or if the wheel does not work in an empty environment.
+would not show the README, or if the wheel does not work in an empty environment. What that
+environment then has is written down in ``build/``, as a bill of materials.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -84,11 +86,41 @@ def try_wheel(wheel: Path, environment: Path) -> None:
     """Install nothing but the wheel and what it asks for, and use it as a user would."""
     run([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
-    run([python, "-m", "pip", "install", "--quiet", f"dev-analytics[demo] @ {wheel.as_uri()}"])
     own = {"HOME": str(environment), "PATH": f"{python.parent}:/usr/bin:/bin"}
+    install = [python, "-m", "pip", "install", "--quiet"]
+    run([*install, wheel])
+    run(["jupyter-dev-analytics", "status"], cwd=environment, env=own)
+    write_materials(wheel, python)
+    run([*install, f"dev-analytics[demo] @ {wheel.as_uri()}"])
     # No folder of the checkout is on the path of a script that lies in notebooks/.
     run([python, ROOT / "notebooks" / "demo.py"], cwd=environment, env=own)
     run(["jupyter", "dev-analytics", "status"], cwd=environment, env=own)
+
+
+def write_materials(wheel: Path, python: Path) -> None:
+    """Write what the environment of `python` has, with versions and licences.
+
+    It is not in ``dist/``: a package index takes wheels and sdists alone.
+    """
+    project, version = wheel.name.split("-")[:2]
+    file = ROOT / "build" / f"{project}-{version}.cdx.json"
+    file.parent.mkdir(exist_ok=True)
+    about = ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "library"]
+    written = ["--output-reproducible", "--output-format", "JSON", "--output-file", file]
+    run([sys.executable, "-m", "cyclonedx_py", "environment", *about, *written, python])
+    materials = json.loads(file.read_text("utf-8"))
+    # The project itself stands at its head already; pip and setuptools made the environment.
+    passed_over = {"dev-analytics", "pip", "setuptools"}
+    kept = [each for each in materials["components"] if each["name"] not in passed_over]
+    gone = {each["bom-ref"] for each in materials["components"]} - {
+        each["bom-ref"] for each in kept
+    }
+    materials["components"] = kept
+    materials["dependencies"] = [
+        each for each in materials["dependencies"] if each["ref"] not in gone
+    ]
+    materials["metadata"]["component"]["version"] = version
+    file.write_text(json.dumps(materials, indent=2) + "\n", "utf-8")
 
 
 def run(command: list[str | Path], cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:

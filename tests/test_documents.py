@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -369,3 +370,22 @@ def test_the_licence_is_the_whole_apache_licence() -> None:
         assert re.search(rf"^   {section}\. [A-Z]", licence, re.MULTILINE)
     assert "END OF TERMS AND CONDITIONS" in licence
     assert "APPENDIX: How to apply the Apache License to your work." in licence
+
+
+def test_each_source_of_a_word_list_stands_in_the_page_on_licences() -> None:
+    """With the licence that its installed distribution says."""
+    rows = dict(
+        re.findall(r"^\| \[([\w-]+)\].*\| ([^|]+) \|$", page("docs/licences.md"), re.MULTILINE)
+    )
+    heads = "\n".join(
+        line
+        for folder in ("vocabularies", "tables")
+        for file in (ROOT / "dev_analytics" / "catalogue" / folder).glob("*.txt")
+        for line in file.read_text("utf-8").partition("the wheels of")[0].splitlines()
+        if line.startswith("#")
+    )
+    named = {name for name in re.findall(r"([\w-]+) \d+\.\d+\.\d+", heads) if name != "mypy"}
+    assert named | {"typeshed"} == set(rows)
+    for name in named:
+        about = metadata(name)
+        assert rows[name] in (about["License-Expression"], about["License"]), name
