@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
+from dev_analytics.observers.llm.hooks import HOOKS
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"
@@ -249,10 +251,13 @@ def test_loading_prints_nothing_and_binds_no_name(kernel: Callable[..., Any]) ->
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
-    shell: Any, tmp_path: Path, error: type[BaseException]
+    shell: Any, tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import openai  # noqa: F401, its hooks are put in by the load
 
+    # Each SDK that another test has imported adds lines to every one of the loads.
+    for name in set(HOOKS) - {"openai"}:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     log = tmp_path / "log.jsonl"
     shell.config.DevAnalytics.log_file = str(log)
     load(shell)  # imports what it needs
