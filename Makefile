@@ -11,6 +11,11 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
 SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index sdks-apart
 
+# Each worker imports every test that may be its own. With 9,000 modules of SDKs a traceback or a fork
+# takes many times longer, so that the tests which import them are run apart.
+WORKERS := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
+
 .NOTPARALLEL:
 .PHONY: help demo test check lowest lint privacy mutants peers bench documents sample images vocabularies newest dist clean
 
@@ -22,7 +27,8 @@ demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show wha
 
 test: lint .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest tests/benchmarks
-	$(BIN)/python -m pytest --ignore tests/benchmarks --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(WORKERS) $(WITH_SDKS)
+	$(BIN)/python -m pytest $(WORKERS) --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
 
 check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
