@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def exceptions(wheels: Iterable[Path]) -> set[str]:
     return Index(modules).shown()
 
 
+@cache
 def installed_exceptions() -> set[str]:
     """Return the public exceptions in the sources of those distributions that are installed."""
     modules = (module for name in DISTRIBUTIONS for module in _modules(_installed(name)))
