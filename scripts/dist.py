@@ -87,7 +87,7 @@ def try_wheel(wheel: Path, environment: Path) -> None:
     run([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
     own = {"HOME": str(environment), "PATH": f"{python.parent}:/usr/bin:/bin"}
-    install = [python, "-m", "pip", "install", "--quiet"]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
     run([*install, wheel])
     run(["jupyter-dev-analytics", "status"], cwd=environment, env=own)
     write_materials(wheel, python)
@@ -105,8 +105,14 @@ def write_materials(wheel: Path, python: Path) -> None:
     project, version = wheel.name.split("-")[:2]
     file = ROOT / "build" / f"{project}-{version}.cdx.json"
     file.parent.mkdir(exist_ok=True)
-    about = ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "library"]
-    written = ["--output-reproducible", "--output-format", "JSON", "--output-file", file]
+    about: list[str | Path] = ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "library"]
+    written: list[str | Path] = [
+        "--output-reproducible",
+        "--output-format",
+        "JSON",
+        "--output-file",
+        file,
+    ]
     run([sys.executable, "-m", "cyclonedx_py", "environment", *about, *written, python])
     materials = json.loads(file.read_text("utf-8"))
     # The project itself stands at its head already; pip and setuptools made the environment.
