@@ -146,7 +146,9 @@ class Tally(Struct):
         self.nobody += len(records) - len(users)
         self.users.update(map(hash, users))
         said = [each.properties for each in records]
-        self.sessions.add_all([(each.session_id, each.seq) for each in said])
+        self.sessions.add_all(
+            zip([each.session_id for each in said], [each.seq for each in said], strict=True)
+        )
         by_kind: dict[type, tuple[list[Any], list[int]]] = {}
         for record, of_record, seconds in zip(records, said, times, strict=True):
             kind = type(record)
