@@ -41,6 +41,10 @@ HOOKS: Final = {
         for place in ("mistralai.client", "mistralai")
         for name in ("agents", "embeddings", "fim")
     },
+    **{
+        f"{place}.conversations": f"{_SDKS}.mistralai_conversations"
+        for place in ("mistralai.client", "mistralai")
+    },
     "cohere.v2.raw_client": f"{_SDKS}.cohere",
     "cohere.raw_base_client": f"{_SDKS}.cohere_v1",
     "ollama._client": f"{_SDKS}.ollama",

@@ -127,6 +127,25 @@ def mistral_fim(request: Json) -> Reply:
     return fake_llm.mistral(request)
 
 
+def mistral_conversation(request: Json) -> Reply:
+    """Give an answer, or its events; a connector has put something in."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 30, "total_tokens": 150}
+    usage["connector_tokens"] = 20
+    output = {"model": "mistral-large-2411", "content": MARK, "role": "assistant", "id": "1"}
+    if not request.get("stream"):
+        outputs = [{**output, "type": "message.output", "object": "entry"}]
+        return whole({"conversation_id": MARK, "outputs": outputs, "usage": usage})
+    return server_sent(
+        [
+            {"type": "conversation.response.started", "conversation_id": MARK},
+            {"type": "message.output.delta", **output},
+            {"type": "conversation.response.done", "usage": usage},
+        ],
+        named=True,
+        done=False,
+    )
+
+
 def mistral_embeddings(request: Json) -> Reply:
     data = [{"object": "embedding", "index": 0, "embedding": FLOATS}]
     usage = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
@@ -179,6 +198,10 @@ fake_llm.ROUTES.update(
         "/v1/fim/completions": mistral_fim,
         "/mistral/v1/embeddings": mistral_embeddings,
         "/v1/agents/completions": mistral_agent,
+        "/v1/conversations": mistral_conversation,
+        "/v1/conversations#stream": lambda request: mistral_conversation({"stream": True}),
+        f"/v1/conversations/{MARK}": mistral_conversation,
+        f"/v1/conversations/{MARK}/restart": mistral_conversation,
         "/invoke": invoke,
         "/invoke-with-response-stream": invoke_stream,
         "/api/embeddings": lambda request: whole({"embedding": FLOATS}),
@@ -243,6 +266,8 @@ V2 = {"model": "embed-v4.0", "input_type": "search_document", "texts": [MARK]}
 V1 = {"model": "command-r-plus", "message": MARK, "chat_history": []}
 V1_EMBED = {"model": "embed-v4.0", "input_type": "search_document", "texts": [MARK]}
 FIM = {"model": "codestral-latest", "prompt": MARK, "suffix": MARK}
+START = {"inputs": MARK, "agent_id": MARK, "instructions": MARK}
+APPEND = {"conversation_id": MARK, "inputs": MARK}
 AGENT = {"agent_id": MARK, "messages": SAID}
 INVOKE = {"modelId": CLAUDE, "body": json.dumps({"messages": SAID})}
 TITAN = {"modelId": "amazon.titan-embed-text-v2:0", "body": json.dumps({"inputText": MARK})}
@@ -324,6 +349,26 @@ ASKS = {
     "mistral-agent-stream-async": Ask(
         lambda server: mistral(server).agents.stream_async(**AGENT),
         *("chat", "mistral", "mistral-large", (120, 30), True),
+    ),
+    "mistral-conversation": Ask(
+        lambda server: mistral(server).beta.conversations.start(**START),
+        *("chat", "mistral", "mistral-large", (120, 30)),
+    ),
+    "mistral-conversation-async": Ask(
+        lambda server: mistral(server).beta.conversations.append_async(**APPEND),
+        *("chat", "mistral", "mistral-large", (120, 30)),
+    ),
+    "mistral-conversation-stream": Ask(
+        lambda server: mistral(server).beta.conversations.start_stream(**START),
+        *("chat", "mistral", "mistral-large", (120, 30), True),
+    ),
+    "mistral-conversation-stream-async": Ask(
+        lambda server: mistral(server).beta.conversations.append_stream_async(**APPEND),
+        *("chat", "mistral", "mistral-large", (120, 30), True),
+    ),
+    "mistral-conversation-restart": Ask(
+        lambda server: mistral(server).beta.conversations.restart(**APPEND, from_entry_id=MARK),
+        *("chat", "mistral", "mistral-large", (120, 30)),
     ),
     "mistral-embed": Ask(
         lambda server: mistral(server).embeddings.create(model="mistral-embed", inputs=[MARK]),
@@ -543,6 +588,26 @@ def test_a_model_may_be_a_member_of_an_enumeration(server: FakeLLM, recorded: An
     cohere.ClientV2(MARK, base_url=server.address).chat(model=Model.COMMAND, messages=said)
     models = [call["$ai_model"] for call in recorded.calls()]
     assert models == ["claude-3-haiku", "command-r"]
+
+
+def test_an_error_of_dspy_is_that_of_its_own_client(server: FakeLLM, recorded: Any) -> None:
+    server.replies.append(failure(429))
+    address = f"{server.address}/v1"
+    lm = dspy.LM("openai/gpt-4o", api_key=MARK, api_base=address, cache=False, num_retries=0)
+    with pytest.raises(dspy.utils.exceptions.LMRateLimitError):
+        lm(MARK)
+    call = recorded.call()
+    error = "dspy._vendor.lm15.errors.RateLimitError"
+    assert (call["$ai_error"], call["$ai_http_status"]) == (error, 429)
+
+
+def test_an_event_of_an_error_ends_a_conversation_of_mistral(
+    server: FakeLLM, recorded: Any
+) -> None:
+    told = {"type": "conversation.response.error", "message": MARK, "code": 1}
+    server.replies.append(server_sent([told], named=True, done=False))
+    assert len(list(mistral(server).beta.conversations.start_stream(**START))) == 1
+    assert recorded.call()["$ai_is_error"] is True
 
 
 def test_what_huggingface_asks_again_without_some_parameters_is_two_calls(

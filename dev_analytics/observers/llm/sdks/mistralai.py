@@ -14,7 +14,7 @@ COVERS: Final = (
     "mistralai",
     "1.2",
     "3.7",
-    "`complete` and `stream` of `chat`, `agents` and `fim`; `embeddings`",
+    "`complete` and `stream` of `chat`, `agents` and `fim`; conversations; `embeddings`",
 )
 
 

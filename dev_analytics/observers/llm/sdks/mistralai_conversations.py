@@ -1,0 +1,50 @@
+"""Conversations with the SDK of Mistral, with a model or with an agent that has one."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from dev_analytics.observers.llm.answers import Answer, get
+from dev_analytics.observers.llm.method import asks, observe
+from dev_analytics.observers.llm.request import observe_closing
+from dev_analytics.observers.llm.sdks.mistralai import MISTRAL
+from dev_analytics.observers.llm.speakeasy import watch_stream
+
+COVERS: Final = None
+"""It is a part of another one."""
+
+_ASKED: Final = ("start", "append", "restart")
+"""The methods that make a request to a model; each is there four times."""
+
+
+def read(answer: Any) -> Answer | None:
+    """Tell what an answer or an event of one says: each output has its model, the last the counts.
+
+    What connectors put in is counted beside the input.
+    """
+    answer = getattr(answer, "data", answer)
+    if getattr(answer, "type", None) == "conversation.response.error":
+        return Answer(failed=True)
+    models = [get(each, "model") for each in get(answer, "outputs") or (answer,)]
+    usage = get(answer, "usage")
+    return Answer(
+        next((model for model in models if type(model) is str), None),
+        (get(usage, "prompt_tokens"), get(usage, "connector_tokens")),
+        get(usage, "completion_tokens"),
+    )
+
+
+CONVERSATIONS: Final = MISTRAL._replace(read=read)
+
+
+def hook(module: ModuleType) -> None:
+    """Put the hooks in."""
+    for name in _ASKED:
+        for end in ("", "_async"):
+            observe(CONVERSATIONS, module.Conversations, f"{name}{end}", asks("chat"))
+            streamed = asks("chat", stream=True)
+            method = f"{name}_stream{end}"
+            observe(CONVERSATIONS, module.Conversations, method, streamed, watch_stream)
+    for events in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
+        observe_closing(events)
