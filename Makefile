@@ -184,7 +184,8 @@ empty :=
 	$(BIN)/python -m pip install --quiet --no-deps --target .venv/sdks-apart/site-packages \
 		together==3.1.1 detect-agent==0.6.0 rich==14.3.4 markdown-it-py==4.3.0 mdurl==0.1.2 \
 		fireworks-ai==1.2.30 httpx-aiohttp==0.2.0 xai-sdk==1.21.0 grpcio==1.85.3 protobuf==7.36.2 \
-		googleapis-common-protos==1.76.0 opentelemetry-sdk==1.45.2
+		googleapis-common-protos==1.76.0 opentelemetry-sdk==1.45.2 \
+		langchain-mistralai==1.1.6 httpx-sse==0.4.3
 	@touch $@
 
 # What the extension is measured beside: each apart, in the versions of its list. One that cannot be

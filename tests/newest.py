@@ -59,6 +59,9 @@ SDKS: Final = {
     "together": SDK(("together",), ("test_sdks_apart.py",), "together", apart=True),
     "fireworks": SDK(("fireworks-ai",), ("test_sdks_apart.py",), "fireworks", apart=True),
     "xai-sdk": SDK(("xai-sdk",), ("test_sdks_apart.py",), "xai", apart=True),
+    "langchain-mistralai": SDK(
+        ("langchain-mistralai",), ("test_sdks_apart.py",), "langchain", apart=True
+    ),
     "transformers": SDK(("transformers", "torch"), ("with_transformers.py",)),
 }
 LARGE: Final = frozenset({"transformers"})

@@ -53,6 +53,7 @@ HOOKS: Final = {
     "botocore.client": f"{_SDKS}.bedrock",
     "aiobotocore.client": f"{_SDKS}.bedrock",
     "dspy.clients.engines.lm15_engine": f"{_SDKS}.dspy",
+    "langchain_mistralai.chat_models": f"{_SDKS}.langchain_mistralai",
     "transformers.generation.utils": f"{_SDKS}.transformers",
     "jupyter_ai_magic_commands.magics": f"{_SDKS}.jupyter_ai",
 }
@@ -113,17 +114,18 @@ def unregister() -> None:
         State.places.take_out()
 
 
-def wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-    """Wrap a method where it is defined; once, however often it is asked for.
+def wrap(owner: type | ModuleType, name: str, wrapper: Callable[..., Any]) -> None:
+    """Wrap a method, or a function, where it is defined; once, however often it is asked for.
 
     Parameters
     ----------
     owner
-        The class, or one that inherits the method.
+        The class, or one that inherits the method; or the module.
     name
         The method's name.
     wrapper
-        Called with the bound method, its object, arguments and keyword arguments, as wrapt does.
+        Called with the bound method, its object, arguments and keyword arguments, as wrapt does; a
+        function is taken for a method of its first argument.
     """
     from dev_analytics.observers.llm.placing import Places
 

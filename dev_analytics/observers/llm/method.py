@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from dev_analytics.observers.llm.answers import SDK
@@ -62,7 +63,9 @@ def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
     return read_whole(call, answer)
 
 
-def observe(sdk: SDK, owner: type, name: str, asked: Asked, watch: Watch = watch) -> None:
+def observe(
+    sdk: SDK, owner: type | ModuleType, name: str, asked: Asked, watch: Watch = watch
+) -> None:
     """Put a hook in a method that makes one request.
 
     Parameters
@@ -77,6 +80,11 @@ def observe(sdk: SDK, owner: type, name: str, asked: Asked, watch: Watch = watch
         Reads the answer for the call, and gives what the user gets.
     """
     observe_request(owner, name, begins(sdk, asked), watch)
+
+
+def watch_later(call: Call, answer: Any) -> Any:
+    """Do what `watch` does where an asynchronous generator, too, asks when it is first read."""
+    return watch(call, answer, later=True)
 
 
 # A generator of an SDK makes its request when its first chunk is asked for, and so do these: one

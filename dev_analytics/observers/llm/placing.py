@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, Protocol
 
 from wrapt import FunctionWrapper
@@ -21,6 +21,9 @@ from dev_analytics.process.native import RLock
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], Any], Any]
 """Called with the bound method, its object, arguments and keyword arguments, as wrapt does."""
+
+Owner = type | ModuleType
+"""What has methods or functions."""
 
 _GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 MAX_DEPTH: Final = 10
@@ -84,9 +87,9 @@ class _InCode:
 
 
 class _OnTop:
-    """A hook on top of what a class has."""
+    """A hook on top of what a class or a module has."""
 
-    def __init__(self, owner: type, name: str, wrapper: Wrapper) -> None:
+    def __init__(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
         self.owner, self.name = owner, name
         self._original = vars(owner)[name]
         self._ours = FunctionWrapper(self._original, wrapper)
@@ -114,10 +117,10 @@ class Places:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
 
-    def put(self, owner: type, name: str, wrapper: Wrapper) -> None:
-        """Put a hook in a method of a class; once, however often it is asked for."""
+    def put(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
+        """Put a hook in a method, or in a function of a module; once, however often asked for."""
         function = _own_function(owner, name)
-        defining = next(cls for cls in owner.__mro__ if name in vars(cls))
+        defining = next(each for each in _places(owner) if name in vars(each))
         key: object = (defining, name) if function is None else function
         with self._lock:
             for entry in self._placed:
@@ -147,14 +150,23 @@ class Places:
         self._lock = RLock()
 
 
-def _own_function(owner: type, name: str) -> FunctionType | None:
+def _places(owner: Owner) -> tuple[Owner, ...]:
+    """Return where a method of a class may be defined, or a function of a module."""
+    return owner.__mro__ if isinstance(owner, type) else (owner,)
+
+
+def _own_function(owner: Owner, name: str) -> FunctionType | None:
     """Return the function that an SDK itself has for a method; None: none that can be hooked."""
-    for cls in owner.__mro__:
-        top = vars(cls).get(name)
+    for place in _places(owner):
+        top = vars(place).get(name)
+        if isinstance(place, type):
+            home, full_name = place.__module__, f"{place.__qualname__}.{name}"
+        else:
+            home, full_name = place.__name__, name
         for function in _below(top):
             # Classes that are offered elsewhere say so of their module.
-            own = _package(function.__globals__.get("__name__")) == _package(cls.__module__)
-            if own and function.__qualname__ == f"{cls.__qualname__}.{name}":
+            own = _package(function.__globals__.get("__name__")) == _package(home)
+            if own and function.__qualname__ == full_name:
                 same = inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(top)
                 code = function.__code__
                 kind = inspect.iscoroutinefunction(function), len(code.co_freevars)

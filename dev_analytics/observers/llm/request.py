@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from dev_analytics.drops import Drop
@@ -36,7 +37,7 @@ def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 
 def observe_request(
-    owner: type, name: str, begin: Begin, watch: Watch, fail: Fail = Call.fail
+    owner: type | ModuleType, name: str, begin: Begin, watch: Watch, fail: Fail = Call.fail
 ) -> None:
     """Put a hook in a method that makes one request, synchronous or asynchronous.
 

@@ -134,6 +134,36 @@ hooks.unregister()
 assert hooked == everything()
 server.stop(None)
 """
+LANGCHAIN = """
+import httpx
+from langchain_mistralai import ChatMistralAI
+
+def chat(model="mistral-large-2411", **more):
+    address_of = f"{address}/mistral/v1"
+    return ChatMistralAI(model=model, api_key=mark, base_url=address_of, max_retries=1, **more)
+
+async def asynchronously():
+    one = chat()
+    answer = await one.ainvoke(mark)
+    return [type(answer), [type(chunk) async for chunk in one.astream(mark)]]
+
+def everything():
+    one = chat()
+    answer = one.invoke(mark)
+    assert answer.content == mark
+    told = [type(answer), list(map(type, one.stream(mark)))]
+    told.append(chat(streaming=True).invoke(mark).content)
+    told.append(asyncio.run(asynchronously()))
+    try:
+        chat("fail").invoke(mark)
+    except httpx.HTTPStatusError as error:
+        told.append(type(error))
+    return told
+
+hooked = everything()
+hooks.unregister()
+assert hooked == everything()
+"""
 RECORDED = {
     "together": STAINLESS.format(
         package="together",
@@ -148,18 +178,26 @@ RECORDED = {
         fourth="client.messages.create(**asked, max_tokens=5)",
     ),
     "xai-sdk": SERVED,
+    "langchain-mistralai": LANGCHAIN,
 }
-MODELS = {"together": "Qwen/Qwen3-14B", "fireworks": "deepseek-v3", "xai-sdk": "grok-4-0709"}
+MODELS = {
+    "together": "Qwen/Qwen3-14B",
+    "fireworks": "deepseek-v3",
+    "xai-sdk": "grok-4-0709",
+    "langchain-mistralai": "mistral-large",
+}
 FURTHER = {
     "together": [("embeddings", False, False, 9)],
     "fireworks": [("chat", False, False, 335)],
     "xai-sdk": [("chat", False, False, 120)] * 3,
+    "langchain-mistralai": [("chat", True, False, 120)],
 }
 ERRORS = {
     "together": "together.RateLimitError",
     "fireworks": "fireworks.RateLimitError",
     # Its users get the errors of what carries its requests.
     "xai-sdk": "grpc.RpcError",
+    "langchain-mistralai": "httpx.HTTPStatusError",
 }
 
 

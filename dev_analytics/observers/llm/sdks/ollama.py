@@ -7,12 +7,11 @@ made when it is imported.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer
-from dev_analytics.observers.llm.method import Request, observe, watch
+from dev_analytics.observers.llm.method import Request, observe, watch_later
 
 COVERS: Final = (
     "ollama",
@@ -41,7 +40,7 @@ OLLAMA: Final = SDK("ollama", "ollama", read, "ollama")
 def hook(module: ModuleType) -> None:
     """Put the hooks in."""
     for client in (module.Client, module.AsyncClient):
-        observe(OLLAMA, client, "_request", _asked, partial(watch, later=True))
+        observe(OLLAMA, client, "_request", _asked, watch_later)
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
