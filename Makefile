@@ -17,7 +17,7 @@ WORKERS := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
 
 .NOTPARALLEL:
-.PHONY: help demo test check lowest lint privacy mutants peers bench documents sample images vocabularies newest dist clean
+.PHONY: help demo test check lowest lint privacy mutants peers bench documents sample images vocabularies newest windows dist clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -78,6 +78,9 @@ dist: .venv/dist.stamp ## Build wheel and sdist, check them, and run the demo fr
 newest: .venv/test.stamp ## Test the newest release of each SDK (or SDK=NAME): what would one break?
 	$(BIN)/python tests/newest.py $(SDK)
 
+windows: .venv/wine.stamp ## Run the extension and tests in CPython for Windows, under Wine.
+	$(BIN)/python tests/windows/under_wine.py
+
 clean: ## Delete the environment and everything that was generated.
 	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -131,6 +134,19 @@ COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ip
 			echo 'There is no Chromium, and none can be fetched: install it (Debian, Ubuntu: apt install chromium)' >&2; \
 			exit 1; \
 		}; \
+	fi
+	@touch $@
+
+# Wine: the machine's, or one that Debian and Ubuntu have.
+.venv/wine.stamp: .venv/test.stamp
+	@if command -v wine64 wine > /dev/null || test -x /usr/lib/wine/wine64; then \
+		exit 0; \
+	elif test "$$(id -u)" = 0 && command -v apt-get > /dev/null; then \
+		apt-get update -qq \
+			&& DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends wine wine64 > /dev/null; \
+	else \
+		echo 'There is no Wine: install it (Debian, Ubuntu: apt install wine wine64)' >&2; \
+		exit 1; \
 	fi
 	@touch $@
 

@@ -88,6 +88,8 @@ def test_the_decision_is_pure() -> None:
 
 
 ONLY_IN = {
+    "fcntl": "process.unix",
+    "_winapi": "process.windows process.windows_child",
     "posthog": "destinations.posthog_requests",
     "requests": "destinations.posthog_requests",
     "http": "destinations.posthog_requests maintainer.http",

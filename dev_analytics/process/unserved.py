@@ -6,7 +6,6 @@ import sys
 from typing import Final
 
 _WHY: Final = {
-    "win32": "Windows is not served yet",
     "emscripten": "in a browser nothing is kept, so that a no would not stay a no",
     "wasi": "in WebAssembly nothing is kept, so that a no would not stay a no",
 }

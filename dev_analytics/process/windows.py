@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import _winapi
+import errno
 import msvcrt
 import os
 import signal
@@ -256,7 +257,13 @@ def deadline(seconds: float, late: type[BaseException]) -> Iterator[None]:
 
 def _lock_byte(descriptor: int, byte: int, how: int) -> None:
     os.lseek(descriptor, byte, os.SEEK_SET)
-    msvcrt.locking(descriptor, how, 1)
+    try:
+        msvcrt.locking(descriptor, how, 1)
+    except OSError as error:
+        if error.errno:
+            raise
+        # Wine's C runtime does not say that somebody has it.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _patiently(act: Callable[[], T], seconds: float) -> T:
@@ -267,11 +274,9 @@ def _patiently(act: Callable[[], T], seconds: float) -> T:
     OSError
         It fails in another way, or all the time.
     """
-    end = Clock.monotonic() + seconds
-    while True:
-        try:
+    # Counted, as a process that has no turn for that long has not tried.
+    for _ in range(round(seconds / _PAUSE_SECONDS)):
+        with suppress(PermissionError):
             return act()
-        except PermissionError:
-            if Clock.monotonic() >= end:
-                raise
         Clock.sleep(_PAUSE_SECONDS)
+    return act()

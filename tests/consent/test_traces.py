@@ -44,7 +44,7 @@ CHANGES = [ConsentStore.opt_out, ConsentStore.reset, ConsentStore.purge]
 
 def contents(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): path.read_text()
+        path.relative_to(folder).as_posix(): path.read_text()
         for path in folder.rglob("*")
         if path.is_file()
     }
