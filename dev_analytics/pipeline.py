@@ -325,9 +325,9 @@ class Pipeline:
                 self.sink.rest()
             if not (log or session.strict):
                 return
-        told = way.tool is not None
+        of_a_period = way.tool is not None
         if event is LLMRequest or event is Embedding:
-            told = True
+            of_a_period = True
             from dev_analytics.catalogue.models import put_public_name
             from dev_analytics.edit_formats import complete
 
@@ -339,7 +339,7 @@ class Pipeline:
                 session.gate.want(way.tool.key, way.tool.scope)
         if way.withheld:
             session.drops.count(Drop.WITHHELD)
-        if told and began is None:
+        if of_a_period and began is None:
             properties = way.recording.within(event, properties)
         accepted = accept(event, properties, way.notice)
         # What was accepted is a word of ours; what was given may be an object of the user's.

@@ -95,7 +95,7 @@ class Spool:
         self._user_id = ""
         self._delivery: Delivery | None = None
         self._size = 0
-        self._largest: float = MAX_BYTES
+        self._max_size: float = MAX_BYTES
         self._due = 0.0
         self._no_locks_until = 0.0
         self._handed_over: Path | None = None
@@ -126,7 +126,7 @@ class Spool:
                     file = self._file or self._open(user_id)
                     file.append(record)
                 self._size += len(record) + 1
-                due, large = now >= self._due, self._size >= self._largest
+                due, large = now >= self._due, self._size >= self._max_size
                 if due or large:
                     self._begin_next(user_id, also_beside_another=large)
         except RevokedError:
@@ -249,7 +249,7 @@ class Spool:
 
     def _limit(self) -> None:
         """Limit the size of a file so that most of a small spool is left to others."""
-        self._largest = min(MAX_BYTES, (self._delivery or Delivery).max_mib * 2**20 / 8)
+        self._max_size = min(MAX_BYTES, (self._delivery or Delivery).max_mib * 2**20 / 8)
 
     def _find(self, file: LineFile, user_id: str) -> LineFile:
         """Find a file that is not where it was, or begin one in its place.

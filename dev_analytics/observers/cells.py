@@ -130,15 +130,15 @@ class Cells:
                 "cell_executed", cell.began, outcome=outcome, duration_ms=milliseconds
             )
         ran_script = outermost and before is None and self._used(info, cell.began)
-        met = before if before is not None else error
-        if met is None:
+        raised = before if before is not None else error
+        if raised is None:
             if not cell.beside_another:
                 self._shown("script" if ran_script else "display", cell)
-        elif id(met) not in (cell.last_value, self._last.recorded):
-            self._last.recorded = id(met)
+        elif id(raised) not in (cell.last_value, self._last.recorded):
+            self._last.recorded = id(raised)
             if outcome != "interrupted":
                 phase = "compile" if before is not None else "cell"
-                self._raised(met, phase, cell.began)
+                self._raised(raised, phase, cell.began)
 
     def _used(self, info: Any, began: State) -> bool:
         """Record the features that a cell used, and tell whether it ran a script."""

@@ -215,9 +215,9 @@ def _run_seen(reading: int) -> None:
         It cannot be started.
     """
     files = [(system.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)]
-    into = (system.POSIX_SPAWN_DUP2, reading, 3)
+    onto = (system.POSIX_SPAWN_DUP2, reading, 3)
     command = ["/bin/sh", "-c", "/bin/sh /dev/fd/3 &"]
-    child = system.posix_spawn("/bin/sh", command, {}, file_actions=[*files, into], setsid=True)
+    child = system.posix_spawn("/bin/sh", command, {}, file_actions=[*files, onto], setsid=True)
     # It ends at once. Somebody may have waited for it.
     with contextlib.suppress(ChildProcessError):
         system.waitpid(child, 0)

@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS: Final = 5.0
 
 @contextmanager
 def unforked() -> Iterator[None]:
-    """Have forks of other threads wait; those of this one do not."""
+    """Block forks of other threads inside; those of this one go on."""
     with _lock():
         yield
 

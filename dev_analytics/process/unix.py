@@ -87,7 +87,7 @@ def share_lock(descriptor: int) -> None:
 
 
 def replace(new: Path, file: Path) -> None:
-    """Put `new` in the place of `file`.
+    """Replace `file` by `new`.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def give_way() -> None:
-    """Let every other process go first."""
+    """Give every other process precedence."""
     os.nice(10)
 
 

@@ -144,7 +144,7 @@ def share_lock(descriptor: int) -> None:
 
 
 def replace(new: Path, file: Path) -> None:
-    """Put `new` in the place of `file`, which nobody holds for long.
+    """Replace `file`, which nobody holds for long, by `new`.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def replace(new: Path, file: Path) -> None:
 
 
 def take_place(new: Path, file: Path) -> None:
-    """Have `file`, which the caller holds and nobody else changes, hold what `new` does.
+    """Overwrite `file`, which the caller holds and nobody else changes, with the content of `new`.
 
     It is copied: until that is done, and `new` is gone, `new` is what counts.
 

@@ -31,8 +31,8 @@ class Answer(NamedTuple):
 
         Its word counts; only counts that are all zero, as some servers send last, say nothing.
         """
-        told_nought = tokens(later.input_tokens) == tokens(later.output_tokens) == 0
-        if told_nought and not any(map(tokens, later[1:6])):
+        says_nought = tokens(later.input_tokens) == tokens(later.output_tokens) == 0
+        if says_nought and not any(map(tokens, later[1:6])):
             later = Answer(later.model, failed=later.failed)
         return Answer(*map(_latest, self, later))
 

@@ -135,7 +135,7 @@ def wrap(owner: type | ModuleType, name: str, wrapper: Callable[..., Any]) -> No
 
 
 def _hook(module: ModuleType) -> None:
-    """Have our module for `module` put its hooks in; a failure is counted."""
+    """Install the hooks of our module for `module`; a failure is counted."""
     analytics = State.analytics
     if analytics is None:
         return

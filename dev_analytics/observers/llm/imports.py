@@ -49,7 +49,7 @@ class Imports:
     def find_spec(
         self, name: str, path: Any = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See which module is looked for; it is found by those after us."""
+        """Watch which module is looked for; the finders after this one find it."""
         if name not in self._names:
             # Its import may have begun before we were there, and have come as far as this.
             package = name.rpartition(".")[0]
@@ -65,7 +65,7 @@ class Imports:
         return spec
 
     def _look(self, name: str, *, under_way: bool = False) -> None:
-        """Tell of a module that is there, or have it told of when it has been loaded.
+        """Report a module that is there, or once it has been loaded.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class Imports:
                 self._tell_when_run(spec.loader, name)
 
     def _tell_when_initialized(self, spec: ModuleSpec, module: ModuleType) -> None:
-        """Have a module told of that another thread is importing."""
+        """Report a module that another thread is importing, once it is there."""
         if type(spec) is ModuleSpec:
             vars(spec)[_TELL] = lambda: self._tell_if_there(module)
             spec.__class__ = _Watched
@@ -104,7 +104,7 @@ class Imports:
             self._tell(module)
 
     def _tell_when_run(self, loader: Any, name: str) -> None:
-        """Tell of the module `name` when `loader` has run it, and leave no trace in the loader."""
+        """Report the module `name` when `loader` has run it, and leave no trace in the loader."""
         before = vars(loader).get("exec_module")
         if getattr(before, "__module__", None) == __name__:
             return

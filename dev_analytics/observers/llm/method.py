@@ -35,7 +35,7 @@ Asked = Callable[[tuple[Any, ...], Mapping[str, Any]], Request | None]
 
 
 def asks(operation: str, *, stream: bool = False) -> Asked:
-    """Tell of a method that asks one thing only, and takes the model by keyword."""
+    """Describe a method that makes one kind of request, and takes the model by keyword."""
     return lambda args, kwargs: Request(operation, kwargs.get("model"), stream)
 
 
@@ -66,7 +66,7 @@ def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
 def observe(
     sdk: SDK, owner: type | ModuleType, name: str, asked: Asked, watch: Watch = watch
 ) -> None:
-    """Put a hook in a method that makes one request.
+    """Install a hook in a method that makes one request.
 
     Parameters
     ----------

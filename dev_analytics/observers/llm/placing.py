@@ -34,13 +34,13 @@ class Placed(Protocol):
     """A hook that is there."""
 
     def put(self) -> None:
-        """Put it in."""
+        """Install the hook."""
 
     def stands(self) -> bool:
         """Return whether the hook is still where it was put."""
 
     def take_out(self) -> bool:
-        """Leave no trace, unless others have put something on top; return whether it is out."""
+        """Remove the hook, unless others have put something on top; return whether it is out."""
 
 
 class _InCode:
@@ -118,7 +118,7 @@ class Places:
             os.register_at_fork(after_in_child=self._after_fork)
 
     def put(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
-        """Put a hook in a method, or in a function of a module; once, however often asked for."""
+        """Install a hook in a method, or in a function of a module; once, however often asked."""
         function = _own_function(owner, name)
         defining = next(each for each in _places(owner) if name in vars(each))
         key: object = (defining, name) if function is None else function

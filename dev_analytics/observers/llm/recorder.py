@@ -116,27 +116,27 @@ class Call:
             # Only the SDK's own classes are read: one of the user's may be asked for.
             plain = self.sdk.plain and type(answer) is dict
             if plain or belongs(type(answer), self.sdk.package):
-                told = self.sdk.read(answer)
-                if told is not None:
-                    self.tell(told)
+                found = self.sdk.read(answer)
+                if found is not None:
+                    self.tell(found)
         except Exception:
             self.recorder.drops.count(Drop.FAILURE)
 
-    def tell(self, told: Answer) -> None:
+    def tell(self, answer: Answer) -> None:
         """Take what an answer or a chunk told."""
         known = self._answer
-        self._answer = told if known is None else known.updated(told)
+        self._answer = answer if known is None else known.updated(answer)
 
     def restart(self) -> None:
-        """Note that its request is made only now."""
+        """Record that its request is made only now."""
         self.begun = Clock.perf_counter()
 
     def arrived(self) -> None:
-        """Note that an answer is there that the user has not read yet."""
+        """Record that an answer is there that the user has not read yet."""
         self._last = Clock.perf_counter()
 
     def fail(self, error: BaseException) -> None:
-        """Note the error that ends it, and end it."""
+        """Record the error that ends it, and end it."""
         self.failed(error)
         self.end()
 
@@ -146,7 +146,7 @@ class Call:
         return self._error is not None
 
     def failed(self, error: BaseException) -> None:
-        """Note an error, which may not be the one that its user gets.
+        """Record an error, which may not be the one that its user gets.
 
         What is no `Exception` is not the provider's: the user interrupted, or cancelled a task.
         """
@@ -158,19 +158,19 @@ class Call:
             own = any(belongs(type(error), package) for package in packages)
             name = public_class(type(error))[0] if own else OTHER
             public = name.partition(".")[0] in {each.partition(".")[0] for each in packages}
-            told = own or belongs(type(error), "httpx")
-            self._error = name if public else OTHER, status(error) if told else None
+            has_status = own or belongs(type(error), "httpx")
+            self._error = name if public else OTHER, status(error) if has_status else None
         except Exception:
             self._error = OTHER, None
             self.recorder.drops.count(Drop.FAILURE)
 
     def end(self) -> None:
-        """Have it recorded, unless it has been."""
+        """Record it, unless it has been."""
         if self._ends():
             self.recorder.take(self)
 
     def abandon(self) -> None:
-        """Have it recorded soon, unless it has been: garbage may be being collected."""
+        """Record it soon, unless it has been: the garbage collector may be running."""
         if self._ends():
             self.recorder.take_later(self)
 
@@ -280,7 +280,7 @@ class Recorder:
             self.drops.count(Drop.FAILURE)
 
     def hold(self, thing: object, call: Call) -> None:
-        """Hold `call` for as long as `thing` lives, and have it recorded then.
+        """Keep `call` for as long as `thing` lives, and record it then.
 
         `weakref.finalize` would put a call at the end of the process, and so move those of the
         user's own that is made later.

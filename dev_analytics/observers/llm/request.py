@@ -39,7 +39,7 @@ def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, An
 def observe_request(
     owner: type | ModuleType, name: str, begin: Begin, watch: Watch, fail: Fail = Call.fail
 ) -> None:
-    """Put a hook in a method that makes one request, synchronous or asynchronous.
+    """Install a hook in a method that makes one request, synchronous or asynchronous.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def read_whole(call: Call, answer: Any) -> Any:
 
 
 def observe_closing(stream: type) -> None:
-    """Have closing a stream before its end end its call; some versions cannot close one."""
+    """End the call where its stream is closed early; some versions cannot close one."""
     if hasattr(stream, "close"):
         wrap(stream, "close", _close)
 

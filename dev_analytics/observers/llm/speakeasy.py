@@ -11,7 +11,7 @@ from dev_analytics.observers.llm.streams import follow, follow_async
 
 
 def watch_stream(call: Call, answer: Any) -> Any:
-    """Have a stream's own iterator read for the call, which ends with it at the latest."""
+    """Watch a stream's own iterator for the call, which ends with it at the latest."""
     if not call.stream or not hasattr(answer, "generator"):
         return watch(call, answer)
     try:

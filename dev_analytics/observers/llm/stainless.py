@@ -27,7 +27,7 @@ def observe(
     clouds: Mapping[str, str] = MappingProxyType({}),
     runtimes: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Put hooks in the clients of an SDK.
+    """Install hooks in the clients of an SDK.
 
     `request` is hooked and not the documented `post` that calls it: resources keep a bound `post`,
     so that a client that was used before would never be seen.
@@ -103,7 +103,7 @@ def observe(
 
 
 def observe_ends(package: str, *classes: type) -> None:
-    """Put hooks in what ends an answer before its end, where a class has it.
+    """Install hooks in what ends an answer early, where a class has it.
 
     Parameters
     ----------

@@ -283,6 +283,6 @@ def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Put lines together; a break in one is a space, as it is in no text of JSON's."""
+    """Join lines; a break in one is a space, as it is in no text of JSON's."""
     while some := list(islice(lines, _AT_ONCE)):
         yield b"".join(line.replace(b"\n", b" ") + b"\n" for line in some)

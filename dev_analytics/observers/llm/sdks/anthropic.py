@@ -32,7 +32,7 @@ _CLOUDS: Final = {
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer, or an event of one, says; an event between first and last says nothing.
+    """Return what an answer, or an event of one, says; events between first and last say nothing.
 
     The counts in ``message_delta`` are those of the whole answer so far, as far as it tells them.
     """
@@ -45,7 +45,7 @@ def read(answer: Any) -> Answer | None:
 
 
 def read_usage(answer: Any) -> Answer:
-    """Tell the model and the tokens of a message, or of what an event says of one."""
+    """Return the model and the tokens of a message, or of what an event says of one."""
     usage = get(answer, "usage")
     cached, written = (get(usage, name) for name in _CACHED)
     return Answer(
@@ -69,7 +69,7 @@ def _compacted(usage: Any, *names: str) -> object:
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     stainless.observe(
         module,
         SDK("anthropic", "anthropic", read),

@@ -50,7 +50,7 @@ _METRIC: Final = re.compile(rb'"(\w+)TokenCount":(\d{1,9})')
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer or an event of one says; no answer names its model."""
+    """Return what an answer or an event of one says; no answer names its model."""
     if "chunk" in answer:
         return _last_chunk(answer["chunk"])
     usage = answer.get("usage") or answer.get("metadata", {}).get("usage")
@@ -74,7 +74,7 @@ def _last_chunk(chunk: Any) -> Answer | None:
 
 
 def _counted(sent: object, received: object, read: object, written: object) -> Answer:
-    """Tell the counts; what is cached is left out of AWS's own count of the input."""
+    """Return the counts; what is cached is left out of AWS's own count of the input."""
     return Answer(
         None,
         None if sent is None else total(sent, read, written),
@@ -88,7 +88,7 @@ BEDROCK: Final = SDK("boto3", "botocore", read, "aws", plain=True)
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in, in botocore or in aiobotocore."""
+    """Install the hooks, in botocore or in aiobotocore."""
     if "AioBaseClient" in vars(module):
         observe_request(module.AioBaseClient, "_make_api_call", _begin, _watch)
         events = importlib.import_module("aiobotocore.eventstream")

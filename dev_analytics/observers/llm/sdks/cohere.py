@@ -28,7 +28,7 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer or an event says; no answer names its model."""
+    """Return what an answer or an event says; no answer names its model."""
     answer = getattr(answer, "data", answer)
     kind = getattr(answer, "type", None) or getattr(answer, "event_type", None)
     if kind is not None:
@@ -53,7 +53,7 @@ _BEGIN: Final = begins(COHERE, asks("chat", stream=True))
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     for client in (module.RawV2Client, module.AsyncRawV2Client):
         observe(COHERE, client, "chat", asks("chat"))
         observe(COHERE, client, "embed", asks("embeddings"))
@@ -61,7 +61,7 @@ def hook(module: ModuleType) -> None:
 
 
 def observe_stream(client: Any) -> None:
-    """Put the hook in the method that streams, which is a context manager."""
+    """Install the hook in the method that streams, which is a context manager."""
     is_async = inspect.iscoroutinefunction(client.chat)
     wrap(client, "chat_stream", _chat_stream_async if is_async else _chat_stream)
 

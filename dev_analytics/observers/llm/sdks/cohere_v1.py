@@ -16,7 +16,7 @@ COVERS: Final = None
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     for client in (module.RawBaseCohere, module.AsyncRawBaseCohere):
         observe(COHERE, client, "chat", asks("chat"))
         observe(COHERE, client, "embed", asks("embeddings"))

@@ -35,7 +35,7 @@ _CLASSES: Final = {
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer, or an event of one, says."""
+    """Return what an answer, or an event of one, says."""
     usage = get(answer, "usage")
     return Answer(
         get(answer, "model"),
@@ -49,28 +49,28 @@ def read(answer: Any) -> Answer:
 
 def _read_anthropic(answer: Any) -> Answer:
     """Do so where the input leaves out what is cached."""
-    told = read(answer)
-    if told.input_tokens is None:
-        return told
-    cached = (told.cache_read_input_tokens, told.cache_write_input_tokens)
-    return told._replace(input_tokens=total(told.input_tokens, *cached))
+    found = read(answer)
+    if found.input_tokens is None:
+        return found
+    cached = (found.cache_read_input_tokens, found.cache_write_input_tokens)
+    return found._replace(input_tokens=total(found.input_tokens, *cached))
 
 
-def _read_apart(answer: Any) -> Answer:
+def _read_separately(answer: Any) -> Answer:
     """Do so where the output leaves out the reasoning."""
-    told = read(answer)
-    return told._replace(output_tokens=total(told.output_tokens, told.reasoning_output_tokens))
+    found = read(answer)
+    return found._replace(output_tokens=total(found.output_tokens, found.reasoning_output_tokens))
 
 
 DSPY: Final = SDK("dspy", "dspy", read)
 _SDKS: Final = {
     "anthropic": DSPY._replace(read=_read_anthropic),
-    "apart": DSPY._replace(read=_read_apart),
+    "apart": DSPY._replace(read=_read_separately),
 }
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     wrap(module._Routing, "_target", _target)  # of both engines
     wrap(module.LM15Engine, "complete", _complete)
     wrap(module.LM15Engine, "stream", _stream)

@@ -32,14 +32,14 @@ OPERATIONS: Final = {
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer says, in the words of OpenAI or of Anthropic."""
+    """Return what an answer says, in the words of OpenAI or of Anthropic."""
     if isinstance(getattr(answer, "type", None), str):
         return anthropic.read(answer)
     return read_usage(answer)
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     stainless.observe(
         module,
         SDK("fireworks", "fireworks", read, "fireworks"),

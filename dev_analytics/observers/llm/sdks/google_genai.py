@@ -22,7 +22,7 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer or a chunk of one says; the counts of a chunk hold for all before it."""
+    """Return what an answer or a chunk of one says; a chunk's counts hold for all before it."""
     usage = answer.usage_metadata
     reasoning = get(usage, "thoughts_token_count")
     return Answer(
@@ -38,7 +38,7 @@ GOOGLE: Final = SDK("google-genai", "google.genai", read, "google")
 
 
 def read_embeddings(answer: Any) -> Answer:
-    """Tell what an answer with embeddings says: Vertex AI counts each text apart, as a float."""
+    """Return what an answer with embeddings says: Vertex AI counts each text apart, as a float."""
     sent = get(get(answer, "usage_metadata"), "prompt_token_count")
     if sent is None:
         each = [get(get(one, "statistics"), "token_count") for one in answer.embeddings or ()]
@@ -47,7 +47,7 @@ def read_embeddings(answer: Any) -> Answer:
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     embeddings = GOOGLE._replace(read=read_embeddings)
     for models in (module.Models, module.AsyncModels):
         # Older versions have the request in the public method.

@@ -17,7 +17,7 @@ COVERS: Final = None
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an interaction, or an event of one, says; of events only the last counts."""
+    """Return what an interaction, or an event of one, says; of events only the last counts."""
     if hasattr(answer, "event_type"):
         if answer.event_type != "interaction.completed":
             return None
@@ -37,7 +37,7 @@ INTERACTIONS = GOOGLE._replace(read=read)
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     for interactions in (module.Interactions, module.AsyncInteractions):
         observe(INTERACTIONS, interactions, "create", _asked, watch_stream)
     for stream in (module.Stream, module.AsyncStream):
@@ -45,7 +45,7 @@ def hook(module: ModuleType) -> None:
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
-    """Tell what is asked; it may also stand in a dictionary."""
+    """Return what is asked; it may also stand in a dictionary."""
     body = kwargs.get("request")
-    told = body if type(body) is dict else kwargs
-    return Request("generate_content", told.get("model"), told.get("stream") is True)
+    asked = body if type(body) is dict else kwargs
+    return Request("generate_content", asked.get("model"), asked.get("stream") is True)

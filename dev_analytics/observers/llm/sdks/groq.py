@@ -23,18 +23,18 @@ OPERATIONS: Final = {
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer, or a chunk of one, says; older versions stream the usage apart."""
-    told = read_usage(answer)
-    apart = get(answer, "x_groq")
-    if apart is None:
-        return told
-    if told.input_tokens is None and get(apart, "usage") is not None:
-        told = read_usage(apart)._replace(model=told.model, failed=told.failed)
-    return told._replace(failed=True) if get(apart, "error") else told
+    """Return what an answer, or a chunk of one, says; older versions stream the usage apart."""
+    found = read_usage(answer)
+    own = get(answer, "x_groq")
+    if own is None:
+        return found
+    if found.input_tokens is None and get(own, "usage") is not None:
+        found = read_usage(own)._replace(model=found.model, failed=found.failed)
+    return found._replace(failed=True) if get(own, "error") else found
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     stainless.observe(
         module,
         SDK("groq", "groq", read),

@@ -36,7 +36,7 @@ OPERATIONS: Final = {
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer, or a chunk of one, says; a text has its counts in its details."""
+    """Return what an answer, or a chunk of one, says; a text has its counts in its details."""
     details = get(answer, "details")
     if details is None:
         return read_usage(answer)
@@ -49,7 +49,7 @@ HUGGINGFACE: Final = SDK("huggingface_hub", "huggingface_hub", read)
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in the client of a module: the synchronous or the asynchronous one."""
+    """Install the hooks in the client of a module: the synchronous or the asynchronous one."""
     client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
     is_async = inspect.iscoroutinefunction(client._inner_post)
     observe_request(client, "_inner_post", _begin, _leave)

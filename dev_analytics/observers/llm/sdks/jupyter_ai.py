@@ -14,7 +14,7 @@ COVERS: Final = None
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hook in."""
+    """Install the hook."""
     wrap(module.AiMagics, "run_ai_cell", _run_ai_cell)
 
 

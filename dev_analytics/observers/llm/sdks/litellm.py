@@ -51,7 +51,7 @@ _WHOLE: Final = frozenset(
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer says: litellm has the words of OpenAI for all, and cached tokens in."""
+    """Return what an answer says: litellm has the words of OpenAI for all, and cached tokens in."""
     kind = getattr(answer, "type", None)
     if kind is not None:
         # An event of the Responses API; only the last one holds the counts.
@@ -63,17 +63,17 @@ def read(answer: Any) -> Answer | None:
         answer = answer.response
     usage = get(answer, "usage")
     if get(usage, "prompt_tokens") is None:
-        into, out = "input_tokens", "output_tokens"
+        sent, received = "input_tokens", "output_tokens"
     else:
-        into, out = "prompt_tokens", "completion_tokens"
-    details = get(usage, f"{into}_details")
+        sent, received = "prompt_tokens", "completion_tokens"
+    details = get(usage, f"{sent}_details")
     written = get(details, "cache_creation_tokens")
     counts = (
-        get(usage, into),
-        get(usage, out),
+        get(usage, sent),
+        get(usage, received),
         get(details, "cached_tokens"),
         get(details, "cache_write_tokens") if written is None else written,
-        get(get(usage, f"{out}_details"), "reasoning_tokens"),
+        get(get(usage, f"{received}_details"), "reasoning_tokens"),
     )
     if type(answer).__name__ == _CHUNK:
         # What a chunk does not tell is nought in it.
@@ -92,7 +92,7 @@ _STREAMS: Final = (
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     for name in ("HTTPHandler", "AsyncHTTPHandler"):
         handler = _class("litellm.llms.custom_httpx.http_handler", name)
         observe_request(handler, "post", _begin, _arrived, _interrupted)
@@ -180,7 +180,7 @@ def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:
 
 
 def _interrupted(call: Call, error: BaseException) -> None:
-    """Note that a request failed; what its user gets of it is told later, if at all."""
+    """Record that a request failed; what its user gets of it is reported later, if at all."""
     call.failed(error)
     if not isinstance(error, Exception):
         call.end()
@@ -306,7 +306,7 @@ _OF_STREAMS: Final = {
 
 
 def _note(stream: Any) -> None:
-    """Note that a stream is read; its request may go out only now."""
+    """Record that a stream is read; its request may go out only now."""
     recorder = State.active
     if recorder is not None:
         try:

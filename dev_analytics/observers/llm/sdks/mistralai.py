@@ -19,7 +19,7 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer, or an event with a chunk of one, says."""
+    """Return what an answer, or an event with a chunk of one, says."""
     answer = getattr(answer, "data", answer)
     usage, choices = answer.usage, answer.choices
     return Answer(
@@ -35,7 +35,7 @@ MISTRAL: Final = SDK("mistralai", "mistralai", read, "mistral")
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     chat = module.Chat
     for name in ("complete", "complete_async"):
         observe(MISTRAL, chat, name, asks("chat"))

@@ -19,12 +19,12 @@ OPERATIONS: Final = {"Agents": "chat", "Fim": "text_completion"}
 
 
 def read_embeddings(answer: Any) -> Answer:
-    """Tell what an answer with embeddings says."""
+    """Return what an answer with embeddings says."""
     return Answer(get(answer, "model"), get(get(answer, "usage"), "prompt_tokens"))
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in the class that a module has."""
+    """Install the hooks in the class that a module has."""
     if "Embeddings" in vars(module):
         sdk = MISTRAL._replace(read=read_embeddings)
         for create in ("create", "create_async"):

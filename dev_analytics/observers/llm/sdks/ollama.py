@@ -29,7 +29,7 @@ OPERATIONS: Final = {
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer, or a chunk of one, says; the older embeddings say nothing."""
+    """Return what an answer, or a chunk of one, says; the older embeddings say nothing."""
     names = ("model", "prompt_eval_count", "eval_count")
     return Answer(*(getattr(answer, name, None) for name in names))
 
@@ -38,13 +38,13 @@ OLLAMA: Final = SDK("ollama", "ollama", read, "ollama")
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     for client in (module.Client, module.AsyncClient):
         observe(OLLAMA, client, "_request", _asked, watch_later)
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
-    """Tell what is asked by the arguments: a class, the verb and the path of the request."""
+    """Return what is asked by the arguments: a class, the verb and the path of the request."""
     operation = OPERATIONS.get(args[2]) if len(args) > 2 else None
     body = kwargs.get("json")
     if operation is None or type(body) is not dict:

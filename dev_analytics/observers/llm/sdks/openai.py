@@ -45,7 +45,7 @@ _FAILED: Final = frozenset({"error", "failed"})
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer, or a chunk or event of one, says."""
+    """Return what an answer, or a chunk or event of one, says."""
     if type(answer).__module__.startswith(_EVENTS):
         # An event of the Responses API; only the last one holds the counts.
         kind = getattr(answer, "type", None)
@@ -56,7 +56,7 @@ def read(answer: Any) -> Answer | None:
 
 
 def read_usage(answer: Any) -> Answer:
-    """Tell the model and the tokens of an answer, in the words of either API."""
+    """Return the model and the tokens of an answer, in the words of either API."""
     usage, choices = get(answer, "usage"), get(answer, "choices")
     if choices and type(choices) is list:
         ended = get(choices[-1], "finish_reason")
@@ -70,26 +70,26 @@ def read_usage(answer: Any) -> Answer:
     if usage is None:
         return Answer(get(answer, "model"), failed=failed)
     # Most are chats; a field that is not there takes the longest to read.
-    into, out = "prompt_tokens", "completion_tokens"
-    sent, received = get(usage, into), get(usage, out)
+    sent_name, received_name = "prompt_tokens", "completion_tokens"
+    sent, received = get(usage, sent_name), get(usage, received_name)
     if sent is None and received is None:
-        into, out = "input_tokens", "output_tokens"
-        sent, received = get(usage, into), get(usage, out)
-    details = get(usage, f"{into}_details")
+        sent_name, received_name = "input_tokens", "output_tokens"
+        sent, received = get(usage, sent_name), get(usage, received_name)
+    details = get(usage, f"{sent_name}_details")
     cached = get(details, "cached_tokens")
     return Answer(
         get(answer, "model"),
         sent,
         received,
         # Moonshot and DeepSeek count it beside the details.
-        cached if cached is not None else _cached_apart(usage, details),
+        cached if cached is not None else _cached_beside(usage, details),
         get(details, "cache_write_tokens"),
-        get(get(usage, f"{out}_details"), "reasoning_tokens"),
+        get(get(usage, f"{received_name}_details"), "reasoning_tokens"),
         failed,
     )
 
 
-def _cached_apart(usage: Any, details: Any) -> object:
+def _cached_beside(usage: Any, details: Any) -> object:
     if details is not None:
         return None
     cached = get(usage, "cached_tokens")
@@ -97,7 +97,7 @@ def _cached_apart(usage: Any, details: Any) -> object:
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     if module.__name__ != "openai":
         stainless.observe_ends(
             "openai", *(vars(module)[name] for name in _HELPERS if name in vars(module))

@@ -30,7 +30,7 @@ OPERATIONS: Final = {
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
+    """Install the hooks."""
     stainless.observe(
         module,
         SDK("together", "together", read_usage, "together"),

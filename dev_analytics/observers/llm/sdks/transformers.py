@@ -30,7 +30,7 @@ _GENERATING: Final[ContextVar[bool]] = ContextVar("generating", default=False)
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hook in."""
+    """Install the hook."""
     wrap(module.GenerationMixin, "generate", _generate)
 
 
@@ -72,7 +72,7 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
 
 
 def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: Any) -> None:
-    """Tell the model and the tokens, as far as shapes say."""
+    """Return the model and the tokens, as far as shapes say."""
     try:
         config = _own(_own(model)["config"])
         given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))

@@ -22,11 +22,11 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer:
-    """Tell what an answer says; its output leaves out the reasoning."""
-    told = answer.proto
-    usage = told.usage
+    """Return what an answer says; its output leaves out the reasoning."""
+    proto = answer.proto
+    usage = proto.usage
     return Answer(
-        getattr(told, "model", None),
+        getattr(proto, "model", None),
         usage.prompt_tokens,
         usage.completion_tokens + usage.reasoning_tokens,
         cache_read_input_tokens=usage.cached_prompt_text_tokens,
@@ -38,7 +38,7 @@ XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai", errors=("grpc",))
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in the chat of a module: the synchronous or the asynchronous one."""
+    """Install the hooks in the chat of a module: the synchronous or the asynchronous one."""
     chat = module.Chat
     for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
         observe_request(chat, name, _begin, _watch)
