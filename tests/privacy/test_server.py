@@ -30,7 +30,10 @@ class Server:
         self._out = self.log.open("ab")
         command = ["-m", "jupyter_server", "--ServerApp.root_dir", str(root), "--port=0"]
         command += ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--IdentityProvider.token=t"]
-        # The environment's own server extension is what is tested, not a configuration of it.
+        # The environment's own server extension is what is tested, not a configuration of it. The
+        # others double the time that a start takes.
+        for other in ("jupyterlab", "notebook", "notebook_shim", "jupyter_lsp"):
+            command.append(f"--ServerApp.jpserver_extensions={other}=False")
         self.process = subprocess.Popen(
             [sys.executable, *command, *arguments], stdout=self._out, stderr=self._out
         )

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fake_llm import MARK, FakeLLM, failure
 
 FOLDER = Path(sys.prefix) / "llama-index" / "site-packages"
@@ -28,59 +27,54 @@ from llama_index.llms.openai import OpenAI, OpenAIResponses
 mark, options = sys.argv[3], dict(api_base=sys.argv[2], api_key=sys.argv[3], max_retries=0)
 messages = [ChatMessage(role="user", content=mark)]
 llm = OpenAI(model="gpt-4o", **options)
-{call}
+{calls}
 analytics.pipeline.catch_up()
 assert not analytics.drops.counts, analytics.drops.counts
 """
-CALLS = {
-    "chat": "llm.chat(messages)",
-    "chat, streamed": "assert list(llm.stream_chat(messages))",
-    "chat, asynchronous": "asyncio.run(llm.achat(messages))",
-    "completion of a chat model": "llm.complete(mark)",
-    "responses": 'OpenAIResponses(model="gpt-4o", **options).chat(messages)',
-}
+CHAT = {"sdk": "openai", "$ai_model": "gpt-4o", "$ai_is_error": False}
+COUNTED = {"$ai_input_tokens": 120, "$ai_output_tokens": 30}
+FAILED = """
+try:
+    llm.chat(messages)
+except Exception as error:
+    assert "429" in str(error)
+"""
+CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (FAILED, {"$ai_error": "openai.RateLimitError", "$ai_http_status": 429}),
+    ("llm.chat(messages)", CHAT | COUNTED),
+    # It does not ask a stream of chats for its usage.
+    (
+        "assert list(llm.stream_chat(messages))",
+        CHAT | {"$ai_input_tokens": None, "$ai_output_tokens": None},
+    ),
+    ("asyncio.run(llm.achat(messages))", CHAT | COUNTED),
+    ("llm.complete(mark)", CHAT | COUNTED),
+    (
+        'OpenAIResponses(model="gpt-4o", **options).chat(messages)',
+        CHAT | {"$ai_input_tokens": 220, "$ai_output_tokens": 40},
+    ),
+    (
+        'OpenAIEmbedding(model="text-embedding-3-small", **options).get_text_embedding(mark)',
+        {"operation": "embeddings", "$ai_model": "text-embedding-3-small"},
+    ),
+)
+"""Calls, the first of which is refused, and what the record of each says."""
 
 
-def record(server: FakeLLM, log: Any, call: str) -> dict[str, Any]:
-    """Make a call in a process of its own, and give the properties of the only record."""
+def test_each_call_is_one_record_of_openai(server: FakeLLM, log: Any) -> None:
     assert FOLDER.is_dir(), "llama-index is missing: run make .venv/llama-index.stamp"
+    server.replies.append(failure(429))
+    program = PROGRAM.format(calls="\n".join(call for call, _ in CALLS))
     done = subprocess.run(
-        [
-            *(sys.executable, "-c", PROGRAM.format(call=call), str(log.path)),
-            *(f"{server.address}/v1", MARK),
-        ],
+        [sys.executable, "-c", program, str(log.path), f"{server.address}/v1", MARK],
         env={**os.environ, "PYTHONPATH": str(FOLDER)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     assert MARK.lower().encode() not in log.path.read_bytes().lower()
-    (request,) = log.of("$ai_generation", "$ai_embedding")
-    assert isinstance(request, dict)
-    return request
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_a_call_is_one_record_of_openai(server: FakeLLM, log: Any, name: str) -> None:
-    told = record(server, log, CALLS[name])
-    assert (told["sdk"], told["$ai_model"], told["$ai_is_error"]) == ("openai", "gpt-4o", False)
-    counted = told.get("$ai_input_tokens"), told.get("$ai_output_tokens")
-    # It does not ask a stream of chats for its usage.
-    expected = {"chat, streamed": (None, None), "responses": (220, 40)}
-    assert counted == expected.get(name, (120, 30))
-
-
-def test_an_embedding_is_one_record(server: FakeLLM, log: Any) -> None:
-    call = 'OpenAIEmbedding(model="text-embedding-3-small", **options).get_text_embedding(mark)'
-    told = record(server, log, call)
-    assert (told["operation"], told["$ai_model"]) == ("embeddings", "text-embedding-3-small")
-
-
-def test_an_error_is_one_record(server: FakeLLM, log: Any) -> None:
-    server.replies.append(failure(429))
-    told = record(
-        server,
-        log,
-        "try: llm.chat(messages)\nexcept Exception as error: assert '429' in str(error)",
-    )
-    assert (told["$ai_error"], told["$ai_http_status"]) == ("openai.RateLimitError", 429)
+    recorded = log.of("$ai_generation", "$ai_embedding")
+    assert [
+        {name: record.get(name) for name in expected}
+        for record, (_, expected) in zip(recorded, CALLS, strict=True)
+    ] == [expected for _, expected in CALLS]
