@@ -116,9 +116,10 @@ def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
             yield from _section(subject, published)
     yield f"<section><h2>Why nobody can be found here</h2><ul>{''.join(_rules())}</ul>"
     yield (
-        "<p>One thing it cannot prevent: whoever sends records of many made-up users can push a "
-        f"number over its step. They then learn that something had a {MIN_USERS}th user, but not "
-        "who it was.</p>"
+        "<p>Two things it cannot prevent. Whoever sends records of many made-up users can push a "
+        f"number over its step: they then learn that something had a {MIN_USERS}th user, but not "
+        "who it was. And “other” says that somebody used what has no line of its own: not what, "
+        "not who, and not how many.</p>"
         "</section></main>"
     )
     yield (
