@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from dev_analytics.maintainer import shown as forms
+from dev_analytics.maintainer.http import RequestError
 from dev_analytics.maintainer.project import Project
 from dev_analytics.maintainer.tiles import (
     DESCRIPTION,
@@ -68,7 +69,7 @@ class Dashboard:
         wanted = tiles()
         insights: dict[str, Any] = {}
         for tile in wanted:
-            there = _with_tag(shown, tile.tag)
+            there = forms.with_tag(shown, tile.tag)
             insights[tile.name] = self._insight(shown, tile, there)
         if shown is not None:
             self._retire(shown, wanted)
@@ -152,7 +153,7 @@ class Dashboard:
         for tile in shown.get("tiles", ()):
             insight = tile.get("insight")
             for tag in (insight and insight.get("tags")) or ():
-                first = _with_tag(shown, tag)
+                first = forms.with_tag(shown, tag)
                 if insight and tag.startswith(f"{TAG}:") and (tag not in tags or first[0] != tile):
                     self._do(
                         f"delete the insight {insight.get('name')!r}",
@@ -167,11 +168,12 @@ class Dashboard:
         changed: list[dict[str, Any]] = []
         for tile in wanted:
             place = {"layouts": tile.layouts, "color": tile.color}
-            for there in _with_tag(now, tile.tag)[:1]:
-                if not _contains(there, place):
-                    changed.append({"id": there["id"], **place})
-        words = [each for each in _tiles(now) if _body(each).startswith(_MARK)]
-        right = [each for each in words if _body(each) == TEXT][:1]
+            there = forms.with_tag(now, tile.tag)[:1]
+            if not there and self._dry:
+                changed.append(place)  # it would be there by now
+            changed += [{"id": each["id"], **place} for each in there if not _contains(each, place)]
+        words = [each for each in forms.tiles(now) if forms.words(each).startswith(_MARK)]
+        right = [each for each in words if forms.words(each) == TEXT][:1]
         changed += [{"id": each["id"], "deleted": True} for each in words if each not in right]
         if not right:
             changed.append({"text": {"body": TEXT}, "layouts": text_layouts()})
@@ -186,21 +188,39 @@ class Dashboard:
 
     def _alert(self, alert: Alert, insight: forms.Insight | None) -> None:
         """Create an alert, or change its limit; whom it notifies is up to the maintainers."""
-        there: list[forms.Alert] = []
-        if insight is not None:
-            path = f"alerts/?insight={insight['id']}&limit=100"
-            listed = self._project.every(path, forms.Alert)
-            there = [each for each in listed if each.get("name") == alert.name]
+        listed = self._project.every("alerts/?limit=100", forms.Alert)
+        named = [each for each in listed if each.get("name") == alert.name]
+        number = insight["id"] if insight else None
+        there = [each for each in named if forms.watched(each) == number] if number else []
         if there:
             if not _contains(there[0], alert.fields):
                 path = f"alerts/{there[0]['id']}/"
                 self._do(f"change the alert {alert.name!r}", "PATCH", path, alert.fields)
             return
+        for each in named:
+            # Its tile was taken from the dashboard, and it watches on: it would tell of all twice.
+            if self._was_ours(forms.watched(each), f"{TAG}:{alert.tile}"):
+                fields = {**alert.fields, "insight": number}
+                path = f"alerts/{each['id']}/"
+                self._do(f"let the alert {alert.name!r} watch its tile", "PATCH", path, fields)
+                return
         more: dict[str, Any] = {"name": alert.name, "enabled": True}
         if not self._dry and insight is not None:
             more["subscribed_users"] = [self._project.myself()]
             more["insight"] = insight["id"]
         self._do(f"make the alert {alert.name!r}", "POST", "alerts/", {**more, **alert.fields})
+
+    def _was_ours(self, number: int | None, tag: str) -> bool:
+        """Return whether an insight that is on no dashboard of ours any longer has our tag."""
+        if number is None:
+            return False
+        try:
+            found: forms.Insight = self._project.get(f"insights/{number}/", forms.Insight)
+        except RequestError as error:
+            if error.status != 404:
+                raise
+            return False
+        return tag in (found.get("tags") or ())
 
     def _do(
         self, what: str, method: str, path: str, fields: Mapping[str, Any], form: Any = Any
@@ -212,25 +232,6 @@ class Dashboard:
             return None
         ask = self._project.post if method == "POST" else self._project.patch
         return ask(path, fields, form)
-
-
-def _tiles(shown: forms.Dashboard | None) -> Sequence[forms.Tile]:
-    return shown.get("tiles", ()) if shown else ()
-
-
-def _body(tile: forms.Tile) -> str:
-    """Return the words of a tile, if it has any."""
-    return (tile.get("text") or {}).get("body") or ""
-
-
-def _with_tag(shown: forms.Dashboard | None, tag: str) -> list[forms.Tile]:
-    """Return the tiles of a dashboard whose insight has a tag, the oldest first."""
-    found = [
-        tile
-        for tile in _tiles(shown)
-        if (insight := tile.get("insight")) and tag in (insight.get("tags") or ())
-    ]
-    return sorted(found, key=lambda tile: tile["id"])
 
 
 def _contains(there: Any, wanted: Any) -> bool:

@@ -5,6 +5,7 @@ An answer that has another form ends in one line, wherever it comes from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 
@@ -60,7 +61,34 @@ class Alert(_Known, total=False):
     """An alert."""
 
     name: str | None
+    insight: int | _Numbered | None
     threshold: Any
     condition: Any
     config: Any
     calculation_interval: str | None
+
+
+def tiles(shown: Dashboard | None) -> Sequence[Tile]:
+    """Return the tiles of a dashboard; none if there is none."""
+    return shown.get("tiles", ()) if shown else ()
+
+
+def words(tile: Tile) -> str:
+    """Return the words of a tile, if it has any."""
+    return (tile.get("text") or {}).get("body") or ""
+
+
+def with_tag(shown: Dashboard | None, tag: str) -> list[Tile]:
+    """Return the tiles of a dashboard whose insight has a tag, the oldest first."""
+    found = [
+        tile
+        for tile in tiles(shown)
+        if (insight := tile.get("insight")) and tag in (insight.get("tags") or ())
+    ]
+    return sorted(found, key=lambda tile: tile["id"])
+
+
+def watched(alert: Alert) -> int | None:
+    """Return the number of the insight that an alert watches."""
+    insight = alert.get("insight")
+    return insight["id"] if isinstance(insight, dict) else insight

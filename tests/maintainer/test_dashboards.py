@@ -172,6 +172,33 @@ def test_what_was_changed_by_hand_is_put_right_and_what_is_not_ours_stays(api: F
     assert other["subscribed_users"] == [USER]
 
 
+def test_an_alert_follows_its_tile_and_nobody_else_s_is_touched(api: FakeApi) -> None:
+    """A tile that somebody takes away leaves its insight, and the alert that watches it."""
+    apply(api)
+    watched = {each["insight"]["id"] for each in api.alerts.values()}
+    for tile in api.tiles.values():
+        if tile.get("insight") in watched:
+            tile["deleted"] = True
+    (first, second) = api.alerts.values()
+    own = api.next_number()
+    api.insights[own] = {**api.insights[first["insight"]["id"]], "id": own, "tags": ["mine"]}
+    api.alerts["mine"] = {**first, "id": "mine", "insight": {"id": own}}
+    before = dict(api.alerts["mine"])
+    would, _ = apply(api, dry=True)
+    made, said = apply(api)
+    assert made == would == 2 + 1 + 2
+    assert sum("watch its tile" in line for line in said) == 2
+    assert apply(api) == (0, [])
+    assert api.alerts.pop("mine") == before
+    assert len(api.alerts) == 2
+    shown = {tile["insight"]["id"] for tile in ours(api)["tiles"] if "insight" in tile}
+    assert {each["insight"]["id"] for each in api.alerts.values()} <= shown - watched
+    api.insights[second["insight"]["id"]]["deleted"] = True  # a watched insight that is gone
+    api.alerts["left"] = {**second, "id": "left"}
+    apply(api)
+    assert apply(api) == (0, [])
+
+
 def test_two_with_our_tag_are_nobody_s_to_choose(api: FakeApi) -> None:
     apply(api)
     number = api.next_number()
