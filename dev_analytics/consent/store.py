@@ -327,9 +327,11 @@ class ConsentStore(StoredConsent):
     def _lock(self, *, replace_link: bool = False) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
+        from dev_analytics.process.library_log import unlogged
+
         self._make_folder(replace_link=replace_link)
         try:
-            with contextlib.ExitStack() as stack:
+            with unlogged("filelock"), contextlib.ExitStack() as stack:
                 with standard_taken():
                     lock = FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600)
                     stack.enter_context(lock)

@@ -184,7 +184,10 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
         except NoLocksError:
             from filelock import SoftFileLock, Timeout
 
+            from dev_analytics.process.library_log import unlogged
+
             # What was lost for the lack of locks has to be counted all the same.
+            stack.enter_context(unlogged("filelock"))
             try:
                 stack.enter_context(SoftFileLock(data / "ledger.held", timeout=wait))
             except Timeout as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -588,8 +589,6 @@ def test_two_that_ask_on_one_day_have_asked_once(store: ConsentStore) -> None:
 def test_a_store_that_another_process_holds_says_so(
     store: ConsentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from filelock import FileLock
-
     import dev_analytics.consent.store as module
 
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
@@ -599,6 +598,18 @@ def test_a_store_that_another_process_holds_says_so(
             store.agree(1, TODAY)
         store.opt_out()
     assert store.read().opted_out, "an opt-out waits for nobody"
+
+
+def test_a_write_leaves_no_line_in_a_log_of_everything(
+    store: ConsentStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A notebook shows the log below the cell, with the name of the user's home."""
+    with caplog.at_level("DEBUG"):
+        store.agree(1, TODAY)
+        store.opt_out()
+        assert not caplog.records
+        with FileLock(store.data / "of-the-user.lock"):
+            assert caplog.records
 
 
 def test_every_writer_s_callback_sees_the_newest_state(store: ConsentStore) -> None:
