@@ -27,7 +27,7 @@ else:
 
 T = TypeVar("T")
 
-_UUID4: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_UUID4: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
 
 
 class DamagedError(ValueError):
@@ -205,10 +205,6 @@ def policy_of(content: bytes) -> Policy:
         It says something that is not allowed, or says it twice.
     """
     settings = _decoded(content, _POLICY)
-    # A reader takes the last of two; whoever wrote "forbidden" first meant it.
-    fields: list[tuple[str, object]] = loads(content, object_pairs_hook=list)
-    if len(fields) != len(settings):
-        raise DamagedError("a field twice")
     analytics = settings.pop("analytics", "allowed")
     if analytics not in ("allowed", "forbidden"):
         raise DamagedError("analytics are neither allowed nor forbidden")
@@ -232,6 +228,14 @@ _POLICY: Final = json.Decoder(dict[str, str])
 
 def _decoded(content: bytes, decoder: json.Decoder[T]) -> T:
     try:
-        return decoder.decode(content)
+        decoded = decoder.decode(content)
+        # A reader takes the last of two; whoever wrote the first, as a no, meant it.
+        loads(content, object_pairs_hook=_once)
     except (DecodeError, ValueError, RecursionError) as error:
         raise DamagedError(str(error)) from error
+    return decoded
+
+
+def _once(fields: list[tuple[str, object]]) -> None:
+    if len(fields) != len(dict(fields)):
+        raise DamagedError("a field twice")

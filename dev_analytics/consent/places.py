@@ -50,8 +50,21 @@ def elsewhere(data: Path) -> Path | None:
     moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
     if not moved or data != data_directory():
         return None
-    home = usual_place()
-    return None if home == data else home
+    return None if is_usual(data) else usual_place()
+
+
+def is_usual(data: Path) -> bool:
+    """Return whether `data` is the usual place, by whatever way ``XDG_DATA_HOME`` leads there."""
+    usual = usual_place()
+    if usual is None or data == usual:
+        return data == usual
+    if not environ_now().get("XDG_DATA_HOME"):
+        return False
+    try:
+        # Of the folders, as a way through one that is not there leads nowhere yet.
+        return data.name == usual.name and data.parent.samefile(usual.parent)
+    except OSError:
+        return False
 
 
 def check(data: Path) -> None:

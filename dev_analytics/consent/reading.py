@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.places import check, elsewhere, read_own, usual_place
+from dev_analytics.consent.places import check, elsewhere, is_usual, read_own
 from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import system
@@ -59,7 +59,7 @@ class StoredConsent:
         self.other: StoredConsent | None = None if place is None else type(self)(place)
         self.epoch_file = self.folder / "epoch"
         self._epoch_new = self.folder / "epoch.new"
-        self._is_usual = data == usual_place()
+        self._is_usual = is_usual(data)
         self._watched = str(self.folder)
         self._homeless = "" if data.is_absolute() else _HOMELESS
         self._absent: Consent | None = None

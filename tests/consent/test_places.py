@@ -162,6 +162,35 @@ def test_no_yes_outlives_an_opt_out_and_a_reset_of_a_third_place(
     assert moved.read().user_id is None
 
 
+@pytest.mark.parametrize("way", ["link", "dots"])
+def test_a_variable_that_leads_to_the_usual_place_moves_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Both are one place, and a reset has one lock to take, not the same one twice."""
+    usual = ConsentStore(data_directory())
+    usual.opt_out()
+    (home / "link").symlink_to(home / ".local" / "share")
+    (home / "folder").mkdir()
+    named = home / "link" if way == "link" else home / "folder" / ".." / ".local" / "share"
+    monkeypatch.setenv("XDG_DATA_HOME", str(named))
+    same = ConsentStore(data_directory())
+    assert same.data != usual.data
+    assert same.other is None
+    assert same.read().opted_out
+    same.reset()
+    assert usual.read() == Consent()
+    # A yes of a third place does not outlive it.
+    assert usual.epoch()
+
+
+def test_a_way_that_leads_nowhere_yet_hides_no_opt_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsentStore(data_directory()).opt_out()
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "missing" / ".." / ".local" / "share"))
+    assert ConsentStore(data_directory()).read().opted_out
+
+
 def test_a_reset_that_cannot_forget_what_is_elsewhere_leaves_the_opt_out(
     places: tuple[ConsentStore, ConsentStore],
 ) -> None:

@@ -252,6 +252,11 @@ DAMAGED = {
     "no version": json.dumps({k: v for k, v in ANSWER.items() if k != "version"}).encode(),
     "user_id a number": json.dumps({**ANSWER, "user_id": 7}).encode(),
     "user_id a name": json.dumps({**ANSWER, "user_id": "ada"}).encode(),
+    "user_id with a line end": json.dumps(
+        {**ANSWER, "user_id": "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11\n"}
+    ).encode(),
+    "a no, then a yes": b'{"answer": null, ' + GOOD[1:],
+    "two draws": GOOD[:-1] + b', "draw": 0.1}',
     "user_id a UUID1": json.dumps(
         {**ANSWER, "user_id": "0c7b1d9e-5f38-1d0a-9a54-3a6f1b9a2a11"}
     ).encode(),
