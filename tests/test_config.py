@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED
 
@@ -91,6 +92,19 @@ def test_config_shows_every_setting(kernel: Callable[..., Any]) -> None:
     shown = notebook.run("%config DevAnalytics").text
     for name in ("enabled", "log_file", "sample_percent", "posthog_project_key", "posthog_host"):
         assert f"DevAnalytics.{name}=" in shown
+
+
+def test_the_address_that_a_question_names_is_the_one_that_takes_events() -> None:
+    hosts = {
+        "https://app.posthog.com": "https://us.i.posthog.com",
+        "https://us.posthog.com/": "https://us.i.posthog.com",
+        "https://eu.posthog.com": "https://eu.i.posthog.com",
+        "https://eu.posthog.com.": "https://eu.posthog.com.",
+        "https://analytics.example/": "https://analytics.example/",
+    }
+    for host, takes_events in hosts.items():
+        settings = DevAnalytics(posthog_host=host, posthog_project_key="phc_key")
+        assert settings.delivery.recipient == f"posthog {takes_events} phc_key"
 
 
 def test_a_bad_value_beats_every_switch_that_came_before(profile: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,12 @@ in clear in ``consent.json``, so that a user can compare it with what a setting 
 can write and not read, and is no secret of anybody."""
 
 HOST: Final = "https://us.i.posthog.com"
+_TAKES_EVENTS: Final = {
+    "https://app.posthog.com": HOST,
+    "https://us.posthog.com": HOST,
+    "https://eu.posthog.com": "https://eu.i.posthog.com",
+}
+"""Where PostHog's cloud takes events, by the addresses of its pages."""
 
 
 class PostHogDestination(Destination):
@@ -55,6 +61,13 @@ class PostHogDestination(Destination):
             in_policy="names the project key",
         ),
     )
+
+    def recipient(self, values: Mapping[str, str]) -> str:
+        """Return the recipient, at the address that takes events: the one that a question names."""
+        host = values.get("posthog_host", "")
+        return super().recipient(
+            {**values, "posthog_host": _TAKES_EVENTS.get(host.rstrip("/"), host)}
+        )
 
     def in_words(self, fields: Sequence[str]) -> str:
         """Return what a person reads for a project at a host."""

@@ -26,7 +26,7 @@ from uuid import uuid4
 
 import requests
 from msgspec import Raw, Struct, json
-from posthog.request import determine_server_host, post
+from posthog.request import post
 from requests.adapters import HTTPAdapter
 
 from dev_analytics.catalogue.record import iso
@@ -64,7 +64,7 @@ class PostHog:
     project_key
         The project's public key, which can write and not read.
     host
-        Its address; the app's own addresses are turned into those that take events.
+        Its address, which a yes names: requests go there, and to no other.
     deadline
         How long a request may take from its first byte to its last, in seconds.
     """
@@ -74,7 +74,7 @@ class PostHog:
     def __init__(self, project_key: str, host: str, deadline: float = DEADLINE_SECONDS) -> None:
         self.confirm = no_question
         self._key = project_key
-        self._host = determine_server_host(host)
+        self._host = host
         self._deadline = deadline
         self._has_newer = True
         self._session = _Session(lambda: self.confirm())

@@ -489,27 +489,16 @@ def test_plain_http_to_this_machine_is_read_by_no_proxy(
 
 
 @pytest.mark.parametrize(
-    ("host", "ingestion"),
-    [
-        ("https://app.posthog.com", "us.i.posthog.com:443"),
-        ("https://us.posthog.com/", "us.i.posthog.com:443"),
-        ("https://eu.posthog.com", "eu.i.posthog.com:443"),
-        ("https://us.i.posthog.com", "us.i.posthog.com:443"),
-        ("https://eu.i.posthog.com/", "eu.i.posthog.com:443"),
-        ("https://analytics.example", "analytics.example:443"),
-    ],
+    "host", ["https://app.posthog.com", "https://eu.i.posthog.com/", "https://analytics.example"]
 )
-def test_the_app_s_addresses_become_those_that_take_events_also_through_a_proxy(
-    posthog: FakePostHog,
-    records: list[bytes],
-    monkeypatch: pytest.MonkeyPatch,
-    host: str,
-    ingestion: str,
+def test_requests_go_to_the_address_that_was_agreed_to_also_through_a_proxy(
+    posthog: FakePostHog, records: list[bytes], monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
+    """The SDK knows other addresses for some; a question has not named those."""
     monkeypatch.setenv("HTTPS_PROXY", posthog.url)
     with pytest.raises(Unreachable):
         PostHog(KEY, host).deliver(records)
-    assert set(posthog.tunnels) == {ingestion}
+    assert set(posthog.tunnels) == {f"{host.removeprefix('https://').rstrip('/')}:443"}
 
 
 OK, WARNING = {"result": "ok"}, {"result": "warning", "details": "person_processing_disabled"}
