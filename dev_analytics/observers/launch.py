@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.consent.asking.presence import VSCODE, cell_id
-from dev_analytics.observers.ancestors import programs
+from dev_analytics.process.ancestors import programs
 
 SERVERS: Final = {"lab": "jupyterlab", "notebook": "notebook", "nbclassic": "nbclassic"}
 """The applications of a Jupyter server whose page is known, by the names that they have there."""

@@ -70,7 +70,7 @@ class Dialog:
     drops
         Where failures are counted.
     by_page
-        Returns whether the kernel handles what a page sent, rather than a cell.
+        Returns whether what the kernel handles now is a page's click on a widget, by its name.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Dialog:
         answered: Callable[[Answer], str],
         records: Callable[[], str],
         drops: DropLedger,
-        by_page: Callable[[], bool],
+        by_page: Callable[[str], bool],
     ) -> None:
         self.drops = drops
         self._by_page = by_page
@@ -152,7 +152,7 @@ class Dialog:
     @quiet
     def _agree(self, button: Any, content: Any, _: Any) -> None:
         """Accept a yes from a page that shows the question, and from nothing else."""
-        if content.get("event") == "click" and self.views > 0 and self._by_page():
+        if content.get("event") == "click" and self.views > 0 and self._by_page(button.model_id):
             self._press(Answer.YES, button)
 
     @quiet

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import quiet
-from dev_analytics.consent.asking.presence import Presence, handles_comm_message, presence, request
+from dev_analytics.consent.asking.presence import Presence, handles_click, presence, request
 from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
@@ -244,7 +244,7 @@ class Asking:
                     taken,
                     self._records,
                     self.drops,
-                    by_page=lambda: handles_comm_message(self._shell),
+                    by_page=lambda widget: handles_click(self._shell, widget),
                 ),
                 unanswered=question.unanswered,
                 holds=lambda: holds(self._gate.now()[0]),

@@ -7,9 +7,10 @@ import sys
 from enum import Enum
 from typing import Any, Final
 
-_OF_A_CELL: Final = "JPY_PARENT_PID" in os.environ
-"""A kernel is started with this variable, and the processes that its cells start inherit it. It is
-read once, as a cell can take it away."""
+from dev_analytics.process.ancestors import KERNEL_VARIABLE, is_fed, of_a_kernel
+
+_OF_A_CELL: Final = KERNEL_VARIABLE in os.environ
+"""Read once, as a cell can take it away."""
 
 VSCODE: Final = "vscode-"
 """How the names of VS Code's cells begin: they are addresses of a scheme of its own."""
@@ -35,15 +36,18 @@ def presence(shell: Any) -> Presence:
     """Return who is at `shell` now.
 
     A kernel's user is there if the request that runs takes input; ``nbconvert``, papermill and
-    other batch runs say that theirs does not. A terminal's is there if a window shows both ends
-    and the shell is interactive, which ``ipython -c`` and a script are not.
+    other batch runs say that theirs does not, and a console that is fed by a pipe does not say so.
+    A terminal's is there if a window shows both ends and the shell is interactive, which
+    ``ipython -c`` and a script are not.
     """
     if hasattr(shell, "kernel"):
         running = request(shell)
         if _part(running, "content").get("allow_stdin") is not True:
             return Presence.NOBODY
         cell = cell_id(running)
-        return Presence.NOTEBOOK if cell and not cell.startswith(VSCODE) else Presence.CONSOLE
+        if cell and not cell.startswith(VSCODE):
+            return Presence.NOTEBOOK
+        return Presence.NOBODY if is_fed() else Presence.CONSOLE
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
@@ -57,7 +61,8 @@ def window() -> tuple[int, int] | None:
 
     A terminal that ``script``, ``ssh -tt`` or ``docker run -t`` make for a program that has none
     itself is of no size, and nobody reads it. What stands in place of ``sys.stdout`` may claim to
-    be a terminal, so that the process's own output must be one.
+    be a terminal, so that the process's own output must be one. And a program can make a terminal
+    of its own to type on: a person types on the one that they read.
     """
     if not (_is_tty(sys.stdin) and _is_tty(sys.stdout)) or sys.__stdout__ is None:
         return None
@@ -65,11 +70,19 @@ def window() -> tuple[int, int] | None:
         keyboard, screen = sys.stdin.fileno(), sys.__stdout__.fileno()
         # The input of Windows' console has no size.
         sized = (screen,) if sys.platform == "win32" else (keyboard, screen)
-        if not (os.isatty(keyboard) and os.isatty(screen)):
+        if not (os.isatty(keyboard) and os.isatty(screen) and _are_one(keyboard, screen)):
             return None
         return (keyboard, screen) if all(min(os.get_terminal_size(e)) for e in sized) else None
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _are_one(keyboard: int, screen: int) -> bool:
+    """Return whether both are the same terminal, one of them perhaps as ``/dev/tty``."""
+    if sys.platform == "win32" or os.fstat(keyboard).st_rdev == os.fstat(screen).st_rdev:
+        return True
+    # Only the terminal of this process's session tells its group, by whatever name.
+    return os.tcgetpgrp(keyboard) == os.tcgetpgrp(screen)
 
 
 def of_a_cell() -> bool:
@@ -77,7 +90,7 @@ def of_a_cell() -> bool:
 
     Its terminal is made for it and nobody types there, and a notebook keeps what it prints.
     """
-    return _OF_A_CELL
+    return _OF_A_CELL or of_a_kernel()
 
 
 def request(shell: Any) -> Any:
@@ -92,6 +105,22 @@ def request(shell: Any) -> Any:
 def handles_comm_message(shell: Any) -> bool:
     """Return whether what a kernel's `shell` handles now, on this thread, is a widget's message."""
     return _part(request(shell), "header").get("msg_type") == "comm_msg"
+
+
+def handles_click(shell: Any, widget: str) -> bool:
+    """Return whether what a kernel's `shell` handles now is a page's click on this widget.
+
+    Code of a cell that runs on, in a thread or a task, can call what a click calls; but no message
+    that the kernel has of a page then is that click.
+    """
+    content = _part(request(shell), "content")
+    data = _part(content, "data")
+    return (
+        handles_comm_message(shell)
+        and content.get("comm_id") == widget
+        and data.get("method") == "custom"
+        and _part(data, "content").get("event") == "click"
+    )
 
 
 def cell_id(request: Any) -> str:

@@ -132,7 +132,7 @@ def test_a_yes_is_a_click_of_a_page_that_shows_the_question(
 ) -> None:
     answers: list[Answer] = []
     drops = DropLedger()
-    dialog = Dialog(FIRST, keep_in(answers), str, drops, lambda: by_page)
+    dialog = Dialog(FIRST, keep_in(answers), str, drops, lambda widget: by_page)
     dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
     dialog._box._view_count = views
     buttons(dialog)["Yes"]._handle_custom_msg(content, [])
@@ -156,7 +156,7 @@ def keep_in(answers: list[Answer]) -> Callable[[Answer], str]:
 @pytest.mark.parametrize("question", [FIRST, newer(["something"], None)])
 def test_code_that_clicks_every_button_says_no_yes(question: Question) -> None:
     answers: list[Answer] = []
-    dialog = Dialog(question, keep_in(answers), str, DropLedger(), lambda: True)
+    dialog = Dialog(question, keep_in(answers), str, DropLedger(), lambda widget: True)
     dialog.show(Page(), lambda: None)  # type: ignore[arg-type]
     dialog._box._view_count = 1
     buttons(dialog)["Yes"].click()

@@ -1,0 +1,135 @@
+"""The programs above this process, by the names that programs are started with.
+
+A name is compared with a closed list and goes no further, and so do the variables that a program
+was started with. Only Linux tells without another library.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from dev_analytics.process.native import open_file
+
+MAX_ANCESTORS: Final = 12
+"""How far up is looked."""
+
+KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
+"""A kernel is started with it, and what its cells start inherits it unless they take it away."""
+
+_KERNELS: Final = frozenset(
+    {"ipykernel_launcher", "ipykernel", "spyder_kernels.console", "colab_kernel_launcher"}
+    | {"xpython", "xpython-raw"}
+)
+_CONSOLES: Final = ("jupyter-console", "jupyter_console", "jupyter-run")
+_PROC: Final = Path("/proc")
+_ONLY_LOOK: Final = os.O_RDONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
+_BYTES: Final = 4096
+"""How much of a command line is read: the name of the program is at its beginning."""
+
+_TAKE_ONE: Final = ("-W", "-X", "--check-hash-based-pycs")
+"""Options of Python's that are followed by their value."""
+
+
+def programs() -> Iterator[str]:
+    """Return the name of this process's program and of those above it, the nearest first.
+
+    That is a program's file, and for Python the script or the module that it runs; empty if it
+    cannot be told.
+    """
+    return (name for _, name in _processes())
+
+
+@cache
+def of_a_kernel() -> bool:
+    """Return whether this process is a kernel, or one that a kernel's cell started.
+
+    It is told by what the programs above it are and were started with, which no cell changes.
+    """
+    sign = f"\0{KERNEL_VARIABLE}=".encode()
+    return any(name in _KERNELS or sign in b"\0" + _begun_with(pid) for pid, name in _processes())
+
+
+def is_fed() -> bool:
+    """Return whether a front end for terminals started this process, and reads from none.
+
+    What it says was typed comes from a pipe or a file, or from a terminal that no window shows.
+    """
+    above = list(islice(_processes(), 1, 2))
+    if not above or above[0][1] not in _CONSOLES:
+        return False
+    try:
+        descriptor = os.open(_PROC / str(above[0][0]) / "fd" / "0", _ONLY_LOOK)
+    except OSError:
+        return True
+    try:
+        return not min(os.get_terminal_size(descriptor))
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def begun_with(*names: str) -> dict[str, str]:
+    """Return these variables as this process was started with them, whatever became of them since.
+
+    It is empty where the system does not tell.
+    """
+    given = (part.partition(b"=") for part in _begun_with(os.getpid()).split(b"\0"))
+    wanted = {os.fsencode(name): name for name in names}
+    return {wanted[name]: os.fsdecode(value) for name, _, value in given if name in wanted}
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    """Return number and program of this process and of those above it, the nearest first."""
+    if sys.platform != "linux":
+        return
+    pid = os.getpid()
+    for _ in range(MAX_ANCESTORS):
+        if pid <= 1:
+            return
+        try:
+            with open_file(_PROC / str(pid) / "cmdline", "rb") as file:
+                line = file.read(_BYTES)
+            # The name in parentheses may hold anything.
+            status = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+            above = int(status[1])
+        except (OSError, ValueError, IndexError):
+            return
+        yield pid, program(line.decode(errors="replace").split("\0"))
+        pid = above
+
+
+def _begun_with(pid: int) -> bytes:
+    """Return the environment that a process was started with; nothing of another user's."""
+    if sys.platform != "linux":
+        return b""
+    try:
+        with open_file(_PROC / str(pid) / "environ", "rb") as file:
+            return bytes(file.read())
+    except OSError:
+        return b""
+
+
+def program(arguments: Sequence[str]) -> str:
+    """Return the name of the program that a command line runs; empty if it names none."""
+    first, *rest = arguments
+    name = first.rpartition("/")[2]
+    if not name.startswith(("python", "pypy")):
+        return name
+    words = iter(rest)
+    for word in words:
+        if word == "-m":
+            return next(words, "")
+        if word in _TAKE_ONE:
+            next(words, None)
+        elif word == "-c":
+            return ""
+        elif not word.startswith("-"):
+            return word.rpartition("/")[2]
+    return ""
