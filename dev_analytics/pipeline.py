@@ -106,8 +106,6 @@ class _Way:
             agreed, newest = tool.agreed(consent), tool.notice
             if self.tool_off:
                 self.silent, self.opted_out, self.collecting = True, False, False
-        elif began is not None:
-            agreed = min(agreed, began[1].notice)
         self.wants = self.collecting and agreed < newest
         self.withheld = self.collecting and event.since > agreed
         self.collecting = self.collecting and not self.withheld
@@ -325,9 +323,7 @@ class Pipeline:
                 self.sink.rest()
             if not (log or session.strict):
                 return
-        of_a_period = way.tool is not None
         if event is LLMRequest or event is Embedding:
-            of_a_period = True
             from dev_analytics.catalogue.models import put_public_name
             from dev_analytics.edit_formats import complete
 
@@ -339,7 +335,7 @@ class Pipeline:
                 session.gate.want(way.tool.key, way.tool.scope)
         if way.withheld:
             session.drops.count(Drop.WITHHELD)
-        if of_a_period and began is None:
+        if began is None or way.collecting:
             properties = way.recording.within(event, properties)
         accepted = accept(event, properties, way.notice)
         # What was accepted is a word of ours; what was given may be an object of the user's.

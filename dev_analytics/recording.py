@@ -64,12 +64,14 @@ class Recording:
     def within(self, event: type[Event], given: dict[str, object]) -> dict[str, object]:
         """Return properties of `event` in which no time span is longer than the recording is old.
 
-        What nobody saw begin may have begun before the yes.
+        It knows nothing of the time before it, whoever says what took so long.
         """
+        if not (units_of := spans(event)):
+            return given
         age = self.duration
         longer = {
             name: age * units
-            for name, units in spans(event).items()
+            for name, units in units_of.items()
             if type(value := given.get(name)) in (int, float) and value > age * units  # type: ignore[operator]
         }
         return {**given, **longer} if longer else given

@@ -19,11 +19,12 @@ import pytest
 import dev_analytics
 from dev_analytics import Analytics, get_analytics
 from dev_analytics.catalogue import events
-from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
+from dev_analytics.catalogue.events import EVENTS, CellExecuted, UndeclaredError, spans
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.drops import Drop
 from dev_analytics.pipeline import MAX_PREVIEWED
+from dev_analytics.process.clock import Clock
 
 TODAY = date(2026, 11, 22)
 OFF = Switch(False, "a test")
@@ -94,6 +95,32 @@ def test_a_no_keeps_nothing_even_in_memory(
     cell(analytics)
     assert (kept.records, list(analytics.pipeline.preview)) == ([], [])
     assert not analytics.recording.recorded
+
+
+SPANNING: dict[str, dict[str, object]] = {
+    "cell_executed": {"outcome": "ok", "duration_ms": 10**9},
+    "message_send": {"latency_s": 10**6, "time_to_first_chunk_s": 10.0**6},
+    "embedding": {"latency_s": 10.0**6},
+    "exited": {"reason": "unloaded", "cells": 0, "duration": 10**6},
+}
+
+
+@pytest.mark.parametrize("knows_when", [True, False])
+@pytest.mark.parametrize("name", SPANNING)
+def test_no_time_span_of_any_event_is_longer_than_its_recording(
+    analytics: Analytics, kept: Any, name: str, knows_when: bool
+) -> None:
+    """Also where a caller says that it saw it begin."""
+    assert SPANNING.keys() == {each for each in EVENTS if spans(EVENTS[each])}
+    agree(analytics)
+    began = Clock.monotonic()
+    analytics.event(name, analytics.gate.now() if knows_when else None, **SPANNING[name])
+    said = json.loads(kept.records[-1])["properties"]
+    longest = 1.1 * (Clock.monotonic() - began) + 0.01
+    for each, units in spans(EVENTS[name]).items():
+        wire = EVENTS[name].__struct_encode_fields__[EVENTS[name].__struct_fields__.index(each)]
+        if each in SPANNING[name]:
+            assert said[wire] <= longest * units
 
 
 def test_records_are_numbered_in_their_session(analytics: Analytics, log: Any) -> None:

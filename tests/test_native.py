@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.consent.decision import Rule, Switch
+from dev_analytics.consent.decision import Consent, Rule, Switch
 from dev_analytics.consent.gate import Period
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
@@ -257,7 +257,7 @@ def test_which_threads_are_older_is_told_without_asking_them() -> None:
     older.start()
     Odd.armed = True
     try:
-        period = Period("user", "archive")
+        period = Period(Consent(user_id="user"), "archive")
         Odd.armed = False
         younger.start()
         Odd.armed = True

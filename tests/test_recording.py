@@ -93,7 +93,8 @@ class Held:
             held = replace(self, agreed=False, opted_out=False, notice=0)
         elif step in ("unload", "load"):
             held = replace(self, loaded=step == "load")
-        began = held.collecting and (not self.collecting or step == "fork")
+        anew = not self.collecting or step == "fork" or held.notice != self.notice
+        began = held.collecting and anew
         return replace(held, began=held.began + began)
 
 
@@ -106,9 +107,7 @@ def without_what_had_no_consent(steps: Sequence[Step]) -> Iterator[Step]:
             for change in step.changes:
                 held = held.after(change)
             unbroken = before.collecting and held.collecting and held.began == before.began
-            if unbroken and step.what == "call" and before.notice < 2:
-                yield During("older call", step.changes)
-            elif unbroken:
+            if unbroken:
                 yield step
             else:
                 yield "wait"
@@ -225,8 +224,8 @@ class User:
                 _ = self.analytics.recording
             case "cell" | "error":
                 self.shell.run(f"at_once({changes!r}){'; 1 / 0' if step == 'error' else ''}")
-            case "call" | "older call":
-                self.call(changes, newer=step == "call")
+            case "call":
+                self.call(changes)
             case "thread":
                 self.thread(changes)
             case "unload":
@@ -236,11 +235,10 @@ class User:
                     self.analytics.gate.switch = None
                 load(self.shell)
 
-    def call(self, changes: tuple[str, ...], *, newer: bool) -> None:
+    def call(self, changes: tuple[str, ...]) -> None:
         began = self.analytics.gate.at_beginning()
         self.at_once(changes)
-        said: dict[str, object] = {"stream": True} if newer else {}
-        self.analytics.event("message_send", began, model="gpt-4o", input_tokens=5, **said)
+        self.analytics.event("message_send", began, model="gpt-4o", input_tokens=5, stream=True)
 
     def thread(self, changes: tuple[str, ...]) -> None:
         go = threading.Event()

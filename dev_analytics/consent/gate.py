@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from dev_analytics.consent.decision import (
@@ -23,6 +23,7 @@ from dev_analytics.consent.environment import (
 )
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.process.ancestors import begun_with
 from dev_analytics.process.clock import Clock, seconds, today
 from dev_analytics.process.native import ENVIRON, RLock, environ_now
 
@@ -34,6 +35,7 @@ POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
 
 _OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "CI")
+_BEGUN_WITH: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "DEV_ANALYTICS")
 _READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
 _ENCODED: Final[Any] = getattr(ENVIRON, "encodekey", str)
 _DO_NOT_TRACK: Final = _ENCODED("DO_NOT_TRACK")
@@ -65,29 +67,44 @@ def _variables() -> tuple[object, object]:
 
 
 class Period:
-    """An unbroken stretch of one user's consent in this process; compared by identity.
+    """An unbroken stretch of one and the same consent in this process; compared by identity.
+
+    Parameters
+    ----------
+    consent
+        The user's consent.
+    recipient
+        Who receives the records, as the yes names it.
 
     Attributes
     ----------
     user_id
         The identifier that the yes made.
     recipient
-        Who receives the records, as the yes names it.
+        Who receives the records.
     started
         When this process first saw it hold, in seconds since the epoch.
     started_monotonic
         The same moment on the monotonic clock.
     """
 
-    __slots__ = ("_threads", "recipient", "started", "started_monotonic", "user_id")
+    __slots__ = ("_given", "_threads", "recipient", "started", "started_monotonic", "user_id")
 
-    def __init__(self, user_id: str, recipient: str) -> None:
-        self.user_id = user_id
+    def __init__(self, consent: Consent, recipient: str) -> None:
+        self.user_id = consent.user_id or ""
         self.recipient = recipient
+        self._given = _given(consent)
         self.started = seconds()
         self.started_monotonic = Clock.monotonic()
         # By identity: the hash of a thread may be the user's code.
         self._threads = {id(thread): weakref.ref(thread) for thread in _threads()}
+
+    def is_of(self, consent: Consent, recipient: str) -> bool:
+        """Check whether `consent` allows what it did when this period began, no more and no less.
+
+        What an answer adds, and a tool that was off, knows nothing of the time before either.
+        """
+        return self.recipient == recipient and self._given == _given(consent)
 
     def is_older(self, thread: threading.Thread) -> bool:
         """Return whether `thread` was started before this period."""
@@ -102,9 +119,9 @@ State: TypeAlias = "tuple[Decision, Consent, Period | None]"
 class Gate:
     """Consent, environment and session switch of this process, decided anew when one changes.
 
-    A period ends when consent is gone, is another user's, goes to another recipient, or the session
-    is switched off, however short that was: what held before and what holds after are told apart by
-    their periods.
+    A period ends when consent is gone, is another user's, covers more or less, goes to another
+    recipient, or the session is switched off, however short that was: what held before and what
+    holds after are told apart by their periods.
 
     Parameters
     ----------
@@ -141,14 +158,14 @@ class Gate:
         self._variables: tuple[object, object] = (None, None)
         self._followed = False
         # What stood outside of the session is not lifted by code that takes the variable away.
-        self._outside_variables = {
-            name: value for name, value in environ_now().items() if name in _OUTSIDE
-        }
+        begun = begun_with(*_BEGUN_WITH)
+        self._outside_variables = _outside_variables(begun)
         self._environment = self._read_environment()
         self._latest: State | None = None
         self._period: Period | None = None
         # Reentrant, as a signal handler may record an event while its thread decides.
         self._deciding = RLock()
+        self._begin_with_variable(begun)
 
     @property
     def switch(self) -> Switch | None:
@@ -214,12 +231,8 @@ class Gate:
             else:
                 recipient = self._recipient if consent.names(self._recipient) else ARCHIVE
                 period = self._period
-                if (
-                    period is None
-                    or period.user_id != consent.user_id
-                    or period.recipient != recipient
-                ):
-                    self._period = Period(consent.user_id, recipient)
+                if period is None or not period.is_of(consent, recipient):
+                    self._period = Period(consent, recipient)
             self._latest = latest = (decision, consent, self._period)
             return latest
 
@@ -242,6 +255,19 @@ class Gate:
         self._environment = self._read_environment()
         self._latest = None
 
+    def _begin_with_variable(self, begun: Mapping[str, str]) -> None:
+        """Take an off that this process was started with, where a cell has changed it since."""
+        if begun.get("DEV_ANALYTICS") == environ_now().get("DEV_ANALYTICS"):
+            return
+        try:
+            switch = environment_switch(begun)
+        except SettingError as error:
+            switch = error.switch
+        if switch is not None and not switch.on:
+            self.switch = switch
+            # What stands there now was put there in the session.
+            self._followed = True
+
     def _look_at_policy(self) -> None:
         environment = self._read_environment()
         if environment != self._environment:
@@ -250,8 +276,8 @@ class Gate:
 
     def _read_environment(self) -> Environment:
         environment = read_environment()
-        if self._outside_variables:
-            outside = read_environment({**environ_now(), **self._outside_variables})
+        for variables in self._outside_variables:
+            outside = read_environment({**environ_now(), **variables})
             environment = environment.replace(
                 forbidden=environment.forbidden or outside.forbidden,
                 unread=environment.unread or outside.unread,
@@ -364,6 +390,20 @@ class Gate:
             recipient=self._recipient,
             outside=self._outside,
         )
+
+
+def _outside_variables(begun: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Return what stands outside of the session: now, and what it was started with if that differs.
+
+    A cell may have changed a variable before this package was loaded.
+    """
+    now = {name: value for name, value in environ_now().items() if name in _OUTSIDE}
+    return [each for each in (now, begun if begun.items() - now.items() else {}) if each]
+
+
+def _given(consent: Consent) -> tuple[object, ...]:
+    """Return what of a consent decides which records are sent."""
+    return consent.user_id, consent.notice, consent.tools, consent.tools_off
 
 
 def _scopes(offers: Sequence[Offer]) -> dict[str, Scope]:

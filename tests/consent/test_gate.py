@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -183,6 +186,57 @@ def test_what_stood_outside_is_not_lifted_by_code_that_takes_the_variable_away(
     assert not inside.now()[0].collecting
     monkeypatch.delenv("DO_NOT_TRACK")
     assert inside.now()[0].collecting, "the session's own is lifted by it"
+
+
+BEFORE_THE_LOAD = """
+import os, sys
+from datetime import date
+os.environ.update(dict(each.split("=") for each in sys.argv[2:]))
+for name in ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "DEV_ANALYTICS"):
+    if not any(each.startswith(f"{name}=") for each in sys.argv[2:]):
+        os.environ.pop(name, None)
+from pathlib import Path
+from dev_analytics.consent.gate import Gate
+from dev_analytics.consent.store import ConsentStore
+gate = Gate(ConsentStore(Path(sys.argv[1])), sample_percent=10, notice=1)
+gate.follow_environment()
+print(gate.now()[0].rule.name)
+gate.attended = lambda: True
+os.environ["DEV_ANALYTICS"] = "on"
+gate.follow_environment()
+os.environ["DEV_ANALYTICS"] = "off"
+os.environ["DEV_ANALYTICS"] = "on "
+print(gate.now()[0].rule.name)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process began with")
+@pytest.mark.parametrize(
+    ("stood", "put", "rules"),
+    [
+        ({}, {}, ["AGREED", "AGREED"]),
+        ({"DEV_ANALYTICS": "on"}, {}, ["AGREED", "AGREED"]),
+        ({"DEV_ANALYTICS": "off"}, {}, ["SWITCHED_OFF", "AGREED"]),
+        ({"DEV_ANALYTICS": "off"}, {"DEV_ANALYTICS": "on"}, ["SWITCHED_OFF", "AGREED"]),
+        ({"DEV_ANALYTICS": "?"}, {"DEV_ANALYTICS": "on"}, ["SWITCHED_OFF", "AGREED"]),
+        ({"DO_NOT_TRACK": "1"}, {}, ["DO_NOT_TRACK", "DO_NOT_TRACK"]),
+        ({"DO_NOT_TRACK": "1"}, {"DO_NOT_TRACK": "0"}, ["DO_NOT_TRACK", "DO_NOT_TRACK"]),
+        ({"DEV_ANALYTICS_POLICY": "/not there"}, {}, ["FORBIDDEN", "FORBIDDEN"]),
+    ],
+)
+def test_a_cell_before_the_load_undoes_no_off_that_the_process_began_with(
+    data: Path, stood: dict[str, str], put: dict[str, str], rules: list[str]
+) -> None:
+    """A person who is there moves the switch, and nothing else."""
+    ConsentStore(data).agree(1, TODAY)
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE_THE_LOAD, str(data), *("=".join(e) for e in put.items())],
+        env={**os.environ, **stood},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == rules
 
 
 def test_a_session_in_ci_stays_in_ci_when_code_takes_the_variable_away(

@@ -28,6 +28,7 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop
+from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
@@ -184,6 +185,29 @@ def test_what_is_not_agreed_to_is_withheld_and_asked_about_where_it_is_used(
     used.event("acme.chart_made", **MADE)
     assert len(kept.records) == 1
     assert not gate.may_ask()
+
+
+def test_a_tool_says_nothing_of_the_time_before_its_yes_or_while_it_was_off(
+    used: Analytics, kept: Any
+) -> None:
+    """Its yes is later than the core's, and neither a time span nor what it saw begin goes back."""
+    gate, start = used.gate, Clock.monotonic()
+
+    def recorded(began: Any) -> list[float]:
+        kept.records.clear()
+        used.event("acme.chart_made", None, **{**MADE, "seconds": 50_000.0})
+        used.event("acme.chart_made", began, **MADE)
+        return [json.loads(each)["properties"]["seconds"] for each in kept.records]
+
+    long_before = gate.now()
+    gate.answer(Answer.YES, offers(gate.store.read()))
+    (since,) = recorded(long_before)
+    before = gate.now()
+    gate.store.switch_off("acme")
+    assert recorded(before) == []
+    gate.store.switch_on("acme")
+    (since_on,) = recorded(before)
+    assert max(since, since_on) <= 1.1 * (Clock.monotonic() - start) + 0.01
 
 
 class Made(Event, frozen=True):
