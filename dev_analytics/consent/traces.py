@@ -62,7 +62,7 @@ def purge(data: Path, user_id: str | None = None) -> None:
         with contextlib.suppress(OSError), _opened(data / place, follow=not place) as folder:
             names = _regular_files(folder)
             for files in (files for files in own if files.folder == place):
-                for name in filter(files.names.fullmatch, names):
+                for name in filter(files.has, names):
                     if _is_ours(folder, name, files, marks):
                         _unlink(folder, name)
             if (

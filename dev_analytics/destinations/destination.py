@@ -80,11 +80,16 @@ class OwnFiles:
         marks: Sequence[bytes] = (),
         beside: str = "",
     ) -> None:
-        self.names = re.compile(names, re.ASCII)
+        self._names = names
         self.folder = folder
         self.shared = shared
         self.marks = marks
         self.beside = beside
+
+    def has(self, name: str) -> bool:
+        """Return whether `name` is the name of one of them."""
+        # Compiled when it is asked: most sessions delete nothing.
+        return re.fullmatch(self._names, name, re.ASCII) is not None
 
 
 class Destination(ABC):
