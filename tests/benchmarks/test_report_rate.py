@@ -11,7 +11,7 @@ from dev_analytics.views.report.source import Source
 from dev_analytics.views.report.tally import tally
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
-BOUND = 1.5
+BOUND = 1.0
 RECORDS = 20_000
 
 
