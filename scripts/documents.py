@@ -164,7 +164,7 @@ def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def between(text: str, lines: Iterable[str]) -> str:
-    """Put `lines` into `text`, between the two marks."""
+    """Return `text` with `lines` between the two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return "\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"])

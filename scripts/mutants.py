@@ -59,7 +59,7 @@ UNCUT: Final = (
 
 
 def error(new: str) -> Edit:
-    """Let the description of an error say something else for its class."""
+    """Return an edit by which an error is described by something else than its class."""
     return Edit("dev_analytics/observers/errors.py", '"exception": name,', f'"exception": {new},')
 
 
@@ -254,7 +254,7 @@ def copied(folder: Path) -> None:
 
 
 def applied(edit: Edit, root: Path) -> str:
-    """Give the text of a file with the edit made; fail loudly if there is no one place for it."""
+    """Return the text of a file with the edit made; raise where it has no one place."""
     text = (root / edit.file).read_text("utf-8")
     if text.count(edit.old) != 1:
         raise LookupError(f"{edit.file} has {text.count(edit.old)} of {edit.old!r}, and not one")

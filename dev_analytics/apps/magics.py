@@ -273,7 +273,7 @@ class DevAnalyticsMagics(Magics):
 
 
 def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
-    """Return `shell` the magic and its completion."""
+    """Register the magic and its completion in `shell`."""
     shell.register_magics(DevAnalyticsMagics(shell, analytics, asking))
     for key in _KEYS:
         shell.set_hook("complete_command", _complete, str_key=key)
@@ -325,7 +325,7 @@ def _complete(shell: Any, event: Any) -> list[str]:
 
 def _no_more(word: str, rest: list[str]) -> None:
     if rest:
-        raise UsageError(f"%{NAME} {word} takes nothing more, and got {' '.join(rest)!r}")
+        raise UsageError(f"%{NAME} {word} takes no more arguments, got {' '.join(rest)!r}")
 
 
 def _help() -> str:

@@ -14,7 +14,7 @@ from dev_analytics.process.systems import replace as put
 
 
 def replace(path: Path, new: Path, content: bytes) -> None:
-    """Return `path` this content at once.
+    """Replace the content of `path` at once.
 
     Parameters
     ----------

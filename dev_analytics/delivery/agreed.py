@@ -25,7 +25,7 @@ def allowed(destination: str, recipients: Collection[str]) -> str:
 
 
 def give_to_archive(backlog: Backlog, store: ConsentStore) -> None:
-    """Return to the archive every ready file that says a destination which was not agreed to."""
+    """Hand to the archive every ready file for a destination which was not agreed to."""
     for file in backlog.ready():
         destination = destination_of(file)
         if destination == ARCHIVE:

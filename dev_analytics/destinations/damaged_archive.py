@@ -12,7 +12,7 @@ _BESIDE: Final = ("-journal", "-wal", "-shm")
 
 
 def put_aside(archive: Path) -> None:
-    """Return a damaged archive another name: its own, and the day.
+    """Rename a damaged archive: to its own name and the day.
 
     What stands beside it goes first: SQLite would take its journal for that of the next one.
 

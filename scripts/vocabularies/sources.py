@@ -34,7 +34,7 @@ class Source:
     described: Callable[[], str] | None = None
 
     def findings(self, parts: Parts) -> list[str]:
-        """Tell how the file differs from what is known without a network.
+        """Return how the file differs from what is known without a network.
 
         What the file has beyond its source counts only where both are of the same version.
         """

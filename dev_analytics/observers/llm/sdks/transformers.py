@@ -72,7 +72,7 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
 
 
 def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: Any) -> None:
-    """Return the model and the tokens, as far as shapes say."""
+    """Record the model and the tokens, as far as shapes say."""
     try:
         config = _own(_own(model)["config"])
         given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
