@@ -119,7 +119,12 @@ class Sender:
             try:
                 with turn(self._data, self._name):
                     left = self._deliver_all()
-            except (TimeoutError, Stop):
+            except TimeoutError:
+                return
+            except Stop:
+                # On Windows nothing is deleted that is open, as the archive was at the last look.
+                with contextlib.suppress(Stop):
+                    self._ask_consent()
                 return
             finally:
                 self._notes.store()

@@ -174,18 +174,18 @@ def take_place(new: Path, file: Path) -> None:
 
 
 def erase(file: Path) -> None:
-    """Delete a file; one that is held by somebody who does not allow that is emptied.
+    """Empty and delete a file: its name may stay as long as somebody has it open.
 
     Raises
     ------
     OSError
         It is still there, and perhaps as it was.
     """
+    _empty(file)
     try:
         _patiently(file.unlink, _CHANGE_SECONDS)
     except PermissionError:
-        with suppress(OSError):
-            os.close(open_now(file, os.O_WRONLY | os.O_TRUNC, 0))
+        _empty(file)
         raise
 
 
@@ -253,6 +253,13 @@ def deadline(seconds: float, late: type[BaseException]) -> Iterator[None]:
     finally:
         over.set()
         signal.signal(signal.SIGBREAK, before)
+
+
+def _empty(file: Path) -> None:
+    """Empty a file as far as that can be done, and none that a link leads to."""
+    with suppress(OSError):
+        if not file.is_symlink():
+            os.close(open_now(file, os.O_WRONLY | os.O_TRUNC, 0))
 
 
 def _lock_byte(descriptor: int, byte: int, how: int) -> None:

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -282,6 +283,7 @@ CHECKS = (
 def main() -> int:
     """Run the checks that are named, or all; one data directory serves them in turn."""
     failed = 0
+    warnings.filterwarnings("ignore", message="Proactor event loop")
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["IPYTHONDIR"] = str(Path(folder, "no-ipython"))
         os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(folder, "jupyter"))
