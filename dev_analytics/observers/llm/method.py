@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -54,12 +54,13 @@ def begins(sdk: SDK, asked: Asked) -> Begin:
 def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
     """Read an answer, or give an iterator in place of a streamed one that reads its chunks.
 
-    `later` says that also an asynchronous one makes its request when it is first read.
+    A generator of an SDK makes its request when it is first read, and one that nobody reads is no
+    call; of an asynchronous one `later` says whether it is so.
     """
     if call.stream and hasattr(answer, "__anext__"):
-        return _following_async(call, answer, later=later)
+        return follow_async(call, answer, later=later)
     if call.stream and hasattr(answer, "__next__"):
-        return _following(call, answer)
+        return follow(call, answer, later=True)
     return read_whole(call, answer)
 
 
@@ -85,24 +86,3 @@ def observe(
 def watch_later(call: Call, answer: Any) -> Any:
     """Do what `watch` does where an asynchronous generator, too, asks when it is first read."""
     return watch(call, answer, later=True)
-
-
-# A generator of an SDK makes its request when its first chunk is asked for, and so do these: one
-# that nobody reads is no call.
-
-
-def _following(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
-    call.restart()
-    yield from follow(call, chunks)
-
-
-async def _following_async(call: Call, chunks: Any, *, later: bool) -> AsyncIterator[Any]:
-    if later:
-        call.restart()
-    try:
-        async for chunk in follow_async(call, chunks):
-            yield chunk
-    finally:
-        # Closing the outer one closes the connection, as it does without us.
-        if hasattr(chunks, "aclose"):
-            await chunks.aclose()

@@ -1,17 +1,35 @@
-"""Streamed answers: the same chunks in the same order, read for a call while they pass."""
+"""Streamed answers: the same chunks in the same order, read for a call while they pass.
+
+A generator of ours stands in the place of the SDK's, and is nothing to a loop: the SDK's is closed
+when and as it is without ours, which is over as soon as nobody has it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 from dev_analytics.observers.llm.recorder import Call
 
 
-def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
-    """Return an iterator over the same chunks, which reads them for `call` and ends it."""
+def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterator[Any]:
+    """Return an iterator over the same chunks, which reads them for `call` and ends it.
+
+    Parameters
+    ----------
+    call
+        The call.
+    chunks
+        What the SDK gives.
+    later
+        The request is made when the first chunk is asked for: before, there is no call.
+    """
 
     def following() -> Iterator[Any]:
+        if later:
+            call.restart()
         iterator = iter(chunks)
         try:
             while True:
@@ -33,14 +51,20 @@ def follow(call: Call, chunks: Iterator[Any]) -> Iterator[Any]:
             call.end()
 
     followed = following()
-    call.recorder.hold(followed, call)
+    if not later:
+        call.recorder.hold(followed, call)
     return followed
 
 
-def follow_async(call: Call, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+def follow_async(
+    call: Call, chunks: AsyncIterator[Any], *, later: bool = False
+) -> AsyncIterator[Any]:
     """Do what `follow` does for an asynchronous iterator."""
 
     async def following() -> AsyncIterator[Any]:
+        yield None  # begun
+        if later:
+            call.restart()
         iterator = aiter(chunks)
         try:
             while True:
@@ -59,8 +83,26 @@ def follow_async(call: Call, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
             call.abandon()
             raise
         finally:
+            # Nothing is awaited here: it may be collected where no loop runs.
             call.end()
 
     followed = following()
-    call.recorder.hold(followed, call)
+    _begin_unknown(followed)
+    if not later:
+        call.recorder.hold(followed, call)
     return followed
+
+
+def _begin_unknown(generator: Any) -> None:
+    """Run an asynchronous generator to its first yield; the loop does not get to know it.
+
+    A loop closes all that it knows at its end, at the same time: of two that are one within the
+    other, one would be closed while it is running.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        with suppress(StopIteration):  # how it tells what it yielded
+            anext(generator).send(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -124,6 +124,22 @@ def test_texts_and_embeddings_of_ollama(server: FakeLLM, recorded: Any) -> None:
     ]
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_stream_that_is_left_is_closed_as_it_is_without_us(
+    server: FakeLLM, recorded: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At its end the loop closes all that it knows, and tells of what cannot be closed."""
+
+    async def ask() -> None:
+        client = ollama.AsyncClient(server.address)
+        async for _ in await client.chat("llama3.2", SAID, stream=True):
+            return
+
+    asyncio.run(ask())
+    assert len(recorded.calls()) == 1
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_stream_that_is_read_later_is_as_quick_as_its_request(
     server: FakeLLM, recorded: Any, asynchronous: bool

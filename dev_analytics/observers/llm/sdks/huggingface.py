@@ -8,7 +8,7 @@ each request, and knows its address and model, but gets bytes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
@@ -108,19 +108,7 @@ def _watch(call: Call | None, answer: Any) -> Any:
     if call is None:
         return answer
     if call.stream and hasattr(answer, "__anext__"):
-        followed = _following(call, answer)
-        # The request is made: it is a call also if nobody asks for a chunk.
-        call.recorder.hold(followed, call)
-        return followed
+        return follow_async(call, answer)
     if call.stream and hasattr(answer, "__next__"):
         return follow(call, answer)
     return read_whole(call, answer)
-
-
-async def _following(call: Call, chunks: Any) -> AsyncIterator[Any]:
-    try:
-        async for chunk in follow_async(call, chunks):
-            yield chunk
-    finally:
-        # Closing the outer one closes the connection, as it does without us.
-        await chunks.aclose()
