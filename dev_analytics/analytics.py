@@ -14,12 +14,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.process.forks import unforked
 from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock
 from dev_analytics.process.unserved import UnservedError, why_unserved
@@ -139,8 +141,8 @@ class Analytics:
             pipeline = self._pipeline or self._load()
         except UnservedError:
             return
-        except Exception:
-            self.drops.count(Drop.FAILURE)
+        except Exception as error:
+            count_failure(self.drops, error)
             if self.strict:
                 raise
         else:
@@ -223,8 +225,6 @@ class Analytics:
         _check_served()
         with self._loading:
             if self._pipeline is None:
-                from dev_analytics.process.forks import unforked
-
                 with unforked():
                     from dev_analytics.pipeline import Pipeline
 

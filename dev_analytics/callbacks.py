@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from dev_analytics.drops import Drop
+from dev_analytics.process.handlers import is_of_handler
 
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar, TypeVarTuple
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
             """Where failures are counted."""
 
     O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
+
+
+def count_failure(drops: DropLedger, error: Exception) -> None:
+    """Count a failure inside, where the user's code has called us.
+
+    Raises
+    ------
+    Exception
+        It was none of ours: a signal handler of the user's raised it in the middle of our code, as
+        where a time limit is over, for the user's code to catch.
+    """
+    drops.count(Drop.FAILURE)
+    if is_of_handler(error):
+        raise error
 
 
 def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:

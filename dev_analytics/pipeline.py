@@ -23,6 +23,8 @@ from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
 from dev_analytics.process.clock import seconds
+from dev_analytics.process.forks import unforked
+from dev_analytics.process.handlers import is_of_handler
 from dev_analytics.process.native import RLock, start_thread
 from dev_analytics.recording import Recording
 
@@ -183,7 +185,7 @@ class Pipeline:
         except Exception as error:
             refused = isinstance(error, UndeclaredError | RefusedValueError)
             self._session.drops.count(Drop.INVALID if refused else Drop.FAILURE)
-            if self._session.strict:
+            if self._session.strict or is_of_handler(error):
                 raise
         finally:
             if self._forked:
@@ -324,8 +326,10 @@ class Pipeline:
             if not (log or session.strict):
                 return
         if event is LLMRequest or event is Embedding:
-            from dev_analytics.catalogue.models import put_public_name
-            from dev_analytics.edit_formats import complete
+            with unforked():
+                from dev_analytics.catalogue.costs import prices  # noqa: F401, the record needs it
+                from dev_analytics.catalogue.models import put_public_name
+                from dev_analytics.edit_formats import complete
 
             complete(properties)
             put_public_name(properties)
@@ -355,12 +359,16 @@ class Pipeline:
         if collecting:
             try:
                 self.sink.accept(record, way.user_id)
-            except OSError:
+            except OSError as error:
+                if is_of_handler(error):
+                    raise
                 session.drops.count(Drop.DISK_ERROR)
         if log:
             try:
                 log.append(record)
-            except OSError:
+            except OSError as error:
+                if is_of_handler(error):
+                    raise
                 session.drops.count(Drop.DISK_ERROR)
 
     def _aside(self, recording: Recording) -> Recording:

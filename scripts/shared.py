@@ -108,7 +108,7 @@ ROWS: Final = (
            (Edit("dev_analytics/apps/extension.py",
                  "_sessions[0]._threads if _sessions else Threads(analytics)",
                  "Threads(analytics)"),)),
-    Mutant("shared: sys.excepthook", _AS_IT_WAS, _loaded("sys.excepthook = sys.__excepthook__")),
+    Mutant("shared: sys.excepthook", _AS_IT_WAS, _loaded("sys.excepthook = lambda *_: None")),
     Mutant("shared: sys.unraisablehook", _AS_IT_WAS,
            _loaded("sys.unraisablehook = lambda _: None")),
     Mutant("shared: sys.displayhook", _AS_IT_WAS, _loaded("sys.displayhook = lambda _: None")),
@@ -143,7 +143,8 @@ ROWS: Final = (
            f"{_SHARED}test_whatever_the_user_changes_a_cell_is_recorded_or_counted",
            (Edit("dev_analytics/pipeline.py",
                  "                self.sink.accept(record, way.user_id)\n"
-                 "            except OSError:\n"
+                 "            except OSError as error:\n"
+                 "                if is_of_handler(error):\n                    raise\n"
                  "                session.drops.count(Drop.DISK_ERROR)\n",
                  "                self.sink.accept(record, way.user_id)\n"
                  "            except OSError:\n                pass\n"),)),
@@ -175,11 +176,27 @@ ROWS: Final = (
            (Edit("dev_analytics/observers/cells.py",
                  'kept("last recorded error", _Recorded)', "_Recorded()"),)),
     Mutant("shared: a thread of threading's",
-           f"{_NATIVE}test_greenlets_wait_for_nothing_of_ours_and_a_sender_starts_beside_them",
+           f"{_NATIVE}test_a_thread_of_ours_ends_without_a_word_whatever_ends_it[error]",
            (Edit("dev_analytics/process/native.py",
-                 "    _THREAD.start_new_thread\n",
-                 '    lambda run, given: __import__("threading").Thread('
-                 "target=run, args=given).start() or 0\n"),)),
+                 "    _THREAD.start_new_thread(_run, (run, given))\n",
+                 '    __import__("threading").Thread(target=_run, args=(run, given)).start()\n'),)),
+    Mutant("shared: what is raised in a thread",
+           f"{_NATIVE}test_a_thread_of_ours_ends_without_a_word_whatever_ends_it[error]",
+           (Edit("dev_analytics/process/native.py",
+                 "    with contextlib.suppress(BaseException):\n", "    if contextlib:\n"),)),
+    Mutant("shared: the end of a thread",
+           f"{_NATIVE}test_a_thread_of_ours_ends_without_a_word_whatever_ends_it[nothing to open]",
+           (Edit("dev_analytics/process/unseen_child.py",
+                 '            ctypes.CDLL("libgcc_s.so.1")\n', "            assert ctypes\n"),)),
+    Mutant("shared: an import that a fork falls into",
+           "tests/test_forks.py::test_a_child_waits_for_no_import_of_its_parents_thread",
+           (Edit("dev_analytics/process/forks.py",
+                 "    with _lock():\n        yield\n", "    yield\n"),)),
+    Mutant("shared: what a signal handler raises",
+           f"{_NATIVE}"
+           "test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller",
+           (Edit("dev_analytics/pipeline.py",
+                 "if self._session.strict or is_of_handler(error):", "if self._session.strict:"),)),
     Mutant("shared: the lock of threading",
            f"{_NATIVE}"
            "test_a_signal_handler_that_records_waits_for_no_lock_of_the_standard_librarys",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from dev_analytics.consent.gate import Period
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
+from dev_analytics.drops import Drop
 from dev_analytics.observers.cells import Cells
 from dev_analytics.version import NOTICE
 
@@ -233,6 +235,92 @@ def test_a_signal_handler_that_records_waits_for_no_lock_of_the_standard_library
     ConsentStore(data).agree(NOTICE, date.today())
     ran = run(HANDLER, data)
     assert (ran.stdout, ran.stderr) == ("3 {}\n", "")
+
+
+WAITING = """
+import ctypes, resource, sys, threading, time
+from pathlib import Path
+from dev_analytics.analytics import Analytics
+from dev_analytics.delivery.settings import Delivery
+
+analytics = Analytics(Path(sys.argv[1]), delivery=Delivery())
+launcher = analytics.pipeline.launcher
+launcher._next_start = time.monotonic() + float(sys.argv[2])
+waiting = None
+def run(*given):
+    while True:
+        pass
+if sys.argv[2] == "0":
+    launcher._start = run
+launcher.start()
+while waiting is None:
+    waiting = next(iter(sys._current_frames().keys() - {threading.get_ident()}), None)
+assert threading.enumerate() == [threading.main_thread()], "nobody counts or joins it"
+"""
+
+ENDED = """
+while sys.platform == "linux" and "libgcc_s" not in Path("/proc/self/maps").read_text():
+    time.sleep(0.01)
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+"""
+
+RAISED = """
+raised = ctypes.py_object(type("Stop", (BaseException,), {}))
+ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(waiting), raised)
+while waiting in sys._current_frames():
+    time.sleep(0.01)
+assert not launcher._planned
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "pause"), [(ENDED, "0"), (RAISED, "0.5")], ids=["nothing to open", "error"]
+)
+def test_a_thread_of_ours_ends_without_a_word_whatever_ends_it(
+    data: Path, then: str, pause: str
+) -> None:
+    """The end of a process that can open nothing more, or what a user raises in all threads."""
+    ran = run(WAITING + then, data, pause)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+class LateError(Exception):
+    """What a user's time limit raises."""
+
+
+def late(*_: object) -> None:
+    raise LateError
+
+
+def test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller(
+    data: Path,
+) -> None:
+    """A time limit of the user's that is over while a tool records something is over."""
+    ConsentStore(data).agree(NOTICE, date.today())
+    analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6))
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+    before = signal.signal(signal.SIGALRM, late)
+    line = 0
+    try:
+        while True:
+            line += 1
+            tracer, reached = raise_at(line, lambda _: signal.raise_signal(signal.SIGALRM))
+            sys.settrace(tracer)
+            try:
+                analytics.event("cell_executed", outcome="ok", duration_ms=1)
+            except LateError:
+                assert reached
+            else:
+                assert not reached, reached
+            finally:
+                sys.settrace(None)
+            if not reached:
+                break
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert line > 50
+    assert set(analytics.drops.counts) == {Drop.FAILURE}
+    assert analytics.drops.counts[Drop.FAILURE] <= line
 
 
 class Odd(threading.Thread):

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.places import check, elsewhere, is_usual, read_own
 from dev_analytics.process.clock import Clock, seconds
+from dev_analytics.process.forks import unforked
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import system
 
@@ -216,7 +217,8 @@ class StoredConsent:
         OSError
             The folder cannot be listed.
         """
-        from dev_analytics.consent.files import DamagedError, consent_of, with_tools
+        with unforked():
+            from dev_analytics.consent.files import DamagedError, consent_of, with_tools
 
         try:
             consent = consent_of(content)

@@ -133,13 +133,16 @@ class Launcher:
         self._start(EXIT_SECONDS)
 
     def _start_after(self, pause: float) -> None:
-        Clock.sleep(pause)
-        with self._starting:
+        try:
             _import_all()
-            with self._lock:
-                self._planned = False
-                self._next_start = Clock.monotonic() + START_SECONDS
-            self._start()
+            Clock.sleep(pause)
+            with self._starting:
+                with self._lock:
+                    self._planned = False
+                    self._next_start = Clock.monotonic() + START_SECONDS
+                self._start()
+        finally:
+            self._planned = False
 
     def _start(self, later: float = 0.0) -> None:
         delivery = self.delivery

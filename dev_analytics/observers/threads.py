@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from dev_analytics.callbacks import quiet
+from dev_analytics.process.forks import unforked
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
@@ -52,7 +53,8 @@ class Threads:
         decision, consent, period = self._analytics.gate.now()
         if period is not None and (args.thread is None or period.is_older(args.thread)):
             period = None
-        from dev_analytics.observers.errors import describe
+        with unforked():
+            from dev_analytics.observers.errors import describe
 
         began = decision, consent, period
         self._analytics.event("error_raised", began, phase="thread", **describe(error))

@@ -7,6 +7,7 @@ needed to keep a record is none of theirs: it is bound here, once, from modules 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -52,13 +53,26 @@ RLock: Final[Callable[[], AbstractContextManager[bool]]] = _THREAD.RLock
 in the middle of a line of ours. All greenlets of a thread are that thread to it: none of them waits
 for another one, which could not go on meanwhile."""
 
-start_thread: Final[Callable[[Callable[..., object], tuple[Any, ...]], int]] = (
-    _THREAD.start_new_thread
-)
-"""Run a function in a thread that nobody waits for; raises RuntimeError where there can be none.
 
-It is a thread of the system's also where `threading` has others, and none of those that the user
-counts, traces or profiles. What it runs must not raise."""
+def start_thread(run: Callable[..., object], given: tuple[Any, ...]) -> None:
+    """Run a function in a thread that nobody waits for.
+
+    It is a thread of the system's also where `threading` has others, and none of those that the
+    user counts, traces or profiles.
+
+    Raises
+    ------
+    RuntimeError
+        There can be none.
+    """
+    _THREAD.start_new_thread(_run, (run, given))
+
+
+def _run(run: Callable[..., object], given: tuple[Any, ...]) -> None:
+    # What a user raises in all threads, or in a trace function, would be printed.
+    with contextlib.suppress(BaseException):
+        run(*given)
+
 
 handling: Final[Callable[[int], object]] = importlib.import_module("_signal").getsignal
 """Return what handles a signal, as a number where that is no function: `signal` makes a member of

@@ -11,6 +11,7 @@ thread that made it stands still meanwhile, and others go on.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -72,8 +73,16 @@ def run_unseen(command: str) -> bool:
 
 
 def import_all() -> None:
-    """Import what is needed, if it is there."""
-    _library()
+    """Import what is needed, if it is there.
+
+    A thread that is still there at the end of the process ends by what glibc loads only then, and
+    aborts the process where it cannot be: no descriptor is free, or the root is another one.
+    """
+    if _library() is not None:
+        import ctypes
+
+        with contextlib.suppress(OSError):
+            ctypes.CDLL("libgcc_s.so.1")
 
 
 def adopts_orphans() -> bool:

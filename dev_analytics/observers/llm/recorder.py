@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.catalogue.addresses import name_provider
 from dev_analytics.catalogue.costs import counted_output
 from dev_analytics.catalogue.events import PROVIDERS
@@ -119,8 +120,8 @@ class Call:
                 found = self.sdk.read(answer)
                 if found is not None:
                     self.tell(found)
-        except Exception:
-            self.recorder.drops.count(Drop.FAILURE)
+        except Exception as error:
+            count_failure(self.recorder.drops, error)
 
     def tell(self, answer: Answer) -> None:
         """Take what an answer or a chunk told."""
@@ -261,16 +262,16 @@ class Recorder:
                 provider=provider,
                 address=address,
             )
-        except Exception:
-            self.drops.count(Drop.FAILURE)
+        except Exception as error:
+            count_failure(self.drops, error)
             return None
 
     def take(self, call: Call) -> None:
         """Record a call that is over; no later yes makes one leave that began before it."""
         try:
             self.analytics.event("message_send", call.began, **call.properties())
-        except Exception:
-            self.drops.count(Drop.FAILURE)
+        except Exception as error:
+            count_failure(self.drops, error)
 
     def take_later(self, call: Call) -> None:
         """Record a call before the next event, where recording now could wait for a lock."""

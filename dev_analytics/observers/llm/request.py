@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from dev_analytics.drops import Drop
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 
@@ -31,8 +31,8 @@ def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, An
         return None
     try:
         return begin(recorder, own, args, kwargs)
-    except Exception:
-        recorder.drops.count(Drop.FAILURE)
+    except Exception as error:
+        count_failure(recorder.drops, error)
         return None
 
 
