@@ -108,7 +108,20 @@ def run(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("code", [WAITED_FOR, IGNORED, WATCHED], ids=["waits", "ignores", "loop"])
+GONE = """
+import tempfile
+gone = tempfile.mkdtemp()
+os.chdir(gone)
+os.rmdir(gone)
+for start in (launcher.start_at_exit, launcher.start):
+    deliver(start)
+print(seen, launcher.failure)
+"""
+
+
+@pytest.mark.parametrize(
+    "code", [WAITED_FOR, IGNORED, WATCHED, GONE], ids=["waits", "ignores", "loop", "folder is gone"]
+)
 def test_nobody_sees_the_process_that_starts_a_sender(code: str) -> None:
     assert run(code) == "[] \n"
 

@@ -117,9 +117,12 @@ def _library() -> Any:
 
 
 def _folder_is_there() -> bool:
-    """Return whether a shell has nothing to complain of at its start."""
+    """Return whether a shell has nothing to complain of at its start.
+
+    A folder that was deleted is still there as ``.``, and has no name any more.
+    """
     try:
-        os.stat(".")  # noqa: PTH116
+        system.getcwd()
     except OSError:
         return False
     return True
