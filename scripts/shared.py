@@ -130,10 +130,10 @@ ROWS: Final = (
     Mutant("shared: the environment, cleared",
            f"{_SHARED}test_whatever_the_user_changes_a_cell_is_recorded_or_counted",
            (Edit("dev_analytics/consent/gate.py",
-                 "        consent = self.store.current()\n        if _variables()",
-                 "        from dev_analytics.consent.environment import data_directory\n"
-                 "        consent = ConsentStore(data_directory()).current()\n"
-                 "        if _variables()"),)),
+                 "            consent = self.store.current()\n            decision =",
+                 "            from dev_analytics.consent.environment import data_directory\n"
+                 "            consent = ConsentStore(data_directory()).current()\n"
+                 "            decision ="),)),
     Mutant("shared: the environment, told to a sender",
            "tests/test_detached.py::test_it_is_given_the_variables_that_it_needs_and_no_other",
            (Edit("dev_analytics/process/detached.py", " if _is_needed(name)}", "}"),)),
