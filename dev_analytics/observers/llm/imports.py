@@ -14,6 +14,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
+_IMPORTLIB: Final = "<frozen importlib._bootstrap_external>"
+"""What fails while it is imported shows no line of importlib's, and so none of ours."""
+
 _dictionary: Final[Any] = vars(ModuleType)["__dict__"].__get__
 """Returns the dictionary of a module, and nothing of what its class does instead."""
 
@@ -131,6 +134,7 @@ class Imports:
                     # It has only been made one that is loaded, by another loader, when touched.
                     self._tell_when_run(last, name)
 
+        exec_module.__code__ = exec_module.__code__.replace(co_filename=_IMPORTLIB)
         loader.exec_module = exec_module
 
     def _found_by_others(

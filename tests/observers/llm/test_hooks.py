@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from contextvars import copy_context
 from importlib.util import LazyLoader, find_spec, module_from_spec
@@ -222,6 +223,25 @@ def test_what_is_no_module_is_not_asked_and_a_lazy_one_stays_lazy(
     for name in ("a_lazy_sdk", "another_lazy_sdk", "a_marker", "a_hook"):
         sys.modules.pop(name, None)
         hooks.State.seen.discard(name)
+
+
+@pytest.mark.parametrize("body", ["1 / 0", "raise ImportError", "import no_such_module"])
+def test_an_import_that_fails_shows_what_it_shows_without_us(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str
+) -> None:
+    (tmp_path / "a_broken_sdk.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(hooks.HOOKS, "a_broken_sdk", "a_hook")
+    shown = []
+    for begin in (lambda: None, lambda: hooks.register(analytics)):
+        begin()
+        try:
+            import a_broken_sdk  # type: ignore[import-not-found]  # noqa: F401
+        except Exception as error:
+            shown.append(traceback.format_exception(error))
+    hooks.unregister()
+    assert shown[0] == shown[1]
+    assert analytics.drops.counts == {}
 
 
 def lazy(name: str) -> Any:
