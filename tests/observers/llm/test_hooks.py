@@ -177,7 +177,8 @@ def test_the_extension_in_a_kernel_observes_calls(
 def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
     analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str
 ) -> None:
-    (tmp_path / "an_sdk.py").write_text("value = 1")
+    (tmp_path / "an_sdk").mkdir()
+    (tmp_path / "an_sdk" / "__init__.py").write_text("value = 1")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(hooks.HOOKS, "an_sdk", module)
     hooks.register(analytics)
@@ -200,7 +201,8 @@ def test_what_is_no_module_is_not_asked_and_a_lazy_one_stays_lazy(
             raise SystemExit(name)
 
     for name in ("a_lazy_sdk", "another_lazy_sdk"):
-        (tmp_path / f"{name}.py").write_text("value = 1\nimport a_marker")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("value = 1\nimport a_marker")
     (tmp_path / "a_marker.py").touch()
     (tmp_path / "a_hook.py").write_text("hooked = []\ndef hook(module): hooked.append(module)")
     monkeypatch.syspath_prepend(tmp_path)
@@ -241,6 +243,21 @@ def test_an_import_that_fails_shows_what_it_shows_without_us(
             shown.append(traceback.format_exception(error))
     hooks.unregister()
     assert shown[0] == shown[1]
+    assert analytics.drops.counts == {}
+
+
+def test_a_file_of_the_users_that_is_called_as_an_sdk_is_not_touched(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "fireworks.py").write_text("touched = []\ndef __getattr__(n): touched.append(n)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "fireworks", raising=False)
+    hooks.register(analytics)
+    import fireworks
+
+    hooks.unregister()
+    monkeypatch.delitem(sys.modules, "fireworks")
+    assert vars(fireworks)["touched"] == []
     assert analytics.drops.counts == {}
 
 
