@@ -288,9 +288,14 @@ class Ran:
     @property
     def text(self) -> str:
         """All that it printed or displayed, as text."""
-        parts = []
+        parts: list[str] = []
+        stream = None
         for kind, content in self.messages:
-            if kind == "stream":
+            # A kernel sends what is printed in pieces, by the time that passes.
+            before, stream = stream, content.get("name") if kind == "stream" else None
+            if stream is not None and stream == before:
+                parts[-1] += content["text"]
+            elif kind == "stream":
                 parts.append(content["text"])
             elif kind in ("display_data", "execute_result"):
                 parts.append(content["data"].get("text/plain", ""))
