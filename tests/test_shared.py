@@ -76,6 +76,8 @@ UNTOUCHED = """
 import contextvars, gc, locale
 
 def state():
+    umask = os.umask(0)
+    os.umask(umask)
     limits = [name for name in dir(resource) if name.startswith("RLIMIT_")]
     return {
         "signals": [signal.getsignal(each) for each in sorted(signal.valid_signals())],
@@ -92,7 +94,7 @@ def state():
         "warnings": list(warnings.filters),
         "logging": list(logging.getLogger().handlers),
         "locale": locale.setlocale(locale.LC_ALL),
-        "umask": [os.umask(mask) for mask in (0, os.umask(0))][0],
+        "umask": umask,
         "folder": os.getcwd(),
         "garbage": (gc.isenabled(), gc.get_threshold(), gc.get_debug(), list(gc.callbacks)),
         "recursion": sys.getrecursionlimit(),
