@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
@@ -118,6 +119,17 @@ class _Way:
         return _Way(self.state, self.event, self.tool, self.recording, self._newest, began)
 
 
+@cache
+def _completions() -> tuple[Callable[[dict[str, object]], None], ...]:
+    """Return what completes a request to a model; it is loaded with the first one."""
+    with unforked():
+        from dev_analytics.catalogue.costs import prices  # noqa: F401, the record needs it
+        from dev_analytics.catalogue.models import put_public_name
+        from dev_analytics.edit_formats import complete
+
+    return complete, put_public_name
+
+
 class Session(Protocol):
     """What a pipeline works for: attributes of `dev_analytics.analytics.Analytics`."""
 
@@ -200,6 +212,11 @@ class Pipeline:
         if self._forked:
             # It may end without a word. A thread of its own may wait for any lock.
             start_thread(self._finish, ())
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits to be recorded."""
+        return bool(self._waiting)
 
     def catch_up(self) -> None:
         """Record what waits, in order."""
@@ -326,11 +343,7 @@ class Pipeline:
             if not (log or session.strict):
                 return
         if event is LLMRequest or event is Embedding:
-            with unforked():
-                from dev_analytics.catalogue.costs import prices  # noqa: F401, the record needs it
-                from dev_analytics.catalogue.models import put_public_name
-                from dev_analytics.edit_formats import complete
-
+            complete, put_public_name = _completions()
             complete(properties)
             put_public_name(properties)
         if way.tool is not None:

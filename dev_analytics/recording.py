@@ -66,14 +66,11 @@ class Recording:
 
         It knows nothing of the time before it, whoever says what took so long.
         """
-        if not (units_of := spans(event)):
-            return given
-        age = self.duration
-        longer = {
-            name: age * units
-            for name, units in units_of.items()
-            if type(value := given.get(name)) in (int, float) and value > age * units  # type: ignore[operator]
-        }
+        longer: dict[str, object] = {}
+        for name, units in spans(event).items():
+            value = given.get(name)
+            if (type(value) is float or type(value) is int) and value > self.duration * units:
+                longer[name] = self.duration * units
         return {**given, **longer} if longer else given
 
     def _form(self, event: type[Event]) -> Form:

@@ -35,8 +35,8 @@ UPDATED: Final = f"{TOOL}test_an_update_that_says_more_is_withheld_until_it_is_a
 
 LOOSE: Final = Edit(
     "dev_analytics/catalogue/values.py",
-    "                return member\n        return OTHER",
-    "                return member\n        return value",
+    "                    return member\n        return OTHER",
+    "                    return member\n        return value",
 )
 """A word that is on no list passes as it is."""
 
@@ -191,7 +191,7 @@ MUTANTS: Final = (
     Mutant("a tool's terms that are not those of their digest",
            "tests/consent/test_scope.py::"
            "test_a_file_whose_terms_are_not_those_of_its_digest_covers_nothing",
-           (Edit("dev_analytics/consent/files.py", "scope.digest != each.digest or ", ""),)),
+           (Edit("dev_analytics/consent/tool_files.py", "scope.digest != each.digest or ", ""),)),
     Mutant("a tool's words that a reader takes for one",
            f"{DECLARED}[words that differ in capitals alone]",
            (Edit("dev_analytics/tools/declaration.py",

@@ -303,6 +303,8 @@ def real_shell(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     request = events.EVENTS["message_send"]
     declared[request] = {**declared[request], "stream": newer}
     monkeypatch.setattr(events, "properties", lambda event: declared[event])
+    # Nothing that was kept of the real declaration.
+    monkeypatch.setattr(events, "_takers", events._takers.__wrapped__)
     return shell
 
 

@@ -10,11 +10,14 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_COUNTED_SEPARATELY: Final = re.compile(r"gemini-(2\.5|3(\.\d+)?)-")
+# Compiled when they are used, which few sessions do.
+_COUNTED_SEPARATELY: Final = r"gemini-(2\.5|3(\.\d+)?)-"
 OWN: Final = frozenset({"local", "ollama"})
 """The providers that are the user's own machine."""
 
-_NEVER_LOCAL: Final = re.compile(
+_NONE: Final[Mapping[str, object]] = {}
+
+_NEVER_LOCAL: Final = (
     r"(openai/|anthropic/|x-ai/)?(gpt-[345]|chatgpt|o[134](-|$)|text-embedding-[a3]|claude|grok)"
     r"|(google/)?gemini-|.*[:-]cloud$"
 )
@@ -33,14 +36,13 @@ def counted_output(model: str, output: int | None, reasoning: int | None) -> int
     reasoning
         Those that were spent on reasoning.
     """
-    if output is None or reasoning is None or not _COUNTED_SEPARATELY.match(model):
+    if output is None or reasoning is None or not re.match(_COUNTED_SEPARATELY, model):
         return output
     return max(0, output - reasoning)
 
 
-def prices(request: Mapping[str, object]) -> dict[str, object]:
+def prices(request: Mapping[str, object]) -> Mapping[str, object]:
     """Return the prices that a request has to name: nought for one to the user's own machine."""
-    model = request.get("model")
-    if request.get("provider") not in OWN or _NEVER_LOCAL.match(str(model)):
-        return {}
+    if request.get("provider") not in OWN or re.match(_NEVER_LOCAL, str(request.get("model"))):
+        return _NONE
     return {"input_token_price": 0, "output_token_price": 0}

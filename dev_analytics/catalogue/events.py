@@ -4,13 +4,14 @@ An event is a class, its fields the properties, its ``__doc__`` the sentence tha
 assigned, as ``python -OO`` strips docstrings. A field's `Kind` in ``Annotated`` is all that decides
 what may stand in it. `Why` gives each a reason. Events and properties that come later carry a
 higher `since`; `NOTICE` is the highest, which is what a yes is given to.
+
+Annotations are objects here, and no text: to read a text again, a process would have to compile it
+for each property of the events that it records first.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, ClassVar, Final, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, get_type_hints
 
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
@@ -398,9 +399,13 @@ class UndeclaredError(ValueError):
 @cache
 def properties(event: type[Event]) -> Mapping[str, Kind]:
     """Return the declared properties of `event` by name; the common ones are not among them."""
-    # Our module may be in no table of modules any more, or another one in its place.
-    names = globals() if event.__module__ == __name__ else None
-    hints = get_type_hints(event, names, include_extras=True)
+    hints: dict[str, Any] = {}
+    for each in reversed(event.__mro__):
+        if issubclass(each, Event):
+            hints |= each.__annotations__
+    if any(type(hint) is str for hint in hints.values()):
+        # A tool may have its annotations as text.
+        hints = get_type_hints(event, include_extras=True)
     return {
         name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
     }
@@ -409,14 +414,17 @@ def properties(event: type[Event]) -> Mapping[str, Kind]:
 @cache
 def required(event: type[Event]) -> frozenset[str]:
     """Return the names of the properties that `event` must have."""
-    declared, fields, defaults = (
-        properties(event),
-        event.__struct_fields__,
-        event.__struct_defaults__,
+    declared = properties(event)
+    return frozenset(
+        name for name, each in defaults(event).items() if each is NODEFAULT and name in declared
     )
-    without = (NODEFAULT,) * (len(fields) - len(defaults))
-    both = zip(fields, (*without, *defaults), strict=True)
-    return frozenset(name for name, each in both if each is NODEFAULT and name in declared)
+
+
+def defaults(event: type[Event]) -> dict[str, object]:
+    """Return what each field of `event` is where nobody says it, in the order of its records."""
+    fields, given = event.__struct_fields__, event.__struct_defaults__
+    without = (NODEFAULT,) * (len(fields) - len(given))
+    return dict(zip(fields, (*without, *given), strict=True))
 
 
 @cache
@@ -426,6 +434,15 @@ def spans(event: type[Event]) -> Mapping[str, float]:
         name: 1000.0 if kind.unit == "ms" else 1.0
         for name, kind in properties(event).items()
         if isinstance(kind, Duration)
+    }
+
+
+@cache
+def _takers(event: type[Event], notice: int) -> Mapping[str, Callable[[object], object] | None]:
+    """Return what accepts each property of `event`; None withholds one that is newer."""
+    return {
+        name: kind.accept if kind.since <= notice else None
+        for name, kind in properties(event).items()
     }
 
 
@@ -450,22 +467,21 @@ def accept(
     RefusedValueError
         A value is of a kind that its property cannot have.
     """
-    declared = properties(event)
+    takers = _takers(event, notice)
     accepted: dict[str, object] = {}
     try:
         for name, value in given.items():
             # The methods of a subclass of str are the user's code.
             if type(name) is not str:
                 raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
-            kind = declared.get(name)
-            if kind is None:
+            if name not in takers:
                 raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
-            if value is not None and kind.since <= notice:
-                accepted[name] = kind.accept(value)
+            if value is not None and (taker := takers[name]) is not None:
+                accepted[name] = taker(value)
     except RefusedValueError as error:
         raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
     # Checked before the record takes a number, which would be missing.
-    if len(accepted) < len(declared) and not required(event) <= accepted.keys():
+    if len(accepted) < len(takers) and not required(event) <= accepted.keys():
         missing = ", ".join(sorted(required(event) - accepted.keys()))
         raise UndeclaredError(f"{event.wire!r} must have {missing}")
     return accepted

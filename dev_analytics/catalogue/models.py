@@ -173,9 +173,10 @@ def put_public_name(properties: dict[str, object]) -> None:
     if given is not None:
         named = name_model(given, PROVIDERS.find(properties.get("provider")))
         properties["model"] = named.id
-        for name, value in (("provider", named.provider), ("fine_tuned", named.fine_tuned)):
-            if properties.get(name) is None:
-                properties[name] = value
+        if named.provider is not None and properties.get("provider") is None:
+            properties["provider"] = named.provider
+        if named.fine_tuned is not None and properties.get("fine_tuned") is None:
+            properties["fine_tuned"] = named.fine_tuned
 
 
 def without_prefixes(name: str) -> tuple[str, str | None]:

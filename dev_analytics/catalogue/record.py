@@ -7,13 +7,19 @@ a user sees is what is sent.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from msgspec import UNSET, Struct, json
+from msgspec import NODEFAULT, UNSET, Struct, json
 
-from dev_analytics.catalogue.events import Event, LLMRequest, UndeclaredError
+from dev_analytics.catalogue.events import (
+    Event,
+    LLMRequest,
+    UndeclaredError,
+    defaults,
+    required,
+)
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import as_uuid, urandom
 
@@ -67,21 +73,34 @@ class Form:
     """
 
     def __init__(self, event: type[Event], *, distinct_id: str | None, session_id: str) -> None:
-        self._event: Any = event
-        self._is_request = issubclass(event, LLMRequest)
-        fields = event.__struct_fields__
-        own = tuple(name for name in fields if name not in _OPEN)
-        # What is given whole and in order is written as it is; else the event's class sees to it.
-        self._whole = own if event.__struct_encode_fields__[: len(own)] == own else None
-        nothing: dict[str, Any] = dict.fromkeys(own, UNSET)
-        properties = event(session_id=session_id, seq=0, **nothing)
+        self._event = event
+        self._required = required(event)
+        self._prices: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+        # What is not given is left out; what has a value of its own is the same in every record.
+        own: dict[str, Any] = {
+            name: UNSET
+            for name, default in defaults(event).items()
+            if name not in _OPEN and (default is UNSET or default is NODEFAULT)
+        }
+        wires = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
+        if issubclass(event, LLMRequest):
+            from dev_analytics.catalogue.costs import prices
+
+            self._prices, own["trace_id"] = prices, ""
+        properties = event(session_id=session_id, seq=0, **own)
         whole = encode(Record(event.wire, distinct_id, "", "", properties)).decode()
         # No text holds these signs, as a quotation mark in one is not written alone.
         self._head, whole = _cut(whole, '"uuid": "')
         self._time, whole = _cut(whole, '"timestamp": "')
         self._properties, whole = _cut(whole, '"properties": {')
+        self._trace = ""
+        if own.pop("trace_id", None) is not None:
+            self._trace, whole = _cut(whole, '"$ai_trace_id": "')
         self._seq, self._tail = _cut(whole, '"seq": ')
         self._tail = self._tail.removeprefix("0")
+        self._wires = {name: wires[name] for name in own}
+        # What is given whole and in order, by names that stay, is written as it is.
+        self._whole = tuple(own) if tuple(own) == tuple(self._wires.values()) else None
 
     def fill(
         self, accepted: Mapping[str, object], seq: int, seconds: int, uuid: str | None = None
@@ -107,27 +126,26 @@ class Form:
             A property that the event must have is missing.
         """
         own = uuid4() if uuid is None else uuid
-        if self._is_request:
-            from dev_analytics.catalogue.costs import prices
-
-            accepted = {**accepted, **prices(accepted), "trace_id": own}
+        if self._prices is not None and (prices := self._prices(accepted)):
+            accepted = {**accepted, **prices}
         in_place = tuple(accepted) == self._whole
         written = encode(accepted if in_place else self._in_place(accepted))[1:-1].decode()
         comma = ", " if written else ""
         return (
             f"{self._head}{own}{self._time}{iso(seconds)}{self._properties}{written}{comma}"
-            f"{self._seq}{seq}{self._tail}"
+            f"{self._trace}{own if self._trace else ''}{self._seq}{seq}{self._tail}"
         ).encode()
 
-    def _in_place(self, accepted: Mapping[str, object]) -> Event:
+    def _in_place(self, accepted: Mapping[str, object]) -> Mapping[str, object]:
         """Return the properties as the event's class orders and names them, without the common."""
-        try:
-            return self._event(**_OPEN, **accepted)  # type: ignore[no-any-return]
-        except TypeError as error:
-            raise UndeclaredError(f"{self._event.wire!r}: {error}") from None
+        placed = {wire: accepted[name] for name, wire in self._wires.items() if name in accepted}
+        if len(placed) < len(accepted) or not self._required <= accepted.keys():
+            wrong = accepted.keys() - self._wires.keys() | self._required - accepted.keys()
+            raise UndeclaredError(f"{self._event.wire!r}: {', '.join(sorted(wrong))}")
+        return placed
 
 
-def encode(content: Record | Event | Mapping[str, object]) -> bytes:
+def encode(content: Record | Mapping[str, object]) -> bytes:
     """Return the bytes of `content` as JSON, on one line.
 
     They are those of Python's own ``json.dumps``, so that what PostHog's SDK makes of a record for

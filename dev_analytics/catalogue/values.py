@@ -117,9 +117,10 @@ class Word(Struct, frozen=True):
 
     def accept(self, value: object) -> object:
         """Return the first vocabulary's member that equals `value`."""
-        for vocabulary in self.vocabularies:
-            if (member := vocabulary.find(value)) is not None:
-                return member
+        if type(value) is str:
+            for vocabulary in self.vocabularies:
+                if (member := vocabulary.get(value)) is not None:
+                    return member
         return OTHER
 
     @property

@@ -8,6 +8,7 @@ its members come from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +31,15 @@ class Vocabulary:
     ----------
     shipped
         Its words are those of a file.
+    get
+        Returns the member that equals a plain text, or None: what `find` asks, without its call.
     """
 
     def __init__(self, name: str, *members: str) -> None:
         self.name = name
         self.shipped = not members
         self._members: dict[str, str] | None = _closed(members) if members else None
+        self.get: Callable[[str], str | None] = self._members.get if self._members else self._get
 
     @property
     def members(self) -> frozenset[str]:
@@ -53,10 +57,7 @@ class Vocabulary:
         Only a plain ``str`` is compared: the ``__eq__`` and ``__hash__`` of anything else, a
         subclass of ``str`` too, are the user's code.
         """
-        if type(value) is not str:
-            return None
-        members = self._members
-        return (self._load() if members is None else members).get(value)
+        return self.get(value) if type(value) is str else None
 
     def member(self, value: object) -> str:
         """Return the member that equals `value`, or ``"other"``."""
@@ -65,7 +66,11 @@ class Vocabulary:
     def _load(self) -> dict[str, str]:
         if self._members is None:
             self._members = _closed(read(self.name))
+            self.get = self._members.get
         return self._members
+
+    def _get(self, value: str) -> str | None:
+        return self._load().get(value)
 
     def __repr__(self) -> str:
         return f"Vocabulary({self.name!r})"

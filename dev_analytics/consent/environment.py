@@ -15,7 +15,7 @@ from dev_analytics.process.native import environ_now, open_file
 from dev_analytics.process.systems import is_administrators
 
 if TYPE_CHECKING:
-    from dev_analytics.consent.files import Policy
+    from dev_analytics.consent.policy import Policy
 
 NAME: Final = "dev-analytics"
 
@@ -159,7 +159,8 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
     except OSError:
         pass
     else:
-        from dev_analytics.consent.files import DamagedError, policy_of, without_destination
+        from dev_analytics.consent.files import DamagedError
+        from dev_analytics.consent.policy import policy_of, without_destination
 
         try:
             policy = policy_of(content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -218,7 +219,7 @@ class StoredConsent:
             The folder cannot be listed.
         """
         with unforked():
-            from dev_analytics.consent.files import DamagedError, consent_of, with_tools
+            from dev_analytics.consent.files import DamagedError, consent_of
 
         try:
             consent = consent_of(content)
@@ -226,11 +227,17 @@ class StoredConsent:
             return Consent(unreadable="consent.json is damaged"), True
         lasting = True
         try:
-            consent = with_tools(consent, read_own(self.tools_file))
-        except (FileNotFoundError, DamagedError):
+            tools = read_own(self.tools_file)
+        except FileNotFoundError:
             pass
         except OSError:
             lasting = False
+        else:
+            with unforked():
+                from dev_analytics.consent.tool_files import with_tools
+
+            with suppress(DamagedError):
+                consent = with_tools(consent, tools)
         return consent.replace(tools_off=self._tools_off()), lasting
 
     def _tools_off(self) -> frozenset[str]:

@@ -316,9 +316,11 @@ class ConsentStore(StoredConsent):
             remove(self.epoch_file)
 
     def _write(self, consent: Consent) -> None:
-        from dev_analytics.consent.files import consent_bytes, tools_bytes
+        from dev_analytics.consent.files import consent_bytes
 
         if consent.tools or consent.kept_tools:
+            from dev_analytics.consent.tool_files import tools_bytes
+
             replace(self.tools_file, self._tools_new, tools_bytes(consent))
         replace(self.file, self._new, consent_bytes(consent))
         sync_folder(self.folder)

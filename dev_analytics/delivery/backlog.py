@@ -1,28 +1,15 @@
-"""What waits in the spool: the files of all processes, those of writers that are gone included.
-
-``*.live.jsonl`` is locked by the process that writes it; ``*.jsonl`` is ready to be sent, and
-locked by whoever reads or deletes it. A lock ends with its process, however that ended.
-
-A name says where the file's records go, ``<random>-<destination>.jsonl``: no key of another
-session takes them out of the machine. It changes in one way only, to the archive, where the user's
-yes does not name the destination; see `dev_analytics.delivery.agreed`. One that names no
-destination was written where no settings were known, and so no key: it is the archive's.
-"""
+"""What waits in the spool: the files of all processes, those of writers that are gone included."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
 
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines, unsettled
-from dev_analytics.destinations import ARCHIVE
-
-LIVE: Final = ".live.jsonl"
-READY: Final = ".jsonl"
+from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
 
 
 class Backlog:
@@ -35,7 +22,7 @@ class Backlog:
     """
 
     def __init__(self, data: Path) -> None:
-        self.folder = data / "spool"
+        self.folder = folder_of(data)
         self.data = data
 
     def files(self, destination: str = "", *, empty: bool = False) -> list[Path]:
@@ -43,14 +30,7 @@ class Backlog:
 
         An `empty` one is only the sign of a process that is on.
         """
-        aged = []
-        for file in self.folder.glob(f"*{READY}"):
-            if destination in ("", destination_of(file)):
-                with contextlib.suppress(OSError):
-                    status = file.stat()
-                    if status.st_size or empty:
-                        aged.append((status.st_mtime, file))
-        return [file for _, file in sorted(aged)]
+        return files(self.data, destination, empty=empty)
 
     def ready(self, destination: str = "") -> list[Path]:
         """Return the files that can be sent now, after adopting those whose writer is gone.
@@ -95,11 +75,6 @@ class Backlog:
                         dropped += number
                         total -= size
         return dropped
-
-
-def destination_of(file: Path) -> str:
-    """Return the destination that the name of `file` says."""
-    return file.name.partition(".")[0].partition("-")[2] or ARCHIVE
 
 
 def _adopted(file: Path) -> Path | None:

@@ -30,14 +30,14 @@ def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
 
 def _expire(backlog: Backlog, max_days: float) -> int:
     """Delete the files all of whose records are too old; their sender sees to the others."""
-    # A lazy import: with what the sender checks come the declarations of tools.
-    from dev_analytics.delivery.sendable import oldest
-
     expired, before = 0, seconds() - max_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
             if file.stat().st_mtime >= before:
                 continue
+            # A lazy import: with what the sender checks come the declarations of tools.
+            from dev_analytics.delivery.sendable import oldest
+
             with holding(file) as held:
                 if held and _is_old(file, oldest(max_days)):
                     number = backlog.counts([file])[file]

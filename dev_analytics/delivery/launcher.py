@@ -1,4 +1,7 @@
-"""Starts senders, as processes that the kernel has nothing more to do with."""
+"""Starts senders, as processes that the kernel has nothing more to do with.
+
+What it takes to start one is loaded when one is: at the first event it would be waited for.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.ledger import add_to_ledger
-from dev_analytics.delivery.locks import holder_of
-from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.spool_files import files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.process.clock import Clock, seconds
-from dev_analytics.process.detached import python, spawn
 from dev_analytics.process.forks import unforked
 from dev_analytics.process.native import RLock, start_thread
 
@@ -78,6 +77,8 @@ class Launcher:
     def trouble(self) -> str:
         """Why no sender could be started, or none can be; empty where one can."""
         if not self.failure:
+            from dev_analytics.process.detached import python
+
             try:
                 python()
             except OSError as error:
@@ -150,6 +151,8 @@ class Launcher:
             self._bound()
             if delivery is None or not self._is_needed(delivery):
                 return
+            from dev_analytics.process.detached import spawn
+
             spawn(MODULE, self._options(delivery), later=later)
             self._started = seconds()
         except Exception as error:
@@ -159,12 +162,11 @@ class Launcher:
 
     def _is_needed(self, delivery: Delivery) -> bool:
         """Return whether anything waits that no sender at work will find before it ends."""
-        # Loaded here, and what bounds the spool below: at the first event it would be waited for.
+        from dev_analytics.delivery.locks import holder_of
         from dev_analytics.delivery.turns import lock_file
 
-        backlog = Backlog(self._data)
         return any(
-            backlog.files(name) and not holder_of(lock_file(self._data, name)).held
+            files(self._data, name) and not holder_of(lock_file(self._data, name)).held
             for name in {ARCHIVE, delivery.destination}
         )
 
@@ -184,6 +186,7 @@ class Launcher:
 
     def _bound(self) -> None:
         try:
+            from dev_analytics.delivery.backlog import Backlog
             from dev_analytics.delivery.bounds import bound
 
             self.drops.count_all(bound(Backlog(self._data), self.delivery or Delivery()))
@@ -195,6 +198,9 @@ class Launcher:
         """Add what this process dropped to the ledger on disk."""
         if not self.drops.unstored():
             return
+        from dev_analytics.delivery.ledger import add_to_ledger
+        from dev_analytics.delivery.pending import Change
+
         # Where the ledger cannot be written now, the counts stay for the next time.
         with contextlib.suppress(OSError), self.drops.storing() as counts:
             named = {drop.value: number for drop, number in counts.items()}
@@ -217,7 +223,8 @@ def _import_all() -> None:
 
         import dev_analytics.delivery.bounds
         import dev_analytics.delivery.sendable
-        import dev_analytics.delivery.turns  # noqa: F401
+        import dev_analytics.delivery.turns
+        import dev_analytics.process.detached  # noqa: F401
         from dev_analytics.process import unseen_child
 
         unseen_child.import_all()

@@ -23,12 +23,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from dev_analytics.delivery.backlog import LIVE, READY, Backlog
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
 from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
 from dev_analytics.drops import Drop
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import RLock, urandom
@@ -88,7 +87,7 @@ class Spool:
     ) -> None:
         self._agrees = agrees
         self._data = data
-        self._backlog = Backlog(data)
+        self._folder = folder_of(data)
         self._launcher = launcher
         self._lock = RLock()
         self._file: LineFile | None = None
@@ -140,7 +139,7 @@ class Spool:
     def resume(self) -> None:
         """Start a sender if anything waits here that an earlier process left for it."""
         delivery = self._launcher.delivery
-        if delivery is not None and self._backlog.files(delivery.destination):
+        if delivery is not None and files(self._data, delivery.destination):
             self._launcher.start()
 
     def rest(self) -> None:
@@ -221,12 +220,12 @@ class Spool:
             raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
         self._delivery = self._launcher.delivery
         self._limit()
-        make_folder(self._backlog.folder)
+        make_folder(self._folder)
         name = urandom(8).hex()
         if self._delivery is not None:
             name = f"{name}-{self._delivery.destination}"
-        file = LineFile(self._backlog.folder / f"{name}.new")
-        live = self._backlog.folder / f"{name}{LIVE}"
+        file = LineFile(self._folder / f"{name}.new")
+        live = self._folder / f"{name}{LIVE}"
         try:
             lock(file.descriptor)
             file.path.rename(live)
@@ -292,6 +291,9 @@ class Spool:
         if gone.is_at(gone.path):
             # Only its descriptor was closed, as daemons do: a sender takes it as it is.
             return []
+        # Loaded here: at the first event it would be waited for.
+        from dev_analytics.delivery.ledger import read_ledger
+
         settled = read_ledger(self._data).settled.get(_ready(gone.path).name)
         with contextlib.suppress(OSError):
             late = gone.tail(settled or 0)

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.consent.asking.presence import VSCODE, cell_id
-from dev_analytics.process.ancestors import programs
 
 SERVERS: Final = {"lab": "jupyterlab", "notebook": "notebook", "nbclassic": "nbclassic"}
 """The applications of a Jupyter server whose page is known, by the names that they have there."""
@@ -80,12 +79,13 @@ def launch(shell: Any, variables: Collection[str], page: str, server: str) -> di
     server
         What a Jupyter server left for its kernels; empty if none did.
     """
+    front = "ipython terminal"
+    if hasattr(shell, "kernel"):
+        from dev_analytics.process.ancestors import programs
+
+        front = frontend(variables, programs(), page, server)
     return {
-        "frontend": (
-            frontend(variables, list(programs()), page, server)
-            if hasattr(shell, "kernel")
-            else "ipython terminal"
-        ),
+        "frontend": front,
         "python": installed_version(""),
         "ipython": installed_version("ipython"),
         "os": _SYSTEMS.get(sys.platform, sys.platform),

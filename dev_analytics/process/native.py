@@ -23,6 +23,7 @@ __all__ = [
     "as_uuid",
     "environ_now",
     "handling",
+    "is_uuid",
     "made_anew",
     "open_file",
     "start_thread",
@@ -91,6 +92,12 @@ def as_uuid(digits: str, version: int) -> str:
         f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-"
         f"{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
     )
+
+
+def is_uuid(text: str, version: int) -> bool:
+    """Return whether `text` is a UUID of `version`, written in small letters."""
+    digits = text.replace("-", "")
+    return len(digits) == 32 and _VARIANT.keys() >= {*digits} and as_uuid(digits, version) == text
 
 
 ENVIRON: Final = os.environ

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Decision
 from dev_analytics.consent.environment import PolicyError, read_policies
-from dev_analytics.consent.files import Policy
+from dev_analytics.consent.policy import Policy
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.turns import turns

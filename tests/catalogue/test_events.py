@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
-from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import (
     EVENTS,
     CellExecuted,
@@ -150,12 +150,18 @@ def test_none_stands_for_what_is_not_known() -> None:
     assert accept(LLMRequest, {"model": None, "input_tokens": None}) == {}
 
 
-def test_what_is_newer_than_the_notice_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    newer = {**properties(LLMRequest), "stream": Flag("Newer.", since=2)}
-    monkeypatch.setattr(events, "properties", lambda event: newer)
-    given_values: dict[str, Any] = {"stream": True, "input_tokens": 5}
-    assert accept(LLMRequest, given_values, notice=1) == {"input_tokens": 5}
-    assert accept(LLMRequest, given_values, notice=2) == given_values
+class Newer(Event, frozen=True):
+    """An event with a property that came later, its annotations text as a tool's may be."""
+
+    wire = "newer"
+    stream: Annotated[bool | UnsetType, Flag("Newer.", since=2)] = UNSET
+    number: Annotated[int | UnsetType, Count("Older.", "pieces")] = UNSET
+
+
+def test_what_is_newer_than_the_notice_is_withheld() -> None:
+    given_values: dict[str, Any] = {"stream": True, "number": 5}
+    assert accept(Newer, given_values, notice=1) == {"number": 5}
+    assert accept(Newer, given_values, notice=2) == given_values
 
 
 ALL_NAMES = sorted({name for event in EVENTS.values() for name in properties(event)})

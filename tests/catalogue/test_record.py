@@ -175,6 +175,7 @@ def test_one_module_makes_bytes_of_records() -> None:
         "apps/unserved.py",
         "consent/files.py",
         "consent/scope.py",
+        "consent/tool_files.py",
         "delivery/allowed.py",
         "destinations/archive_file.py",
         "process/detached.py",

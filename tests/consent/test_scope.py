@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.decision import Consent, Environment, decide
-from dev_analytics.consent.files import DamagedError, tools_bytes, with_tools
+from dev_analytics.consent.files import DamagedError
 from dev_analytics.consent.scope import Scope, Term, is_term, rounded, uncovered
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.consent.tool_files import tools_bytes, with_tools
 
 TODAY = date(2026, 11, 22)
 KEY = "acme@acme-charts"

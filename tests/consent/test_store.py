@@ -323,7 +323,7 @@ def test_no_home_directory_is_no_yes_and_makes_no_folder(
 # What root may do anyway cannot be forbidden by modes, so that these run as another user.
 AS_NOBODY = """
 # Another user may not be able to read where Python is.
-import os, sys, filelock, uuid, dev_analytics.consent.files
+import os, sys, filelock, uuid, dev_analytics.consent.policy, dev_analytics.consent.tool_files
 from datetime import date
 from pathlib import Path
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError

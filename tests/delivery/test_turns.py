@@ -43,7 +43,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         times.append(time.monotonic())
         spawn(*arguments, **options)
 
-    monkeypatch.setattr("dev_analytics.delivery.launcher.spawn", noted)
+    monkeypatch.setattr("dev_analytics.process.detached.spawn", noted)
     return times
 
 

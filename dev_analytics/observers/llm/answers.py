@@ -85,6 +85,18 @@ def text(value: object) -> str | None:
     return str.__str__(value) if issubclass(type(value), str) else None
 
 
+def get_rare(part: Any, name: str) -> Any:
+    """Return a field that few have, as `get` does: pydantic takes long to say that it is not there.
+
+    What an answer has beside the fields of its class stands in one place of its own.
+    """
+    beside = getattr(part, "__pydantic_extra__", part)
+    if beside is part:
+        return get(part, name)
+    own = vars(part)
+    return own[name] if name in own else get(beside, name)
+
+
 def tokens(value: object) -> int | None:
     """Return a number of tokens: a whole one that is not negative, else None; the sum of parts."""
     if isinstance(value, tuple):

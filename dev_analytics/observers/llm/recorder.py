@@ -251,7 +251,9 @@ class Recorder:
             began = analytics.gate.at_beginning()
             if began[0].silent and analytics.log is None:
                 return None
-            analytics.pipeline.catch_up()
+            pipeline = analytics.pipeline
+            if pipeline.waits:
+                pipeline.catch_up()
             return Call(
                 self,
                 sdk,

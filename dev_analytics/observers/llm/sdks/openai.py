@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.llm import stainless
-from dev_analytics.observers.llm.answers import SDK, Answer, get
+from dev_analytics.observers.llm.answers import SDK, Answer, get, get_rare
 
 COVERS: Final = (
     "openai",
@@ -92,8 +92,8 @@ def read_usage(answer: Any) -> Answer:
 def _cached_beside(usage: Any, details: Any) -> object:
     if details is not None:
         return None
-    cached = get(usage, "cached_tokens")
-    return cached if cached is not None else get(usage, "prompt_cache_hit_tokens")
+    cached = get_rare(usage, "cached_tokens")
+    return cached if cached is not None else get_rare(usage, "prompt_cache_hit_tokens")
 
 
 def hook(module: ModuleType) -> None:

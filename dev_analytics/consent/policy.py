@@ -1,0 +1,60 @@
+"""What an administrator's ``policy.json`` may say, as it is read; loaded when there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import json
+
+from dev_analytics.consent.files import DamagedError, decoded
+from dev_analytics.consent.value import Value
+from dev_analytics.destinations import DESTINATIONS
+
+
+class Policy(Value):
+    """What an administrator may say: no, or where records go; never a yes for somebody else.
+
+    What stands in the file and is not declared here is not understood, and forbids.
+
+    Attributes
+    ----------
+    analytics
+        Whether a user may be asked at all: ``"allowed"`` or ``"forbidden"``.
+    settings
+        Settings of destinations that hold whatever a user's own say.
+    passed_over
+        Whether there were such, which do not count, as the file is no administrator's.
+    """
+
+    analytics: str = "allowed"
+    settings: Mapping[str, str] = MappingProxyType({})
+    passed_over: bool = False
+
+
+_DECODER: Final = json.Decoder(dict[str, str])
+
+
+def policy_of(content: bytes) -> Policy:
+    """Read an administrator's policy file.
+
+    Raises
+    ------
+    DamagedError
+        It says something that is not allowed, or says it twice.
+    """
+    settings = decoded(content, _DECODER)
+    analytics = settings.pop("analytics", "allowed")
+    if analytics not in ("allowed", "forbidden"):
+        raise DamagedError("analytics are neither allowed nor forbidden")
+    known = {each.name: each for one in DESTINATIONS.values() for each in one.settings}
+    for name, value in settings.items():
+        if name not in known or (value and not known[name].takes(value)):
+            raise DamagedError(f"no setting of a destination: {name}")
+    return Policy(analytics, {name: value for name, value in settings.items() if value})
+
+
+def without_destination(policy: Policy) -> Policy:
+    """Return what holds of a policy that is no administrator's."""
+    return Policy(policy.analytics, passed_over=bool(policy.settings))
