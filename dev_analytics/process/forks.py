@@ -33,14 +33,21 @@ def _lock() -> Any:
 def _watched_lock() -> Any:
     lock: Any = RLock()
 
-    def release() -> None:
+    def in_parent() -> None:
         if lock._is_owned():
             lock.release()
+
+    def in_child() -> None:
+        if lock._is_owned():
+            lock.release()
+        else:
+            # The fork has waited long enough, and the thread that has the lock is not here.
+            lock._at_fork_reinit()
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=lambda: lock.acquire(timeout=MAX_WAIT_SECONDS),
-            after_in_parent=release,
-            after_in_child=release,
+            after_in_parent=in_parent,
+            after_in_child=in_child,
         )
     return lock
