@@ -12,6 +12,11 @@ from dev_analytics.process import forks
 from dev_analytics.process.forks import unforked
 
 
+def enter() -> None:
+    with unforked():
+        pass
+
+
 def succeeds_in_child() -> bool:
     """Fork, import in the child as our code does, and return whether that came to its end."""
     child = os.fork()
@@ -50,3 +55,30 @@ def test_a_child_that_is_forked_inside_goes_on() -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
     assert succeeds_in_child()
+
+
+def test_an_exception_of_a_signal_handler_leaves_it_free() -> None:
+    class LateError(Exception):
+        pass
+
+    def handler(*given: object) -> None:
+        raise LateError
+
+    errors: list[LateError] = []
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        while len(errors) < 500:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0002)
+                while True:
+                    with unforked():
+                        pass
+            except LateError as error:
+                errors.append(error)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()

@@ -8,8 +8,7 @@ until an import is over that another thread makes for us.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from dev_analytics.process.kept import kept
@@ -19,15 +18,14 @@ MAX_WAIT_SECONDS: Final = 5.0
 """How long a fork waits at most: the import may itself wait for one that the user is in."""
 
 
-@contextmanager
-def unforked() -> Iterator[None]:
-    """Block forks of other threads inside; those of this one go on."""
-    with _lock():
-        yield
+def unforked() -> AbstractContextManager[Any]:
+    """Return what blocks forks of other threads inside; those of this one go on.
 
-
-def _lock() -> Any:
-    return kept("imports that no fork falls into", _watched_lock)
+    It is the lock itself: an exception of a signal handler between the frames of a generator would
+    leave it taken.
+    """
+    lock: AbstractContextManager[Any] = kept("imports that no fork falls into", _watched_lock)
+    return lock
 
 
 def _watched_lock() -> Any:
