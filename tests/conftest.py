@@ -23,6 +23,7 @@ from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.process.clock import Clock
 from dev_analytics.process.kept import things
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
@@ -253,6 +254,18 @@ def analytics(data: Path, kept: Kept, log: Log) -> Iterator[Analytics]:
     analytics.log_to(log.path)
     yield analytics
     analytics.stop_log()
+
+
+@pytest.fixture
+def aged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Analytics], None]:
+    """Let a recording have begun a minute ago: no time in a record is longer than it lasts."""
+
+    def age(analytics: Analytics) -> None:
+        _ = analytics.recording
+        begun = Clock.monotonic()
+        monkeypatch.setattr(Clock, "monotonic", lambda: begun + 60)
+
+    return age
 
 
 @pytest.fixture

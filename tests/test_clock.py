@@ -233,10 +233,14 @@ LOCALIZED = """
 import locale, sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
+from dev_analytics.process.clock import Clock
 locale.setlocale(locale.LC_ALL, "made")
 assert locale.str(1.5) == "1,5", "it is in force"
 analytics = Analytics(Path(sys.argv[1]), strict=True)
 analytics.log_to(Path(sys.argv[1]) / "log.jsonl")
+analytics.recording
+begun = Clock.monotonic()
+Clock.monotonic = lambda: begun + 60  # no time in a record is longer than its recording lasts
 analytics.event("exited", reason="unloaded", cells=1000, duration=1.5)
 """
 

@@ -9,6 +9,7 @@ import resource
 import signal
 import sqlite3
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,10 @@ def test_every_property_of_the_catalogue_is_a_column_by_its_python_name(
 
 
 def test_sql_and_pandas_answer_a_maintainer_s_questions(
-    data: Path, archive: Archive, analytics: Analytics
+    data: Path, archive: Archive, analytics: Analytics, aged: Callable[[Analytics], None]
 ) -> None:
     """Made by Analytics; the log holds the bytes that the spool would."""
+    aged(analytics)
     for number in (100, 300, 200, 5000, 400):
         analytics.event("cell_executed", outcome="ok", duration_ms=number)
     for model, tokens in (("gpt-4o", 10), ("gpt-4o", 32), ("claude-3-5-sonnet-20241022", 7)):

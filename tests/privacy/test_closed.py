@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,8 +35,11 @@ GIVEN: dict[str, dict[str, object]] = {
 
 
 @pytest.fixture
-def line(analytics: Analytics, request: pytest.FixtureRequest) -> bytes:
+def line(
+    analytics: Analytics, aged: Callable[[Analytics], None], request: pytest.FixtureRequest
+) -> bytes:
     """The bytes of a record of the event that the test names."""
+    aged(analytics)
     analytics.event(request.param, **GIVEN[request.param])
     return analytics.pipeline.preview[-1].record
 

@@ -38,8 +38,9 @@ def test_before_any_record_it_is_the_whole_catalogue(
 
 
 def test_a_kind_shows_the_values_of_its_newest_record(
-    analytics: Analytics, read_view: ReadView
+    analytics: Analytics, aged: Callable[[Analytics], None], read_view: ReadView
 ) -> None:
+    aged(analytics)
     analytics.event("cell_executed", outcome="error", duration_ms=7)
     analytics.event("cell_executed", outcome="ok", duration_ms=120)
     analytics.event("message_send", model="gpt-4o", stream=True)

@@ -78,10 +78,11 @@ def test_the_magic_shows_it_in_a_kernel(kernel: Callable[..., Any]) -> None:
 
 
 def test_a_notebook_has_a_row_for_each_record_the_newest_first(
-    data: Path, read_view: Callable[..., Any]
+    data: Path, aged: Callable[[Analytics], None], read_view: Callable[..., Any]
 ) -> None:
     analytics = Analytics(data, strict=True)
     analytics.gate.store.agree(1, TODAY)
+    aged(analytics)
     cell(analytics)
     analytics.event("message_send", model="gpt-4o", stream=False)
     times = [json.loads(record)["timestamp"][11:19] for _, record in fates(analytics)]

@@ -22,7 +22,6 @@ from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.examples import example
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.archive_file import NAME, Archive
-from dev_analytics.process.clock import Clock
 from dev_analytics.views.report import source as reading
 from dev_analytics.views.report import tally as counting
 from dev_analytics.views.report.overview import fields
@@ -35,13 +34,10 @@ Record = Callable[..., bytes]
 
 
 @pytest.fixture
-def events(analytics: Analytics, data: Path, monkeypatch: pytest.MonkeyPatch) -> Analytics:
+def events(analytics: Analytics, data: Path, aged: Callable[[Analytics], None]) -> Analytics:
     """A session with some of everything."""
     ConsentStore(data).agree(1, date.today())
-    analytics.gate.now()
-    # No time in a record is longer than its recording, which began a minute ago.
-    begun = Clock.monotonic()
-    monkeypatch.setattr(Clock, "monotonic", lambda: begun + 60)
+    aged(analytics)
     for milliseconds in (1, 2, 40):
         analytics.event("cell_executed", outcome="ok", duration_ms=milliseconds)
     analytics.event("feature_used", kind="line magic", name="time")
