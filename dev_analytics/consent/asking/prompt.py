@@ -145,9 +145,6 @@ def ask(
                 return answer
             else:
                 line.write(show() if text == "?" else question.possible)
-                if text != "?":
-                    # It was meant for something else, and so may be the Enter that ends a block.
-                    question = question.unchosen
                 continue
             doubtful += 1
             if doubtful == MAX_DOUBTFUL:

@@ -99,19 +99,6 @@ def test_enter_and_every_yes_is_a_yes(text: str) -> None:
     assert ask(FIRST, Script(text)) is Answer.YES
 
 
-def test_a_program_that_is_typed_over_the_question_is_no_answer_and_neither_is_its_last_enter() -> (
-    None
-):
-    """At a person's pace, who has not looked up: the Enter that ends a block is no choice."""
-    block = ("for number in range(3):", "    print(number)", "", "exit")
-    line = Script(*block)
-    assert ask(FIRST, line) is Answer.NONE
-    assert line.asked == [FIRST.prompt, *[FIRST.unchosen.prompt] * 3]
-    assert ask(NEWER, Script(*block)) is Answer.NONE
-    assert ask(FIRST, Script(*block[:2], "yes")) is Answer.YES
-    assert ask(FIRST, Script("?", "")) is Answer.YES
-
-
 REFUSALS = [
     *("n", "N", "no", "NO", " No ", "no!", "never", "Never.", "nope", "nah", "no thanks"),
     *("No, thanks!", "don't", "don\N{RIGHT SINGLE QUOTATION MARK}t", "refuse", "I decline"),
