@@ -191,7 +191,10 @@ ROWS: Final = (
     Mutant("shared: an import that a fork falls into",
            "tests/test_forks.py::test_a_child_waits_for_no_import_of_its_parents_thread",
            (Edit("dev_analytics/process/forks.py",
-                 "    with _lock():\n        yield\n", "    yield\n"),)),
+                 "before=lambda: lock.acquire(timeout=MAX_WAIT_SECONDS)", "before=lambda: None"),)),
+    Mutant("shared: a child of a fork that has waited long enough",
+           "tests/test_forks.py::test_a_child_waits_for_no_thread_that_its_fork_did_not_wait_for",
+           (Edit("dev_analytics/process/forks.py", "lock._at_fork_reinit()", "pass"),)),
     Mutant("shared: what a signal handler raises",
            f"{_NATIVE}"
            "test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller",
