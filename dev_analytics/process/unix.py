@@ -127,7 +127,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def give_way() -> None:
-    """Give every other process precedence."""
+    """Let every other process go first."""
     os.nice(10)
 
 

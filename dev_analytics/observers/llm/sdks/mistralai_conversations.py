@@ -19,7 +19,7 @@ _ASKED: Final = ("start", "append", "restart")
 
 
 def read(answer: Any) -> Answer | None:
-    """Tell what an answer or an event of one says: each output has its model, the last the counts.
+    """Return what an answer or event says: each output has its model, the last one the counts.
 
     What connectors put in is counted beside the input.
     """
