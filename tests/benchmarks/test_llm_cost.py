@@ -31,7 +31,7 @@ SAID = {"role": "user", "content": "hello"}
 
 
 def answer(model: str) -> httpx2.Client:
-    """Give a client whose server is this process, and answers in the words of OpenAI's."""
+    """Return a client whose server is this process, and answers in the words of OpenAI's."""
     message = {"role": "assistant", "content": "hi"}
     content = {
         "id": "c",

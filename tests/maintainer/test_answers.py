@@ -57,7 +57,7 @@ def records(
 
 
 def rows(answer: Answer) -> list[dict[str, Any]]:
-    """Give the rows by column; what is a number in the records is one here."""
+    """Return the rows by column; what is a number in the records is one here."""
     return [
         {
             name: int(value) if str(value).isdigit() else value

@@ -128,7 +128,7 @@ def mistral_fim(request: Json) -> Reply:
 
 
 def mistral_conversation(request: Json) -> Reply:
-    """Give an answer, or its events; a connector has put something in."""
+    """Return an answer, or its events; a connector has put something in."""
     usage = {"prompt_tokens": 100, "completion_tokens": 30, "total_tokens": 150}
     usage["connector_tokens"] = 20
     output = {"model": "mistral-large-2411", "content": MARK, "role": "assistant", "id": "1"}
