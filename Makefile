@@ -16,6 +16,11 @@ SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index sdk
 WORKERS := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
 
+# uv installs in a tenth of pip's time. It reads nothing of pip's configuration: where only that knows
+# the way to an index, pip installs.
+install = $(BIN)/uv pip install --quiet --system-certs --link-mode copy --python $(1) $(2) $(3) \
+	|| $(1) -m pip install --quiet $(2)
+
 .NOTPARALLEL:
 .PHONY: help demo test check lowest lint privacy mutants peers bench documents sample images vocabularies newest windows dist clean
 
@@ -34,7 +39,7 @@ check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
 
 lowest: .venv/lowest.stamp ## Run tests with the lowest versions, which are Colab's; COLABTOOLS=DIR takes its own kernel.
-	test -z "$(COLABTOOLS)" || .venv/lowest/bin/python -m pip install --quiet $(COLABTOOLS_NEEDS)
+	test -z "$(COLABTOOLS)" || $(call install,.venv/lowest/bin/python,$(COLABTOOLS_NEEDS))
 	COLABTOOLS="$(COLABTOOLS)" .venv/lowest/bin/python -m pytest -k "not subshell" $(LOWEST)
 
 lint: .venv/test.stamp ## Check style and types.
@@ -85,7 +90,7 @@ clean: ## Delete the environment and everything that was generated.
 	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment with one extra of pyproject.toml, and a stamp that it is there. pip comes last
+# The environment with one group of pyproject.toml, and a stamp that it is there. pip comes last
 # into a new environment, so one without it was cut short and is made again.
 .venv/%.stamp: constraints.txt pyproject.toml $(wildcard tests/machine/fake_root.*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -97,7 +102,8 @@ clean: ## Delete the environment and everything that was generated.
 		exit 1; \
 	}
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip uv
+	$(call install,$(BIN)/python,--constraint constraints.txt --editable . --group $*,--compile-bytecode)
 	cp tests/machine/fake_root.* "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
@@ -111,15 +117,15 @@ COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ip
 .venv/lowest.stamp: .venv/test.stamp tests/lowest.txt
 	rm -rf .venv/lowest
 	$(PYTHON) -m venv .venv/lowest
-	.venv/lowest/bin/python -m pip install --quiet --requirement tests/lowest.txt
-	.venv/lowest/bin/python -m pip install --quiet --no-deps --editable .
+	$(call install,.venv/lowest/bin/python,--requirement tests/lowest.txt)
+	$(call install,.venv/lowest/bin/python,--no-deps --editable .)
 	cp tests/machine/fake_root.* "$$(.venv/lowest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 # The lowest version of posthog that is allowed, beside the newest: the contract test runs with both.
 .venv/posthog-lowest.stamp: .venv/test.stamp
 	rm -rf .venv/posthog-lowest
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/posthog-lowest posthog==7.4.0 six
+	$(call install,$(BIN)/python,--no-deps --target .venv/posthog-lowest posthog==7.4.0 six)
 	@touch $@
 
 # A Chromium for the tests in real front ends: the system's, or one that Playwright fetches.
@@ -160,48 +166,48 @@ empty :=
 	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/peers --no-binary $(subst $(empty) ,$(comma),$(PEERS)) \
 		$$(grep -E '^($(subst $(empty) ,|,$(PEERS)))==' constraints.txt)
 	for release in .venv/peers/*.tar.gz; do tar -xzf $$release -C .venv/peers || exit 1; done
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/peers/packages \
-		flaky==3.8.1 pytest-asyncio==1.5.0 pytest-timeout==2.4.0 pytz==2026.6 testpath==0.6.0 xmltodict==1.0.4
+	$(call install,$(BIN)/python,--no-deps --target .venv/peers/packages \
+		flaky==3.8.1 pytest-asyncio==1.5.0 pytest-timeout==2.4.0 pytz==2026.6 testpath==0.6.0 xmltodict==1.0.4)
 	@touch $@
 
 # Other versions of SDKs whose calls are observed. Only what lies in a site-packages counts as installed.
 .venv/openai-lowest.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/openai-lowest/site-packages openai==1.3.0
+	$(call install,$(BIN)/python,--no-deps --target .venv/openai-lowest/site-packages openai==1.3.0)
 	@touch $@
 
 .venv/anthropic-lowest.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/anthropic-lowest/site-packages anthropic==0.28.0
+	$(call install,$(BIN)/python,--no-deps --target .venv/anthropic-lowest/site-packages anthropic==0.28.0)
 	@touch $@
 
 # The magic %%ai asks for versions of other SDKs that are not those of the environment.
 .venv/jupyter-ai.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/jupyter-ai/site-packages \
-		jupyter-ai-magic-commands==0.0.4 jupyter-ai-litellm==0.1.0
+	$(call install,$(BIN)/python,--no-deps --target .venv/jupyter-ai/site-packages \
+		jupyter-ai-magic-commands==0.0.4 jupyter-ai-litellm==0.1.0)
 	@touch $@
 
 # It asks for an older openai than that of the environment.
 .venv/llama-index.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/llama-index/site-packages \
+	$(call install,$(BIN)/python,--no-deps --target .venv/llama-index/site-packages \
 		llama-index-core==0.14.25 llama-index-embeddings-openai==0.7.0 llama-index-instrumentation==0.6.0 \
 		llama-index-llms-openai==0.8.3 llama-index-workflows==2.26.1 openai==2.54.0 \
 		aiosqlite==0.22.1 banks==2.5.1 dataclasses-json==0.6.7 deprecated==1.3.1 dirtyjson==1.0.8 \
 		filetype==1.2.0 griffe==2.4.1 griffelib==2.4.1 griffecli==2.4.1 joblib==1.6.0 \
 		marshmallow==3.26.2 nest-asyncio==1.6.0 networkx==3.6.1 nltk==3.10.4 sqlalchemy==2.1.9 \
-		tinytag==2.3.2 typing-inspect==0.9.0 colorama==0.4.6
+		tinytag==2.3.2 typing-inspect==0.9.0 colorama==0.4.6)
 	@touch $@
 
 # They ask for an older filelock, httpx or packaging than that of the environment.
 .venv/sdks-apart.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/sdks-apart/site-packages \
+	$(call install,$(BIN)/python,--no-deps --target .venv/sdks-apart/site-packages \
 		together==3.1.1 detect-agent==0.6.0 rich==14.3.4 markdown-it-py==4.3.0 mdurl==0.1.2 \
 		fireworks-ai==1.2.30 httpx-aiohttp==0.2.0 xai-sdk==1.21.0 grpcio==1.85.3 protobuf==7.36.2 \
 		googleapis-common-protos==1.76.0 opentelemetry-sdk==1.45.2 \
-		langchain-mistralai==1.1.6 httpx-sse==0.4.3
+		langchain-mistralai==1.1.6 httpx-sse==0.4.3)
 	@touch $@
 
 # What the extension is measured beside: each apart, in the versions of its list. One that cannot be
@@ -222,5 +228,5 @@ RIVALS := $(wildcard tests/benchmarks/side_by_side/requirements/*.txt)
 # It asks for a newer certifi than others may have: here it runs with that of the environment.
 .venv/litellm-newest.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(BIN)/python -m pip install --quiet --no-deps --target .venv/litellm-newest/site-packages litellm==1.109.1
+	$(call install,$(BIN)/python,--no-deps --target .venv/litellm-newest/site-packages litellm==1.109.1)
 	@touch $@

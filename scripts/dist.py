@@ -87,11 +87,12 @@ def try_wheel(wheel: Path, environment: Path) -> None:
     run([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
     own = {"HOME": str(environment), "PATH": f"{python.parent}:/usr/bin:/bin"}
-    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
+    # The pip of a new environment may be too old to know dependency groups.
+    install: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "-q"]
     run([*install, wheel])
     run(["jupyter-dev-analytics", "status"], cwd=environment, env=own)
     write_materials(wheel, python)
-    run([*install, f"dev-analytics[demo] @ {wheel.as_uri()}"])
+    run([*install, wheel, "--group", f"{ROOT / 'pyproject.toml'}:demo"])
     # No folder of the checkout is on the path of a script that lies in notebooks/.
     run([python, ROOT / "notebooks" / "demo.py"], cwd=environment, env=own)
     run(["jupyter", "dev-analytics", "status"], cwd=environment, env=own)

@@ -1,7 +1,7 @@
 """Make the tables of public names that the package ships, from genai-prices and SDKs.
 
 ``make vocabularies`` runs it; ``--check`` only says whether the shipped tables are stale. Nothing
-of it is part of the package: what it needs is in the extra ``[test]``.
+of it is part of the package: what it needs is in the dependency group ``test``.
 
 genai-prices says by rules which model a name means. Rules of equality are taken as they are. Those
 of parts ("begins with", "contains", regular expressions) would make a private name public, as in
