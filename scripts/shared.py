@@ -98,6 +98,12 @@ ROWS: Final = (
            (Edit("dev_analytics/observers/llm/imports.py",
                  "            if not issubclass(type(module), ModuleType):\n",
                  "            if not isinstance(module, ModuleType):\n"),)),
+    Mutant("shared: what the user has called as an SDK",
+           "tests/observers/llm/test_hooks.py::"
+           "test_what_the_user_has_called_as_an_sdk_is_not_touched[openai-openai/__init__.py-after]",
+           (Edit("dev_analytics/observers/llm/imports.py",
+                 'return is_installed(name, _of_spec(spec).get("origin"))',
+                 "assert is_installed\n    return True"),)),
     Mutant("shared: an import hook that stays", _AS_IT_WAS,
            (Edit("dev_analytics/observers/llm/hooks.py", "    _IMPORTS.end()\n", ""),)),
     Mutant("shared: a thread's hook that stays", _AS_IT_WAS,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 _FROZEN: Final = "<frozen "
+_DESCRIBED: Final = (".dist-info", ".egg-info")
 _CALLED: Final = frozenset({"site-packages", "dist-packages"})
 _PYTHONPATH: Final = os.environ.get("PYTHONPATH", "")
 
@@ -30,6 +31,29 @@ def package_of(file: object) -> str | None:
             first = file[len(directory) :].partition(os.sep)[0].partition(".")[0]
             return first if first.isidentifier() else None
     return None
+
+
+def is_installed(module: str, file: object) -> bool:
+    """Return whether `file`, that of a module of this name, is a distribution's and not the user's.
+
+    It also is where an installer has put the distribution into any other folder: what describes the
+    distribution lies beside its package there.
+    """
+    if type(file) is not str:
+        return False
+    top, *inner = module.split(".")
+    if package_of(file) == top:
+        return True
+    path = Path(file)
+    if path.name.partition(".")[0] == "__init__":
+        path = path.parent
+    beginning = top.lower().replace("_", "-")
+    try:
+        names = os.listdir(path.parents[len(inner)])  # noqa: PTH208, no object is needed for each
+    except (OSError, IndexError):
+        return False
+    described = (name.lower().replace("_", "-") for name in names if name.endswith(_DESCRIBED))
+    return any(name.startswith(beginning) for name in described)
 
 
 @cache

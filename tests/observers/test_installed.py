@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev_analytics.observers.installed import package_of
+from dev_analytics.observers.installed import is_installed, package_of
 
 SITE = sysconfig.get_path("purelib")
 
@@ -64,6 +64,30 @@ def test_no_folder_of_the_user_is_installed_whatever_it_is_called(name: str) -> 
     assert package_of(f"/home/jane/site-packages{name}/pandas.py") is None
 
 
+@pytest.mark.parametrize(
+    ("module", "file", "beside", "installed"),
+    [
+        ("an_sdk", "an_sdk/__init__.py", "an_sdk-1.0.dist-info", True),
+        ("an_sdk.part", "an_sdk/part.py", "An_SDK_AI-1.0.dist-info", True),
+        ("an_sdk.part", "an_sdk/part/__init__.pyc", "an.sdk-1.0.egg-info", False),
+        ("an_sdk.part", "an_sdk/part/__init__.pyc", "an-sdk-1.0.egg-info", True),
+        ("an_sdk", "an_sdk/__init__.py", "another-1.0.dist-info", False),
+        ("an_sdk", "an_sdk/__init__.py", "an_sdk", False),
+        ("an_sdk.part", "an_sdk/part.py", "an_sdk/an_sdk-1.0.dist-info", False),
+    ],
+)
+def test_a_folder_holds_a_distribution_if_what_describes_it_is_there(
+    tmp_path: Path, module: str, file: str, beside: str, installed: bool
+) -> None:
+    (tmp_path / beside).mkdir(parents=True)
+    assert is_installed(module, str(tmp_path / file)) is installed
+
+
+@pytest.mark.parametrize("file", [None, 1, "", "an_sdk", f"{SITE}/another.py", "/no/a/b.py"])
+def test_no_other_file_is_a_distributions(file: object) -> None:
+    assert not is_installed("an_sdk", file)
+
+
 def test_a_folder_called_so_counts_if_pythonpath_names_it(tmp_path: Path) -> None:
     folders = [tmp_path / "apart" / "site-packages", tmp_path / "notes on site-packages"]
     for folder in folders:
@@ -71,7 +95,7 @@ def test_a_folder_called_so_counts_if_pythonpath_names_it(tmp_path: Path) -> Non
     later = tmp_path / "later" / "site-packages"
     program = (
         "import os, sys; sys.path.insert(0, sys.argv[3])\n"
-        "from dev_analytics.observers.installed import package_of\n"
+        "from dev_analytics.observers.installed import is_installed, package_of\n"
         "print([package_of(os.path.join(each, 'pandas.py')) for each in sys.argv[1:]])"
     )
     ran = subprocess.run(

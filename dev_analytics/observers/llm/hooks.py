@@ -140,8 +140,6 @@ def _hook(module: ModuleType) -> None:
     if analytics is None:
         return
     name = module.__name__
-    if "." not in name and "__path__" not in vars(module):
-        return  # every SDK is a package: a file of the user's own is called so
     State.seen.add(name)
     try:
         if State.active is None:

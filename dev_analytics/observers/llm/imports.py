@@ -1,8 +1,9 @@
 """Which modules are imported, told without importing or touching any.
 
 What stands in `sys.modules` may be anything: a mock of a test, a module that is loaded when it is
-touched, one that another thread is importing, an object that raises. Only what is a module by its
-type is looked at, in its own dictionary; it is told of when its own code has run, and not before.
+touched, one that another thread is importing, an object that raises, a folder of the user's that
+has an SDK's name. Only what is a module by its type is looked at, in its own dictionary, and only
+one of an installed distribution is told of: when its own code has run, and not before.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.installed import is_installed
+
 _IMPORTLIB: Final = "<frozen importlib._bootstrap_external>"
 """What fails while it is imported shows no line of importlib's, and so none of ours."""
 
 _dictionary: Final[Any] = vars(ModuleType)["__dict__"].__get__
 """Returns the dictionary of a module, and nothing of what its class does instead."""
+
+_of_spec: Final[Any] = vars(ModuleSpec)["__dict__"].__get__
+"""Returns that of a spec, likewise."""
 
 
 class Imports:
@@ -63,7 +69,7 @@ class Imports:
             return None
         spec = self._found_by_others(name, path, target)
         with suppress(Exception):
-            if spec is not None and spec.loader is not None:
+            if spec is not None and _is_installed(spec, name) and spec.loader is not None:
                 self._tell_when_run(spec.loader, name)
         return spec
 
@@ -82,9 +88,9 @@ class Imports:
             if not issubclass(type(module), ModuleType):
                 return
             spec = _dictionary(module).get("__spec__")
-            if not issubclass(type(spec), ModuleSpec):
+            if not _is_installed(spec, name):
                 return
-            if vars(spec).get("_initializing"):
+            if _of_spec(spec).get("_initializing"):
                 self._tell_when_initialized(spec, module)
             elif under_way:
                 return
@@ -153,6 +159,13 @@ class Imports:
             if after and hasattr(each, "find_spec"):
                 yield each
             after = after or each is self
+
+
+def _is_installed(spec: Any, name: str) -> bool:
+    """Return whether a spec says that its module is a distribution's; nothing of it is run."""
+    if not issubclass(type(spec), ModuleSpec):
+        return False
+    return is_installed(name, _of_spec(spec).get("origin"))
 
 
 _TELL: Final = "_dev_analytics_tell"

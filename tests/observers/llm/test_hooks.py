@@ -179,6 +179,7 @@ def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
     analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str
 ) -> None:
     (tmp_path / "an_sdk").mkdir()
+    (tmp_path / "an_sdk-1.0.dist-info").mkdir()
     (tmp_path / "an_sdk" / "__init__.py").write_text("value = 1")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(hooks.HOOKS, "an_sdk", module)
@@ -203,6 +204,7 @@ def test_what_is_no_module_is_not_asked_and_a_lazy_one_stays_lazy(
 
     for name in ("a_lazy_sdk", "another_lazy_sdk"):
         (tmp_path / name).mkdir()
+        (tmp_path / f"{name}-1.0.dist-info").mkdir()
         (tmp_path / name / "__init__.py").write_text("value = 1\nimport a_marker")
     (tmp_path / "a_marker.py").touch()
     (tmp_path / "a_hook.py").write_text("hooked = []\ndef hook(module): hooked.append(module)")
@@ -248,18 +250,47 @@ def test_an_import_that_fails_shows_what_it_shows_without_us(
     assert analytics.drops.counts == {}
 
 
-def test_a_file_of_the_users_that_is_called_as_an_sdk_is_not_touched(
-    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("loaded", ["before", "after"])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("fireworks", "fireworks.py"),
+        ("openai", "openai/__init__.py"),
+        ("xai_sdk.sync.chat", "xai_sdk/sync/chat.py"),  # a folder without __init__.py
+    ],
+)
+def test_what_the_user_has_called_as_an_sdk_is_not_touched(
+    recorded: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    file: str,
+    loaded: str,
 ) -> None:
-    (tmp_path / "fireworks.py").write_text("touched = []\ndef __getattr__(n): touched.append(n)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "fireworks", raising=False)
-    hooks.register(analytics)
-    module = importlib.import_module("fireworks")
+    place = tmp_path / file
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("touched = []\ndef __getattr__(n): touched.append(n); raise SystemExit(n)\n")
+    # What describes another distribution does not make an SDK of it.
+    (tmp_path / "numpy-2.0.dist-info").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     hooks.unregister()
-    monkeypatch.delitem(sys.modules, "fireworks")
-    assert vars(module)["touched"] == []
-    assert analytics.drops.counts == {}
+    top = name.partition(".")[0]
+    with monkeypatch.context() as patch:
+        for each in [each for each in sys.modules if each.partition(".")[0] == top]:
+            patch.delitem(sys.modules, each)
+        importlib.invalidate_caches()
+        if loaded == "before":
+            hooks.register(recorded.analytics)
+        module: Any = importlib.import_module(name)
+        before = set(vars(module))
+        if loaded == "after":
+            hooks.register(recorded.analytics)
+        assert vars(module)["touched"] == []
+        assert set(vars(module)) == before
+        assert "exec_module" not in vars(module.__spec__.loader)
+        assert recorded.analytics.drops.counts == {}
+        for each in [each for each in sys.modules if each.partition(".")[0] == top]:
+            del sys.modules[each]
 
 
 def lazy(name: str) -> Any:

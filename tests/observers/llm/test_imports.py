@@ -27,6 +27,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A package that says when it runs, and waits in its midst if it shall."""
     package = tmp_path / "site" / SDK
     package.mkdir(parents=True)
+    (package.parent / f"{SDK}-1.0.dist-info").mkdir()
     (package / "__init__.py").write_text(
         f"import {RAN}\n{RAN}.begun.append(__name__)\n"
         f"{RAN}.half.set()\nassert {RAN}.go_on.wait(60)\n"
