@@ -232,7 +232,7 @@ def test_the_sum_of_the_parts_is_the_whole(lines: list[dict[str, Any]]) -> None:
         found.add(json.encode(line))
     assert found.records + found.broken == len(lines)
     assert sum(found.events.values()) == found.records
-    assert sum(moment.records for moment in found.days.values()) == found.records
+    assert sum(moment.records for moment in found.activity.days().values()) == found.records
     of = {each: found.events.get((event.wire,), 0) for each, event in EVENTS.items()}
     for name, counts in (
         *(("launched", found.launches), ("cell_executed", found.outcomes)),
@@ -366,18 +366,6 @@ def test_it_reads_a_stream_however_long(tmp_path: Path, data: Path) -> None:
         return found
 
     assert peak(2000) < 1.5 * peak(200)
-
-
-def test_a_session_more_takes_little_memory(tmp_path: Path, data: Path, record: Record) -> None:
-    file = tmp_path / "sessions.jsonl"
-    number = 20_000
-    names = (f"01a20509-47c0-7c6c-84e7-{each:012x}" for each in range(number))
-    file.write_bytes(b"".join(record("x", session=name, seq=1) for name in names))
-    tracemalloc.start()
-    assert len(tally(Source(file, data)).sessions) == number
-    taken = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert taken / number < 200
 
 
 def test_progress_goes_from_nothing_to_all(

@@ -17,9 +17,10 @@ def overview(counted: Tally) -> dict[str, str]:
         "sessions": f"{len(counted.sessions):,}",
         "users": f"{len(counted.users):,}",
     }
-    if counted.first is not None and counted.last is not None:
-        texts["from"] = f"{_minute(counted.first)} UTC"
-        texts["to"] = f"{_minute(counted.last)} UTC"
+    first, last = counted.activity.first, counted.activity.last
+    if first is not None and last is not None:
+        texts["from"] = f"{_minute(first)} UTC"
+        texts["to"] = f"{_minute(last)} UTC"
     if missing:
         texts["missing"] = f"{missing:,}"
     if counted.broken:
@@ -31,7 +32,7 @@ def overview(counted: Tally) -> dict[str, str]:
         left_out = plural(counted.of_others, "record")
         texts["others"] = f"{left_out} of other libraries left out"
     if counted.since is not None:
-        since = f"{_minute(int(counted.since))} UTC"
+        since = f"{_minute(counted.since)} UTC"
         texts["since"] = f"{since}; {plural(counted.earlier, 'older record')} left out"
     return texts
 
@@ -51,8 +52,8 @@ def fields(counted: Tally, parts: Sequence[Table]) -> dict[str, object]:
         "missing_records": missing,
         "users": len(counted.users),
         "records_without_user": counted.nobody,
-        "first": None if counted.first is None else _second(counted.first),
-        "last": None if counted.last is None else _second(counted.last),
+        "first": _second(counted.activity.first),
+        "last": _second(counted.activity.last),
         **{
             part.name: [dict(zip(part.columns, row, strict=True)) for row in part.rows]
             for part in parts
@@ -60,9 +61,9 @@ def fields(counted: Tally, parts: Sequence[Table]) -> dict[str, object]:
     }
 
 
-def _minute(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+def _minute(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+def _second(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="seconds")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable
+
+from dev_analytics.views.report.places import Places
 
 
 class Sessions:
-    """Sessions and the gaps in their numbers.
-
-    A session is kept as the hash of its identifier and three numbers, some 120 bytes. That two of
-    ten million share a hash of 64 bits happens in one log of a hundred thousand.
-    """
+    """Sessions and the gaps in their numbers: some 35 bytes for each."""
 
     def __init__(self) -> None:
-        self._places: dict[int, int] = {}
+        self._places = Places()
         self._lowest = array("I")
         self._highest = array("I")
         self._counts = array("Q")
@@ -24,26 +23,26 @@ class Sessions:
 
     def add_all(self, records: Iterable[tuple[str | None, int | None]]) -> None:
         """Count records by their session, if they have one, and their number in it."""
-        places, lowest, highest = self._places, self._lowest, self._highest
-        counts = self._counts
+        by_session: defaultdict[str | None, list[int | None]] = defaultdict(list)
         for session_id, seq in records:
-            if session_id is None:
-                continue
-            key = hash(session_id)
-            place = places.get(key)
-            if place is None:
-                places[key] = len(places)
-                lowest.append(0 if seq is None else seq)
-                highest.append(0 if seq is None else seq)
-                counts.append(0 if seq is None else 1)
-            elif seq is not None:
-                if not counts[place]:
-                    lowest[place] = highest[place] = seq
-                elif seq > highest[place]:
-                    highest[place] = seq
-                elif seq < lowest[place]:
-                    lowest[place] = seq
-                counts[place] += 1
+            by_session[session_id].append(seq)
+        by_session.pop(None, None)
+        for session, said in by_session.items():
+            place = self._places.of(session or "")
+            if place == len(self._counts):
+                self._lowest.append(0)
+                self._highest.append(0)
+                self._counts.append(0)
+            if numbers := [seq for seq in said if seq is not None]:
+                self._add(place, min(numbers), max(numbers), len(numbers))
+
+    def _add(self, place: int, lowest: int, highest: int, count: int) -> None:
+        if self._counts[place]:
+            lowest = min(lowest, self._lowest[place])
+            highest = max(highest, self._highest[place])
+        self._lowest[place] = lowest
+        self._highest[place] = highest
+        self._counts[place] += count
 
     def gaps(self) -> tuple[int, int]:
         """Return in how many sessions numbers are missing, and how many.
@@ -51,11 +50,9 @@ class Sessions:
         What was before the first record that is there, or after the last, nobody can tell. A
         record that stands there twice hides a missing one.
         """
-        missing = [
-            highest - lowest + 1 - count
-            for lowest, highest, count in zip(
-                self._lowest, self._highest, self._counts, strict=True
-            )
-            if count and highest - lowest >= count
-        ]
-        return len(missing), sum(missing)
+        sessions = missing = 0
+        for lowest, highest, count in zip(self._lowest, self._highest, self._counts, strict=True):
+            if count and highest - lowest >= count:
+                sessions += 1
+                missing += highest - lowest + 1 - count
+        return sessions, missing

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from dev_analytics.tools.declaration import tool_of
 from dev_analytics.tools.installed import usable
-from dev_analytics.views.report.tally import MAX_HOURS, Moment, Tally, day
+from dev_analytics.views.report.activity import Moment, day
+from dev_analytics.views.report.tally import Tally
 
 Row: TypeAlias = tuple[str | int, ...]
 
@@ -208,9 +209,9 @@ def _durations(counted: Tally) -> Table:
 
 
 def _activity(counted: Tally) -> Table:
-    step, name, write, moments = "day", "day", day, counted.days
-    if counted.hours and max(counted.hours) - min(counted.hours) < MAX_HOURS:
-        step, name, write, moments = "hour", "hour_utc", _hour, counted.hours
+    step, name, write, moments = "day", "day", day, counted.activity.days()
+    if hours := counted.activity.hours():
+        step, name, write, moments = "hour", "hour_utc", _hour, hours
     rows: list[Row] = []
     finding = ""
     if moments:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from dev_analytics.views.report.activity import Activity
 from dev_analytics.views.report.forgotten import Forgotten
+from dev_analytics.views.report.places import Places
 from dev_analytics.views.report.records import (
     LIB,
     CellRecord,
@@ -30,14 +32,13 @@ from dev_analytics.views.report.source import Lines
 
 MAX_NAMES: Final = 10_000
 """How many names of a kind are told apart: a log may be anybody's, and memory is not endless."""
-MAX_HOURS: Final = 48
-"""How many hours a log may span to be shown by the hour."""
 FURTHER: Final = "further names"
 
 _OURS: Final = frozenset({LIB, None})
 """What a record may say that it is of; one that does not say may be anybody's log."""
 _SECONDS: Final = range(253_402_300_800)
 """The seconds of the years 1970 to 9999."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Counts(dict[tuple[str, ...], int]):
@@ -68,15 +69,6 @@ class Asked(Struct):
     reasoning: int = 0
 
 
-class Moment(Struct):
-    """What happened in an hour or on a day."""
-
-    records: int = 0
-    cells: int = 0
-    errors: int = 0
-    requests: int = 0
-
-
 class Tally(Struct):
     """What was counted.
 
@@ -87,38 +79,33 @@ class Tally(Struct):
     own
         That is this machine's own archive.
     since
-        What is older is left out, in seconds since the epoch.
+        What is older is left out.
     forgotten
         Whose records are left out.
     records, broken, earlier, of_forgotten, of_others
         How many records were counted, how many lines are none, how many were left out as older,
         how many as records of those forgotten, and how many as records of another library.
-    first, last
-        The earliest and the latest time, in seconds since the epoch.
     sessions, users, nobody
-        The sessions, the hashes of the users' identifiers, the records without one.
-    hours, days
-        What happened in each, by its number since the epoch. There are few hours, or all.
+        The sessions, the users' identifiers, the records without one.
+    activity
+        When the records were.
     durations
         How many cells took how long, in ms, by outcome; they are rounded, so there are few.
     """
 
     source: Path
     own: bool = False
-    since: float | None = None
+    since: datetime | None = None
     forgotten: Forgotten | None = None
     records: int = 0
     broken: int = 0
     earlier: int = 0
     of_forgotten: int = 0
     of_others: int = 0
-    first: int | None = None
-    last: int | None = None
     nobody: int = 0
     sessions: Sessions = field(default_factory=Sessions)
-    users: set[int] = field(default_factory=set)
-    hours: dict[int, Moment] = field(default_factory=dict)
-    days: dict[int, Moment] = field(default_factory=dict)
+    users: Places = field(default_factory=Places)
+    activity: Activity = field(default_factory=Activity)
     events: Counts = field(default_factory=Counts)
     launches: Counts = field(default_factory=Counts)
     features: Counts = field(default_factory=Counts)
@@ -139,74 +126,57 @@ class Tally(Struct):
         if not records:
             return len(lines)
         self.records += len(records)
-        low, high = min(times), max(times)
-        self.first = low if self.first is None else min(self.first, low)
-        self.last = high if self.last is None else max(self.last, high)
-        users = [each.distinct_id for each in records if each.distinct_id is not None]
-        self.nobody += len(records) - len(users)
-        self.users.update(map(hash, users))
+        users = {each.distinct_id for each in records}
+        if None in users:
+            users.discard(None)
+            self.nobody += sum(each.distinct_id is None for each in records)
+        for user in users:
+            self.users.of(user)
         said = [each.properties for each in records]
-        self.sessions.add_all(
-            zip([each.session_id for each in said], [each.seq for each in said], strict=True)
-        )
-        by_kind: dict[type, tuple[list[Any], list[int]]] = {}
-        for record, of_record, seconds in zip(records, said, times, strict=True):
-            kind = type(record)
-            if kind not in by_kind:
-                by_kind[kind] = [], []
-            of_kind, hours = by_kind[kind]
-            of_kind.append(of_record)
-            hours.append(seconds // 3600)
-        for kind, (of_kind, hours) in by_kind.items():
-            for hour, number in Counter(hours).items():
-                self._spread(kind, hour, number)
-            if kind is not OtherRecord:
+        self.sessions.add_all([(each.session_id, each.seq) for each in said])
+        self.activity.span(times)
+        by_kind: defaultdict[Any, list[Any]] = defaultdict(list)
+        for kind, record in zip(map(type, records), records, strict=True):
+            by_kind[kind].append(record)
+        for kind, of_kind in by_kind.items():
+            self.activity.add(kind, [_utc(each.timestamp) for each in of_kind])
+            if kind is OtherRecord:
+                self.events.add_all([(each.event,) for each in of_kind])
+            else:
                 self.events.add(kind.__struct_config__.tag, number=len(of_kind))
             if kind in _COUNT:
-                _COUNT[kind](self, of_kind)
-        if OtherRecord in by_kind:
-            others = [each for each in records if isinstance(each, OtherRecord)]
-            self.events.add_all([(each.event,) for each in others])
+                _COUNT[kind](self, [each.properties for each in of_kind])
         return len(lines)
 
-    def _kept(self, lines: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    def _kept(self, lines: Sequence[Any]) -> tuple[list[Any], list[datetime]]:
         """Return the records that count, and their times; count the others by why they do not."""
         records = [each for each in lines if each is not None]
         self.broken += len(lines) - len(records)
-        times = [int(each.timestamp.timestamp()) for each in records]
-        of = {each.properties.lib for each in records}
-        in_time = records and min(times) in _SECONDS and max(times) in _SECONDS
-        if self.since is None and not self.forgotten and in_time and of <= _OURS:
+        times = [each.timestamp for each in records]
+        # Where nothing is to be left out, no record is looked at by itself.
+        if (
+            records
+            and not self.forgotten
+            and {each.properties.lib for each in records} <= _OURS
+            and {each.tzinfo for each in times} == {UTC}
+            and min(times) >= max(_EPOCH, self.since or _EPOCH)
+        ):
             return records, times
-        kept = [both for both in zip(records, times, strict=True) if self._counts(*both)]
-        return [each for each, _ in kept], [seconds for _, seconds in kept]
+        kept = [each for each in records if self._counts(each)]
+        return kept, [_utc(each.timestamp) for each in kept]
 
-    def _counts(self, record: Any, seconds: int) -> bool:
-        if seconds not in _SECONDS:
+    def _counts(self, record: Any) -> bool:
+        if int(record.timestamp.timestamp()) not in _SECONDS:
             self.broken += 1
         elif record.properties.lib not in _OURS:
             self.of_others += 1
-        elif self.since is not None and seconds < self.since:
+        elif self.since is not None and record.timestamp < self.since:
             self.earlier += 1
         elif self.forgotten and record.distinct_id in self.forgotten:
             self.of_forgotten += 1
         else:
             return True
         return False
-
-    def _spread(self, kind: type, hour: int, number: int) -> None:
-        """Count how much of a kind there was in an hour."""
-        moments = [_moment(self.days, hour // 24)]
-        if hour in self.hours or len(self.hours) <= MAX_HOURS:
-            moments.append(_moment(self.hours, hour))
-        for moment in moments:
-            moment.records += number
-            if kind is CellRecord:
-                moment.cells += number
-            elif kind is ErrorRecord:
-                moment.errors += number
-            elif kind in (RequestRecord, EmbeddingRecord):
-                moment.requests += number
 
     def _launched(self, said: Sequence[Any]) -> None:
         self.launches.add_all([(each.frontend, each.version) for each in said])
@@ -230,19 +200,21 @@ class Tally(Struct):
 
     def _requests(self, said: Sequence[Any]) -> None:
         self.edit_formats.add_all([(each.edit_format,) for each in said])
+        by_model: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
         for each in said:
-            name = each.provider, each.model
+            by_model[each.provider, each.model].append(each)
+        for name, requests in by_model.items():
             if name not in self.models and len(self.models) >= MAX_NAMES:
                 name = FURTHER, FURTHER
             asked = self.models.get(name)
             if asked is None:
                 asked = self.models[name] = Asked()
-            asked.requests += 1
-            asked.failed += each.failed
-            asked.input_tokens += each.input_tokens
-            asked.output_tokens += each.output_tokens
-            asked.cached += each.cached
-            asked.reasoning += each.reasoning
+            asked.requests += len(requests)
+            asked.failed += sum([each.failed for each in requests])
+            asked.input_tokens += sum([each.input_tokens for each in requests])
+            asked.output_tokens += sum([each.output_tokens for each in requests])
+            asked.cached += sum([each.cached for each in requests])
+            asked.reasoning += sum([each.reasoning for each in requests])
 
     def _kernel_actions(self, said: Sequence[Any]) -> None:
         self.kernel_actions.add_all([(each.action, each.status) for each in said])
@@ -288,7 +260,7 @@ def tally(
     ReportError
         It cannot be read.
     """
-    counted = Tally(source.path, source.own, since.timestamp() if since else None, forgotten)
+    counted = Tally(source.path, source.own, since, forgotten)
     number = 0
     for block in source.blocks():
         number += counted.add(block)
@@ -296,16 +268,9 @@ def tally(
     return counted
 
 
-def day(number: int) -> str:
-    """Write a day by its number since the epoch."""
-    return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
-
-
-def _moment(moments: dict[int, Moment], number: int) -> Moment:
-    moment = moments.get(number)
-    if moment is None:
-        moment = moments[number] = Moment()
-    return moment
+def _utc(time: datetime) -> datetime:
+    """Return a time of the years 1970 to 9999 in UTC, as nearly every record has it."""
+    return time if time.tzinfo is UTC else datetime.fromtimestamp(int(time.timestamp()), UTC)
 
 
 def _rounded(duration: int) -> int:

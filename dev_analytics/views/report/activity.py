@@ -1,0 +1,95 @@
+"""When things happened: by day, and by the hour in a log of two days at most."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from dev_analytics.views.report.records import (
+    CellRecord,
+    EmbeddingRecord,
+    ErrorRecord,
+    RequestRecord,
+)
+
+MAX_HOURS: Final = 48
+"""How many hours a log may span to be shown by the hour."""
+_LONGEST: Final = timedelta(hours=MAX_HOURS)
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+
+
+class Moment(Struct):
+    """What happened in an hour or on a day."""
+
+    records: int = 0
+    cells: int = 0
+    errors: int = 0
+    requests: int = 0
+
+
+class Activity:
+    """Counts records by their time and kind.
+
+    Attributes
+    ----------
+    first, last
+        The earliest and the latest time, in UTC.
+    """
+
+    def __init__(self) -> None:
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+        self._days: defaultdict[type, Counter[int]] = defaultdict(Counter)
+        self._hours: defaultdict[type, Counter[int]] = defaultdict(Counter)
+
+    def span(self, times: Sequence[datetime]) -> None:
+        """Take in that there are records of these times, before they are counted."""
+        first, last = min(times), max(times)
+        self.first = first if self.first is None else min(first, self.first)
+        self.last = last if self.last is None else max(last, self.last)
+        if not self._is_short():
+            self._hours.clear()
+
+    def add(self, kind: type, times: Sequence[datetime]) -> None:
+        """Count records of a kind."""
+        self._days[kind].update([each.toordinal() - _EPOCH for each in times])
+        if self._is_short():
+            self._hours[kind].update([int(each.timestamp()) // 3600 for each in times])
+
+    def days(self) -> dict[int, Moment]:
+        """Return what happened on each day, by its number since the epoch."""
+        return _moments(self._days)
+
+    def hours(self) -> dict[int, Moment]:
+        """Return what happened in each hour, by its number since the epoch.
+
+        There are none where the records span more than `MAX_HOURS`.
+        """
+        return _moments(self._hours)
+
+    def _is_short(self) -> bool:
+        return self.first is None or self.last is None or self.last - self.first < _LONGEST
+
+
+def day(number: int) -> str:
+    """Write a day by its number since the epoch."""
+    return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _moments(counted: Mapping[type, Mapping[int, int]]) -> dict[int, Moment]:
+    moments: defaultdict[int, Moment] = defaultdict(Moment)
+    for kind, numbers in counted.items():
+        for at, number in numbers.items():
+            moment = moments[at]
+            moment.records += number
+            if kind is CellRecord:
+                moment.cells += number
+            elif kind is ErrorRecord:
+                moment.errors += number
+            elif kind in (RequestRecord, EmbeddingRecord):
+                moment.requests += number
+    return dict(moments)
