@@ -1,8 +1,8 @@
 """`Analytics`: the one object that every event passes through.
 
-Observers and tools call `Analytics.event`; what becomes of it is in `dev_analytics.pipeline`,
-which is loaded then. What stands here is what a session has from its start: consent, the ledger of
-drops, the settings, the event log.
+Observers and tools call `Analytics.event`. `dev_analytics.pipeline`, which makes the record, is
+imported at the first event. This module holds what a session has from its start: consent, the drop
+ledger, the settings and the event log.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     from dev_analytics.recording import Recording
 
 SAMPLE_PERCENT: Final = 10.0
-"""How many of all users are asked, unless a setting says otherwise."""
+"""The percentage of users who are asked, unless a setting says otherwise."""
 
 
 class Analytics:
-    """Where events go in.
+    """The entry point for events.
 
     Parameters
     ----------
     data
         The data directory.
     sample_percent
-        How many of all users are asked, from 0 to 100.
+        The percentage of users who are asked, from 0 to 100.
     delivery
-        Where records go; None leaves them to a process that knows, and keeps them on this machine,
-        as `get_analytics` does until the extension is loaded.
+        Where records go. None keeps them on this machine for a process that has the settings, as
+        `get_analytics` does until the extension is loaded.
     sink
-        Takes the records that the user agreed to send: the spool, unless a test has its own.
+        Receives the records that the user agreed to send: the spool, unless a test has its own.
     strict
-        Raise for an event or property that is not in the catalogue, and for any failure inside,
+        Raise for an event or property that is not in the catalogue, and for any internal failure,
         as tests and developers want it. Otherwise both are counted as drops.
 
     Attributes
@@ -91,17 +91,17 @@ class Analytics:
 
     @property
     def pipeline(self) -> Pipeline:
-        """What takes the events of this process; it is loaded when it is first asked for."""
+        """The pipeline of this process, imported and created on first use."""
         return self._pipeline or self._load()
 
     @property
     def recording(self) -> Recording:
-        """The recording of what happens now, or its rehearsal; it begins if it has not begun."""
+        """The current recording, or its rehearsal; it begins if it has not begun."""
         return self.pipeline.recording
 
     @property
     def delivery(self) -> Delivery | None:
-        """Where the settings say that records go."""
+        """Where records go according to the settings."""
         return self._delivery[0]
 
     @delivery.setter
@@ -110,9 +110,9 @@ class Analytics:
 
     @property
     def agreed_delivery(self) -> Delivery | None:
-        """Where records go: as the settings say, or to the archive if the yes does not name that.
+        """Where records go: as the settings say, or to the archive if the yes does not cover that.
 
-        It is one object while nothing changes: the spool compares by identity.
+        It stays the same object while nothing changes, because the spool compares by identity.
         """
         delivery, recipient, in_archive = self._delivery
         if recipient == ARCHIVE or self.gate.names(recipient):
@@ -127,15 +127,15 @@ class Analytics:
         name
             One of `dev_analytics.catalogue.events.EVENTS`, or ``tool.event`` of an installed tool.
         began
-            What held at the beginning of what is recorded, as ``gate.at_beginning()`` gave it, if
-            it took some time: it is sent only if consent held, unbroken, from then on.
+            The state of consent when what is recorded began, from ``gate.at_beginning()``, if it
+            took some time. The event is sent only if consent held without a break since then.
         **properties
             Its properties. A word outside its vocabulary becomes ``"other"``.
 
         Raises
         ------
         UndeclaredError, RefusedValueError
-            Only if `strict`: the catalogue has no such event or property, or not of this kind.
+            Only if `strict`: the event, a property or the kind of a value is not in the catalogue.
         """
         try:
             pipeline = self._pipeline or self._load()
@@ -159,17 +159,17 @@ class Analytics:
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
     ) -> AbstractContextManager[None]:
-        """Set the edit format of the LLM requests that are made inside.
+        """Set the edit format of the LLM requests made inside the ``with`` block.
 
-        It holds in asynchronous code too, in threads that are started inside, and in what is
-        submitted to a thread pool there.
+        It holds as context variables do: in asynchronous code and ``asyncio.to_thread``; in a plain
+        thread only where it runs in ``contextvars.copy_context()``.
 
         Parameters
         ----------
         edit_format
             A member of the vocabulary ``edit_formats``; anything else counts as ``"other"``.
         tool
-            A member of ``tools``: who asks in this format.
+            A member of ``tools``: the tool that asks for edits in this format.
         """
         from dev_analytics.edit_formats import asking
 
@@ -181,9 +181,9 @@ class Analytics:
         Raises
         ------
         OSError
-            It cannot be written; the log stays what it was.
+            The file cannot be written; the previous log, if any, stays in use.
         UnservedError
-            This system cannot be served.
+            This system is not supported.
         """
         _check_served()
         from dev_analytics.delivery.lines import LineFile
@@ -200,7 +200,7 @@ class Analytics:
             log.close()
 
     def after_fork(self) -> None:
-        """Begin, in a forked child, a recording and files of its own."""
+        """Give a forked child a recording and files of its own."""
         self._loading = RLock()
         self.gate.after_fork()
         # The parent stores what it dropped before.
@@ -238,7 +238,7 @@ def _check_served() -> None:
 
 
 def get_analytics() -> Analytics:
-    """Return the one `Analytics` of this process; the first call makes it."""
+    """Return the one `Analytics` of this process; the first call creates it."""
     return kept("analytics", lambda: Analytics(delivery=None))
 
 

@@ -1,4 +1,4 @@
-"""The promise of every callback: no exception leaves it, and each is counted."""
+"""What every callback promises: no exception leaves it, and each one is counted."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     Given = TypeVarTuple("Given")
 
     class Observer(Protocol):
-        """Has a ledger to count its failures in."""
+        """An object whose callbacks are wrapped."""
 
         @property
         def drops(self) -> DropLedger:
-            """Where failures are counted."""
+            """The ledger that counts its failures."""
 
     O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
 
 
 def count_failure(drops: DropLedger, error: Exception) -> None:
-    """Count a failure inside, where the user's code has called us.
+    """Count an internal failure in code that the user's code has called.
 
     Raises
     ------
     Exception
-        It was none of ours: a signal handler of the user's raised it in the middle of our code, as
-        where a time limit is over, for the user's code to catch.
+        `error` is not ours: a signal handler of the user's raised it in the middle of our code, for
+        example at the end of a time limit, for the user's code to catch.
     """
     drops.count(Drop.FAILURE)
     if is_of_handler(error):
@@ -41,11 +41,11 @@ def count_failure(drops: DropLedger, error: Exception) -> None:
 
 
 def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
-    """Return `callback` such that no exception leaves it.
+    """Wrap `callback` so that no exception leaves it.
 
     An interrupt that arrives inside is counted too: IPython would print it with the user's code,
-    and run the cell all the same. Nothing here raises SystemExit: one that comes from a signal
-    handler of the user's must pass.
+    and run the cell all the same. SystemExit passes: nothing here raises it, so it comes from a
+    signal handler of the user's.
     """
 
     @wraps(callback)

@@ -1,4 +1,4 @@
-"""The settings: ``c.DevAnalytics`` in IPython's configuration, ``%config DevAnalytics``."""
+"""The settings: ``c.DevAnalytics`` in IPython's configuration, or ``%config DevAnalytics``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SettingsOfDestinations: Any = new_class(
 
 
 class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
-    """Settings of dev_analytics. An environment variable goes before the setting that it names."""
+    """Settings of dev_analytics. An environment variable overrides its setting."""
 
     enabled = Bool(
         None,
@@ -58,19 +58,19 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
     flush_interval = Float(
         Delivery.flush_seconds,
         min=0,
-        help="How long a record waits for others before it is delivered, in seconds.",
+        help="How many seconds a record waits for others before it is delivered.",
     ).tag(config=True, allowed="a number of seconds from 0")
 
     spool_max_mib = Float(
         Delivery.max_mib,
         min=0.1,
-        help="How large all that waits may become, in MiB; the oldest is dropped first.",
+        help="The largest size of the waiting records, in MiB; the oldest are dropped first.",
     ).tag(config=True, allowed="a number of MiB from 0.1")
 
     spool_max_days = Float(
         Delivery.max_days,
         min=0,
-        help="How old a record that waits may become, in days.",
+        help="How many days a record may wait before it is dropped.",
     ).tag(config=True, allowed="a number of days from 0")
 
     @validate(*_OF_DESTINATIONS)
@@ -83,7 +83,7 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
     @validate("flush_interval", "spool_max_mib", "spool_max_days", "sample_percent")
     def _is_finite(self, proposal: Any) -> float:
         number = float(proposal["value"])
-        # No bound keeps "nan" out.
+        # The bounds of a trait let NaN through.
         if not math.isfinite(number):
             raise TraitError("no number")
         return number
@@ -92,19 +92,21 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
         SAMPLE_PERCENT,
         min=0,
         max=100,
-        help="How many percent of all users are asked.",
+        help="The percentage of users who are asked.",
     ).tag(config=True, allowed="a number from 0 to 100")
 
     on_refused: Callable[[SettingError], None] | None = None
-    """Is called when ``%config`` has a value that is not allowed; the value before stays."""
+    """Called when ``%config`` has a value that is not allowed; the previous value stays."""
 
     def update_config(self, config: Config) -> None:
-        """Apply what ``%config`` says; IPython's own error names no setting and no allowed value.
+        """Apply what ``%config`` says, and report a bad value through `on_refused`.
+
+        IPython's own error names neither the setting nor the values that are allowed.
 
         Raises
         ------
         TraitError
-            A value is not allowed, and nobody is called.
+            A value is not allowed, and there is no `on_refused`.
         """
         try:
             super().update_config(config)
@@ -116,12 +118,12 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
 
     @property
     def switch(self) -> Switch | None:
-        """The position that `enabled` sets, None if it sets none."""
+        """The switch that `enabled` sets, or None."""
         return None if self.enabled is None else Switch(self.enabled, "c.DevAnalytics.enabled")
 
     @property
     def delivery(self) -> Delivery:
-        """Where records go, and how long they may wait."""
+        """Where records go, and how long and how large they may wait."""
         return Delivery(
             flush_seconds=self.flush_interval,
             recipient=self._recipient(),
@@ -130,16 +132,16 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
         )
 
     def _recipient(self) -> str:
-        """Return who receives the records: whom an administrator's policy or a setting names.
+        """Return the recipient that an administrator's policy or a setting names.
 
-        The policy goes before the setting, and the site's policy before one that
-        ``DEV_ANALYTICS_POLICY`` names. One that chooses a destination says all of it: no user's
-        setting leads the records of a whole site elsewhere.
+        A policy overrides the setting, and the site's policy overrides one that
+        ``DEV_ANALYTICS_POLICY`` names. A policy that chooses a destination decides all of its
+        settings, so that no user's setting redirects the records of a whole site.
         """
         try:
             policies = read_policies()
         except PolicyError:
-            # Where records may go is not known, so they leave this machine for nobody.
+            # Where records may go is not known, so they stay on this machine.
             return ARCHIVE
         own = {name: getattr(self, name) for name in _OF_DESTINATIONS}
         chosen, values = None, dict[str, str]()
@@ -152,7 +154,7 @@ class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
 
     @property
     def log(self) -> str:
-        """The file of the event log: ``DEV_ANALYTICS_LOG``, or the setting; empty for none."""
+        """The path of the event log, from ``DEV_ANALYTICS_LOG`` or the setting; empty for none."""
         return environ_now().get(LOG_VARIABLE) or self.log_file
 
 
@@ -162,9 +164,9 @@ def load_settings(parent: Any) -> DevAnalytics:
     Raises
     ------
     SettingError
-        One has a value that is not allowed.
+        A setting has a value that is not allowed.
     """
-    # To ask for a section by attribute would add it.
+    # Attribute access would create a missing section.
     section = parent.config.get("DevAnalytics", {})
     if not isinstance(section, dict):
         raise SettingError("c.DevAnalytics", section, "a section with settings")
@@ -180,7 +182,7 @@ def _refused(config: Config) -> SettingError | None:
     """Return the error of the first setting in `config` whose value is not allowed."""
     for name, trait in DevAnalytics.class_traits(config=True).items():
         value = config.DevAnalytics.get(name)
-        # A text of the command line is shown as it was typed, not as traitlets keeps it.
+        # A string from the command line is shown as it was typed, not as traitlets wraps it.
         shown = str(value) if isinstance(value, str) else value
         try:
             DevAnalytics(**{name: value} if name in config.DevAnalytics else {})

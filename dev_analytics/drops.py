@@ -1,4 +1,4 @@
-"""What was dropped: every record that was not kept or not delivered, counted by reason."""
+"""The drop ledger: every record that was not kept or not delivered, counted by reason."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ class Drop(Enum):
 
 
 class DropLedger:
-    """Counts what was dropped in this session.
+    """The drops of this session.
 
     Attributes
     ----------
     counts
-        How often, by reason.
+        The number of drops by reason.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[Drop] = Counter()
         self._stored: Counter[Drop] = Counter()
-        # Reentrant, as a signal handler of the user may come in the middle of a count.
+        # Reentrant, as a signal handler of the user's may run in the middle of a count.
         self._lock = RLock()
 
     def count(self, drop: Drop, number: int = 1) -> None:
-        """Count one, or more at once."""
+        """Count `number` drops for one reason."""
         with self._lock:
             self.counts[drop] += number
 
     def count_all(self, counts: Mapping[Drop, int]) -> None:
-        """Count all of `counts`."""
+        """Count drops for several reasons."""
         for drop, number in counts.items():
             self.count(drop, number)
 
     def unstored(self) -> Counter[Drop]:
-        """Return what was counted and is in no ledger on disk yet."""
+        """Return the counts that are not in a ledger on disk yet."""
         with self._lock:
             return self.counts - self._stored
 
@@ -68,9 +68,9 @@ class DropLedger:
 
     @contextmanager
     def storing(self) -> Iterator[Counter[Drop]]:
-        """Yield what is in no ledger on disk yet, to one caller at a time; it stays if that fails.
+        """Yield the counts that are not on disk yet; they count as stored unless the block raises.
 
-        It may wait for a disk, and so blocks no count.
+        The lock is not held meanwhile: the block may wait for a disk, and `count` must not.
         """
         with self._lock:
             counts = self.counts - self._stored
@@ -83,6 +83,6 @@ class DropLedger:
             raise
 
     def after_fork(self) -> None:
-        """Leave, in a forked child, what was counted to the parent, and a lock of its threads."""
+        """Leave the counts so far to the parent of a forked child, and replace the lock."""
         self._lock = RLock()
         self._stored = self.counts.copy()

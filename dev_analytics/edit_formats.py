@@ -1,9 +1,9 @@
 """The edit format in force inside a ``with`` block: a context variable, and nothing is patched.
 
-Asynchronous code has it from its context, as do ``asyncio.to_thread`` and
+Asynchronous code gets it from its context, as do ``asyncio.to_thread`` and
 ``contextvars.copy_context().run``. A plain thread has a context of its own, which begins empty
 unless the interpreter lets threads inherit it (``sys.flags.thread_inherit_context``). Leaving a
-block never raises, wherever it is left.
+block never raises, even in another context than the one it was entered in.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
 
 
 class _Block:
-    """A block as the contexts of its code have it, and the one around it."""
+    """A ``with`` block, linked to the one around it."""
 
     __slots__ = ("around", "asked", "left")
 
@@ -58,7 +58,7 @@ def current() -> Asked | None:
 
 
 def complete(properties: dict[str, object]) -> None:
-    """Add to a request what is in force where it is made, if it does not say so itself."""
+    """Add the format and tool in force to a request that does not name its own."""
     if "edit_format" not in properties or "tool" not in properties:
         asked = current()
         properties.setdefault("edit_format", asked and asked.edit_format)
@@ -77,5 +77,5 @@ def asking(edit_format: str, tool: str | None = None) -> Iterator[None]:
         try:
             _block.reset(token)
         except ValueError:
-            # An asynchronous generator may be closed in another context than it was read in.
+            # An asynchronous generator may be closed in another context than it was started in.
             block.left = True

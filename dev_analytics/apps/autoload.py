@@ -1,8 +1,8 @@
 """Write and remove the start-up file that loads the extension in every kernel and terminal.
 
-``startup/`` is the one place of IPython's where files of several owners stand side by side: no
-configuration of the user's is read or changed. The file notes how many folders were made for it,
-so that removing it leaves what was there before, and nothing else.
+``startup/`` is the only folder of IPython's that is meant for files of several owners, so no
+configuration of the user's is read or changed. The file records how many folders were created for
+it, so that removing it restores exactly what was there before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MADE: Final = "# Folders made for it: "
 
 
 class Place(Enum):
-    """Whose kernels and terminals load the extension; the value is the flag that names it."""
+    """Whose kernels and terminals load the extension; the value is the command-line flag."""
 
     USER = "--user"
     SYS_PREFIX = "--sys-prefix"
@@ -47,14 +47,14 @@ class Place(Enum):
 
 
 class ForeignFileError(Exception):
-    """Another program's file stands where the start-up file belongs."""
+    """A file of another program has the name of the start-up file."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} was not made by dev_analytics, so it is left as it is")
 
 
 def ipython_folder() -> Path:
-    """Return the user's IPython folder; IPython's own function makes it, or a temporary one.
+    """Return the user's IPython folder; IPython's own function would create one.
 
     Raises
     ------
@@ -80,12 +80,12 @@ def enabled() -> list[Path]:
 
 
 def enable(place: Place) -> Path:
-    """Write the start-up file, and give it; one that is there already is made as it must be.
+    """Write the start-up file, replacing an older version, and return its path.
 
     Raises
     ------
     ForeignFileError
-        A file of somebody else has its name.
+        A file of another program has its name.
     OSError
         It cannot be written; nothing is left of the attempt.
     """
@@ -106,7 +106,7 @@ def enable(place: Place) -> Path:
         touch(new)
         new.write_text(content, "utf-8")
         if place is not Place.USER:
-            # It is for everybody, however strict the umask of who writes it.
+            # Everybody must be able to read it, whatever the writer's umask.
             new.chmod(0o644)
             for folder in missing:
                 folder.chmod(0o755)
@@ -123,7 +123,7 @@ def remove(place: Place) -> Path | None:
     Raises
     ------
     ForeignFileError
-        A file of somebody else has its name.
+        A file of another program has its name.
     OSError
         It cannot be deleted.
     """
@@ -139,7 +139,7 @@ def remove(place: Place) -> Path | None:
 
 
 def _leave(file: Path, folders: list[Path]) -> None:
-    """Delete a file that may be there, and its folders as long as they are empty."""
+    """Delete a file, if it exists, and those of `folders` that are then empty."""
     with contextlib.suppress(OSError):
         file.unlink()
     with contextlib.suppress(OSError):
@@ -148,7 +148,7 @@ def _leave(file: Path, folders: list[Path]) -> None:
 
 
 def _shipped() -> str:
-    """Return the file as it is shipped: in the package, or in the checkout that is worked in."""
+    """Return the file as it is shipped: in the package, or in a checkout of the repository."""
     return (_SHIPPED if _SHIPPED.exists() else _CHECKOUT).read_text("utf-8")
 
 

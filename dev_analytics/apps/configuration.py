@@ -20,9 +20,9 @@ _LOADERS: Final = (PyFileConfigLoader, "py"), (JSONFileConfigLoader, "json")
 
 
 def read_configuration() -> tuple[Config, list[str]]:
-    """Return what the files set, and a line for each that failed: the others are used."""
+    """Return what the files set, and a line for each file that failed and was skipped."""
     config, failures = Config(), []
-    # What a file prints is no answer of the command.
+    # What a file prints is not part of the command's output.
     with contextlib.redirect_stdout(sys.stderr):
         for folder in _folders():
             for loader, ending in _LOADERS:
@@ -37,7 +37,7 @@ def read_configuration() -> tuple[Config, list[str]]:
 
 
 def _folders() -> Iterator[Path]:
-    """Return the folders of configuration; the last counts most."""
+    """Yield the folders of configuration; a later one overrides an earlier one."""
     from IPython.core.application import SYSTEM_CONFIG_DIRS
 
     yield from map(Path, reversed(SYSTEM_CONFIG_DIRS))

@@ -1,6 +1,6 @@
-"""The command ``dev``: IPython's terminal application, with the extension and four flags of ours.
+"""The command ``dev``: IPython's terminal application, with the extension and four more flags.
 
-IPython parses the flags with its own, so that whatever it takes still works beside them.
+IPython parses them together with its own flags, all of which still work.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Dev(TerminalIPythonApp):
             self._opt_out(alone=not runs)
 
     def init_extensions(self) -> None:
-        """Load the extension before the user's, with what the flags say."""
+        """Load the extension before the user's extensions, and apply the flags."""
         self.default_extensions = ["dev_analytics", *self.default_extensions]
         if why_unserved():
             super().init_extensions()  # type: ignore[no-untyped-call]
@@ -90,7 +90,7 @@ class Dev(TerminalIPythonApp):
             analytics.event("command_run", began, command=flag)
 
     def emit_options_help(self) -> Generator[str, None, None]:
-        """Return our flags a section of their own, before IPython's."""
+        """Yield a section for our flags, then IPython's."""
         yield HELP
         own = self.flags, self.aliases
         self.flags, self.aliases = TerminalIPythonApp.flags, TerminalIPythonApp.aliases
@@ -119,7 +119,7 @@ class Dev(TerminalIPythonApp):
                 sys.stderr,
             )
             self.exit(1)
-        # What runs next has the output for itself.
+        # Standard output belongs to what runs next.
         from dev_analytics.consent.asking.question import DISABLED
 
         last = unseen_farewell(before) if of_a_cell() else farewell(before)

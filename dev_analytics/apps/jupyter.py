@@ -1,4 +1,4 @@
-"""The command ``jupyter dev-analytics``, also ``python -m dev_analytics``: outside any session."""
+"""The command ``jupyter dev-analytics``, or ``python -m dev_analytics``, outside any session."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _JSON: Final = ("status", "preview", "report")
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says in one line what it did not understand."""
+    """A parser whose error message is a single line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
 
 
 class CommandError(Exception):
-    """The command cannot do what it was asked; the message says why, in one line."""
+    """The command cannot be carried out; the message says why, in one line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """The magic ``%dev_analytics``: its words, their help and their completion.
 
-What a command needs is imported when it is run, so that loading the extension is quick.
+Each command imports what it needs when it runs, so that loading the extension is quick.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class DevAnalyticsMagics(Magics):
         try:
             said = switch_on(gate.store, " ".join(rest), attended=gate.attended())
         except UnattendedError as error:
-            return str(error)  # no error, which would end a batch run
+            return str(error)  # printed, not raised: an error would end a batch run
         except (LookupError, ConsentStoreError) as error:
             raise UsageError(f"%{NAME} on {error.args[0]}") from None
         return "\n".join(filter(None, (said, self._asking.on())))
@@ -283,14 +283,14 @@ def unregister_magics(shell: Any) -> None:
     """Remove both; IPython has no call for that."""
     shell.magics_manager.magics["line"].pop(NAME, None)
     shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
-    # One that was interrupted while it was registered is in no registry.
+    # A registration that was interrupted may have left nothing to remove.
     shell.configurables[:] = [each for each in shell.configurables if not _is_ours(each)]
     for key in _KEYS:
         shell.strdispatchers["complete_command"].strs.pop(key, None)
 
 
 def _is_ours(configurable: object) -> bool:
-    """Return whether it is our magics, of this module or of one that was loaded before."""
+    """Return whether it is our magics class, from this module or from one loaded earlier."""
     kind, ours = type(configurable), DevAnalyticsMagics
     return (kind.__module__, kind.__qualname__) == (ours.__module__, ours.__qualname__)
 

@@ -1,4 +1,4 @@
-"""The word ``report``, as the magic and the shell have it: its options, and what they make."""
+"""The command ``report`` of the magic and the shell: its options and its output."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SPANS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class Report(Struct, frozen=True):
-    """A report that was counted.
+    """A finished report.
 
     Attributes
     ----------
     counted
-        What was counted.
+        The tally of the records.
     parts
-        The tables that were made of it.
+        The tables made from it.
     """
 
     counted: Tally
@@ -46,7 +46,7 @@ class Report(Struct, frozen=True):
         return text(self.counted, self.parts, width, bar)
 
     def fields(self) -> dict[str, object]:
-        """Return it as fields, for a script."""
+        """Return it as a dictionary, for a script."""
         return fields(self.counted, self.parts)
 
     def html(self) -> str:
@@ -54,7 +54,7 @@ class Report(Struct, frozen=True):
         return report_html(self.counted, self.parts, *self._figures())
 
     def write(self, html: Path | None, folder: Path | None) -> str:
-        """Write the files that were asked for, and say which.
+        """Write the requested files, and return a sentence that names them.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Report(Struct, frozen=True):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the magic and the shell share to a parser."""
+    """Add the options that the magic and the shell share to `parser`."""
     parser.add_argument(
         "files",
         metavar="FILE",
@@ -105,12 +105,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def count(
     options: argparse.Namespace, data: Path, progress: Callable[[float | None, int], None]
 ) -> Report:
-    """Count what the options name.
+    """Make a report of the files that the options name.
 
     Raises
     ------
     ReportError
-        It cannot be read.
+        A file cannot be read.
     """
     source = source_of(options.files, data)
     try:
@@ -121,7 +121,7 @@ def count(
 
 
 def since(said: str) -> datetime:
-    """Read a day, or a span that ends now.
+    """Parse a day, or a time span that ends now.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def since(said: str) -> datetime:
 
 
 def for_terminal(report: Report) -> str:
-    """Return a report as text that standard output can take: its width, its letters."""
+    """Return a report as text that fits the width and the encoding of standard output."""
     out = sys.stdout
     encoding = getattr(out, "encoding", None) or "utf-8"
     try:

@@ -1,9 +1,8 @@
-"""The extension in a Jupyter server: it asks nobody, and observes the server's own events.
+"""The extension in a Jupyter server: it asks no question, and observes the server's own events.
 
-It is enabled when the package is installed, and records nothing before its user has agreed in a
-notebook or a terminal. It also leaves an open question, and records that are shown, out of the
-notebooks that are saved.
-Whatever fails is one line in the server's log.
+It is enabled when the package is installed, and records nothing before the user has agreed in a
+notebook or a terminal. It also keeps open questions and displayed records out of saved notebooks.
+A failure is one line in the server's log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Switching one other tool off, and on again, by its name, in a session or a shell."""
+"""Switching another tool off and on again by its name, in a session or a shell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dev_analytics.tools.installed import installed
 
 
 class UnattendedError(Exception):
-    """Nobody who could switch it on again is there."""
+    """Nobody is there to switch the tool on again."""
 
 
 def switch_off(store: ConsentStore, tool: str) -> str:
@@ -16,7 +16,7 @@ def switch_off(store: ConsentStore, tool: str) -> str:
     Raises
     ------
     LookupError
-        There is no such tool; the message goes on after the command's name.
+        There is no such tool; the message completes a sentence that begins with the command's name.
     ConsentStoreError
         It could not be stored.
     """
@@ -35,7 +35,7 @@ def switch_off(store: ConsentStore, tool: str) -> str:
 
 
 def switch_on(store: ConsentStore, tool: str, *, attended: bool) -> str:
-    """Switch it on again, and return a sentence on what then holds.
+    """Switch `tool` on again, and return a sentence that says so.
 
     Parameters
     ----------
@@ -44,16 +44,16 @@ def switch_on(store: ConsentStore, tool: str, *, attended: bool) -> str:
     tool
         The tool's name.
     attended
-        Somebody is there who can answer; code that runs by itself undoes no off.
+        A person is there. Code that runs by itself cannot undo an off.
 
     Raises
     ------
     LookupError
-        There is no such tool; the message goes on after the command's name.
+        There is no such tool; the message completes a sentence that begins with the command's name.
     UnattendedError
-        It is off, and stays so; the message is a sentence.
+        It is off and stays off; the message is a whole sentence.
     ConsentStoreError
-        It could not be undone.
+        The change could not be stored.
     """
     title = _title(store, tool)
     if not attended and tool in store.read().tools_off:

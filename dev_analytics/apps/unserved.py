@@ -1,6 +1,6 @@
 """The commands on an unsupported system: each says so in one line, and does nothing else.
 
-What the commands import elsewhere is not imported here: some of it does not exist.
+This module does not import what the real commands need, as some of it does not exist there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME: Final = "dev_analytics"
 
 
 def load(shell: Any) -> None:
-    """Register a magic in `shell` that says why analytics are off; say it now to a person."""
+    """Register a magic that says why analytics are off, and say so now if a person is there."""
     if _NAME not in shell.magics_manager.magics["line"]:
         shell.register_magic_function(_magic, "line", _NAME)
     if presence(shell) is not Presence.NOBODY:
