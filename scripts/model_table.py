@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from vocabularies import prices
+from vocabularies import prices, published
 from vocabularies.listed import litellm, openai_models, words_of
 from vocabularies.rules import Rules
 from vocabularies.withheld import is_template, tells_of_a_person
@@ -51,19 +51,6 @@ HOSTS: Final = {
 }
 """The hosts of the providers whose rule is no plain host."""
 
-RETIRED: Final = """
-claude-2.0 claude-2.1 claude-instant-1.2 claude-3-sonnet-20240229 claude-3-opus-20240229
-claude-3-opus-latest claude-3-5-sonnet-20240620 claude-3-5-sonnet-20241022
-claude-3-5-sonnet-latest claude-3-5-haiku-20241022 claude-3-5-haiku-latest
-claude-3-7-sonnet-20250219 claude-3-7-sonnet-latest claude-opus-4-20250514
-gemini-1.5-flash-001 gemini-1.5-flash-002 gemini-1.5-flash-8b gemini-1.5-flash-latest
-gemini-1.5-pro-001 gemini-1.5-pro-002 gemini-1.5-pro-latest gemini-2.0-flash-exp
-gemini-2.0-flash-thinking-exp-01-21
-gpt-3.5-turbo-0301 gpt-3.5-turbo-0613 gpt-3.5-turbo-16k-0613 gpt-4-0314 gpt-4-32k-0314
-gpt-4-32k-0613 gpt-4.5-preview-2025-02-27 o1-preview-2024-09-12 o1-mini-2024-09-12
-"""
-"""Public names that the lists no longer have, and that old code still asks for."""
-
 OLD_IDS: Final = {
     "gpt2": "openai-community/gpt2",
     "gpt2-medium": "openai-community/gpt2-medium",
@@ -76,7 +63,10 @@ OLD_IDS: Final = {
     "embed-english-v3": "embed-english-v3.0",
     "embed-multilingual-v3": "embed-multilingual-v3.0",
 }
-"""What Hugging Face, and Cohere's documents, called models before their names were longer."""
+"""What Hugging Face, and Cohere's documents, called models before their names were longer.
+
+The keys are those that published.txt has as ``older``.
+"""
 
 OWN_HOSTS: Final = {
     "aws": [
@@ -153,7 +143,7 @@ def models() -> dict[str, str]:
             table.setdefault(name, str(model))
 
     clauses = list(rules.clauses())
-    names = {**dict.fromkeys([*RETIRED.split(), *_parts(clauses)]), **listed()}
+    names = {**dict.fromkeys([*published.names("retired"), *_parts(clauses)]), **listed()}
     for name, served_by in sorted(names.items()):
         bare, hint = without_prefixes(name.lower())
         put(bare, rules.model(bare, hint or served_by))
@@ -223,7 +213,8 @@ def tables() -> dict[Path, str]:
     return {
         FOLDER / "models.txt": text(
             "Ids of public models, each with the other names that it has.",
-            f"{prices.described()}\n# and the lists of {listing}",
+            f"{prices.described()}\n# and the lists of {listing},\n"
+            "# and from scripts/vocabularies/published.txt",
             models(),
         ),
         FOLDER / "hosts.txt": text(

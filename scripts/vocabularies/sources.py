@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from vocabularies import listed, magics, prices, stdlib, wheels
+from vocabularies import listed, magics, prices, published, stdlib, wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +70,10 @@ SOURCES: Final = {
     "exceptions": Source(_exceptions, lambda: stdlib.exceptions() | wheels.installed_exceptions()),
     "packages": _known(stdlib.described, stdlib.packages),
     "models": _known(
-        lambda: f"{prices.described()} and {listed.described()}",
-        lambda: prices.models() | listed.models(),
+        lambda: (
+            f"{prices.described()}, {listed.described()} and scripts/vocabularies/published.txt"
+        ),
+        lambda: prices.models() | listed.models() | published.models(),
     ),
     "providers": _known(prices.described, prices.providers),
 }

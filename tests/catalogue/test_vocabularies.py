@@ -6,18 +6,24 @@ import builtins
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from model_table import OLD_IDS
+from published import missing
+from vocabularies import listed, prices, published
 from vocabularies.exceptions import full_name
 from vocabularies.sections import parse
 from vocabularies.sources import SOURCES
 from vocabularies.withheld import is_template, tells_of_a_person
 
 from dev_analytics.catalogue import public_names
+from dev_analytics.catalogue.models import FAMILIES
 from dev_analytics.catalogue.vocabulary import FOLDER, OTHER, Vocabulary, origin, read
 
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -258,6 +264,38 @@ def test_the_tables_of_public_names_are_not_stale() -> None:
         text=True,
     )
     assert (checked.returncode, checked.stdout) == (0, ""), checked
+
+
+def test_every_model_has_a_public_source() -> None:
+    sources = prices.models() | listed.models() | published.models()
+    assert set(read("models")) - {OTHER} == sources
+    assert not parse(text("models")).kept.members
+    assert published.names("families") == {*FAMILIES.words}
+    assert published.names("older") == set(OLD_IDS)
+
+
+def test_what_is_published_names_an_address() -> None:
+    found = list(published.sections())
+    assert {section.kind for section in found} == published.KINDS
+    for section in found:
+        assert re.fullmatch(
+            r"https://(pypi\.org/project|raw\.githubusercontent\.com)/\S+", section[1]
+        )
+        assert section.names == sorted(set(section.names))
+    names = [name for section in found for name in section.names]
+    assert len(names) == len(set(names))
+    with pytest.raises(ValueError, match="where is it public"):
+        list(published.sections("# a comment\ngpt-nowhere\n"))
+    with pytest.raises(ValueError, match="no kind"):
+        list(published.sections("## rumours https://example.org/\n"))
+
+
+def test_what_an_installed_release_publishes_is_in_it() -> None:
+    installed = f"https://pypi.org/project/litellm/{version('litellm')}/"
+    (section,) = [each for each in published.sections() if each[:2] == ("models", installed)]
+    names = "\n".join(listed.litellm())
+    assert missing(section, names) == []
+    assert missing(section._replace(names=["gpt-nowhere"]), names) == ["gpt-nowhere"]
 
 
 def test_edit_formats_are_exactly_these() -> None:
