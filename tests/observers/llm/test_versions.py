@@ -21,7 +21,7 @@ versions = pytest.mark.parametrize("name", VERSIONS)
 @versions
 def test_a_version_is_the_one_that_the_makefile_installs(name: str) -> None:
     makefile = (PROJECT / "Makefile").read_text("utf-8")
-    assert f"--target .venv/{name}/site-packages {VERSIONS[name]}\n" in makefile
+    assert f"--target .venv/{name}/site-packages {VERSIONS[name]})\n" in makefile
 
 
 @versions
