@@ -450,3 +450,11 @@ def test_a_list_that_cannot_be_read_stops_a_report(
             Forgotten()
         assert main(["report", str(fake_api.__file__)]) == 1
         assert "those to leave out cannot be read" in capsys.readouterr().err
+
+
+def test_an_identifier_in_capitals_is_the_one_that_was_forgotten(tmp_path: Path) -> None:
+    user = "0b7c4f6e-3d0a-4d0e-9c55-a1b2c3d4e5f6"
+    listed = Forgotten(tmp_path / "list")
+    listed.add(user)
+    assert user.upper() in listed
+    assert user.replace("0b", "0c").upper() not in listed

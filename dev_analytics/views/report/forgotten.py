@@ -87,7 +87,8 @@ class Forgotten:
 
 @lru_cache(maxsize=65_536)
 def _hash(user: str) -> str:
-    return sha256(f"dev-analytics forgotten {user}".encode("utf-8", "replace")).hexdigest()
+    # An export may write an identifier in capitals: it is the same one.
+    return sha256(f"dev-analytics forgotten {user.lower()}".encode("utf-8", "replace")).hexdigest()
 
 
 def _append(opened: int, line: bytes) -> None:
