@@ -19,9 +19,9 @@ from mutant import Edit, Mutant
 from shared import ROWS
 
 ROOT: Final = Path(__file__).parent.parent
-COPIED: Final = ("dev_analytics", "docs", "jupyter-config", "notebooks", "scripts", "tests",
-                 "pyproject.toml", "Makefile", "LICENSE", "README.md", "PRIVACY.md",
-                 "CHANGELOG.md")  # fmt: skip
+MADE: Final = frozenset({"build", "dist"})
+"""What is made from the rest, and so is not copied; nor is what is hidden."""
+
 ANSWERS: Final = "tests/privacy/test_answers.py::"
 CELL: Final = f"{ANSWERS}test_what_a_cell_says_of_its_writer_is_a_word_of_ours"
 DOCUMENT: Final = "tests/test_documents.py::test_every_event_and_property_stands_in_the_table"
@@ -244,13 +244,14 @@ MUTANTS: Final = (
 
 def copied(folder: Path) -> None:
     """Copy the checkout, without what was generated, into `folder`."""
-    for name in COPIED:
-        there = ROOT / name
-        if there.is_dir():
+    for path in ROOT.iterdir():
+        if path.name in MADE or path.name.startswith("."):
+            continue
+        if path.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(there, folder / name, ignore=ignored)
+            shutil.copytree(path, folder / path.name, ignore=ignored)
         else:
-            shutil.copy2(there, folder / name)
+            shutil.copy2(path, folder / path.name)
 
 
 def applied(edit: Edit, root: Path) -> str:
