@@ -154,7 +154,7 @@ MUTANTS: Final = (
                  "if len(kinds) != 1 or type(kinds[0]) not in _HELD:", "if False:"),)),
     Mutant("a tool's own objects used after a yes",
            f"{TOOL}test_what_it_changes_after_the_yes_changes_nothing"
-           "[other words in its vocabulary]",
+           "[other words in the same dict]",
            (Edit("dev_analytics/tools/installed.py", "tool = sealed(found)", "tool = found"),)),
     Mutant("a tool's word that stands for another",
            f"{DECLARED}[a word that stands for another]",

@@ -384,7 +384,8 @@ def test_an_interrupt_at_any_line_of_a_cells_record_leaves_nobody_waiting(
             capsys.readouterr()  # nothing can keep an interrupt in its own last line
             continue
         interrupted += 1
-        assert capsys.readouterr().err == "", reached
+        shown = capsys.readouterr()
+        assert shown.out + shown.err == "", reached
         other = threading.Thread(
             target=analytics.event,
             args=("cell_executed",),
