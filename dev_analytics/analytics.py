@@ -200,7 +200,7 @@ class Analytics:
             log.close()
 
     def after_fork(self) -> None:
-        """Give a forked child a recording and files of its own."""
+        """Start a recording and files of its own in a forked child."""
         self._loading = RLock()
         self.gate.after_fork()
         # The parent stores what it dropped before.

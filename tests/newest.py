@@ -102,9 +102,7 @@ def check(name: str) -> tuple[bool, str]:
         capture_output=True,
         text=True,
     )
-    told = re.findall(
-        r"^(?:FAILED|ERROR) .*|^\d+ .*(?:passed|failed|error).* in .*", done.stdout, re.M
-    )
+    told = _TOLD.findall(done.stdout)
     return done.returncode == 0, "\n".join(told) or (done.stdout + done.stderr)[-2000:]
 
 

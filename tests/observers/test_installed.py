@@ -95,7 +95,7 @@ def test_a_folder_called_so_counts_if_pythonpath_names_it(tmp_path: Path) -> Non
     later = tmp_path / "later" / "site-packages"
     program = (
         "import os, sys; sys.path.insert(0, sys.argv[3])\n"
-        "from dev_analytics.observers.installed import is_installed, package_of\n"
+        "from dev_analytics.observers.installed import package_of\n"
         "print([package_of(os.path.join(each, 'pandas.py')) for each in sys.argv[1:]])"
     )
     ran = subprocess.run(

@@ -368,6 +368,18 @@ def test_it_reads_a_stream_however_long(tmp_path: Path, data: Path) -> None:
     assert peak(2000) < 1.5 * peak(200)
 
 
+def test_a_session_more_takes_little_memory(tmp_path: Path, data: Path, record: Record) -> None:
+    file = tmp_path / "sessions.jsonl"
+    number = 20_000
+    names = (f"01a20509-47c0-7c6c-84e7-{each:012x}" for each in range(number))
+    file.write_bytes(b"".join(record("x", session=name, seq=1) for name in names))
+    tracemalloc.start()
+    assert len(tally(Source(file, data)).sessions) == number
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken / number < 200
+
+
 def test_progress_goes_from_nothing_to_all(
     tmp_path: Path, data: Path, record: Record, kept: Any
 ) -> None:

@@ -18,7 +18,7 @@ from dev_analytics.views.report.records import (
 
 MAX_HOURS: Final = 48
 """How many hours a log may span to be shown by the hour."""
-_LONGEST: Final = timedelta(hours=MAX_HOURS)
+_MAX_SPAN: Final = timedelta(hours=MAX_HOURS)
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -72,7 +72,7 @@ class Activity:
         return _moments(self._hours)
 
     def _is_short(self) -> bool:
-        return self.first is None or self.last is None or self.last - self.first < _LONGEST
+        return self.first is None or self.last is None or self.last - self.first < _MAX_SPAN
 
 
 def day(number: int) -> str:

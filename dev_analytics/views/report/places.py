@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from typing import Final
 
-_FEWEST: int = 1 << 10
+MIN_SLOTS: Final = 1 << 10
 
 
 class Places:
@@ -18,7 +19,7 @@ class Places:
     def __init__(self) -> None:
         self._hashes = array("q")
         # Where its low bits say, or at the next free slot: its place and 1; 0 is free.
-        self._slots = array("I", bytes(4 * _FEWEST))
+        self._slots = array("I", bytes(4 * MIN_SLOTS))
 
     def __len__(self) -> int:
         return len(self._hashes)
