@@ -121,7 +121,7 @@ class Population:
         self._requests: Counter[str] = Counter()
 
     def lines(self) -> Iterator[bytes]:
-        """Give every record as a line, user by user."""
+        """Yield every record as a line, user by user."""
         for _ in range(self.users):
             user = self._uuid(4)
             week = self._random.randrange(WEEKS)

@@ -17,7 +17,7 @@ _KEPT: Final = "tests/test_kept.py::"
 
 
 def _loaded(statement: str) -> tuple[Edit, ...]:
-    """Let the extension do something more as it is loaded."""
+    """Make the extension do something more when it is loaded."""
     start = "        atexit.register(self._at_end)\n"
     return (Edit("dev_analytics/apps/extension.py", start, f"{start}        {statement}\n"),)
 

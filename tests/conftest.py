@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def use_root(root: Path) -> None:
-    """Let a folder stand for ``/`` where configuration for everybody is looked for."""
+    """Make `root` stand for ``/`` where system-wide configuration is looked for."""
     os.environ["XDG_CONFIG_DIRS"] = str(root / "etc" / "xdg")
     sys.modules["fake_root"].use(str(root))
 
@@ -123,7 +123,7 @@ def own_sockets() -> Iterator[Callable[[], Config]]:
 def data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sockets: Callable[[], Config]
 ) -> Path:
-    """Give the test a user of its own: home, data directory, no variable that has a say."""
+    """Give the test its own user: a home, a data directory, none of our environment variables."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         monkeypatch.delenv(name)
     for name in ("FAKE_ROOT", "XDG_CONFIG_DIRS"):
@@ -195,7 +195,7 @@ class Log:
         return [record["event"] for record in self.records]
 
     def of(self, *events: str) -> list[dict[str, Any]]:
-        """Give the own properties of every record of `events`, without the common ones."""
+        """Return the properties of every record of `events`, without the common ones."""
         return [
             {name: value for name, value in record["properties"].items() if name not in COMMON}
             for record in self.records
@@ -258,7 +258,7 @@ def analytics(data: Path, kept: Kept, log: Log) -> Iterator[Analytics]:
 
 @pytest.fixture
 def aged(monkeypatch: pytest.MonkeyPatch) -> Callable[[Analytics], None]:
-    """Let a recording have begun a minute ago: no time in a record is longer than it lasts."""
+    """Start recordings a minute early, as no duration in a record exceeds its recording's age."""
 
     def age(analytics: Analytics) -> None:
         _ = analytics.recording
@@ -550,7 +550,7 @@ def until() -> Callable[[Callable[[], bool]], None]:
 
 
 def everything(folder: Path) -> bytes:
-    """Give every byte of every file below `folder`, and every name."""
+    """Return every byte of every file below `folder`, and every name."""
     found = b""
     for path in sorted(folder.rglob("*")):
         found += os.fsencode(path.relative_to(folder))

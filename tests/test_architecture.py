@@ -40,7 +40,7 @@ ORDER = (
 
 
 def imports(file: Path) -> Iterator[str]:
-    """Give every module that `file` imports, wherever in it."""
+    """Yield every module that `file` imports, wherever in it."""
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

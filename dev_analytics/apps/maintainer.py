@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, program: str) -> int:
 
 
 def _say(text: str) -> None:
-    """Say a line, at once, as what it says was done."""
+    """Print a line at once, as what it reports is done."""
     _write(printable(text))
 
 

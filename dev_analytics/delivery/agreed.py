@@ -26,7 +26,7 @@ def allowed(destination: str, recipients: Collection[str]) -> str:
 
 
 def give_to_archive(backlog: Backlog, store: ConsentStore) -> None:
-    """Hand to the archive every ready file for a destination which was not agreed to."""
+    """Hand every ready file for a destination that was not agreed to over to the archive."""
     for file in backlog.ready():
         destination = destination_of(file)
         if destination == ARCHIVE:

@@ -51,7 +51,7 @@ class Environment:
         (self.packages / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
 
     def startup(self, place: str) -> Path:
-        """Give the start-up folder of a place."""
+        """Return the start-up folder of a place."""
         return {
             "--user": self.user / "profile_default" / "startup",
             "--sys-prefix": self.prefix / "etc" / "ipython" / "startup",
@@ -87,7 +87,7 @@ class Environment:
         return ran.stdout + ran.stderr
 
     def tree(self) -> dict[str, tuple[int, bytes]]:
-        """Give the mode and the bytes of everything."""
+        """Return the mode and the bytes of every file and folder."""
         found = {}
         for root in self.trees:
             for path in root.rglob("*"):
@@ -98,7 +98,7 @@ class Environment:
         return found
 
     def kernelspec(self) -> str:
-        """Give the name of a kernel of this environment."""
+        """Return the name of a kernel of this environment."""
         folder = Path(os.environ["JUPYTER_DATA_DIR"]) / "kernels" / "temporary"
         folder.mkdir(parents=True, exist_ok=True)
         argv = [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -225,7 +225,7 @@ def test_a_broken_configuration_of_the_machine_leaves_that_of_the_user_in_force(
 
 
 def theirs(shown: str) -> bool:
-    """Tell whether what others had put there works too."""
+    """Return whether what others had put there works too."""
     return "theirs started 1 True" in shown
 
 

@@ -47,7 +47,7 @@ def after(store: ConsentStore) -> str:
 
 
 def delivered_or_waiting(data: Path) -> bool:
-    """Tell whether any record was collected: a sender may have it in its hands by now."""
+    """Return whether any record was collected; a sender may hold it by now."""
     return (data / "archive.sqlite").exists() or any((data / "spool").glob("*.jsonl"))
 
 

@@ -51,13 +51,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def line(text: str, label: str) -> str:
-    """Give the line of the status that begins with `label`."""
+    """Return the line of the status that begins with `label`."""
     (found,) = [line for line in text.splitlines() if line.startswith(label)]
     return found.removeprefix(label).strip()
 
 
 def fields() -> dict[str, Any]:
-    """Give the status as a script reads it."""
+    """Return the status as a script reads it, parsed from JSON."""
     return dict(json.loads(run("status", "--json").stdout))
 
 

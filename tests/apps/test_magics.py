@@ -38,7 +38,7 @@ def run(shell: Any, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[st
 
 
 def line(text: str, label: str) -> str:
-    """Give the line of the status that begins with `label`."""
+    """Return the line of the status that begins with `label`."""
     (found,) = [line for line in text.splitlines() if line.startswith(label)]
     return found.removeprefix(label).strip()
 

@@ -66,7 +66,7 @@ def measure_in_turns(
 
 
 def spent(function: Callable[[], Any], loops: int) -> float:
-    """Give the µs of one call."""
+    """Return the µs of one call."""
     begin = time.perf_counter()
     for _ in range(loops):
         function()

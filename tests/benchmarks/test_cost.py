@@ -205,7 +205,7 @@ def test_a_cell_in_a_kernel(
 
 
 def callbacks(kernel: Any) -> float:
-    """Give the µs that the callbacks of one cell took, the cell that asks not counted."""
+    """Return the µs that the callbacks of one cell took, the cell that asks not counted."""
     spent: list[tuple[str, float]] = json.loads(kernel.run(SPENT).text)
     kinds = ("pre_execute", "pre_run_cell", "post_execute", "post_run_cell")
     return 1e6 * sum(median(taken for event, taken in spent if event == kind) for kind in kinds)

@@ -56,7 +56,7 @@ def agreed(data: Path) -> Analytics:
 
 @pytest.fixture
 def event(agreed: Analytics) -> Any:
-    """Have one event."""
+    """Record one event."""
     return lambda: agreed.event("cell_executed", outcome="ok", duration_ms=120)
 
 

@@ -21,7 +21,7 @@ SHORT = ("load_kernel", "event", "kill", "fork_hard", "fork_normal")
 
 
 def tasks(*names: str) -> list[rows.Task]:
-    """Give tasks, to be done once."""
+    """Return tasks, to be done once."""
     return [task._replace(rounds=1) for task in rows.TASKS if task.rows[0] in names]
 
 

@@ -221,15 +221,15 @@ class NotebookPage:
         return self.page.locator(".dev-analytics-question").filter(visible=True)
 
     def button(self, name: str) -> Locator:
-        """Give a button below a cell by its accessible name."""
+        """Return a button below a cell by its accessible name."""
         return self.page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True)
 
     def below(self, cell: int) -> Locator:
-        """Give the outputs below a cell, whether they can be seen or not."""
+        """Return the outputs below a cell, whether they can be seen or not."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea-output")
 
     def text_below(self, cell: int) -> str:
-        """Give the text that can be seen below a cell."""
+        """Return the text that can be seen below a cell."""
         return "\n".join(self.below(cell).filter(visible=True).all_inner_texts()).strip()
 
     def run(self, *cells: int) -> None:
@@ -248,7 +248,7 @@ class NotebookPage:
         self.page.wait_for_function("window.started === 0")
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
-        """Give a cell's outputs, as the notebook holds them."""
+        """Return a cell's outputs, as the notebook holds them."""
         outputs: list[dict[str, Any]] = self.page.evaluate(_OUTPUTS, cell)
         return outputs
 
@@ -264,12 +264,12 @@ class NotebookPage:
         self.page.evaluate(_WIRETAP)
 
     def widget_messages(self) -> list[dict[str, Any]]:
-        """Give what the page's widgets have sent since `note_widget_messages`."""
+        """Return what the page's widgets have sent since `note_widget_messages`."""
         messages: list[dict[str, Any]] = self.page.evaluate("window.sent")
         return messages
 
     def runs(self) -> bool:
-        """Tell whether what was started has not ended.
+        """Return whether what was started has not ended.
 
         The kernel's status would not: a click that it hears while it runs a cell makes it idle.
         """

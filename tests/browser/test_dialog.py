@@ -56,7 +56,7 @@ CONTRASTS = """root => {
 
 
 def senders(log: Any) -> set[str | None]:
-    """Give in whose name the records of the log were made; None: in nobody's."""
+    """Return the identifiers in the log's records; None stands for no identifier."""
     return {record["distinct_id"] for record in log.records}
 
 

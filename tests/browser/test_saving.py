@@ -54,7 +54,7 @@ def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
 
 @pytest.fixture
 def saving_widgets(server: Any) -> Iterator[None]:
-    """Have pages save the state of all widgets, as users can set it."""
+    """Make pages save the state of all widgets, which is a user setting."""
     settings = server.settings.parents[1] / "@jupyter-widgets" / "jupyterlab-manager"
     settings.mkdir(parents=True, exist_ok=True)
     file = settings / "plugin.jupyterlab-settings"

@@ -68,7 +68,7 @@ def test_what_any_event_can_say_fits(analytics: Analytics, log: Any) -> None:
 
 
 def strange(name: str, key: str, value: object) -> object:
-    """Give what no word is, or the most that a number may be."""
+    """Return a value that no word is, or the largest number allowed."""
     match properties(EVENTS[name])[key]:
         case Word() | Version():
             return "nothing of this name"

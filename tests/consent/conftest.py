@@ -24,7 +24,7 @@ __import__("dev_analytics").get_analytics().gate.notice = 2
 
 @pytest.fixture
 def newer_catalogue(tmp_path: Path) -> dict[str, str]:
-    """Give the environment in which ``import newer`` adds an event of notice 2."""
+    """Return an environment in which ``import newer`` adds an event of notice 2."""
     (tmp_path / "newer.py").write_text(NEWER)
     return {"PYTHONPATH": str(tmp_path)}
 

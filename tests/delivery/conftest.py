@@ -46,7 +46,7 @@ def agreed(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def agree_to(data: Path) -> Callable[..., None]:
-    """Have the user agree that the project at a server receives the records."""
+    """Make the user agree to send records to the project at a server."""
 
     def agree(server: str, key: str = KEY) -> None:
         named = [Delivery(recipient=to_posthog(server, key)).recipient]
@@ -57,7 +57,7 @@ def agree_to(data: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def spool_events(data: Path) -> Callable[..., list[bytes]]:
-    """Let a user who agrees have so many events; give their records, which wait in the spool.
+    """Record `number` events of a user who agrees; return their records from the spool.
 
     They are for a server, or recorded where no settings are known.
     """
@@ -111,7 +111,7 @@ def start_sender(data: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
 
 @pytest.fixture
 def waiting(data: Path) -> Callable[[], list[bytes]]:
-    """Give the lines that wait in the spool, sorted."""
+    """Return the lines that wait in the spool, sorted."""
     return lambda: sorted(
         line for file in (data / "spool").glob("*") for line in file.read_bytes().splitlines()
     )

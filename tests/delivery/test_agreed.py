@@ -37,7 +37,7 @@ NAMES = [ARCHIVE, *(project.recipient for project in PROJECTS)]
 
 
 def spooled(data: Path, destination: str) -> list[str]:
-    """Give the commands in the spool's files for a destination."""
+    """Return the commands in the spool's files for a destination."""
     return [
         json.loads(line)["properties"]["command"]
         for file in Backlog(data).files(destination)

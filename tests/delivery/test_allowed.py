@@ -37,7 +37,7 @@ def verdict(line: bytes, consent: Consent = CONSENT) -> Verdict:
 
 
 def changed(line: bytes, **changes: Any) -> bytes:
-    """Give the record with fields changed or, where their value is None, left out."""
+    """Return the record with fields changed or, where their value is None, left out."""
     whole = {**json.loads(line), **changes}
     return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
 

@@ -40,7 +40,7 @@ def query(data: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def record(**changes: Any) -> bytes:
-    """Give a record as another version of the package may make it."""
+    """Return a record as another version of the package may make it."""
     whole = {
         "event": "cell executed",
         "distinct_id": str(uuid.uuid4()),

@@ -75,7 +75,7 @@ def archived(data: Path) -> set[str]:
 
 
 def waits_for(data: Path, destination: str, *times: str) -> Path:
-    """Let records of these times wait for a destination."""
+    """Put records with these times into the spool of a destination."""
     file = data / "spool" / f"0123456789abcdef-{destination}.jsonl"
     file.parent.mkdir(exist_ok=True)
     user_id = ConsentStore(data).read().user_id

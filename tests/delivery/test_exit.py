@@ -64,7 +64,7 @@ def settings(host: str) -> list[str]:
 
 
 def parent_of(process: int) -> int:
-    """Give the parent of a process."""
+    """Return the parent of a process."""
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()[1])
 
 

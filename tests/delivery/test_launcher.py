@@ -59,7 +59,7 @@ class Told(Launcher):
         self._before = set(children(os.getpid()))
 
     def ended(self) -> bool:
-        """Tell whether no child is left beside those of tests before."""
+        """Return whether no child is left beside those of tests before."""
         return set(children(os.getpid())) <= self._before
 
 
@@ -69,7 +69,7 @@ def launcher(data: Path) -> Told:
 
 
 def children(process: int) -> list[str]:
-    """Give the children of a process; its threads may end meanwhile."""
+    """Return the children of a process; its threads may end meanwhile."""
     found = []
     for task in Path(f"/proc/{process}/task").iterdir():
         with contextlib.suppress(OSError):

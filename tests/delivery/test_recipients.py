@@ -36,7 +36,7 @@ def settings(server: str) -> tuple[str, str]:
 
 
 def commands(posthog: FakePostHog) -> list[str]:
-    """Give the commands that the server got."""
+    """Return the commands that the server got."""
     stored = [event for events in posthog.stored.values() for event in events]
     return [one["properties"]["command"] for one in stored if one["event"] == "command run"]
 

@@ -69,7 +69,7 @@ def spool(data: Path, name: str, content: bytes) -> Path:
 
 
 def other(record: bytes, **changes: Any) -> bytes:
-    """Give a record like `record`, with changes."""
+    """Return a record like `record`, with changes."""
     whole = {**json.loads(record), "uuid": str(uuid.uuid4()), **changes}
     if "$ai_trace_id" in (whole["properties"] or {}):
         whole["properties"]["$ai_trace_id"] = whole["uuid"]
@@ -588,7 +588,7 @@ with open("/proc/self/status") as status:
 
 
 def peak(data: Path, url: str) -> int:
-    """Give the most memory, in KiB, that a sender takes for what waits."""
+    """Return the peak memory, in KiB, of a sender that delivers what waits."""
     arguments = [str(data), "--max-days=30", f"--recipient={to_posthog(url)}"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", MEMORY, *arguments], capture_output=True, check=True
@@ -597,7 +597,7 @@ def peak(data: Path, url: str) -> int:
 
 
 def fill(data: Path, record: bytes, number: int, server: str) -> None:
-    """Let so many records wait, in files as large as a process makes them."""
+    """Put `number` records into the spool, in files as large as a process makes them."""
     name = Delivery(recipient=to_posthog(server, KEY)).destination
     head, tail = record.split(json.loads(record)["uuid"].encode(), 1)
     for first in range(0, number, 10_000):

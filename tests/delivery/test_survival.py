@@ -72,7 +72,7 @@ def archived(data: Path) -> int:
 
 
 def identifiers(data: Path) -> list[str]:
-    """Give the uuid of every record that waits; a malformed one fails."""
+    """Return the uuid of every record that waits; a malformed one fails."""
     return [json.loads(record)["uuid"] for record in Backlog(data).records()]
 
 

@@ -118,7 +118,7 @@ _without: list[Shown] = []
 
 
 def show(ran: Any) -> list[tuple[str, str]]:
-    """Give what a cell showed, without what differs between any two runs."""
+    """Return what a cell showed, without what differs between any two runs."""
     shown: list[tuple[str, dict[str, Any]]] = []
     for kind, content in ran.messages:
         last = shown[-1][1] if shown and shown[-1][0] == kind == "stream" else None

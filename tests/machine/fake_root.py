@@ -42,7 +42,7 @@ class Mover:
 
 
 def use(folder: str) -> None:
-    """Let `folder` stand for ``/``, in this process and in those that it starts."""
+    """Make `folder` stand for ``/`` in this process and in those that it starts."""
     os.environ[VARIABLE] = folder
     if not any(isinstance(finder, Mover) for finder in sys.meta_path):
         sys.meta_path.insert(0, Mover())

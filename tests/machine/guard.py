@@ -26,7 +26,7 @@ class Watched(NamedTuple):
 
 
 def outside(environ: Mapping[str, str]) -> Watched:
-    """Give the places outside of the tests' folders that the product could write to."""
+    """Return the places outside of the tests' folders that the product could write to."""
     home = Path(environ.get("HOME") or Path.home())
     xdg = {
         "XDG_CONFIG_HOME": home / ".config",
@@ -60,7 +60,7 @@ def outside(environ: Mapping[str, str]) -> Watched:
 
 
 def snapshot(watched: Watched) -> dict[str, tuple[object, ...]]:
-    """Give what stands in these places, by its path."""
+    """Return the content of these places by path."""
     found: dict[str, tuple[object, ...]] = {}
     for tree in watched.trees:
         _take_in(tree, found)

@@ -27,7 +27,7 @@ print(json.dumps([
 
 
 def look(*command: str | Path, **environ: str) -> list[str]:
-    """Give where a Python looks for everybody's configuration."""
+    """Return where a Python looks for everybody's configuration."""
     shown = subprocess.check_output(
         [*command, "-c", LOOK], env={**os.environ, **environ}, text=True
     )

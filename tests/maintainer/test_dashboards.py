@@ -47,7 +47,7 @@ def apply(api: FakeApi, *, dry: bool = False, errors: float = 100) -> tuple[int,
 
 
 def ours(api: FakeApi) -> dict[str, Any]:
-    """Give our one dashboard as it is shown."""
+    """Return our one dashboard as it is shown."""
     (number,) = [
         n for n, each in api.dashboards.items() if TAG in each["tags"] and not each["deleted"]
     ]

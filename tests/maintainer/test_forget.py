@@ -68,7 +68,7 @@ def project(api: FakeApi) -> Project:
 
 
 def stored(api: FakeApi) -> list[tuple[str, int]]:
-    """Give how many rows each identifier has."""
+    """Return how many rows each identifier has."""
     rows = api.clickhouse.ask(
         "SELECT distinct_id, count() AS number FROM api_events GROUP BY distinct_id ORDER BY 1"
     )
@@ -189,7 +189,7 @@ class _OverHttp(BaseHTTPRequestHandler):
     server: Any
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         statement = self.rfile.read(int(self.headers["Content-Length"])).decode()

@@ -21,7 +21,7 @@ class _Odd(BaseHTTPRequestHandler):
     server: Any
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _do(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))

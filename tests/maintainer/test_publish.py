@@ -57,14 +57,14 @@ def told(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> list[Publi
 
 
 def published(uses: Uses) -> list[PublishedWeek]:
-    """Give what is told of who used which word in which week."""
+    """Return, as the page needs it, who used which word in which week."""
     return told(
         line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses
     )
 
 
 def numbers(weeks: list[PublishedWeek]) -> dict[tuple[str, str, str], int]:
-    """Give every number of a page by its week, subject and word."""
+    """Return every number of a page by its week, subject and word."""
     found = {(str(week.monday), "", ""): week.users for week in weeks}
     for week in weeks:
         for subject, row in week.subjects.items():
@@ -73,7 +73,7 @@ def numbers(weeks: list[PublishedWeek]) -> dict[tuple[str, str, str], int]:
 
 
 def behind(uses: Uses, place: tuple[str, str, str], weeks: list[PublishedWeek]) -> set[int]:
-    """Give the users that a number stands for."""
+    """Return the users that a number stands for."""
     monday, subject, word = place
     in_week = {
         (user, name)

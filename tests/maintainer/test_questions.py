@@ -32,7 +32,7 @@ def ids(question: Question) -> str:
 
 
 def lines_of(made: tuple[Path, Any]) -> list[bytes]:
-    """Give the population, other people's events of the same names, and records that say little."""
+    """Return the population, foreign events of the same names, and records that say little."""
     lines = made[0].read_bytes().splitlines(keepends=True)
     other = []
     for number, line in enumerate(lines[: len(lines) // 4]):

@@ -28,7 +28,7 @@ def outcomes(log: Any) -> list[str]:
 
 
 def begin(shell: Any, code: str, *, store_history: bool = True) -> ExecutionInfo:
-    """Let IPython announce a cell, without running it."""
+    """Fire IPython's events for the start of a cell, without running it."""
     info = ExecutionInfo(code, store_history, False, True, None, transformed_cell=code)
     shell.events.trigger("pre_execute")
     shell.events.trigger("pre_run_cell", info)
@@ -36,7 +36,7 @@ def begin(shell: Any, code: str, *, store_history: bool = True) -> ExecutionInfo
 
 
 def end(shell: Any, info: ExecutionInfo | None) -> None:
-    """Let IPython announce a cell's end."""
+    """Fire IPython's events for the end of a cell."""
     shell.events.trigger("post_execute")
     shell.events.trigger("post_run_cell", None if info is None else ExecutionResult(info))
 

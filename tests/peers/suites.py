@@ -141,7 +141,7 @@ def differences(one: Ran, other: Ran) -> list[str]:
 
 
 def faults(suite: Suite, without: Ran, loaded: Ran) -> list[str]:
-    """Say why a comparison of two runs proves nothing, if it does not."""
+    """Return why comparing two runs proves nothing; None if it does."""
     found = []
     if list(loaded.outcomes.values()).count("passed") < 50:
         found.append(f"{suite.peer}: hardly a test has passed")

@@ -32,7 +32,7 @@ def previewed(text: str) -> tuple[list[bool], list[bytes]]:
 
 
 def notebook_cells(mark: Any, folder: Path) -> Iterator[str]:
-    """Give a notebook's worth of cells with a mark in each place where a user's own things are."""
+    """Return a notebook's cells with a mark in each place where a user's data are."""
     script = folder / f"{mark('script name')}.py"
     script.write_text(
         f"import sys\n{mark('script name in code')} = sys.argv\n"

@@ -111,7 +111,7 @@ def analytics(data: Path, tmp_path: Path) -> Analytics:
 
 
 def agree(analytics: Analytics) -> None:
-    """Say yes to all that the tools would record."""
+    """Agree to everything that the tools would record."""
     analytics.gate.answer(Answer.YES, registry.offers(analytics.gate.store.read()))
 
 
@@ -121,7 +121,7 @@ def evil() -> registry.Installed:
 
 
 def sent(analytics: Analytics) -> list[dict[str, Any]]:
-    """Give the own properties of all that the tool has in the spool."""
+    """Return the own properties of all that the tool has in the spool."""
     analytics.pipeline.sink.close(at_exit=False)
     lines = [
         line

@@ -55,7 +55,7 @@ def is_ours(cell: Any) -> bool:
 
 
 def without_the_writer_s(notebook: Any) -> bytes:
-    """Give the notebook's file without source and outputs of the cells that its writer wrote."""
+    """Return the notebook's file without source and outputs of the author's cells."""
     kept = json.loads(nbformat.writes(notebook))
     for cell, read in zip(kept["cells"], notebook.cells, strict=True):
         if not is_ours(read):

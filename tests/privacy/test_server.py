@@ -155,7 +155,7 @@ DONE = [
 
 
 def done(records: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """Give what records say, in short."""
+    """Return what records say, in short."""
     said = [(record["event"], record["properties"]) for record in records]
     return [(event, own["action"], own.get("kind") or own["status"]) for event, own in said]
 

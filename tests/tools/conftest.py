@@ -48,7 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tools(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Have both packages installed for this process and for those that it starts."""
+    """Install both packages for this process and for those that it starts."""
     path = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     monkeypatch.syspath_prepend(str(site))
@@ -58,7 +58,7 @@ def tools(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    """Have this process know of no tool, as one that has just begun."""
+    """Make this process forget all tools, like one that has just started."""
     for name in [name for name in sys.modules if name.split(".")[0] in ("acme", "broken_tool")]:
         del sys.modules[name]
     for name in list(registry._Known.tools):
@@ -69,7 +69,7 @@ def forget() -> None:
 
 @pytest.fixture
 def delivered(data: Path) -> Callable[[], list[tuple[str, str]]]:
-    """Give event and properties of all that is in the archive; nothing while it is being made."""
+    """Return event and properties of all in the archive; nothing while it is created."""
 
     def read() -> list[tuple[str, str]]:
         if not (data / "archive.sqlite").exists():

@@ -134,7 +134,7 @@ def test_acme_s_own_tests_pass_with_the_plugin(tools: Path, acme_tests: Path) ->
 
 
 def before(folder: Path) -> str:
-    """Give the path of modules with a folder before what is installed."""
+    """Return a module path with a folder before what is installed."""
     return f"{folder}{os.pathsep}{os.environ['PYTHONPATH']}"
 
 

@@ -31,7 +31,7 @@ COLUMNS = "{uuid: 'VARCHAR', event: 'VARCHAR', distinct_id: 'VARCHAR', timestamp
 
 
 def report(*files: Path) -> dict[str, object]:
-    """Give the report on files as fields, but for what they are called."""
+    """Return the report on files as a dictionary, without the files' names."""
     counted = tally(source_of(files, SAMPLE.parent))
     return {**fields(counted, tables(counted, {})), "source": ""}
 

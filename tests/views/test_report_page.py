@@ -114,7 +114,7 @@ def test_figures_have_the_colour_of_the_text_around_them(sample: Tally) -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """Give the ratio of WCAG 2."""
+    """Return the ratio of WCAG 2."""
 
     def luminance(colour: str) -> float:
         parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))

@@ -46,7 +46,7 @@ _ASKING: Final[ContextVar[Asking | None]] = ContextVar("asking", default=None)
 
 @contextmanager
 def asking(operation: str, *, stream: bool = False) -> Iterator[Asking]:
-    """Say what is asked in a block; an error in it ends the call that was begun there."""
+    """Declare a request for the block; an error in it ends the call that began there."""
     one = Asking(operation, stream=stream)
     token = _ASKING.set(one)
     try:

@@ -28,7 +28,7 @@ TABLES: Final = {
 
 
 def document(content: dict[str, Any]) -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     figures, machine = content["figures"], content["machine"]
     parts = [
         "# Benchmarks",
@@ -58,7 +58,7 @@ def document(content: dict[str, Any]) -> str:
 
 
 def table(rows: tuple[str, ...], figures: dict[str, Any]) -> str:
-    """Give one table."""
+    """Return one table."""
     lines = [
         f"| | {' | '.join(about.title for about in LIBRARIES.values())} |",
         "|---" * (len(LIBRARIES) + 1) + "|",
@@ -70,7 +70,7 @@ def table(rows: tuple[str, ...], figures: dict[str, Any]) -> str:
 
 
 def field(row: str, library: str, figures: dict[str, Any]) -> str:
-    """Give one field: median, spread, ratio; or words."""
+    """Return one field: median, spread, ratio; or words."""
     found, own = figures[row][library], figures[row][OWN]
     if "median" not in found:
         return str(found["words"] if "words" in found else f"failed: {found['failed']}")
@@ -85,7 +85,7 @@ def field(row: str, library: str, figures: dict[str, Any]) -> str:
 
 
 def ahead(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Give the rows and libraries whose figures are better than those of dev_analytics.
+    """Return the rows and libraries whose figures are better than those of dev_analytics.
 
     Where the quartiles overlap, or the difference is below what is shown, nobody is ahead.
     """
@@ -109,12 +109,12 @@ def ahead(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def unexplained(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Give those of `ahead` that nobody has explained."""
+    """Return those of `ahead` that nobody has explained."""
     return [each for each in ahead(content) if each not in REASONS]
 
 
 def behind(content: dict[str, Any]) -> str:
-    """Give the table of what is ahead of dev_analytics, and why."""
+    """Return the table of what is ahead of dev_analytics, and why."""
     lines = ["| in | ahead | by how much | why |", "|---|---|---|---|"]
     for row, library in ahead(content):
         figures, about = content["figures"][row], ROWS[row]
@@ -131,7 +131,7 @@ def behind(content: dict[str, Any]) -> str:
 
 
 def setups(content: dict[str, Any]) -> str:
-    """Give the versions, and how each library was set up."""
+    """Return the versions, and how each library was set up."""
     lines = ["| library | version | set up |", "|---|---|---|"]
     for library, about in LIBRARIES.items():
         lines.append(f"| {about.title} | {content['versions'].get(library, '')} | {about.how} |")

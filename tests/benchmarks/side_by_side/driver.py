@@ -43,7 +43,7 @@ Samples = dict[str, list[float]]
 
 
 def load(name: str, address: str, folder: Path) -> tuple[float, float]:
-    """Give the ms that it takes to import a library and set it up, and those to its first event.
+    """Return the ms to import a library and set it up, and those to its first event.
 
     What is put off to the first event is in the second figure.
     """
@@ -57,7 +57,7 @@ def load(name: str, address: str, folder: Path) -> tuple[float, float]:
 
 
 def spent(function: Callable[[], Any], loops: int) -> float:
-    """Give the µs of one call."""
+    """Return the µs of one call."""
     begin = time.perf_counter()
     for _ in range(loops):
         function()
@@ -65,7 +65,7 @@ def spent(function: Callable[[], Any], loops: int) -> float:
 
 
 def paced(function: Callable[[], Any], chunks: int = CHUNKS, loops: int = LOOPS) -> list[float]:
-    """Give the µs of one call, chunk by chunk; in between, its threads can do their work."""
+    """Return the µs of one call, chunk by chunk; in between, its threads can do their work."""
     taken = []
     for _ in range(chunks + 3):
         taken.append(spent(function, loops))
@@ -163,7 +163,7 @@ class Programs:
     def more(
         self, with_it: Callable[[], Any], without: Callable[[], Any], rounds: int, loops: int
     ) -> list[float]:
-        """Give the µs that one takes more than the other, each round in both orders.
+        """Return how many µs one takes more than the other, each round in both orders.
 
         Whoever comes first after a pause finds its code out of the processor's caches.
         """

@@ -153,7 +153,7 @@ class Place:
         return self.wait(self.start(program, address, *more))
 
     def load_in_kernel(self, address: str) -> tuple[float, float]:
-        """Give the ms of loading in a new kernel, and those until the first event is taken."""
+        """Return the ms of loading in a new kernel, and those until the first event is taken."""
         if self.library == "dev_analytics":
             self._agree(address)
         code = (
@@ -221,7 +221,7 @@ class Place:
 
 @contextmanager
 def place(library: str, patience: float = 10.0) -> Iterator[Place]:
-    """Give a place, and leave nothing of it."""
+    """Yield a folder, and delete it afterwards."""
     made = Place(library)
     try:
         yield made
@@ -231,7 +231,7 @@ def place(library: str, patience: float = 10.0) -> Iterator[Place]:
 
 
 def version(package: str, library: str) -> str:
-    """Give the installed version of a library."""
+    """Return the installed version of a library."""
     from importlib.metadata import distributions
 
     paths = [str(RIVALS / library), *sys.path]

@@ -25,7 +25,7 @@ rect { fill: #8c959f }
 
 
 def picture(content: dict[str, Any]) -> str:
-    """Give the SVG."""
+    """Return the SVG."""
     height = HEAD + LINE * len(LIBRARIES) + 16
     panels = [
         f'<g transform="translate({WIDTH * (number % 2)} {height * (number // 2)})">'
@@ -41,7 +41,7 @@ def picture(content: dict[str, Any]) -> str:
 
 
 def panel(row: str, figures: dict[str, Any]) -> str:
-    """Give the bars of one row; one of a length for nothing begins at a tenth of the least."""
+    """Return the bars of one row; one of a length for nothing begins at a tenth of the least."""
     about = ROWS[row]
     values = {library: figures[library].get("median", 0.0) for library in LIBRARIES}
     floor = min([value for value in values.values() if value >= 10**-about.digits] or [1.0]) / 2

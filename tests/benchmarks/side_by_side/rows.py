@@ -107,7 +107,7 @@ class Task(NamedTuple):
     measure: Measure
 
     def concerns(self, library: str) -> bool:
-        """Tell whether it makes sense for `library`."""
+        """Return whether it makes sense for `library`."""
         rows = [ROWS[row] for row in self.rows]
         return any(library in row.who or (library == NOTHING and row.above) for row in rows)
 

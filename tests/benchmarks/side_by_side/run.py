@@ -72,7 +72,7 @@ def figure(
     failed: dict[tuple[str, str], str],
     endless: dict[tuple[str, str], str],
 ) -> dict[str, Any]:
-    """Give the median and the quartiles of what was measured, or say why there are none."""
+    """Return the median and the quartiles of what was measured, or say why there are none."""
     about = ROWS[row]
     if library not in about.who:
         return {"words": about.otherwise}
@@ -107,7 +107,7 @@ def machine() -> dict[str, Any]:
 
 
 def missing() -> dict[str, str]:
-    """Say of which libraries there is no installation, and why."""
+    """Return the libraries that could not be installed, and why."""
     reasons = {}
     for library, about in LIBRARIES.items():
         if about.package not in ("", "dev-analytics") and not (RIVALS / library).is_dir():

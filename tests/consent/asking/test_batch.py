@@ -91,7 +91,7 @@ def run(folder: Path, home: Path, runner: str, code: str) -> tuple[bytes, str]:
 
 @pytest.fixture
 def without(tmp_path: Path) -> Callable[[str], bytes]:
-    """Give the file that a runner writes without the extension."""
+    """Return the file that a runner writes without the extension."""
 
     def without(runner: str) -> bytes:
         if runner not in _without:

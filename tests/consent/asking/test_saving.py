@@ -46,7 +46,7 @@ def test_the_question_is_left_out_and_all_else_stays(outputs: list[dict[str, Any
 
 @pytest.fixture
 def saved() -> Callable[[], dict[str, Any]]:
-    """Give a notebook as a page saves it that is told to save the state of its widgets."""
+    """Return a notebook as a page saves it that is told to save the state of its widgets."""
     of_other_tests = set(_instances)
 
     def saved() -> dict[str, Any]:

@@ -43,14 +43,14 @@ class Recorded:
         self._kept = kept
 
     def calls(self) -> list[dict[str, Any]]:
-        """Give the properties of every call, once all that waits is recorded."""
+        """Return the properties of every call, once all that waits is recorded."""
         gc.collect()
         self.analytics.pipeline.catch_up()
         assert not self.analytics.drops.counts
         return list(self.log.of("$ai_generation", "$ai_embedding"))
 
     def call(self) -> dict[str, Any]:
-        """Give the properties of the only call, without what differs from run to run."""
+        """Return the properties of the only call, without what differs from run to run."""
         (call,) = self.calls()
         assert call.pop("$ai_trace_id")
         call.pop("$ai_latency", None)
@@ -59,7 +59,7 @@ class Recorded:
         return call
 
     def everything(self, folder: Path, everything: Callable[[Path], bytes]) -> bytes:
-        """Give every byte that is kept, on disk and in memory."""
+        """Return every byte that is kept, on disk and in memory."""
         self.calls()
         previewed = b"".join(each.record for each in self.analytics.pipeline.preview)
         return everything(folder) + previewed + b"".join(self._kept.records)

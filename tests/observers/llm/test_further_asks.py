@@ -166,7 +166,7 @@ def invoke(request: Json) -> Reply:
 
 
 def invoke_stream(request: Json) -> Reply:
-    """Give a text that looks like counts, too: it is none."""
+    """Return a text that looks like counts and is not."""
     fooling = '"amazon-bedrock-invocationMetrics":{"inputTokenCount":999}'
     counts = {"inputTokenCount": 20, "outputTokenCount": 30, "cacheReadInputTokenCount": 100}
     last = {"type": "message_stop", "amazon-bedrock-invocationMetrics": counts}
@@ -214,7 +214,7 @@ fake_llm.ROUTES.update(
 
 
 def kept(server: FakeLLM, client: Any) -> Any:
-    """Give a client that lives as long as the server: some close what they gave when they go."""
+    """Return a client that lives as long as the server: some close their streams when they go."""
     vars(server).setdefault("clients", []).append(client)
     return client
 
@@ -242,7 +242,7 @@ def langchain_bedrock(server: FakeLLM) -> Any:
 
 
 def dspy_lm(server: FakeLLM, model: str) -> Any:
-    """Give a model that is asked in the dialect of its provider, whose counts differ."""
+    """Return a model that is called in its provider's dialect, with its own counts."""
     address = f"{server.address}/v1"
     return dspy.LM(model, api_key=MARK, api_base=address, cache=False, num_retries=0)
 

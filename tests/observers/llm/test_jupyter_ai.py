@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Importing:UserWarning")
 
 @pytest.fixture(scope="module")
 def installed() -> Path:
-    """Give where it lies beside the environment: it asks for versions of SDKs that are not ours."""
+    """Return its folder outside the environment, as it needs other versions of SDKs."""
     assert FOLDER.is_dir(), "Jupyter AI is missing: run make .venv/jupyter-ai.stamp"
     return FOLDER
 

@@ -46,7 +46,7 @@ def options(server: FakeLLM) -> dict[str, Any]:
 
 
 def told(call: dict[str, Any]) -> dict[str, Any]:
-    """Give the tokens but the reasoning, of which not every version tells."""
+    """Return the tokens without the reasoning, which not every version reports."""
     return {name: call.get(name) for name in CLAUDE_USAGE}
 
 

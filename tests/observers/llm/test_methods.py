@@ -193,7 +193,7 @@ def read(
 
 
 def lasting(request: Received) -> Received:
-    """Give a request without what an SDK makes anew each time: numbers, times and signatures."""
+    """Return a request without what differs each time: numbers, times and signatures."""
     headers = [
         (name, "" if name.lower() in ANEW else re.sub(r"Signature=\w+", "", value))
         for name, value in request.headers
@@ -202,7 +202,7 @@ def lasting(request: Received) -> Received:
 
 
 def expected(name: str, *, stream: bool, counts: bool = True, model: bool = True) -> dict[str, Any]:
-    """Give what is recorded of a call that went well."""
+    """Return what is recorded of a call that went well."""
     recorded = {**WAYS[name].recorded, "sdk": name, "stream": stream}
     if not counts:
         recorded = {key: value for key, value in recorded.items() if not key.endswith("_tokens")}

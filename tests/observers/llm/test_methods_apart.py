@@ -36,7 +36,7 @@ def test_functions_that_gemini_calls_are_answered_by_a_request_with_counts_of_it
     gemini: genai.Client, server: FakeLLM, recorded: Any
 ) -> None:
     def high_tide(harbour: str) -> str:
-        """Tell when it is."""
+        """Record its time."""
         return MARK + harbour
 
     wanted = google_answer("", {**GOOGLE_USAGE, "promptTokenCount": 70})

@@ -172,7 +172,7 @@ def test_twenty_loads_leave_one_record_for_each_call(server: FakeLLM, recorded: 
 
 class Base:
     def told(self, one: int, *, two: int = 2) -> tuple[object, ...]:
-        """Tell what it was given."""
+        """Return what it was given."""
         return one, two
 
     async def awaited(self, one: int = 1) -> int:
