@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -24,9 +25,9 @@ from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.drops import Drop
 from dev_analytics.process.clock import seconds
-from dev_analytics.process.forks import unforked
+from dev_analytics.process.forks import start_thread, unforked
 from dev_analytics.process.handlers import is_of_handler
-from dev_analytics.process.native import RLock, start_thread
+from dev_analytics.process.native import RLock
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:
@@ -211,7 +212,9 @@ class Pipeline:
         self._waiting.append(record)
         if self._forked:
             # It may end without a word. A thread of its own may wait for any lock.
-            start_thread(self._finish, ())
+            # Where there can be none, the next event or the end of a worker still records it.
+            with suppress(RuntimeError):
+                start_thread(self._finish, ())
 
     @property
     def waits(self) -> bool:

@@ -21,9 +21,25 @@ SECONDS = 240
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
 
-FORKED = """
-import os, signal, sys, threading
+BEGINNING = """
+import os, signal, sys, threading, time
 from pathlib import Path
+alone = []
+if sys.platform == "linux":
+    # What is told first is called last: this is what Python counts to warn of a fork.
+    os.register_at_fork(before=lambda: alone.append(len(os.listdir("/proc/self/task")) == 1))
+else:
+    os.register_at_fork(before=lambda: alone.append(len(sys._current_frames()) == 1))
+def fork(child=lambda: None):
+    number = os.fork()
+    if number == 0:
+        signal.alarm(20)
+        child()
+        os._exit(0)
+    return os.waitpid(number, 0)[1]
+"""
+
+FORKED = """
 from dev_analytics.analytics import Analytics
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.observers.threads import Threads
@@ -52,13 +68,10 @@ else:
     thread = threading.Thread(target=target)
     thread.start()
 assert imports.wait(60), "it is not imported there"
-child = os.fork()
-if child == 0:
-    signal.alarm(20)
-    __import__(module)
-    os._exit(0)
+print(fork(lambda: __import__(module)))
 forked.set()
-print(os.waitpid(child, 0)[1])
+# The user's own thread is none that a fork waits for.
+assert alone == [begin == "launcher"], alone
 """
 
 
@@ -77,14 +90,68 @@ def test_a_child_waits_for_no_import_of_its_parents_thread(
     tmp_path: Path, module: str, begin: str
 ) -> None:
     ConsentStore(tmp_path).agree(NOTICE, date.today())
+    assert run(FORKED, str(tmp_path), module, begin) == "0\n"
+
+
+def run(code: str, *arguments: str) -> str:
     ran = subprocess.run(
-        [sys.executable, "-c", FORKED, str(tmp_path), module, begin],
+        [sys.executable, "-c", BEGINNING + code, *arguments],
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=False,
     )
-    assert (ran.stdout, ran.stderr) == ("0\n", "")
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+GIVING_WAY = """
+from dev_analytics.analytics import Analytics
+from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.settings import Delivery
+from dev_analytics.process.clock import Clock
+
+data = Path(sys.argv[1])
+analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6))
+cell = lambda: analytics.event("cell_executed", outcome="ok", duration_ms=1)
+cell()
+launcher = analytics.pipeline.launcher
+# One has been started just now, and the next one waits.
+launcher._next_start = Clock.monotonic() + 600
+launcher.start()
+assert fork(lambda: launcher.gave_way and os._exit(1)) == 0
+assert alone == [True] and launcher.gave_way and not launcher._planned
+launcher._next_start = 0.0
+analytics.pipeline.sink.rest()
+cell()
+assert not launcher.gave_way
+while not read_ledger(data).delivered:
+    time.sleep(0.01)
+
+# One that is at work and never comes to its end: the fork goes on beside it.
+import warnings
+warnings.simplefilter("ignore")
+at_work = threading.Event()
+def work():
+    at_work.set()
+    threading.Event().wait()
+launcher._next_start, launcher._start = 0.0, work
+launcher.start()
+at_work.wait()
+took = []
+for _ in range(2):
+    began = time.monotonic()
+    assert fork() == 0
+    took.append(time.monotonic() - began)
+assert alone == [True, False, False]
+assert took[0] > 2 * took[1], took
+"""
+
+
+def test_a_fork_sees_no_thread_of_ours_and_what_gave_way_is_made_up_for(tmp_path: Path) -> None:
+    """Python warns, from 3.12 on, of a fork beside threads that the user did not start."""
+    ConsentStore(tmp_path).agree(NOTICE, date.today())
+    assert run(GIVING_WAY, str(tmp_path)) == ""
 
 
 def enter() -> None:

@@ -15,8 +15,8 @@ from dev_analytics.delivery.spool_files import files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import Drop, DropLedger
 from dev_analytics.process.clock import Clock, seconds
-from dev_analytics.process.forks import unforked
-from dev_analytics.process.native import RLock, start_thread
+from dev_analytics.process.forks import rest, start_thread, unforked
+from dev_analytics.process.native import RLock
 
 MODULE: Final = "dev_analytics.delivery.sender"
 EXIT_SECONDS: Final = 0.5
@@ -53,6 +53,8 @@ class Launcher:
         What this process dropped.
     failure
         Why the last one could not be started, in words; empty if it was.
+    gave_way
+        Whether a start was given up, as a fork waited: the next event makes up for it.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Launcher:
     ) -> None:
         self._other = other
         self.failure = ""
+        self.gave_way = False
         self._data = data
         self.drops = drops
         self._delivery = delivery
@@ -114,6 +117,7 @@ class Launcher:
             if self._planned:
                 return
             self._planned = True
+            self.gave_way = False
             pause = max(0.0, self._next_start - Clock.monotonic())
         try:
             start_thread(self._start_after, (pause,))
@@ -127,6 +131,7 @@ class Launcher:
         self._lock = RLock()
         self._starting = RLock()
         self._planned = False
+        self.gave_way = False
         self._next_start = 0.0
 
     def start_at_exit(self) -> None:
@@ -135,8 +140,11 @@ class Launcher:
 
     def _start_after(self, pause: float) -> None:
         try:
-            _import_all()
-            Clock.sleep(pause)
+            if rest(0.0):
+                _import_all()
+            if not rest(pause):
+                self.gave_way = True
+                return
             with self._starting:
                 with self._lock:
                     self._planned = False

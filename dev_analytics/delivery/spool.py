@@ -131,7 +131,7 @@ class Spool:
         except RevokedError:
             self._launcher.drops.count(Drop.REVOKED)
         else:
-            if due:
+            if due or self._launcher.gave_way:
                 self._launcher.start()
             if large:
                 self._launcher.bound_spool()

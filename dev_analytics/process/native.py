@@ -7,7 +7,6 @@ needed to keep a record is none of theirs: it is bound here, once, from modules 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
@@ -21,13 +20,14 @@ __all__ = [
     "ENVIRON",
     "RLock",
     "as_uuid",
+    "begin_thread",
     "environ_now",
     "handling",
     "is_uuid",
     "made_anew",
     "open_file",
-    "start_thread",
     "system",
+    "thread_number",
     "urandom",
 ]
 
@@ -55,25 +55,13 @@ in the middle of a line of ours. All greenlets of a thread are that thread to it
 for another one, which could not go on meanwhile."""
 
 
-def start_thread(run: Callable[..., object], given: tuple[Any, ...]) -> None:
-    """Run a function in a thread that nobody waits for.
+begin_thread: Final[Callable[[Callable[..., object], tuple[Any, ...]], int]] = (
+    _THREAD.start_new_thread
+)
+"""Runs a function in a thread of the system's, also where `threading` has others."""
 
-    It is a thread of the system's also where `threading` has others, and none of those that the
-    user counts, traces or profiles.
-
-    Raises
-    ------
-    RuntimeError
-        There can be none.
-    """
-    _THREAD.start_new_thread(_run, (run, given))
-
-
-def _run(run: Callable[..., object], given: tuple[Any, ...]) -> None:
-    # What a user raises in all threads, or in a trace function, would be printed.
-    with contextlib.suppress(BaseException):
-        run(*given)
-
+thread_number: Final[Callable[[], int]] = _THREAD.get_native_id
+"""Return what the system calls this thread."""
 
 handling: Final[Callable[[int], object]] = importlib.import_module("_signal").getsignal
 """Return what handles a signal, as a number where that is no function: `signal` makes a member of

@@ -317,7 +317,9 @@ import multiprocessing, os, sys, threading
 from dev_analytics import get_analytics
 analytics = get_analytics()
 ended = threading.Event()
-def work():
+def work(threads=True):
+    if not threads:
+        threading.stack_size(2**46)  # the system has no room for one
     for kind in ("cell_executed", "no such event"):
         analytics.event(kind, outcome="ok", duration_ms=1)
     # As the stream of a model's answer that nobody read to its end.
@@ -327,7 +329,8 @@ def late():
     ended.set()
 work()
 analytics.event("cell_executed", outcome="ok", duration_ms=3)
-workers = [multiprocessing.get_context("fork").Process(target=work) for _ in range(3)]
+workers = [multiprocessing.get_context("fork").Process(target=work, args=(number > 0,))
+           for number in range(3)]
 for worker in workers: worker.start()
 for worker in workers: worker.join()
 assert [worker.exitcode for worker in workers] == [0] * 3
