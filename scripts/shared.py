@@ -109,6 +109,12 @@ ROWS: Final = (
            (Edit("dev_analytics/observers/llm/imports.py",
                  'return is_installed(name, _of_spec(spec).get("origin"))',
                  "assert is_installed\n    return True"),)),
+    Mutant("shared: an SDK by the beginning of a name",
+           "tests/observers/test_installed.py::"
+           "test_a_folder_holds_a_distribution_if_what_describes_it_is_there",
+           (Edit("dev_analytics/observers/installed.py",
+                 "    return meant in there or",
+                 "    return any(name.startswith(called) for name in there) or"),)),
     Mutant("shared: an import hook that stays", _AS_IT_WAS,
            (Edit("dev_analytics/observers/llm/hooks.py", "    _IMPORTS.end()\n", ""),)),
     Mutant("shared: a thread's hook that stays", _AS_IT_WAS,

@@ -8,6 +8,7 @@ contains "site-packages" is none, and neither is one that is put on ``sys.path``
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,12 @@ from typing import Final
 _FROZEN: Final = "<frozen "
 _DESCRIBED: Final = (".dist-info", ".egg-info")
 _CALLED: Final = frozenset({"site-packages", "dist-packages"})
+_CALLED_OTHERWISE: Final = {"fireworks": "fireworks-ai", "google": "google-genai"}
+"""The distributions that are meant where one that is called as the module is another's."""
+
+_NAME: Final = re.compile(r"(.+?)(?:-[0-9].*)?\.[a-z-]+")
+"""What describes a distribution: its name, perhaps its version, its ending."""
+
 _PYTHONPATH: Final = os.environ.get("PYTHONPATH", "")
 
 
@@ -37,23 +44,38 @@ def is_installed(module: str, file: object) -> bool:
     """Return whether `file`, that of a module of this name, is a distribution's and not the user's.
 
     It also is where an installer has put the distribution into any other folder: what describes the
-    distribution lies beside its package there.
+    distribution lies beside its package there. A distribution of somebody else's that has a module
+    of this name is not meant.
     """
     if type(file) is not str:
         return False
     top, *inner = module.split(".")
-    if package_of(file) == top:
+    called = _normalized(top)
+    meant = _CALLED_OTHERWISE.get(top, called)
+    is_in_place = package_of(file) == top
+    if is_in_place and meant == called:
         return True
     path = Path(file)
     if path.name.partition(".")[0] == "__init__":
         path = path.parent
-    beginning = top.lower().replace("_", "-")
     try:
         names = os.listdir(path.parents[len(inner)])  # noqa: PTH208, no object is needed for each
     except (OSError, IndexError):
         return False
-    described = (name.lower().replace("_", "-") for name in names if name.endswith(_DESCRIBED))
-    return any(name.startswith(beginning) for name in described)
+    there = {_distribution(name) for name in names if name.endswith(_DESCRIBED)}
+    # Where what describes distributions was left out, the place tells enough.
+    return meant in there or (is_in_place and called not in there)
+
+
+def _distribution(described: str) -> str:
+    """Return the name of the distribution that a file or folder of this name describes."""
+    found = _NAME.fullmatch(described)
+    return _normalized(found[1]) if found else ""
+
+
+def _normalized(name: str) -> str:
+    """Return the one spelling of a distribution's name."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache

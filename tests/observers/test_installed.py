@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import site
@@ -15,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev_analytics.observers import installed as installed_packages
 from dev_analytics.observers.installed import is_installed, package_of
+from dev_analytics.observers.llm import hooks
 
 SITE = sysconfig.get_path("purelib")
 
@@ -68,10 +71,18 @@ def test_no_folder_of_the_user_is_installed_whatever_it_is_called(name: str) -> 
     ("module", "file", "beside", "installed"),
     [
         ("an_sdk", "an_sdk/__init__.py", "an_sdk-1.0.dist-info", True),
-        ("an_sdk.part", "an_sdk/part.py", "An_SDK_AI-1.0.dist-info", True),
-        ("an_sdk.part", "an_sdk/part/__init__.pyc", "an.sdk-1.0.egg-info", False),
+        ("an_sdk.part", "an_sdk/part.py", "An_SDK-1.0.dist-info", True),
+        ("an_sdk.part", "an_sdk/part.py", "an_sdk_ai-1.0.dist-info", False),
+        ("an_sdk.part", "an_sdk/part/__init__.pyc", "an.sdk-1.0-py3.11.egg-info", True),
         ("an_sdk.part", "an_sdk/part/__init__.pyc", "an-sdk-1.0.egg-info", True),
         ("an_sdk", "an_sdk/__init__.py", "another-1.0.dist-info", False),
+        # A project of the user's own that was installed from the folder it is in.
+        ("an_sdk", "an_sdk/__init__.py", "an_sdk_playground.egg-info", False),
+        ("an_sdk", "an_sdk/__init__.py", "an_sdk_2-1.0.dist-info", False),
+        ("an_sdk", "an_sdk/__init__.py", "an_sdk.egg-info", True),
+        ("fireworks", "fireworks/__init__.py", "fireworks_ai-1.2.dist-info", True),
+        ("fireworks", "fireworks/__init__.py", "FireWorks-2.1.dist-info", False),
+        ("google.genai.models", "google/genai/models.py", "google_genai-3.4.dist-info", True),
         ("an_sdk", "an_sdk/__init__.py", "an_sdk", False),
         ("an_sdk.part", "an_sdk/part.py", "an_sdk/an_sdk-1.0.dist-info", False),
     ],
@@ -81,6 +92,38 @@ def test_a_folder_holds_a_distribution_if_what_describes_it_is_there(
 ) -> None:
     (tmp_path / beside).mkdir(parents=True)
     assert is_installed(module, str(tmp_path / file)) is installed
+
+
+@pytest.mark.parametrize(
+    ("beside", "installed"),
+    [
+        (["fireworks_ai-1.2.dist-info"], True),
+        (["FireWorks-2.1.dist-info"], False),
+        (["FireWorks-2.1-py3.11.egg-info", "fireworks_ai-1.2.dist-info"], True),
+        ([], True),
+    ],
+)
+def test_another_distribution_with_a_module_of_the_name_is_not_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: list[str], installed: bool
+) -> None:
+    for name in beside:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(installed_packages, "directories", lambda: (f"{tmp_path}{os.sep}",))
+    assert is_installed("fireworks", str(tmp_path / "fireworks/__init__.py")) is installed
+
+
+def test_the_distribution_of_an_sdk_is_the_one_that_its_hooks_cover(tmp_path: Path) -> None:
+    found = {}
+    for name, hook in hooks.HOOKS.items():
+        covers = importlib.import_module(hook).COVERS
+        # botocore is a part of boto3, and others are parts of what is covered elsewhere.
+        if covers is not None and ", " not in covers[0]:
+            folder = tmp_path / name
+            (folder / f"{covers[0].replace('-', '_')}-1.0.dist-info").mkdir(parents=True)
+            file = folder.joinpath(*name.split("."), "__init__.py")
+            found[name] = is_installed(name, str(file))
+    assert len(found) > 10
+    assert set(found.values()) == {True}, found
 
 
 @pytest.mark.parametrize("file", [None, 1, "", "an_sdk", f"{SITE}/another.py", "/no/a/b.py"])
