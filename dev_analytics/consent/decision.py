@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
 
 PAUSES: Final = (7, 30)
-"""How many days a question left unanswered waits before it comes again by itself: the first time,
-the second time. After that it never does."""
+"""How many days an unanswered question waits before it is asked again unbidden, the first time and
+the second time. After that it never is."""
 
 
 class Rule(Enum):
@@ -45,26 +45,27 @@ class Consent(Value):
     Parameters
     ----------
     opted_out
-        The permanent opt-out exists.
+        Whether the permanent opt-out exists.
     unreadable
-        Why the store cannot be used, in words; empty if it can.
+        Why the store cannot be used, in words; empty if it can be.
     user_id
-        The random UUID4; there is one exactly if the user agreed.
+        The random UUID4, if and only if the user agreed.
     notice
         The catalogue version that the user agreed to; 0 before that.
     kept_notice
         The newer version whose additions the user did not want; 0 if there is none.
     recipients, kept_recipients
-        Who may receive the records as the user agreed to, and whom the user did not want; see
+        Who may receive the records, and who may not, as the user answered; see
         `dev_analytics.consent.recipients`.
     answered_on, asked_on
         The days of the answer and of the last question.
     asked
-        How often the question has been asked without an answer; it counts only with `asked_on`.
+        How often the question has been asked without an answer; it means nothing without
+        `asked_on`.
     draw
         The user's place in the sample, from 0 to below 1; None before it was drawn.
     tools, kept_tools
-        What of other tools the user agreed to, and did not want, by what names them.
+        What the user agreed to of other tools, and what not, by the tool and its package.
     tools_off
         The names of the tools that the user switched off for good.
     """
@@ -100,16 +101,16 @@ class Consent(Value):
 
 
 class Environment(Value):
-    """What else decides beside the user: the administrator and environment variables.
+    """What decides besides the user: the administrator and environment variables.
 
     Parameters
     ----------
     forbidden
         Why an administrator's policy forbids analytics, in words; empty if none does.
     unread
-        It does because it could not be read: what could not be read once is read again.
+        Whether it forbids only because it could not be read; it is then read again.
     do_not_track, ci
-        The variables of these names are set and mean yes.
+        Whether the variables of these names are set and mean yes.
     """
 
     forbidden: str = ""
@@ -128,9 +129,9 @@ class Switch(Value):
     source
         Where it was set, in words that complete "switched off by ...".
     explicit
-        Somebody typed it just now, so that the question comes at once.
+        Somebody typed it just now, so the question is asked at once.
     unattended
-        Code set it in a session where nobody can answer: it undoes no off from outside.
+        Code set it in a session in which nobody can answer, so it cannot undo an off from outside.
     """
 
     on: bool
@@ -147,9 +148,9 @@ class Decision(Value):
     collecting, ask
         Whether to collect, and whether to ask.
     rule, reason
-        The one rule that decided both, and why, in words.
+        The rule that decided both, and why, in words.
     silent
-        Somebody said no, or may have: nothing is kept, not even in memory.
+        Whether somebody said no, or may have: nothing is kept then, not even in memory.
     """
 
     collecting: bool
@@ -177,27 +178,27 @@ def decide(
     Parameters
     ----------
     consent, environment, switch
-        What the user, the administrator and the session say; None for no switch.
+        What the user, the administrator and the session say; the switch is None if none is set.
     sample_percent
         How many of all users are asked, from 0 to 100.
     notice
-        The catalogue version that a yes would be given to now.
+        The catalogue version that a yes would accept now.
     can_answer
-        Somebody is there who can answer a question.
+        Whether somebody is there who can answer a question.
     today
-        The day, for the pause after a question left unanswered.
+        The current day, for the pause after an unanswered question.
     tools
-        What other tools declare that are wanted here: what is not agreed to yet is asked about.
+        What the other tools declare that want to record here: the user is asked about what is new.
     recipient
-        Who would receive the records: one that is not agreed to yet is asked about, and until then
-        they go to the archive.
+        Who would receive the records. The user is asked about a new one, and until they agree the
+        records go to the archive.
     outside
-        The newest switch that is not `Switch.unattended`, if there is one.
+        The newest switch that is not `Switch.unattended`, if any.
 
     Returns
     -------
     Decision
-        Collecting only after a yes; asking only where somebody can answer.
+        It collects only after a yes, and asks only where somebody can answer.
     """
 
     def off(rule: Rule, reason: str, *, ask: bool = False) -> Decision:
@@ -214,7 +215,7 @@ def decide(
             again = f"comes again on {day}" if day else "does not come again by itself"
             unanswered = f"the question of {consent.asked_on} was left unanswered and {again}"
             return off(rule, f"{why}, but {unanswered}")
-        return off(rule, f"{why} and have not answered yet", ask=True)
+        return off(rule, f"{why} but you have not answered yet", ask=True)
 
     if consent.opted_out:
         return never(Rule.OPTED_OUT, "you opted out permanently")
@@ -247,7 +248,7 @@ def decide(
             reason += f"; nothing goes to {in_words(recipient)} until you agree to it"
         return Decision(True, ask, Rule.AGREED, reason)
     if switch is not None:
-        why = f"you are switched on by {switch.source}"
+        why = f"this session is switched on by {switch.source}"
         return wait(Rule.SWITCHED_ON, why, at_once=switch.explicit)
     if environment.ci:
         return off(Rule.CI, "CI is set, and nobody is asked there")
@@ -259,13 +260,13 @@ def decide(
 
 
 def _uncovered(consent: Consent, tools: Mapping[str, Scope]) -> tuple[Mapping[str, Scope], int]:
-    """Return what of `tools` is not agreed to, and how many of those the user did not want."""
+    """Return which of `tools` are not agreed to, and how many of these the user has refused."""
     wanted = {
         key: scope for key, scope in tools.items() if key.partition("@")[0] not in consent.tools_off
     }
     if not wanted:
         return {}, 0
-    # Few sessions have another tool, so only theirs load what compares them.
+    # Few sessions have another tool, so only those load the module that compares scopes.
     from dev_analytics.consent.scope import uncovered
 
     missing = uncovered(wanted, consent.tools)
@@ -273,12 +274,12 @@ def _uncovered(consent: Consent, tools: Mapping[str, Scope]) -> tuple[Mapping[st
 
 
 def in_sample(draw: float, sample_percent: float) -> bool:
-    """Return whether `draw` lies in the sample: sticky, and nested when the percentage grows."""
+    """Return whether `draw` is in the sample; it stays there when the percentage grows."""
     return draw < sample_percent / 100
 
 
 def comes_again_on(consent: Consent) -> date | None:
-    """Return the day on which an unanswered question comes again by itself, None for never."""
+    """Return the day on which an unanswered question is asked again unbidden, None for never."""
     if consent.asked_on is None or consent.asked > len(PAUSES):
         return None
     try:
@@ -288,9 +289,9 @@ def comes_again_on(consent: Consent) -> date | None:
 
 
 def paused(consent: Consent, today: date) -> bool:
-    """Return whether a question left unanswered does not come by itself today.
+    """Return whether an unanswered question must not be asked again unbidden today.
 
-    A day far in the future comes from a clock that was wrong, and pauses nothing.
+    A day far in the future is from a clock that was wrong, and pauses nothing.
     """
     if consent.asked_on is None:
         return False

@@ -14,22 +14,22 @@ from dev_analytics.process.systems import replace as put
 
 
 def replace(path: Path, new: Path, content: bytes) -> None:
-    """Replace the content of `path` at once.
+    """Replace the content of `path` atomically.
 
     Parameters
     ----------
     path
         The file.
     new
-        Where it is written first. It is one name, so that whoever deletes everything also finds
-        what a killed writer left.
+        Where it is written first. The name is always the same, so that whoever deletes everything
+        also finds what a killed writer left.
     content
-        All that it holds from then on.
+        The whole new content.
 
     Raises
     ------
     OSError
-        It could not be written; `path` is what it was.
+        It could not be written; `path` is unchanged.
     """
     try:
         descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | NO_LINK)
@@ -44,23 +44,23 @@ def replace(path: Path, new: Path, content: bytes) -> None:
 
 
 def mark(marker: Path, sentence: str, spare: Path) -> None:
-    """Create a marker: that the file exists is all that counts.
+    """Create a marker: only the existence of the file counts.
 
     Parameters
     ----------
     marker
-        The file. One that is there already stays as it is, unless it is empty.
+        The file. If it is there already, it is left as it is, unless it is empty.
     sentence
-        What it says, for people, and for programs that clean empty files away; a disk without room
-        for it takes the file all the same.
+        What it says to people; an empty file could be cleaned away. Where the disk is too full for
+        the sentence, the marker is created without it.
     spare
-        What may be given up for it: a full disk that takes no new file still lets an old one
-        change its name.
+        A file that may be sacrificed for it: a disk too full for a new file still allows an old one
+        to be renamed.
 
     Raises
     ------
     OSError
-        It could not be made.
+        It could not be created.
     """
     flags = os.O_WRONLY | NO_LINK
     try:
@@ -82,14 +82,14 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
 
 
 def delete(*paths: Path) -> None:
-    """Delete files; what cannot be deleted stays."""
+    """Delete files, except those that cannot be deleted."""
     for path in paths:
         with contextlib.suppress(OSError):
             erase(path)
 
 
 def remove(path: Path) -> None:
-    """Delete a file, or a folder without files that stands in its place.
+    """Delete a file, or a folder of its name that contains no files.
 
     Raises
     ------

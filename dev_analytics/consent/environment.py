@@ -23,12 +23,12 @@ _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 class SettingError(ValueError):
-    """A setting has a value that is not allowed; the message names all three, in one line.
+    """A setting has a bad value; the message names setting, value and what is allowed in one line.
 
     Attributes
     ----------
     switch
-        What follows from it: the session is off.
+        The switch that follows from it: the session is off.
     """
 
     def __init__(self, setting: str, value: object, allowed: str) -> None:
@@ -38,7 +38,7 @@ class SettingError(ValueError):
 
 
 class PolicyError(ValueError):
-    """A policy is missing where one is named, cannot be read, or is not understood."""
+    """A policy that is named is missing, or one cannot be read or understood."""
 
 
 def means_yes(value: str | None) -> bool:
@@ -59,7 +59,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
 
 
 def environment_switch(environ: Mapping[str, str] | None = None) -> Switch | None:
-    """Return the position that ``DEV_ANALYTICS`` sets, None if it is not set.
+    """Return the switch that ``DEV_ANALYTICS`` sets, or None if it is not set.
 
     Raises
     ------
@@ -77,8 +77,8 @@ def environment_switch(environ: Mapping[str, str] | None = None) -> Switch | Non
 def data_directory(environ: Mapping[str, str] | None = None) -> Path:
     """Return the data directory: ``DEV_ANALYTICS_DIR``, or the platform's place for user data.
 
-    It is relative only where the home directory that it stands in cannot be found; the consent
-    store then is unusable.
+    It is relative only if the home directory that it would be in cannot be found; the consent store
+    is then unusable.
     """
     environ = environ_now() if environ is None else environ
     if named := environ.get("DEV_ANALYTICS_DIR"):
@@ -93,14 +93,14 @@ def data_directory(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
-    """Return where policies are looked for: the one that is named, if one is, then the site's.
+    """Return the paths of policies: the one that ``DEV_ANALYTICS_POLICY`` names, then the site's.
 
-    A later one goes before an earlier one where both name a destination.
+    Where both name a destination, the later one in the list wins.
 
     Raises
     ------
     PolicyError
-        One is named below the home directory of somebody who has none.
+        One is named below a home directory, and there is none.
     """
     environ = environ_now() if environ is None else environ
     files = [_site() / "policy.json"]
@@ -115,7 +115,7 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
 
 
 def _site() -> Path:
-    """Return the site's folder; where `os.environ` is none that can be read, the last one."""
+    """Return the site's folder, or the last known one if `os.environ` cannot be read."""
     if _Site.folder is None or environ_now() is os.environ:
         _Site.folder = platformdirs.site_config_path(NAME, appauthor=False)
     return _Site.folder
@@ -126,15 +126,15 @@ class _Site:
 
 
 def read_policies(environ: Mapping[str, str] | None = None) -> dict[Path, Policy]:
-    """Read the policies that there are, in the order of `policy_files`.
+    """Read the policies that exist, in the order of `policy_files`.
 
-    There need be none in the site's configuration. Where somebody else than an administrator owns
-    one, or may write to it, it can forbid, and say no destination.
+    The site need not have one. A policy that somebody other than an administrator owns, or may
+    write to, can forbid, but cannot set a destination.
 
     Raises
     ------
     PolicyError
-        The one that is named is missing, or one cannot be read (a link to nowhere too), or says
+        The one that is named is missing, or one cannot be read (as with a broken link), or says
         something that is not understood.
     """
     policies = {}
@@ -172,7 +172,7 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
 
 
 def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
-    """Return why a policy forbids analytics, and whether that must be read again.
+    """Return why a policy forbids analytics, and whether it must be read again.
 
     One that cannot be read, or is not understood, forbids them too.
     """

@@ -1,8 +1,9 @@
-"""The content of ``consent.json``, as bytes: the one place where it is decoded and encoded.
+"""The content of ``consent.json``: the one place where it is decoded and encoded.
 
-Whatever is not exactly what is declared here is damaged, and reads as *not agreed*. It is loaded
-when there is a file: most sessions begin without one, or look at it after the user's cell. What
-few users have, a tool's yes or a policy, is declared elsewhere, as a declaration takes its time.
+Anything that differs from what is declared here is damaged, and reads as *not agreed*. The module
+is loaded when there is a file: most sessions begin without one, or read it after the user's cell.
+What few users have, a yes to a tool or a policy, is declared elsewhere, as a declaration takes
+time.
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ from dev_analytics.process.native import is_uuid
 if TYPE_CHECKING:
     from datetime import date
 else:
-    # Another one that stands in `datetime` for now would be none that can be read or written.
+    # Read and written with the real class, even while something else replaces `datetime.date`.
     date = Clock.date
 
 T = TypeVar("T")
 
 
 class DamagedError(ValueError):
-    """A file holds something else than it must."""
+    """A file does not have the content that it must have."""
 
 
 class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
     """The content of ``consent.json``.
 
-    ``asked`` is there from the second question without an answer on, so that the third one waits
-    longer and there is no fourth. A version of this package that does not know the field reads the
-    file as damaged, which is off and asks nobody.
+    ``asked`` is written from the second unanswered question on, so that the third one waits longer
+    and there is no fourth. A version of this package that does not know the field takes the file
+    for damaged, so that it is off and asks nobody.
     """
 
     version: Literal[1]
@@ -51,12 +52,12 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
 
 
-# Made here, as what stands in the place of a date then is not looked up any more.
+# Made at import, so that a later replacement of `date` is not looked up.
 _DECODER: Final = json.Decoder(_Consent)
 
 
 def consent_of(content: bytes) -> Consent:
-    """Read ``consent.json``; one without recipients is an older yes, for the archive alone.
+    """Read ``consent.json``; a yes without recipients is an older one, for the archive alone.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def consent_of(content: bytes) -> Consent:
     of_answer = (file.answer, file.user_id, file.notice, file.answered_on)
     if any(of_answer) and not all(of_answer):
         raise DamagedError("half an answer")
-    # Not by a pattern in the declaration: to compile one takes as long as all else that is read.
+    # Not by a pattern in the declaration: compiling one takes as long as reading all the rest.
     if file.user_id is not None and not is_uuid(file.user_id, 4):
         raise DamagedError("no identifier")
     if file.answer is None and (file.recipients or file.kept_recipients):
@@ -90,7 +91,7 @@ def consent_of(content: bytes) -> Consent:
 
 
 def consent_bytes(consent: Consent) -> bytes:
-    """Write `consent` for ``consent.json``."""
+    """Return the content of ``consent.json`` for `consent`."""
     return json.encode(
         _Consent(
             version=1,
@@ -118,7 +119,7 @@ def decoded(content: bytes, decoder: json.Decoder[T]) -> T:
     """
     try:
         found = decoder.decode(content)
-        # A reader takes the last of two; whoever wrote the first, as a no, meant it.
+        # A parser keeps the last of two; but whoever wrote the first, perhaps a no, meant it.
         loads(content, object_pairs_hook=_once)
     except (DecodeError, ValueError, RecursionError) as error:
         raise DamagedError(str(error)) from error

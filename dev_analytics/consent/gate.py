@@ -1,4 +1,4 @@
-"""The gate that every event passes: the decision as it is now, at the cost of one ``stat``."""
+"""The gate that every event passes: the current decision, at the cost of one ``stat``."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _DEV_ANALYTICS: Final = _ENCODED("DEV_ANALYTICS")
 
 
 def _threads() -> list[threading.Thread]:
-    """Return what `threading.enumerate` gives, without its lock, which is none of ours to take.
+    """Return what `threading.enumerate` returns, without taking its lock.
 
-    A signal handler of the user's may come while its thread holds it, and it may be gevent's.
+    A signal handler of the user may interrupt a thread that holds it, and it may be gevent's.
     """
     try:
         running, beginning = vars(threading)["_active"], vars(threading)["_limbo"]
@@ -55,10 +55,10 @@ def _threads() -> list[threading.Thread]:
 
 
 def _variables() -> tuple[object, object]:
-    """Return what the environment says now, only to see whether it changed.
+    """Return the variables that are checked at every event, to see whether they changed.
 
-    ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``: what lies
-    below it, where it is as Python makes it, is asked for names that are encoded.
+    ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``. So the
+    dictionary below it is asked for encoded names, unless `os.environ` was replaced.
     """
     if os.environ is ENVIRON and _READ is not None:
         return _READ(_DO_NOT_TRACK), _READ(_DEV_ANALYTICS)
@@ -100,9 +100,10 @@ class Period:
         self._threads = {id(thread): weakref.ref(thread) for thread in _threads()}
 
     def is_of(self, consent: Consent, recipient: str) -> bool:
-        """Check whether `consent` allows what it did when this period began, no more and no less.
+        """Return whether `consent` allows exactly what it did when this period began.
 
-        What an answer adds, and a tool that was off, knows nothing of the time before either.
+        Anything that is newly allowed must begin with a period of its own: it knows nothing of the
+        time before.
         """
         return self.recipient == recipient and self._given == _given(consent)
 
@@ -113,15 +114,15 @@ class Period:
 
 
 State: TypeAlias = "tuple[Decision, Consent, Period | None]"
-"""What holds at one moment; there is a period exactly while records are collected."""
+"""What holds at one moment; there is a period if and only if records are collected."""
 
 
 class Gate:
     """Consent, environment and session switch of this process, decided anew when one changes.
 
-    A period ends when consent is gone, is another user's, covers more or less, goes to another
-    recipient, or the session is switched off, however short that was: what held before and what
-    holds after are told apart by their periods.
+    A period ends when consent is withdrawn, is another user's, covers more or less or names another
+    recipient, or when the session is switched off, however briefly: the time before and the time
+    after have different periods.
 
     Parameters
     ----------
@@ -130,17 +131,17 @@ class Gate:
     sample_percent
         How many of all users are asked, from 0 to 100.
     notice
-        The catalogue version that a yes is given to.
+        The catalogue version that a yes accepts.
 
     Attributes
     ----------
     recipient
-        Who would receive the records of this process, as its settings say; one that the yes does
-        not name is to be asked about.
+        Who would receive the records of this process, as its settings say; if the yes does not name
+        it, the user is asked.
     wanted
-        What other tools declare that were wanted here, and are to be asked about.
+        What other tools declare that wanted to record here, so that the user is asked.
     on_wanted
-        Is called when one more is, or another recipient.
+        Called when there is one more of these, or another recipient.
     attended
         Returns whether somebody is there who can answer.
     """
@@ -157,13 +158,13 @@ class Gate:
         self._recipient = ARCHIVE
         self._variables: tuple[object, object] = (None, None)
         self._followed = False
-        # What stood outside of the session is not lifted by code that takes the variable away.
+        # Code that removes a variable does not undo what it said when the session began.
         begun = begun_with(*_BEGUN_WITH)
         self._outside_variables = _outside_variables(begun)
         self._environment = self._read_environment()
         self._latest: State | None = None
         self._period: Period | None = None
-        # Reentrant, as a signal handler may record an event while its thread decides.
+        # Reentrant, as a signal handler may record an event while the thread it interrupts decides.
         self._deciding = RLock()
         self._begin_with_variable(begun)
 
@@ -180,13 +181,13 @@ class Gate:
                 self._outside = switch
             self._latest = None
             if switch is not None and not switch.on:
-                # Even if it is switched on again before anybody looks.
+                # It ends here, even if the switch is on again before the next event.
                 self._period = None
 
     def switch_in_session(self, switch: Switch | None) -> None:
-        """Set the switch from code of the session: a cell, a magic.
+        """Set the switch from code of the session, such as a cell or a magic.
 
-        Where nobody can answer, that undoes no off that stood outside of it.
+        Where nobody can answer, this cannot undo an off that comes from outside of it.
         """
         if self.attended():
             self.switch = switch
@@ -208,8 +209,8 @@ class Gate:
     def at_beginning(self) -> State:
         """Return the state for the beginning of a cell or a call.
 
-        While records are collected it is that of the last event, and no file is read: if consent
-        was withdrawn since, the period at the end is another one.
+        While records are collected, it is the state of the last event, and no file is read: if
+        consent was withdrawn since, the period will differ at the end.
         """
         latest = self._latest
         if latest is None or latest[2] is None or _variables() != self._variables:
@@ -217,13 +218,13 @@ class Gate:
         return latest
 
     def after_fork(self) -> None:
-        """Begin a period of its own in a forked child, and wait for no lock of the parent's."""
+        """Begin a new period in a forked child, without waiting for a lock that the parent held."""
         self._deciding = RLock()
         self._latest = self._period = None
 
     def _decide_anew(self) -> State:
         with self._deciding:
-            # Read under the lock: another thread may have seen a newer consent meanwhile.
+            # Read under the lock: meanwhile another thread may have seen a newer consent.
             consent = self.store.current()
             decision = self._decide(consent, can_answer=False)
             if not decision.collecting or consent.user_id is None:
@@ -256,7 +257,7 @@ class Gate:
         self._latest = None
 
     def _begin_with_variable(self, begun: Mapping[str, str]) -> None:
-        """Take an off that this process was started with, where a cell has changed it since."""
+        """Keep an off that this process was started with, if a cell has changed it since."""
         if begun.get("DEV_ANALYTICS") == environ_now().get("DEV_ANALYTICS"):
             return
         try:
@@ -265,7 +266,7 @@ class Gate:
             switch = error.switch
         if switch is not None and not switch.on:
             self.switch = switch
-            # What stands there now was put there in the session.
+            # The present value was set in the session.
             self._followed = True
 
     def _look_at_policy(self) -> None:
@@ -284,12 +285,12 @@ class Gate:
                 do_not_track=environment.do_not_track or outside.do_not_track,
                 ci=environment.ci or outside.ci,
             )
-        # What could not be read once is read again at the next event.
+        # What could not be read is read again at the next event.
         self._policy_look = 0.0 if environment.unread else Clock.monotonic() + POLICY_SECONDS
         return environment
 
     def want(self, key: str, scope: Scope) -> None:
-        """Record that a tool had an event to which the user has not agreed."""
+        """Note that a tool recorded an event to which the user has not agreed."""
         if self.wanted.get(key) != scope:
             self.wanted[key] = scope
             if self.on_wanted is not None:
@@ -312,7 +313,7 @@ class Gate:
                 self.on_wanted()
 
     def names(self, recipient: str) -> bool:
-        """Return whether the yes that the latest decision rests on names `recipient`."""
+        """Return whether the yes behind the latest decision names `recipient`."""
         latest = self._latest
         consent = self.now()[1] if latest is None else latest[1]
         return consent.names(recipient)
@@ -325,12 +326,12 @@ class Gate:
         return self._decide(self.store.read(), can_answer=can_answer)
 
     def may_ask(self) -> bool:
-        """Return whether somebody who can answer may be asked, unless the draw is against it."""
+        """Return whether to ask somebody who can answer, as far as is known before the draw."""
         decision = self.decision(can_answer=True)
         return decision.ask or decision.rule is Rule.NOT_DRAWN
 
     def claim_question(self) -> bool:
-        """Return whether to ask now, and note that it was asked; never twice at once.
+        """Return whether to ask now, and record the question, so that no other process asks too.
 
         Raises
         ------
@@ -346,21 +347,21 @@ class Gate:
     def answer(
         self, answer: Answer, offers: Sequence[Offer] = (), recipients: Collection[str] = ()
     ) -> str:
-        """Store what the user answered; no answer changes nothing.
+        """Store what the user answered; `Answer.NONE` changes nothing.
 
         Parameters
         ----------
         answer
             The answer.
         offers
-            What of other tools the question named.
+            What other tools would record, as the question named it.
         recipients
             Who would receive the records, as the question named them.
 
         Returns
         -------
         str
-            What of a no could not be done beside, in words; empty if all was.
+            What a no could not do in addition, in words; empty if it did everything.
 
         Raises
         ------
@@ -393,7 +394,7 @@ class Gate:
 
 
 def _outside_variables(begun: Mapping[str, str]) -> list[Mapping[str, str]]:
-    """Return what stands outside of the session: now, and what it was started with if that differs.
+    """Return the variables from outside the session: the present ones, and the first if different.
 
     A cell may have changed a variable before this package was loaded.
     """
@@ -402,7 +403,7 @@ def _outside_variables(begun: Mapping[str, str]) -> list[Mapping[str, str]]:
 
 
 def _given(consent: Consent) -> tuple[object, ...]:
-    """Return what of a consent decides which records are sent."""
+    """Return the fields of a consent that decide which records are sent."""
     return consent.user_id, consent.notice, consent.tools, consent.tools_off
 
 

@@ -1,7 +1,7 @@
-"""The places where consent is kept: where they are, who owns them, and who may write to them.
+"""Where consent is kept, who owns these places, and who may write to them.
 
-A folder of another user's is left alone: what a session of root's wrote into it, its owner could
-neither read nor delete. And what others may write says nothing about what its owner wants.
+Another user's folder is left alone: its owner could neither read nor delete what a session of root
+wrote there. And what others may write says nothing about what the user wants.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _ROOT: Final = 0
 
 
 class NotOursError(OSError):
-    """A file or folder is not the user's alone; the message names it and says what to do."""
+    """A file or folder is not only the user's; the message names it and says what to do."""
 
 
 def usual_place() -> Path | None:
-    """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
+    """Return the data directory that would be used without ``XDG_DATA_HOME``.
 
     None where the system has no such variable, or there is no home directory.
     """
@@ -41,10 +41,10 @@ def usual_place() -> Path | None:
 
 
 def elsewhere(data: Path) -> Path | None:
-    """Return the data directory that the home directory has without ``XDG_DATA_HOME``.
+    """Return the usual data directory, if it is another one than `data`.
 
-    None where that is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`:
-    that is a user of its own.
+    None where it is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`,
+    which then stands for a user of its own.
     """
     environ = environ_now()
     moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
@@ -54,21 +54,21 @@ def elsewhere(data: Path) -> Path | None:
 
 
 def is_usual(data: Path) -> bool:
-    """Return whether `data` is the usual place, by whatever way ``XDG_DATA_HOME`` leads there."""
+    """Return whether `data` is the usual place, by whatever path ``XDG_DATA_HOME`` leads there."""
     usual = usual_place()
     if usual is None or data == usual:
         return data == usual
     if not environ_now().get("XDG_DATA_HOME"):
         return False
     try:
-        # Of the folders, as a way through one that is not there leads nowhere yet.
+        # The parents are compared, as a path through a folder that is missing leads nowhere yet.
         return data.name == usual.name and data.parent.samefile(usual.parent)
     except OSError:
         return False
 
 
 def check(data: Path) -> None:
-    """Check that the data directory and its folders are the user's alone.
+    """Raise unless the data directory and its folders are only the user's.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def check(data: Path) -> None:
     """
     check_owner(data)
     if not hasattr(system, "geteuid"):
-        return  # the system's own lists say who may write
+        return  # access control lists say who may write
     try:
         _check("the data directory", system.stat(data))
     except FileNotFoundError:
@@ -95,9 +95,9 @@ def check(data: Path) -> None:
 
 
 def check_owner(data: Path) -> None:
-    """Check that the data directory is the user's own, or would be.
+    """Raise unless the data directory is the user's own, or would be.
 
-    Where there is none, the folder in which it would be made is looked at, and the home directory.
+    Where there is none, the folder in which it would be created is checked, and the home directory.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def check_owner(data: Path) -> None:
         owner = system.stat(data).st_uid
     except FileNotFoundError:
         for folder in _above(data):
-            # Root's own folders are everybody's: / and /tmp are.
+            # Folders of root, as / and /tmp, are for everybody.
             if system.stat(folder).st_uid not in (system.geteuid(), _ROOT):
                 raise NotOursError(
                     "the data directory would be in a folder of another user's"
@@ -123,7 +123,7 @@ def check_owner(data: Path) -> None:
 
 
 def read_own(file: Path) -> bytes:
-    """Read a file that is the user's alone.
+    """Return the content of a file that is only the user's.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _check(name: str, status: os.stat_result) -> None:
 
 
 def _above(data: Path) -> list[Path]:
-    """Return the nearest folder above `data` that exists, and the home directory if it is one."""
+    """Return the nearest folder above `data` that exists, and the home directory if it exists."""
     nearest = next((folder for folder in data.parents if folder.exists()), data.parent)
     try:
         home = Path.home()

@@ -1,4 +1,4 @@
-"""What an administrator's ``policy.json`` may say, as it is read; loaded when there is one."""
+"""What an administrator's ``policy.json`` may say; loaded when there is one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dev_analytics.destinations import DESTINATIONS
 class Policy(Value):
     """What an administrator may say: no, or where records go; never a yes for somebody else.
 
-    What stands in the file and is not declared here is not understood, and forbids.
+    Anything in the file that is not declared here is not understood, and forbids.
 
     Attributes
     ----------
     analytics
         Whether a user may be asked at all: ``"allowed"`` or ``"forbidden"``.
     settings
-        Settings of destinations that hold whatever a user's own say.
+        Settings of destinations, which overrule those of a user.
     passed_over
-        Whether there were such, which do not count, as the file is no administrator's.
+        Whether there were such settings that do not count, as the file is no administrator's.
     """
 
     analytics: str = "allowed"
@@ -56,5 +56,5 @@ def policy_of(content: bytes) -> Policy:
 
 
 def without_destination(policy: Policy) -> Policy:
-    """Return what holds of a policy that is no administrator's."""
+    """Return what counts of a policy that is no administrator's."""
     return Policy(policy.analytics, passed_over=bool(policy.settings))

@@ -1,7 +1,7 @@
-"""The consent store as it is read: what holds now, at the cost of one ``stat`` if nothing changed.
+"""Reads the consent store, at the cost of one ``stat`` if nothing changed.
 
-What cannot be read or parsed reads as *not agreed*, and so does what is another user's, or what
-others may write. What could not be read is read again at the next event, and never remembered.
+A file that cannot be read or parsed reads as *not agreed*, and so does one that is another user's,
+or that others may write. What could not be read is read again at the next event, never remembered.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dev_analytics.process.messages import plain
 from dev_analytics.process.native import system
 
 SETTLED_NS: Final = 2_000_000_000
-"""A folder changed less than this ago, in ns, may change again within one tick of its clock,
-which is 2 s on the coarsest file system in use."""
+"""How long after a change, in ns, a folder may change again without a new time stamp: the coarsest
+file system in use has stamps of 2 s."""
 
 OFF: Final = "off."
-"""Before a tool's name, the name of the file that switches it off."""
+"""With a tool's name after it, this is the name of the file that switches the tool off."""
 
 _OFF_NAME: Final = r"(?a:off\.[a-z][a-z0-9_]{1,29})"
 _HOMELESS: Final = "there is no home directory to keep it in"
@@ -38,15 +38,15 @@ class StoredConsent:
     Parameters
     ----------
     data
-        The data directory; reading makes nothing.
+        The data directory; reading creates nothing.
     place
-        The data directory of `other`, as another process knew it; None finds it out.
+        The data directory of `other`, as another process determined it; None determines it here.
 
     Attributes
     ----------
     other
-        The same of the user where ``XDG_DATA_HOME`` is not set, if that is another directory: an
-        opt-out there holds here.
+        The store that the user has without ``XDG_DATA_HOME``, if it is another one: an opt-out
+        there holds here.
     """
 
     def __init__(self, data: Path, place: Path | None = None) -> None:
@@ -68,9 +68,9 @@ class StoredConsent:
         self._seen: tuple[tuple[object, ...], Consent] | None = None
 
     def current(self) -> Consent:
-        """Return the consent as it is now, for one ``stat`` if nothing changed; never raises.
+        """Return the current consent, with one ``stat`` if nothing changed; never raises.
 
-        Where there is an `other` store, it takes one more.
+        An `other` store takes one more.
         """
         try:
             beside = None if self.other is None else self.other.stamp()
@@ -92,12 +92,12 @@ class StoredConsent:
         return consent
 
     def stamp(self) -> Stamp:
-        """Return what changes when one of the files does; zeros where there is no folder.
+        """Return a value that changes whenever one of the files does; zeros if there is no folder.
 
         Raises
         ------
         OSError
-            It cannot be looked at.
+            The folder cannot be looked at.
         """
         try:
             status = system.lstat(self._watched)
@@ -151,10 +151,10 @@ class StoredConsent:
             raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _follow_other(self) -> None:
-        """Opt out here too, as the other place has the opt-out; this never raises."""
+        """Opt out here too, as the other place has an opt-out; never raises."""
 
     def _read(self) -> tuple[Consent, bool]:
-        """Read the files; return the consent, and whether it holds until a file changes."""
+        """Return the consent, and whether it holds until a file changes."""
         if self._homeless:
             return Consent(unreadable=self._homeless), True
         try:
@@ -177,14 +177,14 @@ class StoredConsent:
             return Consent(unreadable=words(error)), False
 
     def epoch(self) -> bytes:
-        """Return the number that each reset of the usual place replaces; empty before the first.
+        """Return the number that every reset of the usual place replaces; empty before the first.
 
-        A yes in a moved place holds as long as the number is the one that it was given under.
+        A yes in a moved place holds while the number is the one under which it was given.
 
         Raises
         ------
         OSError
-            It cannot be read, or is not the user's alone.
+            It cannot be read, or is not only the user's.
         """
         try:
             return read_own(self.epoch_file)
@@ -200,18 +200,18 @@ class StoredConsent:
             raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
 
     def _forget(self) -> None:
-        """Delete a yes that a reset in the other place has forgotten; never raises."""
+        """Delete a yes that a reset of the other place has made void; never raises."""
 
     def _read_absent(self) -> Consent:
         consent, lasting = self._read()
         if lasting and consent == Consent(unreadable=self._homeless):
-            # One object while nothing changes: the gate compares by identity.
+            # The same object while nothing changes: the gate compares by identity.
             self._absent = self._absent or consent
             return self._absent
         return consent
 
     def _understood(self, content: bytes) -> tuple[Consent, bool]:
-        """Return the consent, and whether it lasts; what cannot be read of tools was not agreed to.
+        """Return the consent, and whether it lasts; an unreadable ``tools.json`` agrees to no tool.
 
         Raises
         ------
@@ -245,5 +245,5 @@ class StoredConsent:
 
 
 def words(error: OSError) -> str:
-    """Return what failed, in words without a path."""
+    """Return why an operation failed, in words without a path."""
     return error.strerror or str(error)

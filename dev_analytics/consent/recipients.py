@@ -1,6 +1,6 @@
-"""Recipients: to whom a yes is given, as text in ``consent.json`` and as words for people.
+"""The recipients that a yes names, as text in ``consent.json`` and in words for people.
 
-A recipient is the name of a destination and the values of its settings, as in ``archive`` or
+A recipient is the name of a destination and the values of its settings, such as ``archive`` or
 ``posthog <host> <project key>``. Every yes covers the archive on this machine.
 """
 
@@ -12,13 +12,13 @@ from dev_analytics.destinations import ARCHIVE, destination_of
 
 
 def in_words(recipient: str) -> str:
-    """Return what a person reads for `recipient`."""
+    """Return `recipient` in words for people."""
     _, *fields = recipient.split(" ")
     return destination_of(recipient).in_words(fields)
 
 
 def all_in_words(recipients: Iterable[str]) -> str:
-    """Return what a person reads for the recipients of a yes, the archive first."""
+    """Return the recipients of a yes in words for people, the archive first."""
     others = sorted(set(recipients) - {ARCHIVE})
     return ", ".join(map(in_words, (ARCHIVE, *others)))
 

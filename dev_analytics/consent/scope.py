@@ -1,7 +1,7 @@
-"""What a yes to another tool covers: the events, properties, words and limits it was given to.
+"""What a yes to another tool covers: events, properties, words and limits.
 
-A scope is a set of terms, so that *more* and *less* are decided by comparison alone, without the
-tool: in the question, at every event, and in the sender, where the tool may not be installed.
+A scope is a set of terms, so that a comparison decides what is *more* and *less*, without the tool:
+in the question, at every event, and in the sender, where the tool may not be installed.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Final, TypeAlias
 from dev_analytics.consent.value import Value
 
 Term: TypeAlias = frozenset[str] | int
-"""A set of texts, of which a smaller one is less, or a limit, of which a lower one is less."""
+"""A set of texts, where a subset is less, or a limit, where a lower one is less."""
 
 MAX_SECONDS: Final = 1_000_000
 """The longest duration that a tool may record, eleven days."""
 
 VERSION: Final = re.compile(r"other|(?:0|[1-9]\d{0,3})(?:\.(?:0|[1-9]\d{0,3})){0,2}", re.ASCII)
-"""What a tool may record of a version: three numbers at most."""
+"""What a tool may record of a version: at most three numbers."""
 
 COUNT_DIGITS: Final = 3
 DURATION_DIGITS: Final = 2
 
 
 class Scope(Value):
-    """What a tool declares, or what a user agreed to of it.
+    """What a tool declares, or what of it a user agreed to.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class Scope(Value):
         return hashlib.sha256(plain.encode()).hexdigest()
 
     def covers(self, other: Scope) -> bool:
-        """Return whether `other` says nothing that this scope does not."""
+        """Return whether `other` allows nothing that this scope does not."""
         mine = self.terms
         return all(key in mine and is_within(term, mine[key]) for key, term in other.terms.items())
 
     def joined(self, other: Scope | None) -> Scope:
-        """Return the smallest scope that covers both."""
+        """Return the smallest scope that covers this one and `other`."""
         if other is None:
             return self
         terms = dict(self.terms)
@@ -62,14 +62,14 @@ class Scope(Value):
         return Scope(max(self.notice, other.notice), terms)
 
     def allows(self, event: str, own: Mapping[str, object]) -> bool:
-        """Return whether a record of `event` with these properties of its own is covered.
+        """Return whether this scope covers a record of `event` with the properties `own`.
 
         Parameters
         ----------
         event
             The event's name in the record.
         own
-            The properties that the event does not share with every other one.
+            The properties that only this event has: not those that all events share.
         """
         if event not in self.terms or "/" in event:
             return False
@@ -84,21 +84,21 @@ class Scope(Value):
 
 
 def is_within(term: Term, agreed: Term) -> bool:
-    """Return whether `term` says no more than `agreed`."""
+    """Return whether `term` allows no more than `agreed`."""
     if isinstance(term, int) or isinstance(agreed, int):
         return isinstance(term, int) and isinstance(agreed, int) and term <= agreed
     return term <= agreed
 
 
 def is_term(key: str, term: Term) -> bool:
-    """Return whether `term` is of the kind that a scope has at the place `key`."""
+    """Return whether `term` is of the kind that belongs at the place `key` of a scope."""
     parts = key.split("/")
     texts = len(parts) < 3 or parts[2] == "word"
     return isinstance(term, frozenset) if texts else isinstance(term, int) and term >= 0
 
 
 def joined(*several: Mapping[str, Scope]) -> dict[str, Scope]:
-    """Return, for each tool, the smallest scope that covers all that `several` have for it."""
+    """Return, for each tool, the smallest scope that covers all its scopes in `several`."""
     together: dict[str, Scope] = {}
     for scopes in several:
         for key, scope in scopes.items():
@@ -107,7 +107,7 @@ def joined(*several: Mapping[str, Scope]) -> dict[str, Scope]:
 
 
 def uncovered(wanted: Mapping[str, Scope], *agreed: Mapping[str, Scope]) -> dict[str, Scope]:
-    """Return what is `wanted` and not covered by all that was `agreed` together."""
+    """Return the scopes in `wanted` that those in `agreed` together do not cover."""
     together = joined(*agreed)
     return {
         key: scope
@@ -117,14 +117,14 @@ def uncovered(wanted: Mapping[str, Scope], *agreed: Mapping[str, Scope]) -> dict
 
 
 def plain_terms(terms: Mapping[str, Term]) -> dict[str, list[str] | int]:
-    """Return terms as JSON has them: sorted, so that equal ones are written alike."""
+    """Return terms for JSON: sorted, so that equal ones are written alike."""
     return {
         key: term if isinstance(term, int) else sorted(term) for key, term in sorted(terms.items())
     }
 
 
 def rounded(value: int, digits: int) -> int:
-    """Return a whole number from 0 rounded to so many significant digits."""
+    """Return a number, 0 or more, rounded to so many significant digits."""
     step = 1
     while value >= 10**digits * step:
         step *= 10

@@ -1,13 +1,13 @@
-"""The consent store: a folder of few files that every process of the user shares.
+"""The consent store: a folder of a few files that every process of the user shares.
 
-``opted-out`` is the permanent opt-out: that it exists is all that counts. It is written before
-anything else happens, without waiting for a lock, and beats whatever stands beside it. Where
-``XDG_DATA_HOME`` moves the store, it is written, and looked for, in the place without it too.
-``off.<tool>`` is the same for one other tool. ``consent.json`` is replaced whole, under a lock,
-and so is ``tools.json`` with the other tools that the same answer covers. What cannot be read,
-parsed or written reads as *not agreed*, and so does what is another user's or others may write: a
-fault can lose a yes, never a no. What could not be read is read again at the next event. The
-identifier is made here and nowhere else.
+``opted-out`` is the permanent opt-out: only its existence counts. It is written before anything
+else happens, without waiting for a lock, and overrules every other file. Where ``XDG_DATA_HOME``
+moves the store, it is written to, and looked for in, the usual place too. ``off.<tool>`` is the
+same for one other tool. ``consent.json`` is replaced as a whole, under a lock, and so is
+``tools.json`` with the other tools that the same answer covers. A file that cannot be read, parsed
+or written, is another user's, or may be written by others, reads as *not agreed*: a fault can lose
+a yes, never a no. What could not be read is read again at the next event. The identifier is made
+here and nowhere else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
 
 LOCK_SECONDS: Final = 2.0
-"""How long a writer waits for another one, in seconds."""
+"""How long a process waits for another one that is writing, in seconds."""
 
 _SAYS_OPTED_OUT: Final = (
     "The user opted out of dev's anonymous analytics: while this file exists, nothing is collected."
@@ -45,13 +45,13 @@ _SAYS_OFF: Final = (
 
 
 class ConsentStoreError(Exception):
-    """The store could not be changed; the message says why, in plain words."""
+    """The store could not be changed; the message says why in plain words."""
 
 
 class ConsentStore(StoredConsent):
     """The consent of one user: what `StoredConsent` reads, and how it changes.
 
-    The data directory is made, with mode 0700, by the first change.
+    The first change creates the data directory, with mode 0700.
     """
 
     other: ConsentStore | None
@@ -63,7 +63,7 @@ class ConsentStore(StoredConsent):
         tools: Mapping[str, Scope] = {},
         recipients: Collection[str] = (),
     ) -> Consent:
-        """Store a yes to `notice` and to what `tools` declare, and give the consent that now holds.
+        """Store a yes to `notice` and to what `tools` declare, and return the resulting consent.
 
         It is given to `recipients`, to those of an earlier yes, and always to the archive.
 
@@ -78,7 +78,7 @@ class ConsentStore(StoredConsent):
         def yes(before: Consent) -> Consent:
             from dev_analytics.consent.scope import joined, uncovered
 
-            # Another version of a tool, in another environment, keeps what it was agreed to.
+            # What was agreed to stays, for another version of a tool in another environment.
             agreed = joined(before.tools if before.user_id else {}, tools)
             return before.replace(
                 user_id=before.user_id or as_uuid(urandom(16).hex(), 4),
@@ -98,9 +98,10 @@ class ConsentStore(StoredConsent):
     def keep(
         self, notice: int, tools: Mapping[str, Scope] = {}, recipients: Collection[str] = ()
     ) -> Consent:
-        """Store that the user wants nothing of what is new, and give what now holds.
+        """Store that the user refuses everything new, and return the resulting consent.
 
-        New are what these add and those of `recipients` that the yes does not name.
+        Everything new is what `notice` and `tools` add, and those `recipients` that the yes does
+        not name.
 
         Raises
         ------
@@ -125,14 +126,14 @@ class ConsentStore(StoredConsent):
         return self._change(kept)
 
     def claim_question(self, may_ask: Callable[[Consent], bool], today: date) -> bool:
-        """Record that the user is asked today; return False if nobody may ask now.
+        """Record that the user is asked today; return False if the question may not be asked now.
 
-        A user who has no place in the sample yet is given one first, once for ever.
+        A user without a place in the sample is given one first, once and for ever.
 
         Raises
         ------
         ConsentStoreError
-            It could not be stored; an answer could not either, so do not ask.
+            It could not be stored. An answer could not be either, so do not ask.
         """
         claimed = False
 
@@ -140,7 +141,7 @@ class ConsentStore(StoredConsent):
             nonlocal claimed
             drawn = before if before.draw is not None else before.replace(draw=_draw())
             claimed = may_ask(drawn)
-            # Two sessions that ask on one day, as `on` does at once, have asked once.
+            # Several questions on one day count once: `on` asks without a pause.
             earlier = drawn.asked if drawn.asked_on else 0
             asked = max(earlier, 1) if drawn.asked_on == today else earlier + 1
             return drawn.replace(asked_on=today, asked=asked) if claimed else drawn
@@ -154,12 +155,12 @@ class ConsentStore(StoredConsent):
         Returns
         -------
         str
-            Where it could not be stored beside, and why; empty if it holds everywhere.
+            Where else it could not be stored, and why; empty if it holds everywhere.
 
         Raises
         ------
         ConsentStoreError
-            The opt-out could not be stored. The yes is deleted if that much was possible.
+            The opt-out could not be stored. The yes is deleted, if at least that was possible.
         """
         self._seen = None
         try:
@@ -172,15 +173,15 @@ class ConsentStore(StoredConsent):
                 delete(self._new, self.file)
                 raise ConsentStoreError(words(error)) from error
         missed = self._opt_out_of_other()
-        # Whoever writes now finds the marker after its write, and deletes what it wrote.
+        # A process that is writing now finds the marker afterwards, and deletes what it wrote.
         self.purge()
         return missed
 
     def _follow_other(self) -> None:
-        """Opt out here too, so that a reset that knows only the other place revives no yes here.
+        """Opt out here too, so that a reset of the other place cannot revive a yes here.
 
-        A place in which nothing was ever kept stays as it is. What cannot be done now is tried
-        again at the next look.
+        Nothing is written to a place in which nothing was ever kept. If it cannot be done now, it
+        is tried again at the next read.
         """
         with contextlib.suppress(OSError):
             if not os.path.lexists(self.data) or self.has_opt_out():
@@ -204,7 +205,7 @@ class ConsentStore(StoredConsent):
             )
 
     def switch_off(self, tool: str) -> None:
-        """Switch another tool off for good: a file, and that it exists is all that counts.
+        """Switch another tool off for good, by a file: only its existence counts.
 
         Raises
         ------
@@ -239,7 +240,7 @@ class ConsentStore(StoredConsent):
         return was_off
 
     def purge(self) -> None:
-        """Delete all that carries an identifier on this machine; what cannot be stays."""
+        """Delete everything on this machine that carries an identifier, as far as possible."""
         from dev_analytics.consent.files import DamagedError, consent_of
         from dev_analytics.consent.traces import purge
 
@@ -251,12 +252,12 @@ class ConsentStore(StoredConsent):
         purge(self.data, user_id)
 
     def reset(self) -> None:
-        """Forget everything: answer, identifier, draw, and last of all the opt-out.
+        """Forget everything: the answer, the identifier, the draw, and last of all the opt-out.
 
         Raises
         ------
         ConsentStoreError
-            Something could not be deleted; an opt-out then still stands.
+            Something could not be deleted; an opt-out then still holds.
         """
         self._seen = None
         try:
@@ -268,7 +269,7 @@ class ConsentStore(StoredConsent):
                 if self.other is not None and os.path.lexists(self.other.folder):
                     self.other.reset()
                 if self._is_usual:
-                    # The yes of a place that this one does not know must not outlive its opt-out.
+                    # A yes in a moved place that is unknown here must not outlive the opt-out.
                     replace(self.epoch_file, self._epoch_new, urandom(4).hex().encode())
                 remove(self.marker)
                 sync_folder(self.folder)
@@ -293,7 +294,7 @@ class ConsentStore(StoredConsent):
                 return after
         except OSError as error:
             if os.path.lexists(self.marker):
-                # An opt-out came in between, and took the file that was being written.
+                # An opt-out came in between, and deleted the file that was being written.
                 return OPTED_OUT
             raise ConsentStoreError(words(error)) from error
 
@@ -301,7 +302,7 @@ class ConsentStore(StoredConsent):
         return self.folder / f"{OFF}{tool}"
 
     def _copy_epoch(self) -> None:
-        """Record under which number of the usual place a yes is given.
+        """Record the number of the usual place under which a yes is given.
 
         Raises
         ------
@@ -344,12 +345,12 @@ class ConsentStore(StoredConsent):
             raise OSError("the file system has no locks") from error
 
     def _make_folder(self, *, replace_link: bool = False) -> None:
-        """Make the folder, in a data directory that is the user's own.
+        """Create the folder, in a data directory that is the user's own.
 
         Parameters
         ----------
         replace_link
-            Take a link in its place away; nothing is written to where it leads.
+            Whether to remove a link of its name; nothing is written to where it leads.
         """
         if self._homeless:
             raise FileNotFoundError(self._homeless)
@@ -361,5 +362,5 @@ class ConsentStore(StoredConsent):
 
 
 def _draw() -> float:
-    """Draw from the system's randomness: a user's ``random.seed()`` is neither read nor moved."""
+    """Draw from the system's randomness, so that a user's ``random.seed()`` has no part in it."""
     return int.from_bytes(urandom(8)) % 10_000 / 10_000

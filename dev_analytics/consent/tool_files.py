@@ -1,6 +1,6 @@
-"""What stands in ``tools.json``, as bytes: which other tools the user's answer covers.
+"""The content of ``tools.json``: which other tools the user's answer covers.
 
-It is loaded when there is such a file: few users have one.
+The module is loaded when there is such a file: few users have one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from dev_analytics.process.clock import Clock
 if TYPE_CHECKING:
     from datetime import date
 else:
-    # Another one that stands in `datetime` for now would be none that can be read or written.
+    # Read and written with the real class, even while something else replaces `datetime.date`.
     date = Clock.date
 
 
 class _Scope(Struct, forbid_unknown_fields=True, frozen=True):
-    """What a user agreed to of one tool: its notice, and every term of what it declared."""
+    """What a user agreed to of one tool: its notice, and every term of its declaration."""
 
     notice: Annotated[int, Meta(ge=1)]
     digest: str
@@ -31,11 +31,11 @@ class _Scope(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class _Tools(Struct, omit_defaults=True, frozen=True):
-    """The content of ``tools.json``: what of other tools the same answer covers.
+    """The content of ``tools.json``: what the same answer covers of other tools.
 
-    It is a file of its own, as an older version of this package takes a ``consent.json`` with more
-    in it for a damaged one. Day and draw say which answer it belongs to, and nobody's name.
-    Version 1 held notices alone: nothing tells what they stood for, so it covers no tool.
+    It is a separate file because an older version of this package takes a ``consent.json`` with
+    more fields for damaged. Day and draw link it to its answer without an identifier. Version 1
+    held only notices: what they stood for is unknown, so it covers no tool.
     """
 
     version: Literal[2]
@@ -64,18 +64,18 @@ def with_tools(consent: Consent, content: bytes) -> Consent:
 
 
 def tools_bytes(consent: Consent) -> bytes:
-    """Write what `consent` says of other tools for ``tools.json``."""
+    """Return the content of ``tools.json`` for `consent`."""
     tools, kept = _written(consent.tools), _written(consent.kept_tools)
     return json.encode(_Tools(2, consent.answered_on, consent.draw, tools, kept))
 
 
 def _scopes(written: Mapping[str, _Scope]) -> dict[str, Scope]:
-    """Return the scopes of ``tools.json``.
+    """Return the scopes that ``tools.json`` contains.
 
     Raises
     ------
     DamagedError
-        One of them is not what its digest says.
+        The terms of one do not have its digest.
     """
     scopes = {}
     for key, each in written.items():

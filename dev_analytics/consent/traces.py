@@ -1,8 +1,8 @@
-"""What carries an identifier on this machine, and how it is deleted: by our own names alone.
+"""Deletes the files that carry an identifier on this machine, and no others.
 
-A data directory may be a folder in which its user keeps other things, and what is in it may be a
-link. So a file is deleted if its whole name is one that this package gives, and if it is a regular
-file that stands in the folder itself.
+A data directory may be a folder in which its user keeps other things, and it may contain links. So
+a file is deleted only if its whole name is one that this package gives, and if it is a regular file
+in the folder itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dev_analytics.process.systems import erase
 SPOOL_FILE: Final = re.compile(
     r"([0-9a-f]{16}(-[0-9a-z]{1,32})?((\.live)?\.jsonl|\.new)|sender\.new)", re.ASCII
 )
-"""The name of a file in the spool."""
+"""The names of files in the spool."""
 
 _LEDGER: Final = "ledger.json"
 _OWN: Final = (
@@ -32,7 +32,7 @@ _OWN: Final = (
     OwnFiles(r"ledger\.json\.new|ledger-[0-9a-f]{24}\.json(\.new)?"),
     OwnFiles("quarantine", shared=True, marks=(b'{"event"',)),
 )
-"""The files of delivery; each destination declares its own."""
+"""The files of `dev_analytics.delivery`; each destination declares its own."""
 
 LEDGER_FIELDS: Final = frozenset(
     {"delivered", "dropped", "delivered_at", "failed_at", "failure", "not_before", "failing"}
@@ -45,18 +45,18 @@ _BY_DESCRIPTOR: Final = {os.open, os.stat, os.unlink} <= os.supports_dir_fd
 
 
 def purge(data: Path, user_id: str | None = None) -> None:
-    """Delete the records in the data directory `data`; what cannot be deleted stays.
+    """Delete the records in the data directory `data`, as far as possible.
 
     Parameters
     ----------
     data
         The data directory.
     user_id
-        The identifier that the records have, where it is known.
+        The identifier in the records, if it is known.
     """
     marks = [_WORD, *([user_id.encode()] if user_id else ())]
     own = [*_OWN, *(files for each in DESTINATIONS.values() for files in each.files)]
-    # What belongs to another file is looked at once that may be gone.
+    # Files that belong to another one come last, when that may be gone.
     own.sort(key=lambda files: bool(files.beside))
     for place in {files.folder for files in own}:
         with contextlib.suppress(OSError), _opened(data / place, follow=not place) as folder:
@@ -74,7 +74,7 @@ def purge(data: Path, user_id: str | None = None) -> None:
 
 
 def _is_ours(folder: int | Path, name: str, files: OwnFiles, marks: Sequence[bytes]) -> bool:
-    """Return whether a file with a name of ours is one of `files`."""
+    """Return whether a file with one of our names really is one of `files`."""
     if files.beside:
         return not _is_there(folder, files.beside)
     return not files.shared or _holds(folder, name, [*marks, *files.marks])
@@ -82,12 +82,12 @@ def _is_ours(folder: int | Path, name: str, files: OwnFiles, marks: Sequence[byt
 
 @contextlib.contextmanager
 def _opened(folder: Path, *, follow: bool) -> Iterator[int | Path]:
-    """Open a folder, so that no link takes its place; yield its path where that is impossible.
+    """Open a folder so that no link can replace it; yield its path where that is impossible.
 
     Raises
     ------
     OSError
-        It cannot be opened, or is a link that is not to be followed.
+        It cannot be opened, or is a link that must not be followed.
     """
     if not _BY_DESCRIPTOR:
         if folder.is_symlink() and not follow:
@@ -119,9 +119,9 @@ def _is_there(folder: int | Path, name: str) -> bool:
 
 
 def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
-    """Return whether one of `marks` stands in a file, or nothing.
+    """Return whether a file is empty or contains one of `marks`.
 
-    What cannot be read may hold one.
+    A file that cannot be read may contain one.
     """
     overlap = max(map(len, marks)) - 1
     before = b""
@@ -148,7 +148,7 @@ def _is_ledger(folder: int | Path, name: str) -> bool:
 
 
 def _reading(folder: int | Path, name: str) -> BinaryIO:
-    """Open a file of a folder, and not what a link in its place leads to.
+    """Open a file of a folder without following a link.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Frozen values that cost next to nothing to declare.
+"""Frozen value classes that cost next to nothing to declare.
 
-A named tuple takes half a millisecond to declare in a kernel, and a data class more: what the
-extension declares at its start would take as long as all the rest of it.
+Declaring a named tuple takes half a millisecond in a kernel, and a data class takes more: the
+declarations of the extension would take as long as all the rest of its start.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 @dataclass_transform(frozen_default=True)
 class Value:
-    """A value whose fields are its class's annotations, and their defaults the class's attributes.
+    """A value: the class's annotations are its fields, and the class's attributes their defaults.
 
     Raises
     ------

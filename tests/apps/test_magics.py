@@ -105,12 +105,12 @@ def test_off_and_on_switch_this_session(run: Callable[[str], str], data: Path) -
 
 def test_on_says_why_it_cannot(run: Callable[[str], str], data: Path) -> None:
     assert run("%dev_analytics on").strip() == (
-        "Analytics stay off: you are switched on by %dev_analytics on, "
+        "Analytics stay off: this session is switched on by %dev_analytics on, "
         "but nobody here can answer the question."
     )
     ConsentStore(data).opt_out()
     assert run("%dev_analytics on").strip() == (
-        "Analytics stay off: you opted out permanently. Only %dev_analytics reset leads back."
+        "Analytics stay off: you opted out permanently. Only %dev_analytics reset undoes that."
     )
 
 

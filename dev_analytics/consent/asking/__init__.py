@@ -1,1 +1,1 @@
-"""Asking the user: when, in which words, where, and what becomes of the answer."""
+"""Asking the user: when, in which words, where, and what follows from the answer."""

@@ -1,4 +1,4 @@
-"""What follows from an answer, and what the user then reads."""
+"""What an answer changes, and what the user is told afterwards."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def take(
     offers: Sequence[Offer] = (),
     recipients: Collection[str] = (),
 ) -> str:
-    """Store an answer, and give what then holds, in words.
+    """Store an answer, and return what holds from then on, in words.
 
     Parameters
     ----------
     gate
         Where the answer goes. If it cannot be stored, analytics are off for this session.
     answer
-        Any but none.
+        Any answer but `Answer.NONE`.
     offers
-        What of other tools the question named.
+        What other tools would record, as the question named it.
     recipients
         Who would receive the records, as the question named them.
     """
@@ -51,7 +51,7 @@ def take(
 
 
 def farewell(before: Consent) -> str:
-    """Return what an opt-out says last: the identifier that it deleted, shown this once.
+    """Return the last message of an opt-out, which shows the deleted identifier once.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def farewell(before: Consent) -> str:
 
 
 def unseen_farewell(before: Consent) -> str:
-    """Return what an opt-out says last where a notebook would keep the identifier."""
+    """Return the last message of an opt-out where a notebook would keep the identifier."""
     if before.user_id is None:
         return ""
     return "Your identifier is deleted. It is not shown here, where a notebook would keep it."

@@ -1,10 +1,10 @@
 """A question as a dialog below a cell: the only module that imports ipywidgets.
 
-The kernel never waits for it. A line of text takes its place as soon as it is answered or taken
-back, so that a notebook keeps no widget; while it is open `saving` beside this module leaves its
-output and its widgets, which all hang on its box, out of the file. Where the kernel was restarted
-under it, its buttons would be dead, so the style hides it. An answer that fails takes it away too:
-one that stays can be answered.
+The kernel never waits for it. As soon as it is answered or withdrawn, a line of text replaces it,
+so that no widget stays in the notebook. While it is open, the module `saving` keeps its output and
+its widgets, which are all children of one box, out of the file. After a restart of the kernel its
+buttons would be dead, so the style hides it. An answer that fails removes it too: a dialog on the
+screen can always be answered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dev_analytics.drops import DropLedger
 from dev_analytics.process.native import RLock
 
 CLASS: Final = "dev-analytics-question"
-"""The style's name for the dialog, which its saved state has too."""
+"""The CSS class of the dialog, which its saved state has too."""
 
 WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 SEE: Final = "See what would be sent"
@@ -56,21 +56,22 @@ _STYLE: Final = """\
 
 
 class Dialog:
-    """One question in one notebook, until it is answered or taken back.
+    """One question in one notebook, until it is answered or withdrawn.
 
     Parameters
     ----------
     question
         What is asked.
     answered
-        Takes the answer, and gives the line that takes the dialog's place. It may be called on
-        any thread, and is called once at most.
+        Takes the answer, and returns the line that replaces the dialog. It is called on any thread,
+        and at most once.
     records
-        Gives what would be sent, as HTML.
+        Returns what would be sent, as HTML.
     drops
         Where failures are counted.
     by_page
-        Returns whether what the kernel handles now is a page's click on a widget, by its name.
+        Takes the name of a widget, and returns whether the message that the kernel handles now is a
+        page's click on it.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Dialog:
             if answer is not Answer.YES:
                 return button(label, width, partial(self._press, answer))
             made = button(label, width, lambda _: None)
-            # Unlike `on_click` it is not called by code that clicks every button it finds.
+            # Unlike `on_click`, this is not called by code that clicks every button it finds.
             made.on_msg(self._agree)
             return made
 
@@ -113,21 +114,21 @@ class Dialog:
         self._shown = HTML("", layout={"display": "none"})
         self._box = VBox([HTML(_html(question)), HBox([*answers, self._see]), self._shown])
         self._box.add_class(CLASS)
-        # The front end counts the views only of a widget that has a count.
+        # A front end counts the views of a widget only if it has a count already.
         self._box._view_count = 0
 
     @property
     def ended(self) -> bool:
-        """The question was answered, or taken back."""
+        """Whether the question was answered or withdrawn."""
         return self._ended
 
     @property
     def views(self) -> int:
-        """How many views of it front ends have made, less those that they took away."""
+        """How many views of it front ends show."""
         return int(self._box._view_count or 0)
 
     def show(self, output: Output, viewed: Callable[[], None]) -> None:
-        """Show it as `output`, and call `viewed` while a page says that it made a view."""
+        """Show it as `output`, and call `viewed` while a page reports that it made a view."""
         self._output = output
         self._box.observe(lambda change: viewed(), "_view_count")
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
@@ -165,8 +166,8 @@ class Dialog:
                 self._leave(text)
 
     def _leave(self, text: str) -> None:
-        # Else a page says that its view is gone, to a subshell that it ends at the same time, and
-        # ipykernel prints a warning of the lost message into the user's next cell.
+        # Otherwise a page reports the end of its view to a subshell that it ends at the same time,
+        # and ipykernel prints a warning about the lost message into the user's next cell.
         self._box.unobserve_all("_view_count")
         self._box._view_count = None
         if self._output is not None:

@@ -1,7 +1,7 @@
-"""The question in one notebook: when its dialog comes, moves with the user, and goes.
+"""The question in one notebook: when its dialog appears, follows the user, and disappears.
 
-Everything but the look at a cell's end happens after the cell's reply is out, so that no cell of
-the user's takes longer.
+All but one check at a cell's end happens after the reply to the cell is out, so that no cell of the
+user takes longer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dev_analytics.drops import DropLedger
 from dev_analytics.process.clock import Clock
 
 READ_SECONDS: Final = 30.0
-"""How long a dialog may be read before the cells that the user runs count against it."""
+"""How long a dialog is shown before the cells that the user runs count against it."""
 
 MAX_CELLS: Final = 5
-"""After how many of these cells it goes, unanswered."""
+"""After how many of these cells it disappears unanswered."""
 
 VIEW_SECONDS: Final = 10
-"""How long a front end may take to show it, in seconds in which the kernel is free."""
+"""How long a front end may take to show it; seconds in which the kernel is busy do not count."""
 
 MAX_MOVES: Final = 3
 """How often it follows a user whose page lost it."""
@@ -42,17 +42,17 @@ class NotebookQuestion:
     shell
         The InteractiveShell of a kernel.
     gate
-        Where an answer that was given elsewhere is seen.
+        Shows whether the question was answered elsewhere.
     drops
         Where failures are counted.
     make
         Makes a dialog.
     unanswered
-        What is left in its place if the user goes on without an answer.
+        The text that replaces it if the user carries on without an answer.
     holds
-        Says what holds after an answer that was given elsewhere.
+        Returns what holds after an answer that was given elsewhere, in words.
     unseen
-        Is called when no front end shows it.
+        Called when no front end shows it.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class NotebookQuestion:
 
     @property
     def ended(self) -> bool:
-        """It was answered, or taken back."""
+        """Whether it was answered or withdrawn."""
         return self._dialog.ended
 
     def open(self, request: Any) -> None:
@@ -96,7 +96,7 @@ class NotebookQuestion:
         self._dialog.end(text)
 
     def after_cell(self, request: Any) -> None:
-        """Follow the user, who ran the cell of `request` to its end."""
+        """Follow the user, whose cell, run by `request`, has ended."""
         if not self._place.runs(request):
             after_reply(lambda: self._follow(request))
 
@@ -114,7 +114,7 @@ class NotebookQuestion:
             self.close(self._unanswered)
         elif self._place.lost(request) and self._moves < MAX_MOVES:
             self._moves += 1
-            # A click on a subshell's thread may have come first.
+            # A click may have come first, on the thread of a subshell.
             if self._dialog.end(""):
                 self._dialog = self._make()
                 self.open(request)
@@ -124,10 +124,10 @@ class NotebookQuestion:
         self._place.shown_by(request_of(self._shell))
 
     def _wait_for_view(self, ticks: int) -> None:
-        """Replace the dialog by the line of text, if no front end shows it.
+        """Replace the dialog by the line of text if no front end shows it in time.
 
-        A second counts only if the kernel was free at its end: what a front end says of its views
-        waits while a cell runs.
+        A second counts only if the kernel was free at its end: a front end's message about its
+        views waits while a cell runs.
         """
         loop = asyncio.get_running_loop()
         due = loop.time() + 1
@@ -145,7 +145,7 @@ class NotebookQuestion:
 
 
 class _Place:
-    """The cell that a dialog stands below: its name is compared, and not kept."""
+    """The cell below which a dialog is shown; its name is compared, and not kept."""
 
     def __init__(self, request: Any) -> None:
         header = request.get("header", {})
@@ -171,7 +171,7 @@ class _Place:
 
 
 def _answer(consent: Consent) -> tuple[object, ...]:
-    """Return what an answer changes."""
+    """Return the fields that an answer changes."""
     return (
         consent.user_id,
         consent.notice,

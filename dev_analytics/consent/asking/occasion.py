@@ -1,6 +1,6 @@
 """When the user of a shell is asked, and how.
 
-The questions' words are loaded when one is asked: most sessions ask none.
+The words of the questions are loaded when one is asked: most sessions ask none.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Asking:
     drops
         Where failures are counted.
     news
-        Gives what the catalogue adds to an older notice, a line each.
+        Returns what the catalogue adds to an older notice, a line each.
     records
-        Gives what would be sent, as HTML.
+        Returns what would be sent, as HTML.
     records_text
         Returns the same as text, for a question that is asked on a line.
     offers
-        Gives what other tools would record beyond a consent.
+        Returns what other tools would record beyond a consent.
     agreed
-        Is called after each answer, and when a session of a user who agreed is switched on.
+        Called after each answer, and when a user who agreed switches a session on.
     """
 
     def __init__(
@@ -74,13 +74,14 @@ class Asking:
         self._passing: Passing | None = None
         self._unanswered = ""
         self._shows_widgets = True
-        # IPython unregisters by comparison, so the very same object is kept.
+        # IPython unregisters by comparison, so one bound method is kept.
         self._callback = self._after_cell
 
     def start(self) -> None:
         """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell.
 
-        Who switched on with the command that began the session is told why where it does not work.
+        A user who switched on with the command that began the session is told why it does not work,
+        if it does not.
         """
         self._gate.on_wanted = self._tool_wanted
         if hasattr(self._shell, "kernel"):
@@ -90,7 +91,7 @@ class Asking:
         if switch is not None and switch.on and switch.explicit:
             decision = self._gate.decision(can_answer=present is Presence.TERMINAL)
             if decision.ask or not decision.collecting:
-                # Where nobody is, the output is somebody's data.
+                # Where nobody reads it, the standard output is somebody's data.
                 say(self.on(switch), sys.stderr if present is Presence.NOBODY else sys.stdout)
         elif present is Presence.TERMINAL and self._claim():
             say(self._prompt())
@@ -111,14 +112,14 @@ class Asking:
         return self._open is not None and not self._open.ended
 
     def on(self, switch: Switch | None = None) -> str:
-        """Switch the session on, ask whoever can answer, and return what then holds, in words.
+        """Switch the session on, ask if somebody can answer, and return what then holds, in words.
 
-        A dialog says it itself, so that there is nothing to say here.
+        The text is empty where a dialog is shown, which says it itself.
 
         Parameters
         ----------
         switch
-            What was given with the command that began the session; None for the magic.
+            The switch of the command that began the session; None for the magic.
         """
         if switch is None:
             self._gate.switch_in_session(_ON)
@@ -153,8 +154,9 @@ class Asking:
     def disable(self) -> str:
         """Opt out for ever, and return what then holds, in words.
 
-        The identifier is shown once, to a person: behind a kernel it stands until the next cell
-        was run, as a notebook is not to be saved with it. Not all notebooks name their cells.
+        The identifier is shown once, to a person. In a notebook it disappears when the next cell
+        has run, so that it is not saved. That is so for every kernel, as not all notebooks name
+        their cells.
         """
         from dev_analytics.consent.asking.answering import farewell, take
         from dev_analytics.consent.asking.question import Answer
@@ -175,10 +177,10 @@ class Asking:
 
     @quiet
     def _after_cell(self, result: Any) -> None:
-        """Ask at the end of the first real cell, and follow the dialog at those after it.
+        """Ask at the end of the first real cell, and let the dialog follow the later ones.
 
-        The first may be the one that loads the extension. What runs with no cell of a notebook
-        behind it, as a console or a script on the same kernel does, takes no dialog with it.
+        The first may be the one that loads the extension. The dialog does not follow code that
+        belongs to no cell of a notebook, such as that of a console or a script on the same kernel.
         """
         info = None if result is None else result.info
         if info is None or not info.store_history or not info.raw_cell.strip():
@@ -205,7 +207,7 @@ class Asking:
                 self._shell.display_pub.publish({"text/plain": self._question().notice})
 
     def _tool_wanted(self) -> None:
-        """Ask at the end of the cell in which a tool had something that is not agreed to."""
+        """Ask at the end of the cell in which a tool recorded something that is not agreed to."""
         if self._open is not None and self._open.ended:
             self._open = None
         self._follow_cells()
@@ -257,7 +259,7 @@ class Asking:
         return True
 
     def _unseen(self) -> None:
-        # Else `on` would show one dialog after the other that nobody sees.
+        # Otherwise each `on` would show one more dialog that nobody sees.
         self._shows_widgets = False
 
     def _question(self) -> Question:

@@ -1,4 +1,4 @@
-"""An output of a notebook: shown under one cell, whatever runs when it is shown or replaced."""
+"""An output that belongs to one cell of a notebook, whatever runs when it is shown or replaced."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any, Final
 from dev_analytics.process.native import urandom
 
 MARK: Final = "dev_analytics_not_saved"
-"""Marks an output in its metadata: `saving` beside this module leaves it out of the file."""
+"""Marks an output in its metadata: the module `saving` leaves it out of the file."""
 
 
 class Output:
-    """An output under the cell of one request.
+    """An output below the cell of one request.
 
-    It is sent on the kernel's own way, not through ``display``: what captures the outputs of a
-    cell, as ``%%capture`` does, has no say, and a thread or a later cell sends to the same place.
+    It is sent through the kernel's session, not through ``display``: nothing that captures the
+    outputs of a cell, such as ``%%capture``, gets it, and a thread or a later cell sends to the
+    same place.
 
     Parameters
     ----------
@@ -34,9 +35,9 @@ class Output:
         self._send("display_data", data, metadata or {})
 
     def replace(self, data: dict[str, Any], request: Any = None) -> None:
-        """Replace what is shown, and its metadata by none; as an output of `request`, if one runs.
+        """Replace what is shown, with empty metadata; as an output of `request`, if one runs.
 
-        VS Code has only cells that run to change outputs with: for another it starts that cell.
+        VS Code lets only a cell that runs change outputs: for any other it starts that cell.
         """
         if request is not None:
             self._parent = {"header": request["header"]}

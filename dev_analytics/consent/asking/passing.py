@@ -1,7 +1,7 @@
-"""A text that stands under a cell until the next one was run, and is not to be saved.
+"""A text that is shown below a cell until the next one has run, and must not be saved.
 
-A Jupyter server that has this package leaves it out when it saves; other programs save what a
-notebook shows, so it goes when the user goes on.
+A Jupyter server that has this package leaves it out when it saves. Other programs save what a
+notebook shows, so the text disappears when the user carries on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dev_analytics.drops import DropLedger
 
 
 class Passing:
-    """Shows a text under the cell that runs now.
+    """Shows a text below the cell that runs now.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Passing:
     text
         What is shown.
     then
-        What stays in its place.
+        What replaces it for good.
     """
 
     def __init__(self, shell: Any, drops: DropLedger, text: str, then: str) -> None:
@@ -37,12 +37,12 @@ class Passing:
         self._message = running["header"]["msg_id"]
         self._output: Output | None = Output(shell, running)
         self._output.show({"text/plain": text}, {MARK: True})
-        # IPython unregisters by comparison, so the very same object is kept.
+        # IPython unregisters by comparison, so one bound method is kept.
         self._callback = self._after_cell
         shell.events.register("post_run_cell", self._callback)
 
     def end(self, running: Any = None) -> None:
-        """Replace it by what stays, while `running` runs, if it does; once is enough."""
+        """Replace it by what stays, as an output of `running` if one runs; only once."""
         output, self._output = self._output, None
         if output is not None:
             self._shell.events.unregister("post_run_cell", self._callback)

@@ -10,20 +10,20 @@ from typing import Any, Final
 from dev_analytics.process.ancestors import KERNEL_VARIABLE, is_fed, of_a_kernel
 
 _OF_A_CELL: Final = KERNEL_VARIABLE in os.environ
-"""Read once, as a cell can take it away."""
+"""Read once, as a cell can remove the variable."""
 
 VSCODE: Final = "vscode-"
-"""How the names of VS Code's cells begin: they are addresses of a scheme of its own."""
+"""How the ids of VS Code's cells begin, which are addresses of a scheme of its own."""
 
 
 class Presence(Enum):
     """Who can answer, and how they can be asked.
 
-    ``NOTEBOOK`` is a front end with cells, which can show a dialog; ``CONSOLE`` one that takes
-    input from a kernel's user but can show none. VS Code is one of these: once a kernel has made a
-    widget it sends no cell before a page has taken the widget, which waits for ever where the
-    extension that renders them is missing, and what changes below a cell that has ended takes the
-    cell's number and tick away.
+    ``NOTEBOOK`` is a front end with cells, which can show a dialog; ``CONSOLE`` is one that takes
+    input from a kernel's user but cannot show a dialog. VS Code counts as a console. Once a kernel
+    has made a widget, VS Code runs no further cell until a page has taken the widget, which is for
+    ever where the extension that renders widgets is missing. And a change below a cell that has
+    ended removes the cell's number and tick.
     """
 
     NOBODY = "nobody"
@@ -33,12 +33,12 @@ class Presence(Enum):
 
 
 def presence(shell: Any) -> Presence:
-    """Return who is at `shell` now.
+    """Return who can answer at `shell` now.
 
-    A kernel's user is there if the request that runs takes input; ``nbconvert``, papermill and
-    other batch runs say that theirs does not, and a console that is fed by a pipe does not say so.
-    A terminal's is there if a window shows both ends and the shell is interactive, which
-    ``ipython -c`` and a script are not.
+    A kernel's user is there if the request that runs allows input. Those of ``nbconvert``,
+    papermill and other batch runs do not; one from a console whose input is a pipe does, although
+    nobody is there. A terminal's user is there if a window shows both its input and its output and
+    the shell is interactive, which ``ipython -c`` and a script are not.
     """
     if hasattr(shell, "kernel"):
         running = request(shell)
@@ -57,18 +57,18 @@ def presence(shell: Any) -> Presence:
 
 
 def window() -> tuple[int, int] | None:
-    """Return the descriptors on which a person types and reads; None if no window shows both.
+    """Return the descriptors on which a person types and reads, or None if no window shows both.
 
-    A terminal that ``script``, ``ssh -tt`` or ``docker run -t`` make for a program that has none
-    itself is of no size, and nobody reads it. What stands in place of ``sys.stdout`` may claim to
-    be a terminal, so that the process's own output must be one. And a program can make a terminal
-    of its own to type on: a person types on the one that they read.
+    Where ``script``, ``ssh -tt`` or ``docker run -t`` run without a terminal, the one that they
+    make has no size, and nobody reads it. An object that replaces ``sys.stdout`` may claim to be a
+    terminal, so the process's own output must be one too. And a program can make a terminal just to
+    type on: a person types on the one that they read.
     """
     if not (_is_tty(sys.stdin) and _is_tty(sys.stdout)) or sys.__stdout__ is None:
         return None
     try:
         keyboard, screen = sys.stdin.fileno(), sys.__stdout__.fileno()
-        # The input of Windows' console has no size.
+        # The input of a Windows console has no size.
         sized = (screen,) if sys.platform == "win32" else (keyboard, screen)
         if not (os.isatty(keyboard) and os.isatty(screen) and _are_one(keyboard, screen)):
             return None
@@ -78,17 +78,17 @@ def window() -> tuple[int, int] | None:
 
 
 def _are_one(keyboard: int, screen: int) -> bool:
-    """Return whether both are the same terminal, one of them perhaps as ``/dev/tty``."""
+    """Return whether both are the same terminal; one of them may be ``/dev/tty``."""
     if sys.platform == "win32" or os.fstat(keyboard).st_rdev == os.fstat(screen).st_rdev:
         return True
-    # Only the terminal of this process's session tells its group, by whatever name.
+    # Only the terminal of this process's session has a foreground group, by whatever name.
     return os.tcgetpgrp(keyboard) == os.tcgetpgrp(screen)
 
 
 def of_a_cell() -> bool:
-    """Return whether a cell started this process, as ``!`` does.
+    """Return whether a cell started this process, as a line with ``!`` does.
 
-    Its terminal is made for it and nobody types there, and a notebook keeps what it prints.
+    Nobody types in the terminal that was made for it, and a notebook keeps what it prints.
     """
     return _OF_A_CELL or of_a_kernel()
 
@@ -103,15 +103,15 @@ def request(shell: Any) -> Any:
 
 
 def handles_comm_message(shell: Any) -> bool:
-    """Return whether what a kernel's `shell` handles now, on this thread, is a widget's message."""
+    """Return whether a kernel's `shell` handles a widget's message now, on this thread."""
     return _part(request(shell), "header").get("msg_type") == "comm_msg"
 
 
 def handles_click(shell: Any, widget: str) -> bool:
-    """Return whether what a kernel's `shell` handles now is a page's click on this widget.
+    """Return whether a kernel's `shell` handles a page's click on this widget now.
 
-    Code of a cell that runs on, in a thread or a task, can call what a click calls; but no message
-    that the kernel has of a page then is that click.
+    Code that a cell left running, in a thread or a task, can call what a click calls; but the
+    kernel then handles no message of a page that is this click.
     """
     content = _part(request(shell), "content")
     data = _part(content, "data")
@@ -124,9 +124,9 @@ def handles_click(shell: Any, widget: str) -> bool:
 
 
 def cell_id(request: Any) -> str:
-    """Return the front end's name of the cell that `request` runs; empty if it names none.
+    """Return the front end's id of the cell that `request` runs; empty if there is none.
 
-    It may hold a path, so it is looked at and never kept. Colab has a name for it of its own.
+    It may contain a path, so it is looked at and never kept. Colab has a field of its own for it.
     """
     metadata = _part(request, "metadata")
     for cell in (metadata.get("cellId"), _part(metadata, "colab").get("cell_id")):

@@ -1,7 +1,7 @@
 """The question as a prompt: in a terminal, or through the input line of a kernel's front end.
 
-An answer is a person's who had the question before them. What a program feeds, what was typed
-before, and lines that are pasted are none.
+Only a person who has read the question can answer it. Input from a program, keys that were typed
+before the question, and pasted lines are no answers.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ READING_SECONDS: Final = 1.0
 """How long the question must have been shown before a yes, or Enter alone, can be an answer."""
 
 MAX_DOUBTFUL: Final = 3
-"""How many answers that may not be a person's end the question without one."""
+"""How many answers that may not come from a person end the question without one."""
 
 MAX_ASKED: Final = 10
-"""How often a question is asked before it is given up."""
+"""How often a question is repeated before it ends without an answer."""
 
 THROWN_AWAY: Final = "dev_analytics: what was typed before this question was discarded."
 TOO_EARLY: Final = (
     "That was too quick to be an answer. Please read the question; it can be answered once it has "
-    "been here for a second."
+    "been shown for a second."
 )
 SEVERAL: Final = "Several lines came at once, so none of them was taken as an answer."
 SAME_AS_BEFORE: Final = (
-    "The same came unasked before, so it was not taken as an answer. Leave the question with q: "
-    "%dev_analytics on asks it again."
+    "The same line was typed before the question, so it was not taken as an answer. Leave the "
+    "question with q: %dev_analytics on asks it again."
 )
 
 
@@ -45,7 +45,7 @@ class Line(Protocol):
         """Write a line to whoever types here."""
 
     def discard(self) -> Sequence[str]:
-        """Discard what was typed and not read, and return its lines."""
+        """Discard what was typed and not read yet, and return its lines."""
 
     def read(self, prompt: str) -> str:
         """Show the prompt and read one line."""
@@ -55,12 +55,12 @@ class Line(Protocol):
 
 
 class FrontEndLine:
-    """The input line of a kernel's front end; what was typed before lies there, out of reach.
+    """The input line of a kernel's front end, which keeps what was typed before, out of reach.
 
     Parameters
     ----------
     kernel
-        The kernel; where it has no way to ask its front end, there is no line.
+        The kernel. Nothing can be read if it has no way to ask its front end.
     """
 
     has_default = False
@@ -77,7 +77,7 @@ class FrontEndLine:
         return ()
 
     def read(self, prompt: str) -> str:
-        """Read one line from the front end, past whatever a cell has put in place of ``input``.
+        """Read one line from the front end, even if a cell has replaced ``input``.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class FrontEndLine:
         return str(ask_front_end(prompt))
 
     def has_more(self) -> bool:
-        """Return False: a front end sends one line for each prompt."""
+        """Return False: a front end sends exactly one line for each prompt."""
         return False
 
 
@@ -103,8 +103,8 @@ def ask(
 ) -> Answer:
     """Ask until there is an answer, or none can be expected.
 
-    Ctrl-C, the end of input and a front end that is gone are no answer, and neither is what may
-    not have come from a person, three times.
+    There is no answer after Ctrl-C, at the end of input, where the front end is gone, or after
+    three answers that may not have come from a person.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def ask(
     show
         Returns what would be sent, as text.
     clock
-        Tells the seconds.
+        Returns the time in seconds.
     """
     if not line.has_default:
         question = question.unchosen
@@ -153,13 +153,13 @@ def ask(
     except (KeyboardInterrupt, EOFError):
         line.write("")
     except Exception:
-        # A kernel's front end that takes no input says so with an exception of its own.
+        # Where a front end takes no input, ipykernel raises an exception of its own.
         return Answer.NONE
     return Answer.NONE
 
 
 def confirm(question: str, line: Line, *, clock: Callable[[], float] = Clock.monotonic) -> bool:
-    """Ask whether to go on; only a yes of somebody who had the time to read it is one.
+    """Return whether the user said yes; a yes that came too soon to be one is asked for again.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def confirm(question: str, line: Line, *, clock: Callable[[], float] = Clock.mon
 
 
 def _may_be_fed(text: str, answer: Answer | None) -> bool:
-    """Return whether a line that came at once may be a program's; what refuses is always taken."""
+    """Return whether a line came so soon that it may be a program's; a refusal always counts."""
     if answer is None:
         return text != "?"
     return answer is Answer.YES or not text

@@ -1,4 +1,4 @@
-"""The texts of the questions, the answers to them, and what the user reads afterwards."""
+"""The texts of the questions, their answers, and what the user reads afterwards."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MORE_INFO: Final = "https://dev.chat/docs/more/analytics.html"
 
 
 class Answer(Enum):
-    """What came of a question.
+    """The outcome of a question.
 
-    ``KEEP`` is the answer to a newer notice that leaves everything as it was agreed to before.
+    ``KEEP`` answers a newer notice: everything stays as the user agreed to it before.
     """
 
     YES = "yes"
@@ -37,7 +37,7 @@ class Offer(Value):
     key
         What a yes is given to: the tool and its package.
     scope
-        What of the tool the yes covers.
+        What a yes to it covers.
     line
         What the user reads.
     """
@@ -59,22 +59,22 @@ class Question(Value):
     words
         The question itself.
     choices
-        How a prompt offers the answers; Enter alone takes the one in brackets.
+        The answers as a prompt offers them; Enter alone takes the one in brackets.
     typed
-        The answers by what may be typed, as `plain` gives it.
+        What may be typed for each answer, as `plain` returns it.
     buttons
-        The answers of a notebook, with their labels, in their order.
+        The labels and answers of a notebook's buttons, in order.
     notice
-        The one line that stands for it in a notebook, where no dialog can. It offers no default,
-        as nothing is chosen for a user who reads on.
+        The line that replaces it in a notebook that can show no dialog. It has no default: nothing
+        is chosen for a user who carries on.
     unanswered
-        What is said where there was no answer.
+        What the user is told if there was no answer.
     offers
-        What of other tools it names, and a yes covers.
+        What other tools would record: the question names it, and a yes covers it.
     receives
-        Who would receive the records, as the one line above the introduction.
+        The line above the introduction that says who would receive the records.
     recipients
-        The same, as an answer is stored for them.
+        The same recipients, as an answer stores them.
     """
 
     introduction: tuple[str, ...]
@@ -102,7 +102,7 @@ class Question(Value):
 
     @property
     def possible(self) -> str:
-        """One line that says what can be typed."""
+        """A line that says what can be typed."""
         words = " or ".join(f"{label[0].lower()} ({label.lower()})" for label, _ in self.buttons)
         return f"Please type {words}; ? shows what would be sent, q leaves the question open."
 
@@ -114,7 +114,7 @@ class Question(Value):
         return self.replace(choices=choices, typed=typed)
 
     def parse(self, text: str) -> Answer | None:
-        """Return the answer that was typed; None for anything that says none."""
+        """Return the answer that was typed; None for anything else."""
         typed = plain(text)
         answer = self.typed.get(typed)
         if answer is None and (bare := typed.replace(",", "").rstrip(" .!")) in _REFUSALS:
@@ -123,7 +123,7 @@ class Question(Value):
 
 
 def plain(text: str) -> str:
-    """Return what was typed without the case, the spaces around it, and a curly apostrophe."""
+    """Return what was typed in lower case, without outer spaces and curly apostrophes."""
     return text.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
@@ -133,7 +133,7 @@ _REFUSALS: Final = (
     *("refuse", "i refuse", "decline", "i decline", "disagree", "i disagree", "reject"),
     *("i don't want to", "i do not agree", "i don't agree", "deny", "disable", "opt out"),
 )
-"""Words that refuse. What merely sounds like one asks again: a no is permanent."""
+"""Words that refuse. Anything that only resembles one asks again: a no is permanent."""
 
 _LEFT_OPEN: Final = ("q", "quit", "exit")
 
@@ -160,11 +160,11 @@ FIRST: Final = Question(
     ),
     unanswered="No answer, so analytics stay off. %dev_analytics on asks again.",
 )
-"""The fixed words to a user who has not answered yet."""
+"""The question to a user who has not answered yet, in its fixed words."""
 
 
 def first(offers: Sequence[Offer], recipient: str = ARCHIVE) -> Question:
-    """Return the first question: who would receive the records, the fixed words, other tools."""
+    """Return the first question: the recipient, the fixed words, and other tools."""
     asked = FIRST.replace(receives=would_receive(recipient), recipients=(recipient,))
     if not offers:
         return asked
@@ -179,13 +179,13 @@ _OTHERS: Final = "A yes also holds for other tools here, each until you switch i
 
 
 _MORE: Final = (
-    "Dev's anonymous analytics can now collect more than you agreed to, still nothing you "
-    "write. None of it is collected before you agree: %dev_analytics on shows what is new, "
+    "Dev's anonymous analytics can now include more than you agreed to, but still nothing that "
+    "you write. None of it is collected unless you agree: %dev_analytics on shows what is new, "
     "and asks."
 )
 _ELSEWHERE: Final = (
-    "Dev's anonymous analytics would now be sent to somebody whom you did not agree to. Nothing "
-    "goes there before you agree: %dev_analytics on names who it is, and asks."
+    "Dev's anonymous analytics would now be sent to a recipient that you did not agree to. Nothing "
+    "goes there unless you agree: %dev_analytics on names it, and asks."
 )
 
 
@@ -196,12 +196,12 @@ def newer(
     recipient: str = ARCHIVE,
     agreed: Collection[str] = (),
 ) -> Question:
-    """Return the question about what is new: of a newer notice, of other tools, a recipient.
+    """Return the question about what is new: a newer notice, other tools, or a recipient.
 
     Parameters
     ----------
     news
-        What it adds, a line each.
+        What the newer notice adds, a line each.
     agreed_on
         The day on which the user agreed to an older notice.
     offers
@@ -222,13 +222,13 @@ def newer(
     if lines and unnamed:
         introduction = (
             *introduction,
-            "They can now say more, too, still nothing that you write. None of this is collected",
+            "They can now include more, too, but nothing that you write. None of this is collected",
             "unless you agree to it:",
         )
     elif lines:
         introduction = (
-            f"You agreed to dev's anonymous analytics on {agreed_on}. They can now say more, still",
-            "nothing that you write. None of this is collected unless you agree to it:",
+            f"You agreed to dev's anonymous analytics on {agreed_on}. They can now include more,",
+            "but still nothing that you write. None of this is collected unless you agree to it:",
         )
     return Question(
         receives=would_receive(recipient),
@@ -257,11 +257,11 @@ ON: Final = (
     "%dev_analytics disable for ever."
 )
 DISABLED: Final = "Analytics have been permanently disabled."
-WAY_BACK: Final = "Only %dev_analytics reset leads back."
+WAY_BACK: Final = "Only %dev_analytics reset undoes that."
 CONTACT: Final = "privacy@dev.chat"
-"""Who has delivered records deleted for a user who names their identifier."""
+"""The address at which users ask for the deletion of delivered records, by their identifier."""
 UNSURE: Final = (
-    "Something failed, and your answer may not have been stored: %dev_analytics status says what "
-    "holds, and how to change it."
+    "Something failed, and your answer may not have been stored: %dev_analytics status shows what "
+    "applies now, and how to change it."
 )
 KEPT: Final = "Analytics stay as you agreed to them, without what is new."

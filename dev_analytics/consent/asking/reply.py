@@ -1,4 +1,4 @@
-"""What a kernel does once the user has the reply to a cell."""
+"""Calls that a kernel makes after it has replied to a cell."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 
 def after_reply(call: Callable[[], None]) -> None:
-    """Call `call` as soon as the kernel has replied to the request that it handles now.
+    """Call `call` as soon as the kernel has replied to the current request.
 
-    A kernel goes from the end of a cell to its reply without giving way to its loop.
+    Between the end of a cell and its reply a kernel runs nothing else on its loop.
 
     Raises
     ------
     RuntimeError
-        No loop runs here, and nobody will reply.
+        No event loop runs on this thread, so no reply will follow.
     """
     loop = asyncio.get_running_loop()
     loop.call_soon(loop.call_soon, call)

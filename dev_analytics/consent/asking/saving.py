@@ -1,8 +1,8 @@
-"""A notebook that is saved: its file holds nothing of an open question, and no records.
+"""Keep open questions and records out of the files of notebooks.
 
-A page saves what it shows. A dialog that is saved shows an error in every later session, and
-records that are saved outlive an opt-out. The Jupyter server calls `leave_out_marked` before it
-writes a notebook, with whatever a client sent: it never raises.
+A page saves what it shows. A saved dialog shows an error in every later session, and saved records
+outlive an opt-out. The Jupyter server calls `leave_out_marked` before it writes a notebook, with
+whatever a client sent, so it never raises.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _REFERENCE: Final = "IPY_MODEL_"
 
 
 def leave_out_marked(model: dict[str, Any], **_: Any) -> None:
-    """Remove what is marked from a notebook that is about to be written.
+    """Remove the marked outputs from a notebook that is about to be written.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def leave_out_marked(model: dict[str, Any], **_: Any) -> None:
 
 
 def _leave_out_widgets(metadata: dict[str, Any]) -> None:
-    """Remove the dialog's widgets from those that a page saves where its user wants that."""
+    """Remove the dialog from the widgets that a page saves if its user wants that."""
     kinds = _object(metadata.get("widgets"))
     models = _object(_object(kinds.get(_WIDGETS)).get("state"))
     found: list[Any] = [f"{_REFERENCE}{name}" for name in models if _is_dialog(models[name])]

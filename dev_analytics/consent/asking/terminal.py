@@ -1,8 +1,9 @@
 """The line of a terminal on which a question is answered.
 
-Lines are read from the terminal itself, past the buffers of ``sys.stdin``, C's stdin, readline and
-prompt_toolkit: nothing that one of them holds can become an answer. What is asked is written to the
-terminal itself too: who answers has it before them. The terminal stays in the mode that it is in.
+Lines are read from the terminal itself, not from the buffers of ``sys.stdin``, C's stdin, readline
+and prompt_toolkit: nothing that one of them holds can become an answer. The question is written to
+the terminal itself too, so that whoever answers has seen it. The mode of the terminal is not
+changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dev_analytics.consent.asking.presence import window
 from dev_analytics.consent.asking.prompt import FrontEndLine, Line
 
 SETTLE_SECONDS: Final = 0.1
-"""How long a line must be the last one: pasted lines come within less, a person's next does not."""
+"""How long nothing may follow a line: pasted lines follow sooner, a person's next line later."""
 
 _CHUNK: Final = 4096
 _MAX_CHUNKS: Final = 64
@@ -25,10 +26,10 @@ _LINE_END: Final = re.compile(b"\r\n|\r|\n")
 
 
 def line_of(shell: Any) -> Line:
-    """Return the line on which the user of `shell` can be asked; None for a command's terminal.
+    """Return the line on which to ask the user of `shell`; None stands for a command's terminal.
 
-    Behind a kernel what was typed ahead cannot be told from an answer, so that such a line has no
-    default. Where no window shows a terminal there is nothing to read from.
+    What was typed ahead cannot be distinguished from an answer where a kernel is asked, so its line
+    has no default. Where no window shows a terminal, nothing can be read.
     """
     if hasattr(shell, "kernel"):
         return FrontEndLine(shell.kernel)
@@ -39,7 +40,7 @@ def line_of(shell: Any) -> Line:
 
 
 def _typed_ahead(shell: Any) -> str:
-    """Return the keys that IPython's prompt has read beyond its last line."""
+    """Return the keys that IPython's prompt has read after its last line."""
     prompt = getattr(shell, "pt_app", None)
     typeahead: Any = sys.modules.get("prompt_toolkit.input.typeahead")
     if prompt is None or typeahead is None:
@@ -48,14 +49,14 @@ def _typed_ahead(shell: Any) -> str:
 
 
 def _show(screen: int, text: str) -> None:
-    """Write to the terminal itself, past what stands in place of ``print`` and ``sys.stdout``."""
+    """Write to the terminal itself, whatever ``print`` and ``sys.stdout`` are by now."""
     sys.stdout.flush()
     with open(screen, "w", encoding="utf-8", errors="replace", closefd=False) as terminal:
         terminal.write(text)
 
 
 def _lines(typed: bytes) -> list[str]:
-    """Split what was typed; an end that has no Enter behind it counts if there is something."""
+    """Split what was typed into lines; a last one without Enter counts unless it is empty."""
     *finished, rest = _LINE_END.split(typed)
     lines = [*finished, rest] if rest else finished
     return [line.decode(errors="replace") for line in lines]
@@ -66,7 +67,7 @@ if sys.platform == "win32":
     import time
 
     class _TerminalLine:
-        """The console of Windows."""
+        """A Windows console."""
 
         has_default = True
 
@@ -79,7 +80,7 @@ if sys.platform == "win32":
             _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
-            """Discard what waits, and return its lines."""
+            """Discard the input that waits, and return its lines."""
             typed = self._typed_ahead()
             while msvcrt.kbhit():
                 typed += msvcrt.getwch()
@@ -90,7 +91,7 @@ if sys.platform == "win32":
             return input(prompt)
 
         def has_more(self) -> bool:
-            """Return whether more came together with the line that was read."""
+            """Return whether more input came together with the line that was read."""
             time.sleep(SETTLE_SECONDS)
             return msvcrt.kbhit()
 
@@ -104,11 +105,11 @@ else:
         Parameters
         ----------
         descriptor
-            The file descriptor from which it is read.
+            The file descriptor from which lines are read.
         screen
-            The file descriptor to which it is written.
+            The file descriptor to which the question is written.
         typed_ahead
-            Takes what IPython's own prompt has read and not used.
+            Takes from IPython's own prompt what it has read and not used, and returns it.
         """
 
         has_default = True
@@ -125,7 +126,7 @@ else:
             _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
-            """Discard what waits, and return its lines."""
+            """Discard the input that waits, and return its lines."""
             typed = self._typed_ahead().encode(errors="replace") + self._rest
             self._rest = b""
             for _ in range(_MAX_CHUNKS):
@@ -133,7 +134,7 @@ else:
                     break
                 chunk = os.read(self._descriptor, _CHUNK)
                 if not chunk:
-                    # It was typed, or the terminal is gone: nothing may come that could be read.
+                    # What waits was typed, or the terminal is gone: nothing else may follow.
                     self._ended = True
                     break
                 typed += chunk
@@ -146,7 +147,7 @@ else:
             Raises
             ------
             EOFError, KeyboardInterrupt
-                There is none. A terminal in raw mode gives the keys for these as characters.
+                There is no line. A terminal in raw mode passes the keys for these on as characters.
             """
             _show(self._screen, prompt)
             if self._ended:
@@ -163,7 +164,7 @@ else:
             return typed[: end.start()].decode(errors="replace")
 
         def has_more(self) -> bool:
-            """Return whether more came together with the line that was read."""
+            """Return whether more input came together with the line that was read."""
             return bool(self._rest) or self._waits(SETTLE_SECONDS)
 
         def _waits(self, seconds: float) -> bool:

@@ -285,8 +285,8 @@ def test_a_newer_notice_is_asked_about_with_the_difference_alone() -> None:
         "\n".join(written + line.asked)
         == """\
 The records would be kept on this machine only (no server is set).
-You agreed to dev's anonymous analytics on 2026-11-01. They can now say more, still
-nothing that you write. None of this is collected unless you agree to it:
+You agreed to dev's anonymous analytics on 2026-11-01. They can now include more,
+but still nothing that you write. None of this is collected unless you agree to it:
   - dreamt: A dream was dreamt.
 Allow this too? (Y)es/(K)eep it as it is [Keep]: """
     )
@@ -323,7 +323,7 @@ Nothing goes there unless you agree to it: the records are kept on this machine.
 Allow this too? (Y)es/(K)eep it as it is [Keep]: """
     )
     assert question.recipients == (POSTHOG,)
-    assert "somebody whom you did not agree to" in question.notice
+    assert "a recipient that you did not agree to" in question.notice
 
 
 def test_what_is_new_and_who_is_new_are_one_question() -> None:
@@ -334,7 +334,7 @@ def test_what_is_new_and_who_is_new_are_one_question() -> None:
 The records would be sent to PostHog at {HOST} (project {KEY}).
 You agreed to dev's anonymous analytics on 2026-11-01, but not to this recipient.
 Nothing goes there unless you agree to it: the records are kept on this machine.
-They can now say more, too, still nothing that you write. None of this is collected
+They can now include more, too, but nothing that you write. None of this is collected
 unless you agree to it:
   - dreamt: A dream was dreamt."""
     )
