@@ -13,7 +13,8 @@ from pathlib import Path
 from population import BEGINS, WEEKS, Population
 
 from dev_analytics.maintainer.page import page
-from dev_analytics.maintainer.publish import Weeks, as_json
+from dev_analytics.maintainer.publish import Weeks
+from dev_analytics.maintainer.published import as_json
 
 FOLDER = Path(__file__).parent.parent / "docs" / "public-page"
 USERS = 2_000
@@ -27,9 +28,9 @@ def main(folder: Path = FOLDER) -> None:
         weeks.add(line)
     told = weeks.published()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.html").write_text(page(told, NOTE), "utf-8")
+    (folder / "index.html").write_text(page(told.weeks, NOTE), "utf-8")
     (folder / "analytics.json").write_text(as_json(told, NOTE), "utf-8")
-    print(f"{folder}: {len(told)} weeks of {USERS:,} users whom nobody is.")
+    print(f"{folder}: {len(told.weeks)} weeks of {USERS:,} users whom nobody is.")
 
 
 if __name__ == "__main__":

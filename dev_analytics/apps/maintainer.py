@@ -195,22 +195,28 @@ def _publish_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _publish(options: argparse.Namespace) -> int:
     from dev_analytics.maintainer.page import MADE_BY, page
-    from dev_analytics.maintainer.publish import MADE_BY as MADE_BY_JSON
-    from dev_analytics.maintainer.publish import Weeks, as_json, count
+    from dev_analytics.maintainer.publish import Weeks, count
+    from dev_analytics.maintainer.published import MADE_BY as MADE_BY_JSON
+    from dev_analytics.maintainer.published import as_json, read
     from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
 
     line = TerminalLine(sys.stderr)
     progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)
     data = get_analytics().gate.store.data
+    html, numbers = options.folder / "index.html", options.folder / "analytics.json"
     try:
-        weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list))
+        earlier = read(numbers, html)
+        weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list), earlier)
         published = count(source_of(options.files, data), weeks, progress)
         line.wipe()
         options.folder.mkdir(parents=True, exist_ok=True)
-        html, numbers = options.folder / "index.html", options.folder / "analytics.json"
+        if read(numbers, html) != earlier:
+            raise ReportError(f"{numbers} was written by another run; run this again")
+        shown = published.since(options.since)
+        # First what is remembered: cut off between the two, no week is counted twice.
         write_files(
-            {html: page(published, options.note), numbers: as_json(published, options.note)},
-            {html: MADE_BY, numbers: MADE_BY_JSON},
+            {numbers: as_json(published, options.note), html: page(shown, options.note)},
+            {numbers: MADE_BY_JSON, html: MADE_BY},
         )
     except (ReportError, ForgottenError) as error:
         raise MaintainerError(str(error)) from None
@@ -218,7 +224,8 @@ def _publish(options: argparse.Namespace) -> int:
         raise MaintainerError(f"{options.folder}: {error.strerror}") from None
     finally:
         line.wipe()
-    _say(f"Wrote {html} and {numbers}: {plural(len(published), 'week')}.")
+    new = len(published.weeks) - len(earlier.weeks if earlier else ())
+    _say(f"Wrote {numbers} and {html}: {plural(len(shown), 'week')}, {new} of them new.")
     return 0
 
 

@@ -3,7 +3,9 @@
 Only identifiers are counted, never what each did: one user who does much is one. A number is
 rounded down to a multiple of `MIN_USERS`, so it stands for at least so many, and the difference of
 any two, in one table or in two, of one week or of two, is zero or at least so many again: no
-subtraction gives a smaller group. One user more or less changes nothing, or a whole step.
+subtraction gives a smaller group. One user more or less changes nothing, or a whole step. Every
+table has an ``"other"`` for at least so many: that there is none would say that nobody at all used
+any other word, of whomever one knows to be in it.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ def rounded_down(users: int) -> int:
 def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
     """Return what may be told of groups, the largest first and ``"other"`` last.
 
-    What is too small becomes ``"other"``; where that is too small still, the smallest of the others
-    goes with it, and so on. Where all are too few together, nothing is told.
+    What is too small becomes ``"other"``; where that is too small still, or nobody at all, the
+    smallest of the others goes with it, and so on. Where all are too few together, nothing is told.
 
     Parameters
     ----------
@@ -59,10 +61,12 @@ def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
     for word, users in groups.items():
         if word not in shown:
             rest |= users
-    while rest and len(rest) < MIN_USERS:
+    while len(rest) < MIN_USERS:
         if not shown:
             return []
-        rest |= shown.pop(min(shown, key=lambda word: (len(shown[word]), word)))
+        # By what is told of them: which of two is missing does not say which was the smaller one.
+        smallest = min(shown, key=lambda word: (rounded_down(len(shown[word])), word))
+        rest |= shown.pop(smallest)
     counted = [Cell(word, rounded_down(len(users))) for word, users in shown.items()]
     counted.sort(key=lambda cell: (-cell.users, cell.name))
-    return [*counted, Cell(OTHER, rounded_down(len(rest)))] if rest else counted
+    return [*counted, Cell(OTHER, rounded_down(len(rest)))]

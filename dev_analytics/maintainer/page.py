@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dev_analytics.maintainer.anonymous import MIN_USERS, Cell
-from dev_analytics.maintainer.publish import SUBJECTS, PublishedWeek, Subject
+from dev_analytics.maintainer.published import SUBJECTS, PublishedWeek, Subject
 from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape
 
@@ -55,15 +55,18 @@ RULES: Final = (
     "Every number is a number of random identifiers, never of what somebody did, and stands for "
     f"at least {MIN_USERS}: it is rounded down to a multiple of {MIN_USERS}, from 1,000 on to two "
     "digits.",
-    f"What fewer than {MIN_USERS} used is counted as “other”. Where “other” would be too few, "
-    "the smallest of the others is counted with it; where that is too few, nothing is shown.",
+    f"What fewer than {MIN_USERS} used is counted as “other”. Where “other” would be fewer, or "
+    "nobody at all, the smallest of the others is counted with it; where that is too few, nothing "
+    "is shown. So “other” stands in every table, and tells of nobody that they used anything else.",
     "So the difference of any two numbers, of whatever tables and weeks, is none or at least "
     f"{MIN_USERS}.",
     "Each week from Monday to Sunday (UTC) is counted by itself, once it has ended, and never "
     "added to others. A table has a week and a word, and nothing else beside them.",
+    "A week is counted once. It stays as it was published, or not published, whatever arrives late "
+    "or is deleted: no number moves by the one user who came or went.",
     "Every word is one of the lists that the package ships. There are no identifiers, no texts of "
     "anybody and no times finer than a week.",
-    "Who asked to be forgotten is in none of the numbers that are made afterwards.",
+    "Who asked to be forgotten is in none of the weeks that are counted afterwards.",
 )
 """The rules that the page says of itself."""
 
@@ -116,10 +119,9 @@ def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
             yield from _section(subject, published)
     yield f"<section><h2>Why nobody can be found here</h2><ul>{''.join(_rules())}</ul>"
     yield (
-        "<p>Two things it cannot prevent. Whoever sends records of many made-up users can push a "
-        f"number over its step: they then learn that something had a {MIN_USERS}th user, but not "
-        "who it was. And “other” says that somebody used what has no line of its own: not what, "
-        "not who, and not how many.</p>"
+        "<p>One thing it cannot prevent. Whoever sends records of many made-up users before a week "
+        "is counted can push a number over its step: they then learn that something had a "
+        f"{MIN_USERS}th user, but not who it was.</p>"
         "</section></main>"
     )
     yield (

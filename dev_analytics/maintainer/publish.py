@@ -1,30 +1,29 @@
-"""The public page: what users share, week by week, in numbers in which nobody can be found.
+"""What users share, counted week by week for the public page.
 
-Each whole week is counted by itself and never added to others: what a later page tells of a week
-that an earlier one had told cannot be subtracted to get the days or the users between.
+Each whole week is counted by itself, never added to others, and once: what was published before
+stays as it is, whatever arrives late or is deleted since. A number that moved by a step would tell
+of the one user whose records came, or went, between two pages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from msgspec import Struct, field, json
+from msgspec import Struct, field
 
 from dev_analytics.catalogue.events import (
     EDIT_FORMATS,
     EXCEPTIONS,
     FEATURES,
     MODELS,
-    ErrorRaised,
     FeatureUsed,
-    LLMRequest,
     properties,
 )
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.maintainer.anonymous import MIN_USERS, Cell, cells, rounded_down
-from dev_analytics.version import __version__
+from dev_analytics.maintainer.anonymous import MIN_USERS, cells, rounded_down
+from dev_analytics.maintainer.published import SUBJECTS, Counted, Published, PublishedWeek
 from dev_analytics.views.report.forgotten import Forgotten
 from dev_analytics.views.report.records import (
     LIB,
@@ -36,37 +35,9 @@ from dev_analytics.views.report.records import (
 )
 from dev_analytics.views.report.source import Lines
 
-MADE_BY: Final = '{"made_by":"dev-analytics publish"'
-"""How the JSON of every page begins."""
 _FIRST_MONDAY: Final = date(1970, 1, 5)
 _FIRST: Final = 4 * 86_400
 _WEEK: Final = 7 * 86_400
-
-
-class Subject(Struct, frozen=True):
-    """Something that the page tells of.
-
-    Attributes
-    ----------
-    name
-        Its field in the JSON.
-    title
-        What is above it.
-    why
-        What it is collected for.
-    """
-
-    name: str
-    title: str
-    why: str
-
-
-SUBJECTS: Final = (
-    Subject("models", "Models", LLMRequest.why.properties["model"]),
-    Subject("edit_formats", "Edit formats", LLMRequest.why.properties["edit_format"]),
-    Subject("features", "Features", FeatureUsed.why.event),
-    Subject("errors", "Errors", ErrorRaised.why.event),
-)
 
 
 class Week(Struct):
@@ -74,24 +45,6 @@ class Week(Struct):
 
     users: set[int] = field(default_factory=set)
     groups: dict[str, dict[str, set[int]]] = field(default_factory=dict)
-
-
-class PublishedWeek(Struct, frozen=True):
-    """What may be told of a week.
-
-    Attributes
-    ----------
-    monday
-        Its first day.
-    users
-        How many identifiers there were, at least.
-    subjects
-        The numbers of each subject.
-    """
-
-    monday: date
-    users: int
-    subjects: Mapping[str, list[Cell]]
 
 
 class Weeks:
@@ -105,15 +58,27 @@ class Weeks:
         Weeks that began before are left out.
     forgotten
         Whose records are left out.
+    earlier
+        What was published before, which is not counted again.
     """
 
     def __init__(
-        self, now: datetime, since: datetime | None = None, forgotten: Forgotten | None = None
+        self,
+        now: datetime,
+        since: datetime | None = None,
+        forgotten: Forgotten | None = None,
+        earlier: Published | None = None,
     ) -> None:
-        self._ended = _number(int(now.timestamp()))
         # A week of which a part is too old is no whole one.
-        first = int(since.timestamp()) if since else 0
-        self._first = max(0, _number(first + _WEEK - 1))
+        until = _number(now)
+        first = min(_first(since), until)
+        self._counted = range(first, until)
+        self._settled = range(0)
+        self._earlier = earlier
+        if earlier:
+            self._settled = range(_of(earlier.counted.since), _of(earlier.counted.until))
+            # No gap between them: what comes after would take it for counted.
+            self._counted = range(min(first, self._settled.start), max(until, self._settled.stop))
         self._forgotten = forgotten
         self._weeks: dict[int, Week] = {}
 
@@ -130,8 +95,8 @@ class Weeks:
         user = record.distinct_id
         if user is None or (self._forgotten and user in self._forgotten):
             return
-        number = _number(int(record.timestamp.timestamp()))
-        if not self._first <= number < self._ended:
+        number = _number(record.timestamp)
+        if number not in self._counted or number in self._settled:
             return
         week = self._weeks.setdefault(number, Week())
         identifier = hash(user)
@@ -140,24 +105,29 @@ class Weeks:
             group = week.groups.setdefault(subject, {})
             group.setdefault(word, set()).add(identifier)
 
-    def published(self) -> list[PublishedWeek]:
-        """Return what may be told, the oldest week first; weeks with too few users are none."""
-        return [
+    def published(self) -> Published:
+        """Return what may be told; of a week with too few users that is nothing."""
+        weeks = [
             PublishedWeek(
-                _FIRST_MONDAY + timedelta(weeks=number),
+                _monday(number),
                 rounded_down(len(week.users)),
                 {each.name: cells(week.groups.get(each.name, {})) for each in SUBJECTS},
             )
-            for number, week in sorted(self._weeks.items())
+            for number, week in self._weeks.items()
             if len(week.users) >= MIN_USERS
         ]
+        if self._earlier:
+            weeks += self._earlier.weeks
+        weeks.sort(key=lambda week: week.monday)
+        counted = Counted(_monday(self._counted.start), _monday(self._counted.stop))
+        return Published(counted, weeks)
 
 
 def count(
     source: Lines,
     weeks: Weeks,
     progress: Callable[[float | None, int], None] = lambda done, records: None,
-) -> list[PublishedWeek]:
+) -> Published:
     """Count what a source holds, and give what may be told of it.
 
     Raises
@@ -172,30 +142,21 @@ def count(
     return weeks.published()
 
 
-def as_json(published: list[PublishedWeek], note: str = "") -> str:
-    """Return the numbers as JSON."""
-    fields: dict[str, Any] = {
-        "made_by": "dev-analytics publish",
-        "version": __version__,
-        "note": note,
-        "at_least": MIN_USERS,
-        "weeks": [
-            {
-                "week": week.monday.isoformat(),
-                "users": week.users,
-                **{
-                    subject: [{"name": cell.name, "users": cell.users} for cell in numbers]
-                    for subject, numbers in week.subjects.items()
-                },
-            }
-            for week in published
-        ],
-    }
-    return json.encode(fields).decode() + "\n"
+def _number(at: datetime) -> int:
+    return (int(at.timestamp()) - _FIRST) // _WEEK
 
 
-def _number(seconds: int) -> int:
-    return (seconds - _FIRST) // _WEEK
+def _first(since: datetime | None) -> int:
+    """Return the first whole week since then."""
+    return max(0, -((_FIRST - int(since.timestamp())) // _WEEK)) if since else 0
+
+
+def _of(monday: date) -> int:
+    return (monday - _FIRST_MONDAY).days // 7
+
+
+def _monday(number: int) -> date:
+    return _FIRST_MONDAY + timedelta(weeks=number)
 
 
 def _words(record: Any) -> list[tuple[str, str]]:

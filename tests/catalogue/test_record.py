@@ -183,6 +183,6 @@ def test_one_module_makes_bytes_of_records() -> None:
         "delivery/pending.py",
         "destinations/posthog_requests.py",
         "maintainer/http.py",
-        "maintainer/publish.py",
+        "maintainer/published.py",
         "views/report/records.py",
     }

@@ -6,9 +6,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations, compress, product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,7 +24,15 @@ from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.maintainer import anonymous
 from dev_analytics.maintainer.anonymous import MIN_USERS, cells, rounded_down
 from dev_analytics.maintainer.page import MADE_BY, RULES, page
-from dev_analytics.maintainer.publish import SUBJECTS, PublishedWeek, Weeks, as_json
+from dev_analytics.maintainer.publish import Weeks
+from dev_analytics.maintainer.published import (
+    SUBJECTS,
+    Counted,
+    Published,
+    PublishedWeek,
+    as_json,
+    read,
+)
 from dev_analytics.views.report.forgotten import Forgotten
 
 ROOT = Path(__file__).parents[2]
@@ -49,21 +58,31 @@ def line(
     return json.dumps({**record, "properties": properties}).encode()
 
 
-def told(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> list[PublishedWeek]:
+def counted(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> Published:
     weeks = Weeks(now, **more)
     for each in lines:
         weeks.add(each)
     return weeks.published()
 
 
+def told(lines: Iterable[bytes], now: datetime = NOW, **more: Any) -> list[PublishedWeek]:
+    return list(counted(lines, now, **more).weeks)
+
+
+def lines_of(uses: Iterable[tuple[int, str, int]]) -> list[bytes]:
+    return [line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses]
+
+
 def published(uses: Uses) -> list[PublishedWeek]:
-    """Return, as the page needs it, who used which word in which week."""
-    return told(
-        line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses
-    )
+    """Return what is told of who used which word in which week."""
+    return told(lines_of(uses))
 
 
-def numbers(weeks: list[PublishedWeek]) -> dict[tuple[str, str, str], int]:
+def as_published(weeks: list[PublishedWeek]) -> Published:
+    return Published(Counted(MONDAY.date(), NOW.date()), weeks)
+
+
+def numbers(weeks: Sequence[PublishedWeek]) -> dict[tuple[str, str, str], int]:
     """Return every number of a page by its week, subject and word."""
     found = {(str(week.monday), "", ""): week.users for week in weeks}
     for week in weeks:
@@ -143,14 +162,97 @@ def test_one_user_more_or_less_changes_nothing_below_twenty(
 @given(populations())
 def test_a_later_page_tells_no_more_of_a_week_than_the_first(uses: Uses) -> None:
     """There is no sum over weeks, so a page with a week more gives nothing to subtract."""
-    lines = [
-        line(f"user {user}", word, MONDAY + timedelta(weeks=week)) for user, word, week in uses
-    ]
+    lines = lines_of(uses)
     early = told(lines, now=MONDAY + timedelta(days=7))
     late = told(lines, now=MONDAY + timedelta(days=14))
     assert late[: len(early)] == early
     shorter = told(lines, now=NOW, since=MONDAY + timedelta(days=1))
     assert shorter == [week for week in late if week.monday > MONDAY.date()]
+
+
+SINCE = st.sampled_from([None, *(MONDAY + timedelta(days=days) for days in (-14, 0, 1, 7, 8, 21))])
+
+
+@FOUND
+@given(populations(), populations(), st.lists(st.tuples(st.integers(0, 30), SINCE), max_size=5))
+def test_a_week_is_counted_once_whatever_comes_or_goes(
+    uses: Uses, later: Uses, runs: list[tuple[int, datetime | None]]
+) -> None:
+    """Late records, deleted ones and other limits move nothing, not even from or to nothing.
+
+    A number that moves by a step tells of one user, and of which if one knows whose came late. Who
+    sends made-up users one by one would find by it how many there are.
+    """
+    seen: dict[date, PublishedWeek | None] = {}
+    earlier = None
+    for number, (days, since) in enumerate(runs):
+        lines = lines_of(later if number % 2 else uses)
+        now = MONDAY + timedelta(days=days)
+        page_of = counted(lines, now, since=since, earlier=earlier)
+        weeks = {week.monday: week for week in page_of.weeks}
+        for week in (0, 1):
+            monday = (MONDAY + timedelta(weeks=week)).date()
+            if page_of.counted.since <= monday < page_of.counted.until:
+                told_of = weeks.get(monday)
+                assert seen.setdefault(monday, told_of) == told_of
+                assert monday < now.date() or number
+            else:
+                assert monday not in weeks
+                assert monday not in seen, "it is forgotten that it was counted"
+        assert all(since is None or week.monday >= since.date() for week in page_of.since(since))
+        earlier = page_of
+
+
+ASKED_IN = [("a",), ("b",), ("a", "b")]
+FORMATS = [("x",), ("y",), ("x", "y")]
+KINDS = [(*one, *other) for one in ASKED_IN for other in FORMATS]
+"""What a user of two models and two edit formats can have used."""
+
+
+def shares(total: int, kinds: int) -> Iterator[tuple[int, ...]]:
+    """Return every way to share users among kinds of them."""
+    if kinds == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in shares(total - first, kinds - 1):
+            yield first, *rest
+
+
+def test_no_group_of_fewer_follows_from_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every population there can be: of those that have one page, no group has the same size below.
+
+    Groups are the users of a word, those of two, those of one without the other, and those of none.
+    """
+    least, most = 3, 8
+    monkeypatch.setattr(anonymous, "MIN_USERS", least)
+    groups: dict[tuple[bool, ...], str] = {}
+    for one, other in product("abxy", repeat=2):
+        groups[tuple({one, other} <= set(kind) for kind in KINDS)] = f"{one} and {other}"
+        groups[tuple(one in kind and other not in kind for kind in KINDS)] = f"{one}, not {other}"
+        groups[tuple(other not in kind for kind in KINDS)] = f"not {other}"
+    sizes: dict[Any, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    # A number's step is whole, or a page would be told apart by what was not tried.
+    for total in range(least, most + 1):
+        for share in shares(total, len(KINDS)):
+            users = [kind for number, kind in zip(share, KINDS, strict=True) for _ in range(number)]
+            page_of = tuple(
+                tuple(cells({w: having for w in words if (having := who(users, w))}))
+                for words in ("ab", "xy")
+            )
+            for members, name in groups.items():
+                size = sum(compress(share, members))
+                sizes[rounded_down(total), page_of][name].add(size)
+    assert len(sizes) > 10
+    for told_of, found in sizes.items():
+        for name, possible in found.items():
+            assert not possible <= set(range(least)) or 0 in possible, (told_of, name, possible)
+            # Of a word without itself there is nobody, whatever is told.
+            assert possible != {0} or name[0] == name[-1], (told_of, name)
+
+
+def who(users: list[tuple[str, ...]], word: str) -> set[int]:
+    return {number for number, kind in enumerate(users) if word in kind}
 
 
 @given(st.integers(0, 10**7))
@@ -166,9 +268,24 @@ def test_what_is_too_small_is_other_and_takes_the_next_with_it() -> None:
     groups = {"big": set(range(50)), "next": set(range(100, 125)), "small": set(range(200, 203))}
     assert [(cell.name, cell.users) for cell in cells(groups)] == [("big", 40), (OTHER, 20)]
     groups["small"] = set(range(200, 225))
-    assert {cell.name for cell in cells(groups)} == {"big", "next", "small"}
+    groups[OTHER] = set(range(300, 320))
+    assert {cell.name for cell in cells(groups)} == {"big", "next", "small", OTHER}
     assert cells({"small": {1}, "smaller": {2}}) == []
     assert [cell.name for cell in cells({"a": set(range(20)), OTHER: {1}})] == [OTHER]
+
+
+def test_other_stands_in_every_table_so_that_none_tells_of_nobody() -> None:
+    """Without it a table would say of each of its users that they used nothing else."""
+    both = {"a": set(range(40)), "b": set(range(20))}
+    assert [(cell.name, cell.users) for cell in cells(both)] == [("a", 40), (OTHER, 20)]
+    assert cells({**both, "c": {7}}) == cells(both)
+    assert [cell.name for cell in cells({"a": set(range(40))})] == [OTHER]
+    assert cells({}) == []
+
+
+def test_which_of_two_goes_with_other_does_not_tell_which_is_smaller() -> None:
+    one, more = set(range(25)), set(range(100, 126))
+    assert cells({"a": one, "b": more}) == cells({"a": more, "b": one})
 
 
 MUTANTS: list[tuple[str, Callable[[int], int]]] = [
@@ -211,11 +328,11 @@ def test_only_words_of_the_vocabularies_stand_in_it() -> None:
     lines = [each for event in events for each in of_many(odd, event=event)]
     (week,) = told([*lines, *of_many("gpt-4o")])
     names = {cell.name for row in week.subjects.values() for cell in row}
-    assert names == {OTHER, "gpt-4o", "diff"}
+    assert names == {OTHER, "gpt-4o"}
     assert names <= MODELS.members | EDIT_FORMATS.members | EXCEPTIONS.members
     made = page([week], odd)
     assert "a-private-word" not in made.replace("&lt;b&gt;a-private-word&lt;/b&gt;", "")
-    assert "a-private-word" not in as_json([week])
+    assert "a-private-word" not in as_json(as_published([week]))
 
 
 def test_only_who_said_yes_to_dev_is_counted() -> None:
@@ -293,7 +410,7 @@ def test_the_page_is_of_itself_alone_and_says_its_rules(weeks: list[PublishedWee
 
 
 def test_the_page_shows_the_numbers_of_the_json_and_no_others(weeks: list[PublishedWeek]) -> None:
-    fields = json.loads(as_json(weeks, "note"))
+    fields = json.loads(as_json(as_published(weeks), "note"))
     assert fields["at_least"] == MIN_USERS
     assert [week["week"] for week in fields["weeks"]] == [str(week.monday) for week in weeks]
     given = set(numbers(weeks).values())
@@ -328,16 +445,102 @@ def test_the_command_writes_both_and_nothing_over_somebody_s_own(
     assert main(asked) == 0
     assert (folder / "index.html").read_text() == first[0]
     assert {file.name for file in folder.iterdir()} == {"index.html", "analytics.json"}
-    (folder / "analytics.json").write_text('{"mine": 1}')
-    (folder / "index.html").write_text("older")
+    (folder / "index.html").write_text("somebody's own")
     assert main(asked) == 1
     assert capsys.readouterr().err.count("\n") == 1
-    assert (folder / "analytics.json").read_text() == '{"mine": 1}'
-    assert main(["maintainer", "publish", str(folder), str(tmp_path / "none")]) == 1
+    assert (folder / "analytics.json").read_text() == first[1]
+    other = str(tmp_path / "other")
+    assert main(["maintainer", "publish", other, str(tmp_path / "none")]) == 1
     assert "no such file" in capsys.readouterr().err
-    assert main(["maintainer", "publish", str(folder)]) == 1
+    assert main(["maintainer", "publish", other]) == 1
     assert "no archive" in capsys.readouterr().err
     assert not data.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"mine": 1}', None, "at_least", "weeks"])
+def test_without_what_was_published_before_nothing_is_counted(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a week would be counted twice, where the JSON was lost or is no longer understood."""
+    log, folder = tmp_path / "events.jsonl", tmp_path / "page"
+    log.write_bytes(b"\n".join(of_many("gpt-4o")))
+    asked = ["maintainer", "publish", str(folder), str(log)]
+    assert main(asked) == 0
+    html, numbers_file = folder / "index.html", folder / "analytics.json"
+    before = html.read_text()
+    if content is None:
+        numbers_file.unlink()
+    elif content in ("at_least", "weeks"):
+        fields = json.loads(numbers_file.read_text())
+        fields[content] = 10 if content == "at_least" else [{"week": "2026-11-02"}]
+        numbers_file.write_text(json.dumps(fields, separators=(",", ":")))
+    else:
+        numbers_file.write_text(content)
+    capsys.readouterr()
+    assert main(asked) == 1
+    said = capsys.readouterr().err
+    assert "put back the one that belongs to the page" in said
+    assert said.count("\n") == 1
+    assert html.read_text() == before
+
+
+def test_cut_off_between_the_two_files_no_week_is_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, folder = tmp_path / "events.jsonl", tmp_path / "page"
+    log.write_bytes(b"\n".join(of_many("gpt-4o", 39)))
+    asked = ["maintainer", "publish", str(folder), str(log)]
+    replace = Path.replace
+
+    def cut(self: Path, target: Path) -> Path:
+        if target.name == "index.html":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", cut)
+    assert main(asked) == 1
+    assert [file.name for file in folder.iterdir()] == ["analytics.json"]
+    monkeypatch.undo()
+    log.write_bytes(b"\n".join(of_many("gpt-4o", 40)))
+    assert main(asked) == 0
+    found = read(folder / "analytics.json", folder / "index.html")
+    assert found is not None
+    assert [week.users for week in found.weeks] == [20]
+    assert page(found.weeks) == (folder / "index.html").read_text()
+
+
+def test_a_page_that_another_run_wrote_meanwhile_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, folder = tmp_path / "events.jsonl", tmp_path / "page"
+    log.write_bytes(b"\n".join(of_many("gpt-4o", 39)))
+    asked = ["maintainer", "publish", str(folder), str(log)]
+    published_by = Weeks.published
+
+    def and_another_run(self: Weeks) -> Published:
+        monkeypatch.undo()
+        assert main(asked) == 0
+        return published_by(self)
+
+    monkeypatch.setattr(Weeks, "published", and_another_run)
+    assert main(asked) == 1
+    assert "another run" in capsys.readouterr().err
+
+
+def test_what_is_forgotten_or_late_moves_no_page(tmp_path: Path) -> None:
+    """The command itself: the same folder, a month of pages, with ever more or fewer records."""
+    log, folder, forgotten = tmp_path / "events.jsonl", tmp_path / "page", tmp_path / "list"
+    asked = ["maintainer", "publish", str(folder), str(log), "--list", str(forgotten)]
+    pages = set()
+    for users in (39, 40, 80, 19, 0):
+        log.write_bytes(b"\n".join(of_many("gpt-4o", users)))
+        Forgotten(forgotten).add(f"user {users}")
+        assert main(asked) == 0
+        pages.add((folder / "index.html").read_text() + (folder / "analytics.json").read_text())
+        assert main([*asked, "--since", "2026-11-10"]) == 0
+        assert "nothing can be shown" in (folder / "index.html").read_text()
+    # The day on which a run was made stands in it, as the last week that was counted.
+    assert len({re.sub(r'"counted":{[^}]*}', "", each) for each in pages}) == 1
 
 
 def test_the_sample_page_is_what_the_population_gives(tmp_path: Path) -> None:

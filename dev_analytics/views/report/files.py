@@ -70,9 +70,10 @@ def write_files(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> Non
         for file, new in written.items():
             new.replace(file)
     except OSError as error:
+        raise ReportError(f"{file}: {error.strerror}") from None
+    finally:
         for new in written.values():
             new.unlink(missing_ok=True)
-        raise ReportError(f"{file}: {error.strerror}") from None
 
 
 def _refuse_foreign(file: Path, begin: bytes) -> None:
