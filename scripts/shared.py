@@ -241,7 +241,7 @@ ROWS: Final = (
            (Edit("dev_analytics/process/native.py",
                  "= _THREAD.RLock", "= _THREAD.allocate_lock"),)),
     Mutant("shared: a loop that does not run",
-           "",
+           f"{_SHARED}test_whatever_becomes_of_the_loop_a_cell_is_recorded",
            (Edit("dev_analytics/apps/extension.py",
                  "            with contextlib.suppress(RuntimeError):\n                after_reply",
                  "            if True:\n                after_reply"),)),

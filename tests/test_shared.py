@@ -294,3 +294,72 @@ print(said)
 
 def test_a_shell_inside_another_program_is_one_as_all(run: Run) -> None:
     assert run(INSIDE).endswith("[4, 1, (1, 1), 1]")
+
+
+LOOPS = """
+from ipykernel.inprocess import InProcessKernelManager
+InteractiveShell.clear_instance()
+manager = InProcessKernelManager()
+manager.start_kernel()
+shells = {"terminal": ip, "kernel": manager.kernel.shell}
+
+class Loop(asyncio.SelectorEventLoop):
+    # As one of another library, which takes nothing that is not its own.
+    def call_soon(self, *given, **options):
+        if any(str(getattr(each, "__module__", "")).startswith("dev_analytics") for each in given):
+            raise RuntimeError("not here")
+        return super().call_soon(*given, **options)
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    def get_event_loop(self):
+        raise RuntimeError("there is none")
+
+def closed():
+    loop = asyncio.new_event_loop()
+    loop.close()
+    return loop
+
+def outside(shell):
+    load(shell)
+    return cell("1", shell)
+
+async def inside(shell, end):
+    load(shell)
+    found.append(cell("1", shell))
+    end(asyncio.get_running_loop())
+
+def within(shell, loop, end):
+    try:
+        loop.run_until_complete(inside(shell, end))
+    except RuntimeError as error:
+        assert "stopped before" in str(error), error
+    loop.close()
+    return found.pop() + cell("1", shell)
+
+def forget(loop):
+    # What is put on a loop that ends before its turn comes is never called.
+    loop.stop()
+    loop._ready.clear()
+
+found = []
+ways = {
+    "none": lambda shell: (asyncio.set_event_loop(None), outside(shell))[1],
+    "closed": lambda shell: (asyncio.set_event_loop(closed()), outside(shell))[1],
+    "no policy": lambda shell: (asyncio.set_event_loop_policy(Policy()), outside(shell))[1],
+    "ran": lambda shell: within(shell, asyncio.new_event_loop(), lambda loop: None) - 1,
+    "stopped": lambda shell: within(shell, asyncio.new_event_loop(), lambda loop: loop.stop()) - 1,
+    "forgotten": lambda shell: within(shell, asyncio.new_event_loop(), forget) - 1,
+    "another": lambda shell: within(shell, Loop(), lambda loop: None) - 1,
+}
+said = {}
+for name, shell in shells.items():
+    for way, run in ways.items():
+        said[name, way] = run(shell)
+        shell.run_line_magic("unload_ext", "dev_analytics")
+        asyncio.set_event_loop_policy(None)
+print({each for each, number in said.items() if number != 1}, drops())
+"""
+
+
+def test_whatever_becomes_of_the_loop_a_cell_is_recorded(run: Run) -> None:
+    assert run(LOOPS) == "set() {}"
