@@ -96,6 +96,15 @@ def test_a_frozen_program_is_none_whatever_it_is_called(
         python()
 
 
+@pytest.mark.parametrize("program", ["", None])
+def test_where_python_knows_no_program_of_its_own_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, program: str | None
+) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    with pytest.raises(OSError, match="no Python to start"):
+        python()
+
+
 FLAGS = "from dev_analytics.process.detached import flags; print(*flags())"
 
 

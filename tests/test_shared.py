@@ -296,6 +296,56 @@ def test_a_shell_inside_another_program_is_one_as_all(run: Run) -> None:
     assert run(INSIDE).endswith("[4, 1, (1, 1), 1]")
 
 
+CROWDED = """
+import ctypes, struct
+from dev_analytics import get_analytics
+from dev_analytics.process.unseen_child import run_unseen
+
+def be_ordinary():
+    # No such limit counts for root: be somebody else with root's right to files alone.
+    if os.getuid():
+        return
+    os.setresuid(54321, 0, 0)
+    library = ctypes.CDLL(None)
+    header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
+    sets = ctypes.create_string_buffer(24)
+    assert library.capget(header, sets) == 0
+    unlimited = 1 << 21 | 1 << 24  # CAP_SYS_ADMIN, CAP_SYS_RESOURCE
+    masks = (*[~unlimited & 0xFFFFFFFF] * 3, *[0xFFFFFFFF] * 3)
+    kept = [each & mask for each, mask in zip(struct.unpack("6I", sets.raw), masks)]
+    assert library.capset(header, ctypes.create_string_buffer(struct.pack("6I", *kept))) == 0
+
+load()
+said = [cell("1")]
+be_ordinary()
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+for start in (threading.Thread(target=print).start, lambda: run_unseen("true")):
+    try:
+        start()
+    except (RuntimeError, OSError) as error:
+        said.append(type(error).__name__)
+sink = get_analytics().pipeline.sink
+for _ in range(2):
+    # A sender is due, and neither a thread nor a process can be had.
+    sink._due = 0.0
+    said.append(cell("1"))
+launcher = get_analytics().pipeline.launcher
+said.append(bool(launcher.failure))
+# As an interpreter that is told of no program of its own.
+for sys.executable in ("", None):
+    sink._due = 0.0
+    said += [cell("1"), launcher.failure]
+ip.run_line_magic("unload_ext", "dev_analytics")
+print(said, drops())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such limits are Linux's")
+def test_where_no_thread_or_process_can_be_had_a_cell_is_recorded(run: Run) -> None:
+    said = [1, "RuntimeError", "BlockingIOError", 1, 1, True]
+    assert run(CROWDED) == f"{said + [1, 'no Python to start'] * 2} {{}}"
+
+
 LOOPS = """
 from ipykernel.inprocess import InProcessKernelManager
 InteractiveShell.clear_instance()
