@@ -138,6 +138,14 @@ class Launcher:
         """Start a sender at the end of this process."""
         self._start(EXIT_SECONDS)
 
+    def start_at_unload(self) -> None:
+        """Start a sender at the end of a session whose process goes on, and wait for its start.
+
+        Nothing of ours is called at the exit then, which may come before a thread had its turn.
+        """
+        self._next_start = Clock.monotonic() + START_SECONDS
+        self._start()
+
     def _start_after(self, pause: float) -> None:
         try:
             if rest(0.0):

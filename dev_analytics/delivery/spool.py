@@ -156,7 +156,7 @@ class Spool:
         if waits and at_exit:
             self._launcher.start_at_exit()
         elif waits:
-            self._launcher.start()
+            self._launcher.start_at_unload()
         elif self._user_id:
             self._launcher.store_drops()
 

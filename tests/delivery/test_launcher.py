@@ -505,3 +505,27 @@ def test_a_cell_that_moves_the_home_directory_hides_no_opt_out_from_a_sender(
     until(lambda: not senders(analytics.data))
     assert user_id.encode() not in everything(home)
     assert not (analytics.data / "archive.sqlite").exists()
+
+
+UNLOADED = """
+import os, sys
+from IPython.core.history import HistoryManager
+from IPython.core.interactiveshell import InteractiveShell
+HistoryManager.enabled = False
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "dev_analytics")
+shell.run_cell("1", store_history=True)
+if sys.argv[1] == "off":
+    shell.run_line_magic("dev_analytics", "off")
+shell.run_line_magic("unload_ext", "dev_analytics")
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("before", ["on", "off"])
+def test_a_session_that_is_unloaded_just_before_the_end_has_its_sender(
+    data: Path, until: Until, before: str
+) -> None:
+    ConsentStore(data).agree(NOTICE, date.today())
+    subprocess.run([sys.executable, "-c", UNLOADED, before], capture_output=True, check=True)
+    until(lambda: read_ledger(data).delivered >= 2 and not Backlog(data).files())

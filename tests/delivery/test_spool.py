@@ -53,7 +53,7 @@ class Started(Launcher):
     def start(self) -> None:
         self.times += 1
 
-    start_at_exit = start
+    start_at_exit = start_at_unload = start
 
 
 @pytest.fixture
