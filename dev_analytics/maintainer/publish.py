@@ -99,7 +99,8 @@ class Weeks:
         if number not in self._counted or number in self._settled:
             return
         week = self._weeks.setdefault(number, Week())
-        identifier = hash(user)
+        # An export may write an identifier in capitals: it is the same one.
+        identifier = hash(user.lower())
         week.users.add(identifier)
         for subject, word in _words(record):
             group = week.groups.setdefault(subject, {})

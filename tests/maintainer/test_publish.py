@@ -361,6 +361,8 @@ def test_only_whole_weeks_that_have_ended_count() -> None:
 
 def test_many_records_of_one_are_one_and_nobody_s_are_none() -> None:
     assert told([line("one", "gpt-4o", MONDAY) for _ in range(100)]) == []
+    both = [line(user, "gpt-4o", MONDAY) for n in range(10) for user in (f"user {n}", f"USER {n}")]
+    assert told(both) == []
     assert told([line(None, "gpt-4o", MONDAY) for _ in range(100)]) == []
     assert told([b"", b"{}", b"\xff", b'{"event": 1}']) == []
 
