@@ -137,7 +137,7 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
         "posthog_requests": {"destinations.posthog"},
         "archive_file": {
             *("destinations.archive", "views.report.source"),
-            *("apps.maintainer", "maintainer.forget"),
+            *("apps.maintainer.forget", "maintainer.places.archive"),
         },
     }
     opened = {

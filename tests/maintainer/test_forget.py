@@ -20,13 +20,13 @@ from dev_analytics.destinations.archive_file import Archive, read
 from dev_analytics.maintainer.forget import (
     Count,
     ForgetError,
-    InArchive,
-    InClickHouse,
-    InPostHog,
     forget,
     identifier,
 )
 from dev_analytics.maintainer.http import RequestError, Server
+from dev_analytics.maintainer.places.archive import InArchive
+from dev_analytics.maintainer.places.clickhouse import InClickHouse
+from dev_analytics.maintainer.places.posthog import InPostHog
 from dev_analytics.maintainer.project import Project
 from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
 from dev_analytics.views.report.source import Source

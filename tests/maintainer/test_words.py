@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dev_analytics.apps.jupyter import main
-from dev_analytics.apps.maintainer import WORDS
+from dev_analytics.apps.maintainer.command import TASKS
 from dev_analytics.maintainer.project import HOST_VARIABLE, KEY_VARIABLE, PROJECT_VARIABLE
 from dev_analytics.maintainer.questions import questions
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/for-maintainers.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("word", TASKS)
 def test_every_task_has_help_and_stands_in_the_documents(
     word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,161 @@
+"""The task ``forget``: what one identifier sent is deleted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Final
+
+from dev_analytics.analytics import get_analytics
+from dev_analytics.apps.maintainer.arguments import add_list, add_project, path
+from dev_analytics.apps.maintainer.output import MaintainerError, say
+from dev_analytics.consent.asking.presence import of_a_cell, window
+from dev_analytics.destinations.archive_file import NAME
+
+if TYPE_CHECKING:
+    from dev_analytics.maintainer.forget import Place
+
+SAYS: Final = "delete what one identifier sent, say how much it was, and check that it is gone"
+WAITS: Final = 3
+"""The exit code where something was asked for and is not done yet."""
+CLICKHOUSE_USER: Final = "CLICKHOUSE_USER"
+CLICKHOUSE_PASSWORD: Final = "CLICKHOUSE_PASSWORD"  # noqa: S105, the name of a variable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the task."""
+    parser.epilog = (
+        "The personal key is read from POSTHOG_PERSONAL_API_KEY, the user and password of "
+        f"ClickHouse from {CLICKHOUSE_USER} and {CLICKHOUSE_PASSWORD}, and from nowhere else. "
+        "Exit codes: 0 gone, 1 failed, 2 not understood, 3 asked for and not gone yet."
+    )
+    parser.add_argument("identifier", metavar="ID", type=_identifier, help="whose records")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=path,
+        help="archives from which they are deleted; without any and without a project: your own",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say how many there are, only")
+    parser.add_argument("--yes", action="store_true", help="without asking")
+    add_project(parser)
+    parser.add_argument(
+        "--clickhouse", metavar="URL", help="the ClickHouse of a PostHog of your own"
+    )
+    parser.add_argument("--database", default="posthog", help="its database (posthog)")
+    parser.add_argument("--cluster", default="", help="its cluster, if it has several servers")
+    parser.add_argument(
+        "--wait",
+        type=_minutes,
+        default=1,
+        metavar="MINUTES",
+        help="how long to look whether they are gone (1)",
+    )
+    add_list(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the task, and return the exit code."""
+    from dev_analytics.maintainer.forget import ForgetError, forget
+    from dev_analytics.maintainer.http import RequestError
+    from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
+
+    user = options.identifier
+    try:
+        forgotten = Forgotten(options.list)
+        places = _places(options)
+        total = 0
+        for place in places:
+            there = place.count(user)
+            total += there.stored
+            say(f"{place}: {there} of it.")
+        if options.dry_run:
+            say("Nothing was changed.")
+            return 0
+        if not options.yes and not _is_sure(total):
+            say("Nothing was changed.")
+            return 0
+        # First of all: from now on no report has it, whatever happens here.
+        forgotten.add(user)
+        waits = False
+        for place in places:
+            left = forget(place, user, seconds=60 * options.wait, tell=say)
+            waits = waits or left.stored > 0
+            say(
+                f"{place}: {left} of it not gone yet. Run this again later."
+                if left.stored
+                else f"{place}: checked, there is none of it."
+            )
+        say(f"Reports leave it out from now on, by its hash in {forgotten.file}.")
+    except (ForgetError, RequestError, ForgottenError) as error:
+        raise MaintainerError(str(error)) from None
+    return WAITS if waits else 0
+
+
+def _places(options: argparse.Namespace) -> list[Place]:
+    """Return where the records may be, as the options say."""
+    from dev_analytics.maintainer.forget import ForgetError
+    from dev_analytics.maintainer.http import Server
+    from dev_analytics.maintainer.places.archive import InArchive, archive
+    from dev_analytics.maintainer.places.clickhouse import InClickHouse
+    from dev_analytics.maintainer.places.posthog import InPostHog
+    from dev_analytics.maintainer.project import PROJECT_VARIABLE, NoProjectError, project
+
+    try:
+        places: list[Place] = [archive(file) for file in options.files]
+        if options.clickhouse:
+            said = os.environ.get(PROJECT_VARIABLE, "")
+            team = options.project or (int(said) if said.isdecimal() else 0)
+            if not team:
+                raise NoProjectError(f"no project is given: --project or {PROJECT_VARIABLE}")
+            user, password = (
+                os.environ.get(name, "") for name in (CLICKHOUSE_USER, CLICKHOUSE_PASSWORD)
+            )
+            headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
+            server = Server(options.clickhouse, headers, password)
+            places.append(InClickHouse(server, team, options.database, options.cluster))
+        elif options.project or options.host or os.environ.get(PROJECT_VARIABLE):
+            places.append(InPostHog(project(options.host, options.project)))
+    except (NoProjectError, ForgetError, ValueError) as error:
+        raise MaintainerError(str(error)) from None
+    if not places:
+        own = get_analytics().gate.store.data / NAME
+        if not own.exists():
+            raise MaintainerError(
+                "there is no archive on this machine: name a file, or a project with --project"
+            )
+        places.append(InArchive(own))
+    return places
+
+
+def _is_sure(number: int) -> bool:
+    from dev_analytics.consent.asking.prompt import confirm
+    from dev_analytics.consent.asking.terminal import line_of
+
+    if window() is None or of_a_cell():
+        raise MaintainerError("it asks first, but nobody can answer here: add --yes")
+    try:
+        return confirm(f"Delete {number:,} rows for ever? (y/N): ", line_of(None))
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
+
+
+def _identifier(said: str) -> str:
+    from dev_analytics.maintainer.forget import identifier
+
+    try:
+        return identifier(said)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{said!r} is none: {error}") from None
+
+
+def _minutes(said: str) -> float:
+    try:
+        minutes = float(said)
+    except ValueError:
+        minutes = -1
+    if not 0 <= minutes < 10**6:
+        raise argparse.ArgumentTypeError(f"{said!r} is no number of minutes")
+    return minutes

@@ -1,0 +1,74 @@
+"""The records in an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dev_analytics.destinations.archive_file import MAGIC, count_of, delete_of
+from dev_analytics.destinations.transport import Unreachable
+from dev_analytics.maintainer.forget import Count, ForgetError
+
+
+class InArchive:
+    """The records in an archive.
+
+    Parameters
+    ----------
+    file
+        Which one.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __str__(self) -> str:
+        return str(self._file)
+
+    def count(self, user: str) -> Count:
+        """Count the records of an identifier."""
+        with _Readable(self._file):
+            number = count_of(self._file, user)
+        return Count(number, number)
+
+    def delete(self, user: str) -> str:
+        """Delete them, and what SQLite would keep of them."""
+        with _Readable(self._file):
+            delete_of(self._file, user)
+        return ""
+
+    def is_done(self, user: str) -> bool:
+        """Return True: it is done at once."""
+        return True
+
+
+def archive(file: Path) -> InArchive:
+    """Return a file as a place.
+
+    Raises
+    ------
+    ForgetError
+        It is not an archive.
+    """
+    try:
+        with file.open("rb") as opened:
+            if opened.read(len(MAGIC)) == MAGIC:
+                return InArchive(file)
+    except OSError as error:
+        raise ForgetError(f"{file}: {error.strerror}") from None
+    raise ForgetError(
+        f"{file} is not an archive: nothing is deleted from logs or exports, but reports omit it"
+    )
+
+
+class _Readable:
+    """Turns what an archive fails with into one line."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Unreachable):
+            raise ForgetError(f"{self._file}: {error}") from None
