@@ -1,9 +1,9 @@
-"""Which files of the spool go where they say: only to a recipient that the user's yes names.
+"""Lets a file of the spool go only to a recipient that the user's yes names.
 
-A process spools for nobody else. Files for others are found where the consent was replaced since,
-as by a restored home, or where an older version wrote them. They are given to the archive, by their
-name: every record in them is delivered there, or counted as one that another yes covered, and no
-later yes to the recipient sends what was recorded before it.
+A process spools for no other recipient. Files for others exist where the consent was replaced
+since, as by restoring a home directory, or where an older version wrote them. They are renamed for
+the archive: each of their records is delivered there, or counted as one that another yes covered,
+so that no later yes sends what was recorded before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dev_analytics.destinations import ARCHIVE
 
 
 def allowed(destination: str, recipients: Collection[str]) -> str:
-    """Return where a file for `destination` goes under a yes that names `recipients`."""
+    """Return the destination of a file for `destination` under a yes that names `recipients`."""
     return destination if destination in map(spool_name, recipients) else ARCHIVE
 
 
@@ -32,7 +32,7 @@ def give_to_archive(backlog: Backlog, store: ConsentStore) -> None:
         if destination == ARCHIVE:
             continue
         with holding(file) as held, contextlib.suppress(OSError):
-            # The consent is read now: whoever wrote the file had read it before.
+            # The consent is read only now, after the process that wrote the file had read it.
             consent = store.read()
             if not held or consent.user_id is None:
                 continue

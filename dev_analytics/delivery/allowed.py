@@ -1,10 +1,10 @@
-"""What may leave: a record that the catalogue or an agreed tool declares, to the byte.
+"""Decides what may leave: only records that the catalogue or an agreed tool declares.
 
 The sender is the last gate before the network and the archive. Whatever wrote a line into the
-spool, it leaves only if it is the one way to write a record of a declared event: these fields and
-no others, every value a member of its kind, every constant as it is declared. That is checked by
-decoding the line into the event's own class and encoding it again: a field too many, a doubled
-key, another spelling of the same text give other bytes.
+spool, the line leaves only if it is the one way to write a record of a declared event: with these
+fields and no others, every value one of its kind, every constant as declared. That is checked by
+decoding the line into the event's own class and encoding it again: an extra field, a repeated key
+or another spelling of the same text would result in different bytes.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ class Verdict(Enum):
 
     ALLOWED = auto()
     FOREIGN = auto()
-    """It is somebody else's, or of a tool that the user did not agree to."""
+    """It has another identifier, or is from a tool that the user did not agree to."""
     UNKNOWN = auto()
     """A newer version of the package, or a tool that is not installed here, may know it."""
     UNDECLARED = auto()
-    """It is a record, and says what nobody declared."""
+    """It is a record with something that nobody declared."""
     RUBBISH = auto()
-    """It is no record."""
+    """It is not a record."""
 
 
 class Line(Struct, frozen=True):
-    """A line of the spool: what may become of it, and the time that its record gives."""
+    """A line of the spool: what may become of it, and the time in its record."""
 
     verdict: Verdict
     timestamp: str = ""
@@ -89,7 +89,7 @@ class Allowed:
     Parameters
     ----------
     consent
-        The user's consent; what is newer than the notices that it covers may not leave.
+        The user's consent. What is newer than the notices that it covers may not leave.
     """
 
     def __init__(self, consent: Consent) -> None:
@@ -138,7 +138,7 @@ class Allowed:
         if tool and not self._consent.covers(tool):
             return Line(Verdict.FOREIGN)
         may_be_known = _is_newer(record.properties.get("$lib_version")) or (tool and not known)
-        # A time that is none would never be too old.
+        # An invalid time would never be too old.
         if may_be_known and _is_time(record.timestamp):
             return Line(Verdict.UNKNOWN, record.timestamp)
         return Line(Verdict.UNDECLARED)
@@ -152,7 +152,7 @@ class _Form:
     event
         The event.
     notice
-        The notice that was agreed to: what is newer may not be there.
+        The notice that was agreed to; the records have nothing newer.
     """
 
     def __init__(self, event: type[Event], notice: int) -> None:
@@ -179,7 +179,7 @@ class _Form:
         self._decoder = _decoder(event, agreed, declared)
 
     def timestamp(self, line: bytes, user_id: str | None) -> str:
-        """Return the time of the record that `line` is, or nothing if it is not allowed."""
+        """Return the time of the record in `line`, or an empty text if it is not allowed."""
         try:
             record = self._decoder.decode(line)
         except (ValueError, RecursionError):
@@ -212,7 +212,7 @@ class _Form:
         return True
 
     def _is_session(self, session_id: str) -> bool:
-        """Return whether it is one of ours; the records of a session come one after the other."""
+        """Return whether it is one of ours; the records of a session follow each other."""
         if session_id in self._sessions:
             return True
         if not _is_session(session_id):
@@ -232,7 +232,7 @@ _times: Final[set[str]] = set()
 
 
 def _form(event: type[Event], notice: int) -> _Form:
-    """Return the form of an event, made once: its decoder takes a while to make."""
+    """Return the form of an event; it is made only once, as making its decoder takes a while."""
     form = _forms.get((event, notice))
     if form is None:
         form = _forms[event, notice] = _Form(event, notice)
@@ -242,7 +242,7 @@ def _form(event: type[Event], notice: int) -> _Form:
 def _decoder(
     event: type[Event], agreed: Sequence[FieldInfo], declared: Mapping[str, Kind]
 ) -> json.Decoder[Any]:
-    """Return a decoder that takes the `agreed` fields, and of each vocabulary its words only."""
+    """Return a decoder for the `agreed` fields, which takes only the words of each vocabulary."""
     named = {field.name: field.encode_name for field in agreed}
     values = defstruct(
         event.__name__,
@@ -272,9 +272,9 @@ def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, 
 
 
 def _is_request(values: Any, uuid: str) -> bool:
-    """Return whether what a request to a model has beside its own properties follows from these.
+    """Return whether the derived properties of a request to a model follow from its own ones.
 
-    A price stands only where the user's own machine serves the model, and then both do.
+    There are prices only where the user's own machine serves the model, and then both of them.
     """
     priced = values.input_token_price is not UNSET
     return (
@@ -285,13 +285,13 @@ def _is_request(values: Any, uuid: str) -> bool:
 
 
 def _constants(field: FieldInfo) -> tuple[object, object]:
-    """Return what a field without a kind may be: as it is declared, or missing if it may be."""
+    """Return the values of a field without a kind: the declared one, and none if it is optional."""
     declared = common.PROPERTIES[field.encode_name].schema
     return field.default, declared.get("const", field.default)
 
 
 def _check(kind: Kind) -> Callable[[Any], bool]:
-    """Return a check whether a value, of the right type, is one that `kind` gives."""
+    """Return a function that checks whether a value of the right type is a result of `kind`."""
     match kind:
         case Version():
             return lambda value: value == OTHER or _NUMBERS.fullmatch(value) is not None
@@ -301,9 +301,9 @@ def _check(kind: Kind) -> Callable[[Any], bool]:
 
 
 def _gives(kind: Kind, value: object) -> bool:
-    """Return whether `kind` takes `value` as it is: bounded, and rounded as it rounds.
+    """Return whether `kind` leaves `value` as it is: within its bounds, and already rounded.
 
-    Minus zero is equal to zero, and another text.
+    Minus zero is equal to zero, but is written differently.
     """
     try:
         return kind.accept(value) == value and (value != 0 or str(value)[0] != "-")
@@ -328,7 +328,7 @@ def _is_session(session_id: str) -> bool:
 
 
 def _is_time(timestamp: str) -> bool:
-    """Return whether it is a time as records give it; many records in a row have the same."""
+    """Return whether it is a time as records have it; many records in a row have the same."""
     if timestamp in _times:
         return True
     if _TIME.fullmatch(timestamp) is None:

@@ -1,4 +1,4 @@
-"""What waits in the spool: the files of all processes, those of writers that are gone included."""
+"""What waits in the spool: the files of all processes, including those that have ended."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Backlog:
     def files(self, destination: str = "", *, empty: bool = False) -> list[Path]:
         """Return every file with records, or those for one destination, the oldest first.
 
-        An `empty` one is only the sign of a process that is on.
+        An `empty` file only shows that a process is recording.
         """
         return files(self.data, destination, empty=empty)
 
     def ready(self, destination: str = "") -> list[Path]:
         """Return the files that can be sent now, after adopting those whose writer is gone.
 
-        What is locked or may not be opened is none of them: nobody waits for it.
+        Files that are locked or may not be opened are left out: nobody waits for them.
         """
         found = self.files(destination, empty=True)
         return [file for file in map(_adopted, found) if file is not None]
@@ -57,7 +57,7 @@ class Backlog:
                 yield from lines(*unsettled(self.data, file, ledger))
 
     def trim(self, max_bytes: float) -> int:
-        """Delete the oldest files that nobody writes until the rest fits; count their records."""
+        """Delete the oldest files without a writer until the rest fits, and count their records."""
         sizes = {}
         for file in self.files():
             with contextlib.suppress(OSError):
@@ -66,7 +66,7 @@ class Backlog:
         for file, size in sizes.items():
             if total <= max_bytes:
                 break
-            # One with the name of a live file may be of a process that was killed.
+            # A file with the name of a live one may belong to a process that was killed.
             with holding(file) as held:
                 if held:
                     number = self.counts([file])[file]
@@ -78,7 +78,7 @@ class Backlog:
 
 
 def _adopted(file: Path) -> Path | None:
-    """Return the ready file that `file` is, or becomes as its writer is gone; None if it is not."""
+    """Return `file` if it is ready, or becomes so because its writer is gone; otherwise None."""
     with holding(file) as held, contextlib.suppress(OSError):
         if held and not file.stat().st_size:
             file.unlink()

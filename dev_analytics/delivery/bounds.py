@@ -1,4 +1,4 @@
-"""The bounds of the spool, in size and age: whoever writes sees to them, the oldest goes first."""
+"""The bounds of the spool, in size and age. Every writer keeps them; the oldest goes first."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from dev_analytics.process.native import open_file
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
-    """Delete what is too old or too much, and return how many records that took, by reason.
+    """Delete what is too old or too much, and return how many records were lost, by reason.
 
-    Room is left for the file that is written now, which is never more than an eighth of it all.
+    Room is left for the file that is being written, which is never larger than an eighth of the
+    whole.
     """
     dropped: Counter[Drop] = Counter()
     if number := _expire(backlog, delivery.max_days):
@@ -29,13 +30,13 @@ def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
 
 
 def _expire(backlog: Backlog, max_days: float) -> int:
-    """Delete the files all of whose records are too old; their sender sees to the others."""
+    """Delete the files in which every record is too old; senders see to the other files."""
     expired, before = 0, seconds() - max_days * 86_400
     for file in backlog.files():
         with contextlib.suppress(OSError):
             if file.stat().st_mtime >= before:
                 continue
-            # A lazy import: with what the sender checks come the declarations of tools.
+            # Imported late, as the sender's checks bring the declarations of tools with them.
             from dev_analytics.delivery.sendable import oldest
 
             with holding(file) as held:
@@ -47,7 +48,7 @@ def _expire(backlog: Backlog, max_days: float) -> int:
 
 
 def _is_old(file: Path, oldest: str) -> bool:
-    """Return whether the last record of `file` is too old by its own time, not by a clock's."""
+    """Return whether the last record of `file` is too old, by the time in it."""
     from dev_analytics.delivery.sendable import begins_before
 
     start = end = 0

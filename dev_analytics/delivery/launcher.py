@@ -1,6 +1,7 @@
-"""Starts senders, as processes that the kernel has nothing more to do with.
+"""Starts senders, as processes that are independent of the kernel.
 
-What it takes to start one is loaded when one is: at the first event it would be waited for.
+The modules for that are loaded when a sender is started: the first event would have to wait for
+them.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from dev_analytics.process.native import RLock
 
 MODULE: Final = "dev_analytics.delivery.sender"
 EXIT_SECONDS: Final = 0.5
-"""How much later one is started at an exit, in seconds: its imports beside a process that ends
-would make its end twice as long."""
+"""How long after an exit a sender is started, in seconds: its imports at the same time would make
+the end of a process take twice as long."""
 
 START_SECONDS: Final = 1.0
-"""The least time between two starts of senders, in seconds: several times what one costs."""
+"""The least time between two starts of senders, in seconds: several times what a start costs."""
 
 BEGIN_SECONDS: Final = 30.0
-"""After how long one that shows no sign of life has not begun, in seconds: its Python may be broken
-before anything of ours runs."""
+"""How long to wait for a sender's first sign of life, in seconds: its Python may fail before any
+code of ours runs."""
 
 
 class Launcher:
@@ -39,20 +40,20 @@ class Launcher:
     data
         The data directory.
     drops
-        What this process dropped; stored before a sender is started.
+        What this process dropped; it is stored before a sender is started.
     delivery
-        Gives what a sender is told now. None in a process that knows no settings, as a worker of a
-        pool: it starts none, and leaves what it writes to a process that does.
+        Returns what to tell a sender now. None in a process that knows no settings, such as a
+        worker of a pool: it starts no sender, and leaves its records to a process that does.
     other
-        Where an opt-out counts too, as this process began with it: what a cell has put into the
-        environment since says nothing about whose home this is.
+        Where else an opt-out counts, as it was when this process began: what a cell has put into
+        the environment since then does not decide whose home this is.
 
     Attributes
     ----------
     drops
         What this process dropped.
     failure
-        Why the last one could not be started, in words; empty if it was.
+        Why the last sender could not be started, in words; empty if it was.
     gave_way
         Whether a start was given up, as a fork waited: the next event makes up for it.
     """
@@ -78,7 +79,7 @@ class Launcher:
 
     @property
     def trouble(self) -> str:
-        """Why no sender could be started, or none can be; empty where one can."""
+        """Why no sender was started, or can be; empty if one can."""
         if not self.failure:
             from dev_analytics.process.detached import python
 
@@ -89,7 +90,7 @@ class Launcher:
         return self.failure or self._silence()
 
     def _silence(self) -> str:
-        """Return a sentence where a sender was started that has shown no sign of life."""
+        """Return a sentence about a sender that was started and has shown no sign of life."""
         delivery, started = self.delivery, self._started
         if delivery is None or not started or seconds() - started < BEGIN_SECONDS:
             return ""
@@ -103,13 +104,13 @@ class Launcher:
 
     @property
     def delivery(self) -> Delivery | None:
-        """What a sender would be told now."""
+        """What to tell a sender now."""
         return self._delivery()
 
     def start(self) -> None:
         """Start a sender without waiting for it; neither it nor its thread ever raises.
 
-        One that is about to be started will see to everything that is ready by then.
+        If one is about to be started, it will send everything that is ready by then.
         """
         if self.delivery is None:
             return
@@ -122,12 +123,12 @@ class Launcher:
         try:
             start_thread(self._start_after, (pause,))
         except RuntimeError:
-            # At the end of a process there are no new threads.
+            # No thread can be started at the end of a process.
             self._planned = False
             self._start()
 
     def after_fork(self) -> None:
-        """Forget, in a forked child, the threads of its parent."""
+        """Forget the threads of the parent, in a forked child."""
         self._lock = RLock()
         self._starting = RLock()
         self._planned = False
@@ -177,7 +178,7 @@ class Launcher:
         self.failure = ""
 
     def _is_needed(self, delivery: Delivery) -> bool:
-        """Return whether anything waits that no sender at work will find before it ends."""
+        """Return whether anything waits that no running sender will find before it ends."""
         from dev_analytics.delivery.locks import holder_of
         from dev_analytics.delivery.turns import lock_file
 
@@ -187,7 +188,7 @@ class Launcher:
         )
 
     def bound_spool(self, *, at_once: bool = False) -> None:
-        """Drop and count the oldest of what is too much for the spool, in a thread or `at_once`."""
+        """Drop and count the oldest records beyond the spool's bounds, in a thread or `at_once`."""
         if not at_once:
             with contextlib.suppress(RuntimeError):
                 start_thread(self._bound_in_turn, ())
@@ -195,7 +196,7 @@ class Launcher:
         self._bound()
 
     def _bound_in_turn(self) -> None:
-        # Two at once would find the ledger held by each other, and leave their counts for later.
+        # Two at once would block each other's ledger, and leave their counts for later.
         with self._starting:
             _import_all()
             self._bound()
@@ -217,7 +218,7 @@ class Launcher:
         from dev_analytics.delivery.ledger import add_to_ledger
         from dev_analytics.delivery.pending import Change
 
-        # Where the ledger cannot be written now, the counts stay for the next time.
+        # If the ledger cannot be written now, the counts are kept for the next time.
         with contextlib.suppress(OSError), self.drops.storing() as counts:
             named = {drop.value: number for drop, number in counts.items()}
             add_to_ledger(self._data, Change(dropped=named), wait=0.1)
@@ -233,7 +234,7 @@ class Launcher:
 
 
 def _import_all() -> None:
-    """Import what a thread of ours needs, where no fork falls into it; never raises."""
+    """Import what a thread of ours needs, at a time when no fork happens; never raises."""
     with contextlib.suppress(Exception), unforked():
         import encodings.ascii  # noqa: F401
 

@@ -1,10 +1,10 @@
-"""The ledger of delivery: what was delivered and dropped so far, and what happened last.
+"""The ledger of delivery: what was delivered and dropped so far, and what happened most recently.
 
-It survives restarts and is shared by all processes: each adds what it counted, under a lock, or has
-it wait in `dev_analytics.delivery.pending` where another one holds that for long. It holds numbers,
-times, reasons and names of files, and nothing of any event. How far a file of the spool is settled
-is written together with what that adds to the counts, so that a sender that is killed sends some
-records again, and counts none of them twice.
+It survives restarts and is shared by all processes: each adds its counts under a lock, or by way of
+`dev_analytics.delivery.pending` if another process holds the lock for long. It holds numbers,
+times, reasons and names of files, and nothing of any event. The progress in a file of the spool is
+written together with the counts, so that after the end of a killed sender some records are sent
+again, but none is counted twice.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ LOCK_SECONDS: Final = 1.0
 """How long a sender waits for a process that writes the ledger, in seconds."""
 
 MAX_SETTLED: Final = 32
-"""How many files that are gone the ledger still names; a writer asks what became of its own."""
+"""How many deleted files the ledger still names: a writer may ask what became of its own."""
 
 MAX_MERGED: Final = 64
-"""How many of the changes that waited, and are in the ledger now, it still names."""
+"""How many of the pending changes that are in the ledger now it still names."""
 
 
 class Ledger(Struct, frozen=True, omit_defaults=True):
@@ -43,23 +43,23 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     delivered
         Records that a destination acknowledged.
     dropped
-        Records that were not, by reason.
+        Records that were dropped, by reason.
     delivered_at, failed_at
-        When something was delivered, and when delivery failed, last; RFC 3339, UTC.
+        When something was last delivered, and when delivery last failed; RFC 3339, UTC.
     failure
-        Why it failed, in plain words; empty after a delivery to the same destination.
+        Why it failed, in plain words; empty after a successful delivery to the same destination.
     not_before
-        No request before this time, in seconds since the epoch: the destination asked for it.
+        The time before which the destination wants no request, in seconds since the epoch.
     failing
-        Which destination failed; a delivery to another one says nothing of it.
+        The destination that failed; a delivery to another one does not clear `failure`.
     settled
         By the name of a file of the spool: the offset up to which its records are in the counts.
     replacing
-        By the name of a file of the spool: the checksum of what is about to take its place, where
-        that is all that is left of it and the rest is in the counts.
+        By the name of a file of the spool: the checksum of the file that is about to replace it,
+        with all that is left of it; the rest is in the counts.
     merged
-        The files of changes that waited and are in this ledger, the newest: one that is killed
-        before it deletes them counts them once.
+        The newest files of pending changes that are in this ledger, so that they are counted once
+        even if a process is killed before it deletes them.
     """
 
     delivered: int = 0
@@ -81,7 +81,7 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
 
 
 def read_ledger(data: Path) -> Ledger:
-    """Read the ledger, with what waits to be in it; one that is missing or damaged is empty."""
+    """Return the ledger with its pending changes; a missing or damaged one counts as empty."""
     return _read(data)[0]
 
 
@@ -96,7 +96,7 @@ def change_ledger(
         It cannot be written, or another process held it for longer than `wait` seconds.
     """
     file = data / NAME
-    # The lock would make it, for everybody to read.
+    # The lock would create it, readable for everybody.
     if not data.is_dir():
         raise FileNotFoundError("there is no data directory")
     with _exclusive(data, wait):
@@ -110,12 +110,12 @@ def change_ledger(
 
 
 def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> bool:
-    """Add `change` to the ledger, or let it wait; return whether the ledger was free.
+    """Add `change` to the ledger, or keep it pending; return whether the ledger was free.
 
     Raises
     ------
     OSError
-        It can neither be added nor wait.
+        It can be neither added nor kept.
     """
     try:
         change_ledger(data, lambda ledger: _changed(ledger, change, data), wait=wait)
@@ -134,7 +134,7 @@ def settle(
     delivered: int = 0,
     dropped: Mapping[str, int] = {},
 ) -> Ledger:
-    """Return the ledger with what became of records of `file`.
+    """Return the ledger with the outcome of records of `file`.
 
     Parameters
     ----------
@@ -143,9 +143,9 @@ def settle(
     file
         The file of the spool.
     end
-        The offset up to which nothing is left.
+        The offset up to which all records are settled.
     checksum
-        That of the file's replacement, which holds all that is left.
+        The checksum of the file's replacement, which holds all that is left.
     delivered
         How many of its records were acknowledged.
     dropped
@@ -186,7 +186,7 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
 
             from dev_analytics.process.library_log import unlogged
 
-            # What was lost for the lack of locks has to be counted all the same.
+            # What was lost because there are no locks must be counted nevertheless.
             stack.enter_context(unlogged("filelock"))
             try:
                 stack.enter_context(SoftFileLock(data / "ledger.held", timeout=wait))
@@ -198,8 +198,8 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
 
 
 def _read(data: Path) -> tuple[Ledger, list[str]]:
-    """Read the ledger with what waits, and return the names of all that waits or did."""
-    # Before the ledger, which names what has just been put into it.
+    """Return the ledger with its pending changes, and the names of these and of merged ones."""
+    # Read before the ledger, which names what has just been merged into it.
     changes = pending.waiting(data)
     try:
         with open_file(data / NAME, "rb", opener=open_above) as opened:

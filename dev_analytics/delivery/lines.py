@@ -14,12 +14,12 @@ from dev_analytics.process.native import RLock, system
 from dev_analytics.process.systems import NO_WAIT, append_now, identity, read_at
 
 LOOK_SECONDS: Final = 0.25
-"""How often to look whether a file is where it was, in seconds. A look at every line would make the
-next write several times slower, as the kernel then has to tell apart the times of two writes."""
+"""How often to check whether a file is where it was, in seconds. A check at every line would make
+the next write several times slower, as the kernel must then give the two writes different times."""
 
 
 class FileGoneError(OSError):
-    """The file is not where it was, or its descriptor is that of another file by now."""
+    """The file is not where it was, or its descriptor now belongs to another file."""
 
 
 class FileClosedError(OSError):
@@ -29,35 +29,35 @@ class FileClosedError(OSError):
 class LineFile:
     """An append-only file of lines.
 
-    Each line goes to the end in one piece, whoever appends beside it. A line that did
-    not fit the disk is taken back, or ended where somebody wrote behind it, so that a torn line
+    Each line is appended in one piece, even if other processes append too. A line that did not fit
+    the disk is removed, or ended if another process has appended something, so that a torn line
     never runs into the next one. Threads may append and close at any time: a line never goes to a
-    descriptor that was closed and given to somebody else, also where a daemon closed them all.
+    descriptor that was closed and reused, not even if a daemon closed them all.
 
     Parameters
     ----------
     path
-        The file; it is made with mode 0600 if there is none. Its folder must exist.
+        The file; it is created with mode 0600 if it is missing. Its folder must exist.
     renewed
-        Make it anew when it is gone, as a log is wanted where it was; otherwise that is told.
+        Whether to create it again when it is gone, as for a log; otherwise an error is raised.
 
     Raises
     ------
     OSError
-        It cannot be opened for appending, or is no regular file.
+        It cannot be opened for appending, or is not a regular file.
     """
 
     def __init__(self, path: Path, *, renewed: bool = False) -> None:
         self.path = path
         self._renewed = renewed
         self._torn = False
-        # Reentrant, as a signal handler of the user may log in the middle of a line of its thread.
+        # Reentrant, as a signal handler of the user may log while its thread is writing a line.
         self._lock = RLock()
         self._begin()
 
     def _begin(self) -> None:
-        # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader.
-        # A log may be where its user can write and not read; another file can be read again.
+        # O_NONBLOCK: a named pipe must refuse instead of waiting for its reader. A log may be a
+        # file that its user can write but not read; other files are read again.
         access = system.O_WRONLY if self._renewed else system.O_RDWR
         flags = access | system.O_APPEND | system.O_CREAT | NO_WAIT
         self.descriptor = open_above(self.path, flags)
@@ -78,9 +78,9 @@ class LineFile:
         FileClosedError
             It was closed.
         FileGoneError
-            The file is gone, and what was written to it; the line stands nowhere.
+            The file and its content are gone; the line was not written.
         OSError
-            It could not be written whole, and stands nowhere.
+            It could not be written completely, so nothing of it was written.
         """
         with self._lock:
             if not self._open:
@@ -106,16 +106,16 @@ class LineFile:
             self._open = False
 
     def abandon(self) -> None:
-        """Close the file in a forked child, where a thread that is not there may have its lock."""
+        """Close the file in a forked child, where a missing thread may hold its lock."""
         self._lock = RLock()
         self.close()
 
     def find(self) -> bool:
-        """Return whether the file is where it was and its descriptor is still its own."""
+        """Return whether the file is where it was and its descriptor still belongs to it."""
         return self._is_ours() and self.is_at(self.path)
 
     def is_at(self, path: Path) -> bool:
-        """Return whether this file is what stands at `path`, whatever became of its descriptor."""
+        """Return whether this file is the one at `path`, whatever became of its descriptor."""
         try:
             status = path.stat()
         except OSError:
@@ -123,7 +123,7 @@ class LineFile:
         return identity(status) == self._identity
 
     def tail(self, start: int) -> list[bytes]:
-        """Return the lines from `start`, also of a file that was deleted; none of a renewed one.
+        """Return the lines from `start`, even of a deleted file, but none of a renewed one.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class LineFile:
             return read_at(self.descriptor, max(0, size - start), start).splitlines()
 
     def _find(self) -> None:
-        """Continue after what others have written, begin anew, or report that the file is gone."""
+        """Continue after what others have written, create the file again, or raise."""
         if self.find():
             self._look = Clock.monotonic() + LOOK_SECONDS
         elif self._renewed:

@@ -1,7 +1,7 @@
-"""Locks on files, held by open descriptors: a lock ends with its process, however that ended.
+"""Locks on files, held by open descriptors: a lock ends with its process, however that ends.
 
-Some file systems have none: NFS without a lock server, Lustre without ``-o flock``. There `lock`
-raises `NoLocksError`, and what merely has to be counted is kept by a lock file instead.
+Some file systems have no locks: NFS without a lock server, Lustre without ``-o flock``. There
+`lock` raises `NoLocksError`, and a lock file protects the counts instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 _MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 _POLL_SECONDS: Final = 0.005
 _LOCKS: Final = Path("/proc/locks")
-"""Linux names the holder of every lock here; elsewhere a holder has no number."""
+"""Linux lists the holder of every lock here; elsewhere the holder is unknown."""
 
 
 class NoLocksError(OSError):
@@ -33,7 +33,7 @@ class NoLocksError(OSError):
 
 
 class Holder(Struct, frozen=True):
-    """Whether a lock is held, and by which process, if that can be known."""
+    """Whether a lock is held, and by which process, if that is known."""
 
     held: bool
     pid: int | None = None
@@ -82,12 +82,12 @@ def holding(file: Path) -> Iterator[bool]:
 
 @contextmanager
 def locked(file: Path, *, wait: float) -> Iterator[int]:
-    """Hold the lock of `file`, which is made if there is none, and yield its descriptor.
+    """Hold the lock of `file`, which is created if it is missing, and yield its descriptor.
 
     Raises
     ------
     TimeoutError
-        Somebody else held it for longer than `wait` seconds.
+        Another process held it for longer than `wait` seconds.
     NoLocksError
         The file system has no locks.
     OSError
@@ -97,7 +97,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
     while True:
         descriptor = open_above(file, os.O_RDWR | os.O_CREAT | NO_LINK)
         try:
-            # A lock on a file that was deleted meanwhile would exclude nobody.
+            # A lock on a file that was deleted meanwhile would exclude no other process.
             if lock(descriptor) and _is(file, descriptor):
                 yield descriptor
                 return
@@ -131,7 +131,7 @@ def holder_of(file: Path) -> Holder:
         return Holder(False)
     if (pid := _named(status)) is not None:
         return Holder(True, pid)
-    # A holder in another container has no number here, but holds.
+    # A holder in another container has no process number here, but holds the lock.
     with holding(file) as mine:
         return Holder(not mine and file.exists())
 
@@ -143,7 +143,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _release(descriptor: int) -> None:
-    """Unlock and close a file: a child that was forked meanwhile has it, too, and would hold on."""
+    """Unlock and close a file: a child that was forked meanwhile would go on holding the lock."""
     with contextlib.suppress(OSError):
         unlock(descriptor)
     os.close(descriptor)

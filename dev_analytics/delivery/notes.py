@@ -1,7 +1,7 @@
-"""What a sender notes down: the ledger, its log, and the records that it put aside.
+"""What a sender writes down: the ledger, its log, and the records that it put aside.
 
-The log holds times, numbers and reasons, and nothing of any event. A note that cannot be written
-stops no delivery.
+The log holds times, numbers and reasons, and nothing of any event. Delivery goes on if one of these
+cannot be written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUARANTINE: Final = "quarantine"
 LOG_BYTES: Final = 64 * 2**10
 QUARANTINE_BYTES: Final = 2**20
 MAX_QUIET: Final = 86_400.0
-"""For how long a destination may ask to be left alone, in seconds."""
+"""How long a pause a destination may ask for, in seconds."""
 
 
 class Notes:
@@ -59,10 +59,10 @@ class Notes:
         end: int = 0,
         checksum: int | None = None,
     ) -> bool:
-        """Record what became of records of `file`, up to `end` or beside what replaces it.
+        """Record the outcome of records of `file`: all up to `end`, or all but its replacement's.
 
-        Where the ledger can be neither written now nor added to later, that is False, and is
-        counted with what comes next.
+        Return False if the ledger can neither be written now nor changed later; the counts are then
+        added to the next ones.
         """
         before = self._unnoted.pop(file.name, Change())
         change = Change(
@@ -85,12 +85,12 @@ class Notes:
                 free = add_to_ledger(self._data, change, wait=self._wait)
             except OSError:
                 return
-            # Who held it all that time is likely to hold it still.
+            # Whatever has held it all that time probably still does.
             self._wait = LOCK_SECONDS if free else 0.0
             del self._unnoted[name]
 
     def forget(self, file: Path) -> None:
-        """Count nothing of what could not be noted of `file`: it is read again from there."""
+        """Forget the counts of `file` that could not be noted: it is read again from there."""
         self._unnoted.pop(file.name, None)
 
     def failed(self, why: str, after: float = 0.0) -> None:

@@ -1,7 +1,7 @@
-"""Changes of the ledger that wait: each in a file of its own, beside the ledger.
+"""Pending changes of the ledger: each in a file of its own, beside the ledger.
 
-A process that is stopped while it holds the ledger's lock keeps all others from it. What they have
-to count meanwhile outlives them so; whoever has the lock next puts it into the ledger.
+A process that is stopped while it holds the ledger's lock locks out all others. Their counts are
+kept here meanwhile; the next process that gets the lock adds them to the ledger.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dev_analytics.process.native import open_file, urandom
 from dev_analytics.process.systems import replace
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
-"""A folder in which a user keeps other things may be the data directory."""
+"""Strict, as the data directory may be a folder in which the user keeps other things."""
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
-    """What became of records, as it is added to the ledger.
+    """The outcome of records, as it is added to the ledger.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class Change(Struct, frozen=True, omit_defaults=True):
     destination
         Where they were delivered.
     file
-        The file of the spool that they are from, by name; empty for those that are in none.
+        The name of the file of the spool that they are from; empty if they are from none.
     end
-        The offset up to which nothing is left in it.
+        The offset up to which all its records are settled.
     checksum
-        That of its replacement, which holds all that is left.
+        The checksum of its replacement, which holds all that is left.
     """
 
     delivered: int = 0
@@ -62,7 +62,7 @@ def put(data: Path, change: Change) -> None:
     OSError
         It cannot be written.
     """
-    # In the order of their names, a later change of one process comes after an earlier one.
+    # Sorted by name, the changes of one process are in the order of their times.
     file = data / f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
     new = file.with_name(f"{file.name}.new")
     try:
@@ -75,7 +75,7 @@ def put(data: Path, change: Change) -> None:
 
 
 def waiting(data: Path) -> dict[str, Change]:
-    """Return what waits, by the names of its files, in order; what cannot be read is nothing."""
+    """Return the pending changes by file name, in order; an unreadable one is empty."""
     found: dict[str, Change] = {}
     try:
         names = sorted(filter(_NAME.fullmatch, os.listdir(data)))  # noqa: PTH208
@@ -93,7 +93,7 @@ def waiting(data: Path) -> dict[str, Change]:
 
 
 def delete(data: Path, names: Iterable[str]) -> None:
-    """Delete the files with these `names`; what cannot be deleted stays."""
+    """Delete the files with these `names`, except those that cannot be deleted."""
     for name in names:
         with contextlib.suppress(OSError):
             (data / name).unlink()

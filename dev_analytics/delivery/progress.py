@@ -1,8 +1,8 @@
-"""How far each file of the spool is settled: what was delivered or dropped is not read again.
+"""The progress in each file of the spool: what was delivered or dropped is not read again.
 
-The offset stands in the ledger, in one write with the counts. Where what is left of a file is not
-its end, it is written beside it and takes its place after the same write: a sender that is killed
-between the two leaves the rest to the next one.
+The offset is in the ledger, written together with the counts. If the remaining records are not at
+the end of a file, they are written to a file beside it, which replaces it after the same write:
+after a sender is killed in between, the next one completes that.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from dev_analytics.process.systems import take_place
 
 
 class Reader:
-    """The whole lines of an open file, without their ends, from where it is settled.
+    """Iterates over the complete lines of an open file, without their ends, from an offset.
 
     Attributes
     ----------
     end
-        The offset behind the last line that was given.
+        The offset after the last line that was returned.
     torn
         Whether the last line has no end.
     """
@@ -46,13 +46,13 @@ class Reader:
 
 
 def lines(file: Path, start: int = 0) -> Iterator[bytes]:
-    """Yield the whole lines of `file` from `start`, without their ends, and no torn last one."""
+    """Yield the complete lines of `file` from `start`, without their ends."""
     with open_file(file, "rb", opener=open_above) as opened:
         yield from Reader(opened, start)
 
 
 def unsettled(data: Path, file: Path, ledger: Ledger | None = None) -> tuple[Path, int]:
-    """Return where the records of `file` are that are not settled, and the offset of the first."""
+    """Return the file with the unsettled records of `file`, and the offset of the first of them."""
     ledger = read_ledger(data) if ledger is None else ledger
     checksum = ledger.replacing.get(file.name)
     if checksum is None:
@@ -67,7 +67,7 @@ def resume(data: Path, file: Path) -> int:
     Raises
     ------
     OSError
-        What is left of it cannot take its place.
+        Its replacement cannot be put in its place.
     """
     where, start = unsettled(data, file)
     if where != file:
@@ -81,7 +81,7 @@ def rename(data: Path, file: Path, to: Path) -> None:
     Raises
     ------
     OSError
-        It cannot be renamed, or its progress not be noted.
+        It cannot be renamed, or its progress cannot be noted.
     """
     if end := resume(data, file):
         add_to_ledger(data, Change(file=to.name, end=end))
@@ -89,12 +89,12 @@ def rename(data: Path, file: Path, to: Path) -> None:
 
 
 def replacement(file: Path) -> Path:
-    """Return where to write what is to take the place of `file`."""
+    """Return the path at which to write the replacement of `file`."""
     return file.with_name(f"{file.name}.new")
 
 
 def write_lines(file: Path, lines: Iterable[bytes]) -> int:
-    """Write `lines` to `file`, the user's alone, and return their checksum.
+    """Write `lines` to `file`, for the user only, and return their checksum.
 
     Raises
     ------

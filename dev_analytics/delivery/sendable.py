@@ -1,4 +1,4 @@
-"""Which records of a file of the spool may be sent: allowed, and not too old; and the others."""
+"""Separates the records of a file that may be sent, being allowed and not too old, from others."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ class Others:
     Attributes
     ----------
     later
-        What stays for a sender that knows it: of a newer version, of a tool not installed here.
+        Lines that stay for a sender that knows them: of a newer version, or of a tool that is not
+        installed here.
     undeclared
-        Records that say what nobody declared: to be put aside.
+        Records with something that nobody declared, to be put aside.
     dropped
-        How many there were of all others, by the reason.
+        The number of all others, by reason.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Others:
         self.dropped: Counter[str] = Counter()
 
     def take(self, line: bytes, verdict: Verdict, *, is_old: bool) -> None:
-        """Take a line that may not be sent, or not any more."""
+        """Take a line that may not be sent, or no longer."""
         if verdict in _REASONS:
             self.dropped[_REASONS[verdict].value] += 1
         elif verdict is Verdict.UNDECLARED:
@@ -56,7 +57,7 @@ def sendable(reader: Reader, allowed: Allowed, oldest: str, others: Others) -> I
     allowed
         Decides what may leave.
     oldest
-        The time before which a record is too old, as it stands in records.
+        The time before which a record is too old, written as in records.
     others
         Takes the other lines.
     """
@@ -81,7 +82,7 @@ class _Timed(Struct):
 
 
 def oldest(max_days: float) -> str:
-    """Return the time before which a record is too old now, as it stands in records."""
+    """Return the time before which a record is too old now, written as in records."""
     return iso(int(max(0, seconds() - max_days * 86_400)))
 
 

@@ -1,11 +1,12 @@
 """The sender: a process of its own that delivers what waits in the spool, and ends.
 
-There is one at work for each destination of a data directory, as long as there is work. It asks for
-consent before every request, and once more when the connection stands, so that an opt-out stops the
-next one. Only what the catalogue allows leaves, whoever wrote it into the spool. What was
-acknowledged is removed; what was not goes out again with the same bytes. It delivers only what was
-recorded for its own destination, and the archive's, which leaves no machine; what is too old it
-deletes, whoever's it is. It writes to nobody's terminal, and nothing of any event to its log.
+One sender works for each destination of a data directory, as long as there is work. It checks
+consent before every request, and again when the connection is established, so that an opt-out stops
+the next request. Only what the catalogue allows leaves, whoever wrote it into the spool.
+Acknowledged records are removed; all others are sent again as the same bytes. It delivers only what
+was recorded for its own destination, and for the archive, which stays on the machine. It deletes
+what is too old, whatever its destination. It writes to no terminal, and nothing of any event to its
+log.
 """
 
 from __future__ import annotations
@@ -52,21 +53,21 @@ from dev_analytics.process.systems import erase, give_way, leave_folder
 from dev_analytics.version import NOTICE
 
 FIRST_PAUSE: Final = 1.0
-"""How long to wait before the first repetition, in seconds; each further one takes twice that."""
+"""How long to wait before the first repetition, in seconds; the pause doubles every time."""
 
 MAX_TRIES: Final = 6
-"""How often a batch is sent before the sender ends and leaves it to the next one."""
+"""How often a batch is sent before the sender leaves it to the next one and ends."""
 
 MAX_PAUSE: Final = 60.0
 """A destination that asks for a longer pause than this, in seconds, is left to the next sender."""
 
 
 class Stop(Exception):  # noqa: N818, an end and no error
-    """Nothing more can be sent now."""
+    """No more can be sent now."""
 
 
 class Changed(Exception):  # noqa: N818, no error either
-    """The consent is another one than when the request was made."""
+    """The consent has changed since the request was made."""
 
 
 class Sender:
@@ -81,11 +82,11 @@ class Sender:
     max_days
         How old a record may become, in days.
     recipient
-        Who receives them, as a yes names it: without such a yes nothing is sent.
+        Who receives them, as a yes names it; without such a yes nothing is sent.
     first_pause
         How long to wait before the first repetition, in seconds.
     other
-        Where an opt-out counts too, as the process that started this one knew it.
+        Where else an opt-out counts, as known to the process that started this one.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Sender:
         transport.confirm = self._confirm
 
     def run(self) -> None:
-        """Deliver until nothing is left, if no other sender with this destination does."""
+        """Deliver until nothing is left, unless another sender for this destination is at work."""
         while True:
             try:
                 with turn(self._data, self._name):
@@ -122,42 +123,42 @@ class Sender:
             except TimeoutError:
                 return
             except Stop:
-                # On Windows nothing is deleted that is open, as the archive was at the last look.
+                # On Windows an open file cannot be deleted, as the archive was at the last check.
                 with contextlib.suppress(Stop):
                     self._ask_consent()
                 return
             finally:
                 self._notes.store()
-            # Whoever found the lock taken just now has left its file to this sender.
+            # A sender that found the lock taken just now has left its file to this one.
             if left.issuperset(self._backlog.ready(self._name)):
                 return
 
     def _deliver_all(self) -> set[Path]:
-        """Deliver every file; return those that cannot be delivered now."""
+        """Deliver every file, and return those that cannot be delivered now."""
         self._user_id = self._ask_consent()
         for file in self._backlog.ready():
             self._expire(file)
         ledger = read_ledger(self._data)
         quiet = ledger.not_before - time.time()
-        # A longer one was noted by a clock that was wrong.
+        # A longer pause was noted while the clock was wrong.
         if 0 < quiet <= MAX_QUIET + 1 and ledger.failing in ("", self._name):
             raise Stop
         left: set[Path] = set()
         while files := [file for file in self._backlog.ready(self._name) if file not in left]:
             if not os.access(self._backlog.folder, os.W_OK):
-                # What cannot be removed afterwards would be sent for ever.
+                # Records that cannot be removed afterwards would be sent again for ever.
                 self._notes.failed("the spool cannot be written")
                 raise Stop
             for file in files:
                 with holding(file) as held:
                     if not held or self._deliver_file(file):
                         left.add(file)
-        # Who opted out during the last request wants that gone too.
+        # A user who opted out during the last request wants these deleted too.
         self._ask_consent()
         return left
 
     def _deliver_file(self, file: Path) -> bool:
-        """Deliver the records of a file, and return whether some of them stay."""
+        """Deliver the records of a file, and return whether any of them stay."""
         try:
             start = resume(self._data, file)
             with open_file(file, "rb", opener=open_above) as opened:
@@ -166,14 +167,14 @@ class Sender:
             erase(file)
             replacement(file).unlink(missing_ok=True)
         except FileNotFoundError:
-            # An opt-out took it.
+            # An opt-out deleted it.
             return False
         return False
 
     def _deliver_from(self, work: Work, reader: Reader) -> bool:
         batches: deque[list[bytes]] = deque()
         try:
-            # A file that somebody still writes, on another machine, is read to its end.
+            # A file that is still being written, on another machine, is read to its end.
             while batch := list(islice(self._next(work, reader), self._transport.batch_size)):
                 batches.append(batch)
                 while batches:
@@ -193,9 +194,9 @@ class Sender:
         return bool(staying)
 
     def _expire(self, file: Path) -> None:
-        """Delete what is too old in `file`: its sender may never come, or be told to wait."""
+        """Delete what is too old in `file`: its own sender may never come, or may have to wait."""
         with contextlib.suppress(OSError):
-            # Only looked at: its own sender would take a file that is held for somebody else's.
+            # Looked at without its lock: its own sender would leave a locked file to another one.
             if not begins_before(*unsettled(self._data, file), oldest(self._max_days)):
                 return
             with holding(file) as held:
@@ -216,11 +217,11 @@ class Sender:
         return work.rest(reader, self._allowed)
 
     def _staying(self, work: Work) -> list[bytes]:
-        """Return what was read of the file and may not go yet."""
+        """Return the records that were read and may not leave the file yet."""
         return [*self._suspects.of(work.file), *work.stays]
 
     def _deliver(self, work: Work, batches: deque[list[bytes]]) -> None:
-        """Deliver the first of `batches`, or replace it by its halves."""
+        """Deliver the first of `batches`, or replace it with its halves."""
         for number in range(1, MAX_TRIES + 1):
             if self._ask_consent() != self._user_id:
                 raise Stop
@@ -250,7 +251,7 @@ class Sender:
                 return
 
     def _send(self, work: Work, batches: deque[list[bytes]]) -> None:
-        """Send the first of `batches`, and leave in it what is to be sent again.
+        """Send the first of `batches`, and leave in it only what must be sent again.
 
         Raises
         ------
@@ -271,7 +272,7 @@ class Sender:
             raise Unreachable(receipt.why, receipt.after)
 
     def _condemn(self, work: Work) -> None:
-        """Quarantine what was refused even alone, as another record was accepted since."""
+        """Quarantine what was refused even alone, once another record has been accepted."""
         for file, records in self._suspects.condemn().items():
             why = "refused even alone"
             if file == work.file:
@@ -287,7 +288,7 @@ class Sender:
                     self._keep(other, [*left, *other.stays])
 
     def _covered(self, work: Work, batch: list[bytes]) -> list[bytes]:
-        """Drop what may no longer leave, as the consent changed while it waited."""
+        """Drop what may no longer leave because the consent changed while it waited."""
         if self._allowed is self._checked:
             return batch
         check = self._allowed.check
@@ -296,7 +297,7 @@ class Sender:
         return kept
 
     def _divide(self, work: Work, batches: deque[list[bytes]], why: str) -> None:
-        """Replace the first of `batches` by its halves; suspect a single record."""
+        """Replace the first of `batches` with its halves; a single record becomes a suspect."""
         batch = batches[0]
         if len(batch) == 1:
             if self._suspects.are_too_many:
@@ -308,14 +309,14 @@ class Sender:
         batches.extendleft(half for half in (batch[middle:], batch[:middle]) if len(batch) > 1)
 
     def _confirm(self) -> None:
-        """Check consent once more, now that the connection has been made.
+        """Check consent again, now that the connection has been made.
 
         Raises
         ------
         Stop
-            Nothing may be sent any more.
+            Nothing may be sent any longer.
         Changed
-            Perhaps not all that is about to be sent may be.
+            Some of what is about to be sent may no longer be allowed.
         """
         before = self._consent
         if self._ask_consent() != self._user_id:
@@ -329,7 +330,7 @@ class Sender:
         Raises
         ------
         Stop
-            There is no yes to this recipient that holds now.
+            No yes to this recipient holds now.
         """
         consent = self._store.read()
         if consent.user_id is None and not consent.unreadable:
@@ -352,19 +353,19 @@ class Sender:
         return consent.user_id
 
     def _keep(self, work: Work, records: Iterable[bytes]) -> None:
-        """Replace the file's content by `records`."""
+        """Replace the file's content with `records`."""
         work.keep(records)
-        # An opt-out in between would have missed the new file.
+        # An opt-out in between did not know of the new file.
         with contextlib.suppress(Stop):
             self._ask_consent()
 
 
 def begin(options: Mapping[str, object]) -> None:
     """Run the sender that a launcher describes, by the names of the options."""
-    # Whoever started it sees that it began, also where another one is at work already.
+    # The process that started it sees that it began, even if another one is already at work.
     with contextlib.suppress(OSError):
         lock_file(Path(str(options["data"])), ARCHIVE).touch(0o600)
-    # With an equals sign, what begins with a dash is no option.
+    # With an equals sign, a value that begins with a dash is not taken for an option.
     arguments = [f"--{name}={value}" for name, value in options.items() if name != "data"]
     main([*arguments, "--", str(options["data"])])
 
@@ -381,7 +382,7 @@ def main(arguments: list[str] | None = None) -> None:
     leave_folder(options.data)
     give_way()
     give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
-    # What is for the archive goes first: it is quick, and needs no key that some session knows.
+    # Records for the archive go first: that is quick, and needs no key from a session.
     for recipient in dict.fromkeys((ARCHIVE, options.recipient)):
         _deliver(recipient, options)
 
@@ -394,7 +395,7 @@ def _deliver(recipient: str, options: argparse.Namespace) -> None:
         return
     destination = destination_of(recipient)
     try:
-        # Most senders find another one at work, and end before what takes long is imported.
+        # Most senders find another one at work, and end before the slow imports.
         with turn(options.data, name):
             transport = destination.open(options.data, fields)
         Sender(

@@ -1,4 +1,4 @@
-"""What a sender is told by the settings."""
+"""The settings that a sender is given."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Delivery(Value):
 
     @property
     def destination(self) -> str:
-        """The name of the recipient in the spool."""
+        """The recipient's name in the spool."""
         return spool_name(self.recipient)
 
 
 def spool_name(recipient: str) -> str:
-    """Return the name of `recipient` in the spool: a digest, so that no key stands in a name."""
+    """Return the name of `recipient` in the spool: a digest, so that no name contains a key."""
     if recipient == ARCHIVE:
         return ARCHIVE
     from hashlib import sha256

@@ -1,17 +1,17 @@
 """The spool's writer: one file for each process, one ``write`` for each record.
 
-The file that a process writes is locked by it, so that whoever gets the lock knows that its writer
-is gone: ``kill -9`` loses nothing. When it is due it changes its name and is the sender's. A forked
-child has a file of its own. No mmap and no database: a home directory on NFS will do.
+A process locks the file that it writes, so that whoever gets the lock knows that the writer is
+gone: ``kill -9`` loses nothing. When a file is due, it is renamed and belongs to the sender. A
+forked child has a file of its own. There is no mmap and no database, so it works on NFS too.
 
-A process that is on has a file, also when it handed one over just now: so others see that it is.
+A process that is recording always has a file, even an empty one: that shows others that it is.
 
-A file that is gone, as somebody deleted or moved it, is noticed before the next record; another is
-begun, and what was lost is counted. Where locks are not shared between machines, a sender on
-another one takes it: what came too late for it is written again.
+If somebody has deleted or moved the file, the writer notices before the next record, begins another
+one, and counts what was lost. Where machines do not share locks, a sender on another machine may
+have taken it: what came too late for that sender is written again.
 
-A file is for one destination, the one that the settings name when it is begun, and its name says
-so. When they name another, another file is begun. A process that knows no settings names none.
+A file is for one destination, which is in its name: the one in the settings when it is begun. When
+the settings change, another file is begun. A process that knows no settings names no destination.
 """
 
 from __future__ import annotations
@@ -34,36 +34,36 @@ from dev_analytics.process.native import RLock, urandom
 from dev_analytics.process.private_files import make_folder
 
 MAX_BYTES: Final = 4 * 2**20
-"""How large a file becomes before it is the sender's, whenever it is due."""
+"""How large a file becomes before it is handed to the sender, due or not."""
 
 NO_LOCKS_SECONDS: Final = 60.0
-"""For how long not to try again on a file system without locks, in seconds."""
+"""How long to wait before trying again on a file system without locks, in seconds."""
 
 
 class RevokedError(OSError):
-    """The user whose records these are does not agree any more."""
+    """The user of these records does not agree any longer."""
 
 
 class Sink(Protocol):
-    """Takes the records that the user agreed to send, on the user's path: it waits for nothing."""
+    """Takes the records that the user agreed to send, in the user's own thread, without waiting."""
 
     def accept(self, record: bytes, user_id: str) -> None:
-        """Accept the bytes of one record, without line end; may raise OSError."""
+        """Accept the bytes of one record, without a line end; may raise OSError."""
 
     def resume(self) -> None:
         """Send what earlier sessions left."""
 
     def rest(self) -> None:
-        """Release the file: the session is off, and what it holds was recorded before."""
+        """Release the file, as the session is off; its content was recorded before."""
 
     def close(self, *, at_exit: bool) -> None:
-        """Release everything at the end of the session, or `at_exit` of the process."""
+        """Release everything at the end of the session, or (`at_exit`) of the process."""
 
     def purge(self) -> None:
-        """Delete what was not delivered yet; the user opted out."""
+        """Delete what was not delivered yet, as the user opted out."""
 
     def after_fork(self) -> None:
-        """Begin, in a forked child, a sink of its own."""
+        """Begin anew, in a forked child."""
 
 
 class Spool:
@@ -74,7 +74,7 @@ class Spool:
     data
         The data directory.
     launcher
-        Starts a sender when something is due, and at the end.
+        Starts a sender when something is due, and at the end of the process.
     agrees
         Returns whether the user with this identifier agrees now.
     """
@@ -105,7 +105,7 @@ class Spool:
         Raises
         ------
         OSError
-            The disk takes nothing; the record is lost.
+            The disk takes no more; the record is lost.
         """
         try:
             with self._lock:
@@ -121,7 +121,8 @@ class Spool:
                     file = self._find(file, user_id)
                     file.append(record)
                 except FileClosedError:
-                    # A signal handler recorded just now, in this thread, and handed it over.
+                    # A signal handler has just recorded an event in this thread, and handed the
+                    # file over.
                     file = self._file or self._open(user_id)
                     file.append(record)
                 self._size += len(record) + 1
@@ -137,19 +138,19 @@ class Spool:
                 self._launcher.bound_spool()
 
     def resume(self) -> None:
-        """Start a sender if anything waits here that an earlier process left for it."""
+        """Start a sender if earlier processes left anything for it here."""
         delivery = self._launcher.delivery
         if delivery is not None and files(self._data, delivery.destination):
             self._launcher.start()
 
     def rest(self) -> None:
-        """Hand over what there is, to the sender that is started next, at the latest at the end."""
+        """Hand over what there is to the next sender, which starts at the end at the latest."""
         if self._file is not None:
             with self._lock:
                 self._hand_over(also_beside_another=True)
 
     def close(self, *, at_exit: bool) -> None:
-        """Hand over what is left, and start a sender for it."""
+        """Hand over the rest, and start a sender for it."""
         with self._lock:
             waits = (self._file is not None and self._size > 0) or self._is_waiting()
             self._hand_over(also_beside_another=True)
@@ -161,7 +162,7 @@ class Spool:
             self._launcher.store_drops()
 
     def purge(self) -> None:
-        """Delete what this process still has."""
+        """Delete what this process has not handed over."""
         with self._lock:
             file, self._file = self._file, None
             self._user_id = ""
@@ -171,9 +172,9 @@ class Spool:
                     file.path.unlink()
 
     def after_fork(self) -> None:
-        """Release the parent's file, and a lock that one of its threads held.
+        """Release the parent's file, and the lock in case one of its threads held it.
 
-        The descriptor is closed: with it the parent's lock would hold as long as the child lives.
+        The descriptor is closed: otherwise the parent's lock would last as long as the child.
         """
         file, self._file = self._file, None
         self._lock = RLock()
@@ -183,7 +184,7 @@ class Spool:
             file.abandon()
 
     def _file_for(self, user_id: str, delivery: Delivery | None) -> LineFile:
-        """Return the file for records of this user to this destination, which may be another one.
+        """Return the file for records of this user to this destination, a new one if need be.
 
         Raises
         ------
@@ -205,12 +206,12 @@ class Spool:
                 self._open(user_id)
 
     def _open(self, user_id: str) -> LineFile:
-        """Begin a file. It has its name only when it is locked, so that nobody adopts it before.
+        """Begin a file. It gets its name only once it is locked, so that no process adopts it.
 
         Raises
         ------
         RevokedError
-            The user does not agree any more; there is no file.
+            The user does not agree any longer; there is no file.
         OSError
             It cannot be begun.
         """
@@ -237,21 +238,22 @@ class Spool:
             raise
         file.path = live
         self._file = file
-        # This process may have been stopped since it looked. An opt-out from now on sees the file.
+        # This process may have been stopped since it last checked. From now on an opt-out sees the
+        # file.
         if not self._agrees(user_id):
             self.purge()
             raise RevokedError("the user does not agree")
         if self._delivery is None:
-            # It starts no sender, and may have ended before a thread had its turn.
+            # It starts no sender, and may end before a thread gets to run.
             self._launcher.bound_spool(at_once=True)
         return file
 
     def _limit(self) -> None:
-        """Limit the size of a file so that most of a small spool is left to others."""
+        """Return the maximum size of a file, which leaves most of a small spool to others."""
         self._max_size = min(MAX_BYTES, (self._delivery or Delivery).max_mib * 2**20 / 8)
 
     def _find(self, file: LineFile, user_id: str) -> LineFile:
-        """Find a file that is not where it was, or begin one in its place.
+        """Return a file that is not where it was, or one that replaces it.
 
         Raises
         ------
@@ -259,14 +261,14 @@ class Spool:
             No file can be begun.
         """
         if file.is_at(_ready(file.path)):
-            # A sender on another machine has it, and reads it to its end.
+            # A sender on another machine has it, and will read it to its end.
             file.path = _ready(file.path)
             if file.find():
                 return file
         return self._replace(file, user_id)
 
     def _replace(self, gone: LineFile, user_id: str) -> LineFile:
-        """Begin a file in place of one that is gone, and account for what was in that.
+        """Begin a file that replaces a lost one, and account for the records that were in that.
 
         Raises
         ------
@@ -287,11 +289,12 @@ class Spool:
         return file
 
     def _count_gone(self, gone: LineFile) -> list[bytes]:
-        """Count what was lost with a file; return what came too late for the sender it had."""
+        """Count what was lost with a file, and return what came too late for its sender."""
         if gone.is_at(gone.path):
-            # Only its descriptor was closed, as daemons do: a sender takes it as it is.
+            # Only its descriptor was closed, as daemons do it: a sender will take the file as it
+            # is.
             return []
-        # Loaded here: at the first event it would be waited for.
+        # Loaded here, as the first event would have to wait for it.
         from dev_analytics.delivery.ledger import read_ledger
 
         settled = read_ledger(self._data).settled.get(_ready(gone.path).name)
@@ -303,12 +306,12 @@ class Spool:
         return []
 
     def _follow(self, delivery: Delivery | None) -> LineFile | None:
-        """Follow changed settings: what they led elsewhere before is handed over as it is."""
+        """Follow changed settings; what was recorded under the former ones is handed over."""
         before, self._delivery = self._delivery, delivery
         self._limit()
         if _destination(before) != _destination(delivery):
             self._hand_over(also_beside_another=True)
-            # Its sender may not come soon, and must hold back nothing of the new one.
+            # Its sender may not come soon, and must not delay the records for the new one.
             self._handed_over = None
         return self._file
 
@@ -331,7 +334,7 @@ class Spool:
                 self._handed_over = ready
             else:
                 file.path.unlink()
-        # A child that was forked just now may have the descriptor, and the lock with it.
+        # A child that was just forked may have the descriptor, and thus the lock.
         with contextlib.suppress(OSError):
             unlock(file.descriptor)
         file.close()
@@ -349,5 +352,5 @@ def _destination(delivery: Delivery | None) -> str:
 
 
 def _ready(file: Path) -> Path:
-    """Return what a live file is called once it is the sender's; it may be so already."""
+    """Return the name of a live file after it is handed to the sender; it may have it already."""
     return file.with_name(file.name.removesuffix(LIVE).removesuffix(READY) + READY)

@@ -1,12 +1,12 @@
-"""The files of the spool: what their names say, and which there are.
+"""The files of the spool, and what their names mean.
 
 ``*.live.jsonl`` is locked by the process that writes it; ``*.jsonl`` is ready to be sent, and
-locked by whoever reads or deletes it. A lock ends with its process, however that ended.
+locked by whoever reads or deletes it. A lock ends with its process, however that ends.
 
-A name says where the file's records go, ``<random>-<destination>.jsonl``: no key of another
-session takes them out of the machine. It changes in one way only, to the archive, where the user's
-yes does not name the destination; see `dev_analytics.delivery.agreed`. One that names no
-destination was written where no settings were known, and so no key: it is the archive's.
+A name contains the destination of the file's records, ``<random>-<destination>.jsonl``: another
+session's key cannot take them out of the machine. It can only be changed to the archive, if the
+user's yes does not name the destination; see `dev_analytics.delivery.agreed`. A name without a
+destination is from a process without settings, and so without a key: that file is for the archive.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def folder_of(data: Path) -> Path:
 def files(data: Path, destination: str = "", *, empty: bool = False) -> list[Path]:
     """Return every file with records, or those for one destination, the oldest first.
 
-    An `empty` one is only the sign of a process that is on.
+    An `empty` file only shows that a process is recording.
     """
     folder, aged = folder_of(data), []
     try:
-        # Not by a pattern, which a process would compile with its first event.
+        # Not by a pattern, which would be compiled at the first event.
         names = [name for name in system.listdir(folder) if name.endswith(READY)]
     except OSError:
         return []
@@ -48,5 +48,5 @@ def files(data: Path, destination: str = "", *, empty: bool = False) -> list[Pat
 
 
 def destination_of(file: Path) -> str:
-    """Return the destination that the name of `file` says."""
+    """Return the destination in the name of `file`."""
     return file.name.partition(".")[0].partition("-")[2] or ARCHIVE

@@ -1,8 +1,8 @@
-"""Records that are refused even alone: whether they are wrong, or the destination, shows later.
+"""Records that are refused even alone: later ones show who is wrong, they or the destination.
 
-It is they once another record is taken after them, and the destination once many in a row are
-refused. Until then they stay in the spool, so that a destination that refuses everything, or a
-proxy before it, costs no record.
+The records are wrong if another one is accepted after them; the destination is wrong if many in a
+row are refused. Until then they stay in the spool, so that no record is lost to a destination or a
+proxy that refuses everything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 MAX_IN_A_ROW: Final = 10
-"""How many records in a row may be refused even alone before it is not they that are wrong."""
+"""How many records in a row may be refused even alone before the destination is to blame."""
 
 
 class Suspects:
@@ -23,7 +23,7 @@ class Suspects:
 
     @property
     def are_too_many(self) -> bool:
-        """So many were refused in a row that the destination is wrong."""
+        """Whether so many were refused in a row that the destination is to blame."""
         return self._in_a_row >= MAX_IN_A_ROW
 
     def add(self, file: Path, record: bytes) -> None:
@@ -32,11 +32,11 @@ class Suspects:
         self._records.setdefault(file, []).append(record)
 
     def of(self, file: Path) -> list[bytes]:
-        """Return those of a file of the spool."""
+        """Return the suspects of a file of the spool."""
         return self._records.get(file, [])
 
     def condemn(self) -> dict[Path, list[bytes]]:
-        """Return them all by their file, as another record was taken, and begin anew."""
+        """Return them all by their file, as another record was accepted, and begin anew."""
         self._in_a_row = 0
         condemned, self._records = self._records, {}
         return condemned

@@ -1,7 +1,7 @@
-"""Whose turn it is: one sender at a time for each destination, told by a lock.
+"""Lets one sender at a time work for each destination, by a lock.
 
-A sender that is stopped or hangs keeps its lock, and holds up its own destination only. The time
-of the file is that of the sender's last sign of life.
+A sender that is stopped or hangs keeps its lock, and delays only its own destination. The file's
+modification time is that of the sender's last sign of life.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.clock import seconds
 
 LOOK_SECONDS: Final = 0.1
-"""How long to wait for a lock that somebody may only be looking at, in seconds."""
+"""How long to wait for a lock that another process may only be testing, in seconds."""
 
 QUIET_SECONDS: Final = 300.0
-"""After how long without a sign of life a sender hangs, in seconds: far beyond any pause."""
+"""How long a sender without a sign of life is waited for, in seconds: far beyond any pause."""
 
 
 class Turn(Struct, frozen=True):
@@ -76,7 +76,7 @@ def sign_of_life(data: Path, destination: str) -> None:
 
 
 def turns(data: Path) -> list[Turn]:
-    """Return the senders at work, with what is wrong with them."""
+    """Return the senders at work, each with what is wrong with it."""
     found = []
     for file in sorted(data.glob("sender*.lock")):
         holder = holder_of(file)

@@ -1,4 +1,4 @@
-"""A sender's work on one file of the spool: what became of its records, and what stays of it."""
+"""A sender's work on one file of the spool: the outcome of its records, and what stays."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Work:
     file
         The file.
     notes
-        Where it is noted what became of the records.
+        Where the outcome of the records is noted.
     oldest
-        The time before which a record is too old, as it stands in records.
+        The time before which a record is too old, written as in records.
 
     Attributes
     ----------
@@ -42,17 +42,17 @@ class Work:
         self._delivered = 0
 
     def sendable(self, reader: Reader, allowed: Allowed) -> Iterator[bytes]:
-        """Yield the records that may be sent, and sort the other lines."""
+        """Yield the records that may be sent, and collect the other lines."""
         yield from sendable(reader, allowed, self._oldest, self._others)
 
     def rest(self, reader: Reader, allowed: Allowed) -> Iterator[bytes]:
-        """Yield all lines from there that do not go: what may be sent, and what stays."""
+        """Yield all further lines that stay in the file: those that may be sent, and others."""
         yield from self.sendable(reader, allowed)
         self.sort()
         yield from self.stays
 
     def sort(self) -> None:
-        """Quarantine what nobody declared; where there is no room for that, it stays."""
+        """Quarantine what nobody declared, or keep it if there is no room for that."""
         others = self._others
         if others.undeclared:
             self.put_aside(others.undeclared, "not what the catalogue allows", Drop.UNDECLARED)
@@ -61,7 +61,7 @@ class Work:
         others.later = []
 
     def put_aside(self, lines: list[bytes], why: str, drop: Drop) -> None:
-        """Quarantine lines of the file; where there is no room for them, they stay."""
+        """Quarantine lines of the file, or keep them if there is no room for that."""
         if self._notes.put_aside(lines, why):
             self.drop(drop, len(lines))
         else:
@@ -78,25 +78,25 @@ class Work:
             self._others.dropped[drop.value] += number
 
     def settle(self, end: int) -> None:
-        """Record what became of all records up to `end`."""
+        """Record the outcome of all records up to `end`."""
         if self._delivered or self._others.dropped:
             self._note(end=end)
 
     def keep(self, lines: Iterable[bytes]) -> None:
-        """Replace the file's content by `lines`; where the disk is full, all of it stays."""
+        """Replace the file's content with `lines`; if the disk is full, all of it stays."""
         new = replacement(self.file)
         try:
             times = self.file.stat()
             checksum = write_lines(new, lines)
             os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
         except OSError:
-            # An opt-out took it; or the disk is full, and all since the last note is read again.
+            # An opt-out deleted it; or the disk is full, and all since the last note is read again.
             new.unlink(missing_ok=True)
             self._forget()
             self._notes.forget(self.file)
             return
         if not self._note(checksum=checksum):
-            # What is left of the file would be read from where the file was settled before.
+            # Otherwise the rest would be read from the former offset.
             new.unlink(missing_ok=True)
             self._notes.forget(self.file)
             return

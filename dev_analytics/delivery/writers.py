@@ -1,7 +1,7 @@
-"""Who writes to the spool, and who sends: read from locks, so that nothing is kept for it.
+"""The processes that write to the spool, known from their locks, so that nothing is stored.
 
-A process has a file only while its user agrees and it is on, from its first event to the first one
-after it was switched off. One that is off has none, and nobody can list it.
+A process has a file only while its user agrees and it is on: from its first event to the first one
+after it was switched off. A process that is off has none, and cannot be listed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Writer(Struct, frozen=True):
     Attributes
     ----------
     state
-        ``"recording"``: a process writes it now. ``"ended"``: its process is gone, or has handed
-        it over; it waits for a sender.
+        ``"recording"`` if a process writes it now; ``"ended"`` if its process is gone, or has
+        handed it over: it waits for a sender.
     pid
-        The process that writes it, if that can be known.
+        The process that writes it, if that is known.
     waiting
         How many records it holds.
     """

@@ -1,7 +1,7 @@
-"""The destinations of records, by name. A new one is a module of its own, and a line here.
+"""The destinations of records, by name. A new one takes a module and a line here.
 
-A destination is declared by an object that costs nothing to load, as the settings, the question and
-an opt-out ask it. What delivering needs is imported when a sender opens the destination.
+A destination is declared by an object that costs nothing to load, as settings, questions and
+opt-outs need it. What delivery needs is imported when a sender opens the destination.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def destination_of(recipient: str) -> Destination:
 
 
 def is_recipient(text: str) -> bool:
-    """Return whether `text` is a recipient, to the letter, of a destination of this version."""
+    """Return whether `text` is exactly a recipient of a destination in this version."""
     name, *fields = text.split(" ")
     return name in DESTINATIONS and DESTINATIONS[name].takes(fields)
 

@@ -24,22 +24,22 @@ class ArchiveDestination(Destination):
     files = (
         OwnFiles(r"archive\.sqlite\.damaged-\d{4}-\d\d-\d\d(-\d+)?(-journal|-wal|-shm)?"),
         OwnFiles(r"archive\.sqlite", shared=True),
-        # What SQLite keeps beside a database belongs to it.
+        # The files that SQLite keeps beside a database belong to it.
         OwnFiles(r"archive\.sqlite-(journal|wal|shm)", beside="archive.sqlite"),
     )
 
     def in_words(self, fields: Sequence[str]) -> str:
-        """Return what a person reads for it."""
+        """Return its name for people."""
         return "the archive on this machine"
 
     def open(self, data: Path, fields: Sequence[str]) -> Transport:
-        """Return what writes to the archive of `data`."""
+        """Return the transport to the archive of `data`."""
         from dev_analytics.destinations.archive_file import Archive
 
         return Archive(data)
 
     def status(self, data: Path) -> Mapping[str, str]:
-        """Return which archives were found damaged, and what has become of them."""
+        """Return which archives were damaged, and where they are now."""
         files = damaged(data)
         if not files:
             return {}

@@ -1,8 +1,9 @@
-"""The embedded archive: a SQLite file as a destination, for whoever has no account.
+"""The embedded archive: a SQLite file as a destination, which needs no account.
 
-One row for each event, its uuid the primary key, so that a record that is sent again is no second
-row. Every property of the catalogue is a column, so that SQL, pandas and DuckDB read it as it is.
-Only the sender writes to it, one at a time. One that is damaged is put aside, and another begun.
+There is one row for each event, with its uuid as the primary key, so that a record that is sent
+again makes no second row. Every property of the catalogue is a column, so that SQL, pandas and
+DuckDB can read it directly. Only senders write to it, one at a time. A damaged archive is put
+aside, and another one is begun.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dev_analytics.process.private_files import touch
 
 NAME: Final = "archive.sqlite"
 MAX_ROWS: Final = 1_000_000
-"""How many events are kept, the newest."""
+"""How many of the newest events are kept."""
 
 MAGIC: Final = b"SQLite format 3\0"
 """The first bytes of an archive."""
@@ -45,7 +46,7 @@ class Archive:
     data
         The data directory.
     max_rows
-        How many events are kept, the newest.
+        How many of the newest events are kept.
     """
 
     batch_size = 5_000
@@ -56,21 +57,21 @@ class Archive:
         self._max_rows = max_rows
 
     def deliver(self, records: Sequence[bytes]) -> None:
-        """Store `records`, all or none; one whose uuid is there already is passed over.
+        """Store all or none of `records`; one with a uuid that is already there is skipped.
 
         Raises
         ------
         Unreachable
-            The file cannot be written, or something in it keeps a record out.
+            The file cannot be written, or something in it prevents a record.
         Unacceptable
-            A value is none that SQLite can hold.
+            SQLite cannot hold a value.
         """
         rows = [_row(json.decode(record)) for record in records]
         try:
             try:
                 self._store(rows)
             except sqlite3.DatabaseError as error:
-                # An extended code has the plain one in its lowest byte.
+                # The lowest byte of an extended code is the basic one.
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED_CODES:
                     raise
                 put_aside(self.file)
@@ -78,7 +79,7 @@ class Archive:
         except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
             raise Unacceptable("the archive cannot hold it") from None
         except sqlite3.Error as error:
-            # SQLite's words name no path and no value.
+            # SQLite's messages contain no path and no value.
             raise Unreachable(f"the archive cannot be written: {error}") from None
         except OSError as error:
             raise Unreachable(f"the archive cannot be written: {error.strerror}") from None
@@ -89,7 +90,7 @@ class Archive:
         Raises
         ------
         Unreachable
-            One of them is not there afterwards.
+            One of them is missing afterwards.
         """
         names = columns()
         quoted = ", ".join(f'"{name}"' for name in names)
@@ -104,7 +105,7 @@ class Archive:
                 " ON CONFLICT (uuid) DO NOTHING",
                 [{**dict.fromkeys(names), **row} for row in rows],
             )
-            # A trigger, or a constraint with a conflict clause of its own, skips a row in silence.
+            # A trigger, or a constraint with its own conflict clause, skips a row silently.
             if not all(archive.execute(_IS_THERE, (row["uuid"],)).fetchone() for row in rows):
                 raise Unreachable("the archive cannot be written: its table does not take a record")
             archive.execute(
@@ -115,11 +116,11 @@ class Archive:
 
 
 def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Return the records in an archive, the oldest first; nothing is changed.
+    """Yield the records in an archive, the oldest first, without changing it.
 
-    Each comes with its row's number and that of the newest row. The archive is locked for a moment
-    at a time only, so that a sender goes on writing. A row that holds no record gives a line that
-    is none either.
+    Each comes with the number of its row and that of the newest row. The archive is only locked for
+    moments, so that a sender can go on writing. A row without a record yields a line that is no
+    record either.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
     last = -(2**63)
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as archive:
-            archive.text_factory = bytes  # a damaged text must not end the reading
+            archive.text_factory = bytes  # damaged text must not end the reading
             ((newest,),) = archive.execute("SELECT coalesce(max(rowid), 0) FROM events")
             while rows := archive.execute(_READ, (last, _AT_ONCE)).fetchall():
                 for last, *values in rows:
@@ -139,7 +140,7 @@ def read(file: Path) -> Iterator[tuple[int, int, bytes]]:
 
 
 def count_of(file: Path, user: str) -> int:
-    """Return how many records of an identifier an archive has.
+    """Return the number of an identifier's records in an archive.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def count_of(file: Path, user: str) -> int:
 
 
 def delete_of(file: Path, user: str) -> None:
-    """Delete the records of an identifier, and the pages in which they were.
+    """Delete the records of an identifier, and overwrite their pages.
 
     Raises
     ------
@@ -163,7 +164,7 @@ def delete_of(file: Path, user: str) -> None:
         archive.execute("PRAGMA secure_delete = ON")
         with archive:
             archive.execute("DELETE FROM events WHERE distinct_id = ?", (user,))
-        # What another process reads may keep the old pages in a log beside the file.
+        # While another process reads, the old pages may stay in a log beside the file.
         archive.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -178,16 +179,16 @@ def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
 
 
 def columns() -> list[str]:
-    """Return the columns: those of every record, then every property of the catalogue, by name.
+    """Return the names of the columns: those of every record, then every property of the catalogue.
 
-    ``properties`` holds them all as JSON, those of a newer version of the package too.
+    ``properties`` has all of them as JSON, even those of a newer version of the package.
     """
     names = dict.fromkeys(name for event in EVENTS.values() for name in properties(event))
     return [*_RECORD, *names]
 
 
 def _prepare(archive: sqlite3.Connection, names: Sequence[str]) -> None:
-    """Create the table, or add to one of an older version the columns that it lacks."""
+    """Create the table, or add the columns that an older version lacks."""
     archive.execute("CREATE TABLE IF NOT EXISTS events (uuid TEXT PRIMARY KEY)")
     known = {row[1] for row in archive.execute("PRAGMA table_info(events)")}
     for name in names:

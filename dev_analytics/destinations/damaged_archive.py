@@ -1,4 +1,4 @@
-"""Damaged archives: put aside under a name of their own, so that another one can be begun."""
+"""Damaged archives, which are put aside under another name, so that a new one can be begun."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Final
 
 _MARK: Final = ".damaged-"
 _BESIDE: Final = ("-journal", "-wal", "-shm")
-"""What SQLite keeps beside a database, by the endings of their names."""
+"""The endings of the names of SQLite's files beside a database."""
 
 
 def put_aside(archive: Path) -> None:
-    """Rename a damaged archive: to its own name and the day.
+    """Rename a damaged archive: the day is added to its name.
 
-    What stands beside it goes first: SQLite would take its journal for that of the next one.
+    The files beside it are renamed first: SQLite would take its journal for that of the next
+    archive.
 
     Raises
     ------

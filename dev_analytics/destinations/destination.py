@@ -20,15 +20,16 @@ class Setting:
     name
         Its name in the configuration and in an administrator's policy.
     pattern
-        What the value must match; no space may stand in it.
+        What the whole value must match; it must allow no space.
     help
-        What ``%config`` says of it.
+        What ``%config`` says about it.
     allowed
         What is allowed, in words.
     in_policy
-        What `status` says where a policy has it; ``{}`` stands for the value.
+        What `status` says if a policy sets it; ``{}`` stands for the value.
     default
-        The value where nobody sets one. A setting whose default is empty chooses its destination.
+        The value if nobody sets one. A setting with an empty default chooses its destination when
+        it is set.
     """
 
     def __init__(
@@ -54,21 +55,21 @@ class Setting:
 
 
 class OwnFiles:
-    """Files that a destination leaves in the data directory: an opt-out deletes them.
+    """Files that a destination leaves in the data directory, which an opt-out deletes.
 
     Parameters
     ----------
     names
-        What the whole name of each matches.
+        A pattern for the whole name of each.
     folder
-        The folder in the data directory in which they are; empty for the data directory itself.
+        Their folder in the data directory; empty for the data directory itself.
     shared
-        Other programs use the name, too: a file is deleted only if it is empty or has an identifier
-        in it, the word ``distinct_id``, or one of `marks`.
+        Whether other programs use the name, too: a file is then deleted only if it is empty, or
+        contains an identifier, the word ``distinct_id``, or one of `marks`.
     marks
-        What stands in no other program's files.
+        Bytes that no other program's files contain.
     beside
-        The file that they belong to: they are deleted only once that is gone.
+        The file to which they belong: they are deleted only after it.
     """
 
     def __init__(
@@ -88,25 +89,25 @@ class OwnFiles:
 
     def has(self, name: str) -> bool:
         """Return whether `name` is the name of one of them."""
-        # Compiled when it is asked: most sessions delete nothing.
+        # Compiled on demand: most sessions delete nothing.
         return re.fullmatch(self._names, name, re.ASCII) is not None
 
 
 class Destination(ABC):
-    """Where records can be delivered. A recipient is its name and the values of its settings.
+    """Where records can be delivered. Its name and the values of its settings make a recipient.
 
     Attributes
     ----------
     name
-        The first word of its recipients, as they stand in ``consent.json``.
+        The first word of its recipients, as in ``consent.json``.
     title
         What `status` calls it.
     package
-        What must be installed to deliver to it; empty if nothing more.
+        A package that must be installed to deliver to it; empty if there is none.
     settings
-        The settings that name a recipient, in the order of the recipient's words.
+        The settings that make up a recipient, in the order of the recipient's words.
     files
-        What it leaves in the data directory.
+        The files that it leaves in the data directory.
     """
 
     name: str
@@ -116,19 +117,19 @@ class Destination(ABC):
     files: Sequence[OwnFiles] = ()
 
     def takes(self, fields: Sequence[str]) -> bool:
-        """Return whether these are the words of a recipient, after its name."""
+        """Return whether `fields` are the words of a recipient after its name."""
         return len(fields) == len(self.settings) and all(
             field and setting.takes(field)
             for setting, field in zip(self.settings, fields, strict=True)
         )
 
     def is_chosen(self, values: Mapping[str, str]) -> bool:
-        """Return whether `values` of settings name a recipient of this destination."""
+        """Return whether the settings `values` choose this destination."""
         required = [setting.name for setting in self.settings if not setting.default]
         return bool(required) and all(values.get(name) for name in required)
 
     def recipient(self, values: Mapping[str, str]) -> str:
-        """Return the recipient that `values` of settings name.
+        """Return the recipient that the settings `values` name.
 
         Raises
         ------
@@ -143,11 +144,11 @@ class Destination(ABC):
 
     @abstractmethod
     def in_words(self, fields: Sequence[str]) -> str:
-        """Return what a person reads for the recipient of these words, after "sent to"."""
+        """Return the recipient with these words as text that completes "sent to"."""
 
     @abstractmethod
     def open(self, data: Path, fields: Sequence[str]) -> Transport:
-        """Return what delivers to the recipient of these words; called in a sender alone.
+        """Return the transport to the recipient with these words; only senders call this.
 
         Raises
         ------
@@ -156,5 +157,5 @@ class Destination(ABC):
         """
 
     def status(self, data: Path) -> Mapping[str, str]:
-        """Return the lines that `status` shows of it beside its name, by their labels."""
+        """Return further lines for `status`, by their labels."""
         return {}

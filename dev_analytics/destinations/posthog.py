@@ -1,4 +1,4 @@
-"""PostHog: what a setting, a policy and a yes say of it. What it sends is in `posthog_requests`."""
+"""PostHog as settings, policies and a yes name it; `posthog_requests` sends to it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ADDRESS: Final = (
     rf"(?:https://(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])|http://(?:{_LOOPBACK}))"
     r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]*)*"
 )
-"""An address of PostHog: plain ``http`` only where nothing leaves the machine, and no credentials,
-query or fragment. It is so strict that no two parsers of addresses find another host in it."""
+"""An address of PostHog: plain ``http`` only if nothing leaves the machine, and no credentials,
+query or fragment. It is so strict that all parsers of addresses find the same host in it."""
 
 ADDRESS_ALLOWED: Final = (
     "an https address, or http on this machine (localhost, 127.0.0.1), "
@@ -25,9 +25,9 @@ ADDRESS_ALLOWED: Final = (
 )
 
 PROJECT_KEY: Final = r"[!-~]{1,200}"
-"""A project key, on one line: nothing in it moves a cursor where the question names it. It stands
-in clear in ``consent.json``, so that a user can compare it with what a setting names: it is public,
-can write and not read, and is no secret of anybody."""
+"""A project key, on one line, without characters that move the cursor where the question shows it.
+It is in plain text in ``consent.json``, so that a user can compare it with a setting: it is public,
+can write but not read, and is nobody's secret."""
 
 HOST: Final = "https://us.i.posthog.com"
 _TAKES_EVENTS: Final = {
@@ -35,11 +35,11 @@ _TAKES_EVENTS: Final = {
     "https://us.posthog.com": HOST,
     "https://eu.posthog.com": "https://eu.i.posthog.com",
 }
-"""Where PostHog's cloud takes events, by the addresses of its pages."""
+"""The addresses at which PostHog's cloud takes events, by those of its pages."""
 
 
 class PostHogDestination(Destination):
-    """PostHog's cloud, or one that somebody runs, for a project."""
+    """A project in PostHog's cloud or in a PostHog that somebody runs."""
 
     name = "posthog"
     title = "PostHog"
@@ -63,19 +63,19 @@ class PostHogDestination(Destination):
     )
 
     def recipient(self, values: Mapping[str, str]) -> str:
-        """Return the recipient, at the address that takes events: the one that a question names."""
+        """Return the recipient, with the address that takes events, as a question shows it."""
         host = values.get("posthog_host", "")
         return super().recipient(
             {**values, "posthog_host": _TAKES_EVENTS.get(host.rstrip("/"), host)}
         )
 
     def in_words(self, fields: Sequence[str]) -> str:
-        """Return what a person reads for a project at a host."""
+        """Return a project and its host in words for people."""
         host, project_key = fields
         return f"PostHog at {host} (project {project_key})"
 
     def open(self, data: Path, fields: Sequence[str]) -> Transport:
-        """Return what sends to a project at a host."""
+        """Return the transport to a project at a host."""
         from dev_analytics.destinations.posthog_requests import PostHog
 
         host, project_key = fields

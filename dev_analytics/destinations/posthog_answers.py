@@ -1,7 +1,8 @@
-"""What PostHog's answers mean: pure rules over their status and the first bytes of their body.
+"""What PostHog's answers mean: pure rules about their status and the first bytes of their body.
 
-Two endpoints take events. The older one, ``/batch/``, answers for a batch as a whole, and says yes
-to records that it then drops. The newer one, ``/i/v1/analytics/events``, answers for each record.
+Two endpoints take events. The older one, ``/batch/``, answers for a batch as a whole, and
+acknowledges records that it then drops. The newer one, ``/i/v1/analytics/events``, answers for each
+record.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dev_analytics.destinations.transport import (
 from dev_analytics.drops import Drop
 
 ANSWER_BYTES: Final = 4 * 2**10
-"""How much of an answer is read and unpacked at most, beside what each record may take."""
+"""How much of an answer is read and decompressed, besides `RESULT_BYTES` for each record."""
 
 RESULT_BYTES: Final = 160
 """How long the answer for one record may be."""
@@ -58,16 +59,16 @@ _REASONS: Final = {
     "malformed_event_properties": Drop.NOT_VALID,
     "rejected": Drop.NOT_VALID,
 }
-"""PostHog's own words for why it drops a record, and ours; another word is `Drop.UNEXPLAINED`."""
+"""PostHog's words for why it drops a record, and ours; any other word is `Drop.UNEXPLAINED`."""
 
 
 class NotThereError(Exception):
-    """The server has no newer endpoint, or something before it does not let that through.
+    """The server has no newer endpoint, or something in front of it blocks that.
 
     Parameters
     ----------
     for_good
-        There is no use in asking it again; else it may only be out of order.
+        Whether asking it again is pointless; otherwise it may only be out of order.
     """
 
     def __init__(self, *, for_good: bool = True) -> None:
@@ -90,7 +91,7 @@ class _Results(Struct):
 
 
 def raise_for_status(status: int, retry_after: str | None) -> None:
-    """Raise what a status other than 200 means.
+    """Raise the exception for a status other than 200.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def raise_for_status(status: int, retry_after: str | None) -> None:
     Unreachable
         It may be taken later.
     Refused
-        Nothing is taken from here.
+        The server takes nothing from here.
     """
     if status == 200:
         return
@@ -112,16 +113,16 @@ def raise_for_status(status: int, retry_after: str | None) -> None:
 
 
 def raise_for_newer_status(status: int, retry_after: str | None) -> None:
-    """Raise what a status other than 200 of the newer endpoint means.
+    """Raise the exception for a status other than 200 of the newer endpoint.
 
     It judges records one by one, so a status that refuses the request is about the request: the
-    endpoint is not there, or a proxy takes out what it needs. One that is there and is not set up
-    answers 503. The older one is asked then.
+    endpoint does not exist, or a proxy removes something that it needs. One that exists but is not
+    set up answers 503. In these cases the older one is asked.
 
     Raises
     ------
     NotThereError
-        The older endpoint is to be asked.
+        The older endpoint must be asked.
     Unacceptable, Unreachable, Refused
         As for the older one; 402 is a quota.
     """
@@ -138,7 +139,7 @@ def raise_unless_acknowledged(body: bytes) -> None:
     Raises
     ------
     Unreachable
-        Something else than PostHog answered, as a captive portal does.
+        Something other than PostHog answered, such as a captive portal.
     Refused
         The project's quota is used up.
     """
@@ -153,14 +154,14 @@ def raise_unless_acknowledged(body: bytes) -> None:
 
 
 def receipt(body: bytes, uuids: Sequence[str], retry_after: str | None) -> Receipt | None:
-    """Return what the newer endpoint says of the records with these `uuids`, in their order.
+    """Return what the newer endpoint says about the records with these `uuids`, in their order.
 
-    Only ``ok`` and ``warning`` acknowledge a record. One that is not named was not answered.
+    Only ``ok`` and ``warning`` acknowledge a record. A record that is not named is unanswered.
 
     Raises
     ------
     NotThereError
-        It says nothing of records: the older endpoint is to be asked.
+        It says nothing about records: the older endpoint must be asked.
     """
     try:
         results = json.decode(body, type=_Results).results
@@ -187,18 +188,18 @@ def receipt(body: bytes, uuids: Sequence[str], retry_after: str | None) -> Recei
 
 
 def unpacked(body: bytes, encoding: str | None, most: int) -> bytes:
-    """Return the first `most` bytes of an answer, whatever it is packed with."""
+    """Return the first `most` bytes of an answer, however it is compressed."""
     if (encoding or "identity").strip().lower() == "identity":
         return body[:most]
     try:
-        # gzip or zlib, told by its first bytes; a small body may unpack to any size.
+        # gzip or zlib, recognised by the first bytes; a small body may decompress to any size.
         return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, most)
     except zlib.error:
         return b""
 
 
 def seconds(retry_after: str | None) -> float:
-    """Return a Retry-After, in seconds or as a date, in seconds; 0 if it says nothing."""
+    """Return the seconds of a Retry-After, which has seconds or a date; 0 if it has neither."""
     if not retry_after:
         return 0.0
     try:

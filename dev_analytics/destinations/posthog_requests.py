@@ -1,16 +1,15 @@
 """PostHog as a destination. No other module imports ``posthog``, ``requests`` or ``ssl``.
 
-A batch goes through ``posthog.request.post``, over a session of our own: it reads no ``.netrc`` and
-keeps no cookie, follows no redirect, trusts the system's certificates too, honours proxies, and has
-one deadline for all of a request. The SDK makes the envelope, and the session puts the bytes of the
-spool into it as they are. Consent is asked once more when the connection stands. Of an answer no
-more is read than an acknowledgement can be long, and only PostHog's own acknowledgement counts.
+A batch goes through ``posthog.request.post``, over a session of our own: it reads no ``.netrc``,
+keeps no cookie, follows no redirect, also trusts the system's certificates, honours proxies, and
+has one deadline for a whole request. The SDK makes the envelope, and the session inserts the bytes
+of the spool as they are. Consent is checked again when the connection is established. No more of an
+answer is read than an acknowledgement needs, and only PostHog's own acknowledgement counts.
 
-The newer endpoint is asked first, as it says what became of each record. It takes our record as it
-is: a field of the envelope or of an event that it does not know it passes over, and the properties
-it hands on as they are. It would put the name and version of an SDK in place of the record's own
-where the header that it wants names both, so ours names no version. A server that does not have it
-gets ``/batch/``.
+The newer endpoint is asked first, as it answers for each record. It takes our records as they are:
+it ignores unknown fields of the envelope and of an event, and passes the properties on unchanged.
+If its header named an SDK and a version, these would replace the record's own, so ours names no
+version. For a server without it, ``/batch/`` is used.
 """
 
 from __future__ import annotations
@@ -46,25 +45,25 @@ from dev_analytics.process.systems import deadline
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 15.0
 DEADLINE_SECONDS: Final = 30.0
-"""How long a request may take from its first byte to its last, in seconds: a timeout of the SDK
-begins anew with each byte. On Windows what waits for a byte then ends first."""
+"""How long a request may take from its first byte to its last, in seconds: the SDK's timeout begins
+anew with each byte. On Windows, a wait for a byte ends first."""
 
 BATCH: Final = "/batch/"
 NEWER: Final = "/i/v1/analytics/events"
 _CLIENT: Final = "dev-analytics"
 _HEADERS: Final = {"User-Agent": _CLIENT, "Accept-Encoding": "identity", "Accept": "*/*"}
-"""The same for everybody: by themselves they would name the versions of what is installed."""
+"""The same for everybody: by default they would name the versions of what is installed."""
 
 
 class PostHog:
-    """PostHog's cloud, or one that somebody runs.
+    """PostHog's cloud, or a PostHog that somebody runs.
 
     Parameters
     ----------
     project_key
-        The project's public key, which can write and not read.
+        The project's public key, which can write but not read.
     host
-        Its address, which a yes names: requests go there, and to no other.
+        Its address, which a yes names; requests go to no other.
     deadline
         How long a request may take from its first byte to its last, in seconds.
     """
@@ -78,13 +77,13 @@ class PostHog:
         self._deadline = deadline
         self._has_newer = True
         self._session = _Session(lambda: self.confirm())
-        # Plain http is for this machine alone: a proxy would read it, and nobody named one.
+        # Plain http is only for this machine: a proxy could read it, and the yes named none.
         self._session.trust_env = not self._host.startswith("http://")
-        # What the SDK would print goes nowhere: this process has no terminal, and its log no text.
+        # The SDK must print nothing: this process has no terminal, and its log holds no text.
         logging.getLogger("posthog").addHandler(logging.NullHandler())
 
     def deliver(self, records: Sequence[bytes]) -> Receipt | None:
-        """Send `records` in one request, or in a second one where the server has no newer endpoint.
+        """Send `records` in one request, or in a second one if the server has no newer endpoint.
 
         Raises
         ------
@@ -92,7 +91,7 @@ class PostHog:
             PostHog did not acknowledge them.
         """
         uuids = [json.decode(record, type=_Named).uuid for record in records]
-        # PostHog may refuse a batch in which a uuid stands twice.
+        # PostHog may refuse a batch that contains a uuid twice.
         batch = list(dict(zip(uuids, records, strict=True)).values())
         if self._has_newer:
             try:
@@ -136,7 +135,7 @@ class PostHog:
         except _Late:
             raise Unreachable("the server took too long") from None
         except (OSError, ValueError) as error:
-            # requests' own exceptions are OSErrors, as is one for certificates that do not exist.
+            # The exceptions of requests are OSErrors, and so is the one for missing certificates.
             raise Unreachable(f"the server could not be reached ({type(error).__name__})") from None
         return self._session.answer
 
@@ -146,7 +145,7 @@ class _Named(Struct):
 
 
 class _Answer(Struct, frozen=True):
-    """An answer as far as it is read."""
+    """An answer, as far as it was read."""
 
     status: int
     retry_after: str | None
@@ -154,12 +153,12 @@ class _Answer(Struct, frozen=True):
 
 
 class _Session(requests.Session):
-    """A session that takes nothing of the user's with it, and reads little of what comes back.
+    """A session that sends nothing of the user's, and reads little of the answer.
 
     Parameters
     ----------
     confirm
-        Called when a connection stands, before anything goes through it.
+        Called when a connection is established, before anything is sent through it.
 
     Attributes
     ----------
@@ -172,7 +171,7 @@ class _Session(requests.Session):
         self.answer = _Answer(0, None, b"")
         self._batch: list[bytes] = []
         self._own: dict[str, str] = {}
-        # Any auth keeps requests from looking into .netrc.
+        # Any auth keeps requests from reading .netrc.
         self.auth = lambda request: request
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.mount("https://", _Adapter(confirm, ssl.create_default_context()))
@@ -183,14 +182,14 @@ class _Session(requests.Session):
         self._batch, self._own = batch, headers
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send the SDK's envelope with the records as they stand in the spool, and read the answer.
+        """Send the SDK's envelope with the records as they are in the spool, and read the answer.
 
-        No redirect is followed. The time of the request has whole seconds, as all our times.
+        No redirect is followed. The time of the request is in whole seconds, as all our times are.
         """
         envelope = json.decode(kwargs["data"])
         envelope.pop("sentAt", None)
         now = iso(int(time.time()))
-        # Each endpoint passes over the name that the other one wants.
+        # Each endpoint ignores the name that the other one wants.
         envelope |= {"sent_at": now, "created_at": now}
         envelope["batch"] = Raw(b"[" + b", ".join(self._batch) + b"]")
         packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
@@ -209,7 +208,7 @@ class _Session(requests.Session):
         return response
 
     def _read(self, response: requests.Response) -> _Answer:
-        """Read no more of an answer than an acknowledgement can be long."""
+        """Read no more of an answer than an acknowledgement needs."""
         limit = ANSWER_BYTES + RESULT_BYTES * len(self._batch)
         body = b""
         if response.status_code == 200:
@@ -219,14 +218,15 @@ class _Session(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections that are confirmed before they are used.
+    """Makes connections, and asks for a confirmation before they are used.
 
     Parameters
     ----------
     confirm
-        Called when a connection stands, before anything goes through it.
+        Called when a connection is established, before anything is sent through it.
     context
-        What HTTPS trusts: the system's certificates and ``SSL_CERT_FILE`` beside requests' own.
+        What HTTPS trusts: besides requests' own certificates those of the system and
+        ``SSL_CERT_FILE``.
     """
 
     def __init__(self, confirm: Callable[[], None], context: ssl.SSLContext | None = None) -> None:
@@ -249,7 +249,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _confirm_connections(manager: Any, confirm: Callable[[], None]) -> None:
-    """Call `confirm` before each piece that the connections of `manager` send."""
+    """Call `confirm` before anything that the connections of `manager` send."""
 
     def confirmed(pool: Any) -> Any:
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
@@ -267,4 +267,4 @@ def _confirm_connections(manager: Any, confirm: Callable[[], None]) -> None:
 
 
 class _Late(Exception):  # noqa: N818
-    """The deadline has passed. No OSError: urllib3 would go on with the host's next address."""
+    """The deadline has passed. As an OSError it would make urllib3 try the host's next address."""

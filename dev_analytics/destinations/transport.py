@@ -1,4 +1,4 @@
-"""What delivers to a recipient: takes a batch and says what became of it, or what to do next."""
+"""The interface for delivery to a recipient, and the outcomes of delivering a batch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dev_analytics.drops import Drop
 
 
 class Unreachable(Exception):  # noqa: N818, a state and no error of the program
-    """The batch did not arrive, or nobody acknowledged it: send it again later.
+    """The batch did not arrive, or was not acknowledged: send it again later.
 
     Parameters
     ----------
     why
-        In plain words, with nothing of any event.
+        The reason in plain words, with nothing of any event.
     after
-        How long the destination asked to be left alone, in seconds.
+        The pause that the destination asked for, in seconds.
     """
 
     def __init__(self, why: str, after: float = 0.0) -> None:
@@ -31,22 +31,22 @@ class Refused(Exception):  # noqa: N818
 
 
 class Unacceptable(Exception):  # noqa: N818
-    """The destination does not take this batch as it is: something in it, or its size."""
+    """The destination does not take this batch because of its content or its size."""
 
 
 class Receipt(Struct, frozen=True):
-    """What became of each record of a batch, by its place in it.
+    """The outcome for each record of a batch, by its index.
 
     Attributes
     ----------
     dropped
-        The records that the destination refuses for ever, and why.
+        The records that the destination will never take, and why.
     unanswered
-        The records that were not acknowledged: to be sent again. All others were.
+        The records that were not acknowledged and must be sent again. All others were.
     why
-        Why there are such, in plain words.
+        Why there are such records, in plain words.
     after
-        How long the destination asked to be left alone before that, in seconds.
+        The pause before that, for which the destination asked, in seconds.
     """
 
     dropped: Mapping[int, Drop] = {}
@@ -56,13 +56,13 @@ class Receipt(Struct, frozen=True):
 
 
 class Transport(Protocol):
-    """What delivers records to one recipient.
+    """Delivers records to one recipient.
 
     Attributes
     ----------
     confirm
-        Called when all is ready and before anything of a record leaves; what it raises ends the
-        delivery. The sender sets it: consent may end while a connection is made.
+        Called when everything is ready, before any record leaves; if it raises, nothing is sent.
+        The sender sets it, as consent may end while a connection is made.
     """
 
     batch_size: int
@@ -71,7 +71,7 @@ class Transport(Protocol):
     confirm: Callable[[], None]
 
     def deliver(self, records: Sequence[bytes]) -> Receipt | None:
-        """Deliver a batch, and return what became of it; None acknowledges every record.
+        """Deliver a batch, and return the outcome; None acknowledges every record.
 
         Raises
         ------
@@ -81,4 +81,4 @@ class Transport(Protocol):
 
 
 def no_question() -> None:
-    """Do nothing, where no consent has to be checked."""
+    """Do nothing, as no consent has to be checked."""

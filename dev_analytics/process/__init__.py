@@ -1,1 +1,1 @@
-"""The process that we live in and share, and those that we start."""
+"""The process that we share with the user, and the processes that we start."""

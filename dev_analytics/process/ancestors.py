@@ -1,7 +1,7 @@
-"""The programs above this process, by the names that programs are started with.
+"""The ancestors of this process, by the names of the programs that they run.
 
-A name is compared with a closed list and goes no further, and so do the variables that a program
-was started with. Only Linux tells without another library.
+Names, and the variables that a program was started with, are only compared with closed lists.
+Without another library, only Linux reports them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Final
 from dev_analytics.process.native import open_file
 
 MAX_ANCESTORS: Final = 12
-"""How far up is looked."""
+"""How many ancestors are looked at."""
 
 KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
-"""A kernel is started with it, and what its cells start inherits it unless they take it away."""
+"""A kernel is started with it, and what its cells start inherits it unless it is removed."""
 
 _KERNELS: Final = frozenset(
     {"ipykernel_launcher", "ipykernel", "spyder_kernels.console", "colab_kernel_launcher"}
@@ -30,35 +30,36 @@ _CONSOLES: Final = ("jupyter-console", "jupyter_console", "jupyter-run")
 _PROC: Final = Path("/proc")
 _ONLY_LOOK: Final = os.O_RDONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
 _BYTES: Final = 4096
-"""How much of a command line is read: the name of the program is at its beginning."""
+"""How much of a command line is read; the name of the program is at its beginning."""
 
 _TAKE_ONE: Final = ("-W", "-X", "--check-hash-based-pycs")
-"""Options of Python's that are followed by their value."""
+"""Python's options that are followed by a value."""
 
 
 def programs() -> Iterator[str]:
-    """Return the name of this process's program and of those above it, the nearest first.
+    """Return the programs of this process and its ancestors by name, the nearest first.
 
-    That is a program's file, and for Python the script or the module that it runs; empty if it
-    cannot be told.
+    A name is that of the program's file, or for Python that of the script or module that it runs;
+    empty if it is unknown.
     """
     return (name for _, name in _processes())
 
 
 @cache
 def of_a_kernel() -> bool:
-    """Return whether this process is a kernel, or one that a kernel's cell started.
+    """Return whether this process is a kernel, or was started by a cell of one.
 
-    It is told by what the programs above it are and were started with, which no cell changes.
+    That follows from its ancestors and from the variables that they were started with, which no
+    cell can change.
     """
     sign = f"\0{KERNEL_VARIABLE}=".encode()
     return any(name in _KERNELS or sign in b"\0" + _begun_with(pid) for pid, name in _processes())
 
 
 def is_fed() -> bool:
-    """Return whether a front end for terminals started this process, and reads from none.
+    """Return whether this process was started by a terminal front end that reads from no person.
 
-    What it says was typed comes from a pipe or a file, or from a terminal that no window shows.
+    What it passes on as typed comes from a pipe or a file, or from a terminal that no window shows.
     """
     above = list(islice(_processes(), 1, 2))
     if not above or above[0][1] not in _CONSOLES:
@@ -76,9 +77,9 @@ def is_fed() -> bool:
 
 
 def begun_with(*names: str) -> dict[str, str]:
-    """Return these variables as this process was started with them, whatever became of them since.
+    """Return the values of these variables with which this process was started.
 
-    It is empty where the system does not tell.
+    It is empty where the system does not report them.
     """
     given = (part.partition(b"=") for part in _begun_with(os.getpid()).split(b"\0"))
     wanted = {os.fsencode(name): name for name in names}
@@ -86,7 +87,7 @@ def begun_with(*names: str) -> dict[str, str]:
 
 
 def _processes() -> Iterator[tuple[int, str]]:
-    """Return number and program of this process and of those above it, the nearest first."""
+    """Return the numbers and programs of this process and its ancestors, the nearest first."""
     if sys.platform != "linux":
         return
     pid = os.getpid()
@@ -96,7 +97,7 @@ def _processes() -> Iterator[tuple[int, str]]:
         try:
             with open_file(_PROC / str(pid) / "cmdline", "rb") as file:
                 line = file.read(_BYTES)
-            # The name in parentheses may hold anything.
+            # The name in parentheses may contain anything.
             status = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
             above = int(status[1])
         except (OSError, ValueError, IndexError):
@@ -106,7 +107,7 @@ def _processes() -> Iterator[tuple[int, str]]:
 
 
 def _begun_with(pid: int) -> bytes:
-    """Return the environment that a process was started with; nothing of another user's."""
+    """Return the environment with which a process was started; empty for another user's."""
     if sys.platform != "linux":
         return b""
     try:

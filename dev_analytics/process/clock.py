@@ -1,9 +1,9 @@
-"""The time, by the machine's clock and by none that was put in its place.
+"""The time of the machine's real clock, even where a test library has replaced it.
 
-freezegun replaces the functions of `time` in every module that has them by their names, so here
-they are a class's. time-machine changes what the functions themselves do, but not all of them: what
-one says is compared with what another one says. Below libfaketime all of them lie, and the kernel
-is asked. A machine's clock may be wrong by itself: a time that cannot be is none.
+freezegun replaces the functions of `time` in the globals of every module, so here they belong to a
+class. time-machine changes the functions themselves, but not all of them: the results of two are
+compared. Under libfaketime all of them are wrong, and the kernel is asked. The machine's clock
+itself may be wrong: an impossible time is reported as none.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any, Final
 from dev_analytics.process.native import environ_now, made_anew
 
 EARLIEST: Final = 1_767_225_600.0
-"""No version of this package was there before 2026, in seconds since the epoch."""
+"""The earliest possible time, in seconds since the epoch: there was no package before 2026."""
 
 LATEST: Final = 4_102_444_800.0
-"""Nor will one be in 2100."""
+"""The latest possible time: the year 2100."""
 
 DRIFT_SECONDS: Final = 0.5
-"""How far the clock may go apart from the steady one before it is looked at again, in seconds."""
+"""How far the clock may drift from the monotonic one before it is checked again, in seconds."""
 
 _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _PRELOADED: Final = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES")
@@ -34,8 +34,8 @@ class Clock:
     Attributes
     ----------
     is_faked
-        Whether the C library lies to this process, also about the times of files. `monotonic` and
-        `perf_counter` then are the kernel's.
+        Whether the C library's times are faked in this process, also those of files. `monotonic`
+        and `perf_counter` then come from the kernel.
     """
 
     _made: Final[Any] = made_anew("time")
@@ -48,17 +48,17 @@ class Clock:
     localtime: Callable[[float], Any] = _made.localtime
     mktime: Callable[[Any], float] = _made.mktime
     strftime: Callable[[str, Any], str] = _made.strftime
-    # The last but one of what any date is an instance of.
+    # The last class but one in the MRO of any date.
     date: type[datetime.date] = datetime.date.__mro__[-2]
     is_faked = False
 
 
 _least = _most = 0.0
-"""How far the clock may be ahead of the steady one, as it was when it was last looked at."""
+"""How far the clock may be ahead of the monotonic one, from the last check."""
 
 
 def seconds() -> float:
-    """Return the seconds since the epoch; 0 where the time that the machine has cannot be."""
+    """Return the seconds since the epoch, or 0 if the machine's time is impossible."""
     now = Clock.time()
     if _least < now - Clock.monotonic() < _most:
         return now
@@ -67,19 +67,19 @@ def seconds() -> float:
 
 
 def today() -> datetime.date:
-    """Return the day where the user is."""
+    """Return the day in the user's time zone."""
     year, month, day, *_ = Clock.localtime(seconds())
     return Clock.date(year, month, day)
 
 
 def _checked(now: float) -> float:
-    """Return `now` if the machine says so too, as it was set or slept, or else what that says."""
+    """Return `now` if the machine's other functions agree, or else the time that they report."""
     global _least, _most
     if Clock.is_faked:
         return now
     said = Clock.ctime()
     try:
-        # A second may end between the two, and this one reads a coarser clock.
+        # A second may end between the two calls, and this one reads a coarser clock.
         is_right = said in (Clock.ctime(now), Clock.ctime(now + 1), Clock.ctime(now - 1))
     except (OSError, OverflowError, ValueError):
         is_right = False
@@ -92,7 +92,7 @@ def _checked(now: float) -> float:
 
 
 def _understood(said: str) -> float:
-    """Return the time that `ctime` writes, in seconds since the epoch."""
+    """Return the time in the output of `ctime`, in seconds since the epoch."""
     _, month, day, clock, year = said.split()
     hours, minutes, rest = map(int, clock.split(":"))
     date = int(year), _MONTHS.index(month) + 1, int(day)
@@ -100,7 +100,7 @@ def _understood(said: str) -> float:
 
 
 def _ask_kernel() -> None:
-    """Take all times from the kernel, which writes them as text; without it there is none."""
+    """Take all times from the kernel, which has them as text; without it there are none."""
     Clock.is_faked = True
     try:
         lines = Path("/proc/stat").read_text("ascii").splitlines()

@@ -1,8 +1,8 @@
-"""Files and pipes that are opened so that none of their descriptors is 0, 1 or 2.
+"""Opens files and pipes so that none of their descriptors is 0, 1 or 2.
 
-A user may have closed a standard stream, and the next file that anybody opens takes its place: what
-a library then writes to standard error would land in that file. A umask takes rights away from
-whatever is made, also from its owner: what is made here can be opened again.
+A user may have closed a standard stream, and then the next file that is opened gets its number:
+whatever a library writes to standard error would end up in that file. A umask may remove even the
+owner's permissions from a new file: files that are created here can be opened again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STANDARD: Final = (0, 1, 2)
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
 
 MAX_WRITTEN: Final = 16 * 2**20
-"""More than any file of ours holds but an event log, in bytes."""
+"""More bytes than any of our files holds, except for event logs."""
 
 _MARKS: Final = itertools.cycle(range(1, 65))
 _SIGXFSZ: Final[int | None] = getattr(signal, "SIGXFSZ", None)
@@ -32,9 +32,9 @@ _IGNORED: Final = int(signal.SIG_IGN)
 
 
 def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
-    """Open a file as `os.open` does, and return a descriptor that is no standard one.
+    """Open a file as `os.open` does, and return a descriptor above 2.
 
-    It is what ``open`` takes as an ``opener``, too.
+    This can be the ``opener`` of ``open``.
 
     Raises
     ------
@@ -47,19 +47,19 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
         descriptor = open_now(path, flags, mode)
     owned = mode & stat.S_IRWXU
     if flags & system.O_CREAT and system.fstat(descriptor).st_mode & owned != owned:
-        # A file of another user's stays as it is; so does one where there are no such rights.
+        # Another user's file stays as it is, and so does one on a system without permissions.
         with contextlib.suppress(OSError):
             system.fchmod(descriptor, mode)
     return descriptor
 
 
 def pipe_above() -> tuple[int, int]:
-    """Return the ends of a pipe, the reading one first; neither is a standard descriptor.
+    """Return the descriptors of a pipe's ends, both above 2, the reading one first.
 
     Raises
     ------
     OSError
-        There can be none.
+        No pipe can be made.
     """
     with standard_taken():
         return system.pipe()
@@ -67,9 +67,9 @@ def pipe_above() -> tuple[int, int]:
 
 @contextmanager
 def standard_taken() -> Iterator[None]:
-    """Occupy 0, 1 and 2 inside, so that what is opened there gets another number.
+    """Occupy 0, 1 and 2 in a block, so that files opened there get other numbers.
 
-    Whoever writes to a closed standard error in this instant writes to nowhere, as before.
+    Anything that is written to a closed standard error meanwhile goes nowhere, as before.
     """
     taken: list[tuple[int, int, os.stat_result]] = []
     try:
@@ -81,7 +81,7 @@ def standard_taken() -> Iterator[None]:
     finally:
         for descriptor, number, status in taken:
             with contextlib.suppress(OSError):
-                # Another thread may have put a file of the user's in its place.
+                # Another thread may have given the number to a file of the user.
                 if number and not has_mark(descriptor, number):
                     continue
                 if os.path.samestat(system.fstat(descriptor), status):
@@ -97,7 +97,7 @@ def _is_open(descriptor: int) -> bool:
 
 
 def mark(descriptor: int) -> int:
-    """Mark an open file, and return its mark; 0 where the system has none."""
+    """Mark an open file, and return its mark, or 0 if the system has no marks."""
     if SET_MARK is None:
         return 0
     number = next(_MARKS)
@@ -109,7 +109,7 @@ def mark(descriptor: int) -> int:
 
 
 def has_mark(descriptor: int, number: int) -> bool:
-    """Return whether a descriptor is still that of the file with this mark."""
+    """Return whether a descriptor still belongs to the file with this mark."""
     try:
         return bool(ask(descriptor, GET_MARK) == number)
     except OSError:
@@ -117,20 +117,20 @@ def has_mark(descriptor: int, number: int) -> bool:
 
 
 def is_limit_told() -> bool:
-    """Return whether a write beyond a limit runs a handler of the user's, or ends the process.
+    """Return whether a write beyond a limit calls a handler of the user or ends the process.
 
-    Python ignores the signal from its start, so that such a write merely fails.
+    By default Python ignores the signal, so that such a write merely fails.
     """
     return _SIGXFSZ is not None and handling(_SIGXFSZ) is not _IGNORED
 
 
 def check_room(size: int) -> None:
-    """Check that a file may become as large as `size` before it is written to.
+    """Raise if a file may not become as large as `size`, before it is written to.
 
     Raises
     ------
     OSError
-        The process has set itself a limit below that.
+        The process has a limit below that.
     """
     import resource
 

@@ -1,8 +1,8 @@
-"""Starts processes of our own that the user's process has nothing more to do with.
+"""Starts processes of our own that are independent of the user's process.
 
-They run as this process does: the same Python with the same flags, which finds the package where
-this one found it, and imports nothing from the notebook's folder. Where there is no Python to be
-started, as in a program that has Python inside, nothing is.
+They run the same Python with the same flags, which finds the package where this process found it,
+and imports nothing from the notebook's folder. If there is no Python to start, as in a program that
+embeds Python, nothing is started.
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ _NEEDED_BEGINNINGS: Final = (
     *("PYTHON", "CONDA_PREFIX", "GUIX_", "NIX_", "LD_", "DYLD_", "LC_"),
     *("DEV_ANALYTICS", "XDG_", "SSL_", "OPENSSL_"),
 )
-"""Variables that our processes are given: to find Python and the package, a proxy, certificates,
-the system's folders, and what has a say in consent."""
+"""Variables that our processes are given: to find Python, the package, a proxy, certificates and
+the system's folders, and those that decide about consent."""
 
 
 def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> None:
-    """Start a module's ``main`` in a session of its own; nobody here waits for it, or sees it.
+    """Start a module's ``begin`` in a process and session of its own, which is not a visible child.
 
-    What it is told goes to it through a pipe, and where others can read that, the environment too:
-    other users of the machine can read a command line.
+    What it is told goes through a pipe, as other users of the machine can read a command line; so
+    does the environment, where they can read that.
 
     Parameters
     ----------
     module
-        It is told by a dictionary.
+        The module, whose ``begin`` takes a dictionary.
     told
-        What it is told.
+        The dictionary.
     later
-        In how many seconds, at the end of this process.
+        How many seconds to wait first, where this process ends now.
 
     Raises
     ------
     OSError, ValueError, AttributeError, NotImplementedError
-        It cannot be started; the last two where the system knows no such way.
+        It cannot be started; the last two mean that the system has no way to do it.
     """
     command = [python(), *flags(), str(_ENTRY), module]
     if not later and adopts_orphans():
@@ -81,7 +81,7 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
     reading, writing = pipe_above()
     ours = system.fstat(writing)
     try:
-        # What a pipe cannot hold at once would wait for a reader that there is not yet.
+        # Beyond the pipe's capacity, the write would wait for a reader that has not started yet.
         system.set_blocking(writing, False)
         _write(writing, script, ours)
         _close(writing, ours)
@@ -97,12 +97,12 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
 
 
 def python() -> str:
-    """Return the program that this process's Python is.
+    """Return the path of this process's Python.
 
     Raises
     ------
     OSError
-        It is none: to start it would start the user's program once more.
+        There is none: starting the executable would start the user's program again.
     """
     program = Path(sys.executable or "")
     if not sys.executable:
@@ -117,7 +117,7 @@ def python() -> str:
 
 
 def flags() -> list[str]:
-    """Return the flags that shut out of our processes what the user shut out of this one."""
+    """Return flags that exclude from our processes what the user excluded from this one."""
     given = sys.flags
     kept = ["-I"] if given.isolated else ["-P"]
     if given.ignore_environment and not given.isolated:
@@ -136,11 +136,11 @@ def flags() -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of our processes: of this one, what Python, network and consent need.
+    """Return the environment of our processes: the variables that Python, network and consent need.
 
-    The keys and words that a user keeps in others, or a notebook puts there, are no business of
-    theirs. The notebook's folder is not on their path, unless the package itself is there: a
-    checkout that is worked in.
+    Other variables, in which users and notebooks keep keys and other secrets, are not passed on.
+    The notebook's folder is not on the import path, unless the package itself is there, as in a
+    checkout.
     """
     own = {name: value for name, value in {**ENVIRON, **environ_now()}.items() if _is_needed(name)}
     if kept := _safe(filter(None, own.pop("PYTHONPATH", "").split(os.pathsep))):
@@ -149,7 +149,7 @@ def environment() -> dict[str, str]:
 
 
 def _path() -> list[str]:
-    """Return where this process finds modules: first the package, then the others."""
+    """Return the import path of our processes: first the package's folder, then the others."""
     given = (each for each in tuple(sys.path) if type(each) is str)
     return [str(_PACKAGE_FOLDER.absolute()), *_safe(given)]
 
@@ -170,12 +170,12 @@ def _is_safe(entry: Path) -> bool:
     try:
         return not entry.samefile(Path.cwd()) or entry.samefile(_PACKAGE_FOLDER)
     except OSError:
-        # A folder does not exist: if it is the one that this process stands in, "." is lost.
+        # A folder does not exist; if it is the working directory, "." cannot be resolved.
         return entry.is_absolute()
 
 
 def _script(command: Sequence[str], told: str, later: float) -> bytes:
-    """Return what a shell does that has no environment yet: `told` is its last line but one."""
+    """Return the script for a shell without an environment; `told` is its last line but one."""
     lines = ["trap '' HUP"]
     if later:
         lines.append(f"sleep {later}")
@@ -187,12 +187,12 @@ def _script(command: Sequence[str], told: str, later: float) -> bytes:
 
 
 def _write(descriptor: int, content: bytes, ours: os.stat_result) -> None:
-    """Write into a pipe of ours.
+    """Write to a pipe of ours.
 
     Raises
     ------
     OSError
-        It does not hold all of it, or the descriptor is somebody else's by now.
+        The pipe cannot hold everything, or the descriptor belongs to something else by now.
     """
     if not os.path.samestat(system.fstat(descriptor), ours):
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -207,7 +207,7 @@ def _close(descriptor: int, ours: os.stat_result) -> None:
 
 
 def _run_seen(reading: int) -> None:
-    """Run the shell as a child that is seen for an instant, where the system knows no other.
+    """Run the shell as a child that is visible for an instant, if the system has no better way.
 
     Raises
     ------
@@ -218,6 +218,6 @@ def _run_seen(reading: int) -> None:
     onto = (system.POSIX_SPAWN_DUP2, reading, 3)
     command = ["/bin/sh", "-c", "/bin/sh /dev/fd/3 &"]
     child = system.posix_spawn("/bin/sh", command, {}, file_actions=[*files, onto], setsid=True)
-    # It ends at once. Somebody may have waited for it.
+    # It ends at once. The user's code may have waited for it already.
     with contextlib.suppress(ChildProcessError):
         system.waitpid(child, 0)

@@ -1,8 +1,8 @@
-"""What a process of our own runs first: it becomes nobody's, and finds the package.
+"""What a process of our own runs first: it detaches itself, and finds the package.
 
-It is run as a file, by a Python that may find no package yet, and so imports nothing of it before.
-What it is told comes from standard input: where modules are, first the package, and what its module
-is told.
+It is run as a file, by a Python that may not find the package yet, so it imports nothing of it
+before. It is told everything on standard input: the package's folder, the import path, and the
+dictionary for its module.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Final
 
 PACKAGE: Final = "dev_analytics"
 FAILED: Final = "sender.failed"
-"""Where it is said, in the data directory, why a process could not begin."""
+"""The file in the data directory that says why a process could not begin."""
 
 
 def enter(module: str) -> None:
-    """Call the module's ``begin`` with what was sent; write to the data directory why it cannot."""
+    """Call the module's ``begin`` with what was sent; if that fails, write down why."""
     content = loads(sys.stdin.buffer.read())
     if os.name == "posix":
         _detach()
@@ -44,16 +44,16 @@ def enter(module: str) -> None:
 
 
 def _detach() -> None:
-    """Leave the session, the signals and the descriptors of the process that started this one.
+    """Leave the session, the signals and the descriptors of the process that started it.
 
-    What it makes is the user's alone, and can be used by the user, whatever the umask there was.
+    Files that it creates are for the user only, whatever umask it inherited.
     """
     os.umask(0o077)
-    with contextlib.suppress(OSError):  # it leads a group already
+    with contextlib.suppress(OSError):  # it already leads a group
         os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    # A library's file that it did not close for its children.
+    # A file that a library left open for children.
     with contextlib.suppress(OSError):
         for each in os.listdir("/dev/fd"):  # noqa: PTH208, no more is loaded than must be
             with contextlib.suppress(OSError):
@@ -68,9 +68,9 @@ def _let_go_of_input() -> None:
 
 
 def _find_package(package: str, *path: str) -> None:
-    """Find modules as the process that started this one, and its package in any case.
+    """Import modules as the process that started this one does, and the package in any case.
 
-    Its own path goes before what was added there: a notebook's user may have modules of any name.
+    Its own path comes before what was added there: the user may have modules of any name.
     """
     spec = find_spec(PACKAGE)
     origin = None if spec is None else spec.origin

@@ -1,12 +1,13 @@
-"""What a fork of the user's waits for: our imports, and our threads.
+"""What a fork by the user's code waits for: our imports, and our threads.
 
-A child has none of its parent's other threads, and waits for ever for a module that one of them was
-importing: ours, or one of the standard library's that the user's code needs there. So a fork waits
-until an import is over that another thread makes for us.
+A forked child has none of its parent's other threads, and would wait for ever for a module that one
+of them was importing: ours, or one of the standard library that the user's code needs there. So a
+fork waits until our import in another thread is over.
 
-From Python 3.12 on a fork beside any other thread warns the user, who may have started none. Where
-those of ours are the only ones, they end before it: one that rests gives up, one at work is soon
-over. What was given up is begun again later, as a thread that came back at once would be seen, too.
+From Python 3.12 on, a fork while other threads exist warns the user, who may have started none. If
+all of them are ours, they end before the fork: one that rests gives up, and one at work is soon
+done. What was given up begins again later, as a thread that came back at once would be noticed,
+too.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock, begin_thread, system, thread_number
 
 MAX_WAIT_SECONDS: Final = 5.0
-"""How long a fork waits for an import at most: that may itself wait for one that the user is in."""
+"""How long a fork waits for an import at most: it may itself wait for one of the user's."""
 
 MAX_END_SECONDS: Final = 1.0
-"""How long it waits for the threads at most, after that: a disk may be slow."""
+"""How long it waits for threads at most, after that: a disk may be slow."""
 
 STEP_SECONDS: Final = 0.001
-"""How often a fork looks whether they have ended."""
+"""How often a fork checks whether they have ended."""
 
 REST_SECONDS: Final = 0.02
-"""How often one that rests looks whether a fork waits."""
+"""How often a thread that rests checks whether a fork waits."""
 
 _LIST: Final = "/proc/self/task"
 _LISTED: Final = sys.platform == "linux"
@@ -49,7 +50,7 @@ class _Ours:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the system has it no more; where that does not tell, whether it is at its end."""
+        """Whether it has ended, or, where the system does not tell, whether it is at its end."""
         if self.number and _LISTED:
             try:
                 system.stat(f"{_LIST}/{self.number}")
@@ -60,7 +61,7 @@ class _Ours:
 
 
 class _Forks:
-    """The imports and threads of ours in one process.
+    """Our imports and threads in one process.
 
     Attributes
     ----------
@@ -93,7 +94,7 @@ class _Forks:
     @staticmethod
     def _run(ours: _Ours, run: Callable[..., object], given: tuple[Any, ...]) -> None:
         try:
-            # What a user raises in all threads, or in a trace function, would be printed.
+            # An exception from a trace function, or one raised in all threads, would be printed.
             with contextlib.suppress(BaseException):
                 ours.number = thread_number()
                 run(*given)
@@ -113,11 +114,11 @@ class _Forks:
             free = self.importing.acquire(timeout=max(0.0, until - Clock.monotonic()))
             steps -= 1
             if steps < 0:
-                # The next fork does not wait for it once more.
+                # The next fork does not wait for them again.
                 self._threads = []
 
     def _is_seen(self) -> bool:
-        """Return whether Python would warn of this fork, and because of threads of ours alone."""
+        """Return whether Python would warn about this fork, and only because of our threads."""
         if not self._threads:
             return False
         mine = thread_number()
@@ -135,14 +136,14 @@ class _Forks:
         if self.importing._is_owned():
             self.importing.release()
         else:
-            # The fork has waited long enough, and the thread that has the lock is not here.
+            # The fork has waited long enough; in the child the thread with the lock does not exist.
             self.importing._at_fork_reinit()
 
 
 def _number_of_threads() -> int:
-    """Return how many threads this process has, as far as the system tells; else 0."""
+    """Return how many threads this process has, or 0 if the system does not tell."""
     try:
-        # A directory has a link from itself, one from above, and one from each that is in it.
+        # A directory has one link from itself, one from above, and one from each folder in it.
         return system.stat(_LIST).st_nlink - 2
     except OSError:
         return 0
@@ -153,31 +154,30 @@ def _forks() -> _Forks:
 
 
 def unforked() -> AbstractContextManager[Any]:
-    """Return what blocks forks of other threads inside; those of this one go on.
+    """Return a lock that blocks forks in other threads, but not in the thread that holds it.
 
-    It is the lock itself: an exception of a signal handler between the frames of a generator would
-    leave it taken.
+    It is the lock itself: with a generator, a signal handler's exception could leave it locked.
     """
     lock: AbstractContextManager[Any] = _forks().importing
     return lock
 
 
 def start_thread(run: Callable[..., object], given: tuple[Any, ...]) -> None:
-    """Run a function in a thread that nobody but a fork waits for.
+    """Run a function in a thread for which only a fork waits.
 
-    It is a thread of the system's also where `threading` has others, and none of those that the
-    user counts, traces or profiles.
+    It is a real thread of the system even if `threading` has been replaced, and is not among the
+    threads that the user counts, traces or profiles.
 
     Raises
     ------
     RuntimeError
-        There can be none.
+        No thread can be started.
     """
     _forks().start(run, given)
 
 
 def rest(seconds: float) -> bool:
-    """Rest in a thread of ours; return False, at once, where a fork waits for its end."""
+    """Rest in a thread of ours; return False at once if a fork waits for its end."""
     forks = _forks()
     until = Clock.monotonic() + seconds
     while not forks.is_awaited:

@@ -1,7 +1,7 @@
-"""Whose an exception is that came out of our code: ours, or that of a signal handler of the user's.
+"""Whether an exception from our code was raised by a signal handler of the user.
 
-A handler may run in the middle of any line. What it raises, as a time limit that is over, is for
-the user's own code to catch.
+A handler may run in the middle of any line. What it raises, such as a timeout, is for the user's
+own code to catch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TRACEBACK: Final = vars(BaseException)["__traceback__"].__get__
 
 
 def is_of_handler(error: BaseException) -> bool:
-    """Return whether a signal handler of the user's raised `error`."""
+    """Return whether a signal handler of the user raised `error`."""
     codes = {_code(handling(number)) for number in _SIGNALS}
     traceback = _TRACEBACK(error)
     while traceback is not None:
@@ -30,7 +30,7 @@ def is_of_handler(error: BaseException) -> bool:
 
 
 def _code(handler: Any) -> CodeType | None:
-    """Return the code of a handler that is a function; no other object is asked for it."""
+    """Return the code of a handler if it is a function; other objects are not touched."""
     while type(handler) in (partial, MethodType):
         handler = handler.func if type(handler) is partial else handler.__func__
     return _CODE(handler) if type(handler) is FunctionType else None

@@ -1,8 +1,8 @@
-"""What a process keeps of ours however often its modules are loaded.
+"""Objects that a process keeps however often our modules are loaded.
 
-``%autoreload``, ``importlib.reload`` and a package that is imported anew give our modules new
-globals, while shells, hooks and files go on with the old ones. What must be there once for a
-process is therefore kept beside the package, in a module of no file that nobody reloads.
+``%autoreload``, ``importlib.reload`` and a new import of the package give our modules new globals,
+while shells, hooks and files still use the old ones. So objects that a process must have only once
+are kept outside the package, in a module without a file, which is never reloaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HOME: Final = "_dev_analytics"
 
 
 def kept(name: str, make: Callable[[], T]) -> T:
-    """Return what is kept under `name`; the first call makes it."""
+    """Return the object that is kept under `name`; the first call makes it."""
     held = things()
     if name not in held:
         held.setdefault(name, make())
@@ -27,7 +27,7 @@ def kept(name: str, make: Callable[[], T]) -> T:
 
 
 def things() -> dict[str, Any]:
-    """Return all that is kept, by name."""
+    """Return all objects that are kept, by name."""
     home = sys.modules.get(HOME)
     if type(home) is not ModuleType:
         home = sys.modules[HOME] = ModuleType(HOME, "What dev_analytics keeps in this process.")

@@ -1,4 +1,4 @@
-"""Keeps what a library logs of our calls out of the user's log, which a notebook shows."""
+"""Keeps what a library logs about our calls out of the user's log, which a notebook shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import get_ident
 
 @contextmanager
 def unlogged(library: str) -> Iterator[None]:
-    """Drop what this thread logs under the name of `library`; what others log stays.
+    """Drop what this thread logs under the name of `library`, and nothing from other threads.
 
     Parameters
     ----------

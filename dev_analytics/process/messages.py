@@ -1,4 +1,4 @@
-"""What our commands say, on whatever output there is: a name of a file may be no text at all."""
+"""Messages that can be written to any output, even if they contain file names that are no text."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TextIO
 
 
 def plain(path: Path | str) -> str:
-    """Return the name of a file as text that can be written; what is not UTF-8 in it is replaced.
+    """Return a file's name as text that can be written; what is not UTF-8 is replaced.
 
-    Old names are in Latin-1, and Python keeps their bytes as halves of characters.
+    Old names may be in Latin-1, and Python keeps their bytes as lone surrogates.
     """
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def from_home(path: Path) -> str:
-    """Return the name of a file as `plain` does, from ``~`` on if it lies in the user's home."""
+    """Return a file's name as `plain` does, beginning with ``~`` if it is in the user's home."""
     try:
         return plain(f"~/{path.relative_to(Path.home())}")
     except (ValueError, RuntimeError):
@@ -24,18 +24,18 @@ def from_home(path: Path) -> str:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Write a line to `stream`, or to standard output; what its encoding lacks is replaced.
+    """Write a line to `stream` or to standard output; what its encoding lacks is replaced.
 
     Raises
     ------
     OSError
-        It takes nothing.
+        It cannot be written to.
     """
     out = sys.stdout if stream is None else stream
     encoding = getattr(out, "encoding", None)
     try:
         text = text.encode(encoding, "replace").decode(encoding)  # type: ignore[arg-type]
     except (LookupError, TypeError, ValueError):
-        # One that somebody put there may have none.
+        # A stream that the user's code put there may have none.
         text = text.encode("utf-8", "replace").decode()
     print(text, file=out)

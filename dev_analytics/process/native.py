@@ -1,8 +1,8 @@
-"""The standard library as Python itself made it, whatever has been put in its place since.
+"""Original functions of the standard library, whatever has replaced them since.
 
-A user replaces `os.urandom` for runs that repeat themselves, or `os.environ`; gevent and eventlet
-replace locks and threads by those of their own, which wait for a loop that may never turn. What is
-needed to keep a record is none of theirs: it is bound here, once, from modules that are made anew.
+Users replace `os.urandom` for reproducible runs, or `os.environ`; gevent and eventlet replace locks
+and threads with their own, which wait for a loop that may never run. Recording an event uses none
+of these: the functions are bound here, once, from fresh copies of the modules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def made_anew(name: str) -> Any:
-    """Return a module of the interpreter's own, made once more: nobody has changed that one."""
+    """Return a fresh copy of a module of the interpreter, which nothing has changed."""
     spec = BuiltinImporter.find_spec(name)
     if spec is None or spec.loader is None:
         return importlib.import_module(name)
@@ -43,33 +43,33 @@ def made_anew(name: str) -> Any:
 
 
 _THREAD: Final = made_anew("_thread")
-# What is replaced is replaced in `os`, which only has it from there.
+# Replacements are made in `os`, which only imports these functions from there.
 if sys.platform == "win32" and os.name == "nt":
     import nt as system
 else:
     import posix as system
 
 RLock: Final[Callable[[], AbstractContextManager[bool]]] = _THREAD.RLock
-"""A lock that its thread may take again, as a signal handler or a finalizer of the user's may come
-in the middle of a line of ours. All greenlets of a thread are that thread to it: none of them waits
-for another one, which could not go on meanwhile."""
+"""A lock that its thread may take again, as a signal handler or a finalizer of the user may run in
+the middle of our code. All greenlets of a thread count as that thread: none of them waits for
+another one, which could not go on meanwhile."""
 
 
 begin_thread: Final[Callable[[Callable[..., object], tuple[Any, ...]], int]] = (
     _THREAD.start_new_thread
 )
-"""Runs a function in a thread of the system's, also where `threading` has others."""
+"""Runs a function in a real thread of the system, even if `threading` has been replaced."""
 
 thread_number: Final[Callable[[], int]] = _THREAD.get_native_id
 """Return what the system calls this thread."""
 
 handling: Final[Callable[[int], object]] = importlib.import_module("_signal").getsignal
-"""Return what handles a signal, as a number where that is no function: `signal` makes a member of
-an enumeration of it, which takes ten times as long."""
+"""Return the handler of a signal, or a number if that is no function: `signal` turns it into a
+member of an enumeration, which takes ten times as long."""
 
 urandom: Final[Callable[[int], bytes]] = system.urandom
 open_file: Final = open
-"""A test of the user's that puts a mock in the place of `open` sees none of our files."""
+"""Kept here so that a user's test that mocks `open` sees none of our files."""
 
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
@@ -89,15 +89,16 @@ def is_uuid(text: str, version: int) -> bool:
 
 
 ENVIRON: Final = os.environ
-"""The environment that this process began with, as far as nobody changed it in place."""
+"""The original `os.environ` of this process."""
 
 _PLAIN: Final = (type(ENVIRON), dict)
 
 
 def environ_now() -> Mapping[str, str]:
-    """Return the environment as it is now, also where `os.environ` is another one by now.
+    """Return the environment as it is now, even if `os.environ` was replaced.
 
-    One that is no plain mapping may run code of the user's when it is read: the first one counts.
+    Reading a replacement that is no plain mapping could run the user's code: the original counts
+    then.
     """
     now = os.environ
     return now if type(now) in _PLAIN else ENVIRON

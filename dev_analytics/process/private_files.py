@@ -1,7 +1,7 @@
-"""Files and folders that are the user's alone, and that the user may use, whatever the umask.
+"""Creates files and folders that only the user can use, whatever the umask.
 
-A umask takes rights away from whatever is made, also from its owner: what is made below it could be
-neither read nor entered again. It belongs to the whole process, and so is never changed.
+A umask may remove even the owner's permissions from a new file or folder, which could then not be
+read or entered again. As it belongs to the whole process, it is never changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FOLDER: Final = 0o700
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing.
+    """Create a folder, and the missing ones above it.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def make_folder(folder: Path) -> None:
 
 
 def touch(file: Path) -> None:
-    """Make a file if there is none.
+    """Create a file if it is missing.
 
     Raises
     ------

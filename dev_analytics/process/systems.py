@@ -1,4 +1,4 @@
-"""What systems do in ways of their own, under one name for each; chosen once, at import."""
+"""Functions that each system does in its own way, under common names; chosen once, at import."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
-"""Open no file that a link leads to, where the system can say so."""
+"""A flag that refuses to follow a link, if the system has one."""
 
 NO_WAIT: Final[int] = getattr(os, "O_NONBLOCK", 0)
-"""Refuse a named pipe instead of waiting for its other end, where the system can say so."""
+"""A flag that refuses a named pipe instead of waiting for its other end, if there is one."""

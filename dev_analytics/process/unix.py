@@ -1,6 +1,6 @@
-"""What Linux and macOS do in a way of their own, by the names in `dev_analytics.process.systems`.
+"""The functions of `dev_analytics.process.systems` on Linux and macOS.
 
-They are the plain calls: a file has a name, or none, or another one, whoever has it open.
+They are plain system calls: an open file can be renamed and deleted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ assert sys.platform != "win32"
 SET_MARK: int | None = None
 GET_MARK = 0
 """Linux keeps a number with every open file: the signal for asynchronous input, which a regular
-file never sends. So it marks ours, and tells another's in a quarter of the time of an
+file never sends. So the number can mark our files; checking it takes a quarter of the time of an
 ``fstat``."""
 
 ask: Any = None
-if sys.platform not in ("emscripten", "wasi"):  # they have no locks, and are not served
+# These have no file locks, and are not supported.
+if sys.platform not in ("emscripten", "wasi"):
     import fcntl
 
     ask = fcntl.fcntl
@@ -37,7 +38,7 @@ read_at: Final = system.pread
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
-    """Return what tells one file from another."""
+    """Return what identifies a file."""
     return status.st_ino, status.st_dev
 
 
@@ -59,7 +60,7 @@ def lock_now(descriptor: int) -> None:
     Raises
     ------
     OSError
-        Somebody has it, or there is none.
+        Another process has it, or there are no locks.
     """
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -76,23 +77,23 @@ def unlock_now(descriptor: int) -> None:
 
 
 def share_lock(descriptor: int) -> None:
-    """Take the lock of an open file beside others who only look.
+    """Take a shared lock of an open file, as others may who only look.
 
     Raises
     ------
     OSError
-        Somebody has it, or there is none.
+        Another process has it, or there are no locks.
     """
     fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def replace(new: Path, file: Path) -> None:
-    """Replace `file` by `new`.
+    """Replace `file` with `new`.
 
     Raises
     ------
     OSError
-        It cannot be put there.
+        It cannot be replaced.
     """
     new.replace(file)
 
@@ -117,7 +118,7 @@ def sync_folder(folder: Path) -> None:
     Raises
     ------
     OSError
-        The disk does not say that they will.
+        The disk does not confirm it.
     """
     descriptor = open_now(folder, os.O_RDONLY, 0)
     try:
@@ -127,37 +128,37 @@ def sync_folder(folder: Path) -> None:
 
 
 def give_way() -> None:
-    """Let every other process go first."""
+    """Lower the priority of this process below that of all others."""
     os.nice(10)
 
 
 def leave_folder(data: Path) -> None:
-    """Stand in the data directory, and no more where the user's process does."""
+    """Make the data directory the working directory, in place of that of the user's process."""
     os.chdir(data)
 
 
 def is_administrators(descriptor: int) -> bool:
-    """Return whether an open file is root's, and others may not write to it."""
+    """Return whether an open file belongs to root, and no others may write to it."""
     status = os.fstat(descriptor)
     return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 @contextmanager
 def deadline(seconds: float, late: type[BaseException]) -> Iterator[None]:
-    """Raise `late` in this thread, the main one, after `seconds`, whatever it waits for."""
+    """Raise `late` in this thread, the main one, after `seconds`, even if it is waiting."""
 
     def ring(signum: int, frame: Any) -> None:
         raise late
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        # Again every second, should the first be lost in a finalizer, which can raise nothing.
+        # Repeated every second, in case the first is lost in a finalizer, which cannot raise.
         signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        # It may ring in the finally above too.
+        # The timer may also fire in the finally above.
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

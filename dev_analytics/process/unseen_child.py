@@ -1,12 +1,12 @@
-"""Starts a process that the user's process is never told of.
+"""Starts a process of which the user's process is never notified.
 
-A child is seen by whoever waits for any child: ``os.wait()``, a handler of ``SIGCHLD``, an event
-loop's watcher. Linux knows children whose end is told to nobody, and which nobody gets who does not
-ask for such: those that ``clone`` makes without a signal. What such a child starts is an orphan
-when it ends, at once, and so init's.
+Code that waits for any child sees it: ``os.wait()``, a handler of ``SIGCHLD``, an event loop's
+watcher. On Linux, a child that ``clone`` makes without a signal notifies nobody of its end, and is
+returned only to code that asks for such children. It ends at once, and the process that it started
+is then an orphan, which init adopts.
 
-The child runs ``system`` of the C library in the memory of this process, as ``vfork`` has it: the
-thread that made it stands still meanwhile, and others go on.
+The child runs the C library's ``system`` in the memory of this process, as after ``vfork``: the
+thread that made it is suspended meanwhile, and others go on.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _GET_CHILD_SUBREAPER: Final = 37
 
 
 def run_unseen(command: str) -> bool:
-    """Run a shell command that is over at once, as an unseen child; False where there is no way.
+    """Run a short shell command as an unseen child; return False if the system cannot do that.
 
     Parameters
     ----------
     command
-        What the shell does. It has the standard streams of this process, and so must not write.
+        The command. It has the standard streams of this process, so it must not write to them.
 
     Raises
     ------
     OSError
-        There is a way, and no room for another process.
+        The system can do it, but allows no further process.
     """
     library = _library()
     if library is None or not _folder_is_there():
@@ -50,10 +50,11 @@ def run_unseen(command: str) -> bool:
     bottom = ctypes.c_char.from_buffer(stack)
     top = ctypes.c_void_p((ctypes.addressof(bottom) + _STACK_BYTES) & ~0xF)
     run = ctypes.cast(library.system, ctypes.c_void_p)
-    # Read apart: an interrupt that is due is raised by the call that blocks, and then undone below.
+    # Read by a call of its own: the one that blocks may raise a pending interrupt, and must then be
+    # undone below.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
-        # A signal that came to the child would set off this process's handlers.
+        # A signal to the child would run this process's handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         child = library.clone(run, top, _VM | _VFORK, ctypes.c_char_p(os.fsencode(command)))
         number = ctypes.get_errno()
@@ -62,7 +63,7 @@ def run_unseen(command: str) -> bool:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         del bottom
         stack.close()
-    # Where a user ignores the end of children, the shell's is not known either.
+    # Where the user ignores the end of children, that of the shell is unknown too.
     if failed and signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN:
         number = errno.EAGAIN
     elif child > 0:
@@ -73,10 +74,10 @@ def run_unseen(command: str) -> bool:
 
 
 def import_all() -> None:
-    """Import what is needed, if it is there.
+    """Import what is needed, if it is available.
 
-    A thread that is still there at the end of the process ends by what glibc loads only then, and
-    aborts the process where it cannot be: no descriptor is free, or the root is another one.
+    To end a thread that still exists at the end of the process, glibc loads a library at that time,
+    and aborts the process if it cannot: when no descriptor is free, or after a change of the root.
     """
     if _library() is not None:
         import ctypes
@@ -86,9 +87,9 @@ def import_all() -> None:
 
 
 def adopts_orphans() -> bool:
-    """Return whether what our processes leave behind becomes this process's child.
+    """Return whether orphans of our processes become children of this process.
 
-    It is so of the first process of a container, and of one that asked for it.
+    They do in the first process of a container, and in one that asked for it.
     """
     if system.getpid() == 1:
         return True
@@ -102,7 +103,7 @@ def adopts_orphans() -> bool:
 
 
 def _library() -> Any:
-    """Return the C library, if this is Linux and it has what is needed."""
+    """Return the C library, if this is Linux and the library has what is needed."""
     if sys.platform != "linux":
         return None
     try:
@@ -117,9 +118,9 @@ def _library() -> Any:
 
 
 def _folder_is_there() -> bool:
-    """Return whether a shell has nothing to complain of at its start.
+    """Return whether a shell can start without complaints about the working directory.
 
-    A folder that was deleted is still there as ``.``, and has no name any more.
+    A deleted folder still exists as ``.``, but has no name any longer.
     """
     try:
         system.getcwd()

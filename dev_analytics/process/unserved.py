@@ -1,4 +1,4 @@
-"""Systems that cannot be served: analytics are off, nothing is stored and nobody is asked."""
+"""Systems that are not supported: analytics are off, nothing is stored and nobody is asked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _WHY: Final = {
 
 
 class UnservedError(RuntimeError):
-    """The system cannot be served; the message says why."""
+    """The system is not supported; the message says why."""
 
 
 def why_unserved() -> str:
-    """Return why this system cannot be served, in words; empty if it can."""
+    """Return why this system is not supported, in words; empty if it is."""
     return _WHY.get(sys.platform, "")
 
 

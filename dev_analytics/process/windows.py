@@ -1,8 +1,8 @@
-"""What Windows does in a way of its own, by the names in `dev_analytics.process.systems`.
+"""The functions of `dev_analytics.process.systems` on Windows.
 
-A file that somebody has open can be renamed and deleted only where all who opened it allow that,
-and never be replaced; a lock keeps others from the bytes below it; a folder cannot be synced; and
-what appends does so in one piece only where it may do nothing else.
+An open file can be renamed and deleted only if everything that opened it allows that, and can never
+be replaced; a lock keeps others from the bytes that it covers; a folder cannot be synced; and
+appending is atomic only for a file that was opened for nothing else.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ T = TypeVar("T")
 _READ: Final = 0x8000_0000
 _WRITE: Final = 0x4000_0000
 _APPEND: Final = _READ | 0x0004 | 0x0100
-"""Read, lock, append, set times: without a right to write elsewhere each write goes to the end."""
+"""Read, lock, append, set times: without the right to write elsewhere every write appends."""
 
 _ALL_SHARED: Final = 0x1 | 0x2 | 0x4
 _NEW, _EMPTIED, _THERE, _THERE_OR_NEW, _THERE_EMPTIED = range(1, 6)
 _PLAIN: Final = 0x80
 _OWNED, _APPENDED = 0x7FFF_FFFE, 0x7FFF_FFFF
-"""The bytes that locks are on: beyond the end, as nobody else may read what is locked."""
+"""The bytes that are locked: beyond the end, as no other process can read locked bytes."""
 
 _READ_SECONDS: Final = 0.02
 _CHANGE_SECONDS: Final = 0.5
 _APPEND_SECONDS: Final = 1.0
-"""How long to try again where somebody has a file for a moment, in seconds: a reader, a writer, a
-virus scanner. Whoever reads may be a user's cell, which waits for nothing."""
+"""How long to try again while something has a file open for a moment, in seconds: a reader, a
+writer, a virus scanner. Reading is not tried again, as a user's cell may be waiting for it."""
 
 _PAUSE_SECONDS: Final = 0.002
 SET_MARK: int | None = None
@@ -50,17 +50,17 @@ GET_MARK = 0
 
 
 def ask(descriptor: int, what: int, value: int = 0) -> int:
-    """Return nothing: an open file has no mark here."""
+    """Return 0: an open file has no mark here."""
     return 0
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
-    """Return what tells one file from another on its volume; which that is, not all calls say."""
+    """Return what identifies a file on its volume; not all calls report the volume."""
     return status.st_ino, 0
 
 
 def open_now(path: str | os.PathLike[str], flags: int, mode: int) -> int:
-    """Open a file as ``os.open`` does, and let others rename and delete it meanwhile.
+    """Open a file as ``os.open`` does, so that others can rename and delete it meanwhile.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def append_now(descriptor: int, content: bytes) -> int:
     Raises
     ------
     OSError
-        It could not be written, or somebody else is appending all the time.
+        It could not be written, or another process is appending all the time.
     """
     _patiently(lambda: _lock_byte(descriptor, _APPENDED, msvcrt.LK_NBLCK), _APPEND_SECONDS)
     try:
@@ -98,7 +98,7 @@ def append_now(descriptor: int, content: bytes) -> int:
 
 
 def read_at(descriptor: int, size: int, start: int) -> bytes:
-    """Return so many bytes of an open file from `start`.
+    """Return `size` bytes of an open file from `start`.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def lock_now(descriptor: int) -> None:
     Raises
     ------
     OSError
-        Somebody has it, or there is none.
+        Another process has it, or there are no locks.
     """
     _lock_byte(descriptor, _OWNED, msvcrt.LK_NBLCK)
 
@@ -137,32 +137,32 @@ def share_lock(descriptor: int) -> None:
     Raises
     ------
     OSError
-        Somebody has it, or there is none.
+        Another process has it, or there are no locks.
     """
     lock_now(descriptor)
     unlock_now(descriptor)
 
 
 def replace(new: Path, file: Path) -> None:
-    """Replace `file`, which nobody holds for long, by `new`.
+    """Replace `file`, which no process holds for long, with `new`.
 
     Raises
     ------
     OSError
-        It cannot be put there.
+        It cannot be replaced.
     """
     _patiently(lambda: new.replace(file), _CHANGE_SECONDS)
 
 
 def take_place(new: Path, file: Path) -> None:
-    """Overwrite `file`, which the caller holds and nobody else changes, with the content of `new`.
+    """Overwrite `file`, which the caller holds and no other changes, with the content of `new`.
 
-    It is copied: until that is done, and `new` is gone, `new` is what counts.
+    It is copied: until that is done and `new` is deleted, `new` is what counts.
 
     Raises
     ------
     OSError
-        It cannot be written whole.
+        It cannot be written completely.
     """
     times, content = new.stat(), new.read_bytes()
     with os.fdopen(open_now(file, os.O_WRONLY | os.O_TRUNC, 0), "wb") as opened:
@@ -174,12 +174,12 @@ def take_place(new: Path, file: Path) -> None:
 
 
 def erase(file: Path) -> None:
-    """Empty and delete a file: its name may stay as long as somebody has it open.
+    """Empty and delete a file; its name may stay as long as another process has it open.
 
     Raises
     ------
     OSError
-        It is still there, and perhaps as it was.
+        It is still there, perhaps with its content.
     """
     _empty(file)
     try:
@@ -190,7 +190,7 @@ def erase(file: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Do nothing: the file system keeps a journal of its names, and takes no other order."""
+    """Do nothing: the file system keeps a journal of its names, and offers no other way."""
 
 
 def give_way() -> None:
@@ -198,12 +198,12 @@ def give_way() -> None:
 
 
 def leave_folder(data: Path) -> None:
-    """Stand in no folder that somebody may want to rename or delete."""
+    """Leave a working directory that somebody may want to rename or delete."""
     os.chdir(data.anchor or os.sep)
 
 
 def is_administrators(descriptor: int) -> bool:
-    """Return whether an open file is owned by the administrators, or the system itself."""
+    """Return whether an open file belongs to the administrators or the system itself."""
     import ctypes
 
     administrators, local_system = 26, 22
@@ -225,9 +225,9 @@ def is_administrators(descriptor: int) -> bool:
 
 @contextmanager
 def deadline(seconds: float, late: type[BaseException]) -> Iterator[None]:
-    """Raise `late` in this thread, the main one, after `seconds`; a call that waits ends first.
+    """Raise `late` in this thread, the main one, after `seconds`, but not in a blocking call.
 
-    No timer interrupts a call here: another thread does what Ctrl-Break would.
+    No timer interrupts a call here: another thread simulates Ctrl-Break.
     """
     over = threading.Event()
 
@@ -256,7 +256,7 @@ def deadline(seconds: float, late: type[BaseException]) -> Iterator[None]:
 
 
 def _empty(file: Path) -> None:
-    """Empty a file as far as that can be done, and none that a link leads to."""
+    """Empty a file if possible, without following a link."""
     with suppress(OSError):
         if not file.is_symlink():
             os.close(open_now(file, os.O_WRONLY | os.O_TRUNC, 0))
@@ -269,19 +269,19 @@ def _lock_byte(descriptor: int, byte: int, how: int) -> None:
     except OSError as error:
         if error.errno:
             raise
-        # Wine's C runtime does not say that somebody has it.
+        # Wine's C runtime does not report that another process has it.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _patiently(act: Callable[[], T], seconds: float) -> T:
-    """Return what `act` does; where somebody is in its way, try again for so many seconds.
+    """Return the result of `act`; while another process is in the way, try again for `seconds`.
 
     Raises
     ------
     OSError
-        It fails in another way, or all the time.
+        It fails for another reason, or all the time.
     """
-    # Counted, as a process that has no turn for that long has not tried.
+    # Attempts are counted, as a process that gets no time for so long has not tried.
     for _ in range(round(seconds / _PAUSE_SECONDS)):
         with suppress(PermissionError):
             return act()

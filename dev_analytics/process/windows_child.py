@@ -1,7 +1,7 @@
-"""Starts a process on Windows that this one has nothing more to do with.
+"""Starts an independent process on Windows.
 
-It has no window, no console that Ctrl-C comes from, and nothing of this process's open; where a
-job would end it with this process, and lets go of what it is asked for, it is in no job either.
+It has no window, no console from which Ctrl-C could come, and no open files of this process. A job
+may end its processes together: if the job allows it, the new process is in none.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _IN_NO_JOB: Final = subprocess.CREATE_BREAKAWAY_FROM_JOB
 
 
 def start_unbound(command: Sequence[str], told: bytes, environment: Mapping[str, str]) -> None:
-    """Start a program, and give it what it is told at its standard input; nobody waits for it.
+    """Start a program, with `told` as its standard input, without waiting for it.
 
     Raises
     ------
     OSError
         It cannot be started.
     """
-    # As large as what is told: it waits there, also when this process is gone.
+    # Large enough for all that is told, which waits there even after the end of this process.
     reading, writing = _winapi.CreatePipe(None, len(told) + 1)
     try:
         descriptor = msvcrt.open_osfhandle(reading, os.O_RDONLY)
@@ -47,7 +47,7 @@ def start_unbound(command: Sequence[str], told: bytes, environment: Mapping[str,
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str], told: int) -> None:
-    """Start a program in no job, or in that of this process.
+    """Start a program in no job, or else in that of this process.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str], told: int) ->
                 stdin=told,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                # The folder of this process could not be renamed or deleted meanwhile.
+                # Otherwise the folder of this process could not be renamed or deleted meanwhile.
                 cwd=Path(command[0]).parent,
                 env=environment,
                 creationflags=flags,
@@ -70,6 +70,6 @@ def _start(command: Sequence[str], environment: Mapping[str, str], told: int) ->
             if not flags & _IN_NO_JOB:
                 raise
         else:
-            # Nobody asks what becomes of it, and so nobody is warned that it runs.
+            # Prevents the warning that the process still runs.
             started.returncode = 0
             return
