@@ -3,9 +3,7 @@
 Only identifiers are counted, never what each did: one user who does much is one. A number is
 rounded down to a multiple of `MIN_USERS`, so it stands for at least so many, and the difference of
 any two, in one table or in two, of one week or of two, is zero or at least so many again: no
-subtraction gives a smaller group. One user more or less changes nothing, or a whole step. Every
-table has an ``"other"`` for at least so many: that there is none would say that nobody at all used
-any other word, of whomever one knows to be in it.
+subtraction gives a smaller group. One user more or less changes nothing, or a whole step.
 """
 
 from __future__ import annotations
@@ -46,8 +44,9 @@ def rounded_down(users: int) -> int:
 def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
     """Return what may be told of groups, the largest first and ``"other"`` last.
 
-    What is too small becomes ``"other"``; where that is too small still, or nobody at all, the
-    smallest of the others goes with it, and so on. Where all are too few together, nothing is told.
+    What is too small becomes ``"other"``, which has no line where it is too small too, or nobody.
+    Which of both must not follow from the others: where these are too few for all that there are,
+    so that somebody has to be in it, the smallest of them goes with it.
 
     Parameters
     ----------
@@ -61,12 +60,14 @@ def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
     for word, users in groups.items():
         if word not in shown:
             rest |= users
-    while len(rest) < MIN_USERS:
-        if not shown:
-            return []
+    everybody = rounded_down(len(rest.union(*shown.values())))
+    while (
+        len(rest) < MIN_USERS
+        and sum(rounded_down(len(users)) for users in shown.values()) < everybody
+    ):
         # By what is told of them: which of two is missing does not say which was the smaller one.
         smallest = min(shown, key=lambda word: (rounded_down(len(shown[word])), word))
         rest |= shown.pop(smallest)
     counted = [Cell(word, rounded_down(len(users))) for word, users in shown.items()]
     counted.sort(key=lambda cell: (-cell.users, cell.name))
-    return [*counted, Cell(OTHER, rounded_down(len(rest)))]
+    return [*counted, Cell(OTHER, rounded_down(len(rest)))] if len(rest) >= MIN_USERS else counted

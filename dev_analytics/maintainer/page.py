@@ -55,9 +55,9 @@ RULES: Final = (
     "Every number is a number of random identifiers, never of what somebody did, and stands for "
     f"at least {MIN_USERS}: it is rounded down to a multiple of {MIN_USERS}, from 1,000 on to two "
     "digits.",
-    f"What fewer than {MIN_USERS} used is counted as “other”. Where “other” would be fewer, or "
-    "nobody at all, the smallest of the others is counted with it; where that is too few, nothing "
-    "is shown. So “other” stands in every table, and tells of nobody that they used anything else.",
+    f"What fewer than {MIN_USERS} used is counted together as “other”, which has no line where "
+    "these are too few too, or nobody. Where the others would tell that there must be somebody in "
+    "it, the smallest of them is counted with it.",
     "So the difference of any two numbers, of whatever tables and weeks, is none or at least "
     f"{MIN_USERS}.",
     "Each week from Monday to Sunday (UTC) is counted by itself, once it has ended, and never "
@@ -163,22 +163,21 @@ def _section(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[s
         yield "</tbody></table></div>"
         if len(newest) > len(shown):
             yield f"<p>{len(newest) - len(shown):,} more are in the JSON.</p>"
-    yield from _all_weeks(subject, published[-MAX_COLUMNS:])
+    yield from _all_weeks(subject, published[: -MAX_COLUMNS - 1 : -1])
     yield "</section>"
 
 
-def _all_weeks(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[str]:
-    names = {
-        cell.name: None for week in reversed(published) for cell in week.subjects[subject.name]
-    }
+def _all_weeks(subject: Subject, weeks: Sequence[PublishedWeek]) -> Iterator[str]:
+    """Return the numbers of weeks as a table, the newest week first: there the screen may end."""
+    names = {cell.name: None for week in weeks for cell in week.subjects[subject.name]}
     if not names:
         return
     yield f"<details><summary>{subject.title} as a table of the newest weeks</summary>"
-    heads = "".join(f'<th scope="col" class="number">{week.monday}</th>' for week in published)
+    heads = "".join(f'<th scope="col" class="number">{week.monday}</th>' for week in weeks)
     yield f'<div class="scrolled"><table><thead><tr><th scope="col">{subject.title}</th>{heads}'
     yield "</tr></thead><tbody>"
     for name in names:
-        numbers = [_users(week.subjects[subject.name], name) for week in published]
+        numbers = [_users(week.subjects[subject.name], name) for week in weeks]
         columns = "".join(f'<td class="number">{n:,}</td>' if n else "<td></td>" for n in numbers)
         yield f'<tr><th scope="row">{escape(name)}</th>{columns}</tr>'
     yield "</tbody></table></div></details>"
