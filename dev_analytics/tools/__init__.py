@@ -1,7 +1,7 @@
-"""What the makers of another tool declare their own events with.
+"""What the makers of another tool use to declare events of their own.
 
-All of it is what the core's catalogue declares its events with, and `Tool`, which puts them
-together. ``docs/for-tool-makers.md`` shows it from nothing to delivered.
+It is what the core's catalogue uses too, with `Tool` to put events together.
+``docs/for-tool-makers.md`` shows the whole way, from the first line to a delivered record.
 """
 
 from __future__ import annotations

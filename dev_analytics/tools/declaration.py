@@ -1,8 +1,8 @@
-"""A tool's declaration: its name, its notice, its events; refused whole if one of them is open.
+"""A tool's declaration: its name, its notice, its events; refused as a whole if one is open.
 
-The events are declared as the core's own are. What the core promises of its own by its tests is
-checked here when a `Tool` is made, and again of the copy that is used, which
-`dev_analytics.tools.sealing` makes: for users as for the makers' tests.
+The events are declared like those of the core. What tests check for the core's events is checked
+here when a `Tool` is made, for users as for the makers' tests, and again for the copy that
+`dev_analytics.tools.sealing` makes and that is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dev_analytics.tools.wording import is_text, is_title, is_word, order, someb
 MAX_EVENTS: Final = 50
 MAX_PROPERTIES: Final = 20
 MAX_WORDS: Final = 64
-"""A longer list is not read by whoever agrees to it, and its rare words point at few people."""
+"""Nobody who agrees to a longer list reads it, and its rare words would single out a few people."""
 
 MAX_WORDS_OF_A_TOOL: Final = 256
 MAX_TERMS: Final = 1000
@@ -35,7 +35,7 @@ MAX_NAME: Final = 60
 MAX_NOTICE: Final = 1000
 
 MAX_COUNTED: Final = 1_000_000
-"""An exact number beyond it is as good as a name: the size of a file, a hash, a time."""
+"""A larger exact number could identify somebody: the size of a file, a hash, a time."""
 
 UNITS: Final = ("ms", "s")
 TEXT: Final = "one line of up to 160 letters, digits and , . ; ' ( ) + / _ -"
@@ -61,7 +61,7 @@ _NOTHING_ELSE: Final = frozenset(
 
 
 class DeclarationError(ValueError):
-    """A declaration is refused; the message names tool, event, property and what is allowed."""
+    """A declaration is refused; the message names tool, event, property, and what is allowed."""
 
 
 class Tool(Struct, frozen=True):
@@ -74,12 +74,12 @@ class Tool(Struct, frozen=True):
     title
         Its name as the user knows it.
     about
-        Why it would like to know, in one sentence that the user reads before a yes.
+        Why its makers want to know, in one sentence that the user reads before a yes.
     events
         Its events, classes as in `dev_analytics.catalogue.events`. ``wire`` begins with the tool's
         name: ``"acme: chart made"`` is recorded by ``event("acme.chart_made")``.
     notice
-        The highest ``since`` of its events and properties: what a yes is given to.
+        The highest ``since`` of its events and properties: the version that a yes accepts.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class Tool(Struct, frozen=True):
         if type(self.notice) is not int or not 1 <= self.notice <= MAX_NOTICE:
             self._refuse(f"notice must be from 1 to {MAX_NOTICE}, got {_shown(self.notice)}")
         if type(self.events) is not tuple or not 0 < len(self.events) <= MAX_EVENTS:
-            self._refuse(f"events is no tuple of 1 to {MAX_EVENTS} event classes")
+            self._refuse(f"events must be a tuple of 1 to {MAX_EVENTS} event classes")
         seen: set[str] = set()
         for event in self.events:
             _Check(self, event).run()
@@ -129,7 +129,7 @@ class Tool(Struct, frozen=True):
 
     @property
     def by_name(self) -> dict[str, type[Event]]:
-        """Its events by the names that ``event`` takes."""
+        """Its events, by the names that ``event`` takes."""
         return {event_name(event.wire): event for event in self.events}
 
     def _check_title(self) -> None:
@@ -150,7 +150,7 @@ class Tool(Struct, frozen=True):
             self._refuse(f"{what} speaks of {other}, which is not the tool's to do")
 
     def _check_words(self) -> None:
-        """Refuse two lists of one name, of which a schema would show one, and too many words."""
+        """Refuse too many words, and two lists of one name, as a schema would show only one."""
         lists: dict[str, frozenset[str]] = {}
         terms = 0
         for event in self.events:
@@ -170,12 +170,12 @@ class Tool(Struct, frozen=True):
 
 
 def event_name(wire: str) -> str:
-    """Return the name that ``event`` takes for the event that is called `wire` in records."""
+    """Return the name by which ``event`` takes the event that is called `wire` in records."""
     return wire.replace(": ", ".").replace(" ", "_")
 
 
 def tool_of(wire: str) -> str:
-    """Return the name of the tool whose event has this name in a record; empty for the core's."""
+    """Return the name of the tool with an event called `wire` in records; empty for the core."""
     tool, colon, _ = wire.partition(": ")
     return tool if colon else ""
 
@@ -317,7 +317,7 @@ class _Check:
                 )
 
     def _check_likeness(self, kind: Word) -> None:
-        """Refuse words that whoever agrees takes for one: they would say more than they show."""
+        """Refuse words that look alike to the user: they would say more than they show."""
         seen: dict[str, str] = {}
         for word in {OTHER}.union(*(each.members for each in kind.vocabularies)):
             if (before := seen.setdefault(word.casefold(), word)) != word:
@@ -348,9 +348,9 @@ class _Check:
 
 
 def words_of(vocabulary: Vocabulary) -> tuple[str, ...] | None:
-    """Return the words of a vocabulary but ``"other"``; None if one is not what it stands for.
+    """Return the words of a vocabulary except ``"other"``; None if one is not what it seems.
 
-    Its own methods would read what somebody put in place of its words.
+    The vocabulary's own methods could read something that has replaced its words.
     """
     members = vars(vocabulary).get("_members")
     if type(members) is not dict:
@@ -379,7 +379,7 @@ def _union(hint: Any) -> tuple[Any, ...]:
 
 
 def _held(hint: Any, kind: Kind) -> bool:
-    """Return whether a field of this type holds what its kind gives, and nothing else."""
+    """Return whether a field of this type holds exactly the results of its kind."""
     held = [each for each in _union(hint) if each is not UnsetType]
     if isinstance(kind, Duration):
         return held == [float if kind.decimals else int]
@@ -391,10 +391,10 @@ def _hint(hint: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value as a tool's maker reads it, shortened."""
+    """Return a value as text for the tool's maker, shortened."""
     try:
         text = repr(value)
     except Exception:
-        # An object of its own, or a number of thousands of digits.
+        # An object of the tool, or a number of thousands of digits.
         text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""How much an event of another tool can say: known, and bounded, when it is declared."""
+"""How much information an event of another tool can carry: bounded when it is declared."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dev_analytics.catalogue.values import Flag, Kind, Word
 from dev_analytics.tools.kinds import Count, Duration, Version
 
 MAX_BITS: Final = 200
-"""More than this is more than an event of a few properties needs."""
+"""An event with a few properties needs no more than this."""
 
 
 def bits(event: type[Event], of_events: int = 1) -> float:
     """Return the information of one record of `event` in bits.
 
-    It is the logarithm of how many different records there can be. The time in whole seconds, the
-    record's number and the random identifiers are in every record, and are not counted.
+    It is the logarithm of the number of different records. The time in whole seconds, the number of
+    the record and the random identifiers are in every record, and do not count.
 
     Parameters
     ----------
     event
         The event.
     of_events
-        How many events its tool has: which one it is says something, too.
+        How many events its tool has, as the choice of the event is information, too.
     """
     optional = {field.name for field in fields(event) if field.default is UNSET}
     sizes = (size(kind) + (name in optional) for name, kind in properties(event).items())

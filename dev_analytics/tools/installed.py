@@ -1,9 +1,9 @@
-"""The tools that are installed beside the core: found by their entry points, kept apart by it.
+"""The tools that are installed beside the core, found and distinguished by their entry points.
 
-Nothing is looked for before an event names a tool, or somebody wants to see them all: to look
-reads what every installed package says of itself. No lock is held while a tool is imported, as it
-may record while it is imported elsewhere. Whatever its module does stays its own fault: it is named
-in `status`, and its events are drops.
+They are looked up only when an event names a tool, or to list all of them: a lookup reads the
+metadata of every installed package. No lock is held while a tool is imported, as it may record
+events during its import in another thread. A failure of its module affects only itself: `status`
+names it, and its events are dropped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 GROUP: Final = "dev_analytics.events"
 MAX_UNKNOWN: Final = 100
-"""For how many names that no tool has the packages are read again: one may just have come."""
+"""For how many unknown names the packages are read again, as one may have just been installed."""
 
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,80}[A-Za-z0-9])?", re.ASCII)
 
@@ -47,11 +47,11 @@ class Installed(Struct, frozen=True):
     name
         Its name, that of its entry point.
     package
-        The distribution that brings it.
+        The distribution that contains it.
     tool
         Our copy of its declaration; None if it cannot be used.
     fault
-        Why it cannot, in our words.
+        Why it cannot be used, in our words.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Installed(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What a yes is given to: this tool of this package."""
+        """What a yes accepts: this tool of this package."""
         return f"{self.name}@{self.package}"
 
     def agreed(self, consent: Consent) -> int:
@@ -76,7 +76,7 @@ class Installed(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """An event of a tool, and what consent to it needs.
+    """An event of a tool, with what its consent depends on.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Found(Struct, frozen=True):
     notice, scope
         The tool's notice, and all that a yes to it would cover.
     versions
-        The event's properties that are versions, as the installed distributions say them.
+        The event's properties that are versions, with those of the installed distributions.
     """
 
     event: type[Event]
@@ -103,7 +103,7 @@ class Found(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What a yes is given to."""
+        """What a yes accepts."""
         return self.of.key
 
     def agreed(self, consent: Consent) -> int:
@@ -111,12 +111,12 @@ class Found(Struct, frozen=True):
         return self.of.agreed(consent)
 
     def completed(self, given: dict[str, object]) -> dict[str, object]:
-        """Return the properties `given` with the versions, which nobody hands over.
+        """Return the properties `given` with the versions, which are never given.
 
         Raises
         ------
         UndeclaredError
-            One is given all the same.
+            A version is given nevertheless.
         """
         if not self.versions:
             return given
@@ -128,7 +128,7 @@ class Found(Struct, frozen=True):
 
 
 class _Known:
-    """What this process has looked up; each is replaced whole, so that no thread sees a half."""
+    """What this process has looked up; each value is replaced at once, so no thread sees a half."""
 
     entries: Mapping[str, tuple[EntryPoint, ...]] | None = None
     tools: Final[dict[str, Installed]] = {}
@@ -138,25 +138,25 @@ class _Known:
 
 
 def find(name: str) -> Found | None:
-    """Return the tool's event that ``event`` calls `name`, looking for its tool the first time."""
+    """Return the tool's event that ``event`` calls `name`; its tool is looked up the first time."""
     found = _Known.events.get(name)
     if found is None:
         tool, dot, _ = name.partition(".")
-        # Another thread may have made it known since.
+        # Another thread may have loaded it since.
         if dot and (tool in _Known.tools or _load(tool) is not None):
             found = _Known.events.get(name)
     return found
 
 
 def find_wire(wire: str) -> type[Event] | None:
-    """Return the event with the wire name `wire`, of the tools that this process has used."""
+    """Return the event with the wire name `wire`, among the tools that this process has used."""
     tool = _Known.tools.get(tool_of(wire))
     events = tool.tool.events if tool is not None and tool.tool is not None else ()
     return next((event for event in events if event.wire == wire), None)
 
 
 def installed() -> list[Installed]:
-    """Return every tool that is installed now, those that cannot be used too, by their names."""
+    """Return every tool that is installed now, usable or not, sorted by name."""
     _Known.unknown.clear()
     for name in _entries(anew=True):
         if name not in _Known.tools:
@@ -180,7 +180,7 @@ def tool_events() -> dict[str, type[Event]]:
 
 
 def offers(consent: Consent) -> list[Offer]:
-    """Return what the tools would collect beyond what the user agreed to, but for those off."""
+    """Return what the tools, unless they are off, would collect beyond what the user agreed to."""
     return [
         Offer(each.key, scope_of(tool), line(tool, each.package, consent.tools.get(each.key)))
         for each, tool in usable()
@@ -190,7 +190,7 @@ def offers(consent: Consent) -> list[Offer]:
 
 @contextmanager
 def declared(tool: Tool) -> Iterator[Installed]:
-    """Register `tool` inside, installed or not: for its own tests."""
+    """Register `tool` within a block, installed or not, for its own tests."""
     before = _Known.tools.get(tool.name)
     _forget(tool.name)
     now = _keep(Installed(tool.name, "tests", sealed(tool)))
@@ -217,8 +217,10 @@ def _load(name: str) -> Installed | None:
         fault = f"its name is taken by several packages: {', '.join(packages)}"
         return _keep(Installed(name, packages[0], None, fault))
     if order(packages[0], DEMANDS):
-        # It stands in the question.
-        return _keep(Installed(name, "unnamed", None, "its package's name is an order"))
+        # The question contains it.
+        return _keep(
+            Installed(name, "unnamed", None, "its package's name tells its reader what to do")
+        )
     tool, fault = _import(entries[0])
     if tool is None and _is_being_imported(entries[0]):
         return None
@@ -228,17 +230,17 @@ def _load(name: str) -> Installed | None:
 
 
 def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
-    """Return our copy of the declaration, or why there is none; its own words go no further."""
+    """Return our copy of the declaration, or why there is none, without the tool's own words."""
     from dev_analytics.tools.literals import source_of, unwritten
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Before the module runs, which may write another one in its place.
+            # Read before the module runs, which may overwrite it.
             source = source_of(entry.module)
             found: Any = entry.load()
             if type(found) is not Tool:
-                return None, "what its entry point names is no Tool"
+                return None, "its entry point names no Tool"
             tool = sealed(found)
     except DeclarationError:
         return None, "its declaration is refused; its own tests say why"
@@ -253,12 +255,12 @@ def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
     if source is None:
         return None, "the source of its declaration cannot be read"
     if unwritten(tool, source) is not None:
-        return None, "its declaration has texts that its module does not spell out"
+        return None, "its declaration has texts that are not literals in its module"
     return tool, ""
 
 
 def _is_being_imported(entry: EntryPoint) -> bool:
-    """Return whether the module is on its way in, here or in another thread: not there yet."""
+    """Return whether the module is just being imported, by this or another thread."""
     spec = getattr(sys.modules.get(entry.module), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
 
@@ -289,7 +291,7 @@ def _package(entry: EntryPoint) -> str:
 
 
 def _keep(each: Installed) -> Installed:
-    """Register a tool, its events first: whoever sees the tool finds them."""
+    """Register a tool, its events first, so that a thread that sees the tool finds them."""
     _Known.agreed.pop(each.key, None)
     if each.tool is not None:
         scope = scope_of(each.tool)

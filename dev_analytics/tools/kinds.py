@@ -1,7 +1,7 @@
-"""The kinds of number that another tool may declare: narrower than the core's own.
+"""The kinds of number that another tool may declare, which are narrower than the core's own.
 
-Each says how many different values it can have, so that what an event can say is known when it is
-declared.
+Each knows how many different values it can have, so that the information of an event is known when
+it is declared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Count(values.Count, frozen=True):
 
 
 class Duration(values.Duration, frozen=True):
-    """A time span of eleven days at most, rounded to two significant digits."""
+    """A time span of at most eleven days, rounded to two significant digits."""
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a number from 0 to `longest`."""
@@ -41,7 +41,7 @@ class Duration(values.Duration, frozen=True):
 
     @property
     def longest(self) -> int:
-        """The longest one, in its unit."""
+        """The longest duration, in its unit."""
         return MAX_SECONDS * (1000 if self.unit == "ms" else 1)
 
     @property
@@ -51,7 +51,7 @@ class Duration(values.Duration, frozen=True):
 
 
 class Version(values.Version, frozen=True, kw_only=True):
-    """The version of an installed distribution, read from its metadata and never handed over.
+    """The version of an installed distribution, read from its metadata and never given.
 
     Parameters
     ----------

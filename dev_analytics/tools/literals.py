@@ -1,9 +1,9 @@
-"""Whether a declaration stands in the source of its module, word for word.
+"""Whether the source of a module contains a declaration word for word.
 
-A vocabulary that is computed may say something of the machine that computes it: a name, a host, a
-folder. So every text of a declaration has to be a literal of the module that its entry point names.
-This finds the careless. A module that rewrites its own file is found by nothing but the digest of
-what was agreed to.
+A computed vocabulary may reveal something about the machine that computes it: a name, a host, a
+folder. So every text of a declaration must be a literal in the module that its entry point names.
+This finds carelessness. A module that rewrites its own file is only found by the digest of what was
+agreed to.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.kinds import Version
 
 MAX_SOURCE: Final = 300_000
-"""A longer module, in characters, is not read."""
+"""The longest module that is read, in characters."""
 
 
 def source_of(module: str) -> str | None:
-    """Return the source of a module, which need not be imported; None if it cannot be read."""
+    """Return the source of a module, imported or not; None if it cannot be read."""
     try:
         spec = importlib.util.find_spec(module)
         source = spec.loader.get_source(module)  # type: ignore[union-attr]
@@ -34,20 +34,20 @@ def source_of(module: str) -> str | None:
 
 
 def unwritten(tool: Tool, source: str) -> str | None:
-    """Return where the first text of `tool` stands that `source` does not spell out, else None."""
+    """Return the place of the first text in `tool` that is no literal in `source`, or None."""
     written = _literals(source)
     return next((place for place, text in _texts(tool) if text not in written), None)
 
 
 def _literals(source: str) -> frozenset[str]:
-    """Return the literal texts of a module, those that are built from others left out."""
+    """Return the literal texts of a module, except those that are parts of computed ones."""
     found: set[str] = set()
     built: set[int] = set()
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
-    # A node is walked before what it holds.
+    # A node is visited before its children.
     for node in ast.walk(tree):
         match node:
             case ast.JoinedStr() | ast.BinOp(op=ast.Add() | ast.Mod()):
@@ -60,7 +60,7 @@ def _literals(source: str) -> frozenset[str]:
 
 
 def _texts(tool: Tool) -> Iterator[tuple[str, str]]:
-    """Return every text of a declaration, after the place where it stands."""
+    """Yield the place of every text in a declaration, and the text."""
     yield from (("name", tool.name), ("title", tool.title), ("about", tool.about))
     for number, event in enumerate(tool.events, 1):
         place = f"event {number}"

@@ -1,7 +1,8 @@
-"""A tool's declaration, copied by value into objects that its module holds no reference to.
+"""A copy, by value, of a tool's declaration, to which its module has no reference.
 
-What is agreed to, shown and recorded is the copy. The tool's own objects are read once, from exact
-types, and never again: a vocabulary, a class or a `Tool` that is changed later changes nothing.
+The copy is what is agreed to, shown and recorded. The tool's own objects are read once, if they
+have exactly the expected types, and never again: to change a vocabulary, a class or a `Tool` later
+has no effect.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ _Kind: TypeAlias = Word | Flag | Count | Duration | Version
 
 
 def sealed(tool: object) -> Tool:
-    """Return a copy of `tool` that nothing but this package refers to, checked anew.
+    """Return a copy of `tool` to which only this package refers, checked again.
 
     Raises
     ------
     DeclarationError
-        It is no declaration, or one that may not be made.
+        It is not a declaration, or one that is not allowed.
     """
     if type(tool) is not Tool or type(tool.events) is not tuple:
         raise DeclarationError("what is declared is no Tool")

@@ -1,4 +1,4 @@
-"""What a tool declares, as the terms that a user agrees to."""
+"""A tool's declaration as the terms that a user agrees to."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dev_analytics.tools.kinds import Version
 
 @lru_cache(maxsize=256)
 def scope_of(tool: Tool, notice: int | None = None) -> Scope:
-    """Return all that `tool` declares, or what of it does not come after `notice`.
+    """Return what `tool` declares: everything, or what it declared up to `notice`.
 
     Parameters
     ----------
     tool
         The tool.
     notice
-        The tool's notice up to which; None for all of it.
+        The last notice to include; None for everything.
     """
     last = tool.notice if notice is None else min(notice, tool.notice)
     terms: dict[str, Term] = {}
@@ -36,11 +36,11 @@ def scope_of(tool: Tool, notice: int | None = None) -> Scope:
 
 
 def agreed_notice(tool: Tool, agreed: Scope | None) -> int:
-    """Return up to which notice the events of `tool` are covered by what was `agreed`.
+    """Return the notice up to which `agreed` covers the events of `tool`.
 
-    All of them are where all that the tool declares is covered. Otherwise those up to the agreed
-    notice are, as long as they say no more than was agreed to; else none is, whatever the tool says
-    its notice is.
+    If everything that the tool declares is covered, all events are. Otherwise those up to the
+    agreed notice are, unless they say more than was agreed to; then none is, whatever notice the
+    tool claims.
     """
     if agreed is None:
         return 0
@@ -62,7 +62,7 @@ def _terms(event: type[Event], last: int) -> Iterator[tuple[str, Term]]:
 
 
 def limits(place: str, kind: Kind) -> tuple[str, Term]:
-    """Return the term that says which values a property may have, and its place."""
+    """Return the place and the term that say which values a property may have."""
     match kind:
         case Word():
             return f"{place}/word", frozenset().union(*(each.members for each in kind.vocabularies))

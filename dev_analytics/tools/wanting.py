@@ -1,6 +1,6 @@
-"""What a question says of another tool: made here from its terms, not written by its makers.
+"""What a question says about another tool: composed here from its terms, not by its makers.
 
-Only its title and the names of its events, properties and words are theirs, of a closed shape.
+Only its title and the names of its events, properties and words are theirs, in a restricted form.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from dev_analytics.tools.terms import is_optional, limits
 from dev_analytics.tools.wording import order
 
 MAX_LISTED: Final = 8
-"""So many events, or changes of them, a question names."""
+"""How many events, or changes of them, a question names."""
 
 MAX_WORDS_LISTED: Final = 5
 
 
 def line(tool: Tool, package: str, agreed: Scope | None) -> str:
-    """Return what a tool would record beyond what was agreed to, as a question names it.
+    """Return the line of a question about what a tool would record beyond what was agreed to.
 
     Parameters
     ----------
     tool
         The tool.
     package
-        The distribution that brings it.
+        The distribution that contains it.
     agreed
-        What the user agreed to of it before, if anything.
+        What the user has already agreed to, if anything.
     """
     whose = f"{tool.title}, by the package {package}, would also like to record"
     how = f"%dev_analytics schema {tool.name} shows all of it."
@@ -49,19 +49,20 @@ def _listed(parts: list[str]) -> str:
 
 
 def _in_all(tool: Tool) -> str:
-    """Return how much the events of a tool can say: how many properties, from how many words."""
+    """Return in words how many properties the events of a tool have, and how many words."""
     kinds = [kind for event in tool.events for kind in properties(event).values()]
     if not kinds:
-        return "and nothing about it"
+        return "without properties"
     words = frozenset().union(
         *(each.words for kind in kinds if isinstance(kind, Word) for each in kind.vocabularies)
     )
-    one_of = f", their words out of {len(words)}" if words else ""
-    return f"with {len(kinds)} {'property' if len(kinds) == 1 else 'properties'}{one_of}"
+    counted = f"with {len(kinds)} {'property' if len(kinds) == 1 else 'properties'}"
+    possible = f" and {len(words)} possible {'word' if len(words) == 1 else 'words'}"
+    return counted + (possible if words else "")
 
 
 def _news(tool: Tool, agreed: Scope) -> list[str]:
-    """Return in words what `tool` declares beyond what was `agreed`, made from its terms alone."""
+    """Return in words what `tool` declares beyond what was `agreed`, using only its terms."""
     lines = []
     for event in tool.events:
         name = event.wire.partition(": ")[2]
@@ -79,7 +80,7 @@ def _news(tool: Tool, agreed: Scope) -> list[str]:
 
 
 def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[str]:
-    """Return what a property says beyond what was agreed to, in words."""
+    """Yield in words what a property can say beyond what was agreed to."""
     place = f"{event.wire}/{name}"
     meaning = agreed.terms.get(place)
     key, term = limits(place, kind)
@@ -98,7 +99,7 @@ def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[
 
 
 def _words(new: list[str]) -> str:
-    """Return words, but for those that would tell the reader of the question what to do."""
+    """Return the new words as text, except any that would tell the reader what to do."""
     shown = [f'"{word}"' for word in new if not order(word)][:MAX_WORDS_LISTED]
     if not shown:
         return f"{len(new)} more {'word' if len(new) == 1 else 'words'}"

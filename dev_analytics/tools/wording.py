@@ -1,7 +1,7 @@
-"""What a tool may be called and may say of itself, so that it speaks as nobody else.
+"""What a tool may be called and may say about itself, so that it cannot pass for anybody else.
 
-Its title and the names of its events stand in a question of ours, where they could ask for an
-answer or pass for the program that asks. All of it is ASCII, one line and short.
+Our question contains its title and the names of its events, which could ask for an answer or pass
+for the program that asks. So all of it is ASCII, on one line, and short.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ NOT_ITS_OWN: Final = frozenset(
     | {"microsoft", "windows", "apple", "macos", "google", "colab", "kaggle", "amazon", "aws"}
     | {"linux", "ubuntu", "debian", "github", "vscode", "spyder", "pycharm", "databricks"}
 )
-"""Names of those who may seem to speak where a tool does."""
+"""Names that a tool must not use, as it would seem to speak for them."""
 
 ORDERS: Final = frozenset(
     {"press", "enter", "answer", "confirm", "agree", "accept", "allow", "approve", "consent"}
     | {"yes", "please", "must", "password", "visit", "http", "https", "www"}
 )
-"""Words that would tell the reader of a question what to do."""
+"""Words that could tell the reader of a question what to do."""
 
 DEMANDS: Final = ORDERS - {"password", "visit", "http", "https", "www"}
-"""Those of them that no package is called after."""
+"""Those of them that are in no package's name."""
 
 _TITLE: Final = re.compile(r"[A-Za-z0-9]+([ .+-][A-Za-z0-9]+)*")
 _TEXT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.;'()+/_-]*")
@@ -40,7 +40,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]*")
 _PARTS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 _LOOK_ALIKE: Final = str.maketrans("013457i", "oleastl")
 _LONG: Final = 6
-"""A name of so many letters is found inside of others, too."""
+"""A name with at least so many letters is found inside of other words, too."""
 
 
 def is_title(text: object) -> bool:
@@ -72,15 +72,15 @@ def is_word(text: object) -> bool:
 
 
 def somebody_else(text: str) -> str:
-    """Return whose name stands in `text` that is not the tool's to use; empty if nobody's.
+    """Return the name in `text` that the tool must not use; empty if there is none.
 
-    Letters that look alike are taken for one another: ``Jupyt3r`` is Jupyter.
+    Characters that look alike count as the same: ``Jupyt3r`` is Jupyter.
     """
     return _found(text, NOT_ITS_OWN)
 
 
 def order(text: str, orders: frozenset[str] = ORDERS) -> str:
-    """Return what `text` tells its reader to do; empty if nothing."""
+    """Return the word in `text` that tells its reader what to do; empty if there is none."""
     return _found(text, orders)
 
 
@@ -95,7 +95,7 @@ def _found(text: str, names: frozenset[str]) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Return the words of `text`, those in CamelCase, and those that are cut up, as ``d.e.v``."""
+    """Return the words of `text`, including those in CamelCase and split ones like ``d.e.v``."""
     pieces = _PARTS.findall(text)
     for first in range(len(pieces)):
         for part in accumulate(pieces[first:]):

@@ -1,1 +1,1 @@
-"""What the user is shown."""
+"""What users are shown."""

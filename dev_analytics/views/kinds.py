@@ -1,6 +1,6 @@
-"""The kinds of event: what each says, in the catalogue's words, and its records of this session.
+"""The kinds of event, in the catalogue's words, each with its records of this session.
 
-This is what somebody sees who asks what would be sent before they answer.
+This is shown to users who ask what would be sent, before they answer.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dev_analytics.views.preview import MAX_SHOWN, preview
 from dev_analytics.views.reading import Reading, read
 
 MAX_IN_TEXT: Final = 20
-"""How many exact records the text shows, the newest: it stands above the question."""
+"""How many of the newest exact records the text shows, as it is above the question."""
 
-_FIRST: Final = "These are all the kinds of event that there are, each with all that it can say."
+_FIRST: Final = "These are all kinds of event, each with everything that it can say."
 _NONE_YET: Final = "There is no record of this session yet."
 _COMMON: Final = (
     "Every record also has the time in whole seconds; a random identifier of its own, of its "
@@ -33,7 +33,7 @@ _COMMON: Final = (
 
 
 def kinds_html(analytics: Analytics) -> str:
-    """Return every kind of event; what happened in this session is open, the rest can be opened."""
+    """Return every kind of event; those that happened in this session are open, others closed."""
     records: defaultdict[str, list[Reading]] = defaultdict(list)
     for kept in reversed(tuple(analytics.pipeline.preview)):
         reading = read(kept.record)
@@ -48,7 +48,7 @@ def kinds_html(analytics: Analytics) -> str:
 
 
 def kinds_text(analytics: Analytics) -> str:
-    """Return every kind of event in a line or two, and the newest exact records, as text."""
+    """Return every kind of event in a line or two, then the newest exact records, as text."""
     lines = [_FIRST]
     lines += [line for event in EVENTS.values() for line in _lines(event)]
     for each, tool in usable():

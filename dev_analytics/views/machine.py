@@ -1,4 +1,4 @@
-"""The status of this machine, for a shell: no session of its own, but all that others left."""
+"""The status of this machine, for the command line: what all sessions have left."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def machine(
     Parameters
     ----------
     analytics
-        The one of this process.
+        That of this process.
     decision
-        What holds for a session that begins now.
+        What would hold for a session that begins now.
     loaded_by
         The start-up files that load the extension.
     somebody
-        A person reads it, as `dev_analytics.views.status.status_rows` says.
+        Whether a person reads it; see `dev_analytics.views.status.status_rows`.
     """
     data = analytics.gate.store.data
     shared = status_rows(analytics, decision, somebody=somebody)
@@ -90,7 +90,7 @@ def machine_fields(
 
 
 def waiting(analytics: Analytics) -> list[bytes]:
-    """Return the exact records that wait to be sent, of all processes."""
+    """Return the exact records of all processes that wait to be sent."""
     return list(Backlog(analytics.gate.store.data).records())
 
 
@@ -137,7 +137,9 @@ def _policy() -> str:
 def _described(file: Path, policy: Policy) -> str:
     named = [f"{plain(file)}: analytics {policy.analytics}"]
     if policy.passed_over:
-        named.append("its destination does not count, as no administrator owns the file alone")
+        named.append(
+            "its destination is ignored, as not only an administrator can write to the file"
+        )
     for setting in (each for one in DESTINATIONS.values() for each in one.settings):
         if value := policy.settings.get(setting.name):
             named.append(setting.in_policy.format(value))

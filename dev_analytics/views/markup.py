@@ -1,7 +1,7 @@
-"""The HTML of the views: the notebook's own fonts and colours, no script, nothing from elsewhere.
+"""The HTML of the views: with the notebook's own fonts and colours, no script, nothing external.
 
-Whatever is shown goes through `escape`. Without its style sheet, which some viewers of saved
-notebooks take away, a view is still a readable table.
+All values go through `escape`. Without its style sheet, which some viewers of saved notebooks
+remove, a view is still a readable table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dev_analytics.views.reading import Reading
 _BORDER: Final = (
     "border-top: 1px solid var(--jp-border-color2, var(--vscode-panel-border, currentColor))"
 )
-# Three times the class wins over Lab's own rules for tables: zebra, hover, everything to the right.
+# Repeating the class three times overrides Lab's rules for tables: stripes, hover, alignment to the
+# right.
 _V: Final = ".dev-analytics-view" * 3
 _STYLE: Final = f"""\
 {_V} {{ line-height: 1.5; max-width: 60em; text-align: left; white-space: normal }}
@@ -55,13 +56,13 @@ def view(parts: Iterable[str]) -> str:
     parts
         Its HTML.
     """
-    # The two further classes keep MathJax from reading "$session_id ... $lib" as a formula.
+    # The two other classes keep MathJax from taking "$session_id ... $lib" for a formula.
     classes = "dev-analytics-view mathjax_ignore tex2jax_ignore"
     return "".join([f'<div class="{classes}"><style>\n{_STYLE}</style>\n', *parts, "</div>"])
 
 
 def many(label: str, parts: Iterable[str]) -> str:
-    """Return what may be long a height that leaves the notebook in sight.
+    """Return long content in a box that scrolls, so that the notebook stays in sight.
 
     Parameters
     ----------
@@ -76,18 +77,18 @@ def many(label: str, parts: Iterable[str]) -> str:
 
 def escape(text: str) -> str:
     """Return `text` as HTML that shows it."""
-    from html import escape as escaped  # not loaded in a kernel that shows no view
+    from html import escape as escaped  # loaded only in a kernel that shows a view
 
     return escaped(text)
 
 
 def exact(title: str, *readings: Reading) -> str:
-    """Return what opens to the exact bytes of records.
+    """Return a title that opens to the exact bytes of records.
 
     Parameters
     ----------
     title
-        The HTML that it opens at.
+        The HTML of the title.
     readings
         The records.
     """

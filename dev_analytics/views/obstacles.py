@@ -1,4 +1,4 @@
-"""What keeps records from being kept, counted or delivered, as the status says it."""
+"""What prevents records from being stored, counted or delivered, in words for the status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ELSEWHERE: Final = "set DEV_ANALYTICS_DIR to a folder on a local disk"
 def obstacles(data: Path) -> dict[str, str]:
     """Return what is wrong with the data directory, and what to do, by the label of its row.
 
-    Looking changes nothing, so that it cannot tell everything: a quota shows only when it is met.
+    The check writes nothing, so it cannot find everything: a quota only shows when it is exceeded.
     """
     try:
         if not data.is_dir():
@@ -51,14 +51,14 @@ def _no_writing(data: Path) -> str:
 
 
 def _foreign(data: Path) -> str:
-    """Return what is in the folders and cannot be opened, as a session of another user left it."""
+    """Return what cannot be opened in the folders, as another user's session left it there."""
     names = sorted(_closed(data))
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return (
-        f"you may not write to {shown} in the data directory, so that records may not be "
-        "delivered, and not be counted: chown or delete what a session of another user left"
+        f"you may not write to {shown} in the data directory, so records may not be "
+        "delivered or counted: chown or delete what another user's session left"
     )
 
 

@@ -1,4 +1,4 @@
-"""The preview: the exact records of this session, and what became of each."""
+"""The preview: the exact records of this session, and the fate of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dev_analytics.views.markup import escape, exact, many, view
 from dev_analytics.views.reading import Reading, read
 
 MAX_SHOWN: Final = 100
-"""How many records a notebook is given, the newest, as it saves what it shows."""
+"""How many of the newest records are shown in a notebook, as it saves what it shows."""
 
 _HEADS: Final = ("number", "event", "fate", "time, UTC", "properties; opens to the exact record")
 
@@ -23,14 +23,14 @@ class _Uuid(Struct):
 
 
 def preview(analytics: Analytics, most: int | None = None) -> str:
-    """Return the records that are in memory, each below a line that says what became of it.
+    """Return the records in memory, each below a line that names its fate.
 
     Parameters
     ----------
     analytics
-        Whose records.
+        The object with the records.
     most
-        How many, the newest; None for all.
+        How many of the newest; None for all.
     """
     shown = [f"# {fate}\n{record.decode()}" for fate, record in fates(analytics)]
     more = 0 if most is None else max(0, len(shown) - most)
@@ -39,7 +39,7 @@ def preview(analytics: Analytics, most: int | None = None) -> str:
 
 
 def preview_html(analytics: Analytics) -> str:
-    """Return the newest records as a table, the newest first, each opening to its exact bytes."""
+    """Return the newest records as a table, the newest first, each of which opens to its bytes."""
     records = list(fates(analytics))
     if not records:
         return view([f"<p>{escape(_nothing(analytics))}</p>"])
@@ -58,10 +58,10 @@ def preview_html(analytics: Analytics) -> str:
 
 
 def fates(analytics: Analytics) -> Iterator[tuple[str, bytes]]:
-    """Return each record of this session, the oldest first, and what became of it.
+    """Return each record of this session with its fate, the oldest first.
 
-    ``waiting``: in the spool. ``sent``: was in it, and is no more: delivered, or dropped for a
-    reason that ``status`` counts. ``would have been sent``: nobody had agreed to it.
+    ``waiting``: in the spool. ``sent``: no longer in the spool, because it was delivered, or
+    dropped for a reason that ``status`` counts. ``would have been sent``: nobody had agreed to it.
     """
     waiting = {_uuid(record) for record in Backlog(analytics.gate.store.data).records()}
     for kept in tuple(analytics.pipeline.preview):

@@ -1,4 +1,4 @@
-"""A record read back from its bytes, for the views that show it in words."""
+"""Records that are read back from their bytes, for the views that show them in words."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _EVENTS: Final[Mapping[str, type[Event]]] = {event.wire: event for event in EVEN
 
 
 class Reading(Struct, frozen=True):
-    """What the views say about a record.
+    """What the views show of a record.
 
     Attributes
     ----------
     record
         Its exact bytes.
     event, time
-        The event's name, and when it was: RFC 3339, UTC.
+        The event's name, and when it happened: RFC 3339, UTC.
     seq
         The record's number in the session.
     own
-        The event's own properties by name, the common ones left out; the values as text.
+        The event's own properties by name, without the common ones; the values are text.
     """
 
     record: bytes

@@ -1,4 +1,4 @@
-"""The catalogue, for who asks: every event and property, its values, why it is collected."""
+"""The catalogue for users: every event and property, its values, and why it is collected."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Events: TypeAlias = Mapping[str, type[Event]]
 
 
 def named(asked: str) -> Events:
-    """Return the events that somebody asks for: all, those of a tool, or one by either name of it.
+    """Return the events that were asked for: all, those of a tool, or one by either of its names.
 
     Raises
     ------
     LookupError
-        There is no such event; the message goes on after the command's name.
+        There is no such event; the message continues after the command's name.
     """
     tools = {tool.name: tool for _, tool in usable()}
     events = dict(EVENTS)
@@ -47,7 +47,7 @@ def named(asked: str) -> Events:
 
 
 def schema_text(events: Events) -> str:
-    """Return all events with their sentences and reasons, or all about one, as text."""
+    """Return as text all events with their sentences and reasons, or everything about one."""
     if len(events) == 1:
         return "\n".join(line for event in events.values() for line in _one(event))
     width = max(map(len, events))
@@ -59,13 +59,13 @@ def schema_text(events: Events) -> str:
 
 
 def schema_html(events: Events) -> str:
-    """Return the same as tables: all events to be opened, or one that is open."""
+    """Return the same as HTML: several events are closed, a single one is open."""
     opened = len(events) == 1
     return view([many("Events", (_html(event, opened=opened) for event in events.values()))])
 
 
 def schema_json(events: Events) -> str:
-    """Return the JSON Schema of an event, as it stands in ``docs/schemas``; of several by name."""
+    """Return the JSON Schema of an event, as in ``docs/schemas``, or those of several by name."""
     schemas = {name: schema(event) for name, event in events.items()}
     shown = schemas if len(schemas) > 1 else next(iter(schemas.values()))
     return pretty(shown).decode().rstrip()

@@ -1,4 +1,4 @@
-"""The status: is it on, which rule decided, which notice was agreed to, what became of records."""
+"""The status: whether analytics are on, the rule, the notice, and the fate of the records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dev_analytics.views.obstacles import obstacles
 
 _HOW: Mapping[Rule, str] = {
     Rule.OPTED_OUT: "%dev_analytics reset is the only way back",
-    Rule.UNREADABLE: "mend what it names, or %dev_analytics reset (makes a new consent store)",
+    Rule.UNREADABLE: "repair what it names, or %dev_analytics reset (makes a new consent store)",
     Rule.FORBIDDEN: "ask your administrator",
     Rule.DO_NOT_TRACK: "unset DO_NOT_TRACK, then %dev_analytics on",
     Rule.SWITCHED_OFF: "%dev_analytics on (this session), %dev_analytics disable (never again)",
@@ -42,7 +42,7 @@ def status(analytics: Analytics, decision: Decision, *, somebody: bool = True) -
 
 
 def aligned(rows: Mapping[str, str]) -> str:
-    """Return labels and texts as lines whose texts begin in one column."""
+    """Return labels and texts as lines, with the texts aligned."""
     width = max(map(len, rows))
     return "\n".join(f"{label:{width}}  {text}" for label, text in rows.items())
 
@@ -64,12 +64,12 @@ def status_rows(
     Parameters
     ----------
     analytics
-        The one of this process.
+        That of this process.
     decision
-        What holds.
+        The current decision.
     somebody
-        A person reads it. The identifier is shown to nobody else: what a notebook shows that runs
-        by itself is saved with it.
+        Whether a person reads it. Otherwise the identifier is not shown: a notebook that runs by
+        itself is saved with its outputs.
     """
     log, data = analytics.log, analytics.gate.store.data
     consent = analytics.gate.store.read()
@@ -98,7 +98,7 @@ def status_rows(
 
 
 def _notice(consent: Consent, newest: int) -> str:
-    """Return which notice the user agreed to, and whether there is a newer one."""
+    """Return in words which notice the user agreed to, and whether there is a newer one."""
     if consent.user_id is None:
         return f"none agreed to, the newest is {newest}"
     agreed = f"{consent.notice} agreed to"
@@ -111,7 +111,7 @@ def _notice(consent: Consent, newest: int) -> str:
 
 
 def _recipients(consent: Consent) -> str:
-    """Return who may receive the records, as the user agreed to."""
+    """Return in words which recipients the user agreed to."""
     if consent.user_id is None:
         return "none agreed to"
     kept = ", ".join(map(in_words, sorted(consent.kept_recipients)))
@@ -126,7 +126,7 @@ def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
 
 
 def _tools(consent: Consent, decision: Decision) -> dict[str, str]:
-    """Return for each installed tool whether it is on, and which rule says so."""
+    """Return for each installed tool whether it is on, and why."""
     return {f"tool {each.name}": _tool(each, consent, decision) for each in installed()}
 
 
@@ -138,7 +138,7 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
     if each.name in consent.tools_off:
         return f"off: you switched it off; %dev_analytics on {each.name} undoes that ({whose})"
     if not decision.collecting:
-        return f"off: as all analytics ({whose})"
+        return f"off, like all analytics ({whose})"
     if not agreed and each.key in consent.tools:
         return f"off: it wants more than you agreed to, %dev_analytics on asks ({whose})"
     if not agreed:
@@ -150,7 +150,7 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
 
 
 def _llm_calls() -> dict[str, str]:
-    """Return what to install where an SDK for language models was seen but is not observed."""
+    """Return what to install if an SDK for language models was seen but is not observed."""
     if State.unhooked:
         return {"LLM calls": f"not seen; to see them: {MISSING}"}
     return {}
@@ -162,20 +162,20 @@ def _sender(data: Path) -> dict[str, str]:
 
 
 def sender_trouble(data: Path) -> list[str]:
-    """Return for each sender that does nothing what is wrong, since when, and what to do."""
+    """Return what is wrong with each sender that does nothing, since when, and what to do."""
     return [
         f"{_WRONG[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
         f" life since {each.since}: what waits for"
-        f" {_title(each.destination)} goes out when it"
+        f" {_title(each.destination)} is sent when it"
         f" {'is continued' if each.trouble == 'stopped' else 'goes on'}, or by the next one"
-        " once it is ended"
+        " once it has ended"
         for each in turns(data)
         if each.trouble
     ]
 
 
 def _could_not_begin(data: Path) -> list[str]:
-    """Return why the last sender ended before it could log anything."""
+    """Return why the last sender ended before it could write to its log."""
     try:
         return [f"could not begin: {(data / FAILED).read_text('utf-8', 'replace')[:200]}"]
     except OSError:
@@ -204,14 +204,14 @@ def _delivered(ledger: Ledger, delivery: Delivery | None, consent: Consent) -> s
 
 
 def _destinations(data: Path) -> dict[str, str]:
-    """Return what each destination says of itself."""
+    """Return the further lines of each destination."""
     return {
         label: text for each in DESTINATIONS.values() for label, text in each.status(data).items()
     }
 
 
 def _title(spool_name: str) -> str:
-    """Return the destination of a file in the spool, as far as its name says it."""
+    """Return the title of a destination in the spool, as far as its name there tells it."""
     archive, *others = (each.title for each in DESTINATIONS.values())
     return archive if spool_name == ARCHIVE else " or ".join(others)
 

@@ -59,7 +59,7 @@ def test_a_stopped_sender_holds_up_no_other_destination_no_trim_no_opt_out(
     until(lambda: [each.trouble for each in turns(data)] == ["stopped"])
     (trouble,) = sender_trouble(data)
     assert trouble.startswith(f"stopped (pid {stopped.pid}), no sign of life since 20")
-    assert "what waits for PostHog goes out when it is continued" in trouble
+    assert "what waits for PostHog is sent when it is continued" in trouble
 
     spool_events(3)
     spool_events(4, posthog.url)

@@ -310,8 +310,8 @@ REFUSED = {
 
 FAULTS = (
     "its declaration is refused; its own tests say why",
-    "its declaration has texts that its module does not spell out",
-    "what its entry point names is no Tool",
+    "its declaration has texts that are not literals in its module",
+    "its entry point names no Tool",
 )
 
 

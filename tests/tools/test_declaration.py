@@ -188,8 +188,8 @@ def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any])
         ("notice must be from 1 to 1000", {"notice": 10**5000}),
         ("d_e_v", {"name": "d_e_v"}),
         ("notice is 2, but the highest since is 1", {"notice": 2}),
-        ("no tuple of 1 to 50", {"events": [Made]}),
-        ("no tuple of 1 to 50", {"events": ()}),
+        ("must be a tuple of 1 to 50", {"events": [Made]}),
+        ("must be a tuple of 1 to 50", {"events": ()}),
         ("declared twice", {"events": (Made, Made)}),
     ],
 )

@@ -20,7 +20,7 @@ from dev_analytics.views.report.tally import tally
 
 WANTS = (
     'Acme Charts, by the package acme-charts, would also like to record: "chart made", with 3 '
-    "properties, their words out of 3."
+    "properties and 3 possible words."
 )
 CHART = "import acme; drawn = acme.chart('bar')"
 

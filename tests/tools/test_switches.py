@@ -144,7 +144,7 @@ def test_the_first_question_names_the_tools_below_its_words(tools: Path) -> None
     assert below.splitlines()[1:] == [
         "A yes also holds for other tools here, each until you switch it off by itself:",
         "  - Acme Charts, by the package acme-charts, would also like to record: "
-        '"chart made", with 3 properties, their words out of 3. '
+        '"chart made", with 3 properties and 3 possible words. '
         "%dev_analytics schema acme shows all of it.",
     ]
     assert {offer.key: offer.scope for offer in question.offers} == scopes("acme")

@@ -118,5 +118,5 @@ def test_where_somebody_said_no_it_still_says_what_there_is(
 
 def test_it_says_what_every_record_also_has(analytics: Analytics, read_view: ReadView) -> None:
     shown = read_view(kinds_html(analytics)).text
-    assert "These are all the kinds of event" in shown
+    assert "These are all kinds of event" in shown
     assert "random identifier of its own, of its recording and, only once you have agreed" in shown

@@ -115,4 +115,4 @@ def test_what_has_no_room_is_named(
     made = shown(counted(record("$ai_generation", **said)), width)
     row = next(line for line in made.splitlines() if line.startswith("openai"))
     assert ("1,000,000,000" in row) == (width == 80)
-    assert ("not shown for want of room" in made) == (width < 80)
+    assert ("not shown for lack of space" in made) == (width < 80)

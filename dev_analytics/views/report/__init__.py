@@ -1,1 +1,1 @@
-"""The report: what an archive or an event log holds, counted; as text, HTML, CSV and fields."""
+"""The report: statistics of an archive or an event log, as text, HTML, CSV and fields."""

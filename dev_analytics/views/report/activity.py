@@ -1,4 +1,4 @@
-"""When things happened: by day, and by the hour in a log of two days at most."""
+"""When things happened: by day, or by hour in a log of at most two days."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class Moment(Struct):
-    """What happened in an hour or on a day."""
+    """The counts of one hour or one day."""
 
     records: int = 0
     cells: int = 0
@@ -47,7 +47,7 @@ class Activity:
         self._hours: defaultdict[type, Counter[int]] = defaultdict(Counter)
 
     def span(self, times: Sequence[datetime]) -> None:
-        """Take in that there are records of these times, before they are counted."""
+        """Extend the time span to include `times`, before their records are counted."""
         first, last = min(times), max(times)
         self.first = first if self.first is None else min(first, self.first)
         self.last = last if self.last is None else max(last, self.last)
@@ -61,13 +61,13 @@ class Activity:
             self._hours[kind].update([int(each.timestamp()) // 3600 for each in times])
 
     def days(self) -> dict[int, Moment]:
-        """Return what happened on each day, by its number since the epoch."""
+        """Return the counts of each day, by its number since the epoch."""
         return _moments(self._days)
 
     def hours(self) -> dict[int, Moment]:
-        """Return what happened in each hour, by its number since the epoch.
+        """Return the counts of each hour, by its number since the epoch.
 
-        There are none where the records span more than `MAX_HOURS`.
+        There are none if the records span more than `MAX_HOURS`.
         """
         return _moments(self._hours)
 
@@ -76,7 +76,7 @@ class Activity:
 
 
 def day(number: int) -> str:
-    """Write a day by its number since the epoch."""
+    """Return a day, given by its number since the epoch, as text."""
     return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
 
 

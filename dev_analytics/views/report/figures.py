@@ -1,8 +1,8 @@
-"""The figures of a report as SVG, drawn by matplotlib: legible in a light and in a dark theme.
+"""The figures of a report as SVG, drawn by matplotlib and legible in light and dark themes.
 
-Nothing of pyplot is used, so a figure of the user's, their backend and their settings stay as they
-are. Text and lines have the colour of the page's own text; bars have hues that stand out from
-white and from black, and differ by their hatching too.
+pyplot is not used, so the user's figures, backend and settings are not changed. Text and lines have
+the colour of the page's text; the colours of bars stand out from white and from black, and their
+hatching differs, too.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ INSTALL: Final = 'No figures without matplotlib: pip install "dev-analytics[repo
 _WIDTH: Final = 7.2
 _MAX_BARS: Final = 10
 _MAX_NAME: Final = 34
-# Stands for the page's own colour until the SVG is made; matplotlib knows no "currentColor".
+# A placeholder for the page's text colour, as matplotlib does not know "currentColor".
 _INK: Final = "#010203"
 _LEFT_OUT: Final = r'<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->|(?<=<g) id="[^"]*"'
-# Both have at least 3:1 against white and against #111, the paper of Lab's dark theme.
+# Both have a contrast of at least 3:1 to white and to #111, the background of Lab's dark theme.
 _FIRST: Final = "#3a87c8"
 _SECOND: Final = "#c8622d"
 _HATCHED: Final[dict[str, Any]] = {
@@ -53,16 +53,16 @@ _SETTINGS: Final = {
 
 
 class NoFiguresError(Exception):
-    """There is no matplotlib; the message says what to install."""
+    """matplotlib is missing; the message says what to install."""
 
 
 def figures(parts: Sequence[Table]) -> dict[str, str]:
-    """Return the figures by the name of the part that they show, each an ``svg`` element.
+    """Return the figures as ``svg`` elements, by the names of the parts that they show.
 
     Raises
     ------
     NoFiguresError
-        There is no matplotlib.
+        matplotlib is missing.
     """
     try:
         from matplotlib import style
@@ -92,9 +92,10 @@ def _drawn(part: Table, draw: Callable[[Axes, Table], None]) -> str:
 
 
 def _inline(svg: str, part: Table) -> str:
-    """Return an SVG file as a part of a page: with its colours, names of its own, and a text."""
+    """Return an SVG file as a part of a page: with the page's colours, unique names, and a text."""
     svg = svg[svg.index("<svg") :]
-    # Its style sheet is for all of the page it is in, its metadata and groups' names for nobody.
+    # Its style sheet would affect the whole page, and its metadata and names of groups are of no
+    # use.
     svg = re.sub(_LEFT_OUT, "", svg, flags=re.DOTALL)
     svg = re.sub(r'\b(id="|url\(#|xlink:href="#)', rf"\1dev-analytics-{part.name}-", svg)
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
@@ -104,7 +105,7 @@ def _inline(svg: str, part: Table) -> str:
 
 
 def _names(axes: Axes, part: Table) -> None:
-    """Draw the most frequent names as bars, the number behind each."""
+    """Draw the most frequent names as bars, followed by their numbers."""
     rows = part.rows[:_MAX_BARS]
     labels = [_label(row[:-1]) for row in rows]
     bars = axes.barh(range(len(rows)), [int(row[-1]) for row in rows], color=_FIRST, height=0.7)
@@ -113,7 +114,7 @@ def _names(axes: Axes, part: Table) -> None:
 
 
 def _tokens(axes: Axes, part: Table) -> None:
-    """Draw the tokens in and out of the models that were asked most."""
+    """Draw the input and output tokens of the models with the most requests."""
     number = min(len(part.rows), _MAX_BARS)
     labels = [_label(row[:2]) for row in part.rows[:number]]
     taken, out = part.column("input_tokens")[:number], part.column("output_tokens")[:number]
@@ -132,8 +133,8 @@ def _tokens(axes: Axes, part: Table) -> None:
 
 
 def _histogram(axes: Axes, part: Table) -> None:
-    """Draw how many cells took how long; those that were not ok are hatched."""
-    # The bound between two bars stands between them; the last bar's is that of the one before it.
+    """Draw a histogram of the durations of cells; those that were not ok are hatched."""
+    # The label of a bound is between two bars; the last bar has that of the bar before it.
     bounds = [str(row[0]).removeprefix("under ").rpartition(" to ")[2] for row in part.rows[:-1]]
     cells, failed = part.column("cells"), part.column("not_ok")
     well = [every - bad for every, bad in zip(cells, failed, strict=True)]
@@ -175,7 +176,7 @@ def _times(axes: Axes, part: Table) -> None:
 
 
 def _upright(axes: Axes, labels: Sequence[str]) -> None:
-    # A dollar begins a formula, and names of events have one.
+    # A dollar would begin a formula, and some names of events begin with one.
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.invert_yaxis()
     axes.set_xticks([])

@@ -1,4 +1,4 @@
-"""The report as files: a page, or a folder of tables as CSV; never over what is no report's own."""
+"""The report as files: a page, or a folder of CSV tables; only older reports are overwritten."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def write_page(file: Path, content: str) -> None:
     Raises
     ------
     ReportError
-        There is something else of that name, or it cannot be written.
+        Something else has that name, or it cannot be written.
     """
     write_files({file: content}, {file: MADE_BY})
 
 
 def write_csv(folder: Path, parts: Sequence[Table]) -> list[Path]:
-    """Write a file for each table, and give their paths; those of an older report are replaced.
+    """Write a file for each table, and return their paths; those of an older report are replaced.
 
     Raises
     ------
@@ -45,14 +45,14 @@ def write_csv(folder: Path, parts: Sequence[Table]) -> list[Path]:
 
 
 def write_files(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> None:
-    """Write files whole, none of them if one is there that does not begin as ours do.
+    """Write all files, or none of them if one exists that does not begin as ours do.
 
     Parameters
     ----------
     contents
-        What stands in each.
+        The content of each.
     begins
-        How each begins, whatever else is in it.
+        How each of them begins.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def write_files(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> Non
         for file, content in contents.items():
             written[file] = file.with_name(f".{file.name}.{os.getpid()}.new")
             written[file].write_text(content, "utf-8", "backslashreplace", newline="")
-        # All of them are there before the first is replaced: they belong together.
+        # All of them are written before the first is replaced: they belong together.
         for file, new in written.items():
             new.replace(file)
     except OSError as error:
@@ -99,5 +99,5 @@ def _csv(part: Table) -> str:
 
 
 def _harmless(value: str | int) -> str | int:
-    """Return a name that no spreadsheet takes for a formula."""
+    """Return a value that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

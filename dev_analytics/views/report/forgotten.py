@@ -1,7 +1,7 @@
-"""The identifiers that asked to be forgotten: a list of hashes, by which reports leave them out.
+"""The identifiers that must be forgotten: a list of hashes, which reports leave out.
 
-A line is the SHA-256 of an identifier. An identifier is 122 random bits, so nobody gets it back
-from its hash; who has it can look it up.
+A line is the SHA-256 of an identifier. As an identifier has 122 random bits, nobody can compute it
+from its hash; but whoever has the identifier can look it up.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class ForgottenError(Exception):
 
 
 class Forgotten:
-    """The list in a file.
+    """A list in a file.
 
     Parameters
     ----------
     file
-        Which one; without, the one in the user's configuration, where reports look by themselves.
+        The file. The default is in the user's configuration, where reports look for it.
 
     Raises
     ------
     ForgottenError
-        It is there and cannot be read, or holds something else: nobody knows whom to leave out.
+        It exists but cannot be read, or is something else: it is unknown whom to leave out.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -62,7 +62,7 @@ class Forgotten:
         self._hashes.add(_hash(user))
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            # Appended, so that of two who add at once neither takes away what the other added.
+            # Appended, so that two processes do not overwrite each other's lines.
             opened = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 _append(opened, f"{_hash(user)}\n".encode())
@@ -87,12 +87,12 @@ class Forgotten:
 
 @lru_cache(maxsize=65_536)
 def _hash(user: str) -> str:
-    # An export may write an identifier in capitals: it is the same one.
+    # An export may have an identifier in capitals: it is the same one.
     return sha256(f"dev-analytics forgotten {user.lower()}".encode("utf-8", "replace")).hexdigest()
 
 
 def _append(opened: int, line: bytes) -> None:
-    """Write a line at the end of the list, whole or not at all."""
+    """Append a line to the list, either all of it or nothing."""
     size = os.fstat(opened).st_size
     if not size:
         line = _BEGINS.encode() + line

@@ -1,4 +1,4 @@
-"""The figures above all parts of a report, and the report as fields for a script."""
+"""The key figures above the parts of a report, and the report as fields for a script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dev_analytics.views.report.tally import Tally
 
 
 def overview(counted: Tally) -> dict[str, str]:
-    """Return the figures that stand above all parts, as labels and texts."""
+    """Return the key figures above the parts, as labels and texts."""
     missing = counted.sessions.gaps()[1]
     texts = {
         "records": f"{counted.records:,}",
@@ -27,7 +27,7 @@ def overview(counted: Tally) -> dict[str, str]:
         texts["broken lines"] = f"{counted.broken:,}"
     if counted.of_forgotten:
         left_out = plural(counted.of_forgotten, "record")
-        texts["forgotten"] = f"{left_out} of those who asked for it left out"
+        texts["forgotten"] = f"{left_out} of users who asked to be forgotten left out"
     if counted.of_others:
         left_out = plural(counted.of_others, "record")
         texts["others"] = f"{left_out} of other libraries left out"

@@ -1,7 +1,7 @@
-"""Records in files that are no plain lines: compressed ones, and Parquet as PostHog exports it.
+"""Records in files that are not plain lines: compressed files, and Parquet from PostHog.
 
-gzip, bzip2 and xz are read with the standard library, zstd and Parquet with DuckDB, which is loaded
-once a file needs it. All of them are read as a stream.
+gzip, bzip2 and xz are read with the standard library; zstd and Parquet with DuckDB, which is loaded
+when a file needs it. All of them are read as streams.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ UNPACK: Final[Mapping[bytes, Callable[[BufferedReader], BufferedIOBase]]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
-"""What unpacks a file, by its first bytes."""
+"""The functions that decompress files, by the files' first bytes."""
 
 BROKEN: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What a file that is cut off or damaged is noticed by."""
+"""The exceptions that truncated or damaged files raise."""
 
 _AT_ONCE: Final = 5_000
 _MEMORY: Final = "256MB"
@@ -53,9 +53,9 @@ class PackedError(Exception):
 
 
 def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
-    """Return the records of a Parquet file as lines, each with how much was read, from 0 to 1.
+    """Yield the records of a Parquet file as lines, each with the part that was read, from 0 to 1.
 
-    A row that holds no record gives a line that is none either.
+    A row without a record yields a line that is no record either.
 
     Raises
     ------
@@ -83,9 +83,9 @@ def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
 
 
 def zstd(file: Path, longest: int) -> Iterator[bytes]:
-    """Return the lines of a file that is compressed with zstd.
+    """Yield the lines of a file that is compressed with zstd.
 
-    Those that are too long, or no text, come at the end as lines that hold no record.
+    Lines that are too long, or are not text, come at the end as lines without a record.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def zstd(file: Path, longest: int) -> Iterator[bytes]:
 
 
 def _literally(file: Path) -> str:
-    """Return a path in which DuckDB finds no pattern, which would be other files, or none.
+    """Return a path that DuckDB does not take for a pattern.
 
     Raises
     ------
     PackedError
-        It is no text.
+        It is not text.
     """
     try:
         os.fspath(file).encode()
@@ -127,19 +127,19 @@ def _fetched(result: Any) -> Iterator[bytes]:
 
 
 def database(what: str) -> tuple[Any, Any]:
-    """Return DuckDB's module, and an empty database in memory.
+    """Return an empty database in memory, and DuckDB's module.
 
     Raises
     ------
     PackedError
-        There is no DuckDB, which `what` needs.
+        DuckDB is missing, and `what` needs it.
     """
     try:
         import duckdb
     except ImportError:
         raise PackedError(f"{what} needs DuckDB: {INSTALL}") from None
     connection = duckdb.connect()
-    # Nothing is loaded from elsewhere, and nothing is kept in memory that can be read again.
+    # No extension is downloaded, and what can be read again is not kept in memory.
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute(f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false")
     connection.execute("SET TimeZone = 'UTC'")

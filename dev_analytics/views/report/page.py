@@ -1,4 +1,4 @@
-"""The report as HTML: in a notebook, and as a page of its own that asks nobody for anything."""
+"""The report as HTML: in a notebook, and as a page of its own that loads nothing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics r
 
 _MAX_ROWS: Final = 20
 _NARROW: Final = 4
-"""How many columns a table may have to share a line of the page with another one."""
-# Four times the class wins over the rules of the other views, and so over the notebook's.
+"""How many columns a table may have to be beside another one."""
+# Repeating the class four times overrides the rules of the other views, and so the notebook's.
 _R: Final = ".dev-analytics-report" * 4
 _PARTS: Final = f"""\
 {_R} .dev-analytics-number {{ font-variant-numeric: tabular-nums; text-align: right }}
@@ -73,18 +73,18 @@ def report_html(
     counted
         What was counted.
     parts
-        The tables that were made of it.
+        The tables with the results.
     figures
-        The SVG of a part, by its name.
+        The SVG of each part that has one, by the part's name.
     note
-        What else is to be said, in one line.
+        A further remark, on one line.
     """
     body = _body(counted, parts, figures, note, "p")
     return view([f'<style>\n{_PARTS}</style><div class="dev-analytics-report">', *body, "</div>"])
 
 
 def page(counted: Tally, parts: Sequence[Table], figures: Mapping[str, str], note: str = "") -> str:
-    """Return the report as a whole page: one file, no script, nothing from elsewhere."""
+    """Return the report as a whole page: one file, no script, nothing external."""
     return "\n".join(
         [
             f'{MADE_BY}<head><meta charset="utf-8">',
@@ -120,7 +120,7 @@ def _body(
 
 
 def _part(part: Table, figure: str, title: str) -> Iterator[str]:
-    """Return a part: its finding, its figure and its table, which may be as long as the figure."""
+    """Return a part: its finding, its figure, and its table."""
     broad = ' class="dev-analytics-broad"' if figure or len(part.columns) > _NARROW else ""
     titled = ' class="dev-analytics-title"' if title == "p" else ""
     yield f"<section{broad}><{title}{titled}>{escape(part.title)}</{title}>"
@@ -133,7 +133,7 @@ def _part(part: Table, figure: str, title: str) -> Iterator[str]:
 
 
 def _table(part: Table) -> str:
-    """Return a table: of many rows the most, or the newest."""
+    """Return a table; of many rows only the largest or the newest."""
     rows = part.rows[-_MAX_ROWS:] if part.ordered else part.rows[:_MAX_ROWS]
     numbers = [isinstance(value, int) for value in rows[0]]
     heads = "".join(

@@ -1,4 +1,4 @@
-"""A place for each of many identifiers, in as little memory as a long report can have."""
+"""A number for each of many identifiers, in as little memory as a long report needs."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ MIN_SLOTS: Final = 1 << 10
 
 
 class Places:
-    """Numbers identifiers from 0 in the order in which they come, and knows each one again.
+    """Numbers identifiers from 0 in the order in which they appear, and recognises them again.
 
-    An identifier is kept as its hash of 64 bits, in 8 bytes and some 8 more of a table by which it
-    is found; a `dict` has some 120. That two of ten million share a hash happens in one log of
-    three hundred thousand.
+    Of an identifier a hash of 64 bits is kept, in 8 bytes, and about 8 more in a table that finds
+    it; a `dict` needs about 120. Among ten million identifiers, two have the same hash in one log
+    of three hundred thousand.
     """
 
     def __init__(self) -> None:
         self._hashes = array("q")
-        # Where its low bits say, or at the next free slot: its place and 1; 0 is free.
+        # In the slot of its low bits, or the next free one: its place plus 1; 0 is free.
         self._slots = array("I", bytes(4 * MIN_SLOTS))
 
     def __len__(self) -> int:
         return len(self._hashes)
 
     def of(self, identifier: str) -> int:
-        """Return the place of an identifier, the next one if it is new."""
+        """Return the place of an identifier; a new one gets the next place."""
         hashes, slots = self._hashes, self._slots
         key = hash(identifier)
         mask = len(slots) - 1
@@ -42,7 +42,7 @@ class Places:
 
     def _widen(self) -> None:
         size = 2 * len(self._slots)
-        # The old table goes first: both at once would be the most memory that is ever taken.
+        # The old table is freed first: both together would need the most memory of all.
         self._slots = array("I")
         self._slots = slots = array("I", [0]) * size
         mask = size - 1

@@ -1,4 +1,4 @@
-"""How far the reading of a long log is: a line that is gone afterwards."""
+"""The progress of reading a long log, on a line that disappears afterwards."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _BAR: Final = 24
 
 
 class Progress:
-    """Tells how far something is, once it has taken a while.
+    """Shows progress, once something has taken a while.
 
     Parameters
     ----------
     show
-        Shows a line in the place of the one before.
+        Shows a line that replaces the last one.
     """
 
     def __init__(self, show: Callable[[str], None]) -> None:
@@ -28,7 +28,7 @@ class Progress:
         self._next = Clock.monotonic() + _AFTER
 
     def __call__(self, done: float | None, records: int) -> None:
-        """Show how much was read, from 0 to 1, and how many records that is."""
+        """Show the part that was read, from 0 to 1, and how many records that was."""
         now = Clock.monotonic()
         if now < self._next:
             return
@@ -41,16 +41,16 @@ class Progress:
 
 
 class TerminalLine:
-    """A line of a terminal that is written again and again, and wiped at the end."""
+    """A line of a terminal that is overwritten again and again, and erased at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._width = 0
 
     def show(self, text: str) -> None:
-        """Show a text in the place of the one before."""
+        """Show a text that replaces the last one."""
         text = text.ljust(self._width)
-        # Before it is written, for an interrupt right afterwards.
+        # Set before the text is written, in case of an interrupt right afterwards.
         self._width = len(text)
         self._stream.write(f"\r{text}")
         self._stream.flush()
@@ -64,14 +64,14 @@ class TerminalLine:
 
 
 class CellOutput:
-    """What is below a cell: a line that is replaced, at the end by what is to stay.
+    """The output below a cell: a line that is replaced, in the end by what stays.
 
-    Nothing of the line is left, and no empty output either, as the last thing takes its place.
+    Neither the line nor an empty output is left, as the last output replaces it.
 
     Parameters
     ----------
     shell
-        The InteractiveShell; without a kernel, the line is one of the terminal's.
+        The InteractiveShell; without a kernel, the line is on the terminal.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -82,19 +82,19 @@ class CellOutput:
         self._terminal = TerminalLine(sys.stderr)
 
     def show(self, text: str) -> None:
-        """Show a line in the place of the one before."""
+        """Show a line that replaces the last one."""
         if self.rich:
             self.publish({"text/plain": text})
         elif sys.stderr.isatty():
             self._terminal.show(text)
 
     def publish(self, data: dict[str, str]) -> None:
-        """Show something, by MIME type, in the place of the line."""
+        """Replace the line with `data`, a bundle by MIME type."""
         self._shell.display_pub.publish(data, transient=self._display, update=self._there)
         self._there = True
 
     def end(self, text: str) -> str:
-        """Replace the line by a text; return the text where there was no line."""
+        """Replace the line with a text; return the text if there was no line."""
         self._terminal.wipe()
         if not self._there:
             return text

@@ -1,7 +1,7 @@
-"""Records read back from anybody's log: typed, only what is counted, and bounded.
+"""Records that are read from anybody's log: typed, bounded, and only what is counted.
 
-A record of a newer version may say more, which is skipped. An event of another tool is known by
-its name alone. Whatever does not fit is no record.
+A newer version's record may have more fields, which are skipped. An event of another tool is only
+known by name. Anything that does not fit is not a record.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from dev_analytics.catalogue.events import (
 )
 
 LIB: Final = "dev-analytics"
-"""What our records say that they are of."""
+"""The name of the library in our records."""
 MISSING: Final = "not given"
-"""What stands for a word that a record does not have."""
+"""What is shown for a word that a record does not have."""
 
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=10**12)]
@@ -37,7 +37,7 @@ Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
 class Said(Struct, gc=False):
-    """What every record says."""
+    """What every record has."""
 
     session_id: str | None = field(name="$session_id", default=None)
     lib: str | None = field(name="$lib", default=None)
@@ -204,14 +204,14 @@ _WIRES: Final = frozenset(each.__struct_config__.tag for each in get_args(Known)
 
 
 def decode_lines(block: bytes) -> Sequence[Known | OtherRecord | None]:
-    """Read the lines of a block; None for each that holds no record, nothing for a blank one."""
+    """Return the records of a block's lines; None for a line without one, none for a blank one."""
     try:
         records = _KNOWN.decode_lines(block)
     except (MsgspecError, ValueError, RecursionError):
         pass
     else:
-        # Else a record is on several lines, or several are on one.
-        # Counted by cutting: to look for each single byte takes four times as long.
+        # Otherwise a record is on several lines, or several are on one. Counted by splitting: a
+        # search for each byte takes four times as long.
         if len(records) == len(BytesIO(block).readlines()):
             return records
     return [_decode(line) for line in block.split(b"\n") if line and not line.isspace()]
@@ -233,14 +233,14 @@ def _decode_other(line: bytes) -> Known | OtherRecord | None:
     except MsgspecError:
         pass
     try:
-        # An event of the catalogue that does not fit its class is no record.
+        # An event of the catalogue that does not fit its class is not a record.
         return None if _NAMED.decode(line).event in _WIRES else _OTHER.decode(line)
     except (MsgspecError, ValueError, RecursionError):
         return None
 
 
 def _as_ours(line: bytes) -> bytes:
-    """Write a line of an export of PostHog's as ours: there, properties may be JSON in a text."""
+    """Return a line of PostHog's exports as one of ours: its properties may be JSON in a text."""
     try:
         exported = _EXPORTED.decode(line)
         if not isinstance(exported.properties, str):

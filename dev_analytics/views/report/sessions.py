@@ -1,4 +1,4 @@
-"""The sessions in a log, counted exactly in little memory, and what is missing in them."""
+"""The sessions in a log, counted exactly in little memory, and their missing records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dev_analytics.views.report.places import Places
 
 
 class Sessions:
-    """Sessions and the gaps in their numbers: some 35 bytes for each."""
+    """The sessions and the gaps in their numbers: about 35 bytes for each."""
 
     def __init__(self) -> None:
         self._places = Places()
@@ -22,7 +22,7 @@ class Sessions:
         return len(self._places)
 
     def add_all(self, records: Iterable[tuple[str | None, int | None]]) -> None:
-        """Count records by their session, if they have one, and their number in it."""
+        """Count records by their session, if they have one, and by their number in it."""
         by_session: defaultdict[str | None, list[int | None]] = defaultdict(list)
         for session_id, seq in records:
             by_session[session_id].append(seq)
@@ -45,10 +45,10 @@ class Sessions:
         self._counts[place] += count
 
     def gaps(self) -> tuple[int, int]:
-        """Return in how many sessions numbers are missing, and how many.
+        """Return how many sessions have missing numbers, and how many numbers are missing.
 
-        What was before the first record that is there, or after the last, nobody can tell. A
-        record that stands there twice hides a missing one.
+        What was before the first record in the log, or after the last one, is unknown. A record
+        that is in the log twice hides a missing one.
         """
         sessions = missing = 0
         for lowest, highest, count in zip(self._lowest, self._highest, self._counts, strict=True):

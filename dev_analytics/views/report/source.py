@@ -1,4 +1,4 @@
-"""Where a report's lines come from: logs, archives and exports, read as a stream, never written."""
+"""The sources of a report: logs, archives and exports, read as streams, never written."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _AT_ONCE: Final = 200
 _ENDINGS: Final = (".jsonl", ".ndjson", ".parquet", ".sqlite")
 _PACKED: Final = ("", ".gz", ".bz2", ".xz", ".zst")
 _NAMES: Final = tuple(f"{ending}{packed}" for ending in _ENDINGS for packed in _PACKED)
-"""How the files end that are read in a folder."""
+"""The endings of the names of files that are read in a folder."""
 
 
 class ReportError(Exception):
-    """There is nothing to report on; the message says why, in one line."""
+    """There is nothing to report on; the message says why in one line."""
 
 
 class Lines(Protocol):
-    """What a report is made of.
+    """A source of lines for a report.
 
     Attributes
     ----------
     path
-        What it is called.
+        Its name.
     own
         It is this machine's own archive.
     """
@@ -54,7 +54,7 @@ class Lines(Protocol):
 
     @property
     def done(self) -> float | None:
-        """How much was read, from 0 to 1; None if nobody knows."""
+        """The part that was read, from 0 to 1; None if it is unknown."""
 
     def blocks(self) -> Iterator[bytes]:
         """Return every line, some whole ones at a time."""
@@ -77,7 +77,7 @@ class Source:
     own
         It is this machine's own archive.
     done
-        How much of it was read, from 0 to 1; None if nobody knows, as with a pipe.
+        The part of it that was read, from 0 to 1; None if it is unknown, as with a pipe.
     """
 
     def __init__(self, file: Path | None, data: Path) -> None:
@@ -89,7 +89,7 @@ class Source:
 
     @property
     def done(self) -> float | None:
-        """How much was read, from 0 to 1; None if nobody knows."""
+        """The part that was read, from 0 to 1; None if it is unknown."""
         return min(1.0, self._read / self._size) if self._size else None
 
     def blocks(self) -> Iterator[bytes]:
@@ -147,7 +147,7 @@ class Source:
         self, opened: BufferedIOBase, tell: Callable[[], int] | None = None
     ) -> Iterator[bytes]:
         for piece in iter(partial(opened.read1, _PIECE), b""):
-            # Of what is compressed, it counts how far the file itself was read.
+            # In a compressed file the position in the file itself counts.
             self._read = self._read + len(piece) if tell is None else tell()
             yield piece
 
@@ -179,7 +179,7 @@ class Sources:
 
     @property
     def done(self) -> float | None:
-        """How much was read, from 0 to 1; None if nobody knows."""
+        """The part that was read, from 0 to 1; None if it is unknown."""
         whole = self._ends[-1]
         if not whole or self._place >= len(self._parts):
             return 1.0 if whole else None
@@ -201,7 +201,7 @@ class Sources:
 
 
 def source_of(named: Sequence[Path], data: Path) -> Source | Sources:
-    """Return what files and folders hold; without any, the archive in `data`.
+    """Return the source with these files and folders; without any, the archive in `data`.
 
     A file is read once, however many names it has.
 
@@ -227,7 +227,7 @@ def source_of(named: Sequence[Path], data: Path) -> Source | Sources:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return the files in a folder that hold records, by how their names end."""
+    """Return the files in a folder whose names end like those of files with records."""
     try:
         found = sorted(
             file
@@ -236,7 +236,7 @@ def _inside(folder: Path) -> list[Path]:
             if file.is_file()
         )
     except OSError as error:
-        # A folder that is passed over would be records that nobody misses.
+        # If a folder were skipped, nobody would notice the missing records.
         raise ReportError(f"{error.filename}: {error.strerror}") from None
     if not found:
         raise ReportError(f"{folder} has no file whose name ends in {', '.join(_ENDINGS)}")
@@ -248,7 +248,7 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def _identity(file: Path) -> object:
-    """Return what two names of one file have in common."""
+    """Return what identifies a file, whatever its name."""
     try:
         found = file.stat()
     except OSError:
@@ -264,10 +264,10 @@ def _size(file: Path) -> int:
 
 
 def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut pieces of a file at the ends of lines, without the mark that some programs begin with."""
+    """Divide pieces of a file at the ends of lines, and omit a byte order mark at its beginning."""
     mark, rest, cut = BOM_UTF8, b"", False
     for piece in pieces:
-        # What goes on from a line that was given, cut, already is of no line.
+        # The rest of a line that was already returned, truncated, belongs to no line.
         begin = piece.find(b"\n") + 1 if cut else 0
         if cut and not begin:
             continue
@@ -283,6 +283,6 @@ def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Join lines; a break in one is a space, as it is in no text of JSON's."""
+    """Join lines; a line break inside one becomes a space, as JSON texts contain none."""
     while some := list(islice(lines, _AT_ONCE)):
         yield b"".join(line.replace(b"\n", b" ") + b"\n" for line in some)

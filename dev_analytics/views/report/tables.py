@@ -1,7 +1,7 @@
-"""The parts of a report: tables with a title and a finding, whatever they are shown as.
+"""The parts of a report: tables with a title and a finding, in whatever form they are shown.
 
-Text, HTML, CSV, fields and figures are all made of these, so that they say the same. What stands in
-them may be shown anywhere: a log may be anybody's, and what is not printable is a question mark.
+Text, HTML, CSV, fields and figures are all made from these, so that they agree. Their content may
+be shown anywhere: a log may be anybody's, so unprintable characters become question marks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dev_analytics.views.report.tally import Tally
 Row: TypeAlias = tuple[str | int, ...]
 
 _MAX_EMPTY: Final = 400
-"""How many days a log may span for the days without a record to be rows."""
+"""How many days a log may span if days without a record are to be rows, too."""
 _BOUNDS: Final = (
     *((10, "10 ms"), (30, "30 ms"), (100, "100 ms"), (300, "300 ms"), (1_000, "1 s")),
     *((3_000, "3 s"), (10_000, "10 s"), (30_000, "30 s"), (100_000, "100 s"), (300_000, "5 min")),
@@ -35,19 +35,19 @@ class Table(Struct, frozen=True):
     Attributes
     ----------
     name
-        What a file or a field of it is called.
+        The name of its file or field.
     title
-        What is above it.
+        The heading above it.
     finding
-        What it says, in one sentence.
+        Its result, in one sentence.
     columns
-        What it has, by the field's name: the head that is shown.
+        The headings of its columns, by the names of their fields.
     rows
-        The values, the most first, or in the order of time or size.
+        The values, the largest first, or in the order of time or size.
     bar
-        The column that a bar is drawn of, if there is one.
+        The column for which bars are drawn, if there is one.
     ordered
-        The rows have an order of their own.
+        Whether the rows have an order of their own.
     """
 
     name: str
@@ -65,14 +65,14 @@ class Table(Struct, frozen=True):
 
 
 def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
-    """Return the parts of a report that have something to say.
+    """Return the parts of a report that are not empty.
 
     Parameters
     ----------
     counted
         What was counted.
     dropped
-        What this machine dropped, by reason, if its own archive was read.
+        The records that this machine dropped, by reason, if its own archive was read.
     """
     made = (
         _activity(counted),
@@ -104,7 +104,7 @@ def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
 
 
 def printable(text: str) -> str:
-    """Return `text` without what moves a cursor, turns the direction or cannot be encoded."""
+    """Return `text` without what moves the cursor, changes the direction or cannot be encoded."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -114,7 +114,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **columns: str) -> Table:
-    """Return a table of names, the most frequent first, equal ones by the alphabet."""
+    """Return a table of names, the most frequent first, and then in alphabetical order."""
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rows: list[Row] = [(*map(printable, names), number) for names, number in most]
     finding = ""
@@ -129,7 +129,7 @@ def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **col
 
 
 def _of_tools(counted: Tally) -> dict[tuple[str, ...], int]:
-    """Return the events of other tools, each with the title of its tool where that is installed."""
+    """Return the events of other tools, each with the title of its tool if that is installed."""
     of_tools = {wire: number for (wire,), number in counted.events.items() if tool_of(wire)}
     titles = {tool.name: tool.title for _, tool in usable()} if of_tools else {}
     return {
@@ -186,7 +186,7 @@ def _outcomes(counted: Tally) -> Table:
 
 
 def _durations(counted: Tally) -> Table:
-    """Return a histogram: how many cells took how long, and how many of these were not ok."""
+    """Return a histogram of the durations of cells, and of those that were not ok."""
     labels = [f"under {_BOUNDS[0][1]}"]
     labels += [f"{low} to {high}" for (_, low), (_, high) in pairwise(_BOUNDS)]
     labels.append(f"{_BOUNDS[-1][1]} or more")
@@ -256,7 +256,7 @@ def _gaps(counted: Tally, dropped: Mapping[str, int]) -> Table:
 
 
 def quantile(counts: Mapping[int, int], percent: int) -> int:
-    """Return the value that so many of a hundred do not exceed; 0 if there is none."""
+    """Return the value that `percent` of all values do not exceed; 0 if there are none."""
     values = sorted(counts)
     sums = list(accumulate(counts[value] for value in values))
     for value, reached in zip(values, sums, strict=True):

@@ -1,4 +1,4 @@
-"""The tally: one pass over the lines of a log, which counts each exactly once."""
+"""The tally: one pass over the lines of a log that counts each exactly once."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from dev_analytics.views.report.sessions import Sessions
 from dev_analytics.views.report.source import Lines
 
 MAX_NAMES: Final = 10_000
-"""How many names of a kind are told apart: a log may be anybody's, and memory is not endless."""
+"""How many names of a kind are counted separately: a log may be anybody's, and memory is finite."""
 FURTHER: Final = "further names"
 
 _OURS: Final = frozenset({LIB, None})
-"""What a record may say that it is of; one that does not say may be anybody's log."""
+"""The libraries whose records count; a record that names none may be anybody's."""
 _SECONDS: Final = range(253_402_300_800)
 """The seconds of the years 1970 to 9999."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Counts(dict[tuple[str, ...], int]):
-    """How often each name came; the names beyond `MAX_NAMES` are counted as one."""
+    """How often each name occurred; names beyond `MAX_NAMES` are counted as one."""
 
     def add(self, *names: str, number: int = 1) -> None:
-        """Count a name, which may have parts."""
+        """Count a name, which may consist of parts."""
         before = self.get(names)
         if before is None and len(self) >= MAX_NAMES:
             names = (FURTHER,) * len(names)
@@ -59,7 +59,7 @@ class Counts(dict[tuple[str, ...], int]):
 
 
 class Asked(Struct):
-    """What was asked of one model."""
+    """The requests to one model."""
 
     requests: int = 0
     failed: int = 0
@@ -70,27 +70,27 @@ class Asked(Struct):
 
 
 class Tally(Struct):
-    """What was counted.
+    """The counts.
 
     Attributes
     ----------
     source
         What was read.
     own
-        That is this machine's own archive.
+        Whether that is this machine's own archive.
     since
         What is older is left out.
     forgotten
-        Whose records are left out.
+        The identifiers whose records are left out.
     records, broken, earlier, of_forgotten, of_others
-        How many records were counted, how many lines are none, how many were left out as older,
-        how many as records of those forgotten, and how many as records of another library.
+        How many records were counted, how many lines are no records, and how many records were left
+        out as too old, as records of forgotten users, and as records of other libraries.
     sessions, users, nobody
-        The sessions, the users' identifiers, the records without one.
+        The sessions, the identifiers of users, and the number of records without one.
     activity
-        When the records were.
+        The times of the records.
     durations
-        How many cells took how long, in ms, by outcome; they are rounded, so there are few.
+        The durations of cells in ms, by outcome; as they are rounded, there are few different ones.
     """
 
     source: Path
@@ -119,8 +119,8 @@ class Tally(Struct):
     file_actions: Counts = field(default_factory=Counts)
 
     def add(self, block: bytes) -> int:
-        """Count the lines of a block, and give how many there were."""
-        # By columns, not record by record: what is the same for many is gathered first.
+        """Count the lines of a block, and return how many there were."""
+        # By column, not by record: equal values of many records are gathered first.
         lines = decode_lines(block)
         records, times = self._kept(lines)
         if not records:
@@ -149,11 +149,11 @@ class Tally(Struct):
         return len(lines)
 
     def _kept(self, lines: Sequence[Any]) -> tuple[list[Any], list[datetime]]:
-        """Return the records that count, and their times; count the others by why they do not."""
+        """Return the records that count, and their times; count the others by reason."""
         records = [each for each in lines if each is not None]
         self.broken += len(lines) - len(records)
         times = [each.timestamp for each in records]
-        # Where nothing is to be left out, no record is looked at by itself.
+        # If nothing is to be left out, records are not looked at one by one.
         if (
             records
             and not self.forgotten
@@ -242,7 +242,7 @@ def tally(
     progress: Callable[[float | None, int], None] = lambda done, records: None,
     forgotten: Forgotten | None = None,
 ) -> Tally:
-    """Count what `source` holds.
+    """Count the records of `source`.
 
     Parameters
     ----------
@@ -251,9 +251,9 @@ def tally(
     since
         What is older is left out.
     progress
-        Is told now and then how much was read, from 0 to 1, and how many records there were.
+        Called now and then with the part that was read, from 0 to 1, and the number of records.
     forgotten
-        Whose records are left out.
+        The identifiers whose records are left out.
 
     Raises
     ------
@@ -269,12 +269,12 @@ def tally(
 
 
 def _utc(time: datetime) -> datetime:
-    """Return a time of the years 1970 to 9999 in UTC, as nearly every record has it."""
+    """Return a time of the years 1970 to 9999 in UTC, as nearly all records have it."""
     return time if time.tzinfo is UTC else datetime.fromtimestamp(int(time.timestamp()), UTC)
 
 
 def _rounded(duration: int) -> int:
-    """Return two significant digits, as records have them: a log may have any number of values."""
+    """Return two significant digits, as in records: a log may have any number of values."""
     if duration < 100:
         return duration
     unit: int = 10 ** (len(str(duration)) - 2)

@@ -10,7 +10,7 @@ from dev_analytics.views.report.tables import Row, Table, printable
 from dev_analytics.views.report.tally import Tally
 
 WIDTH: Final = 80
-"""How wide the report is where there is no terminal."""
+"""The width of the report without a terminal."""
 _WIDEST: Final = 100
 _MAX_ROWS: Final = 15
 _MAX_ORDERED: Final = 31
@@ -27,11 +27,11 @@ def text(counted: Tally, parts: Sequence[Table], width: int = WIDTH, bar: str = 
     counted
         What was counted.
     parts
-        The tables that were made of it.
+        The tables with the results.
     width
-        How many columns there are.
+        How many characters fit a line.
     bar
-        What bars are made of.
+        The character of which bars are made.
     """
     width = max(20, min(width, _WIDEST))
     head = overview(counted)
@@ -44,7 +44,7 @@ def text(counted: Tally, parts: Sequence[Table], width: int = WIDTH, bar: str = 
 
 
 def _part(part: Table, width: int, bar: str) -> list[str]:
-    """Return a part below an empty line; too many rows are cut to the largest, or to the newest."""
+    """Return a part below an empty line; of many rows only the largest, or the newest."""
     most = _MAX_ORDERED if part.ordered else _MAX_ROWS
     rows = part.rows[-most:] if part.ordered else part.rows[:most]
     lines = ["", part.title.upper(), *_wrapped([f"{part.finding}."], width)]
@@ -55,7 +55,7 @@ def _part(part: Table, width: int, bar: str) -> list[str]:
 
 
 def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
-    """Return a table, names to the left, numbers to the right, bars in the room that is left."""
+    """Return a table with names on the left, numbers on the right, and bars in the space left."""
     heads = list(part.columns.values())
     right = [isinstance(value, int) for value in rows[0]]
     cells = [[f"{value:,}" if isinstance(value, int) else value for value in row] for row in rows]
@@ -86,7 +86,7 @@ def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
             drawn = bar * max(round(value * scale), 1 if value else 0)
             lines[number] = f"{lines[number].ljust(sum(widths) + 2 * len(widths) - 2)}  {drawn}"
     if dropped:
-        lines += _wrapped([f"(not shown for want of room: {', '.join(dropped)})"], width)
+        lines += _wrapped([f"(not shown for lack of space: {', '.join(dropped)})"], width)
     return [line.rstrip() for line in lines]
 
 
@@ -96,7 +96,7 @@ def _needed(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
 
 
 def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    # A row has more cells than there are widths where columns had no room.
+    # If columns had no space, a row has more cells than there are widths.
     return "  ".join(
         _cut(cell, width).rjust(width) if to_right else _cut(cell, width).ljust(width)
         for cell, width, to_right in zip(row, widths, right, strict=False)
@@ -114,7 +114,7 @@ def _wrapped(lines: Sequence[str], width: int) -> list[str]:
 
 
 def _short(number: int) -> str:
-    """Write a large number with three digits and a unit."""
+    """Return a large number with three digits and a unit."""
     for unit, sign in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= (unit if unit > 10**3 else 10**4):
             return (
