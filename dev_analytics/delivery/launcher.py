@@ -148,6 +148,7 @@ class Launcher:
         self._start()
 
     def _start_after(self, pause: float) -> None:
+        planned = True
         try:
             if rest(0.0):
                 _import_all()
@@ -156,11 +157,13 @@ class Launcher:
                 return
             with self._starting:
                 with self._lock:
-                    self._planned = False
+                    self._planned = planned = False
                     self._next_start = Clock.monotonic() + START_SECONDS
                 self._start()
         finally:
-            self._planned = False
+            # By the end of this start another one may be planned already.
+            if planned:
+                self._planned = False
 
     def _start(self, later: float = 0.0) -> None:
         delivery = self.delivery
