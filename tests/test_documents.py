@@ -189,6 +189,31 @@ def test_every_local_link_leads_somewhere(name: str) -> None:
             assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 
+def test_every_picture_is_small_shown_and_described() -> None:
+    """Run ``make images`` for another: it takes no more colours than it needs."""
+    pictures = set((ROOT / "docs/images").glob("*.png"))
+    assert all(picture.stat().st_size < 60_000 for picture in pictures)
+    assert sum(picture.stat().st_size for picture in pictures) < 350_000
+    shown = set()
+    for name in DOCUMENTS:
+        text, folder = page(name), (ROOT / name).parent
+        shown |= {folder / path for path in re.findall(r'[("]([^()"\s]+\.png)[)"]', text)}
+        for dark, alt, light in re.findall(_PICTURE, text):
+            assert dark.removesuffix("-dark.png") == light.removesuffix("-light.png"), name
+            assert len(alt) > 40, light
+        assert len(re.findall(_PICTURE, text)) == text.count("<picture>")
+    # What a document only links to is there for the other theme too.
+    both = {Path(str(path).replace(*pair)) for path in shown for pair in _THEMES}
+    assert pictures == {path.resolve() for path in shown | both}
+
+
+_THEMES = (("-light.png", "-dark.png"), ("-dark.png", "-light.png"))
+_PICTURE = (
+    r'<picture>\n  <source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">\n'
+    r'  <img alt="([^"]+)" src="([^"]+)">\n</picture>'
+)
+
+
 def test_every_target_of_make_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))

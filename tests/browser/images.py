@@ -1,17 +1,21 @@
 """The pictures of the documents, made in a real JupyterLab by ``make images``.
 
-Every state of the question and of the views, in both themes.
+Every state of the question and of the views, the public page, and a maintainer's question, in both
+themes.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import BrowserContext, expect
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 CELLS = (
@@ -20,6 +24,7 @@ CELLS = (
     "%dev_analytics",
     "%dev_analytics preview",
 )
+NOTEBOOKS = IMAGES.parents[1] / "notebooks"
 SAMPLE = IMAGES.parent / "sample-analytics.jsonl"
 REPORT = f"%dev_analytics report {SAMPLE.name}"
 NEWER = """\
@@ -55,8 +60,7 @@ def test_pictures(open_notebook: Callable[..., Any], name: str, theme: str) -> N
 
     def picture(what: str, cell: int, part: str = ".jp-Cell") -> None:
         page.page.mouse.move(1270, 5)
-        path = IMAGES / f"{what}-{name}.png"
-        page.page.locator(f".jp-Notebook {part}").nth(cell).screenshot(path=path)
+        keep(page.page.locator(f".jp-Notebook {part}").nth(cell).screenshot(), f"{what}-{name}")
 
     picture("question", 0)
     page.button("See what would be sent").click()
@@ -94,4 +98,47 @@ def test_picture_of_the_report(open_notebook: Callable[..., Any], name: str, the
     box: Any = page.page.locator(".jp-Notebook .jp-Cell").nth(1).bounding_box()
     ends: Any = page.below(1).get_by_text("Errors", exact=True).first.bounding_box()
     box["height"] = ends["y"] - box["y"] - 8
-    page.page.screenshot(path=IMAGES / f"report-{name}.png", clip=box)
+    keep(page.page.screenshot(clip=box), f"report-{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_picture_of_the_public_page(chromium: BrowserContext, scheme: Any) -> None:
+    page = chromium.new_page()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 860, "height": 900})
+    page.goto((IMAGES.parent / "public-page" / "index.html").as_uri())
+    ends: Any = page.get_by_role("heading", name="Edit formats").bounding_box()
+    taken = page.screenshot(clip={"x": 0, "y": 0, "width": 860, "height": ends["y"] - 40})
+    keep(taken, f"public-page-{scheme}")
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "theme"), [("light", "JupyterLab Light"), ("dark", "JupyterLab Dark")]
+)
+def test_picture_of_a_maintainers_question(
+    open_notebook: Callable[..., Any], name: str, theme: str
+) -> None:
+    cells = json.loads((NOTEBOOKS / "maintainer.ipynb").read_text())["cells"]
+    sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
+    asked = [sources[cell] for cell in ("load", "draw", "models_by_week")]
+    page = open_notebook(*asked, DEV_ANALYTICS="off", PYTHONPATH=str(NOTEBOOKS))
+    page.page.set_viewport_size({"width": 1040, "height": 1600})
+    page.page.evaluate("document.querySelector('.jp-SideBar.jp-mod-left .lm-mod-current')?.click()")
+    page.use_theme(theme)
+    page.run(0, 1, 2)
+    expect(page.below(2).locator("img")).to_be_visible()
+    page.page.mouse.move(1030, 5)
+    whole = page.page.locator(".jp-Notebook .jp-Cell").nth(2)
+    taken = whole.screenshot()
+    box: Any = whole.bounding_box()
+    ends: Any = page.below(2).locator("table tr").nth(7).bounding_box()
+    keep(taken, f"question-of-a-maintainer-{name}", round(ends["y"] - box["y"]))
+
+
+def keep(taken: bytes, name: str, height: int | None = None) -> None:
+    """Write a picture, or its upper part, with few colours: a third of its size."""
+    picture = Image.open(BytesIO(taken)).convert("RGB")
+    picture = picture.crop((0, 0, picture.width, height or picture.height))
+    small = picture.quantize(64, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.save(IMAGES / f"{name}.png", optimize=True)
