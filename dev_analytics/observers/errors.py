@@ -7,6 +7,8 @@ can replace.
 from __future__ import annotations
 
 import sys
+import threading
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FrameType, ModuleType, TracebackType
 from typing import Final
 
@@ -21,6 +23,8 @@ _MODULE: Final = type.__dict__["__module__"].__get__
 _QUALNAME: Final = type.__dict__["__qualname__"].__get__
 _CLASS_DICT: Final = type.__dict__["__dict__"].__get__
 _MODULE_DICT: Final = vars(ModuleType)["__dict__"].__get__
+
+_RESUMED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 MAX_FRAMES_READ: Final = 3000
 """How much of a traceback is followed; a recursion error's is longer than anyone reads."""
@@ -89,18 +93,48 @@ def _is_found_at(cls: type, module: str, qualname: str) -> bool:
 
 
 def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[object]]:
-    """Return the innermost frame, and the claimed places in open packages, outermost first."""
+    """Return the innermost frame, and the claimed places in open packages, outermost first.
+
+    An error that an earlier statement had, and that is raised again, brings the traceback of then:
+    where that was is left out, as it may be of a time without consent.
+    """
     innermost: FrameType | None = None
     frames: list[object] = []
+    first, followed = traceback, set[int]()
     for _ in range(MAX_FRAMES_READ):
-        if traceback is None:
+        if traceback is None or first is None:
             break
-        innermost = traceback.tb_frame
-        module = _module_of(innermost)
+        frame = traceback.tb_frame
+        if traceback is not first and _is_of_before(frame, first.tb_frame, followed):
+            break
+        innermost = frame
+        followed.add(id(frame))
+        module = _module_of(frame)
         if module is not None and module.partition(".")[0] in OPEN:
-            frames.append((module, innermost.f_code.co_qualname, traceback.tb_lineno))
+            frames.append((module, frame.f_code.co_qualname, traceback.tb_lineno))
         traceback = traceback.tb_next
     return innermost, frames
+
+
+def _is_of_before(frame: FrameType, first: FrameType, followed: set[int]) -> bool:
+    """Return whether none of the frames that were followed called this one, at however many steps.
+
+    What another thread raised is taken as it is. So is what nobody tells the caller of: code that
+    was compiled, a coroutine or a generator, unless it is IPython's that ran an earlier cell.
+    """
+    if frame.f_code.co_flags & _RESUMED:
+        return frame.f_code is first.f_code and frame is not first
+    if frame.f_back is None:
+        return False
+    between: list[int] = []
+    caller: FrameType | None = frame
+    while caller is not None and id(caller) not in followed:
+        between.append(id(caller))
+        frame, caller = caller, caller.f_back
+    if caller is None:
+        return frame.f_globals is not vars(threading)
+    followed.update(between)
+    return False
 
 
 def _package(frame: FrameType | None) -> str:

@@ -260,6 +260,57 @@ def test_the_package_is_that_of_the_innermost_frame(run: Any, log: Any) -> None:
     assert packages == ["user code", "json", "pandas", "IPython", "user code", "importlib"]
 
 
+KEPT = """
+import asyncio, json
+from concurrent.futures import ThreadPoolExecutor
+def fail():
+    json.loads('{')
+def steps():
+    yield fail()
+async def wait():
+    await asyncio.sleep(0)
+    fail()
+try:
+    fail()
+except ValueError as error:
+    kept = error
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "package"),
+    [
+        ("raise kept", "user code"),
+        ("def again():\n    raise kept\nagain()", "user code"),
+        ("try:\n    raise kept\nexcept ValueError as error:\n    raise error", "user code"),
+        ("raise shown", "user code"),
+        ("fail()", "json"),
+        # IPython runs the statements of a cell one by one.
+        ("try:\n    fail()\nexcept ValueError as error:\n    now = error\nraise now", "user code"),
+        ("def now():\n    try:\n        fail()\n    except ValueError as error:\n"
+         "        found = error\n    raise found\nnow()", "json"),
+        ("list(steps())", "json"),
+        ("await wait()", "json"),
+        ("await asyncio.gather(wait())", "json"),
+        ("ThreadPoolExecutor().submit(fail).result()", "json"),
+        # As libraries that leave their own frames out.
+        ("try:\n    (lambda: fail())()\nexcept ValueError as error:\n"
+         "    raise error.with_traceback(error.__traceback__.tb_next.tb_next)", "json"),
+    ],
+)  # fmt: skip
+def test_where_an_error_was_that_an_earlier_cell_had_is_not_told(
+    run: Any, log: Any, code: str, package: str
+) -> None:
+    """It may have been without consent; that it is raised now is told."""
+    run(KEPT)
+    run("fail()")
+    run("import sys; shown = sys.last_value")
+    run("1 / 0")
+    run(code)
+
+    assert raised(log)[2:] == [("json.decoder.JSONDecodeError", True, package, "cell")]
+
+
 def test_a_file_of_the_user_with_a_public_name_is_user_code(
     kernel: Any, log: Any, tmp_path: Path
 ) -> None:
