@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dev_analytics.catalogue.events import CellExecuted, Event, spans
+from dev_analytics.catalogue.events import CellExecuted, Event, Exited, spans
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.process.clock import Clock, seconds
 
@@ -62,11 +62,13 @@ class Recording:
         return form.fill(accepted, next(self.seq), at)
 
     def within(self, event: type[Event], given: dict[str, object]) -> dict[str, object]:
-        """Return properties of `event` in which no time span is longer than the recording is old.
+        """Return properties of `event` with no time span longer than this is old, no cell more.
 
         It knows nothing of the time before it, whoever says what took so long.
         """
         longer: dict[str, object] = {}
+        if event is Exited and type(cells := given.get("cells")) is int and cells > self.cells:
+            longer["cells"] = self.cells
         for name, units in spans(event).items():
             value = given.get(name)
             if (type(value) is float or type(value) is int) and value > self.duration * units:

@@ -101,13 +101,13 @@ SPANNING: dict[str, dict[str, object]] = {
     "cell_executed": {"outcome": "ok", "duration_ms": 10**9},
     "message_send": {"latency_s": 10**6, "time_to_first_chunk_s": 10.0**6},
     "embedding": {"latency_s": 10.0**6},
-    "exited": {"reason": "unloaded", "cells": 0, "duration": 10**6},
+    "exited": {"reason": "unloaded", "cells": 1000, "duration": 10**6},
 }
 
 
 @pytest.mark.parametrize("knows_when", [True, False])
 @pytest.mark.parametrize("name", SPANNING)
-def test_no_time_span_of_any_event_is_longer_than_its_recording(
+def test_no_time_span_and_no_number_of_cells_is_larger_than_its_recording(
     analytics: Analytics, kept: Any, name: str, knows_when: bool
 ) -> None:
     """Also where a caller says that it saw it begin."""
@@ -121,6 +121,7 @@ def test_no_time_span_of_any_event_is_longer_than_its_recording(
         wire = EVENTS[name].__struct_encode_fields__[EVENTS[name].__struct_fields__.index(each)]
         if each in SPANNING[name]:
             assert said[wire] <= longest * units
+    assert said.get("cells", 0) == 0, "it has none"
 
 
 def test_records_are_numbered_in_their_session(analytics: Analytics, log: Any) -> None:
