@@ -391,6 +391,17 @@ def forget(loop):
     loop.stop()
     loop._ready.clear()
 
+def by_own_runner(shell):
+    # As %autoawait has one for trio, or for none.
+    def run(coroutine):
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            return end.value
+    load(shell)
+    shell.autoawait, shell.loop_runner = True, run
+    return cell("async def wait(): return 1\\nawait wait()", shell)
+
 found = []
 ways = {
     "none": lambda shell: (asyncio.set_event_loop(None), outside(shell))[1],
@@ -400,6 +411,7 @@ ways = {
     "stopped": lambda shell: within(shell, asyncio.new_event_loop(), lambda loop: loop.stop()) - 1,
     "forgotten": lambda shell: within(shell, asyncio.new_event_loop(), forget) - 1,
     "another": lambda shell: within(shell, Loop(), lambda loop: None) - 1,
+    "own runner": by_own_runner,
 }
 said = {}
 for name, shell in shells.items():
