@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from types import new_class
 from typing import Any, Final
 
 from traitlets import Bool, Float, TraitError, Unicode, validate
@@ -28,19 +27,18 @@ _OF_DESTINATIONS: Final = {
 }
 
 
-def _add_settings(namespace: dict[str, Any]) -> None:
-    for name, setting in _OF_DESTINATIONS.items():
-        trait = Unicode(setting.default, help=setting.help)
-        namespace[name] = trait.tag(config=True, allowed=setting.allowed)
+def _traits_of_destinations() -> dict[str, Any]:
+    return {
+        name: Unicode(setting.default, help=setting.help).tag(config=True, allowed=setting.allowed)
+        for name, setting in _OF_DESTINATIONS.items()
+    }
 
 
-_SettingsOfDestinations: Any = new_class(
-    "_SettingsOfDestinations", (Configurable,), exec_body=_add_settings
-)
-
-
-class DevAnalytics(_SettingsOfDestinations):  # type: ignore[misc]
+class DevAnalytics(Configurable):
     """Settings of dev_analytics. An environment variable overrides its setting."""
+
+    # No class of their own: traitlets takes as long for each as for all the traits in it.
+    locals().update(_traits_of_destinations())
 
     enabled = Bool(
         None,

@@ -5,12 +5,15 @@ assigned, as ``python -OO`` strips docstrings. A field's `Kind` in ``Annotated``
 what may stand in it. `Why` gives each a reason. Events and properties that come later carry a
 higher `since`; `NOTICE` is the highest, which is what a yes is given to.
 
-Annotations are objects here, and no text: to read a text again, a process would have to compile it
-for each property of the events that it records first.
+Annotations are text here, read again when the first event of a kind is recorded: most sessions have
+few of the kinds, and to make the objects of all of them takes longer than all else in this module.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Final, get_type_hints
 
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
@@ -401,14 +404,22 @@ def properties(event: type[Event]) -> Mapping[str, Kind]:
     """Return the declared properties of `event` by name; the common ones are not among them."""
     hints: dict[str, Any] = {}
     for each in reversed(event.__mro__):
-        if issubclass(each, Event):
-            hints |= each.__annotations__
-    if any(type(hint) is str for hint in hints.values()):
-        # A tool may have its annotations as text.
-        hints = get_type_hints(event, include_extras=True)
+        if issubclass(each, Event) and each is not Event:
+            hints |= _own_hints(each)
     return {
         name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
     }
+
+
+def _own_hints(event: type[Event]) -> Mapping[str, Any]:
+    """Return the annotations in the body of `event` alone: each text takes its time to read."""
+    own = event.__annotations__
+    if event.__module__ == __name__:
+        return get_type_hints(SimpleNamespace(__annotations__=own), globals(), include_extras=True)
+    if any(type(hint) is str for hint in own.values()):
+        # A tool may have its annotations as text.
+        return get_type_hints(event, include_extras=True)
+    return own
 
 
 @cache

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from dev_analytics.consent.decision import Environment, Switch
 from dev_analytics.consent.environment import (
+    NAME,
     SettingError,
     data_directory,
     environment_switch,
@@ -97,6 +99,22 @@ def test_the_policy_stands_in_the_site_s_configuration() -> None:
     assert site.parts[-2:] == ("dev-analytics", "policy.json")
     assert not site.is_relative_to(Path.home())
     assert policy_files({"DEV_ANALYTICS_POLICY": "/named"}) == [Path("/named"), site]
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "/set", "/set:/other", "relative", "~/below"])
+@pytest.mark.parametrize("home", ["/home/somebody", ""])
+def test_the_places_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, home: str
+) -> None:
+    monkeypatch.setenv("HOME", home)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_DIRS"):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert data_directory({}) == platformdirs.user_data_path(NAME, appauthor=False)
+    site = platformdirs.site_config_path(NAME, appauthor=False)
+    assert policy_files({}) == [site / "policy.json"]
 
 
 def test_the_data_directory_is_the_user_s_own(
