@@ -17,7 +17,6 @@ from dev_analytics.views.machine import machine, machine_fields
 from dev_analytics.views.obstacles import obstacles
 
 REAL = os.statvfs
-DENIED: tuple[str, ...] = ()
 
 
 @pytest.fixture

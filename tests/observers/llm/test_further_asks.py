@@ -271,7 +271,6 @@ APPEND = {"conversation_id": MARK, "inputs": MARK}
 AGENT = {"agent_id": MARK, "messages": SAID}
 INVOKE = {"modelId": CLAUDE, "body": json.dumps({"messages": SAID})}
 TITAN = {"modelId": "amazon.titan-embed-text-v2:0", "body": json.dumps({"inputText": MARK})}
-GENERATE = {"details": True, "model": "{}/generate"}
 
 ASKS = {
     "interactions": Ask(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,19 +14,7 @@ from traitlets.config import Config
 
 from dev_analytics.maintainer.questions import questions
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
-
-
-@pytest.fixture(scope="module")
-def population() -> Any:
-    """The module that makes a population."""
-    spec = importlib.util.spec_from_file_location("population", FOLDER / "population.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["population"] = module
-    spec.loader.exec_module(module)
-    return module
+FOLDER = Path(__file__).parents[2] / "notebooks"
 
 
 def test_its_answers_are_the_truths(population: Any, own_sockets: Callable[[], Config]) -> None:
