@@ -348,7 +348,7 @@ def test_the_numbers_of_the_documents_are_those_of_the_code() -> None:
     assert f"none older than {Delivery.max_days:.0f} days" in flat(ADMINISTRATORS)
     assert f"({MAX_SHOWN} in a notebook)" in COMMANDS
     assert (MAX_SHOWN, READ_SECONDS, MAX_CELLS) == (100, 30, 5)
-    assert "goes after half a minute and five more cells" in flat(CONSENT)
+    assert "disappears after half a minute and five more cells" in flat(CONSENT)
     assert (prompt.READING_SECONDS, prompt.MAX_DOUBTFUL) == (1, 3)
     assert "three of these are no answer" in flat(CONSENT)
     tools = flat(section(PRIVACY, "Other tools"))
