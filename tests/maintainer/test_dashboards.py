@@ -222,6 +222,22 @@ def test_a_plan_without_tags_is_refused_and_nothing_is_left(api: FakeApi) -> Non
     assert not api.alerts
 
 
+def test_a_plan_with_too_few_alerts_says_so_and_has_the_tiles(api: FakeApi) -> None:
+    """Those of somebody else count too; the alerts come last, and once there are more."""
+    api.max_alerts = 1
+    for _ in range(2):
+        with pytest.raises(RequestError, match="limited to 1 alerts") as raised:
+            apply(api)
+        assert "\n" not in str(raised.value)
+        shown = [tile for tile in ours(api)["tiles"] if "insight" in tile]
+        assert len(shown) == len(tiles())
+        assert len(api.alerts) == 1
+    assert len(apply(api, dry=True)[1]) == 1
+    api.max_alerts = 2
+    assert apply(api)[0] == 1
+    is_right(api)
+
+
 def test_two_at_once_end_with_one(api: FakeApi) -> None:
     """A second run, from its beginning to its end, before any of the first requests of the first.
 
