@@ -81,6 +81,7 @@ class Weeks:
             self._counted = range(min(first, self._settled.start), max(until, self._settled.stop))
         self._forgotten = forgotten
         self._weeks: dict[int, Week] = {}
+        self._newest = -1
 
     def add(self, block: bytes) -> int:
         """Count the lines of a block, and give how many there were."""
@@ -96,6 +97,7 @@ class Weeks:
         if user is None or (self._forgotten and user in self._forgotten):
             return
         number = _number(record.timestamp)
+        self._newest = max(self._newest, number)
         if number not in self._counted or number in self._settled:
             return
         week = self._weeks.setdefault(number, Week())
@@ -105,6 +107,12 @@ class Weeks:
         for subject, word in _words(record):
             group = week.groups.setdefault(subject, {})
             group.setdefault(word, set()).add(identifier)
+
+    @property
+    def unreached(self) -> date | None:
+        """The first week that would be closed though nothing was read of it or of a later one."""
+        first = max(self._newest + 1, self._settled.stop, self._counted.start)
+        return _monday(first) if first in self._counted else None
 
     def published(self) -> Published:
         """Return what may be told; of a week with too few users that is nothing."""

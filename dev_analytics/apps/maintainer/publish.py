@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out weeks that began before: a day in UTC as 2026-11-01, or 12h, 7d, 4w",
     )
     parser.add_argument(
+        "--until",
+        metavar="WHEN",
+        type=since,
+        help="leave weeks that end after it for a later page",
+    )
+    parser.add_argument(
         "--note", type=printable, default="", metavar="TEXT", help="a line on top of the page"
     )
     add_list(parser)
@@ -55,9 +61,16 @@ def run(options: argparse.Namespace) -> int:
     html, numbers = options.folder / "index.html", options.folder / "analytics.json"
     try:
         earlier = read(numbers, html)
-        weeks = Weeks(datetime.now(UTC), options.since, Forgotten(options.list), earlier)
+        now = datetime.now(UTC)
+        until = min(now, options.until or now)
+        weeks = Weeks(until, options.since, Forgotten(options.list), earlier)
         published = count(source_of(options.files, data), weeks, progress)
         line.wipe()
+        if weeks.unreached:
+            raise ReportError(
+                f"there is no record of the week of {weeks.unreached} or later, and a week is "
+                f"counted once: add newer exports, or --until {weeks.unreached}"
+            )
         options.folder.mkdir(parents=True, exist_ok=True)
         if read(numbers, html) != earlier:
             raise ReportError(f"{numbers} was written by another run; run this again")
