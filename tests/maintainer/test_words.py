@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,20 @@ def test_every_question_and_variable_is_explained() -> None:
         assert f"| `{question.name}.sql` | {question.title} |" in PAGE
     for variable in (KEY_VARIABLE, PROJECT_VARIABLE, HOST_VARIABLE):
         assert f"| `{variable}` |" in PAGE
+
+
+def test_what_is_to_be_tried_first_works(
+    population: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line by line, with fewer users, but for the installation."""
+    tried = PAGE.partition("## Try it first")[2].partition("```\n")[2].partition("```")[0]
+    install, make, *asked = tried.splitlines()
+    assert install == 'pip install ".[maintainer,report]"'
+    assert make == "python notebooks/population.py events.jsonl"
+    monkeypatch.chdir(tmp_path)
+    population.main(Path("events.jsonl"), 300)
+    for command in asked:
+        program, word, *arguments = command.split()
+        assert (program, word) == ("jupyter", "dev-analytics")
+        assert main(arguments) == 0
+    assert "at least" in Path("page/index.html").read_text("utf-8")
