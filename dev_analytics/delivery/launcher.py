@@ -239,8 +239,6 @@ class Launcher:
 def _import_all() -> None:
     """Import what a thread of ours needs, at a time when no fork happens; never raises."""
     with contextlib.suppress(Exception), unforked():
-        import encodings.ascii  # noqa: F401
-
         import dev_analytics.delivery.bounds
         import dev_analytics.delivery.sendable
         import dev_analytics.delivery.turns

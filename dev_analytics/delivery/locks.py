@@ -161,7 +161,7 @@ def _named(status: os.stat_result) -> int | None:
         return None
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
-        locks = _LOCKS.read_text("ascii").splitlines()
+        locks = _LOCKS.read_text("utf-8").splitlines()
     except (OSError, ValueError):
         return None
     for lock in locks:

@@ -97,7 +97,7 @@ def _trouble(holder: Holder, quiet: float) -> str:
 
 def _is_stopped(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
         return False
     return state.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -103,7 +103,7 @@ def _ask_kernel() -> None:
     """Take all times from the kernel, which has them as text; without it there are none."""
     Clock.is_faked = True
     try:
-        lines = Path("/proc/stat").read_text("ascii").splitlines()
+        lines = Path("/proc/stat").read_text("utf-8").splitlines()
         (booted,) = (float(line.split()[1]) for line in lines if line.startswith("btime "))
         _uptime()
     except (OSError, ValueError):
@@ -114,7 +114,7 @@ def _ask_kernel() -> None:
 
 
 def _uptime() -> float:
-    return float(Path("/proc/uptime").read_text("ascii").split()[0])
+    return float(Path("/proc/uptime").read_text("utf-8").split()[0])
 
 
 if any("faketime" in environ_now().get(name, "") for name in _PRELOADED):
