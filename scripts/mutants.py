@@ -115,6 +115,16 @@ MUTANTS: Final = (
            "tests/observers/llm/test_openai.py::"
            "test_a_model_is_named_by_the_vocabulary[private-xanadu7-other-None]",
            UNCUT),
+    Mutant("where an error was before it is raised again",
+           "tests/observers/test_errors.py::"
+           "test_where_an_error_was_that_an_earlier_cell_had_is_not_told",
+           (Edit("dev_analytics/observers/errors.py",
+                 "if traceback is not first and _is_of_before(frame, first.tb_frame, followed):",
+                 "if False:"),)),
+    Mutant("cells of before a recording",
+           "tests/test_analytics.py::"
+           "test_no_time_span_and_no_number_of_cells_is_larger_than_its_recording[exited-False]",
+           (Edit("dev_analytics/recording.py", "and cells > self.cells:", "and not cells:"),)),
     Mutant("an identifier before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/recording.py",
