@@ -16,8 +16,9 @@ from traitlets.config import Configurable
 from dev_analytics.analytics import get_analytics
 from dev_analytics.apps import autoload, report
 from dev_analytics.apps.autoload import ForeignFileError, Place
+from dev_analytics.apps.commands import RESET, RESET_QUESTION
 from dev_analytics.apps.configuration import read_configuration
-from dev_analytics.apps.magics import RESET, RESET_QUESTION, no_log
+from dev_analytics.apps.magics import no_log
 from dev_analytics.apps.maintainer import command as maintainer
 from dev_analytics.apps.switches import UnattendedError, switch_off, switch_on
 from dev_analytics.config import LOG_VARIABLE, load_settings

@@ -1,38 +1,18 @@
 """The magic ``%dev_analytics``: its words, their help and their completion.
 
-Each command imports what it needs when it runs, so that loading the extension is quick.
+What the words do stands in `dev_analytics.apps.commands`, which is loaded when one is used.
 """
 
 from __future__ import annotations
 
-import argparse
-import shlex
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from IPython.core.error import StdinNotImplementedError, UsageError
-from IPython.core.magic import Magics, line_magic, magics_class
-
-from dev_analytics.analytics import Analytics
-from dev_analytics.consent.asking.occasion import Asking
-from dev_analytics.consent.asking.presence import Presence, presence
-from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.process.messages import say
+if TYPE_CHECKING:
+    from dev_analytics.analytics import Analytics
+    from dev_analytics.consent.asking.occasion import Asking
 
 NAME: Final = "dev_analytics"
 WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "report", "reset")
-RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
-RESET: Final = (
-    "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
-    "Nothing is collected until you agree again."
-)
-OPEN: Final = "the question is open below a cell of this notebook, and waits for your answer"
-UNREAD: Final = (
-    "The records of this session have your random identifier. They are not shown where nobody is "
-    "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
-    "them to a file."
-)
 HELP: Final = """Anonymous analytics for dev: only if you agree, and never anything you write.
 
 ::
@@ -70,211 +50,28 @@ _WITH_PATHS: Final = ("log", "report")
 _KEYS: Final = (NAME, f"%{NAME}")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}")
+class DevAnalyticsMagics:
+    """The magic in one shell.
 
-
-@magics_class
-class DevAnalyticsMagics(Magics):
-    """The magic ``%dev_analytics``."""
+    It is no `Magics` of IPython, as the traits of one take longer than all else in this module.
+    """
 
     def __init__(self, shell: Any, analytics: Analytics, asking: Asking) -> None:
-        super().__init__(shell)
-        self._analytics = analytics
-        self._asking = asking
+        self._of_shell = shell, analytics, asking
 
-    @line_magic
     def dev_analytics(self, line: str) -> None:
         """Run the command that `line` names; its help for users is `HELP`."""
-        try:
-            word, *rest = shlex.split(line) or ["status"]
-        except ValueError as error:
-            raise UsageError(f"%{NAME}: {error}".rstrip(".")) from None
-        if word in ("help", "-h", "--help"):
-            print(_help())
-            return
-        if word not in WORDS:
-            from difflib import get_close_matches
+        from dev_analytics.apps.commands import Commands
 
-            near = get_close_matches(word, WORDS, 1)
-            meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(WORDS)}"
-            raise UsageError(f"%{NAME} knows no {word!r}: {meant}")
-        command: Callable[[list[str]], str] = getattr(self, f"_{word}")
-        began = self._analytics.gate.at_beginning()
-        text = command(rest)
-        self._analytics.event("command_run", began, command=word)
-        if text:
-            say(text)
+        Commands(*self._of_shell).run(line)
 
     dev_analytics.__doc__ = HELP
-
-    def _status(self, rest: list[str]) -> str:
-        from dev_analytics.consent.asking.output import MARK
-        from dev_analytics.views.status import status, status_html
-
-        _no_more("status", rest)
-        present = presence(self.shell) is not Presence.NOBODY
-        analytics = self._analytics
-        decision = analytics.gate.decision(can_answer=present)
-        if self._asking.is_open:
-            reason = f"{decision.reason}; {OPEN}" if decision.collecting else OPEN
-            decision = decision.replace(reason=reason)
-        return self._view(
-            lambda: status(analytics, decision, somebody=present),
-            lambda: status_html(analytics, decision, somebody=present),
-            {MARK: True},
-        )
-
-    def _on(self, rest: list[str]) -> str:
-        if not rest:
-            return self._asking.on()
-        from dev_analytics.apps.switches import UnattendedError, switch_on
-
-        gate = self._analytics.gate
-        try:
-            said = switch_on(gate.store, " ".join(rest), attended=gate.attended())
-        except UnattendedError as error:
-            return str(error)  # printed, not raised: an error would end a batch run
-        except (LookupError, ConsentStoreError) as error:
-            raise UsageError(f"%{NAME} on {error.args[0]}") from None
-        return "\n".join(filter(None, (said, self._asking.on())))
-
-    def _off(self, rest: list[str]) -> str:
-        _no_more("off", rest)
-        return self._asking.off()
-
-    def _disable(self, rest: list[str]) -> str:
-        if not rest:
-            return self._asking.disable()
-        from dev_analytics.apps.switches import switch_off
-
-        try:
-            return switch_off(self._analytics.gate.store, " ".join(rest))
-        except (LookupError, ConsentStoreError) as error:
-            raise UsageError(f"%{NAME} disable {error.args[0]}") from None
-
-    def _log(self, rest: list[str]) -> str:
-        analytics = self._analytics
-        match rest:
-            case []:
-                log = analytics.log
-                return "No event log." if log is None else f"The event log is {log.path}."
-            case ["--stop"]:
-                log = analytics.log
-                analytics.stop_log()
-                return "No event log." if log is None else f"The event log {log.path} has ended."
-            case [file] if not file.startswith("--"):
-                try:
-                    path = analytics.log_to(Path(file))
-                except (OSError, ValueError, RuntimeError) as error:
-                    raise UsageError(f"%{NAME} log: {no_log(file, error)}") from None
-                return f"Every event is appended to {path}."
-        raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
-
-    def _preview(self, rest: list[str]) -> str:
-        from dev_analytics.consent.asking.output import MARK
-        from dev_analytics.views.preview import MAX_SHOWN, preview, preview_html
-
-        _no_more("preview", rest)
-        analytics = self._analytics
-        sent = any(each.accepted for each in analytics.pipeline.preview)
-        if sent and presence(self.shell) is Presence.NOBODY:
-            return UNREAD
-        # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
-        most = MAX_SHOWN if hasattr(self.shell, "kernel") else None
-        return self._view(
-            lambda: preview(analytics, most), lambda: preview_html(analytics), {MARK: True}
-        )
-
-    def _schema(self, rest: list[str]) -> str:
-        from dev_analytics.views import schema
-
-        as_json = "--json" in rest
-        asked = " ".join(word for word in rest if word != "--json")
-        try:
-            events = schema.named(asked)
-        except LookupError as error:
-            raise UsageError(f"%{NAME} schema {error.args[0]}") from None
-        if as_json:
-            if not asked:
-                from dev_analytics.catalogue.events import EVENTS
-
-                raise UsageError(f"%{NAME} schema --json takes one event: {', '.join(EVENTS)}")
-            return schema.schema_json(events)
-        return self._view(lambda: schema.schema_text(events), lambda: schema.schema_html(events))
-
-    def _report(self, rest: list[str]) -> str:
-        from dev_analytics.apps import report
-        from dev_analytics.views.report.progress import CellOutput, Progress
-        from dev_analytics.views.report.source import ReportError
-        from dev_analytics.views.report.tables import printable
-
-        parser = _Parser(prog=f"%{NAME} report", add_help=False, allow_abbrev=False)
-        report.add_arguments(parser)
-        options = parser.parse_args(rest)
-        output = CellOutput(self.shell)
-        try:
-            data = self._analytics.gate.store.data
-            counted = report.count(options, data, Progress(output.show))
-            if options.html or options.csv:
-                return output.end(counted.write(options.html, options.csv))
-            if not output.rich:
-                return output.end(report.for_terminal(counted))
-            output.publish({"text/plain": counted.text(), "text/html": counted.html()})
-        except ReportError as error:
-            output.end("No report.")
-            raise UsageError(f"%{NAME} report: {printable(str(error))}") from None
-        except KeyboardInterrupt:
-            return output.end(f"%{NAME} report: interrupted: no report was made")
-        return ""
-
-    def _reset(self, rest: list[str]) -> str:
-        if rest != ["--yes"]:
-            _no_more("reset", rest)
-            if not self._confirmed():
-                return "Nothing was changed."
-        gate = self._analytics.gate
-        if gate.store.read().refuses and not gate.attended():
-            raise UsageError(f"%{NAME} reset: you opted out, and nobody here can undo that")
-        try:
-            gate.store.reset()
-        except ConsentStoreError as error:
-            raise UsageError(f"%{NAME} reset: {error}") from None
-        self._analytics.pipeline.forget()
-        return RESET
-
-    def _view(
-        self,
-        text: Callable[[], str],
-        html: Callable[[], str],
-        metadata: dict[str, Any] | None = None,
-    ) -> str:
-        """Show a view where HTML can be shown, or return it as text."""
-        shell: Any = self.shell
-        if not hasattr(shell, "kernel"):
-            return text()
-        shell.display_pub.publish({"text/plain": text(), "text/html": html()}, metadata)
-        return ""
-
-    def _confirmed(self) -> bool:
-        nobody = f"%{NAME} reset asks first, but nobody can answer here: add --yes"
-        if presence(self.shell) is Presence.NOBODY:
-            raise UsageError(nobody)
-        from dev_analytics.consent.asking.prompt import confirm
-        from dev_analytics.consent.asking.terminal import line_of
-
-        try:
-            return confirm(RESET_QUESTION, line_of(self.shell))
-        except StdinNotImplementedError:
-            raise UsageError(nobody) from None
-        except (EOFError, KeyboardInterrupt):
-            return False
 
 
 def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
     """Register the magic and its completion in `shell`."""
-    shell.register_magics(DevAnalyticsMagics(shell, analytics, asking))
+    magic = DevAnalyticsMagics(shell, analytics, asking)
+    shell.register_magic_function(magic.dev_analytics, "line", NAME)
     for key in _KEYS:
         shell.set_hook("complete_command", _complete, str_key=key)
 
@@ -282,17 +79,8 @@ def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
 def unregister_magics(shell: Any) -> None:
     """Remove both; IPython has no call for that."""
     shell.magics_manager.magics["line"].pop(NAME, None)
-    shell.magics_manager.registry.pop(DevAnalyticsMagics.__name__, None)
-    # A registration that was interrupted may have left nothing to remove.
-    shell.configurables[:] = [each for each in shell.configurables if not _is_ours(each)]
     for key in _KEYS:
         shell.strdispatchers["complete_command"].strs.pop(key, None)
-
-
-def _is_ours(configurable: object) -> bool:
-    """Return whether it is our magics class, from this module or from one loaded earlier."""
-    kind, ours = type(configurable), DevAnalyticsMagics
-    return (kind.__module__, kind.__qualname__) == (ours.__module__, ours.__qualname__)
 
 
 def no_log(file: str, error: Exception) -> str:
@@ -321,12 +109,3 @@ def _complete(shell: Any, event: Any) -> list[str]:
     if words[0] in _WITH_PATHS and not event.symbol.startswith("-"):
         return flags + list(shell.Completer.file_matches(event.symbol))
     return flags
-
-
-def _no_more(word: str, rest: list[str]) -> None:
-    if rest:
-        raise UsageError(f"%{NAME} {word} takes no more arguments, got {' '.join(rest)!r}")
-
-
-def _help() -> str:
-    return "\n".join(line for line in HELP.splitlines() if line.strip() != "::").strip()

@@ -18,8 +18,8 @@ from fake_posthog import to_posthog
 from filelock import FileLock
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps.commands import RESET_QUESTION
 from dev_analytics.apps.jupyter import WORDS, main
-from dev_analytics.apps.magics import RESET_QUESTION
 from dev_analytics.catalogue.events import COMMANDS
 from dev_analytics.consent.asking.answering import farewell
 from dev_analytics.consent.asking.prompt import READING_SECONDS

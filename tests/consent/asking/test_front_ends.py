@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pages import NotebookPage
 
-from dev_analytics.apps.magics import OPEN
+from dev_analytics.apps.commands import OPEN
 from dev_analytics.consent.asking.presence import Presence, presence
 from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore

@@ -1,0 +1,256 @@
+"""The commands of the magic ``%dev_analytics``, loaded when the first of them runs.
+
+Each imports what it needs when it runs, so that a session in which only one is used stays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from IPython.core.error import StdinNotImplementedError, UsageError
+
+from dev_analytics.analytics import Analytics
+from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
+from dev_analytics.consent.asking.occasion import Asking
+from dev_analytics.consent.asking.presence import Presence, presence
+from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.process.messages import say
+
+RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
+RESET: Final = (
+    "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
+    "Nothing is collected until you agree again."
+)
+OPEN: Final = "the question is open below a cell of this notebook, and waits for your answer"
+UNREAD: Final = (
+    "The records of this session have your random identifier. They are not shown where nobody is "
+    "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
+    "them to a file."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}")
+
+
+class Commands:
+    """The commands in one shell.
+
+    Parameters
+    ----------
+    shell
+        The InteractiveShell.
+    analytics
+        What they show, and switch.
+    asking
+        How a question is put in this shell.
+    """
+
+    def __init__(self, shell: Any, analytics: Analytics, asking: Asking) -> None:
+        self.shell = shell
+        self._analytics = analytics
+        self._asking = asking
+
+    def run(self, line: str) -> None:
+        """Run the command that `line` names, and print what it returns.
+
+        Raises
+        ------
+        UsageError
+            `line` is no command, or the command cannot be carried out.
+        """
+        try:
+            word, *rest = shlex.split(line) or ["status"]
+        except ValueError as error:
+            raise UsageError(f"%{NAME}: {error}".rstrip(".")) from None
+        if word in ("help", "-h", "--help"):
+            print(_help())
+            return
+        if word not in WORDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(word, WORDS, 1)
+            meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(WORDS)}"
+            raise UsageError(f"%{NAME} knows no {word!r}: {meant}")
+        command: Callable[[list[str]], str] = getattr(self, f"_{word}")
+        began = self._analytics.gate.at_beginning()
+        text = command(rest)
+        self._analytics.event("command_run", began, command=word)
+        if text:
+            say(text)
+
+    def _status(self, rest: list[str]) -> str:
+        from dev_analytics.consent.asking.output import MARK
+        from dev_analytics.views.status import status, status_html
+
+        _no_more("status", rest)
+        present = presence(self.shell) is not Presence.NOBODY
+        analytics = self._analytics
+        decision = analytics.gate.decision(can_answer=present)
+        if self._asking.is_open:
+            reason = f"{decision.reason}; {OPEN}" if decision.collecting else OPEN
+            decision = decision.replace(reason=reason)
+        return self._view(
+            lambda: status(analytics, decision, somebody=present),
+            lambda: status_html(analytics, decision, somebody=present),
+            {MARK: True},
+        )
+
+    def _on(self, rest: list[str]) -> str:
+        if not rest:
+            return self._asking.on()
+        from dev_analytics.apps.switches import UnattendedError, switch_on
+
+        gate = self._analytics.gate
+        try:
+            said = switch_on(gate.store, " ".join(rest), attended=gate.attended())
+        except UnattendedError as error:
+            return str(error)  # printed, not raised: an error would end a batch run
+        except (LookupError, ConsentStoreError) as error:
+            raise UsageError(f"%{NAME} on {error.args[0]}") from None
+        return "\n".join(filter(None, (said, self._asking.on())))
+
+    def _off(self, rest: list[str]) -> str:
+        _no_more("off", rest)
+        return self._asking.off()
+
+    def _disable(self, rest: list[str]) -> str:
+        if not rest:
+            return self._asking.disable()
+        from dev_analytics.apps.switches import switch_off
+
+        try:
+            return switch_off(self._analytics.gate.store, " ".join(rest))
+        except (LookupError, ConsentStoreError) as error:
+            raise UsageError(f"%{NAME} disable {error.args[0]}") from None
+
+    def _log(self, rest: list[str]) -> str:
+        analytics = self._analytics
+        match rest:
+            case []:
+                log = analytics.log
+                return "No event log." if log is None else f"The event log is {log.path}."
+            case ["--stop"]:
+                log = analytics.log
+                analytics.stop_log()
+                return "No event log." if log is None else f"The event log {log.path} has ended."
+            case [file] if not file.startswith("--"):
+                try:
+                    path = analytics.log_to(Path(file))
+                except (OSError, ValueError, RuntimeError) as error:
+                    raise UsageError(f"%{NAME} log: {no_log(file, error)}") from None
+                return f"Every event is appended to {path}."
+        raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
+
+    def _preview(self, rest: list[str]) -> str:
+        from dev_analytics.consent.asking.output import MARK
+        from dev_analytics.views.preview import MAX_SHOWN, preview, preview_html
+
+        _no_more("preview", rest)
+        analytics = self._analytics
+        sent = any(each.accepted for each in analytics.pipeline.preview)
+        if sent and presence(self.shell) is Presence.NOBODY:
+            return UNREAD
+        # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
+        most = MAX_SHOWN if hasattr(self.shell, "kernel") else None
+        return self._view(
+            lambda: preview(analytics, most), lambda: preview_html(analytics), {MARK: True}
+        )
+
+    def _schema(self, rest: list[str]) -> str:
+        from dev_analytics.views import schema
+
+        as_json = "--json" in rest
+        asked = " ".join(word for word in rest if word != "--json")
+        try:
+            events = schema.named(asked)
+        except LookupError as error:
+            raise UsageError(f"%{NAME} schema {error.args[0]}") from None
+        if as_json:
+            if not asked:
+                from dev_analytics.catalogue.events import EVENTS
+
+                raise UsageError(f"%{NAME} schema --json takes one event: {', '.join(EVENTS)}")
+            return schema.schema_json(events)
+        return self._view(lambda: schema.schema_text(events), lambda: schema.schema_html(events))
+
+    def _report(self, rest: list[str]) -> str:
+        from dev_analytics.apps import report
+        from dev_analytics.views.report.progress import CellOutput, Progress
+        from dev_analytics.views.report.source import ReportError
+        from dev_analytics.views.report.tables import printable
+
+        parser = _Parser(prog=f"%{NAME} report", add_help=False, allow_abbrev=False)
+        report.add_arguments(parser)
+        options = parser.parse_args(rest)
+        output = CellOutput(self.shell)
+        try:
+            data = self._analytics.gate.store.data
+            counted = report.count(options, data, Progress(output.show))
+            if options.html or options.csv:
+                return output.end(counted.write(options.html, options.csv))
+            if not output.rich:
+                return output.end(report.for_terminal(counted))
+            output.publish({"text/plain": counted.text(), "text/html": counted.html()})
+        except ReportError as error:
+            output.end("No report.")
+            raise UsageError(f"%{NAME} report: {printable(str(error))}") from None
+        except KeyboardInterrupt:
+            return output.end(f"%{NAME} report: interrupted: no report was made")
+        return ""
+
+    def _reset(self, rest: list[str]) -> str:
+        if rest != ["--yes"]:
+            _no_more("reset", rest)
+            if not self._confirmed():
+                return "Nothing was changed."
+        gate = self._analytics.gate
+        if gate.store.read().refuses and not gate.attended():
+            raise UsageError(f"%{NAME} reset: you opted out, and nobody here can undo that")
+        try:
+            gate.store.reset()
+        except ConsentStoreError as error:
+            raise UsageError(f"%{NAME} reset: {error}") from None
+        self._analytics.pipeline.forget()
+        return RESET
+
+    def _view(
+        self,
+        text: Callable[[], str],
+        html: Callable[[], str],
+        metadata: dict[str, Any] | None = None,
+    ) -> str:
+        """Show a view where HTML can be shown, or return it as text."""
+        shell: Any = self.shell
+        if not hasattr(shell, "kernel"):
+            return text()
+        shell.display_pub.publish({"text/plain": text(), "text/html": html()}, metadata)
+        return ""
+
+    def _confirmed(self) -> bool:
+        nobody = f"%{NAME} reset asks first, but nobody can answer here: add --yes"
+        if presence(self.shell) is Presence.NOBODY:
+            raise UsageError(nobody)
+        from dev_analytics.consent.asking.prompt import confirm
+        from dev_analytics.consent.asking.terminal import line_of
+
+        try:
+            return confirm(RESET_QUESTION, line_of(self.shell))
+        except StdinNotImplementedError:
+            raise UsageError(nobody) from None
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+
+def _no_more(word: str, rest: list[str]) -> None:
+    if rest:
+        raise UsageError(f"%{NAME} {word} takes no more arguments, got {' '.join(rest)!r}")
+
+
+def _help() -> str:
+    return "\n".join(line for line in HELP.splitlines() if line.strip() != "::").strip()
