@@ -10,9 +10,9 @@ times as long as all else that is done to read the file.
 """
 
 from json import loads
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from msgspec import DecodeError, Meta, Struct, json
+from msgspec import DecodeError, Struct, json
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.destinations import is_recipient
@@ -43,14 +43,14 @@ class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     version: Literal[1]
     answer: Literal["yes"] | None = None
     user_id: str | None = None
-    notice: Annotated[int, Meta(ge=1)] | None = None
-    kept_notice: Annotated[int, Meta(ge=1)] | None = None
+    notice: int | None = None
+    kept_notice: int | None = None
     recipients: list[str] | None = None
     kept_recipients: list[str] | None = None
     answered_on: date | None = None
     asked_on: date | None = None
-    asked: Annotated[int, Meta(ge=2)] | None = None
-    draw: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    asked: int | None = None
+    draw: float | None = None
 
 
 # Made at import, so that a later replacement of `date` is not looked up.
@@ -78,6 +78,12 @@ def consent_of(content: bytes) -> Consent:
         raise DamagedError("no recipient")
     if file.asked and not file.asked_on:
         raise DamagedError("questions without a day")
+    # Not by `Annotated` in the declaration, which takes as long as all else in it.
+    notices = [each for each in (file.notice, file.kept_notice) if each is not None]
+    if any(notice < 1 for notice in notices) or (file.asked is not None and file.asked < 2):
+        raise DamagedError("a number that is too small")
+    if file.draw is not None and not 0 <= file.draw < 1:
+        raise DamagedError("no place in the sample")
     return Consent(
         user_id=file.user_id,
         notice=file.notice or 0,

@@ -20,8 +20,9 @@ _CALLED: Final = frozenset({"site-packages", "dist-packages"})
 _CALLED_OTHERWISE: Final = {"fireworks": "fireworks-ai", "google": "google-genai"}
 """The distributions that are meant where one that is called as the module is another's."""
 
-_NAME: Final = re.compile(r"(.+?)(?:-[0-9].*)?\.[a-z-]+")
-"""What describes a distribution: its name, perhaps its version, its ending."""
+_NAME: Final = r"(.+?)(?:-[0-9].*)?\.[a-z-]+"
+"""What describes a distribution: its name, perhaps its version, its ending. It is compiled where it
+is used, as most sessions load the extension before an SDK."""
 
 _PYTHONPATH: Final = os.environ.get("PYTHONPATH", "")
 
@@ -69,7 +70,7 @@ def is_installed(module: str, file: object) -> bool:
 
 def _distribution(described: str) -> str:
     """Return the name of the distribution that a file or folder of this name describes."""
-    found = _NAME.fullmatch(described)
+    found = re.fullmatch(_NAME, described)
     return _normalized(found[1]) if found else ""
 
 

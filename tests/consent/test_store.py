@@ -265,6 +265,8 @@ DAMAGED = {
         {k: v for k, v in ANSWER.items() if k != "answer"}
     ).encode(),
     "notice 0": json.dumps({**ANSWER, "notice": 0}).encode(),
+    "kept notice 0": json.dumps({**ANSWER, "kept_notice": 0}).encode(),
+    "asked once": json.dumps({**ANSWER, "asked": 1, "asked_on": "2026-11-20"}).encode(),
     "notice a text": json.dumps({**ANSWER, "notice": "1"}).encode(),
     "day of no calendar": json.dumps({**ANSWER, "answered_on": "2026-02-30"}).encode(),
     "draw 1": json.dumps({**ANSWER, "draw": 1.0}).encode(),
