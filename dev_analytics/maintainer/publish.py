@@ -87,8 +87,12 @@ class Weeks:
         """Count the lines of a block, and give how many there were."""
         records = decode_lines(block)
         for record in records:
+            if record is None:
+                continue
+            # How far the source goes, whoever's record tells.
+            self._newest = max(self._newest, _number(record.timestamp))
             # What a website or an app keeps in the same project is nobody's who said yes to dev.
-            if record is not None and record.properties.lib == LIB:
+            if record.properties.lib == LIB:
                 self._count(record)
         return len(records)
 
@@ -97,7 +101,6 @@ class Weeks:
         if user is None or (self._forgotten and user in self._forgotten):
             return
         number = _number(record.timestamp)
-        self._newest = max(self._newest, number)
         if number not in self._counted or number in self._settled:
             return
         week = self._weeks.setdefault(number, Week())

@@ -391,7 +391,10 @@ def test_no_week_is_closed_of_which_nothing_was_read() -> None:
         (ended + timedelta(weeks=1)).date()
     )
     assert unreached([*one, line("two", "gpt-4o", NOW)], NOW) is None
-    assert unreached([line("two", "gpt-4o", NOW, lib="web")], ended) == date(1970, 1, 5)
+    # How far exports go is no matter of who said yes, nor of who asked to be forgotten.
+    assert unreached([*one, line("two", "gpt-4o", NOW, lib="web")], NOW) is None
+    assert unreached([*one, line(None, "gpt-4o", NOW)], NOW) is None
+    assert unreached([], ended) == date(1970, 1, 5)
     assert unreached([], ended, earlier=counted([], ended)) is None
 
 
