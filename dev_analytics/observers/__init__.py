@@ -1,5 +1,5 @@
-"""Observers: they see what the session does, and turn it into events of closed vocabularies.
+"""Observers of what happens in a session; they turn it into events with closed vocabularies.
 
-No callback here raises, prints, blocks, or touches an object of the user: ``type(x)`` is safe,
-an attribute, ``str`` and ``repr`` may be the user's code. A failure is counted as a drop.
+No callback here raises, prints, blocks, or touches an object of the user: ``type(x)`` is safe, but
+an attribute, ``str`` or ``repr`` may run the user's code. A failure is counted as a drop.
 """

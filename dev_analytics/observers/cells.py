@@ -3,8 +3,8 @@
 A cell is one pair of ``pre_run_cell`` and ``post_run_cell`` with the same ``ExecutionInfo``. Cells
 run inside cells (``%%capture``, ``run_cell``), beside each other (subshells), and without a
 beginning (the cell that loads the extension); silent ones have no pair, and those that store no
-history are a front end's own. What is held of a cell while it runs is a weak reference, a time and
-the consent that held at its beginning.
+history are a front end's own. While a cell runs, only a weak reference to it, a time, and the
+consent at its beginning are kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dev_analytics.consent.gate import State
 
 MAX_NESTED: Final = 100
-"""How many executions within each other are remembered."""
+"""How many nested executions are remembered."""
 
 
 class Cells:
@@ -54,7 +54,7 @@ class Cells:
         self._running = _Running()
         self._last = kept("last recorded error", _Recorded)
         self._open: list[_Cell] = []
-        # IPython unregisters by comparison, so the very same objects are kept.
+        # IPython unregisters by comparison, so the bound methods are kept.
         self._callbacks: dict[str, Callable[..., None]] = {
             "pre_run_cell": self._pre_run_cell,
             "post_run_cell": self._post_run_cell,
@@ -97,12 +97,12 @@ class Cells:
     def _post_execute(self) -> None:
         """Record the error of a widget's callback, which runs for a comm message, not for a cell.
 
-        A cell has one more running after it than before; a message that comes while one awaits
-        has not.
+        After a cell one more is running than before; not so for a message that arrives while a cell
+        awaits something.
         """
         running = self._running
         if not running.executions:
-            # What loads the extension has no beginning that was seen.
+            # The beginning of the cell that loads the extension was not seen.
             return
         depth, before = running.executions.pop()
         if len(running.alive()) == depth and handles_comm_message(self._shell):
@@ -141,7 +141,7 @@ class Cells:
                 self._raised(raised, phase, cell.began)
 
     def _used(self, info: Any, began: State) -> bool:
-        """Record the features that a cell used, and tell whether it ran a script."""
+        """Record the features that a cell used, and return whether it ran a script."""
         code = _code(info, self._shell)
         if "get_ipython()" not in code:
             return False
@@ -173,10 +173,11 @@ class Cells:
 
 
 class _Recorded:
-    """The error that was recorded last, by whichever shell of this process.
+    """The error that was last recorded, by any shell of this process.
 
-    It is told by its identity, which no other has as long as IPython shows it as the last one. A
-    shell may run in a cell of another, and so end before the cell that sees the error there.
+    It is recognised by its identity, which is unique as long as IPython keeps it as the last error.
+    A shell may run within a cell of another one, and end before that cell, which then sees the same
+    error.
     """
 
     def __init__(self) -> None:
@@ -184,23 +185,24 @@ class _Recorded:
 
 
 class _Before:
-    """What held at the beginning: consent, and the error that IPython had shown last."""
+    """The state at the beginning: consent, and the last error that IPython had shown."""
 
     __slots__ = ("began", "last_value")
 
     def __init__(self, began: State) -> None:
         self.began = began
-        # From the dictionary, as a module that lacks an attribute takes its time to say so.
+        # From the dictionary, as looking up a missing attribute of a module is slow.
         self.last_value = id(sys.__dict__.get("last_value"))
 
 
 class _Cell(_Before):
-    """A cell that runs, when it began, and whether a user's request is what runs it.
+    """A cell that runs, when it began, and whether a request of the user runs it.
 
     Attributes
     ----------
     beside_another
-        A cell of another thread ran meanwhile, so that an error that was shown may be that one's.
+        Whether a cell in another thread ran meanwhile, so that an error that was shown may be that
+        cell's.
     """
 
     __slots__ = ("beside_another", "by_user", "info", "start", "thread")
@@ -219,13 +221,13 @@ class _Running(threading.local):
     """The cells that run on this thread, outermost first."""
 
     def __init__(self) -> None:
-        # How many cells ran before each execution that has not ended, and what held then. A
-        # callback may run a cell, so they nest; bounded, as an interrupted one may never end.
+        # The number of cells before each execution that has not ended, and the state then. They
+        # nest, as a callback may run a cell; bounded, as an interrupted one may never end.
         self.executions: deque[tuple[int, _Before]] = deque(maxlen=MAX_NESTED)
         self._cells: list[_Cell] = []
 
     def alive(self) -> list[_Cell]:
-        """Forget what never ended and is gone, and return the rest."""
+        """Forget cells that never ended and no longer exist, and return the rest."""
         if self._cells:
             self._cells = [cell for cell in self._cells if cell.info() is not None]
         return self._cells
@@ -239,10 +241,10 @@ class _Running(threading.local):
         return cell, outermost
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:
-        """Return the cell of `info`, None if nobody saw it begin, and whether it is outermost.
+        """Return the cell of `info`, None if its beginning was not seen, and whether it is outermost.
 
-        What lies above it never ended, and is forgotten with it. Without an info it is the
-        innermost. An interrupted ``await`` at the terminal ends with a new info for the same text.
+        Cells within it that never ended are forgotten with it. Without an info it is the innermost
+        cell. An interrupted ``await`` in a terminal ends with a new info for the same text.
         """
         cells = self._cells
         for depth in range(len(cells) - 1, -1, -1):
@@ -257,7 +259,7 @@ class _Running(threading.local):
 
 
 def _code(info: Any, shell: Any) -> str:
-    """Return the cell as IPython transformed it; before version 9.4 it does not tell."""
+    """Return the cell as IPython transformed it; IPython reports that from version 9.4 on."""
     code = getattr(info, "transformed_cell", None)
     if code is not None:
         return str(code)

@@ -1,7 +1,6 @@
-"""What an error says of itself without its message: public class, public package, own frames.
+"""Describes an error without its message: its public class, its public package, our own frames.
 
-Everything is read through the slots of ``BaseException`` and ``type``, which no class of the user
-can replace.
+Everything is read through the slots of ``BaseException`` and ``type``, which no class can override.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ _MODULE_DICT: Final = vars(ModuleType)["__dict__"].__get__
 _RESUMED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 
 MAX_FRAMES_READ: Final = 3000
-"""How much of a traceback is followed; a recursion error's is longer than anyone reads."""
+"""How many frames of a traceback are read; that of a recursion error may be much longer."""
 
 
 def describe(error: BaseException) -> dict[str, object]:
-    """Return the properties of ``error_raised`` that `error` tells, but for its phase."""
+    """Return the properties of ``error_raised`` for `error`, except its phase."""
     name, exact = public_class(type(error))
     innermost, frames = _follow(_TRACEBACK(error))
     return {
@@ -70,12 +69,12 @@ def _public_name(cls: type) -> str | None:
 
 
 def _is_found_at(cls: type, module: str, qualname: str) -> bool:
-    """Return whether `cls` is what an installed module has under that name.
+    """Return whether `cls` is the object that an installed module has under that name.
 
-    A class can claim any name, and a user's own module can have any.
+    A class can claim any name, and so can a module of the user.
     """
     found: object = sys.modules.get(module)
-    # Not isinstance, here and below: it would ask the object's __class__.
+    # Not isinstance, here and below: it would read the object's __class__.
     if not issubclass(type(found), ModuleType):
         return False
     top = module.partition(".")[0]

@@ -1,9 +1,9 @@
 """Magics, shell commands, help and debugger in a cell, read from its transformed source.
 
-IPython rewrites each to a call on ``get_ipython()``. Reading that text changes nothing for the
-user, where a wrapped ``run_line_magic`` or ``system`` would break ``$name`` in their commands. It
-sees a use once however often a loop runs it, also in a branch that did not run, and not one that a
-function made earlier. What stands in strings and comments is no use.
+IPython rewrites each of these to a call on ``get_ipython()``. Reading that text has no effect for
+the user, whereas a wrapped ``run_line_magic`` or ``system`` would break ``$name`` in commands. A
+use counts once however often a loop runs it, even in a branch that is not run, but not in a
+function that was defined earlier. Text in strings and comments is not a use.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from keyword import iskeyword
 from typing import Any, Final, NamedTuple
 
 MAX_USES: Final = 50
-"""How many uses of one cell are recorded."""
+"""How many uses in one cell are recorded."""
 
 MAX_DEPTH: Final = 3
-"""How deep cell magics that run their body are followed into each other."""
+"""How deep nested cell magics are followed that run their body."""
 
 MAX_BODY: Final = 100_000
-"""How long a body is at most that is followed, in characters: to transform it takes a hundred times
-its memory, and as long as to run it may."""
+"""The length of the longest body that is followed, in characters: transforming one needs a hundred
+times its memory, and perhaps as much time as running it."""
 
 _TOKEN: Final = re.compile(
     r"""
@@ -40,10 +40,10 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""What Python reads in one piece, and IPython's calls: text of them in a string is no call.
+"""Python's strings and comments, and IPython's calls: such a text in a string is not a call.
 
-The standard library's tokenizer takes seconds for a cell of some megabytes; this goes once through
-it, and takes nothing back.
+The standard library's tokenizer takes seconds for a cell of some megabytes; this passes through it
+once, without backtracking.
 """
 
 # What IPython writes for a cell magic. Only its own escapes: a wrong one would warn in the session.
@@ -53,10 +53,10 @@ _CELL_MAGIC: Final = re.compile(
 )
 _BARE: Final = re.compile(r"\s*(?P<name>[^\W\d]\w*)(?![\w.*])[^\S\n]*+(?![=,])[^\n]*\n?")
 _SEPARATORS: Final = re.compile("[\x1c-\x1e\x85\u2028\u2029]")
-"""What Python splits lines at and IPython warns about."""
+"""Characters at which Python splits lines, and about which IPython warns."""
 
 _SPECIAL: Final = re.compile(r"^[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t;]*$", re.MULTILINE)
-"""Where something may stand in a body that IPython would transform."""
+"""Where a body may have something that IPython would transform."""
 
 _HELP: Final = frozenset({"pinfo", "pinfo2", "psearch"})
 _DEBUGGER: Final = frozenset({"debug", "pdb"})
@@ -64,7 +64,7 @@ _RUN_BODY: Final = frozenset({"time", "timeit", "capture", "prun"})
 
 
 class Feature(NamedTuple):
-    """A use of a feature: its kind, and the name that the vocabulary will look up."""
+    """A use of a feature: its kind, and the name to look up in the vocabulary."""
 
     kind: str
     name: str
@@ -76,8 +76,8 @@ def features(code: str) -> Iterator[Feature]:
     Parameters
     ----------
     code
-        The cell as IPython transformed it. Names in it are the user's words: they go nowhere but
-        to the vocabularies.
+        The cell as IPython transformed it. Names in it are the user's words, which are only looked
+        up in the vocabularies.
     """
     return _features(code, MAX_DEPTH)
 
@@ -94,10 +94,10 @@ def transform(cell: str) -> str:
 
 
 def automagic(cell: str, shell: Any) -> str:
-    """Return the transformed `cell` with a magic that was called by its bare name spelled out.
+    """Return the transformed `cell`; a magic that was called by its bare name becomes explicit.
 
-    IPython does that to a single line, if no variable has the name and nothing is assigned to it.
-    Only names are compared: its own way looks into the user's objects.
+    IPython does that for a single line, if no variable has the name and nothing is assigned to it.
+    Here only names are compared, as IPython's own way looks into the user's objects.
     """
     bare = _BARE.fullmatch(cell)
     if bare is None or not shell.automagic:
@@ -134,9 +134,9 @@ def _features(code: str, deeper: int) -> Iterator[Feature]:
 
 
 def _body(text: str) -> str:
-    """Return the transformed body of a cell magic, whose `text` is written as Python writes it.
+    """Return the transformed body of a cell magic; `text` is the body as a Python literal.
 
-    It is empty where nothing is transformed, or it is too long to be.
+    It is empty if nothing in the body is transformed, or the body is too long.
     """
     if len(text) > MAX_BODY:
         return ""

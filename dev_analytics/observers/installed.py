@@ -28,8 +28,8 @@ _PYTHONPATH: Final = os.environ.get("PYTHONPATH", "")
 
 
 def package_of(file: object) -> str | None:
-    """Return the top-level module of an installed source file, None for any other file."""
-    # Only a plain text is read: a subclass may have methods of the user's.
+    """Return the top-level module of an installed source file, or None for any other file."""
+    # Only a plain string is read: a subclass may have methods of the user.
     if type(file) is not str:
         return None
     if file.startswith(_FROZEN):
@@ -83,7 +83,7 @@ def _normalized(name: str) -> str:
 def directories() -> tuple[str, ...]:
     """Return the directories of installed packages and of the standard library, the longest first.
 
-    Each ends with a separator, and stands there as it is named and without symbolic links.
+    Each ends with a separator, and is included as named and with its symbolic links resolved.
     """
     named = {Path(directory) for directory in _named() if directory}
     both = named | {directory.resolve() for directory in named}

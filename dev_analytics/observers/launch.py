@@ -1,8 +1,8 @@
-"""What runs: front end, versions and system, told from closed signs and never from names.
+"""What runs: front end, versions and system, recognised by fixed signs, never by names.
 
-A sign of a front end is a variable that is set, a program above the kernel, the shape of a request,
-or the word of the Jupyter server that started the kernel. `docs/front-ends.md` has what each was
-seen to give.
+Signs of a front end are variables that are set, the kernel's ancestor programs, the form of a
+request, and the word of the Jupyter server that started the kernel. `docs/front-ends.md` lists what
+was observed for each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.consent.asking.presence import VSCODE, cell_id
 
 SERVERS: Final = {"lab": "jupyterlab", "notebook": "notebook", "nbclassic": "nbclassic"}
-"""The applications of a Jupyter server whose page is known, by the names that they have there."""
+"""The front ends of the applications of a Jupyter server, by the names of the applications."""
 
 _SERVICES: Final = {
     "DATABRICKS_RUNTIME_VERSION": "databricks",
@@ -24,7 +24,7 @@ _SERVICES: Final = {
     "COLAB_RELEASE_TAG": "colab",
     "DEEPNOTE_PROJECT_ID": "deepnote",
 }
-"""Variables of services whose whole machine is theirs; only whether they are set is read."""
+"""Variables of services that own the whole machine; it is only read whether they are set."""
 
 _APPLICATIONS: Final = {
     "VOILA_REQUEST_URL": "voila",
@@ -75,7 +75,7 @@ def launch(shell: Any, variables: Collection[str], page: str, server: str) -> di
     variables
         The names of the variables of the process.
     page
-        What `page` told of a request to run a cell; empty if there was none.
+        What `page` returned for a request to run a cell; empty if there was none.
     server
         What a Jupyter server left for its kernels; empty if none did.
     """
@@ -94,10 +94,10 @@ def launch(shell: Any, variables: Collection[str], page: str, server: str) -> di
 
 
 def page(request: Any) -> str:
-    """Return the kind of page that sent `request`, by its shape, in a word of this module's.
+    """Return the kind of page that sent `request`, by its form, in a word of this module.
 
-    ``"vscode"`` and ``"colab"`` name their cells in ways of their own, ``"cells"`` is a page that
-    names them in the usual way, ``"no cells"`` one that does not; empty if it runs no cell.
+    ``"vscode"`` and ``"colab"`` name cells in ways of their own, ``"cells"`` is a page that names
+    them in the usual way, ``"no cells"`` one that does not name them; empty if no cell is run.
     """
     if not isinstance(request, dict):
         return ""
@@ -115,17 +115,18 @@ def page(request: Any) -> str:
 def frontend(variables: Collection[str], above: Iterable[str], page: str, server: str = "") -> str:
     """Return a kernel's front end.
 
-    A Jupyter server is known by the application that it was started as: a page of another one that
-    it serves, too, is not told apart. The classic notebook is: it names no cells.
+    A Jupyter server is recognised by the application as which it was started: a page of another
+    application that it also serves is not distinguished, except for the classic notebook, which
+    does not name cells.
 
     Parameters
     ----------
     variables
         The names of the variables of the kernel.
     above
-        The programs of the kernel and above it, the nearest first.
+        The programs of the kernel and its ancestors, the nearest first.
     page
-        What `page` told.
+        What `page` returned.
     server
         What a Jupyter server left for its kernels.
     """
@@ -138,7 +139,7 @@ def frontend(variables: Collection[str], above: Iterable[str], page: str, server
     if page in ("vscode", "colab"):
         return page
     for variable, name in _APPLICATIONS.items():
-        # A server that was started in VS Code's terminal has its variable, and other cells.
+        # A server that was started in VS Code's terminal has VS Code's variable, but other cells.
         if variable in variables and not (name == "vscode" and page == "cells"):
             return name
     if _HUB in variables:
@@ -150,7 +151,7 @@ def frontend(variables: Collection[str], above: Iterable[str], page: str, server
 
 
 def server_word(application: str) -> str:
-    """Return what a Jupyter server leaves for its kernels: which application it was started as."""
+    """Return what a Jupyter server leaves for its kernels: as which application it was started."""
     return f"{SERVERS.get(application, '')} {os.getpid()}"
 
 
@@ -161,7 +162,7 @@ def _word(left: str) -> str:
 
 
 def _nearest(above: Iterable[str]) -> str:
-    """Return the nearest front end; what a cell of another kernel started has none of its own."""
+    """Return the nearest front end; a program that another kernel's cell started has none."""
     for number, name in enumerate(above):
         if name in _PROGRAMS:
             return _PROGRAMS[name]

@@ -1,7 +1,7 @@
-"""What a Jupyter server says happened: to kernels, and to files.
+"""What a Jupyter server reports about kernels and files.
 
-Its events hold paths, names and messages, and any client can send more of them: of each, one word
-or two are looked up in closed vocabularies, and nothing else of it is read.
+Its events contain paths, names and messages, and any client can send events: of each, one or two
+words are looked up in closed vocabularies, and nothing else is read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ServerEvents:
     Attributes
     ----------
     drops
-        Where failures are counted: a listener that raised would be in the server's log each time.
+        Where failures are counted: a listener that raises would fill the server's log.
     """
 
     def __init__(self, analytics: Analytics) -> None:
@@ -70,13 +70,13 @@ class ServerEvents:
 
     @quiet
     def _file(self, data: Mapping[str, Any]) -> None:
-        # A file is looked at several times for each thing that is done to it.
+        # A server reads a file several times for each action on it.
         if data["action"] != "get":
             kind = file_kind(data["path"])
             self._analytics.event("file_action", action=data["action"], kind=kind)
 
 
 def file_kind(path: str) -> str:
-    """Return the kind of a file by how its name ends: ``"other"`` for what is on no list."""
+    """Return the kind of a file by the ending of its name: ``"other"`` if it is on no list."""
     name, _, ending = path.rpartition("/")[2].rpartition(".")
     return _KINDS.get(ending.lower(), "other") if name else "other"

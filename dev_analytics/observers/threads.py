@@ -1,6 +1,6 @@
-"""Errors that end a thread, seen through ``threading.excepthook``; the hook there still runs.
+"""Errors that end a thread, seen through ``threading.excepthook``; the former hook still runs.
 
-What a thread says that was started before consent held is not sent: it began before.
+Errors of threads that were started before the consent are not recorded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Threads:
         before = threading.excepthook
 
         def hook(args: threading.ExceptHookArgs) -> None:
-            # Somebody may have put a hook of theirs before this one, which then stays, idle.
+            # If another hook was put before this one, this one stays in place, idle.
             if self._hook is hook:
                 self._observe(args)
             before(args)
@@ -40,7 +40,7 @@ class Threads:
         threading.excepthook = hook
 
     def unregister(self) -> None:
-        """Stop observing, and remove the hook unless somebody has put another one before it."""
+        """Stop observing, and remove the hook unless another one has been put before it."""
         if threading.excepthook is self._hook:
             threading.excepthook = self._before
         self._hook = self._before = None

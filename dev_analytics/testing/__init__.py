@@ -1,4 +1,4 @@
-"""The proof that nothing private can leave: of the core by its tests, of a tool by `prove`."""
+"""The proof that nothing private can leave: for the core in its tests, for a tool by `prove`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["NotPrivateError", "Proof", "prove"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the proof when it is used: every run of pytest loads the plugin beside it."""
+    """Import the proof only when it is used: every run of pytest loads the plugin beside it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from dev_analytics.testing import proving

@@ -1,8 +1,8 @@
-"""The strict reading of a record: what of it is of no closed set, told without the encoder's help.
+"""Strict reading of records: finds everything that is in no closed set, without the encoder.
 
-Every key must be declared and stand in its order, every value be a member of its own vocabulary,
-a number within its bounds and of its roundness, a version of digits and dots, an identifier of the
-right shape, a constant, or a place in our own source. The bytes must be those of that value alone,
+Every key must be declared and in its order. Every value must be a member of its own vocabulary, a
+number that is rounded and within its bounds, a version of digits and dots, an identifier of the
+right form, a constant, or a place in our own source. The bytes must be exactly those of the values,
 so that nothing hides between them.
 """
 
@@ -51,7 +51,7 @@ CONSTANTS: Final[dict[str, object]] = {
     "$ai_cache_reporting_exclusive": False,
 }
 OPTIONAL: Final[dict[str, int]] = {"$ai_input_token_price": 0, "$ai_output_token_price": 0}
-"""Constants that stand in some records only."""
+"""Constants that only some records have."""
 HEAD: Final = ("event", "distinct_id", "uuid", "timestamp", "properties")
 BY_WIRE: Final[dict[str, type[Event]]] = {event.wire: event for event in EVENTS.values()}
 SOURCE: Final = OPEN["dev_analytics"]
@@ -68,11 +68,11 @@ TYPES: Final[dict[type, tuple[object, ...]]] = {
     tools.Duration: (int, float),
     tools.Version: (str,),
 }
-"""Every kind that there may be, and what a field of it may hold."""
+"""Every kind that is allowed, and the types that its fields may have."""
 
 
 def unexplained(event: type[Event]) -> list[str]:
-    """Return the fields of an event that are of no closed kind, no identifier and no constant."""
+    """Return the fields of an event that have no closed kind and are no identifier or constant."""
     hints = get_type_hints(event, include_extras=True)
     kinds, wrong = properties(event), []
     for field in fields(event):
@@ -92,14 +92,14 @@ def unexplained(event: type[Event]) -> list[str]:
 
 
 def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[str]:
-    """Return what in the bytes of a record is of no closed set.
+    """Return what in the bytes of a record is in no closed set.
 
     Parameters
     ----------
     line
         The record.
     events
-        The events that there may be, by the names that they have in a record.
+        The allowed events, by their names in records.
     """
     try:
         record = json.loads(line)
@@ -121,7 +121,7 @@ def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[st
 
 
 def strange_properties(event: type[Event], given: dict[str, Any]) -> list[str]:
-    """Return what among the properties of a record of `event` is of no closed set."""
+    """Return which properties of a record of `event` are in no closed set."""
     known = {field.encode_name: field for field in fields(event)}
     wrong = [f"{event.wire} {name}: not declared" for name in given if name not in known]
     wrong += [
@@ -176,12 +176,12 @@ def _is_of(kind: Kind, value: Any) -> bool:
 
 
 def _has_digits(value: int, number: int) -> bool:
-    """Return whether `value` has at most so many significant digits."""
+    """Return whether `value` has at most `number` significant digits."""
     return len(str(value).rstrip("0")) <= number
 
 
 def _held(hint: Any) -> object:
-    """Return the type of a field without its kind, and without its absence."""
+    """Return the type of a field, without its kind and without `UnsetType`."""
     while hasattr(hint, "__metadata__"):
         hint = hint.__origin__
     if not isinstance(hint, UnionType):
@@ -195,7 +195,7 @@ def _is(shape: str, value: Any) -> bool:
 
 
 def _is_place(value: Any) -> bool:
-    """Return whether `value` names a line of a module of ours, and a function that is there."""
+    """Return whether `value` names a module of ours, a function in it, and a line."""
     found = PLACE.fullmatch(value) if type(value) is str else None
     if found is None:
         return False

@@ -1,4 +1,4 @@
-"""Values that somebody's code may hand over: what is private, what raises, what is huge or lies."""
+"""Values that a caller may pass: private ones, and ones that raise, lie or are huge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _METHODS = (
 
 
 def values(marks: Marks, word: str) -> Iterator[tuple[str, object]]:
-    """Return hostile values, each with the place that its mark stands for.
+    """Return hostile values, each with the place that its mark represents.
 
     Parameters
     ----------

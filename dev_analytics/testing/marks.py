@@ -1,7 +1,7 @@
-"""Marks: unguessable words that stand for what is private, and the search for them in bytes.
+"""Marks: unguessable words that represent private data, and the search for them in bytes.
 
-A mark is of letters only, and of none that is a hexadecimal digit, so that no identifier and no
-number of a record can hold a piece of one by chance.
+A mark consists of letters that are not hexadecimal digits, so that no identifier and no number in a
+record can contain a piece of one by chance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 LETTERS: Final = "ghjkmnpqrstuvwxyz"
 PIECE: Final = 8
-"""A piece of a mark of so many letters is as bad as the whole."""
+"""How many letters of a mark are as bad as the whole."""
 
 DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "as it is": str,
@@ -46,7 +46,7 @@ DISGUISES: Final[dict[str, Callable[[str], str]]] = {
 
 
 class Marks:
-    """Unguessable words, one for each place where something private stands."""
+    """Unguessable words, one for each place of something private."""
 
     def __init__(self) -> None:
         self.planted: dict[str, str] = {}
@@ -57,7 +57,7 @@ class Marks:
         return self.planted.setdefault(place, mark)
 
     def found_in(self, text: bytes) -> list[str]:
-        """Return the places whose mark stands in `text`, whole or in pieces, in any disguise."""
+        """Return the places with marks in `text`, whole or in pieces, in any disguise."""
         forms = [form for read in (text, *_unpacked(text)) for form in _forms(read)]
         return [
             place
@@ -68,14 +68,14 @@ class Marks:
 
 @cache
 def _needles(mark: str) -> frozenset[bytes]:
-    """Return every text that gives a mark away; letters of both cases were made small before."""
+    """Return every text that reveals a mark, in lower case."""
     whole = mark.encode()
     pieces = {mark[start : start + PIECE] for start in range(len(mark) - PIECE + 1)}
     needles = {form.encode() for piece in pieces for form in (piece, piece[::-1])}
     needles |= {piece.encode().hex().encode() for piece in pieces}
     for letters in (whole, whole.upper()):
         for shift in range(3):
-            # What stands before and after a mark changes the first and the last group.
+            # The text before and after a mark changes the first and the last group.
             needles.add(base64.b64encode(b"\0" * shift + letters)[4:-4].lower())
         for shift in range(5):
             needles.add(base64.b32encode(b"\0" * shift + letters)[8:-8].lower())
@@ -87,10 +87,10 @@ def _needles(mark: str) -> frozenset[bytes]:
 
 
 def _forms(text: bytes) -> Iterator[bytes]:
-    """Return what `text` is, read in each way that a reader may try, in small letters."""
+    """Return `text` as read in every way that somebody may try, in lower case."""
     small = text.lower()
     yield small
-    yield bytes(byte for byte in small if 97 <= byte <= 122)  # letters that stand apart
+    yield bytes(byte for byte in small if 97 <= byte <= 122)  # spaced out letters
     if b"%" in small:
         yield re.sub(rb"%([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), small)
     if b"\\" in small:
@@ -101,7 +101,7 @@ def _forms(text: bytes) -> Iterator[bytes]:
 
 
 def _unpacked(text: bytes) -> Iterator[bytes]:
-    """Return the content of packed bytes."""
+    """Return the content of compressed bytes."""
     if text.startswith(b"\x1f\x8b"):
         with suppress(EOFError, OSError, zlib.error):
             yield gzip.decompress(text)

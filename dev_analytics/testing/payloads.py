@@ -1,8 +1,7 @@
-"""How many different payloads an event can have: all that it could ever say, counted.
+"""How many different payloads an event can have: the number of things that it could ever say.
 
-``python -m dev_analytics.testing.payloads`` prints the table. What is counted are the declared
-properties; beside them a record has random identifiers, its number, the time in whole seconds and
-constants.
+``python -m dev_analytics.testing.payloads`` prints the table. Only the declared properties count;
+besides them a record has random identifiers, its number, the time in whole seconds, and constants.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Kind, 
 
 
 def payloads(event: type[Event]) -> dict[str, int]:
-    """Count the values that each declared property of `event` can have, its absence included."""
+    """Return how many values each declared property of `event` can have, including its absence."""
     optional = {field.encode_name for field in fields(event) if field.default is UNSET}
     return {name: values(kind) + (name in optional) for name, kind in declared(event).items()}
 
 
 def bits(event: type[Event]) -> float:
-    """Return the information of `event` in bits: the logarithm of how many payloads there are."""
+    """Return the information of `event` in bits: the logarithm of the number of payloads."""
     return sum(log2(number) for number in payloads(event).values())
 
 
 def values(kind: Kind) -> int:
-    """Count the values of a kind; one that is not closed has none, and raises."""
+    """Return the number of values of a kind; raise if it is not closed."""
     if isinstance(kind, Word | Flag | Count | Duration | Version | Frames):
         return kind.size
     raise TypeError(f"{type(kind).__name__} is no number, boolean, version or closed vocabulary")
@@ -40,7 +39,7 @@ def values(kind: Kind) -> int:
 def table(events: Iterable[type[Event]] = EVENTS.values()) -> str:
     """Return the table: each event, its properties, how many values, how many bits.
 
-    The last column has the bits of an event whose values are those of everyday use.
+    The last column has the bits of an event with values from everyday use.
     """
     rows = [f"{'event':<16} {'property':<32} {'different values':>22} {'bits':>7} {'everyday':>9}"]
     for event in events:

@@ -1,4 +1,4 @@
-"""The pytest plugin for the makers of other tools: what their events become, and the proof.
+"""The pytest plugin for the makers of other tools: their events as records, and the proof.
 
 It is loaded into every pytest of an environment, so it imports nothing before a fixture is used.
 """
@@ -24,7 +24,7 @@ class AnalyticsEvents:
     Parameters
     ----------
     analytics
-        Who records them, into an event log.
+        The object that records them into an event log.
     log
         That log, one JSON object on a line.
     """
@@ -35,7 +35,7 @@ class AnalyticsEvents:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """Every record, whole, the oldest first."""
+        """Every complete record, the oldest first."""
         import json
 
         self._analytics.pipeline.catch_up()
@@ -43,7 +43,7 @@ class AnalyticsEvents:
         return [json.loads(line) for line in lines]
 
     def of(self, wire: str) -> list[dict[str, Any]]:
-        """Return the own properties of every record of one event, by its name in a record."""
+        """Return an event's own properties from each of its records; `wire` is its name there."""
         from dev_analytics.catalogue.common import PROPERTIES
 
         return [

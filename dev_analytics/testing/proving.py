@@ -1,7 +1,7 @@
-"""Proves of a tool what the core's own tests prove of the core: that nothing private can leave.
+"""Proves for a tool what the core's tests prove for the core: that nothing private can leave.
 
 Everything is real: the declaration, `Analytics`, the consent store after a yes, the event log, the
-preview and the spool, in a temporary data directory; only no sender is started.
+preview and the spool, in a temporary data directory. Only the sender is missing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _HAS_A_SAY: Final = ("DO_NOT_TRACK", "CI")
 
 
 class NotPrivateError(AssertionError):
-    """Something private could leave; the message says what, without it."""
+    """Something private could leave; the message says what, without revealing it."""
 
 
 class Proof(Struct, frozen=True):
@@ -55,16 +55,16 @@ class Proof(Struct, frozen=True):
     Attributes
     ----------
     bits
-        How much each event can say at most, by its name in a record.
+        The maximum information of each event, by its name in records.
     thrown
-        How many hostile values were thrown at its properties.
+        How many hostile values its properties were given.
     records
-        How many records that gave; each was read strictly.
+        How many records resulted; each was read strictly.
     independent
-        The declaration is the same for every user: it was read in processes of two other users.
-        None if its entry point is not installed, so that it could not be.
+        Whether the declaration is the same for every user, as read in processes of two other users.
+        None if its entry point is not installed, so that this is unknown.
     table
-        How many values each property can have, for people.
+        A table for people of how many values each property can have.
     """
 
     bits: Mapping[str, float]
@@ -110,7 +110,7 @@ def prove(tool: Tool) -> Proof:
 
 
 def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
-    """Throw hostile values at every property, and read all that was written anywhere."""
+    """Give every property hostile values, and read everything that was written anywhere."""
     data, log, marks, thrown = folder / "data", folder / "log.jsonl", Marks(), 0
     with declared(tool) as installed:
         agreed = scope_of(tool)
@@ -145,7 +145,7 @@ def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
 
 
 def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
-    """Return what is thrown at an event: a hostile value at each property in turn, and a name."""
+    """Return the tests of an event: a hostile value for each property in turn, and a name."""
     usual = _usual(event)
     for name, kind in properties(event).items():
         word = kind.vocabularies[0].words[0] if isinstance(kind, Word) else "1.2.3"
@@ -160,13 +160,13 @@ def _hostile(event: type[Event], marks: Marks) -> Iterator[dict[str, object]]:
 
 
 def _usual(event: type[Event]) -> dict[str, object]:
-    """Return a value for each property that is handed over: a version is not."""
+    """Return a usual value for each property except versions, which are not given."""
     kinds = properties(event)
     return {name: v for name, v in typical(event).items() if not isinstance(kinds[name], Version)}
 
 
 def _is_independent(tool: Tool) -> bool | None:
-    """Return whether other users' processes declare the same; None if they cannot be asked."""
+    """Return whether processes of other users declare the same; None if that is unknown."""
     from importlib.metadata import entry_points
 
     entries = entry_points(group=GROUP, name=tool.name)
@@ -187,7 +187,7 @@ def _declared(tool: Tool) -> bytes:
 
 
 def _declared_elsewhere(entry: str, user: str) -> bytes:
-    """Return what a process of another user declares: other home, name, folder and variables."""
+    """Return what the process of a user with another home, name, folder and variables declares."""
     module, _, name = entry.partition(":")
     program = (
         f"import sys, importlib; from dev_analytics.testing import proving; "
@@ -210,7 +210,7 @@ def _declared_elsewhere(entry: str, user: str) -> bytes:
 
 @contextmanager
 def _own_environment(folder: str) -> Iterator[None]:
-    """Remove the variables that decide on consent inside: the tool maker's and their CI's."""
+    """Remove, within a block, the variables of the tool maker and their CI that affect consent."""
     before = dict(os.environ)
     for name in list(os.environ):
         if name in _HAS_A_SAY or name.startswith("DEV_ANALYTICS"):
