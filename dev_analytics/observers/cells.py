@@ -241,7 +241,7 @@ class _Running(threading.local):
         return cell, outermost
 
     def pop(self, info: Any) -> tuple[_Cell | None, bool]:
-        """Return the cell of `info`, None if its beginning was not seen, and whether it is outermost.
+        """Return the cell of `info`, None if its start was not seen, and whether it is outermost.
 
         Cells within it that never ended are forgotten with it. Without an info it is the innermost
         cell. An interrupted ``await`` in a terminal ends with a new info for the same text.
