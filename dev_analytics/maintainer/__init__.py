@@ -1,1 +1,1 @@
-"""What maintainers run on what users sent: questions, dashboards, the public page, forgetting."""
+"""What maintainers do with users' records: questions, dashboards, the public page, forgetting."""

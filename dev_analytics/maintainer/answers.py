@@ -1,7 +1,7 @@
-"""The questions answered on this machine: the very files that PostHog is asked, with DuckDB.
+"""Answers the questions on this machine: DuckDB runs the same files as PostHog.
 
-DuckDB's SQL is no HogQL. What differs is bridged in two ways: what HogQL calls otherwise is a macro
-here, and what DuckDB cannot read at all is written in its way, by rules that know no question.
+DuckDB's SQL is not HogQL. There are two bridges: functions that HogQL names differently are macros
+here, and syntax that DuckDB cannot read is rewritten, by rules that depend on no question.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _MACROS: Final = (
     "extractAll(x, pattern) AS regexp_extract_all(x, pattern)",
 )
 _WRITTEN: Final = (
-    # A dollar begins a parameter.
+    # A dollar would begin a parameter.
     (r"properties\.(\$?\w+)", r"""json_extract_string(properties, '$."\1"')"""),
     (r"quantileExact\(([\d.]+)\)\((\w+)\)", r"quantile_disc(\2, \1)"),
 )
 
 
 class Answer(Struct, frozen=True):
-    """What a question is answered with.
+    """The answer to a question.
 
     Attributes
     ----------
@@ -72,19 +72,19 @@ class Answer(Struct, frozen=True):
 
 
 class Records:
-    """Records that can be asked, in memory.
+    """Records in memory that can be queried.
 
     Parameters
     ----------
     source
         Where they come from.
     forgotten
-        Whose are left out.
+        The identifiers whose records are left out.
 
     Raises
     ------
     PackedError
-        There is no DuckDB.
+        DuckDB is missing.
     ReportError
         They cannot be read.
     """
@@ -109,7 +109,7 @@ class Records:
     def ask(
         self, question: Question, begin: datetime | None = None, end: datetime | None = None
     ) -> Answer:
-        """Answer a question, for the time from `begin` to before `end`; without any for all."""
+        """Answer a question for the time from `begin` to before `end`; without these for all."""
         query = question.between(begin, end)
         for pattern, written in _WRITTEN:
             query = re.sub(pattern, written, query)

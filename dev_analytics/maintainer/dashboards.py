@@ -1,7 +1,7 @@
-"""The dashboard in PostHog: looked at, and changed until it is as it should be, and nothing else.
+"""Brings the dashboard in PostHog into the state that it should have, and changes nothing else.
 
-What is ours is known by its tag. Whatever a request that was cut off had done is found again the
-next time, so nothing is made twice; what is as it should be is not touched.
+Our objects are recognised by their tag. The results of an interrupted run are found again the next
+time, so nothing is made twice; an object that is up to date is not touched.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from dev_analytics.maintainer.tiles import (
 )
 
 _MARK: Final = TEXT.partition(" A user")[0]
-"""How our words begin, in every version."""
+"""How our text begins, in every version."""
 
 
 class DashboardError(Exception):
-    """The dashboard cannot be changed; the message says why, in one line."""
+    """The dashboard cannot be changed; the message says why in one line."""
 
 
 class Dashboard:
@@ -37,16 +37,16 @@ class Dashboard:
     Parameters
     ----------
     project
-        Which project.
+        The project.
     dry
-        Say what would be done, and do nothing.
+        Whether only to say what would be done.
     tell
-        Is told what is done, a line at a time.
+        Called with each line about what is done.
 
     Attributes
     ----------
     changes
-        How many there were.
+        How many changes were made.
     """
 
     def __init__(self, project: Project, *, dry: bool, tell: Callable[[str], None]) -> None:
@@ -61,9 +61,9 @@ class Dashboard:
         Raises
         ------
         DashboardError
-            There are several, and nobody can tell which is ours.
+            There are several, and it is unknown which is ours.
         RequestError
-            PostHog refuses something, or cannot be reached.
+            PostHog refuses a request, or cannot be reached.
         """
         shown = self._shown()
         wanted = tiles()
@@ -107,14 +107,14 @@ class Dashboard:
         )
 
     def _kept(self, made: forms.Dashboard) -> int:
-        """Return the number of the dashboard to go on with, once one was made."""
+        """Return the number of the dashboard to continue with, after one was made."""
         if TAG not in (made.get("tags") or ()):
             self._drop(made["id"])
             raise DashboardError(
                 "PostHog keeps no tags in this project, so nothing would be known again: its plan "
                 "has to have them; --json prints a template to import by hand"
             )
-        # Somebody else may have made one meanwhile: both keep the older.
+        # Another run may have made one meanwhile: both runs keep the older one.
         oldest = min([*self._found(), made["id"]])
         if oldest != made["id"]:
             self._drop(made["id"])
@@ -131,7 +131,7 @@ class Dashboard:
     def _insight(
         self, shown: forms.Dashboard | None, tile: Tile, there: Sequence[forms.Tile]
     ) -> forms.Insight | None:
-        """Return a tile's insight as it should be; None where it is not made."""
+        """Return a tile's insight, brought up to date; None if nothing is made."""
         fields = {"name": tile.title, "description": tile.description, "query": tile.query}
         insight = there[0].get("insight") if there else None
         if insight is None:
@@ -148,7 +148,7 @@ class Dashboard:
         return insight
 
     def _retire(self, shown: forms.Dashboard, wanted: Sequence[Tile]) -> None:
-        """Delete insights of ours that are there once more, or that nobody wants any longer."""
+        """Delete insights of ours that are duplicates, or no longer wanted."""
         tags = {tile.tag for tile in wanted}
         for tile in shown.get("tiles", ()):
             insight = tile.get("insight")
@@ -170,7 +170,7 @@ class Dashboard:
             place = {"layouts": tile.layouts, "color": tile.color}
             there = forms.with_tag(now, tile.tag)[:1]
             if not there and self._dry:
-                changed.append(place)  # it would be there by now
+                changed.append(place)  # it would exist by now
             changed += [{"id": each["id"], **place} for each in there if not _contains(each, place)]
         words = [each for each in forms.tiles(now) if forms.words(each).startswith(_MARK)]
         right = [each for each in words if forms.words(each) == TEXT][:1]
@@ -198,7 +198,7 @@ class Dashboard:
                 self._do(f"change the alert {alert.name!r}", "PATCH", path, alert.fields)
             return
         for each in named:
-            # Its tile was taken from the dashboard, and it watches on: it would tell of all twice.
+            # Its tile was removed from the dashboard but it still watches: it would notify twice.
             if self._was_ours(forms.watched(each), f"{TAG}:{alert.tile}"):
                 fields = {**alert.fields, "insight": number}
                 path = f"alerts/{each['id']}/"
@@ -225,7 +225,7 @@ class Dashboard:
     def _do(
         self, what: str, method: str, path: str, fields: Mapping[str, Any], form: Any = Any
     ) -> Any:
-        """Do something, or say that it would be done; return what PostHog answers."""
+        """Make a change, or say that it would be made; return PostHog's answer."""
         self.changes += 1
         self._tell(f"Would {what}." if self._dry else f"{what[0].upper()}{what[1:]}.")
         if self._dry:
@@ -235,7 +235,7 @@ class Dashboard:
 
 
 def _contains(there: Any, wanted: Any) -> bool:
-    """Return whether all that is wanted is there; PostHog may have added what it takes as given."""
+    """Return whether `there` has all that is wanted; PostHog may have added default values."""
     if isinstance(wanted, Mapping):
         return isinstance(there, Mapping) and all(
             name in there and _contains(there[name], value) for name, value in wanted.items()

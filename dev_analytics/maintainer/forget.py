@@ -1,4 +1,4 @@
-"""Forgetting: what one identifier sent is counted, deleted, and counted again until it is gone."""
+"""Forgetting: counts the records of one identifier, deletes them, and counts until none is left."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ForgetError(Exception):
-    """It cannot be done; the message says why, in one line."""
+    """It cannot be done; the message says why in one line."""
 
 
 class Count(Struct, frozen=True):
-    """How many records there are of an identifier.
+    """How many records an identifier has.
 
     Attributes
     ----------
     records
-        Different ones, by uuid.
+        Different records, by uuid.
     stored
         Rows: a record may be stored more than once.
     """
@@ -38,28 +38,28 @@ class Count(Struct, frozen=True):
 
 
 class Place(Protocol):
-    """Where records may be."""
+    """A place where records may be."""
 
     def __str__(self) -> str:
-        """Return its name, for a person."""
+        """Return its name for people."""
 
     def count(self, user: str) -> Count:
         """Count the records of an identifier."""
 
     def delete(self, user: str) -> str:
-        """Delete them, and say when they will be gone if that is not at once."""
+        """Delete them, and return in words when they will be gone, if that is not at once."""
 
     def is_done(self, user: str) -> bool:
-        """Return whether a deletion that was asked for is over."""
+        """Return whether a requested deletion is complete."""
 
 
 def identifier(said: str) -> str:
-    """Return the identifier that somebody wrote.
+    """Return the identifier in a text from a person.
 
     Raises
     ------
     ValueError
-        It is none.
+        There is none.
     """
     user = said.strip().lower()
     if not IDENTIFIER.fullmatch(user):
@@ -77,7 +77,7 @@ def forget(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Count:
-    """Delete what an identifier sent, and give what is left of it.
+    """Delete what an identifier sent, and return how many records are left.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ def forget(
     user
         The identifier.
     seconds, pause
-        How long to wait for the end, and how long between two looks.
+        How long to wait for the end, and how long between two checks.
     tell
-        Is told what goes on, a line at a time.
+        Called with each line about the progress.
     clock, sleep
-        Time, and how to let it pass.
+        Return the time, and wait.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def forget(
     """
     try:
         left = place.count(user)
-        # What was asked for before and is not over yet is not asked for again.
+        # A deletion that is still pending is not requested again.
         if left.stored and place.is_done(user):
             when = place.delete(user)
             tell(f"{place}: the deletion is asked for{f'; {when}' if when else ''}.")

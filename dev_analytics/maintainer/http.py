@@ -1,6 +1,6 @@
-"""Requests of a maintainer's commands, with the standard library alone: no redirect, no proxy.
+"""Requests for a maintainer's commands, with only the standard library: no redirect, no proxy.
 
-A failure is one line, and the key stands in none of them.
+A failure is one line, which never contains the key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MEANS: Final = {
 
 
 class RequestError(Exception):
-    """A request failed; the message says how, in one line, without the key.
+    """A request failed; the message says how in one line, without the key.
 
     Attributes
     ----------
@@ -49,23 +49,23 @@ class RequestError(Exception):
 
 
 class Server:
-    """A server that is asked with a secret.
+    """A server that is accessed with a secret.
 
     Parameters
     ----------
     address
         Where it is.
     headers
-        What every request has, as the secret.
+        What every request has, such as the secret.
     secret
-        What must stand in no message.
+        What no message may contain.
     sleep
-        Waits so many seconds.
+        Waits for a number of seconds.
 
     Raises
     ------
     ValueError
-        The address is not allowed, or what a request is to have is on several lines.
+        The address is not allowed, or a header has several lines.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Server:
         self._port = int(port) if port else None
         self._prefix = (path or "").rstrip("/")
         if any(_CONTROL.search(value) for value in headers.values()):
-            # http.client would say so, and show the value.
+            # http.client would show the value in its message.
             raise ValueError("a user or a password has a line break or another control character")
         sent = {"User-Agent": f"dev-analytics/{__version__}", **headers}
         self._headers = {
@@ -93,7 +93,7 @@ class Server:
         self._sleep = sleep
 
     def ask(self, method: str, path: str, body: object = None, form: Any = Any) -> Any:
-        """Send JSON, and return the JSON of the answer, in the form that is awaited.
+        """Send JSON, and return the JSON of the answer in the expected form.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Server:
             raise RequestError(f"{where} with no JSON") from None
 
     def send(self, method: str, path: str, body: bytes | None, kind: str) -> bytes:
-        """Send a request, again where the server asks to wait, and return the answer's body.
+        """Send a request, again if the server asks to wait, and return the body of the answer.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Server:
             connection.close()
 
     def _said(self, answer: bytes) -> str:
-        """Return what the server says of a failure, bounded and in one line."""
+        """Return what the server says about a failure, shortened and on one line."""
         try:
             content = json.decode(answer)
         except (DecodeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A project of PostHog's, as its API shows it to a personal key."""
+"""A PostHog project, accessed with a personal key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Rows(Struct):
 
 
 class NoProjectError(Exception):
-    """It is not said which project, or with which key; the message says what to set."""
+    """The project or the key is not given; the message says what to set."""
 
 
 class Project:
@@ -59,7 +59,7 @@ class Project:
     key
         A personal key.
     sleep
-        Waits so many seconds.
+        Waits for a number of seconds.
     """
 
     def __init__(
@@ -68,30 +68,30 @@ class Project:
         self.server = Server(host, {"Authorization": f"Bearer {key}"}, key, sleep)
         self.number = number
         self.sleep = sleep
-        # The cloud takes events at an address of its own.
+        # The cloud takes events at a separate address.
         cloud = _CLOUD.fullmatch(self.server.address)
         events = f"https://{cloud[1]}.i.posthog.com" if cloud else self.server.address
         self._events = Server(events, {}, "", sleep)
 
     def get(self, path: str, form: Any = Any) -> Any:
-        """Read something below the project, in the form that is awaited."""
+        """Return an object of the project in the expected form."""
         return self.server.ask("GET", self._path(path), form=form)
 
     def post(self, path: str, body: Mapping[str, Any], form: Any = Any) -> Any:
-        """Make something below the project, and give the answer in the form that is awaited."""
+        """Create an object of the project, and return the answer in the expected form."""
         return self.server.ask("POST", self._path(path), body, form)
 
     def patch(self, path: str, body: Mapping[str, Any], form: Any = Any) -> Any:
-        """Change something below the project, and give the answer in the form that is awaited."""
+        """Change an object of the project, and return the answer in the expected form."""
         return self.server.ask("PATCH", self._path(path), body, form)
 
     def every(self, path: str, form: Any = dict[str, Any]) -> Iterator[Any]:
-        """Return everything that a list has, over all of its pages, each in the form awaited.
+        """Return everything in a list, from all of its pages, in the expected form.
 
         Raises
         ------
         RequestError
-            The list goes on somewhere else, or has no end.
+            The list continues at another address, or has no end.
         """
         following: str | None = self._path(path)
         for _ in range(MAX_PAGES):
@@ -107,7 +107,7 @@ class Project:
 
     def query(self, hogql: str) -> list[list[Any]]:
         """Run a query, and return the rows of its answer."""
-        # Not an answer that PostHog has kept.
+        # Not a cached answer.
         query = {"kind": "HogQLQuery", "query": hogql}
         body = {"query": query, "refresh": "force_blocking"}
         answer: _Rows = self.post("query/", body, _Rows)
@@ -125,7 +125,7 @@ class Project:
         self._events.ask("POST", "/batch/", body)
 
     def person_of(self, user: str) -> str:
-        """Return the uuid of the person that PostHog has, or would make, for an identifier."""
+        """Return the uuid of the person that PostHog has, or would create, for an identifier."""
         return str(uuid5(_PERSONS, f"{self.number}:{user}"))
 
     def _path(self, path: str) -> str:

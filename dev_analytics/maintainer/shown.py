@@ -1,6 +1,6 @@
-"""What PostHog shows of dashboards and alerts, as far as it is looked at; whatever else is skipped.
+"""PostHog's answers about dashboards and alerts: only the fields that are used.
 
-An answer that has another form ends in one line, wherever it comes from.
+An answer in any other form becomes an error of one line.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Insight(_Numbered, total=False):
 
 
 class Text(TypedDict, total=False):
-    """Words on a dashboard."""
+    """Text on a dashboard."""
 
     body: str | None
 
 
 class Tile(_Numbered, total=False):
-    """A place on a dashboard, with an insight, with words, or with something else."""
+    """A tile of a dashboard, with an insight, with text, or with something else."""
 
     insight: Insight | None
     text: Text | None
@@ -69,12 +69,12 @@ class Alert(_Known, total=False):
 
 
 def tiles(shown: Dashboard | None) -> Sequence[Tile]:
-    """Return the tiles of a dashboard; none if there is none."""
+    """Return the tiles of a dashboard; none if there is no dashboard."""
     return shown.get("tiles", ()) if shown else ()
 
 
 def words(tile: Tile) -> str:
-    """Return the words of a tile, if it has any."""
+    """Return the text of a tile, if it has any."""
     return (tile.get("text") or {}).get("body") or ""
 
 

@@ -1,4 +1,4 @@
-"""What the dashboard has: a tile for each question, two that alerts watch, and words on top."""
+"""The content of the dashboard: a tile for each question, two for alerts, and text at the top."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DESCRIPTION: Final = (
     "Made by jupyter dev-analytics maintainer dashboards."
 )
 TAG: Final = "dev-analytics"
-"""The tag of the dashboard; that of an insight has a colon and its name after it."""
+"""The tag of the dashboard; for an insight, a colon and its name are added."""
 TEXT: Final = (
     "**Everything here is anonymous and was agreed to.** A user is a random identifier. Tiles with "
     "our tag are made anew by `jupyter dev-analytics maintainer dashboards --apply`: change the "
@@ -51,12 +51,12 @@ class Tile(Struct, frozen=True):
 
     @property
     def tag(self) -> str:
-        """The tag by which its insight is known again."""
+        """The tag by which its insight is recognised."""
         return f"{TAG}:{self.name}"
 
 
 class Alert(Struct, frozen=True):
-    """A bound that tells somebody when it is passed.
+    """A bound; PostHog notifies somebody when it is exceeded.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Alert(Struct, frozen=True):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What PostHog is told of it, but for the insight and who is told."""
+        """The fields for PostHog, except for the insight and whom to notify."""
         return {
             "threshold": {
                 "configuration": {"type": "absolute", "bounds": {"upper": self.upper}},
@@ -147,7 +147,7 @@ def template() -> dict[str, Any]:
 
 
 def text_layouts() -> dict[str, Any]:
-    """Return where the words are: on top of all."""
+    """Return the position of the text: at the top."""
     return {
         "sm": {"x": 0, "y": 0, "w": _WIDE, "h": 2, "minW": 1, "minH": 1},
         "xs": {"x": 0, "y": 0, "w": 1, "h": 2, "minW": 1, "minH": 1},
@@ -155,7 +155,7 @@ def text_layouts() -> dict[str, Any]:
 
 
 def _place(number: int) -> dict[str, Any]:
-    """Return where a tile is: two in a row, below the words."""
+    """Return the position of a tile: two in a row, below the text."""
     row, column = divmod(number, 2)
     half = _WIDE // 2
     size = {"h": _HIGH, "minH": _HIGH}

@@ -1,1 +1,1 @@
-"""Where records may be that are to be forgotten: one module for each kind of place."""
+"""The places from which records can be deleted: one module for each kind."""

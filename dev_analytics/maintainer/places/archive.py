@@ -31,7 +31,7 @@ class InArchive:
         return Count(number, number)
 
     def delete(self, user: str) -> str:
-        """Delete them, and what SQLite would keep of them."""
+        """Delete them, including what SQLite would keep of them."""
         with _Readable(self._file):
             delete_of(self._file, user)
         return ""
@@ -61,7 +61,7 @@ def archive(file: Path) -> InArchive:
 
 
 class _Readable:
-    """Turns what an archive fails with into one line."""
+    """Turns the errors of an archive into one line."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""The records in the ClickHouse of a PostHog of one's own."""
+"""The records in the ClickHouse of a self-hosted PostHog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class InClickHouse:
-    """The records in the ClickHouse of a PostHog of one's own.
+    """The records in the ClickHouse of a self-hosted PostHog.
 
     Parameters
     ----------

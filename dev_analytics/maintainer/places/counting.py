@@ -1,4 +1,4 @@
-"""How the numbers that a server answers with are read."""
+"""Reads the numbers in a server's answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dev_analytics.views.report.tables import printable
 
 
 def count_in(rows: Sequence[Sequence[Any]], place: Place) -> Count:
-    """Return the numbers that a server answers with.
+    """Return the numbers in a server's answer.
 
     Raises
     ------
     ForgetError
-        They are none.
+        It has no numbers.
     """
     try:
         ((records, stored),) = rows

@@ -1,9 +1,9 @@
-"""The records in PostHog, whose ordinary deletion does not find ours.
+"""The records in PostHog, where the ordinary deletion does not find ours.
 
-It finds records by a person, and ours have none: it answers 202 and deletes nothing. The person
-whom it would make for an identifier has the very uuid that the records carry already, so one event
-that makes this person comes first; then the deletion takes all records up to the time of the
-request. It is PostHog that deletes then, once a week in its cloud.
+It finds records by their person, and ours have none: it answers 202 and deletes nothing. The person
+that it would create for an identifier has the uuid that the records already have. So an event that
+creates this person is sent first; the deletion then covers all records up to the time of the
+request. PostHog deletes them later, once a week in its cloud.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dev_analytics.maintainer.places.counting import count_in
 from dev_analytics.maintainer.project import Project
 
 EVENT: Final = "forget"
-"""The event that makes the person; it is deleted with the others."""
+"""The event that creates the person; it is deleted with the others."""
 
 
 class _Found(Struct):
@@ -34,14 +34,14 @@ class _Deletion(Struct):
 
 
 class InPostHog:
-    """The records in a project of PostHog's.
+    """The records in a PostHog project.
 
     Parameters
     ----------
     project
         Which one.
     seconds, pause
-        How long to wait for the person to be made, and how long between two looks.
+        How long to wait until the person exists, and how long between two checks.
     """
 
     def __init__(self, project: Project, seconds: float = 120, pause: float = 2) -> None:
@@ -63,7 +63,7 @@ class InPostHog:
         Raises
         ------
         ForgetError
-            PostHog does not find the person, or has not taken up the deletion.
+            PostHog does not find the person, or has not accepted the deletion.
         """
         if not self._person(user):
             self._project.capture(_making_a_person(user))

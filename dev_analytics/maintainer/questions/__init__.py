@@ -1,8 +1,8 @@
-"""The maintainers' questions: one HogQL file each, its title, its reason and its picture on top.
+"""The maintainers' questions: one HogQL file each, beginning with title, reason and drawing.
 
-PostHog runs the very text of a file. ``{filters}`` in it stands for the dates of a dashboard, which
-PostHog fills in; elsewhere `Question.between` does. Whatever may be stored twice is counted by its
-uuid. Times are those of PostHog's project, so it is to be set to UTC.
+PostHog runs exactly the text of a file. ``{filters}`` in it stands for the dates of a dashboard,
+which PostHog fills in; elsewhere `Question.between` does. Records that may be stored twice are
+counted by their uuid. Times are those of the PostHog project, so it should be set to UTC.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DRAW: Final = re.compile(
 
 
 class QuestionError(ValueError):
-    """A file is no question; the message says what it lacks."""
+    """A file is not a question; the message says what it lacks."""
 
 
 class Drawing(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Drawing(Struct, frozen=True):
     x, y
         The column along the bottom, and those that are drawn.
     by
-        The column whose every value is a line of its own; empty if there is none.
+        The column with a line for each of its values; empty if there is none.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Drawing(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """A question and how PostHog is asked it.
+    """A question, with its query for PostHog.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Question(Struct, frozen=True):
     hogql: str
 
     def between(self, begin: datetime | None = None, end: datetime | None = None) -> str:
-        """Return the query for the time from `begin` to before `end`; without any for all time."""
+        """Return the query for the time from `begin` to before `end`; without these for all."""
         bounds = [
             f"timestamp {sign} toDateTime('{time:%Y-%m-%d %H:%M:%S}', 'UTC')"
             for sign, time in ((">=", begin), ("<", end))
@@ -89,7 +89,7 @@ def read(name: str, text: str) -> Question:
     Raises
     ------
     QuestionError
-        Its header is not as it should be, or it takes no dates.
+        Its header is wrong, or it does not take dates.
     """
     header = _HEADER.match(text)
     if header is None:
