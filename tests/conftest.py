@@ -497,9 +497,7 @@ class Terminal:
         self.process.close()
 
 
-@pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
-    """Start terminals; they are ended after the test."""
+def _terminals() -> Iterator[Callable[..., Terminal]]:
     started: list[Terminal] = []
 
     def start(*arguments: str, env: dict[str, str] | None = None) -> Terminal:
@@ -511,6 +509,18 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
         # It says so where a process that was killed takes its time to be gone.
         with suppress(pexpect.ExceptionPexpect):
             one.process.close(force=True)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Start terminals; they are ended after the test."""
+    yield from _terminals()
+
+
+@pytest.fixture(scope="module")
+def lasting_terminal() -> Iterator[Callable[..., Terminal]]:
+    """Start terminals that no test has for itself; they are ended after those of its module."""
+    yield from _terminals()
 
 
 def wait_until(ready: Callable[[], bool]) -> None:

@@ -6,6 +6,8 @@ anything is collected, what the event log holds, and what the store holds after.
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -27,6 +29,7 @@ INTRODUCTION, QUESTION, NOTICE = FIRST.lines, FIRST.prompt, FIRST.notice
 UNCHOSEN = FIRST.unchosen.prompt
 WORDS = f"{INTRODUCTION}\n{QUESTION}"
 TODAY = date.today()
+YESES = "yes\n" * 5
 
 
 def prepare(store: ConsentStore, state: str) -> None:
@@ -82,9 +85,48 @@ TERMINAL: list[tuple[str, dict[str, str], str | None, bool, bool, str]] = [
 ]
 
 
+class Forked:
+    """An IPython that another one, which waits for its end, forks in its own terminal.
+
+    It is started by nobody else, has loaded nothing of ours, and takes no time to start.
+    """
+
+    def __init__(self, parent: Any, folder: Path, env: dict[str, str]) -> None:
+        self._parent = parent
+        parent.waits = True
+        self.type, self.until, self.run = parent.type, parent.until, parent.run
+        self.prompt, self.press_enter = parent.prompt, parent.press_enter
+        (folder / "environment").write_text(json.dumps({**os.environ, **env}))
+        self.run("import os, json; child = os.fork(); child and os.waitpid(child, 0)[1]")
+        assert "child 0 fresh" in self.run(
+            f"os.environ.clear(); os.environ.update(json.load(open('{folder}/environment'))); "
+            "print('child', child, 'dev_' + 'analytics' in __import__('sys').modules or 'fresh')"
+        )
+
+    def leave(self) -> None:
+        """Leave it, to where the one that waits says that it ended well."""
+        assert "]: 0\r\n" in self.run("exit")
+        self._parent.waits = False
+
+
+_parents: list[Any] = []
+
+
+@pytest.fixture
+def parent(lasting_terminal: Callable[..., Any], tmp_path: Path) -> Any:
+    """An IPython that forks others; a new one where a test left one of them running."""
+    if not _parents or _parents[-1].waits:
+        env = {"IPYTHONDIR": str(tmp_path / "parent")}
+        _parents.append(lasting_terminal("--HistoryManager.enabled=False", env=env))
+        _parents[-1].prompt()
+    return _parents[-1]
+
+
 @pytest.mark.parametrize(("state", "env", "typed", "asked", "collecting", "then"), TERMINAL)
 def test_a_terminal(
     terminal: Callable[..., Any],
+    parent: Any,
+    tmp_path: Path,
     press: Callable[[Any, str], None],
     data: Path,
     log: Any,
@@ -97,8 +139,12 @@ def test_a_terminal(
 ) -> None:
     store = ConsentStore(data)
     prepare(store, state)
-    ipython = terminal(env={**env, "DEV_ANALYTICS_LOG": str(log.path)})
-    ipython.prompt()
+    environment = {**env, "DEV_ANALYTICS_LOG": str(log.path)}
+    if typed in ("^C", "^D"):  # a key reaches every process of a terminal
+        ipython = terminal(env=environment)
+        ipython.prompt()
+    else:
+        ipython = Forked(parent, tmp_path, environment)
     ipython.type(LOAD)
     if asked:
         before = ipython.until(QUESTION)
@@ -207,17 +253,19 @@ def test_the_question_shows_in_a_terminal_with_line_editing_too(
     assert after(store) == "agreed"
 
 
-@pytest.mark.parametrize(
-    ("state", "env", "then"),
-    [
-        ("in the sample", {}, "none"),
-        ("in the sample", {"DEV_ANALYTICS": "on"}, "none"),
-        ("outside the sample", {"DEV_ANALYTICS": "on"}, "none"),
-        ("none", {}, "none"),
-        ("opted out", {"DEV_ANALYTICS": "on"}, "opted out"),
-    ],
-)
-@pytest.mark.parametrize("typed", ["", "y\n", "yes\n" * 5])
+# state, environment, input, after
+WITHOUT_A_TTY: list[tuple[str, dict[str, str], str, str]] = [
+    ("in the sample", {}, "", "none"),
+    ("in the sample", {}, "y\n", "none"),
+    ("in the sample", {}, YESES, "none"),
+    ("in the sample", {"DEV_ANALYTICS": "on"}, YESES, "none"),
+    ("outside the sample", {"DEV_ANALYTICS": "on"}, YESES, "none"),
+    ("none", {}, YESES, "none"),
+    ("opted out", {"DEV_ANALYTICS": "on"}, YESES, "opted out"),
+]
+
+
+@pytest.mark.parametrize(("state", "env", "typed", "then"), WITHOUT_A_TTY)
 @pytest.mark.parametrize(
     "arguments", [("-c", "%load_ext dev_analytics\n%dev_analytics on"), ("-i",), ("script.ipy",)]
 )
@@ -227,8 +275,8 @@ def test_without_a_tty_nothing_is_a_yes(
     monkeypatch: pytest.MonkeyPatch,
     state: str,
     env: dict[str, str],
-    then: str,
     typed: str,
+    then: str,
     arguments: tuple[str, ...],
 ) -> None:
     prepare(store := ConsentStore(data), state)
@@ -366,47 +414,35 @@ def _until_idle(notebook: Any) -> str:
             return shown
 
 
-@pytest.mark.parametrize("state", ["in the sample", "outside the sample", "none"])
 def test_a_notebook_run_with_nobody_there_is_never_a_yes(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real ``nbconvert --execute``; papermill runs cells in the same way, through nbclient."""
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
 
-    prepare(store := ConsentStore(data), state)
     monkeypatch.setenv("DEV_ANALYTICS", "on")
-    cells = [LOAD, "1", "%dev_analytics on", LOOK]
-    nbformat.write(
-        new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "n.ipynb"
-    )
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "nbconvert",
-            "--execute",
-            "--to",
-            "notebook",
-            "--inplace",
-            "n.ipynb",
-        ],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    ran = nbformat.read(tmp_path / "n.ipynb", as_version=4)
-    texts = ["".join(o.get("text", "") for o in cell.outputs) for cell in ran.cells]
-    assert texts[:2] == ["", ""]
-    assert texts[2].startswith("Analytics stay off")
-    assert "nobody here can answer" in texts[2]
-    assert texts[3] == "collecting False\n"
-    assert ran.cells[1].outputs[0].data == {"text/plain": "1"}
-    assert "widgets" not in ran.metadata
-    assert after(store) == "none"
-    assert store.read().asked_on is None
-    if state == "none":
-        assert not data.exists(), "nobody was there, so nothing was drawn"
+    states = ("in the sample", "outside the sample", "none")
+    stores = {tmp_path / f"{state}.ipynb": ConsentStore(data / state) for state in states}
+    for file, store in stores.items():
+        prepare(store, file.stem)
+        own = f"import os; os.environ['DEV_ANALYTICS_DIR'] = {str(data / file.stem)!r}"
+        cells = [own, LOAD, "1", "%dev_analytics on", LOOK]
+        nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), file)
+    command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--inplace"]
+    subprocess.run([*command, *map(str, stores)], check=True, capture_output=True)
+    for file, store in stores.items():
+        ran = nbformat.read(file, as_version=4)
+        texts = ["".join(o.get("text", "") for o in cell.outputs) for cell in ran.cells[1:]]
+        assert texts[:2] == ["", ""]
+        assert texts[2].startswith("Analytics stay off")
+        assert "nobody here can answer" in texts[2]
+        assert texts[3] == "collecting False\n"
+        assert ran.cells[2].outputs[0].data == {"text/plain": "1"}
+        assert "widgets" not in ran.metadata
+        assert after(store) == "none"
+        assert store.read().asked_on is None
+    assert not (data / "none").exists(), "nobody was there, so nothing was drawn"
 
 
 def test_silent_and_unstored_cells_show_nothing(kernel: Callable[..., Any], data: Path) -> None:
