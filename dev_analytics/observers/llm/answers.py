@@ -1,4 +1,4 @@
-"""What SDKs answer with, in one form: the model, the token counts, an error's status."""
+"""The answers of SDKs in one common form: the model, the token counts, an error's status."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _MODULE: Final = type.__dict__["__module__"].__get__
 
 
 class Answer(NamedTuple):
-    """What a whole answer, or a chunk of one, tells; what it does not tell is None.
+    """The content of a whole answer or of a chunk; None for what it does not have.
 
-    The token counts are as the catalogue has them: cached tokens are part of the input, reasoning
-    is part of the output. What an SDK counts apart is a tuple of its parts, always in one order, so
-    that a chunk may tell some of them. `failed` is True where the answer says that there is none.
+    The token counts are those of the catalogue: the input includes cached tokens, and the output
+    includes reasoning. A count that an SDK divides is a tuple of its parts, always in the same
+    order, so that a chunk may have only some of them. `failed` is True if the answer says that it
+    failed.
     """
 
     model: object = None
@@ -27,9 +28,9 @@ class Answer(NamedTuple):
     failed: object = None
 
     def updated(self, later: Answer) -> Answer:
-        """Return what is known once a `later` chunk has told its part.
+        """Return what is known after a `later` chunk.
 
-        Its word counts; only counts that are all zero, as some servers send last, say nothing.
+        The later values win, except for counts that are all zero, as some servers send last.
         """
         says_nought = tokens(later.input_tokens) == tokens(later.output_tokens) == 0
         if says_nought and not any(map(tokens, later[1:6])):
@@ -45,15 +46,15 @@ class SDK(NamedTuple):
     name
         The member of the vocabulary ``sdks``.
     package
-        The dotted name that the modules of its classes begin with: nothing else is read.
+        The dotted name with which the modules of its classes begin: no other objects are read.
     read
-        Tells what an answer or chunk says, or None for a chunk that says nothing.
+        Returns the content of an answer or chunk, or None if there is none.
     provider
-        The member of ``providers`` that always serves it; None where the address decides.
+        The member of ``providers`` that always serves it; None if the address decides.
     plain
-        Its answers are plain dictionaries, and not of classes of its own.
+        Whether its answers are plain dictionaries, not objects of its own classes.
     errors
-        Other packages whose errors its users get as its own.
+        Other packages with errors that its users get.
     """
 
     name: str
@@ -65,30 +66,30 @@ class SDK(NamedTuple):
 
 
 def belongs(cls: type, package: str) -> bool:
-    """Return whether a class says that it comes from `package`."""
+    """Return whether the module of a class belongs to `package`."""
     module = _MODULE(cls)
     return type(module) is str and (module == package or module.startswith(f"{package}."))
 
 
 def get(part: Any, name: str) -> Any:
-    """Return a field; a version older than the field has a plain dictionary in its place."""
+    """Return a field; SDK versions without the field have a plain dictionary there."""
     if part is None:
         return None
     return part.get(name) if type(part) is dict else getattr(part, name, None)
 
 
 def text(value: object) -> str | None:
-    """Return a text, also of a class of its own as a member of an enumeration is, else None."""
+    """Return a text, including one of a subclass such as an enumeration's member; else None."""
     if type(value) is str:
         return value
-    # No method of that class is asked.
+    # No method of that class is called.
     return str.__str__(value) if issubclass(type(value), str) else None
 
 
 def get_rare(part: Any, name: str) -> Any:
-    """Return a field that few have, as `get` does: pydantic takes long to say that it is not there.
+    """Return a rare field, as `get` does: pydantic is slow to report a missing one.
 
-    What an answer has beside the fields of its class stands in one place of its own.
+    Fields that are not declared in an answer's class are in a separate place.
     """
     beside = getattr(part, "__pydantic_extra__", part)
     if beside is part:
@@ -98,7 +99,7 @@ def get_rare(part: Any, name: str) -> Any:
 
 
 def tokens(value: object) -> int | None:
-    """Return a number of tokens: a whole one that is not negative, else None; the sum of parts."""
+    """Return a number of tokens, or the sum of its parts; None if it is no whole number from 0."""
     if isinstance(value, tuple):
         known = [number for number in map(tokens, value) if number is not None]
         return sum(known) if known else None
@@ -108,7 +109,7 @@ def tokens(value: object) -> int | None:
 
 
 def total(*parts: object) -> object:
-    """Add up what an SDK counts apart; None where none of it is a number of tokens."""
+    """Add the parts of a count; None if none of them is a number of tokens."""
     return tokens(parts)
 
 
@@ -121,7 +122,7 @@ def _latest(old: object, new: object) -> object:
 
 
 def status(error: object) -> int | None:
-    """Return the HTTP status that an SDK's error carries, or the response in it; else None."""
+    """Return the HTTP status of an SDK's error or of the response in it; else None."""
     for name in ("status_code", "code", "status"):
         code = getattr(error, name, None)
         if type(code) is int and 100 <= code <= 599:

@@ -1,7 +1,7 @@
-"""What a method of an SDK asks, while methods below it make the requests.
+"""Links a method of an SDK to the requests that methods below it make.
 
-Some SDKs have one method whose answer can be read, and below it another that makes each request and
-knows its address. The upper one says what is asked; the lower one begins the call.
+Some SDKs have one method that returns a readable answer, and below it another that makes each
+request and knows its address. The upper one declares the request; the lower one begins the call.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class Asking:
     Attributes
     ----------
     operation
-        What it asks for.
+        The kind of request.
     stream
         Whether the answer is streamed.
     call
-        The request that is made, once it is; None while nothing is collected.
+        The request, once it is made; None while nothing is collected.
     around
-        The call in which this one is made, if any.
+        The call within which this one is made, if any.
     left
-        It is over, though the context in which it began could not be told so.
+        Whether it is over although the context in which it began could not be reset.
     """
 
     __slots__ = ("around", "call", "left", "operation", "stream")
@@ -64,7 +64,7 @@ def asking(operation: str, *, stream: bool = False) -> Iterator[Asking]:
 
 
 def asked() -> Asking | None:
-    """Return what is asked here, if an upper method is at work."""
+    """Return the declared request, if an upper method is running."""
     one = _ASKING.get()
     while one is not None and one.left:
         one = one.around

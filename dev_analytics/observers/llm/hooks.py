@@ -1,7 +1,8 @@
-"""The hooks in the SDKs: put in when an SDK is imported, taken out with the extension.
+"""The hooks in the SDKs: installed when an SDK is imported, removed with the extension.
 
-Loading the extension imports no SDK and no wrapt: the modules in `HOOKS` are waited for, and hooked
-once their own code has run. A hook that cannot be taken out is idle while no recorder is `active`.
+Loading the extension imports no SDK and no wrapt: the modules in `HOOKS` are hooked after they have
+been imported and their own code has run. A hook that cannot be removed is idle while no recorder is
+`active`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ HOOKS: Final = {
     "transformers.generation.utils": f"{_SDKS}.transformers",
     "jupyter_ai_magic_commands.magics": f"{_SDKS}.jupyter_ai",
 }
-"""Which module of ours hooks which module of an SDK.
+"""Our modules, by the modules of SDKs that they hook.
 
 Each has ``hook(module)``, and ``COVERS``: which calls are seen, for the table in docs/models.md.
 """
@@ -73,11 +74,11 @@ class _State:
     analytics
         Where the calls go; None: the extension is not loaded.
     active
-        Takes the calls; None: every hook is idle. It is made with the first hook.
+        Takes the calls; None: every hook is idle. It is created with the first hook.
     seen
-        The modules in `HOOKS` that were imported while the extension was there.
+        The modules in `HOOKS` that were imported while the extension was loaded.
     unhooked
-        Those of them that could not be hooked, as wrapt is missing.
+        Those of them that could not be hooked because wrapt is missing.
     places
         The hooks in methods; None: there never was one.
     """
@@ -101,13 +102,13 @@ def register(analytics: Analytics) -> None:
 
 
 def finish() -> None:
-    """Record the calls that are not over, as those of a stream that is kept: the end is here."""
+    """Record the calls that are not over, as those of abandoned streams, at the session's end."""
     if State.active is not None:
         State.active.finish()
 
 
 def unregister() -> None:
-    """Observe no more, and leave no hook that nobody has wrapped again."""
+    """Stop observing, and remove every hook that is not wrapped by another tool."""
     State.analytics = State.active = None
     _IMPORTS.end()
     if State.places is not None:
@@ -145,7 +146,7 @@ def _hook(module: ModuleType) -> None:
         if State.active is None:
             from dev_analytics.observers.llm.recorder import Recorder
 
-            # Of two threads that import an SDK each, the second one's counts: it is empty still.
+            # If two threads import an SDK each, the second object counts: it is still empty.
             State.active = Recorder(analytics)
         importlib.import_module(HOOKS[name]).hook(module)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Which modules are imported, told without importing or touching any.
+"""Notices which modules are imported, without importing or touching any.
 
 What stands in `sys.modules` may be anything: a mock of a test, a module that is loaded when it is
 touched, one that another thread is importing, an object that raises, a folder of the user's that
@@ -18,7 +18,7 @@ from typing import Any, Final
 from dev_analytics.observers.installed import is_installed
 
 _IMPORTLIB: Final = "<frozen importlib._bootstrap_external>"
-"""What fails while it is imported shows no line of importlib's, and so none of ours."""
+"""The traceback of a failing import shows no line of importlib, and so none of ours."""
 
 _dictionary: Final[Any] = vars(ModuleType)["__dict__"].__get__
 """Returns the dictionary of a module, and nothing of what its class does instead."""
@@ -28,14 +28,14 @@ _of_spec: Final[Any] = vars(ModuleSpec)["__dict__"].__get__
 
 
 class Imports:
-    """Finds no module, but sees which are looked for.
+    """A finder that finds no module, but sees which are looked for.
 
     Parameters
     ----------
     names
         The modules that are watched.
     tell
-        Called with each when it has been imported, or imported again.
+        Called with each module after it has been imported, or imported again.
     """
 
     def __init__(self, names: Collection[str], tell: Callable[[ModuleType], None]) -> None:
@@ -44,23 +44,23 @@ class Imports:
         self._running: set[str] = set()
 
     def begin(self) -> None:
-        """Watch from now on, and tell of what has been imported before."""
+        """Watch from now on, and report what has already been imported."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
         for name in self._names:
             self._look(name)
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         with suppress(ValueError):
             sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Any = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Watch which module is looked for; the finders after this one find it."""
+        """Note which module is looked for; the finders after this one find it."""
         if name not in self._names:
-            # Its import may have begun before we were there, and have come as far as this.
+            # Its import may have begun before this finder was there, and have come this far.
             package = name.rpartition(".")[0]
             if package in self._names and package not in self._running:
                 self._look(package, under_way=True)
@@ -74,14 +74,14 @@ class Imports:
         return spec
 
     def _look(self, name: str, *, under_way: bool = False) -> None:
-        """Report a module that is there, or once it has been loaded.
+        """Report a module that is loaded, or as soon as it is.
 
         Parameters
         ----------
         name
             The module.
         under_way
-            Look only whether it is being imported.
+            Only check whether it is being imported.
         """
         with suppress(Exception):
             module: Any = sys.modules.get(name)
@@ -97,19 +97,19 @@ class Imports:
             elif type(module) is ModuleType:
                 self._tell(module)
             else:
-                # One that is loaded when it is touched.
+                # A module that is only loaded when it is touched.
                 self._tell_when_run(spec.loader, name)
 
     def _tell_when_initialized(self, spec: ModuleSpec, module: ModuleType) -> None:
-        """Report a module that another thread is importing, once it is there."""
+        """Report a module that another thread is importing, once it is loaded."""
         if type(spec) is ModuleSpec:
             vars(spec)[_TELL] = lambda: self._tell_if_there(module)
             spec.__class__ = _Watched
-            if not vars(spec).get("_initializing"):  # it was quicker
+            if not vars(spec).get("_initializing"):  # it was faster
                 spec._initializing = False  # type: ignore[attr-defined]
 
     def _tell_if_there(self, module: ModuleType) -> None:
-        if sys.modules.get(module.__name__) is module:  # else its import failed
+        if sys.modules.get(module.__name__) is module:  # otherwise its import failed
             self._tell(module)
 
     def _tell_when_run(self, loader: Any, name: str) -> None:
@@ -137,7 +137,8 @@ class Imports:
                 if last is loader or type(module) is ModuleType:
                     self._tell(module)
                 else:
-                    # It has only been made one that is loaded, by another loader, when touched.
+                    # It has only become a lazy module, which another loader loads when it is
+                    # touched.
                     self._tell_when_run(last, name)
 
         exec_module.__code__ = exec_module.__code__.replace(co_filename=_IMPORTLIB)

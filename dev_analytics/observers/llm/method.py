@@ -1,4 +1,4 @@
-"""SDKs where each kind of request has a method of its own, synchronous or asynchronous."""
+"""For SDKs in which each kind of request has a method of its own, synchronous or asynchronous."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dev_analytics.observers.llm.streams import follow, follow_async
 
 
 class Request(NamedTuple):
-    """What the arguments of a method tell of its request.
+    """A request, as described by the arguments of a method.
 
     Attributes
     ----------
     operation
         A member of the vocabulary ``operations``.
     model
-        What the request calls the model.
+        The model's name in the request.
     stream
         Whether the answer is streamed.
     """
@@ -31,7 +31,7 @@ class Request(NamedTuple):
 
 
 Asked = Callable[[tuple[Any, ...], Mapping[str, Any]], Request | None]
-"""Tells of positional and keyword arguments what is asked; None: nothing that is observed."""
+"""Returns the request in positional and keyword arguments; None: it is not observed."""
 
 
 def asks(operation: str, *, stream: bool = False) -> Asked:
@@ -40,7 +40,7 @@ def asks(operation: str, *, stream: bool = False) -> Asked:
 
 
 def begins(sdk: SDK, asked: Asked) -> Begin:
-    """Return what begins the call of a method that asks as `asked` tells of its arguments."""
+    """Return a function that begins the call of a method; `asked` reads the method's arguments."""
 
     def begin(recorder: Recorder, own: Any, args: Any, kwargs: Any) -> Call | None:
         request = asked(args, kwargs)
@@ -52,10 +52,10 @@ def begins(sdk: SDK, asked: Asked) -> Begin:
 
 
 def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
-    """Read an answer, or give an iterator in place of a streamed one that reads its chunks.
+    """Read an answer, or return an iterator that replaces a streamed one and reads its chunks.
 
-    A generator of an SDK makes its request when it is first read, and one that nobody reads is no
-    call; of an asynchronous one `later` says whether it is so.
+    A generator of an SDK makes its request when it is first read, and without that there is no
+    call; for an asynchronous one, `later` says whether it does so.
     """
     if call.stream and hasattr(answer, "__anext__"):
         return follow_async(call, answer, later=later)
@@ -76,13 +76,13 @@ def observe(
     owner, name
         The class and its method.
     asked
-        Tells what is asked.
+        Returns the request in the arguments.
     watch
-        Reads the answer for the call, and gives what the user gets.
+        Reads the answer for the call, and returns what the user gets.
     """
     observe_request(owner, name, begins(sdk, asked), watch)
 
 
 def watch_later(call: Call, answer: Any) -> Any:
-    """Do what `watch` does where an asynchronous generator, too, asks when it is first read."""
+    """Do what `watch` does, for SDKs whose asynchronous generators also ask when first read."""
     return watch(call, answer, later=True)

@@ -1,9 +1,9 @@
-"""Hooks in the methods of an SDK, put in and taken out in any order beside those of other tools.
+"""Hooks in the methods of an SDK, installed and removed in any order beside those of other tools.
 
-Other tools put functions of their own in the place of an SDK's, and later put back what stood there
-before; a hook of that kind goes with theirs. So ours is in the SDK's own function: it keeps its
-place and its identity, whoever holds it, and runs other code for as long as the hook is there.
-Where there is no such function to be found, as where it is a generator, the method is wrapped.
+Other tools replace an SDK's functions with their own, and later restore what was there before; a
+hook of that kind would vanish with theirs. So ours is inside the SDK's own function: it keeps its
+place and its identity, whoever holds it, and runs other code while the hook is installed. If there
+is no such function, as for a generator, the method is wrapped.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ Owner = type | ModuleType
 
 _GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 MAX_DEPTH: Final = 10
-"""How far down wrappers are followed."""
+"""How many nested wrappers are followed."""
 
 
 class Placed(Protocol):
-    """A hook that is there."""
+    """An installed hook."""
 
     def put(self) -> None:
         """Install the hook."""
 
     def stands(self) -> bool:
-        """Return whether the hook is still where it was put."""
+        """Return whether the hook is still in its place."""
 
     def take_out(self) -> bool:
-        """Remove the hook, unless others have put something on top; return whether it is out."""
+        """Remove the hook, unless it is wrapped by others; return whether it was removed."""
 
 
 class _InCode:
-    """A hook in a function of the SDK's own."""
+    """A hook inside one of the SDK's own functions."""
 
     def __init__(self, function: FunctionType, wrapper: Wrapper) -> None:
         self.function = function
@@ -69,7 +69,7 @@ class _InCode:
         self._ours = _code(self._original, hook)
 
     def put(self) -> None:
-        # What the code says of the parameters is no longer so.
+        # The code's description of the parameters is no longer right.
         vars(self.function).setdefault("__signature__", self._signature)
         self.function.__code__ = self._ours
 
@@ -87,7 +87,7 @@ class _InCode:
 
 
 class _OnTop:
-    """A hook on top of what a class or a module has."""
+    """A hook that wraps an attribute of a class or a module."""
 
     def __init__(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
         self.owner, self.name = owner, name
@@ -98,7 +98,7 @@ class _OnTop:
         setattr(self.owner, self.name, self._ours)
 
     def stands(self) -> bool:
-        # Others may have put theirs on top, but not what was there before.
+        # Others may have wrapped it, but must not have restored what was there before.
         return vars(self.owner).get(self.name) is not self._original
 
     def take_out(self) -> bool:
@@ -134,12 +134,12 @@ class Places:
                 hook = _OnTop(defining, name, wrapper)
             else:
                 hook = _InCode(function, wrapper)
-            # Noted first: whatever comes between, it is taken out again.
+            # Noted first, so that it is removed again whatever happens in between.
             self._placed.append((key, hook))
             hook.put()
 
     def take_out(self) -> None:
-        """Take out all hooks on which nobody has put something; the others stay, and are idle."""
+        """Remove all hooks that are not wrapped by others; the wrapped ones stay, idle."""
         with self._lock:
             for entry in reversed(self._placed.copy()):
                 with suppress(Exception):
@@ -151,12 +151,12 @@ class Places:
 
 
 def _places(owner: Owner) -> tuple[Owner, ...]:
-    """Return where a method of a class may be defined, or a function of a module."""
+    """Return where a method of a class, or a function of a module, may be defined."""
     return owner.__mro__ if isinstance(owner, type) else (owner,)
 
 
 def _own_function(owner: Owner, name: str) -> FunctionType | None:
-    """Return the function that an SDK itself has for a method; None: none that can be hooked."""
+    """Return the SDK's own function for a method; None if there is none that can be hooked."""
     for place in _places(owner):
         top = vars(place).get(name)
         if isinstance(place, type):
@@ -164,7 +164,7 @@ def _own_function(owner: Owner, name: str) -> FunctionType | None:
         else:
             home, full_name = place.__name__, name
         for function in _below(top):
-            # Classes that are offered elsewhere say so of their module.
+            # Re-exported classes name the module that exports them.
             own = _package(function.__globals__.get("__name__")) == _package(home)
             if own and function.__qualname__ == full_name:
                 same = inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(top)
@@ -180,7 +180,7 @@ def _package(module: object) -> str | None:
 
 
 def _below(top: object) -> Iterator[FunctionType]:
-    """Return a function, and what it wraps as far as that can be told."""
+    """Return a function, and the ones that it wraps, as far as they are known."""
     waiting, depth = [top], 0
     while waiting and depth < MAX_DEPTH:
         depth += 1
@@ -198,7 +198,7 @@ def _below(top: object) -> Iterator[FunctionType]:
 
 
 def _code(original: CodeType, hook: Callable[..., Any]) -> CodeType:
-    """Return code that calls `hook`, and looks like `original` to who asks for its source."""
+    """Return code that calls `hook`, and looks like `original` when its source is shown."""
     asynchronous = bool(original.co_flags & inspect.CO_COROUTINE)
     template = _TEMPLATES[asynchronous, len(original.co_freevars)]
     return template.replace(
@@ -211,7 +211,7 @@ def _code(original: CodeType, hook: Callable[..., Any]) -> CodeType:
 
 
 _HOOK: Final = "the hook"
-"""Stands in the templates for the hook itself."""
+"""The placeholder for the hook in the templates."""
 
 
 def _templates() -> Iterator[FunctionType]:
@@ -243,4 +243,4 @@ _TEMPLATES: Final = {
     (inspect.iscoroutinefunction(each), len(each.__code__.co_freevars)): each.__code__
     for each in _templates()
 }
-"""By whether it is asynchronous, and by how many variables it has from outside."""
+"""The templates, by whether they are asynchronous, and by the number of closure variables."""

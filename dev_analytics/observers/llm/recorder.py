@@ -1,6 +1,6 @@
-"""The one recorder of calls to language models: what a call tells, and when it is over.
+"""The recorder of all calls to language models: what a call contains, and when it is over.
 
-Nothing here raises into the user's code, prints, waits, or keeps an object of theirs alive.
+Nothing here raises into the user's code, prints, waits, or keeps an object of the user alive.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ class Call:
     operation
         A member of the vocabulary ``operations``.
     model
-        What the request calls the model.
+        The model's name in the request.
     began
-        What held when it began.
+        The state of consent when it began.
     stream
         Whether the answer is streamed.
     provider
-        The member of ``providers`` that serves it, where that is known.
+        The member of ``providers`` that serves it, if it is known.
     address
         The URL that it goes to, to look up the provider; it is never recorded.
 
     Attributes
     ----------
     place
-        How many of its chunks have been read, where they are in a list.
+        How many of its chunks have been read, if they are in a list.
     """
 
     __slots__ = (
@@ -104,17 +104,17 @@ class Call:
         self._first: float | None = None
         self._last: float | None = None
         self._open = [True]
-        # A forked child has the parent's calls too, and may see the end of one.
+        # A forked child also has the parent's calls, and may see the end of one.
         self._process = system.getpid()
         self.begun = Clock.perf_counter()
 
     def read(self, answer: object) -> None:
-        """Read what an answer or a chunk tells."""
+        """Read an answer or a chunk."""
         now = self._last = Clock.perf_counter()
         if self._first is None:
             self._first = now
         try:
-            # Only the SDK's own classes are read: one of the user's may be asked for.
+            # Only the SDK's own classes are read: the user may have asked for one of their own.
             plain = self.sdk.plain and type(answer) is dict
             if plain or belongs(type(answer), self.sdk.package):
                 found = self.sdk.read(answer)
@@ -124,16 +124,16 @@ class Call:
             count_failure(self.recorder.drops, error)
 
     def tell(self, answer: Answer) -> None:
-        """Take what an answer or a chunk told."""
+        """Take the content of an answer or a chunk."""
         known = self._answer
         self._answer = answer if known is None else known.updated(answer)
 
     def restart(self) -> None:
-        """Record that its request is made only now."""
+        """Note that its request is made only now."""
         self.begun = Clock.perf_counter()
 
     def arrived(self) -> None:
-        """Record that an answer is there that the user has not read yet."""
+        """Note that an answer has arrived that the user has not read yet."""
         self._last = Clock.perf_counter()
 
     def fail(self, error: BaseException) -> None:
@@ -149,7 +149,8 @@ class Call:
     def failed(self, error: BaseException) -> None:
         """Record an error, which may not be the one that its user gets.
 
-        What is no `Exception` is not the provider's: the user interrupted, or cancelled a task.
+        Anything but an `Exception` is not the provider's fault: the user interrupted, or cancelled
+        a task.
         """
         if not issubclass(type(error), Exception):
             return
@@ -185,12 +186,12 @@ class Call:
         return self._process == system.getpid()
 
     def properties(self) -> dict[str, object]:
-        """Return what is recorded of it."""
+        """Return the properties that are recorded."""
         answer, error = self._answer or Answer(), self._error
         provider = self.provider or name_provider(self.address)
         model = answer.model
         if model is None and provider != "azure":
-            # A request to Azure names a deployment, which may be called like another model.
+            # A request to Azure names a deployment, which may have the name of another model.
             model = self.model
         asked, last, first = self._asked, self._last, self._first
         output, reasoning = tokens(answer.output_tokens), tokens(answer.reasoning_output_tokens)
@@ -269,14 +270,14 @@ class Recorder:
             return None
 
     def take(self, call: Call) -> None:
-        """Record a call that is over; no later yes makes one leave that began before it."""
+        """Record a call that is over; if it began before the yes, it is not sent."""
         try:
             self.analytics.event("message_send", call.began, **call.properties())
         except Exception as error:
             count_failure(self.drops, error)
 
     def take_later(self, call: Call) -> None:
-        """Record a call before the next event, where recording now could wait for a lock."""
+        """Record a call before the next event, if recording it now could wait for a lock."""
         try:
             self.analytics.pipeline.later(partial(self.take, call))
         except Exception:
@@ -291,7 +292,7 @@ class Recorder:
         number = id(thing)
 
         def ended(reference: object) -> None:
-            # In the middle of anything: garbage is being collected.
+            # Called in the middle of anything, by the garbage collector.
             held = self._held.get(number)
             if held is not None and held[1] is reference:
                 del self._held[number]
@@ -311,7 +312,7 @@ class Recorder:
         return call if reference is not None and reference() is thing else None
 
     def release(self, thing: object) -> Call | None:
-        """Give, once, the call that is held for `thing`, which no longer ends it."""
+        """Return the call that is held for `thing`, once; the end of `thing` no longer ends it."""
         call = self.held(thing)
         if call is None or self._held.pop(id(thing), None) is None:
             return None  # another thread was quicker
@@ -321,7 +322,7 @@ class Recorder:
         """Record every call that is still held, in the order in which they began."""
         with suppress(Exception):
             calls = {call for call, _ in self._held.copy().values()}
-            # At the end of the process nothing is told of any more.
+            # At the end of the process no finalizer reports anything.
             self._held.clear()
             for call in sorted(calls, key=lambda call: call.begun):
                 call.end()

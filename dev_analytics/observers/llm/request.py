@@ -1,6 +1,6 @@
-"""The hook in a method that makes one request: its call begins before it and ends with its answer.
+"""Hooks a method that makes one request: the call begins before it and ends with its answer.
 
-Whatever goes wrong in beginning a call is counted, and the request is made all the same.
+A failure to begin a call is counted, and the request is made nevertheless.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 
 Begin = Callable[[Recorder, Any, tuple[Any, ...], Mapping[str, Any]], Call | None]
-"""Begins the call that a method of an object makes with these arguments; None: none is observed."""
+"""Begins the call of a method of an object with these arguments; None: it is not observed."""
 
 Watch = Callable[[Call, Any], Any]
 """Reads an answer for its call, and returns what the user gets."""
@@ -25,7 +25,7 @@ Fail = Callable[[Call, BaseException], None]
 
 
 def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-    """Return the call that a method of `own` makes with these arguments; a failure is counted."""
+    """Return the call of a method of `own` with these arguments; a failure is counted."""
     recorder = State.active
     if recorder is None:
         return None
@@ -50,7 +50,7 @@ def observe_request(
     watch
         Reads the answer, and returns what the user gets.
     fail
-        Notes an error, which the user gets all the same.
+        Notes an error, which the user still gets.
     """
 
     def ask(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
@@ -79,14 +79,14 @@ def observe_request(
 
 
 def read_whole(call: Call, answer: Any) -> Any:
-    """Read an answer that is whole, with which its call ends; a `Watch`."""
+    """Read a whole answer, which ends its call; a `Watch`."""
     call.read(answer)
     call.end()
     return answer
 
 
 def observe_closing(stream: type) -> None:
-    """End the call where its stream is closed early; some versions cannot close one."""
+    """End the call if its stream is closed early; some versions cannot close one."""
     if hasattr(stream, "close"):
         wrap(stream, "close", _close)
 

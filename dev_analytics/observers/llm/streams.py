@@ -1,7 +1,7 @@
-"""Streamed answers: the same chunks in the same order, read for a call while they pass.
+"""Streamed answers: the same chunks in the same order, read for a call as they pass.
 
-A generator of ours stands in the place of the SDK's, and is nothing to a loop: the SDK's is closed
-when and as it is without ours, which is over as soon as nobody has it.
+A generator of ours replaces the SDK's, and is unknown to the event loop: the SDK's is closed when
+and as it would be without ours, which ends as soon as it is no longer referenced.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
     call
         The call.
     chunks
-        What the SDK gives.
+        The SDK's iterator.
     later
-        The request is made when the first chunk is asked for: before, there is no call.
+        Whether the request is made only when the first chunk is asked for, so that the call begins
+        then.
     """
 
     def following() -> Iterator[Any]:
@@ -33,7 +34,8 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
         iterator = iter(chunks)
         try:
             while True:
-                # Only what the stream itself raises is its failure, not what is thrown in below.
+                # Only an exception from the stream itself is its failure, not one that is thrown in
+                # below.
                 try:
                     chunk = next(iterator)
                 except StopIteration:
@@ -77,13 +79,13 @@ def follow_async(
                     call.fail(error)
                     raise
                 call.read(chunk)
-                # A loop that ends while the stream is collected throws its own cancellation in.
+                # A loop that ends while the stream is collected throws in its own cancellation.
                 yield chunk
         except GeneratorExit:
             call.abandon()
             raise
         finally:
-            # Nothing is awaited here: it may be collected where no loop runs.
+            # Nothing is awaited here: the generator may be collected where no loop runs.
             call.end()
 
     followed = following()
@@ -94,10 +96,10 @@ def follow_async(
 
 
 def _begin_unknown(generator: Any) -> None:
-    """Run an asynchronous generator to its first yield; the loop does not get to know it.
+    """Run an asynchronous generator to its first yield, without the loop knowing it.
 
-    A loop closes all that it knows at its end, at the same time: of two that are one within the
-    other, one would be closed while it is running.
+    At its end a loop closes all generators that it knows at the same time: of two nested ones, one
+    would be closed while it is running.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
