@@ -294,7 +294,7 @@ def test_a_policy_that_is_no_administrator_s_can_forbid_and_sends_nobody_s_recor
     user = DevAnalytics(posthog_project_key="u", posthog_host="https://u.test")
     assert user.delivery.recipient == to_posthog("https://u.test", "u")
     assert DevAnalytics().delivery.recipient == ARCHIVE
-    assert "its destination does not count" in status()["policy"]
+    assert "its destination is ignored" in status()["policy"]
     policy.write_text(FORBIDDEN)
     assert status()["rule"] == 2
 
