@@ -379,6 +379,7 @@ def test_a_frame_that_claims_to_be_ours_and_is_not_there_is_left_out(
 
 
 def test_a_recursion_error_is_recorded_with_its_package(run: Any, log: Any) -> None:
+    run("%xmode Minimal")  # IPython looks through all modules for each of the thousand frames
     run("def f():\n    f()\nf()")
 
     assert raised(log) == [("RecursionError", True, "user code", "cell")]
