@@ -55,6 +55,17 @@ def run(console: pexpect.spawn, line: str) -> str:
     return str(console.before)
 
 
+def asked_again(console: pexpect.spawn, line: str, last: str) -> str:
+    """Type a line that is no answer, then the last one, and return all that came in between.
+
+    A console reads what is shown and what is asked from two channels. On a busy machine it asks
+    first, and shows the text above the question only once that is answered.
+    """
+    console.sendline(line)
+    console.expect_exact(FIRST.unchosen.prompt)
+    return str(console.before) + run(console, last)
+
+
 def test_one_line_says_how_to_answer(console: pexpect.spawn, data: Path) -> None:
     assert FIRST.notice in run(console, "%load_ext dev_analytics")
     assert FIRST.notice not in run(console, "1 + 1")
@@ -96,11 +107,9 @@ def test_enter_alone_is_no_answer(console: pexpect.spawn, data: Path) -> None:
     run(console, "%load_ext dev_analytics")
     console.sendline("%dev_analytics on")
     console.expect_exact(FIRST.unchosen.prompt)
-    console.sendline("")
-    console.expect_exact(FIRST.possible)
-    console.expect_exact(FIRST.unchosen.prompt)
-    assert ConsentStore(data).read().user_id is None
-    assert "No answer" in run(console, "q")
+    shown = asked_again(console, "", "q")
+    assert FIRST.possible in shown
+    assert "No answer" in shown
     assert ConsentStore(data).read().user_id is None
 
 
@@ -108,10 +117,7 @@ def test_a_question_mark_shows_what_would_be_sent(console: pexpect.spawn, data: 
     run(console, "%load_ext dev_analytics")
     console.sendline("%dev_analytics on")
     console.expect_exact(FIRST.unchosen.prompt)
-    console.sendline("?")
-    console.expect_exact("# would have been sent")
-    console.expect_exact(FIRST.unchosen.prompt)
-    run(console, "n")
+    assert "# would have been sent" in asked_again(console, "?", "n")
     assert ConsentStore(data).read().opted_out
 
 
