@@ -17,8 +17,9 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.apps import dev, jupyter
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.magics import WORDS
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, FRONTENDS, Event, properties
 from dev_analytics.catalogue.record import Record
+from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking import prompt, question
 from dev_analytics.consent.asking.notebook import MAX_CELLS, READ_SECONDS
@@ -218,6 +219,40 @@ def test_every_target_of_make_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
     assert targets == set(re.findall(r"^make ([a-z]+) ", CONTRIBUTING, re.MULTILINE)) | {"help"}
+
+
+def test_every_target_and_file_that_a_workflow_runs_exists() -> None:
+    workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    steps = re.findall(r"^ +- run: (.+)$", "\n".join(map(_text, workflows)), re.MULTILINE)
+    made = {target for step in steps for target in re.findall(r"\bmake ([\w-]+)", step)}
+    assert made == {"check", "test", "dist"}
+    assert made <= set(re.findall(r"^([a-z]+):.*## ", page("Makefile"), re.MULTILINE))
+    named = {name for step in steps for name in re.findall(r"[\w\\/]+\.(?:txt|py|\*)", step)}
+    assert {"constraints.txt", "tests/windows/checks.py"} <= named
+    named |= {line for line in page("tests/windows/tests.txt").split() if "=" not in line}
+    for name in named:
+        assert list(ROOT.glob(name.replace("\\", "/"))), name
+
+
+def test_the_tests_run_on_every_python_that_is_promised() -> None:
+    ((first, last),) = re.findall(
+        r"^(3\.\d+) to (3\.\d+)\.", page("docs/front-ends.md"), re.MULTILINE
+    )
+    minors = range(int(first[2:]), int(last[2:]) + 1)
+    run = re.findall(r"^        python: (\[.+\])$", page(".github/workflows/ci.yml"), re.MULTILINE)
+    tests, windows = map(json.loads, run)
+    assert tests == [f"3.{minor}" for minor in minors]
+    assert windows == [first, last]
+
+
+def test_each_front_end_that_can_be_recorded_is_in_the_table() -> None:
+    table = re.findall(r"^\|.*\|.*\|.*\| (`[^|]+`) \|$", page("docs/front-ends.md"), re.MULTILINE)
+    recorded = [word for cell in table for word in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(recorded) == sorted(FRONTENDS.members - {OTHER})
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8")
 
 
 def test_every_named_place_in_the_package_exists() -> None:
