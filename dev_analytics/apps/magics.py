@@ -77,8 +77,9 @@ def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
 
 
 def unregister_magics(shell: Any) -> None:
-    """Remove both; IPython has no call for that."""
+    """Remove both, wherever IPython keeps them: it has no call for that."""
     shell.magics_manager.magics["line"].pop(NAME, None)
+    vars(shell.magics_manager.user_magics).pop(NAME, None)
     for key in _KEYS:
         shell.strdispatchers["complete_command"].strs.pop(key, None)
 
