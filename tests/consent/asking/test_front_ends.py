@@ -88,10 +88,13 @@ def test_in_vscode_nothing_is_shown_below_a_cell_that_has_ended_and_no_widget_is
         kernel({"DEV_ANALYTICS": "on", "DEV_ANALYTICS_LOG": str(log.path)}), in_vscode
     )
     assert page.run(LOAD, "a") == FIRST.notice
-    asking = page.send("%dev_analytics on", "b")
+    cells = {"b": "%dev_analytics on", "next": "2", "failing": "1 / 0", "last": "3"}
+    sent = {page.send(code, cell) for cell, code in cells.items()}
     assert FIRST.words in page.typed(typed)
-    page.until(lambda: asking in page._idle)
+    page.until(lambda: sent <= page._idle and len(page.replies) == 5)
     assert said in page.below("b")
+    numbers = [reply["content"]["execution_count"] for reply in page.replies]
+    assert numbers == [1, 2, 3, 4, 5], "each cell is saved with its number"
     assert page.run("1", "c") == "1"
     page.settle()
     assert (page.late, page.models, page.dialogs) == ([], {}, [])

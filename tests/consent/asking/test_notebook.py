@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import SECONDS
 
 from dev_analytics.consent.asking.dialog import HIDE, SEE
 from dev_analytics.consent.asking.output import MARK
@@ -378,6 +379,30 @@ def test_another_client_of_the_kernel_does_not_take_the_question_from_the_user(
     notebook.until(lambda: not notebook.dialogs)
     assert notebook.below("a") == ON
     assert store.read().user_id is not None
+
+
+def test_a_no_at_another_client_of_the_kernel_outdoes_a_click_that_came_before_it(
+    page: Open, store: ConsentStore
+) -> None:
+    """A console beside a notebook: the one that runs the cell is asked."""
+    notebook = page()
+    notebook.run(hurried(60), "a")
+    notebook.asked()
+    mine = notebook.client.session.session
+    notebook.client.session.session = "the other client"
+    sent = notebook.send("%dev_analytics on", "")
+    prompt = notebook.client.get_stdin_msg(timeout=SECONDS)
+    assert prompt["parent_header"]["msg_id"] == sent
+    notebook.client.session.session = mine
+    # The kernel takes it only when the other client's cell is over.
+    notebook.click("Yes")
+    notebook.client.session.session = "the other client"
+    notebook.client.input("n")
+    notebook.until(lambda: sent in notebook._idle)
+    notebook.settle()
+    assert not notebook.dialogs
+    assert "you opted out permanently" in notebook.below("a")
+    assert (store.read().opted_out, store.read().user_id) == (True, None)
 
 
 def test_unloading_takes_the_question_back(page: Open) -> None:
