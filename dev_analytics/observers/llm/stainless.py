@@ -12,10 +12,12 @@ from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import observe_request
+from dev_analytics.observers.llm.request import Fail, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
+_CARRIERS: Final = ("LengthFinishReasonError", "ContentFilterFinishReasonError")
+"""Errors in parsing an answer that have the answer, whose tokens were used, as `completion`."""
 
 
 def observe(
@@ -51,6 +53,8 @@ def observe(
     streams = tuple(_classes(module, "_streaming", ("Stream", "AsyncStream")))
     raw = (*_classes(module, "_legacy_response", _RAW), *_classes(module, "_response", _RAW))
 
+    carriers = tuple(vars(module)[name] for name in _CARRIERS if name in vars(module))
+
     def begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
         options = args[1] if len(args) > 1 else kwargs.get("options")
         url = options.url
@@ -80,6 +84,12 @@ def observe(
         _watch(call, answer, streams, raw)
         return answer
 
+    def fail(call: Call, error: BaseException) -> None:
+        # A class of the user's, which may be derived of one, is not asked.
+        if any(type(error) is carrier for carrier in carriers):
+            call.read(vars(error).get("completion"))
+        call.fail(error)
+
     def parse(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
         recorder = State.active
         call = recorder.release(response) if recorder else None
@@ -88,15 +98,15 @@ def observe(
         try:
             parsed = method(*args, **kwargs)
         except BaseException as error:
-            call.fail(error)
+            fail(call, error)
             raise
         if inspect.iscoroutine(parsed):
-            return _parsed(call, parsed, streams)
+            return _parsed(call, parsed, streams, fail)
         _watch(call, parsed, streams)
         return parsed
 
     for client in clients:
-        observe_request(client, "request", begin, watch)
+        observe_request(client, "request", begin, watch, fail)
     for response in raw:
         wrap(response, "parse", parse)
     observe_ends(sdk.package, *streams, *raw)
@@ -158,11 +168,11 @@ def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[
         yield from (vars(found)[name] for name in names if name in vars(found))
 
 
-async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...]) -> Any:
+async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...], fail: Fail) -> Any:
     try:
         parsed = await parsing
     except BaseException as error:
-        call.fail(error)
+        fail(call, error)
         raise
     _watch(call, parsed, streams)
     return parsed

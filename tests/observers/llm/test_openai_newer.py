@@ -72,6 +72,41 @@ def test_a_parsed_chat(client: openai.OpenAI, recorded: Any) -> None:
     assert recorded.call()["$ai_input_tokens"] == 120
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        ("length", openai.LengthFinishReasonError),
+        ("content_filter", openai.ContentFilterFinishReasonError),
+    ],
+)
+def test_a_chat_that_cannot_be_parsed_has_its_tokens(
+    client: openai.OpenAI,
+    async_client: openai.AsyncOpenAI,
+    server: FakeLLM,
+    recorded: Any,
+    asynchronous: bool,
+    reason: str,
+    error: type[Exception],
+) -> None:
+    answer = json.loads(openai_chat({"model": "gpt-4o"}).body)
+    answer["choices"][0]["finish_reason"] = reason
+    server.replies.append(whole(answer))
+    ask: Any = {"model": "gpt-4o", "messages": MESSAGES, "response_format": Wanted}
+
+    def parse() -> None:
+        if asynchronous:
+            asyncio.run(async_client.chat.completions.parse(**ask))
+        else:
+            client.chat.completions.parse(**ask)
+
+    with pytest.raises(error):
+        parse()
+    call = recorded.call()
+    assert call["$ai_error"] == f"openai.{error.__name__}"
+    assert (call["$ai_input_tokens"], call["$ai_output_tokens"]) == (120, 30)
+
+
 def test_the_stream_helper_of_chats(client: openai.OpenAI, recorded: Any) -> None:
     options: Any = {"include_usage": True}
     with client.chat.completions.stream(
