@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from dev_analytics.version import NOTICE
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from interruptions import raise_at
+from interruptions import apart, raise_at
 
 SECONDS = 240
 
@@ -293,17 +292,6 @@ def late(*_: object) -> None:
     raise LateError
 
 
-def apart(analytics: Analytics) -> Iterator[None]:
-    """Record an event in a generator.
-
-    Where a signal handler raises at the start of an ``except``, CPython never stops handling the
-    exception that was caught there: `sys.exc_info` returns it until the generator ends, and without
-    a generator in every later test.
-    """
-    analytics.event("cell_executed", outcome="ok", duration_ms=1)
-    yield
-
-
 def test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller(
     data: Path,
 ) -> None:
@@ -319,7 +307,7 @@ def test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller
             tracer, reached = raise_at(line, lambda _: signal.raise_signal(signal.SIGALRM))
             sys.settrace(tracer)
             try:
-                next(apart(analytics))
+                next(apart(lambda: analytics.event("cell_executed", outcome="ok", duration_ms=1)))
             except LateError:
                 assert reached
             else:
@@ -386,7 +374,7 @@ def test_an_interrupt_at_any_line_of_a_cells_record_leaves_nobody_waiting(
         shell.user_ns["value"] = line
         sys.settrace(tracer)
         try:
-            result = shell.run("x = value")
+            result = next(apart(lambda: shell.run("x = value")))
         finally:
             sys.settrace(None)
         assert result.success
