@@ -123,7 +123,7 @@ def own_sockets() -> Iterator[Callable[[], Config]]:
 def data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sockets: Callable[[], Config]
 ) -> Path:
-    """Give the test its own user: a home, a data directory, none of our environment variables."""
+    """Set up a user for the test: a home, a data directory, none of our environment variables."""
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         monkeypatch.delenv(name)
     for name in ("FAKE_ROOT", "XDG_CONFIG_DIRS"):

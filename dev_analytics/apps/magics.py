@@ -78,10 +78,11 @@ def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
 
 def unregister_magics(shell: Any) -> None:
     """Remove both, wherever IPython keeps them: it has no call for that."""
-    shell.magics_manager.magics["line"].pop(NAME, None)
-    vars(shell.magics_manager.user_magics).pop(NAME, None)
     for key in _KEYS:
         shell.strdispatchers["complete_command"].strs.pop(key, None)
+    shell.magics_manager.magics["line"].pop(NAME, None)
+    # Last: IPython allows a shell to have none of these.
+    vars(shell.magics_manager.user_magics).pop(NAME, None)
 
 
 def no_log(file: str, error: Exception) -> str:

@@ -110,7 +110,7 @@ def prove(tool: Tool) -> Proof:
 
 
 def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
-    """Give every property hostile values, and read everything that was written anywhere."""
+    """Check what is written of an event with hostile values; return how many, and the records."""
     data, log, marks, thrown = folder / "data", folder / "log.jsonl", Marks(), 0
     with declared(tool) as installed:
         agreed = scope_of(tool)
