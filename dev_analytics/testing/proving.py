@@ -110,7 +110,7 @@ def prove(tool: Tool) -> Proof:
 
 
 def _thrown(tool: Tool, folder: Path) -> tuple[int, int]:
-    """Check what is written of an event with hostile values; return how many, and the records."""
+    """Return how many events with hostile values were given, and how many records they left."""
     data, log, marks, thrown = folder / "data", folder / "log.jsonl", Marks(), 0
     with declared(tool) as installed:
         agreed = scope_of(tool)
