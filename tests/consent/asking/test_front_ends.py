@@ -114,8 +114,12 @@ def test_in_vscode_the_identifier_goes_with_the_next_cell_and_as_its_output(
     page.run(LOAD, "a")
     page.run("%dev_analytics disable", "b")
     assert user in page.below("b")
+    (before,) = [output["metadata"] for output in page.outputs if output["cell"] == "b"]
     page.run("1", "c")
+    assert DISABLED in page.below("b")
     assert user not in page.below("b")
+    (after,) = [output["metadata"] for output in page.outputs if output["cell"] == "b"]
+    assert before == after == {}, "where they differ, VS Code may replace the text by nothing"
     assert page.late == []
 
 
