@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from itertools import compress
-from operator import methodcaller
 from typing import Final
 
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.process.native import open_file
+from dev_analytics.version import __version__
 
 MAX_DIGITS: Final = 4
 """A longer number in a version is a date or a hash."""
+
+_OURS: Final = "dev-analytics"
 
 
 @cache
@@ -21,6 +22,9 @@ def installed_version(distribution: str) -> str:
     """Return up to three leading numbers of what a distribution, or Python, says of itself."""
     if not distribution:
         return ".".join(map(str, sys.version_info[:3]))
+    if distribution == _OURS:
+        # What runs, whatever is installed beside it.
+        return _leading_numbers(__version__)
     try:
         said = _header_version(distribution) or _version_of_metadata(distribution)
     except Exception:
@@ -51,26 +55,39 @@ def _header_version(distribution: str) -> str:
     ``importlib.metadata`` imports ``email``, which takes longer than loading the extension.
     """
     parts = distribution.lower().replace("-", "_").replace(".", "_").split("_")
-    begin = "_".join(part for part in parts if part) + "-"
+    begin = f"/{'_'.join(part for part in parts if part)}-"
     for folder in sys.path:
         try:
             entries = os.listdir(folder or os.curdir)  # noqa: PTH208, quicker than objects
-            # A loop over hundreds of names takes longer, and so does compiling a pattern.
-            if begin not in "/".join(entries).lower():
-                continue
-            begins = map(methodcaller("startswith", begin), map(str.lower, entries))
-            for entry in compress(entries, begins):
-                if not entry.endswith(".dist-info"):
-                    continue
-                file = os.path.join(folder, entry, "METADATA")  # noqa: PTH118
-                with open_file(file, encoding="utf-8") as metadata:
-                    for line in metadata:
-                        if line.lower().startswith("version:"):
-                            return line[len("version:") :].strip()
-                        if not line.strip():
-                            break
+            # One search in all names, as a loop over them takes fifteen times as long.
+            names = f"/{'/'.join(entries).lower()}"
+            at = names.find(begin)
+            while at >= 0:
+                entry = entries[names.count("/", 0, at)]
+                if entry.endswith(".dist-info") and (
+                    said := _said_in(os.path.join(folder, entry, "METADATA"))  # noqa: PTH118
+                ):
+                    return said
+                at = names.find(begin, at + 1)
         except (OSError, ValueError):
             continue
+    return ""
+
+
+def _said_in(file: str) -> str:
+    """Return the version in the header of `file`; empty if there is none.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with open_file(file, encoding="utf-8") as metadata:
+        for line in metadata:
+            if line.lower().startswith("version:"):
+                return line[len("version:") :].strip()
+            if not line.strip():
+                break
     return ""
 
 
