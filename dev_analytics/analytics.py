@@ -20,7 +20,7 @@ from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.drops import DropLedger
 from dev_analytics.process.forks import unforked
 from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock
@@ -213,7 +213,7 @@ class Analytics:
             try:
                 self.log_to(log.path)
             except OSError:
-                self.drops.count(Drop.DISK_ERROR)
+                self.drops.count("disk error")
 
     def _settle(self, delivery: Delivery | None) -> None:
         recipient = ARCHIVE if delivery is None else delivery.recipient

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from dev_analytics.drops import Drop
 from dev_analytics.process.handlers import is_of_handler
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def count_failure(drops: DropLedger, error: Exception) -> None:
         `error` is not ours: a signal handler of the user's raised it in the middle of our code, for
         example at the end of a time limit, for the user's code to catch.
     """
-    drops.count(Drop.FAILURE)
+    drops.count("failure inside")
     if is_of_handler(error):
         raise error
 
@@ -53,6 +52,6 @@ def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
         try:
             callback(observer, *given)
         except (Exception, KeyboardInterrupt):
-            observer.drops.count(Drop.FAILURE)
+            observer.drops.count("failure inside")
 
     return quietly

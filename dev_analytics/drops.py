@@ -5,30 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import Enum
+from typing import Literal, TypeAlias
 
 from dev_analytics.process.native import RLock
 
-
-class Drop(Enum):
-    """Why a record was dropped, in the words that ``status`` shows."""
-
-    INVALID = "invalid"
-    WITHHELD = "withheld by notice"
-    DISK_ERROR = "disk error"
-    SPOOL_FULL = "spool full"
-    EXPIRED = "expired"
-    REVOKED = "consent withdrawn"
-    QUARANTINED = "quarantined"
-    UNDECLARED = "not what the catalogue allows"
-    OVER_QUOTA = "refused by PostHog: over the project's quota"
-    RESTRICTED = "refused by PostHog: the project's rules"
-    NOT_VALID = "refused by PostHog: not valid"
-    UNEXPLAINED = "refused by PostHog: no reason that is known here"
-    SURPLUS = "more than one cell may give"
-    FAILURE = "failure inside"
-    CLOCK = "a time that cannot be"
-    DELETED = "deleted from the spool by somebody"
+Drop: TypeAlias = Literal[
+    "invalid",
+    "withheld by notice",
+    "disk error",
+    "spool full",
+    "expired",
+    "consent withdrawn",
+    "quarantined",
+    "not what the catalogue allows",
+    "refused by PostHog: over the project's quota",
+    "refused by PostHog: the project's rules",
+    "refused by PostHog: not valid",
+    "refused by PostHog: no reason that is known here",
+    "more than one cell may give",
+    "failure inside",
+    "a time that cannot be",
+    "deleted from the spool by somebody",
+]
+"""Why a record was dropped, in the words that ``status`` shows."""
 
 
 class DropLedger:

@@ -20,10 +20,8 @@ from msgspec import Struct
 
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.values import RefusedValueError
-from dev_analytics.consent.decision import Rule
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
-from dev_analytics.drops import Drop
 from dev_analytics.process.clock import seconds
 from dev_analytics.process.forks import start_thread, unforked
 from dev_analytics.process.handlers import is_of_handler
@@ -103,7 +101,7 @@ class _Way:
         self.user_id = "" if period is None else period.user_id
         self.unbroken = recording.period is period and (began is None or began[2] is period)
         self.collecting = self.unbroken and period is not None
-        self.silent, self.opted_out = decision.silent, decision.rule is Rule.OPTED_OUT
+        self.silent, self.opted_out = decision.silent, decision.rule == "1, opted out"
         self.tool_off = tool is not None and tool.tool in consent.tools_off
         agreed = consent.notice
         if tool is not None:
@@ -197,7 +195,7 @@ class Pipeline:
             self._take(name, began, properties)
         except Exception as error:
             refused = isinstance(error, UndeclaredError | RefusedValueError)
-            self._session.drops.count(Drop.INVALID if refused else Drop.FAILURE)
+            self._session.drops.count("invalid" if refused else "failure inside")
             if self._session.strict or is_of_handler(error):
                 raise
         finally:
@@ -275,7 +273,7 @@ class Pipeline:
             self.catch_up()
             self._store_drops()
         except Exception:
-            self._session.drops.count(Drop.FAILURE)
+            self._session.drops.count("failure inside")
 
     def _store_drops(self) -> None:
         # Before a yes there is no ledger.
@@ -354,7 +352,7 @@ class Pipeline:
             if way.wants:
                 session.gate.want(way.tool.key, way.tool.scope)
         if way.withheld:
-            session.drops.count(Drop.WITHHELD)
+            session.drops.count("withheld by notice")
         if began is None or way.collecting:
             properties = way.recording.within(event, properties)
         accepted = accept(event, properties, way.notice)
@@ -362,7 +360,7 @@ class Pipeline:
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
         if not (at := int(seconds())):
-            session.drops.count(Drop.CLOCK)
+            session.drops.count("a time that cannot be")
             return
         collecting, recording = way.collecting, way.recording
         if not collecting:
@@ -378,14 +376,14 @@ class Pipeline:
             except OSError as error:
                 if is_of_handler(error):
                     raise
-                session.drops.count(Drop.DISK_ERROR)
+                session.drops.count("disk error")
         if log:
             try:
                 log.append(record)
             except OSError as error:
                 if is_of_handler(error):
                     raise
-                session.drops.count(Drop.DISK_ERROR)
+                session.drops.count("disk error")
 
     def _aside(self, recording: Recording) -> Recording:
         """Return the rehearsal for what is not sent: no record of a recording is missing then."""

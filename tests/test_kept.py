@@ -98,7 +98,7 @@ for name in modules():
 cell("1/0")
 cell("%time 1")
 counted = dev_analytics.get_analytics().drops.counts
-print(records(), "failure inside" in {drop.value for drop in counted})
+print(records(), "failure inside" in counted)
 """
 
 SHELLS = """

@@ -44,7 +44,7 @@ def load(*loads):
 
 def drops():
     from dev_analytics import get_analytics
-    return {drop.value: number for drop, number in get_analytics().drops.counts.items()}
+    return {**get_analytics().drops.counts}
 """
 
 
@@ -169,7 +169,7 @@ told = []
 for handling in (signal.SIG_DFL, lambda *given: told.append(given)):
     signal.signal(signal.SIGXFSZ, handling)
     said["no room"] += cell("1")
-said["no room"] = said["no room"], told, {drop.value: number for drop, number in dropped.items()}
+said["no room"] = said["no room"], told, dict(dropped)
 resource.setrlimit(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1:] * 2)
 said["room again"] = cell("1")
 ip.run_line_magic("unload_ext", "dev_analytics")

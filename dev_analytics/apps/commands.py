@@ -16,7 +16,7 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
 from dev_analytics.consent.asking.occasion import Asking
-from dev_analytics.consent.asking.presence import Presence, presence
+from dev_analytics.consent.asking.presence import presence
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.process.messages import say
 
@@ -89,7 +89,7 @@ class Commands:
         from dev_analytics.views.status import status, status_html
 
         _no_more("status", rest)
-        present = presence(self.shell) is not Presence.NOBODY
+        present = presence(self.shell) != "nobody"
         analytics = self._analytics
         decision = analytics.gate.decision(can_answer=present)
         if self._asking.is_open:
@@ -154,7 +154,7 @@ class Commands:
         _no_more("preview", rest)
         analytics = self._analytics
         sent = any(each.accepted for each in analytics.pipeline.preview)
-        if sent and presence(self.shell) is Presence.NOBODY:
+        if sent and presence(self.shell) == "nobody":
             return UNREAD
         # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
         most = MAX_SHOWN if hasattr(self.shell, "kernel") else None
@@ -234,7 +234,7 @@ class Commands:
 
     def _confirmed(self) -> bool:
         nobody = f"%{NAME} reset asks first, but nobody can answer here: add --yes"
-        if presence(self.shell) is Presence.NOBODY:
+        if presence(self.shell) == "nobody":
             raise UsageError(nobody)
         from dev_analytics.consent.asking.prompt import confirm
         from dev_analytics.consent.asking.terminal import line_of

@@ -18,7 +18,7 @@ from dev_analytics.apps.magics import no_log, register_magics, unregister_magics
 from dev_analytics.callbacks import quiet
 from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
 from dev_analytics.consent.asking.occasion import Asking
-from dev_analytics.consent.asking.presence import Presence, presence, request
+from dev_analytics.consent.asking.presence import presence, request
 from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
@@ -51,7 +51,7 @@ class Session:
         self.shell = shell
         self.drops = analytics.drops
         self._analytics = analytics
-        analytics.gate.attended = lambda: presence(shell) is not Presence.NOBODY
+        analytics.gate.attended = lambda: presence(shell) != "nobody"
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
         # One for the process: every shell would see the same error.

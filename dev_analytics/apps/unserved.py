@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dev_analytics.consent.asking.presence import Presence, presence
+from dev_analytics.consent.asking.presence import presence
 from dev_analytics.process.unserved import line, why_unserved
 from dev_analytics.version import __version__
 
@@ -21,7 +21,7 @@ def load(shell: Any) -> None:
     """Register a magic that says why analytics are off, and say so now if a person is there."""
     if _NAME not in shell.magics_manager.magics["line"]:
         shell.register_magic_function(_magic, "line", _NAME)
-    if presence(shell) is not Presence.NOBODY:
+    if presence(shell) != "nobody":
         print(line(why_unserved()))
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.value import Value
@@ -23,20 +22,20 @@ PAUSES: Final = (7, 30)
 the second time. After that it never is."""
 
 
-class Rule(Enum):
-    """The rules in their order; the value is the number in the rule table."""
-
-    OPTED_OUT = "1, opted out"
-    UNREADABLE = "1, store unreadable"
-    FORBIDDEN = "2, administrator's policy"
-    DO_NOT_TRACK = "3, DO_NOT_TRACK"
-    SWITCHED_OFF = "4, switched off"
-    AGREED = "5, agreed"
-    SWITCHED_ON = "6, switched on"
-    SAMPLED = "7, in the sample"
-    NOT_DRAWN = "8, not drawn yet"
-    NOT_SAMPLED = "8, not in the sample"
-    CI = "8, CI"
+Rule: TypeAlias = Literal[
+    "1, opted out",
+    "1, store unreadable",
+    "2, administrator's policy",
+    "3, DO_NOT_TRACK",
+    "4, switched off",
+    "5, agreed",
+    "6, switched on",
+    "7, in the sample",
+    "8, not drawn yet",
+    "8, not in the sample",
+    "8, CI",
+]
+"""The rules in their order, each with its number in the rule table."""
 
 
 class Consent(Value):
@@ -218,18 +217,20 @@ def decide(
         return off(rule, f"{why} but you have not answered yet", ask=True)
 
     if consent.opted_out:
-        return never(Rule.OPTED_OUT, "you opted out permanently")
+        return never("1, opted out", "you opted out permanently")
     if consent.unreadable:
-        return never(Rule.UNREADABLE, f"the consent store cannot be used: {consent.unreadable}")
+        return never(
+            "1, store unreadable", f"the consent store cannot be used: {consent.unreadable}"
+        )
     if environment.forbidden:
-        return never(Rule.FORBIDDEN, environment.forbidden)
+        return never("2, administrator's policy", environment.forbidden)
     if environment.do_not_track:
-        return never(Rule.DO_NOT_TRACK, "DO_NOT_TRACK is set")
+        return never("3, DO_NOT_TRACK", "DO_NOT_TRACK is set")
     if switch is not None and not switch.on:
-        return never(Rule.SWITCHED_OFF, f"switched off for this session by {switch.source}")
+        return never("4, switched off", f"switched off for this session by {switch.source}")
     if switch is not None and switch.unattended and outside is not None and not outside.on:
         return never(
-            Rule.SWITCHED_OFF,
+            "4, switched off",
             f"switched off for this session by {outside.source}, and nobody here can undo that",
         )
     if consent.user_id is not None:
@@ -246,17 +247,19 @@ def decide(
             reason += f"; what notice {notice} adds is withheld until you agree to it"
         if unnamed:
             reason += f"; nothing goes to {in_words(recipient)} until you agree to it"
-        return Decision(True, ask, Rule.AGREED, reason)
+        return Decision(True, ask, "5, agreed", reason)
     if switch is not None:
         why = f"this session is switched on by {switch.source}"
-        return wait(Rule.SWITCHED_ON, why, at_once=switch.explicit)
+        return wait("6, switched on", why, at_once=switch.explicit)
     if environment.ci:
-        return off(Rule.CI, "CI is set, and nobody is asked there")
+        return off("8, CI", "CI is set, and nobody is asked there")
     if consent.draw is None:
-        return off(Rule.NOT_DRAWN, "you have not been asked, and are not drawn for the sample yet")
+        return off(
+            "8, not drawn yet", "you have not been asked, and are not drawn for the sample yet"
+        )
     if in_sample(consent.draw, sample_percent):
-        return wait(Rule.SAMPLED, "you are in the sample of users who are asked")
-    return off(Rule.NOT_SAMPLED, "you are not in the sample of users who are asked")
+        return wait("7, in the sample", "you are in the sample of users who are asked")
+    return off("8, not in the sample", "you are not in the sample of users who are asked")
 
 
 def _uncovered(consent: Consent, tools: Mapping[str, Scope]) -> tuple[Mapping[str, Scope], int]:

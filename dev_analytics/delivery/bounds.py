@@ -23,9 +23,9 @@ def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
     """
     dropped: Counter[Drop] = Counter()
     if number := _expire(backlog, delivery.max_days):
-        dropped[Drop.EXPIRED] += number
+        dropped["expired"] += number
     if number := backlog.trim(delivery.max_mib * 2**20 * 7 / 8):
-        dropped[Drop.SPOOL_FULL] += number
+        dropped["spool full"] += number
     return dropped
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool_files import files
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.drops import DropLedger
 from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.forks import rest, start_thread, unforked
 from dev_analytics.process.native import RLock
@@ -212,7 +212,7 @@ class Launcher:
             self.drops.count_all(bound(Backlog(self._data), self.delivery or Delivery()))
             self.store_drops()
         except Exception:
-            self.drops.count(Drop.FAILURE)
+            self.drops.count("failure inside")
 
     def store_drops(self) -> None:
         """Add what this process dropped to the ledger on disk."""
@@ -223,8 +223,7 @@ class Launcher:
 
         # If the ledger cannot be written now, the counts are kept for the next time.
         with contextlib.suppress(OSError), self.drops.storing() as counts:
-            named = {drop.value: number for drop, number in counts.items()}
-            add_to_ledger(self._data, Change(dropped=named), wait=0.1)
+            add_to_ledger(self._data, Change(dropped=dict[str, int](counts.items())), wait=0.1)
 
     def _options(self, delivery: Delivery) -> dict[str, object]:
         """Return the options of the sender, by their names in its command line."""

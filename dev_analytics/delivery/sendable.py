@@ -38,11 +38,11 @@ class Others:
     def take(self, line: bytes, verdict: Verdict, *, is_old: bool) -> None:
         """Take a line that may not be sent, or no longer."""
         if verdict in _REASONS:
-            self.dropped[_REASONS[verdict].value] += 1
+            self.dropped[_REASONS[verdict]] += 1
         elif verdict is Verdict.UNDECLARED:
             self.undeclared.append(line)
         elif is_old:
-            self.dropped[Drop.EXPIRED.value] += 1
+            self.dropped["expired"] += 1
         else:
             self.later.append(line)
 
@@ -71,10 +71,13 @@ def sendable(reader: Reader, allowed: Allowed, oldest: str, others: Others) -> I
             others.take(line, found.verdict, is_old=is_old)
     if reader.torn:
         reader.torn = False
-        others.dropped[Drop.INVALID.value] += 1
+        others.dropped["invalid"] += 1
 
 
-_REASONS: Final = {Verdict.FOREIGN: Drop.REVOKED, Verdict.RUBBISH: Drop.INVALID}
+_REASONS: Final[dict[Verdict, Drop]] = {
+    Verdict.FOREIGN: "consent withdrawn",
+    Verdict.RUBBISH: "invalid",
+}
 
 
 class _Timed(Struct):

@@ -46,7 +46,6 @@ from dev_analytics.destinations.transport import (
     Unacceptable,
     Unreachable,
 )
-from dev_analytics.drops import Drop
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import erase, give_way, leave_folder
@@ -262,7 +261,7 @@ class Sender:
         receipt = self._transport.deliver(batch) or Receipt()
         batches[0] = [batch[place] for place in sorted(receipt.unanswered)]
         for drop, number in Counter(receipt.dropped.values()).items():
-            self._notes.refused(number, drop.value)
+            self._notes.refused(number, drop)
             work.drop(drop, number)
         delivered = len(batch) - len(receipt.dropped) - len(receipt.unanswered)
         if delivered:
@@ -276,7 +275,7 @@ class Sender:
         for file, records in self._suspects.condemn().items():
             why = "refused even alone"
             if file == work.file:
-                work.put_aside(records, why, Drop.QUARANTINED)
+                work.put_aside(records, why, "quarantined")
                 continue
             with holding(file) as held, contextlib.suppress(OSError):
                 if held:
@@ -284,7 +283,7 @@ class Sender:
                     start = resume(self._data, file)
                     refused = set(records)
                     left = [line for line in lines(file, start) if line not in refused]
-                    other.put_aside(records, why, Drop.QUARANTINED)
+                    other.put_aside(records, why, "quarantined")
                     self._keep(other, [*left, *other.stays])
 
     def _covered(self, work: Work, batch: list[bytes]) -> list[bytes]:
@@ -293,7 +292,7 @@ class Sender:
             return batch
         check = self._allowed.check
         kept = [line for line in batch if check(line).verdict is Verdict.ALLOWED]
-        work.drop(Drop.REVOKED, len(batch) - len(kept))
+        work.drop("consent withdrawn", len(batch) - len(kept))
         return kept
 
     def _divide(self, work: Work, batches: deque[list[bytes]], why: str) -> None:

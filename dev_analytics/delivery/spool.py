@@ -28,7 +28,6 @@ from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFil
 from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
-from dev_analytics.drops import Drop
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import RLock, urandom
 from dev_analytics.process.private_files import make_folder
@@ -130,7 +129,7 @@ class Spool:
                 if due or large:
                     self._begin_next(user_id, also_beside_another=large)
         except RevokedError:
-            self._launcher.drops.count(Drop.REVOKED)
+            self._launcher.drops.count("consent withdrawn")
         else:
             if due or self._launcher.gave_way:
                 self._launcher.start()
@@ -281,7 +280,7 @@ class Spool:
         try:
             file = self._open(user_id)
         except RevokedError:
-            self._launcher.drops.count(Drop.REVOKED, len(late))
+            self._launcher.drops.count("consent withdrawn", len(late))
             raise
         for line in late:
             file.append(line)
@@ -302,7 +301,7 @@ class Spool:
             late = gone.tail(settled or 0)
             if settled is not None:
                 return late
-            self._launcher.drops.count(Drop.DELETED, len(late))
+            self._launcher.drops.count("deleted from the spool by somebody", len(late))
         return []
 
     def _follow(self, delivery: Delivery | None) -> LineFile | None:

@@ -55,7 +55,9 @@ class Work:
         """Quarantine what nobody declared, or keep it if there is no room for that."""
         others = self._others
         if others.undeclared:
-            self.put_aside(others.undeclared, "not what the catalogue allows", Drop.UNDECLARED)
+            self.put_aside(
+                others.undeclared, "not what the catalogue allows", "not what the catalogue allows"
+            )
             others.undeclared = []
         self.stays += others.later
         others.later = []
@@ -75,7 +77,7 @@ class Work:
     def drop(self, drop: Drop, number: int) -> None:
         """Count records that go undelivered."""
         if number:
-            self._others.dropped[drop.value] += number
+            self._others.dropped[drop] += number
 
     def settle(self, end: int) -> None:
         """Record the outcome of all records up to `end`."""

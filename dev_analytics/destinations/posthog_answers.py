@@ -35,31 +35,35 @@ _UNACCEPTABLE: Final = frozenset({400, 413})
 _AGAIN: Final = frozenset({408, 425, 429})
 _ACKNOWLEDGED: Final = frozenset({"1", "ok"})
 _OF_THE_NEWER: Final = frozenset({402, 408, 413, 425, 429})
-_REASONS: Final = {
-    "over_quota": Drop.OVER_QUOTA,
-    "llm_events_over_quota": Drop.OVER_QUOTA,
-    "exceptions_over_quota": Drop.OVER_QUOTA,
-    "survey_responses_over_quota": Drop.OVER_QUOTA,
-    "billing_limit_exceeded": Drop.OVER_QUOTA,
-    "rate_limited": Drop.OVER_QUOTA,
-    "ai_byte_rate_limited": Drop.OVER_QUOTA,
-    "event_restriction_drop": Drop.RESTRICTED,
-    "non_historical_import_drop": Drop.RESTRICTED,
-    "misrouted_event": Drop.RESTRICTED,
-    "event_too_big": Drop.NOT_VALID,
-    "ai_event_too_big": Drop.NOT_VALID,
-    "serialization_failed": Drop.NOT_VALID,
-    "invalid_options": Drop.NOT_VALID,
-    "missing_event_name": Drop.NOT_VALID,
-    "event_name_too_long": Drop.NOT_VALID,
-    "missing_distinct_id": Drop.NOT_VALID,
-    "distinct_id_too_large": Drop.NOT_VALID,
-    "malformed_distinct_id": Drop.NOT_VALID,
-    "invalid_event_timestamp": Drop.NOT_VALID,
-    "malformed_event_properties": Drop.NOT_VALID,
-    "rejected": Drop.NOT_VALID,
+_OVER_QUOTA: Final = "refused by PostHog: over the project's quota"
+_RESTRICTED: Final = "refused by PostHog: the project's rules"
+_NOT_VALID: Final = "refused by PostHog: not valid"
+_UNEXPLAINED: Final = "refused by PostHog: no reason that is known here"
+_REASONS: Final[dict[str, Drop]] = {
+    "over_quota": _OVER_QUOTA,
+    "llm_events_over_quota": _OVER_QUOTA,
+    "exceptions_over_quota": _OVER_QUOTA,
+    "survey_responses_over_quota": _OVER_QUOTA,
+    "billing_limit_exceeded": _OVER_QUOTA,
+    "rate_limited": _OVER_QUOTA,
+    "ai_byte_rate_limited": _OVER_QUOTA,
+    "event_restriction_drop": _RESTRICTED,
+    "non_historical_import_drop": _RESTRICTED,
+    "misrouted_event": _RESTRICTED,
+    "event_too_big": _NOT_VALID,
+    "ai_event_too_big": _NOT_VALID,
+    "serialization_failed": _NOT_VALID,
+    "invalid_options": _NOT_VALID,
+    "missing_event_name": _NOT_VALID,
+    "event_name_too_long": _NOT_VALID,
+    "missing_distinct_id": _NOT_VALID,
+    "distinct_id_too_large": _NOT_VALID,
+    "malformed_distinct_id": _NOT_VALID,
+    "invalid_event_timestamp": _NOT_VALID,
+    "malformed_event_properties": _NOT_VALID,
+    "rejected": _NOT_VALID,
 }
-"""PostHog's words for why it drops a record, and ours; any other word is `Drop.UNEXPLAINED`."""
+"""PostHog's words for why it drops a record, and ours; any other word is `_UNEXPLAINED`."""
 
 
 class NotThereError(Exception):
@@ -174,7 +178,7 @@ def receipt(body: bytes, uuids: Sequence[str], retry_after: str | None) -> Recei
         word = found.result if found is not None else None
         if found is not None and word == "drop":
             details = found.details if isinstance(found.details, str) else ""
-            dropped[place] = _REASONS.get(details, Drop.UNEXPLAINED)
+            dropped[place] = _REASONS.get(details, _UNEXPLAINED)
         elif word not in ("ok", "warning"):
             unanswered.add(place)
     if not dropped and not unanswered:

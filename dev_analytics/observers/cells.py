@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import quiet
 from dev_analytics.consent.asking.presence import handles_comm_message
-from dev_analytics.drops import Drop
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.kept import kept
 
@@ -152,7 +151,7 @@ class Cells:
             if number < MAX_USES:
                 self._analytics.event("feature_used", began, kind=feature.kind, name=feature.name)
             else:
-                self.drops.count(Drop.SURPLUS)
+                self.drops.count("more than one cell may give")
             ran_script = ran_script or feature == ("line magic", "run")
         return ran_script
 

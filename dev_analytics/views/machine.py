@@ -60,7 +60,7 @@ def machine_fields(
     consent, ledger = analytics.gate.store.read(), read_ledger(data)
     return {
         "collecting": decision.collecting,
-        "rule": int(decision.rule.value.partition(",")[0]),
+        "rule": int(decision.rule.partition(",")[0]),
         "reason": decision.reason,
         "notice": consent.notice,
         "recipients": sorted(consent.recipients),

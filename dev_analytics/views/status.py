@@ -24,12 +24,13 @@ from dev_analytics.views.markup import escape, view
 from dev_analytics.views.obstacles import obstacles
 
 _HOW: Mapping[Rule, str] = {
-    Rule.OPTED_OUT: "%dev_analytics reset is the only way back",
-    Rule.UNREADABLE: "repair what it names, or %dev_analytics reset (makes a new consent store)",
-    Rule.FORBIDDEN: "ask your administrator",
-    Rule.DO_NOT_TRACK: "unset DO_NOT_TRACK, then %dev_analytics on",
-    Rule.SWITCHED_OFF: "%dev_analytics on (this session), %dev_analytics disable (never again)",
-    Rule.AGREED: "%dev_analytics off (this session), %dev_analytics disable (for ever)",
+    "1, opted out": "%dev_analytics reset is the only way back",
+    "1, store unreadable": "repair what it names, "
+    "or %dev_analytics reset (makes a new consent store)",
+    "2, administrator's policy": "ask your administrator",
+    "3, DO_NOT_TRACK": "unset DO_NOT_TRACK, then %dev_analytics on",
+    "4, switched off": "%dev_analytics on (this session), %dev_analytics disable (never again)",
+    "5, agreed": "%dev_analytics off (this session), %dev_analytics disable (for ever)",
 }
 _WRONG: Mapping[str, str] = {"stopped": "stopped", "hanging": "hangs"}
 _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
@@ -74,7 +75,8 @@ def status_rows(
     log, data = analytics.log, analytics.gate.store.data
     consent = analytics.gate.store.read()
     ledger = read_ledger(data)
-    dropped = Counter({drop.value: n for drop, n in analytics.drops.unstored().items()})
+    dropped = Counter(ledger.dropped)
+    dropped.update(dict[str, int](analytics.drops.unstored().items()))
     return {
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "notice": _notice(consent, analytics.gate.notice),
@@ -90,7 +92,7 @@ def status_rows(
         "delivered": _delivered(ledger, analytics.delivery, consent),
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         **_destinations(data),
-        "dropped": _counted(dropped + Counter(ledger.dropped)) or "nothing",
+        "dropped": _counted(dropped) or "nothing",
         "event log": "none" if log is None else from_home(log.path),
         "data": from_home(data),
         "version": __version__,
@@ -121,7 +123,7 @@ def _recipients(consent: Consent) -> str:
 def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
     how = _HOW.get(decision.rule, _ASK)
     withheld = consent.notice < gate.notice or not consent.names(gate.recipient)
-    more = decision.rule is Rule.AGREED and (withheld or offers(consent))
+    more = decision.rule == "5, agreed" and (withheld or offers(consent))
     return f"{_ASK_MORE}, {how}" if more else how
 
 

@@ -17,7 +17,7 @@ from urllib3.util import parse_url
 
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking.question import Answer
-from dev_analytics.consent.decision import Consent, Environment, Rule, Switch, decide
+from dev_analytics.consent.decision import Consent, Environment, Switch, decide
 from dev_analytics.consent.files import DamagedError, consent_bytes, consent_of
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.recipients import (
@@ -142,7 +142,7 @@ def decided(consent: Consent, recipient: str, **changed: object) -> tuple[bool, 
     facts = {"sample_percent": 10, "notice": 1, "can_answer": True, "today": TODAY, **changed}
     switch = facts.pop("switch", None)
     decision = decide(consent, Environment(), switch, recipient=recipient, **facts)  # type: ignore[arg-type]
-    assert decision.rule is Rule.AGREED
+    assert decision.rule == "5, agreed"
     assert (in_words(recipient) in decision.reason) == (not consent.names(recipient))
     return decision.collecting, decision.ask
 

@@ -23,7 +23,6 @@ from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.delivery.settings import Delivery, spool_name
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.drops import Drop
 from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
@@ -138,7 +137,7 @@ def test_what_another_yes_covered_is_counted_and_goes_nowhere(
     assert start_sender(posthog.url).wait(240) == 0
     assert posthog.connections == 0
     assert archived(data) == []
-    assert read_ledger(data).dropped == {Drop.REVOKED.value: 5}
+    assert read_ledger(data).dropped == {"consent withdrawn": 5}
 
 
 def test_files_are_given_only_by_whoever_holds_them_and_only_under_a_yes(data: Path) -> None:

@@ -21,7 +21,7 @@ from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change, put
-from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.drops import DropLedger
 
 
 def test_without_a_ledger_everything_is_nought(data: Path) -> None:
@@ -152,7 +152,7 @@ def test_threads_that_store_drops_at_once_store_each_once(data: Path) -> None:
     def count_and_store() -> None:
         together.wait()
         for _ in range(50):
-            drops.count(Drop.INVALID)
+            drops.count("invalid")
             launcher.store_drops()
 
     threads = [threading.Thread(target=count_and_store) for _ in range(8)]
@@ -161,19 +161,19 @@ def test_threads_that_store_drops_at_once_store_each_once(data: Path) -> None:
     for thread in threads:
         thread.join()
     launcher.store_drops()
-    assert drops.counts == {Drop.INVALID: 400}
+    assert drops.counts == {"invalid": 400}
     assert read_ledger(data).dropped == {"invalid": 400}
 
 
 def test_drops_that_cannot_be_stored_now_wait_and_are_stored_once(data: Path) -> None:
     data.mkdir()
     drops = DropLedger()
-    drops.count(Drop.INVALID, 3)
+    drops.count("invalid", 3)
     launcher = Launcher(data, drops, lambda: None)
     with locked(data / "ledger.lock", wait=0):
         launcher.store_drops()
         assert read_ledger(data) == Ledger(dropped={"invalid": 3})
-        drops.count(Drop.INVALID)
+        drops.count("invalid")
         launcher.store_drops()
     launcher.store_drops()
     assert read_ledger(data).dropped == {"invalid": 4}
@@ -193,7 +193,7 @@ from pathlib import Path
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.drops import Drop, DropLedger
 drops = DropLedger()
-drops.count(Drop.INVALID, 3)
+drops.count("invalid", 3)
 Launcher(Path(sys.argv[1]), drops, lambda: None).store_drops()
 """
 
@@ -271,11 +271,11 @@ def test_what_waits_and_is_damaged_is_nothing_and_no_file_of_the_user_s_is_taken
 
 def test_what_is_being_stored_is_given_to_nobody_else() -> None:
     drops = DropLedger()
-    drops.count(Drop.INVALID, 3)
+    drops.count("invalid", 3)
     with drops.storing() as counts, drops.storing() as others:
-        assert (dict(counts), dict(others)) == ({Drop.INVALID: 3}, {})
-        drops.count(Drop.INVALID)
-    assert drops.unstored() == {Drop.INVALID: 1}
+        assert (dict(counts), dict(others)) == ({"invalid": 3}, {})
+        drops.count("invalid")
+    assert drops.unstored() == {"invalid": 1}
     with contextlib.suppress(ZeroDivisionError), drops.storing():
         raise ZeroDivisionError
-    assert drops.unstored() == {Drop.INVALID: 1}
+    assert drops.unstored() == {"invalid": 1}

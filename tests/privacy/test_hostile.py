@@ -156,7 +156,7 @@ def test_a_hostile_object_is_called_by_ipython_alone(
     assert [wrong for line in log.path.read_bytes().splitlines() for wrong in foreign(line)] == []
     assert len(log.of("cell executed")) == 2 * len(cells)
     assert manner == "block" or len(log.of("error raised")) > 5
-    assert not {drop.value for drop in get_analytics().drops.counts} - {"invalid"}
+    assert not get_analytics().drops.counts.keys() - {"invalid"}
 
 
 def test_what_is_huge_costs_no_record_more(

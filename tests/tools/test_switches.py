@@ -27,7 +27,6 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.drops import Drop
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
@@ -174,7 +173,7 @@ def test_what_is_not_agreed_to_is_withheld_and_asked_about_where_it_is_used(
     assert not gate.may_ask()
     used.event("acme.chart_made", **MADE)
     assert kept.records == []
-    assert used.drops.counts == {Drop.WITHHELD: 1}
+    assert used.drops.counts == {"withheld by notice": 1}
     assert "# would have been sent" in preview(used)
     assert gate.may_ask()
     gate.answer(Answer.KEEP, offers(gate.store.read()))
@@ -244,7 +243,7 @@ def test_a_grown_notice_withholds_what_is_new(used: Analytics, kept: Any) -> Non
         used.event("acme.chart_shared")
         (record,) = kept.records
         assert "new" not in json.loads(record)["properties"]
-        assert used.drops.counts == {Drop.WITHHELD: 1}
+        assert used.drops.counts == {"withheld by notice": 1}
         assert used.gate.wanted == {acme.key: scope_of(grown)}
         (line,) = [each.line for each in offers(used.gate.store.read()) if each.key == acme.key]
         assert line.endswith(
@@ -321,7 +320,7 @@ def test_what_waits_of_a_tool_that_is_off_is_never_sent(spooled: ConsentStore, d
     Sender(data, destination, max_days=30).run()
     assert events(destination.records) == ["cell executed"] * 4
     assert Backlog(data).count() == 0
-    assert read_ledger(data).dropped == {Drop.REVOKED.value: 4}
+    assert read_ledger(data).dropped == {"consent withdrawn": 4}
     assert read_ledger(data).delivered == 4
 
 
@@ -332,7 +331,7 @@ def test_what_is_switched_off_between_two_requests_is_in_no_later_one(
     Sender(data, destination, max_days=30).run()
     assert events(destination.records) == ["acme: chart made", *["cell executed"] * 4]
     assert Backlog(data).count() == 0
-    assert read_ledger(data).dropped == {Drop.REVOKED.value: 3}
+    assert read_ledger(data).dropped == {"consent withdrawn": 3}
 
 
 def test_what_waits_of_a_tool_whose_yes_was_lost_is_not_sent(

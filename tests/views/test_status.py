@@ -16,7 +16,6 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger, read_ledger
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations.posthog import HOST
-from dev_analytics.drops import Drop
 from dev_analytics.views.status import status_html, status_rows
 
 
@@ -133,7 +132,7 @@ def test_drops_of_this_session_and_of_earlier_ones_are_one_sum(
     analytics = agreed(data)
     change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 2, "invalid": 1}))
     analytics.event("cell_executed", secret=1)
-    analytics.drops.count(Drop.DISK_ERROR, 5)
+    analytics.drops.count("disk error", 5)
     assert rows(analytics)["dropped"] == "5 disk error, 2 expired, 2 invalid"
     analytics.event("command_run", command="log")
     analytics.pipeline.sink.close(at_exit=False)

@@ -13,7 +13,7 @@ from dev_analytics.consent.asking.question import (
     Answer,
     Offer,
 )
-from dev_analytics.consent.decision import Consent, Decision, Rule, Switch
+from dev_analytics.consent.decision import Consent, Decision, Switch
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStoreError
@@ -90,8 +90,8 @@ def holds(decision: Decision) -> str:
     if decision.collecting:
         return ON
     way_back = {
-        Rule.OPTED_OUT: f" {WAY_BACK}",
-        Rule.UNREADABLE: " %dev_analytics reset makes a new one.",
+        "1, opted out": f" {WAY_BACK}",
+        "1, store unreadable": " %dev_analytics reset makes a new one.",
     }.get(decision.rule, "")
     return f"Analytics stay off: {decision.reason}.{way_back}"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import quiet
-from dev_analytics.consent.asking.presence import Presence, handles_click, presence, request
+from dev_analytics.consent.asking.presence import handles_click, presence, request
 from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
@@ -89,11 +89,11 @@ class Asking:
             return
         switch, present = self._gate.switch, presence(self._shell)
         if switch is not None and switch.on and switch.explicit:
-            decision = self._gate.decision(can_answer=present is Presence.TERMINAL)
+            decision = self._gate.decision(can_answer=present == "terminal")
             if decision.ask or not decision.collecting:
                 # Where nobody reads it, the standard output is somebody's data.
-                say(self.on(switch), sys.stderr if present is Presence.NOBODY else sys.stdout)
-        elif present is Presence.TERMINAL and self._claim():
+                say(self.on(switch), sys.stderr if present == "nobody" else sys.stdout)
+        elif present == "terminal" and self._claim():
             say(self._prompt())
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Asking:
         if switch is None:
             self._gate.switch_in_session(_ON)
         present = presence(self._shell)
-        can_answer = present is not Presence.NOBODY
+        can_answer = present != "nobody"
         for offer in self._offers(self._gate.store.read()):
             self._gate.wanted[offer.key] = offer.scope
         decision = self._gate.decision(can_answer=can_answer)
@@ -133,7 +133,7 @@ class Asking:
         if decision.ask:
             try:
                 if self._gate.claim_question():
-                    if present is Presence.NOTEBOOK and self._show(request(self._shell)):
+                    if present == "notebook" and self._show(request(self._shell)):
                         return ""
                     return self._prompt()
             except ConsentStoreError as error:
@@ -166,9 +166,9 @@ class Asking:
         self._close(text)
         last = farewell(before) if self._gate.store.read().opted_out else ""
         present = presence(self._shell)
-        if not last or present is Presence.NOBODY:
+        if not last or present == "nobody":
             return text
-        if present is Presence.TERMINAL:
+        if present == "terminal":
             return f"{text}\n{last}"
         from dev_analytics.consent.asking.passing import Passing
 
@@ -189,19 +189,19 @@ class Asking:
             self._first_cell()
         elif self._open.ended:
             self._leave_cells()
-        elif presence(self._shell) is Presence.NOTEBOOK:
+        elif presence(self._shell) == "notebook":
             self._open.after_cell(request(self._shell))
 
     def _first_cell(self) -> None:
         present = presence(self._shell)
-        if present is Presence.NOBODY:
+        if present == "nobody":
             return
         self._leave_cells()
-        if present is Presence.NOTEBOOK:
+        if present == "notebook":
             running = request(self._shell)
             after_reply(lambda: self._ask_below(running))
         elif self._claim():
-            if present is Presence.TERMINAL:
+            if present == "terminal":
                 say(self._prompt())
             else:
                 self._shell.display_pub.publish({"text/plain": self._question().notice})

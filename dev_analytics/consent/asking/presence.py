@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from dev_analytics.process.ancestors import KERNEL_VARIABLE, is_fed, of_a_kernel
 
@@ -16,20 +15,15 @@ VSCODE: Final = "vscode-"
 """How the ids of VS Code's cells begin, which are addresses of a scheme of its own."""
 
 
-class Presence(Enum):
-    """Who can answer, and how they can be asked.
+Presence: TypeAlias = Literal["nobody", "terminal", "console", "notebook"]
+"""Who can answer, and how they can be asked.
 
-    ``NOTEBOOK`` is a front end with cells, which can show a dialog; ``CONSOLE`` is one that takes
-    input from a kernel's user but cannot show a dialog. VS Code counts as a console. Once a kernel
-    has made a widget, VS Code runs no further cell until a page has taken the widget, which is for
-    ever where the extension that renders widgets is missing. And a change below a cell that has
-    ended removes the cell's number and tick.
-    """
-
-    NOBODY = "nobody"
-    TERMINAL = "terminal"
-    CONSOLE = "console"
-    NOTEBOOK = "notebook"
+``"notebook"`` is a front end with cells, which can show a dialog; ``"console"`` is one that takes
+input from a kernel's user but cannot show a dialog. VS Code counts as a console. Once a kernel
+has made a widget, VS Code runs no further cell until a page has taken the widget, which is for
+ever where the extension that renders widgets is missing. And a change below a cell that has
+ended removes the cell's number and tick.
+"""
 
 
 def presence(shell: Any) -> Presence:
@@ -43,17 +37,17 @@ def presence(shell: Any) -> Presence:
     if hasattr(shell, "kernel"):
         running = request(shell)
         if _part(running, "content").get("allow_stdin") is not True:
-            return Presence.NOBODY
+            return "nobody"
         cell = cell_id(running)
         if cell and not cell.startswith(VSCODE):
-            return Presence.NOTEBOOK
-        return Presence.NOBODY if is_fed() else Presence.CONSOLE
+            return "notebook"
+        return "nobody" if is_fed() else "console"
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
     if interactive and not of_a_cell() and window() is not None:
-        return Presence.TERMINAL
-    return Presence.NOBODY
+        return "terminal"
+    return "nobody"
 
 
 def window() -> tuple[int, int] | None:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.imports import Imports
 from dev_analytics.process.kept import kept
 
@@ -153,9 +152,9 @@ def _hook(module: ModuleType) -> None:
         if error.name == "wrapt":
             State.unhooked.add(name)
         else:
-            analytics.drops.count(Drop.FAILURE)
+            analytics.drops.count("failure inside")
     except Exception:
-        analytics.drops.count(Drop.FAILURE)
+        analytics.drops.count("failure inside")
 
 
 _IMPORTS: Final = kept("imports", lambda: Imports(HOOKS, _hook))

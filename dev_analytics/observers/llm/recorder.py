@@ -16,7 +16,6 @@ from dev_analytics.catalogue.costs import counted_output
 from dev_analytics.catalogue.events import PROVIDERS
 from dev_analytics.catalogue.models import name_model
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.drops import Drop
 from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
@@ -164,7 +163,7 @@ class Call:
             self._error = name if public else OTHER, status(error) if has_status else None
         except Exception:
             self._error = OTHER, None
-            self.recorder.drops.count(Drop.FAILURE)
+            self.recorder.drops.count("failure inside")
 
     def end(self) -> None:
         """Record it, unless it has been."""
@@ -281,7 +280,7 @@ class Recorder:
         try:
             self.analytics.pipeline.later(partial(self.take, call))
         except Exception:
-            self.drops.count(Drop.FAILURE)
+            self.drops.count("failure inside")
 
     def hold(self, thing: object, call: Call) -> None:
         """Keep `call` for as long as `thing` lives, and record it then.
@@ -304,7 +303,7 @@ class Recorder:
             if before is not None and before is not call:
                 before.abandon()
         except Exception:
-            self.drops.count(Drop.FAILURE)
+            self.drops.count("failure inside")
 
     def held(self, thing: object) -> Call | None:
         """Return the call that is held for `thing`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.method import watch
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.streams import follow, follow_async
@@ -19,6 +18,6 @@ def watch_stream(call: Call, answer: Any) -> Any:
         answer.generator = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
         call.recorder.hold(answer, call)
     except Exception:
-        call.recorder.drops.count(Drop.FAILURE)
+        call.recorder.drops.count("failure inside")
         call.end()
     return answer

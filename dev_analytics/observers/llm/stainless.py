@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
@@ -136,7 +135,7 @@ def observe_ends(package: str, *classes: type) -> None:
                     if call is not None:
                         call.end()
             except Exception:
-                recorder.drops.count(Drop.FAILURE)
+                recorder.drops.count("failure inside")
         return method(*args, **kwargs)
 
     for cls in classes:
@@ -194,5 +193,5 @@ def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, 
             call.read(answer)
             call.end()
     except Exception:
-        call.recorder.drops.count(Drop.FAILURE)
+        call.recorder.drops.count("failure inside")
         call.end()

@@ -36,22 +36,22 @@ CLIENTS: dict[str, tuple[dict[str, Any], bool, Presence, str]] = {
     "jupyterlab": (
         {"cellId": "a", "deletedCells": [], "recordTiming": False, "trusted": True},
         True,
-        Presence.NOTEBOOK,
+        "notebook",
         "cells",
     ),
-    "vscode": (in_vscode("W0sZmlsZQ=="), True, Presence.CONSOLE, "vscode"),
+    "vscode": (in_vscode("W0sZmlsZQ=="), True, "console", "vscode"),
     "vscode interactive": (
         {"cellId": "vscode-interactive:/Interactive-1.interactive#a"},
         True,
-        Presence.CONSOLE,
+        "console",
         "vscode",
     ),
-    "colab": (in_colab("x1Y"), True, Presence.NOTEBOOK, "colab"),
-    "spyder": ({}, True, Presence.CONSOLE, "no cells"),
-    "qtconsole": ({}, True, Presence.CONSOLE, "no cells"),
-    "jupyter console": ({}, True, Presence.CONSOLE, "no cells"),
-    "nbclient": ({}, False, Presence.NOBODY, "no cells"),
-    "papermill": ({}, False, Presence.NOBODY, "no cells"),
+    "colab": (in_colab("x1Y"), True, "notebook", "colab"),
+    "spyder": ({}, True, "console", "no cells"),
+    "qtconsole": ({}, True, "console", "no cells"),
+    "jupyter console": ({}, True, "console", "no cells"),
+    "nbclient": ({}, False, "nobody", "no cells"),
+    "papermill": ({}, False, "nobody", "no cells"),
 }
 
 
@@ -69,10 +69,10 @@ def test_who_is_there_is_told_from_the_shape_of_a_request(client: str) -> None:
 
 
 def test_a_kernel_whose_shell_tells_of_no_request_has_nobody() -> None:
-    assert presence(SimpleNamespace(kernel=None)) is Presence.NOBODY
+    assert presence(SimpleNamespace(kernel=None)) == "nobody"
     request = {"metadata": {"cellId": "a"}, "content": {"allow_stdin": True}}
     kernel = SimpleNamespace(get_parent=lambda: request)
-    assert presence(SimpleNamespace(kernel=kernel)) is Presence.NOTEBOOK
+    assert presence(SimpleNamespace(kernel=kernel)) == "notebook"
 
 
 def asked_in(kernel: Callable[..., Any], log: Any, *arguments: str, **environment: str) -> Any:

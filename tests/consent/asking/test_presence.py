@@ -38,14 +38,14 @@ def kernel(**parts: Any) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("shell", "expected"),
     [
-        (kernel(kernel=None, get_parent=lambda: RUNS), Presence.NOTEBOOK),
-        (kernel(kernel=None, parent_header=RUNS), Presence.NOTEBOOK),
-        (kernel(kernel=kernel(get_parent=lambda: RUNS)), Presence.NOTEBOOK),
-        (kernel(kernel=kernel(), parent_header=RUNS), Presence.NOTEBOOK),
-        (kernel(kernel=kernel()), Presence.NOBODY),
-        (kernel(kernel=None), Presence.NOBODY),
-        (kernel(kernel=kernel(get_parent=lambda: None)), Presence.NOBODY),
-        (kernel(kernel=None, parent_header="a text"), Presence.NOBODY),
+        (kernel(kernel=None, get_parent=lambda: RUNS), "notebook"),
+        (kernel(kernel=None, parent_header=RUNS), "notebook"),
+        (kernel(kernel=kernel(get_parent=lambda: RUNS)), "notebook"),
+        (kernel(kernel=kernel(), parent_header=RUNS), "notebook"),
+        (kernel(kernel=kernel()), "nobody"),
+        (kernel(kernel=None), "nobody"),
+        (kernel(kernel=kernel(get_parent=lambda: None)), "nobody"),
+        (kernel(kernel=None, parent_header="a text"), "nobody"),
     ],
 )
 def test_a_kernel_tells_what_it_runs_in_a_way_of_its_own_or_not_at_all(

@@ -12,7 +12,6 @@ import re
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, text, total
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
@@ -127,7 +126,7 @@ def _watch(call: Call, answer: Any) -> Any:
     try:
         call.recorder.hold(next(answer[part] for part in _STREAMS if part in answer), call)
     except Exception:
-        call.recorder.drops.count(Drop.FAILURE)
+        call.recorder.drops.count("failure inside")
         call.end()
     return answer
 

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.hooks import wrap
 from dev_analytics.observers.llm.method import asks, begins, observe
@@ -107,5 +106,5 @@ def _watch(call: Call, response: Any) -> None:
         chunks = response._data
         response._data = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
     except Exception:
-        call.recorder.drops.count(Drop.FAILURE)
+        call.recorder.drops.count("failure inside")
         call.end()

@@ -11,7 +11,6 @@ from itertools import chain, islice
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
 from dev_analytics.observers.llm.asking import asked, asking
 from dev_analytics.observers.llm.hooks import State, wrap
@@ -93,7 +92,7 @@ def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
                 address=lm.base_url,
             )
         except Exception:
-            recorder.drops.count(Drop.FAILURE)
+            recorder.drops.count("failure inside")
     return found
 
 

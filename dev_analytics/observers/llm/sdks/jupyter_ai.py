@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.hooks import State, wrap
 
 COVERS: Final = None
@@ -28,5 +27,5 @@ def _run_ai_cell(method: Any, magics: Any, args: Any, kwargs: Any) -> Any:
                 asking = recorder.analytics.edit_format(asked.format, tool="jupyter_ai")
                 stack.enter_context(asking)
             except Exception:
-                recorder.drops.count(Drop.FAILURE)
+                recorder.drops.count("failure inside")
         return method(*args, **kwargs)

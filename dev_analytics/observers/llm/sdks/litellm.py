@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
@@ -197,7 +196,7 @@ def _handed_on(method: Any, metadata: Any, args: Any, kwargs: Any) -> Any:
                 if belongs(type(each), f"{_CORE}.litellm_logging"):
                     _over(recorder, each, metadata.result)
         except Exception:
-            recorder.drops.count(Drop.FAILURE)
+            recorder.drops.count("failure inside")
     return method(*args, **kwargs)
 
 
@@ -207,7 +206,7 @@ def _handed_to(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
         try:
             _over(recorder, logging, _first(args, kwargs, "result"))
         except Exception:
-            recorder.drops.count(Drop.FAILURE)
+            recorder.drops.count("failure inside")
     return method(*args, **kwargs)
 
 
@@ -222,7 +221,7 @@ def _succeeded(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
                 if put_together or type(answer) is dict:
                     _over(recorder, logging, answer)
         except Exception:
-            recorder.drops.count(Drop.FAILURE)
+            recorder.drops.count("failure inside")
     return method(*args, **kwargs)
 
 
@@ -260,7 +259,7 @@ def _failed(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
             if call is not None and isinstance(error, BaseException):
                 call.fail(error)
         except Exception:
-            recorder.drops.count(Drop.FAILURE)
+            recorder.drops.count("failure inside")
     return method(*args, **kwargs)
 
 
@@ -312,7 +311,7 @@ def _note(stream: Any) -> None:
         try:
             _READ.add(stream.logging_obj)
         except Exception:
-            recorder.drops.count(Drop.FAILURE)
+            recorder.drops.count("failure inside")
 
 
 def _read(stream: Any, chunk: Any) -> None:
@@ -334,7 +333,7 @@ def _read(stream: Any, chunk: Any) -> None:
         else:
             call.read(chunk)
     except Exception:
-        recorder.drops.count(Drop.FAILURE)
+        recorder.drops.count("failure inside")
 
 
 def _ended(stream: Any, error: BaseException | None) -> None:
@@ -353,4 +352,4 @@ def _ended(stream: Any, error: BaseException | None) -> None:
         else:
             call.fail(error)
     except Exception:
-        recorder.drops.count(Drop.FAILURE)
+        recorder.drops.count("failure inside")

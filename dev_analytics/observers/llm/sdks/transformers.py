@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.drops import Drop
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
@@ -67,7 +66,7 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
             stream=kwargs.get("streamer") is not None,
         )
     except Exception:
-        recorder.drops.count(Drop.FAILURE)
+        recorder.drops.count("failure inside")
         return None
 
 
@@ -94,7 +93,7 @@ def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: 
             )
         )
     except Exception:
-        call.recorder.drops.count(Drop.FAILURE)
+        call.recorder.drops.count("failure inside")
 
 
 def _shape(tensor: object) -> tuple[int, int] | None:
