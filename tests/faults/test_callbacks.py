@@ -229,6 +229,6 @@ def test_a_full_disk_changes_nothing_that_a_kernel_shows_and_tears_no_line(
     dropped = loaded.run("print(analytics.get_analytics().drops.counts)").text
 
     assert shown == without[0]
-    assert "DISK_ERROR" in dropped
-    assert "FAILURE" not in dropped
+    assert "disk error" in dropped
+    assert "failure inside" not in dropped
     assert log.events[0] == "launched"
