@@ -63,9 +63,10 @@ SDKS: Final = {
         ("langchain-mistralai",), ("test_sdks_apart.py",), "langchain", apart=True
     ),
     "transformers": SDK(("transformers", "torch"), ("with_transformers.py",)),
+    "llama-cpp-python": SDK(("llama-cpp-python", "gguf"), ("with_llama_cpp.py",)),
 }
-LARGE: Final = frozenset({"transformers"})
-"""Those that are tested only when they are named: what they need is gigabytes."""
+LARGE: Final = frozenset({"transformers", "llama-cpp-python"})
+"""Those that are tested only when they are named: gigabytes, or a compiler at work for minutes."""
 
 _TOLD: Final = re.compile(
     r"^(?:FAILED|ERROR) .*|^\d+ .*(?:passed|failed|error).* in .*", re.MULTILINE

@@ -60,7 +60,7 @@ SDKS: Final = Vocabulary(
     "sdks",
     *("openai", "anthropic", "google-genai", "mistralai", "cohere", "ollama", "groq", "litellm"),
     *("huggingface_hub", "boto3", "dspy", "transformers", "together", "fireworks", "xai-sdk"),
-    "langchain-mistralai",
+    *("langchain-mistralai", "llama-cpp-python"),
 )
 EDIT_FORMATS: Final = Vocabulary("edit_formats")
 TOOLS: Final = Vocabulary("tools", "dev", "aider", "jupyter_ai")

@@ -17,7 +17,11 @@ from typing import Final
 _FROZEN: Final = "<frozen "
 _DESCRIBED: Final = (".dist-info", ".egg-info")
 _CALLED: Final = frozenset({"site-packages", "dist-packages"})
-_CALLED_OTHERWISE: Final = {"fireworks": "fireworks-ai", "google": "google-genai"}
+_CALLED_OTHERWISE: Final = {
+    "fireworks": "fireworks-ai",
+    "google": "google-genai",
+    "llama_cpp": "llama-cpp-python",
+}
 """The distributions that are meant where one that is called as the module is another's."""
 
 _NAME: Final = r"(.+?)(?:-[0-9].*)?\.[a-z-]+"
