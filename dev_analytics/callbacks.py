@@ -1,12 +1,19 @@
-"""What every callback promises: no exception leaves it, and each one is counted."""
+"""What every callback promises: no exception leaves it, and each one is counted.
+
+Except for what a signal handler of the user raises. A handler may run in the middle of any line of
+ours, and what it raises, such as a timeout, is for the user's own code to catch.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from functools import partial, wraps
+from types import CodeType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.process.handlers import is_of_handler
+from dev_analytics.process.native import handling
 
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar, TypeVarTuple
@@ -23,6 +30,14 @@ if TYPE_CHECKING:
             """The ledger that counts its failures."""
 
     O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
+
+
+_SIGNALS: Final = range(1, signal.NSIG)
+"""Not `signal.valid_signals`, which makes a member of an enumeration of each: a hundredth of the
+time that loading the extension takes."""
+
+_CODE: Final = vars(FunctionType)["__code__"].__get__
+_TRACEBACK: Final = vars(BaseException)["__traceback__"].__get__
 
 
 def count_failure(drops: DropLedger, error: Exception) -> None:
@@ -55,3 +70,35 @@ def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
             observer.drops.count("failure inside")
 
     return quietly
+
+
+def after_reply(call: Callable[[], None]) -> None:
+    """Call `call` as soon as the kernel has replied to the current request.
+
+    Between the end of a cell and its reply a kernel runs nothing else on its loop.
+
+    Raises
+    ------
+    RuntimeError
+        No event loop runs on this thread, so no reply will follow.
+    """
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, call)
+
+
+def is_of_handler(error: BaseException) -> bool:
+    """Return whether a signal handler of the user raised `error`."""
+    codes = {_code(handling(number)) for number in _SIGNALS}
+    traceback = _TRACEBACK(error)
+    while traceback is not None:
+        if traceback.tb_frame.f_code in codes:
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _code(handler: Any) -> CodeType | None:
+    """Return the code of a handler if it is a function; other objects are not touched."""
+    while type(handler) in (partial, MethodType):
+        handler = handler.func if type(handler) is partial else handler.__func__
+    return _CODE(handler) if type(handler) is FunctionType else None

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 
+from dev_analytics.callbacks import is_of_handler
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Sink, Spool
 from dev_analytics.process.clock import seconds
 from dev_analytics.process.forks import start_thread, unforked
-from dev_analytics.process.handlers import is_of_handler
 from dev_analytics.process.native import RLock
 from dev_analytics.recording import Recording
 

@@ -252,7 +252,7 @@ ROWS: Final = (
     Mutant("shared: a loop that is waited for",
            "tests/consent/asking/test_notebook.py::"
            "test_the_dialog_comes_after_the_reply_and_costs_the_cell_nothing",
-           (Edit("dev_analytics/consent/asking/reply.py",
+           (Edit("dev_analytics/callbacks.py",
                  "    loop.call_soon(loop.call_soon, call)\n", "    assert loop\n    call()\n"),)),
     Mutant("shared: a clock that lies",
            "tests/test_clock.py::test_no_time_of_the_users_stands_in_a_record"

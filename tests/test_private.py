@@ -14,7 +14,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.apps import autoload
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import change_ledger
-from dev_analytics.process.private_files import make_folder
+from dev_analytics.process.descriptors import make_folder
 from dev_analytics.version import NOTICE
 
 

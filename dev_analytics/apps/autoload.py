@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.private_files import make_folder, touch
+from dev_analytics.process.descriptors import make_folder, touch
 
 NAME: Final = "50-dev-analytics.py"
 _SHIPPED: Final = Path(__file__).with_name("ipython-startup") / NAME

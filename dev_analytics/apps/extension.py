@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.analytics import Analytics, get_analytics
 from dev_analytics.apps.magics import no_log, register_magics, unregister_magics
-from dev_analytics.callbacks import quiet
+from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
 from dev_analytics.consent.asking.occasion import Asking
 from dev_analytics.consent.asking.presence import presence, request
-from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.observers.cells import Cells

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Final, get_type_hints
 
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
@@ -415,7 +414,8 @@ def _own_hints(event: type[Event]) -> Mapping[str, Any]:
     """Return the annotations in the body of `event` alone: each text takes its time to read."""
     own = event.__annotations__
     if event.__module__ == __name__:
-        return get_type_hints(SimpleNamespace(__annotations__=own), globals(), include_extras=True)
+        # `get_type_hints` takes a third longer.
+        return {name: eval(text) for name, text in own.items()}  # noqa: S307, text of this module
     if any(type(hint) is str for hint in own.values()):
         # A tool may have its annotations as text.
         return get_type_hints(event, include_extras=True)

@@ -12,7 +12,6 @@ from typing import ClassVar, Final, Protocol
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.source import OPEN, count_places, places
 from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 
@@ -39,7 +38,6 @@ EVERYDAY_SECONDS: Final = 3600
 EVERYDAY_RELEASES: Final = 16
 
 _NUMBERS: Final = "[0-9]{1,4}(\\.[0-9]{1,4}){0,2}"
-_PLACE: Final = f"^({'|'.join(OPEN)})(\\.[A-Za-z0-9_]+)*:[A-Za-z0-9_.<>]+:[0-9]+$"
 
 
 class RefusedValueError(ValueError):
@@ -368,7 +366,8 @@ class Frames(Struct, frozen=True):
     """Places ``module:function:line`` in the source of packages registered as open.
 
     A place is rebuilt from the shipped source: a module and a function that it does not hold, or a
-    line outside that function, are left out, whoever claims them.
+    line outside that function, are left out, whoever claims them. The module that reads the source
+    is loaded with the first place.
     """
 
     title: ClassVar[str] = "places in public source"
@@ -381,11 +380,15 @@ class Frames(Struct, frozen=True):
         """Return the places of `value` that exist, innermost last, `MAX_FRAMES` at most."""
         if type(value) is not list and type(value) is not tuple:
             raise RefusedValueError(f"not a list of places but {_kind(value)}")
+        from dev_analytics.catalogue.source import places
+
         return list(places(value))[-MAX_FRAMES:]
 
     @property
     def size(self) -> int:
         """How many lists of places there can be."""
+        from dev_analytics.catalogue.source import count_places
+
         return sum(int(count_places() ** number) for number in range(MAX_FRAMES + 1))
 
     @property
@@ -401,7 +404,10 @@ class Frames(Struct, frozen=True):
     @property
     def schema(self) -> Mapping[str, object]:
         """Which values it can have, as a JSON Schema."""
-        place = {"type": "string", "pattern": _PLACE}
+        from dev_analytics.catalogue.source import OPEN
+
+        form = f"^({'|'.join(OPEN)})(\\.[A-Za-z0-9_]+)*:[A-Za-z0-9_.<>]+:[0-9]+$"
+        place = {"type": "string", "pattern": form}
         return {"type": "array", "items": place, "maxItems": MAX_FRAMES}
 
     @property

@@ -10,9 +10,8 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.value import Value
-from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations import ARCHIVE, in_words
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope
@@ -55,7 +54,7 @@ class Consent(Value):
         The newer version whose additions the user did not want; 0 if there is none.
     recipients, kept_recipients
         Who may receive the records, and who may not, as the user answered; see
-        `dev_analytics.consent.recipients`.
+        `dev_analytics.destinations`.
     answered_on, asked_on
         The days of the answer and of the last question.
     asked

@@ -24,10 +24,9 @@ from dev_analytics.consent.durable import delete, mark, remove, replace
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.process.descriptors import standard_taken
+from dev_analytics.process.descriptors import make_folder, standard_taken
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import as_uuid, urandom
-from dev_analytics.process.private_files import make_folder
 from dev_analytics.process.systems import sync_folder
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from dev_analytics.delivery.locks import NoLocksError, lock, unlock
 from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
 from dev_analytics.process.clock import Clock
+from dev_analytics.process.descriptors import make_folder
 from dev_analytics.process.native import RLock, urandom
-from dev_analytics.process.private_files import make_folder
 
 MAX_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is handed to the sender, due or not."""

@@ -19,7 +19,7 @@ from msgspec import Raw, json
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.destinations.damaged_archive import put_aside
 from dev_analytics.destinations.transport import Unacceptable, Unreachable, no_question
-from dev_analytics.process.private_files import touch
+from dev_analytics.process.descriptors import touch
 
 NAME: Final = "archive.sqlite"
 MAX_ROWS: Final = 1_000_000

@@ -1,8 +1,11 @@
 """Opens files and pipes so that none of their descriptors is 0, 1 or 2.
 
 A user may have closed a standard stream, and then the next file that is opened gets its number:
-whatever a library writes to standard error would end up in that file. A umask may remove even the
-owner's permissions from a new file: files that are created here can be opened again.
+whatever a library writes to standard error would end up in that file.
+
+Files and folders that are created here only the user can use, whatever the umask. It may remove
+even the owner's permissions from a new one, which could then not be read or entered again. As it
+belongs to the whole process, it is never changed.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import signal
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from dev_analytics.process.native import handling, system
 from dev_analytics.process.systems import GET_MARK, SET_MARK, ask, open_now
 
 _STANDARD: Final = (0, 1, 2)
+_FOLDER: Final = 0o700
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
 
 MAX_WRITTEN: Final = 16 * 2**20
@@ -51,6 +56,38 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
         with contextlib.suppress(OSError):
             system.fchmod(descriptor, mode)
     return descriptor
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, and the missing ones above it.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=_FOLDER)
+    except FileNotFoundError:
+        make_folder(folder.parent)
+        make_folder(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    else:
+        if stat.S_IMODE(folder.stat().st_mode) & _FOLDER != _FOLDER:
+            folder.chmod(_FOLDER)
+
+
+def touch(file: Path) -> None:
+    """Create a file if it is missing.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    system.close(open_above(file, system.O_CREAT | system.O_WRONLY))
 
 
 def pipe_above() -> tuple[int, int]:

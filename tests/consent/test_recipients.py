@@ -20,13 +20,14 @@ from dev_analytics.consent.asking.question import Answer
 from dev_analytics.consent.decision import Consent, Environment, Switch, decide
 from dev_analytics.consent.files import DamagedError, consent_bytes, consent_of
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.recipients import (
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.destinations import (
+    ARCHIVE,
     all_in_words,
     in_words,
+    is_recipient,
     would_receive,
 )
-from dev_analytics.consent.store import ConsentStore
-from dev_analytics.destinations import ARCHIVE, is_recipient
 from dev_analytics.destinations.posthog import ADDRESS, PROJECT_KEY
 
 TODAY = date(2026, 11, 22)

@@ -13,11 +13,10 @@ from fake_posthog import KEY, FakePostHog
 from processes import archived
 
 from dev_analytics.consent.asking.question import KEPT, ON
-from dev_analytics.consent.recipients import in_words, would_receive
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations import ARCHIVE, in_words, would_receive
 
 Until = Callable[[Callable[[], bool]], None]
 

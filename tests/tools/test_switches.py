@@ -21,12 +21,11 @@ from dev_analytics.apps.jupyter import main
 from dev_analytics.apps.switches import switch_off
 from dev_analytics.consent.asking.question import FIRST, Answer, first, newer
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.recipients import would_receive
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations import ARCHIVE, would_receive
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why

@@ -15,9 +15,8 @@ from dev_analytics.consent.asking.question import (
 )
 from dev_analytics.consent.decision import Consent, Decision, Switch
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.recipients import in_words
 from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations import ARCHIVE, in_words
 
 
 def take(

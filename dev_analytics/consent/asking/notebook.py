@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from dev_analytics.callbacks import quiet
+from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.consent.asking.dialog import Dialog
 from dev_analytics.consent.asking.output import Output
 from dev_analytics.consent.asking.presence import cell_id
 from dev_analytics.consent.asking.presence import request as request_of
-from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.gate import Gate
 from dev_analytics.drops import DropLedger

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.callbacks import quiet
+from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.consent.asking.presence import handles_click, presence, request
-from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError

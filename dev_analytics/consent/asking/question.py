@@ -7,9 +7,8 @@ from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.consent.recipients import would_receive
 from dev_analytics.consent.value import Value
-from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations import ARCHIVE, would_receive
 
 if TYPE_CHECKING:
     from dev_analytics.consent.scope import Scope

@@ -15,14 +15,14 @@ import pytest
 from fake_posthog import to_posthog
 from ipywidgets import Widget
 
+from dev_analytics.callbacks import after_reply
 from dev_analytics.consent.asking.dialog import Dialog
 from dev_analytics.consent.asking.notebook import NotebookQuestion
 from dev_analytics.consent.asking.question import FIRST, Answer, Question, first, newer
-from dev_analytics.consent.asking.reply import after_reply
 from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.gate import Gate, Period
-from dev_analytics.consent.recipients import would_receive
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.destinations import would_receive
 from dev_analytics.drops import DropLedger
 
 POSTHOG = to_posthog("https://eu.i.posthog.com", "phc_of_<a>_&_test")

@@ -13,9 +13,8 @@ from pages import SECONDS
 from dev_analytics.consent.asking.dialog import HIDE, SEE
 from dev_analytics.consent.asking.output import MARK
 from dev_analytics.consent.asking.question import DISABLED, FIRST, KEPT, ON, UNSURE
-from dev_analytics.consent.recipients import would_receive
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations import ARCHIVE, would_receive
 from dev_analytics.version import NOTICE
 
 LOAD = "%load_ext dev_analytics"
