@@ -11,6 +11,9 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
 SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index sdks-apart
 
+# What the tests find beside their environment.
+TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp
+
 # Each worker imports every test that may be its own. With 9,000 modules of SDKs a traceback or a fork
 # takes many times longer, so that the tests which import them are run apart.
 WORKERS := --numprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -22,7 +25,7 @@ install = $(BIN)/uv pip install --quiet --system-certs --link-mode copy --python
 	|| $(1) -m pip install --quiet $(2)
 
 .NOTPARALLEL:
-.PHONY: help demo test check lowest lint privacy mutants peers bench documents sample images vocabularies newest windows dist clean
+.PHONY: help demo test check coverage lowest lint privacy mutants peers bench documents sample images vocabularies newest windows dist clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -30,13 +33,20 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-test: lint .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp ## Run every check and every test, the benchmarks too.
+test: lint $(TESTED) ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest tests/benchmarks
 	$(BIN)/python -m pytest $(WORKERS) $(WITH_SDKS)
 	$(BIN)/python -m pytest $(WORKERS) --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
 
 check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
+
+coverage: $(TESTED) ## Run the tests but the benchmarks; name lines and branches of the package that none reaches.
+	rm -rf .venv/coverage
+	$(BIN)/coverage run -m pytest $(WORKERS) $(WITH_SDKS)
+	$(BIN)/coverage run -m pytest $(WORKERS) --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lowest: .venv/lowest.stamp ## Run tests with the lowest versions, which are Colab's; COLABTOOLS=DIR takes its own kernel.
 	test -z "$(COLABTOOLS)" || $(call install,.venv/lowest/bin/python,$(COLABTOOLS_NEEDS))
