@@ -9,7 +9,7 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 
 .DEFAULT_GOAL := help
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
-SDKS := openai-lowest anthropic-lowest litellm-newest jupyter-ai llama-index sdks-apart
+SDKS := openai-lowest anthropic-lowest google-genai-lowest litellm-newest jupyter-ai llama-index sdks-apart
 
 # What the tests find beside their environment.
 TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp
@@ -189,6 +189,11 @@ empty :=
 .venv/anthropic-lowest.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
 	$(call install,$(BIN)/python,--no-deps --target .venv/anthropic-lowest/site-packages anthropic==0.28.0)
+	@touch $@
+
+.venv/google-genai-lowest.stamp: .venv/test.stamp
+	rm -rf $(@:.stamp=)
+	$(call install,$(BIN)/python,--no-deps --target .venv/google-genai-lowest/site-packages google-genai==1.0.0)
 	@touch $@
 
 # The magic %%ai asks for versions of other SDKs that are not those of the environment.
