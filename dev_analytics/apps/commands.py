@@ -16,7 +16,8 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
 from dev_analytics.consent.asking.occasion import Asking
-from dev_analytics.consent.asking.presence import presence
+from dev_analytics.consent.asking.presence import presence, request
+from dev_analytics.consent.asking.output import fitted
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.process.messages import say
 
@@ -31,6 +32,8 @@ UNREAD: Final = (
     "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
     "them to a file."
 )
+_IN_A_SHAPE: Final = frozenset({"preview", "schema", "report"})
+"""Commands whose text has a shape of its own: tables, JSON."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,7 +85,7 @@ class Commands:
         text = command(rest)
         self._analytics.event("command_run", began, command=word)
         if text:
-            say(text)
+            say(text if word in _IN_A_SHAPE else fitted(text, request(self.shell)))
 
     def _status(self, rest: list[str]) -> str:
         from dev_analytics.consent.asking.output import MARK

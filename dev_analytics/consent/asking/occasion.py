@@ -203,7 +203,10 @@ class Asking:
             if present == "terminal":
                 say(self._prompt())
             else:
-                self._shell.display_pub.publish({"text/plain": self._question().notice})
+                from dev_analytics.consent.asking.output import fitted
+
+                notice = fitted(self._question().notice, request(self._shell))
+                self._shell.display_pub.publish({"text/plain": notice})
 
     def _tool_wanted(self) -> None:
         """Ask at the end of the cell in which a tool recorded something that is not agreed to."""

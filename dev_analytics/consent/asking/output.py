@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Final
 
+from dev_analytics.consent.asking.presence import of_vscode
 from dev_analytics.process.native import urandom
 
 MARK: Final = "dev_analytics_not_saved"
 """Marks an output in its metadata: the module `saving` leaves it out of the file."""
+
+COLUMNS: Final = 92
+"""As many as the longest line of the first question has, whose lines stay as they are."""
 
 
 class Output:
@@ -52,3 +57,16 @@ class Output:
             parent=self._parent,
             ident=publisher.topic,
         )
+
+
+def fitted(text: str, request: Any) -> str:
+    """Return `text` in lines that are seen whole below the cell of `request`.
+
+    VS Code does not wrap an output by itself, so that the end of a long line is out of sight.
+    """
+    if not of_vscode(request):
+        return text
+    return "\n".join(
+        textwrap.fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )

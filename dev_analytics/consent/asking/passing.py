@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from dev_analytics.callbacks import quiet
-from dev_analytics.consent.asking.output import MARK, Output
-from dev_analytics.consent.asking.presence import VSCODE, cell_id, request
+from dev_analytics.consent.asking.output import MARK, Output, fitted
+from dev_analytics.consent.asking.presence import of_vscode, request
 from dev_analytics.drops import DropLedger
 
 
@@ -32,14 +32,15 @@ class Passing:
     def __init__(self, shell: Any, drops: DropLedger, text: str, then: str) -> None:
         self.drops = drops
         self._shell = shell
-        self._then = then
         running = request(shell)
+        self._then = fitted(then, running)
         self._message = running["header"]["msg_id"]
         self._output: Output | None = Output(shell, running)
         # VS Code saves by itself and reads no mark. It replaces all outputs of a cell where the
         # metadata of one changes, and those that it replaces may be older than this one.
-        of_vscode = cell_id(running).startswith(VSCODE)
-        self._output.show({"text/plain": text}, {} if of_vscode else {MARK: True})
+        self._output.show(
+            {"text/plain": fitted(text, running)}, {} if of_vscode(running) else {MARK: True}
+        )
         # IPython unregisters by comparison, so one bound method is kept.
         self._callback = self._after_cell
         shell.events.register("post_run_cell", self._callback)

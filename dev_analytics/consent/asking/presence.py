@@ -38,8 +38,7 @@ def presence(shell: Any) -> Presence:
         running = request(shell)
         if _part(running, "content").get("allow_stdin") is not True:
             return "nobody"
-        cell = cell_id(running)
-        if cell and not cell.startswith(VSCODE):
+        if cell_id(running) and not of_vscode(running):
             return "notebook"
         return "nobody" if is_fed() else "console"
     interactive = getattr(shell.parent, "interact", False) or getattr(
@@ -127,6 +126,11 @@ def cell_id(request: Any) -> str:
         if type(cell) is str and cell:
             return cell
     return ""
+
+
+def of_vscode(request: Any) -> bool:
+    """Return whether `request` runs a cell of VS Code."""
+    return cell_id(request).startswith(VSCODE)
 
 
 def _part(request: Any, name: str) -> dict[str, Any]:

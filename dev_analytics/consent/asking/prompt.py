@@ -41,6 +41,10 @@ class Line(Protocol):
     def has_default(self) -> bool:
         """Whether Enter alone can be an answer here."""
 
+    @property
+    def empty_cancels(self) -> bool:
+        """Whether an empty line is what arrives here when the user cancels."""
+
     def write(self, text: str) -> None:
         """Write a line to whoever types here."""
 
@@ -61,12 +65,15 @@ class FrontEndLine:
     ----------
     kernel
         The kernel. Nothing can be read if it has no way to ask its front end.
+    empty_cancels
+        Whether the front end sends an empty line when the user cancels, as VS Code does for Escape.
     """
 
     has_default = False
 
-    def __init__(self, kernel: Any) -> None:
+    def __init__(self, kernel: Any, *, empty_cancels: bool = False) -> None:
         self._kernel = kernel
+        self.empty_cancels = empty_cancels
 
     def write(self, text: str) -> None:
         """Write a line below the cell."""
@@ -103,8 +110,8 @@ def ask(
 ) -> Answer:
     """Ask until there is an answer, or none can be expected.
 
-    There is no answer after Ctrl-C, at the end of input, where the front end is gone, or after
-    three answers that may not have come from a person.
+    There is no answer after Ctrl-C, at the end of input, where the user cancels or the front end is
+    gone, or after three answers that may not have come from a person.
 
     Parameters
     ----------
@@ -130,6 +137,8 @@ def ask(
             shown_at = clock()
             text = plain(line.read(question.prompt))
             seconds = clock() - shown_at
+            if not text and line.empty_cancels:
+                break
             answer = question.parse(text)
             if line.has_more():
                 before |= _plain(line.discard())
@@ -149,7 +158,7 @@ def ask(
             doubtful += 1
             if doubtful == MAX_DOUBTFUL:
                 break
-            line.write(f"{doubt} {question.possible}")
+            line.write(f"{doubt}\n{question.possible}")
     except (KeyboardInterrupt, EOFError):
         line.write("")
     except Exception:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from dev_analytics.consent.asking.presence import window
+from dev_analytics.consent.asking.presence import of_vscode, request, window
 from dev_analytics.consent.asking.prompt import FrontEndLine, Line
 
 SETTLE_SECONDS: Final = 0.1
@@ -32,7 +32,7 @@ def line_of(shell: Any) -> Line:
     has no default. Where no window shows a terminal, nothing can be read.
     """
     if hasattr(shell, "kernel"):
-        return FrontEndLine(shell.kernel)
+        return FrontEndLine(shell.kernel, empty_cancels=of_vscode(request(shell)))
     descriptors = window()
     if descriptors is None:
         return FrontEndLine(None)
@@ -70,6 +70,7 @@ if sys.platform == "win32":
         """A Windows console."""
 
         has_default = True
+        empty_cancels = False
 
         def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
             self._screen = screen
@@ -113,6 +114,7 @@ else:
         """
 
         has_default = True
+        empty_cancels = False
 
         def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
             self._descriptor = descriptor

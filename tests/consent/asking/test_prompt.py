@@ -48,8 +48,10 @@ class Script:
         *typed: str | BaseException | tuple[str, float, bool],
         before: Sequence[str] = (),
         has_default: bool = True,
+        empty_cancels: bool = False,
     ) -> None:
         self.has_default = has_default
+        self.empty_cancels = empty_cancels
         self.asked: list[str] = []
         self.now = 0.0
         self._before = before
@@ -190,6 +192,16 @@ def test_where_nothing_is_chosen_before_enter_alone_asks_again(
     line = Script("", " ", "y", has_default=False)
     assert ask(question, line) is Answer.YES
     assert line.asked == [f"{question.words} {choices}"] * 3
+
+
+@pytest.mark.parametrize("question", [FIRST, NEWER])
+@pytest.mark.parametrize("seconds", [QUICK, SLOW])
+def test_where_an_empty_line_cancels_it_ends_the_question_without_an_answer(
+    question: Question, seconds: float
+) -> None:
+    line = Script("maybe", ("", seconds, False), has_default=False, empty_cancels=True)
+    assert ask(question, line) is Answer.NONE
+    assert len(line.asked) == 2
 
 
 @pytest.mark.parametrize("question", [FIRST, NEWER])
