@@ -16,8 +16,8 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
 from dev_analytics.consent.asking.occasion import Asking
-from dev_analytics.consent.asking.presence import presence, request
 from dev_analytics.consent.asking.output import fitted
+from dev_analytics.consent.asking.presence import presence, request
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.process.messages import say
 
