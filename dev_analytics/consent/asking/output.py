@@ -11,8 +11,8 @@ from dev_analytics.process.native import urandom
 MARK: Final = "dev_analytics_not_saved"
 """Marks an output in its metadata: the module `saving` leaves it out of the file."""
 
-COLUMNS: Final = 92
-"""As many as the longest line of the first question has, whose lines stay as they are."""
+COLUMNS: Final = 72
+"""What half of a wide window shows, as VS Code puts its interactive window beside the editor."""
 
 
 class Output:

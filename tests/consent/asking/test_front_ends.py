@@ -93,7 +93,9 @@ def test_in_vscode_nothing_is_shown_below_a_cell_that_has_ended_and_no_widget_is
     sent = {page.send(code, cell) for cell, code in cells.items()}
     assert FIRST.words in page.typed(typed)
     page.until(lambda: sent <= page._idle and len(page.replies) == 5)
-    assert said in _wrapped(page.below("b")), "Escape sends an empty line"
+    assert said in _wrapped(page.below("b").rpartition(FIRST.lines)[2]), (
+        "Escape sends an empty line"
+    )
     assert FIRST.possible not in page.below("b"), "and asks no second time"
     numbers = [reply["content"]["execution_count"] for reply in page.replies]
     assert numbers == [1, 2, 3, 4, 5], "each cell is saved with its number"
