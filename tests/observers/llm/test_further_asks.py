@@ -273,6 +273,9 @@ AGENT = {"agent_id": MARK, "messages": SAID}
 INVOKE = {"modelId": CLAUDE, "body": json.dumps({"messages": SAID})}
 TITAN = {"modelId": "amazon.titan-embed-text-v2:0", "body": json.dumps({"inputText": MARK})}
 
+EMBEDDED = 9 if "usage_metadata" in types.EmbedContentResponse.model_fields else None
+"""The tokens that google-genai counts: its lowest version hands on none."""
+
 ASKS = {
     "interactions": Ask(
         lambda server: google(server).interactions.create(**GEMINI),
@@ -292,11 +295,11 @@ ASKS = {
     ),
     "google-embed": Ask(
         lambda server: google(server).models.embed_content(**EMBED),
-        *("embeddings", "google", "gemini-embedding-001", (9, None)),
+        *("embeddings", "google", "gemini-embedding-001", (EMBEDDED, None)),
     ),
     "google-embed-async": Ask(
         lambda server: google(server).aio.models.embed_content(**EMBED),
-        *("embeddings", "google", "gemini-embedding-001", (9, None)),
+        *("embeddings", "google", "gemini-embedding-001", (EMBEDDED, None)),
     ),
     "cohere-embed": Ask(
         lambda server: cohere_client(server, cohere.ClientV2).embed(**V2),
