@@ -2,17 +2,17 @@
 
 Anything that differs from what is declared here is damaged, and reads as *not agreed*. The module
 is loaded when there is a file: most sessions begin without one, or read it after the user's cell.
-What few users have, a yes to a tool or a policy, is declared elsewhere, as a declaration takes
-time.
+What few users have, a yes to a tool or a policy, is declared elsewhere.
 
-Annotations are objects here, and no text: msgspec would compile each text again, which takes three
-times as long as all else that is done to read the file.
+No class of msgspec declares it: to make one, and its decoder, takes ten times as long as all that
+is done here to read the file.
 """
 
-from json import loads
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from __future__ import annotations
 
-from msgspec import DecodeError, Struct, json
+from collections.abc import Mapping
+from json import dumps, loads
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.destinations import is_recipient
@@ -21,40 +21,30 @@ from dev_analytics.process.native import is_uuid
 
 if TYPE_CHECKING:
     from datetime import date
-else:
-    # Read and written with the real class, even while something else replaces `datetime.date`.
-    date = Clock.date
 
-T = TypeVar("T")
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "version": (int,),
+    "answer": (str,),
+    "user_id": (str,),
+    "notice": (int,),
+    "kept_notice": (int,),
+    "recipients": (list,),
+    "kept_recipients": (list,),
+    "answered_on": (str,),
+    "asked_on": (str,),
+    "asked": (int,),
+    "draw": (float, int),
+}
+"""The fields of ``consent.json``, and what each is.
+
+``asked`` is written from the second unanswered question on, so that the third one waits longer and
+there is no fourth. A version of this package that does not know the field takes the file for
+damaged, so that it is off and asks nobody.
+"""
 
 
 class DamagedError(ValueError):
     """A file does not have the content that it must have."""
-
-
-class _Consent(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """The content of ``consent.json``.
-
-    ``asked`` is written from the second unanswered question on, so that the third one waits longer
-    and there is no fourth. A version of this package that does not know the field takes the file
-    for damaged, so that it is off and asks nobody.
-    """
-
-    version: Literal[1]
-    answer: Literal["yes"] | None = None
-    user_id: str | None = None
-    notice: int | None = None
-    kept_notice: int | None = None
-    recipients: list[str] | None = None
-    kept_recipients: list[str] | None = None
-    answered_on: date | None = None
-    asked_on: date | None = None
-    asked: int | None = None
-    draw: float | None = None
-
-
-# Made at import, so that a later replacement of `date` is not looked up.
-_DECODER: Final = json.Decoder(_Consent)
 
 
 def consent_of(content: bytes) -> Consent:
@@ -65,74 +55,95 @@ def consent_of(content: bytes) -> Consent:
     DamagedError
         It is no answer, or half of one.
     """
-    file = decoded(content, _DECODER)
-    of_answer = (file.answer, file.user_id, file.notice, file.answered_on)
+    given = object_of(content)
+    for name, value in given.items():
+        if value is not None and type(value) not in _TYPES.get(name, ()):
+            raise DamagedError(f"no such field, or of another type: {name}")
+    if given.get("version") != 1 or given.get("answer") not in (None, "yes"):
+        raise DamagedError("of another version, or another answer")
+    file: dict[str, Any] = {**dict.fromkeys(_TYPES), **given}
+    of_answer = [file[name] for name in ("answer", "user_id", "notice", "answered_on")]
     if any(of_answer) and not all(of_answer):
         raise DamagedError("half an answer")
-    # Not by a pattern in the declaration: compiling one takes as long as reading all the rest.
-    if file.user_id is not None and not is_uuid(file.user_id, 4):
+    if file["user_id"] is not None and not is_uuid(file["user_id"], 4):
         raise DamagedError("no identifier")
-    if file.answer is None and (file.recipients or file.kept_recipients):
+    named, refused = file["recipients"] or [], file["kept_recipients"] or []
+    if file["answer"] is None and (named or refused):
         raise DamagedError("recipients of no answer")
-    if not all(map(is_recipient, [*(file.recipients or ()), *(file.kept_recipients or ())])):
+    if not all(type(each) is str and is_recipient(each) for each in (*named, *refused)):
         raise DamagedError("no recipient")
-    if file.asked and not file.asked_on:
+    if file["asked"] and not file["asked_on"]:
         raise DamagedError("questions without a day")
-    # Not by `Annotated` in the declaration, which takes as long as all else in it.
-    notices = [each for each in (file.notice, file.kept_notice) if each is not None]
-    if any(notice < 1 for notice in notices) or (file.asked is not None and file.asked < 2):
+    notices = [file[name] for name in ("notice", "kept_notice") if file[name] is not None]
+    if any(notice < 1 for notice in notices) or (file["asked"] is not None and file["asked"] < 2):
         raise DamagedError("a number that is too small")
-    if file.draw is not None and not 0 <= file.draw < 1:
+    if file["draw"] is not None and not 0 <= file["draw"] < 1:
         raise DamagedError("no place in the sample")
     return Consent(
-        user_id=file.user_id,
-        notice=file.notice or 0,
-        kept_notice=file.kept_notice or 0,
-        recipients=frozenset(file.recipients or ()),
-        kept_recipients=frozenset(file.kept_recipients or ()),
-        answered_on=file.answered_on,
-        asked_on=file.asked_on,
-        asked=file.asked or 1,
-        draw=file.draw,
+        user_id=file["user_id"],
+        notice=file["notice"] or 0,
+        kept_notice=file["kept_notice"] or 0,
+        recipients=frozenset(named),
+        kept_recipients=frozenset(refused),
+        answered_on=_day(file["answered_on"]),
+        asked_on=_day(file["asked_on"]),
+        asked=file["asked"] or 1,
+        draw=file["draw"],
     )
 
 
 def consent_bytes(consent: Consent) -> bytes:
     """Return the content of ``consent.json`` for `consent`."""
-    return json.encode(
-        _Consent(
-            version=1,
-            answer="yes" if consent.user_id else None,
-            user_id=consent.user_id,
-            notice=consent.notice or None,
-            kept_notice=consent.kept_notice or None,
-            recipients=sorted(consent.recipients) or None,
-            kept_recipients=sorted(consent.kept_recipients) or None,
-            answered_on=consent.answered_on,
-            asked_on=consent.asked_on,
-            asked=consent.asked if consent.asked_on and consent.asked > 1 else None,
-            draw=consent.draw,
-        )
-    )
+    fields = {
+        "version": 1,
+        "answer": "yes" if consent.user_id else None,
+        "user_id": consent.user_id,
+        "notice": consent.notice or None,
+        "kept_notice": consent.kept_notice or None,
+        "recipients": sorted(consent.recipients) or None,
+        "kept_recipients": sorted(consent.kept_recipients) or None,
+        "answered_on": consent.answered_on and consent.answered_on.isoformat(),
+        "asked_on": consent.asked_on and consent.asked_on.isoformat(),
+        "asked": consent.asked if consent.asked_on and consent.asked > 1 else None,
+        "draw": consent.draw,
+    }
+    written = {name: value for name, value in fields.items() if value is not None}
+    return dumps(written, separators=(",", ":")).encode()
 
 
-def decoded(content: bytes, decoder: json.Decoder[T]) -> T:
-    """Read the content of a file.
+def object_of(content: bytes) -> dict[str, object]:
+    """Read the content of a file: a JSON object.
 
     Raises
     ------
     DamagedError
-        It is not what `decoder` takes, or says something twice.
+        It is no JSON object, or says something twice.
     """
     try:
-        found = decoder.decode(content)
-        # A parser keeps the last of two; but whoever wrote the first, perhaps a no, meant it.
-        loads(content, object_pairs_hook=_once)
-    except (DecodeError, ValueError, RecursionError) as error:
+        found = loads(content.decode(), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise DamagedError(str(error)) from error
+    if type(found) is not dict:
+        raise DamagedError("no object")
     return found
 
 
-def _once(fields: list[tuple[str, object]]) -> None:
-    if len(fields) != len(dict(fields)):
+def _once(fields: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(fields)
+    # A parser keeps the last of two; but whoever wrote the first, perhaps a no, meant it.
+    if len(fields) != len(found):
         raise DamagedError("a field twice")
+    return found
+
+
+def _day(text: str | None) -> date | None:
+    """Return the day that a field names, with the real class, even while something replaces it."""
+    if text is None:
+        return None
+    try:
+        day: date = Clock.date.fromisoformat(text)
+    except ValueError as error:
+        raise DamagedError(str(error)) from error
+    if day.isoformat() != text:
+        raise DamagedError("a day in another form")
+    return day

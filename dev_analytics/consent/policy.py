@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
 
-from msgspec import json
-
-from dev_analytics.consent.files import DamagedError, decoded
+from dev_analytics.consent.files import DamagedError, object_of
 from dev_analytics.consent.value import Value
 from dev_analytics.destinations import DESTINATIONS
 
@@ -33,9 +30,6 @@ class Policy(Value):
     passed_over: bool = False
 
 
-_DECODER: Final = json.Decoder(dict[str, str])
-
-
 def policy_of(content: bytes) -> Policy:
     """Read an administrator's policy file.
 
@@ -44,7 +38,11 @@ def policy_of(content: bytes) -> Policy:
     DamagedError
         It says something that is not allowed, or says it twice.
     """
-    settings = decoded(content, _DECODER)
+    settings: dict[str, str] = {}
+    for name, value in object_of(content).items():
+        if type(value) is not str:
+            raise DamagedError(f"no text: {name}")
+        settings[name] = value
     analytics = settings.pop("analytics", "allowed")
     if analytics not in ("allowed", "forbidden"):
         raise DamagedError("analytics are neither allowed nor forbidden")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from msgspec import Meta, Struct, json
+from msgspec import DecodeError, Meta, Struct, json
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.files import DamagedError, decoded
+from dev_analytics.consent.files import DamagedError, object_of
 from dev_analytics.consent.scope import Scope, is_term, plain_terms
 from dev_analytics.process.clock import Clock
 
@@ -56,7 +56,11 @@ def with_tools(consent: Consent, content: bytes) -> Consent:
     DamagedError
         It cannot be read.
     """
-    file = decoded(content, _DECODER)
+    object_of(content)  # which says nothing twice
+    try:
+        file = _DECODER.decode(content)
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise DamagedError(str(error)) from error
     of_this_answer = (file.answered_on, file.draw) == (consent.answered_on, consent.draw)
     if consent.user_id is None or not of_this_answer:
         return consent

@@ -20,18 +20,22 @@ class Value:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _known: ClassVar[frozenset[str]] = frozenset()
+    _needed: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         cls._fields = tuple(cls.__annotations__)
+        cls._known = frozenset(cls._fields)
+        cls._needed = frozenset(name for name in cls._fields if not hasattr(cls, name))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self._fields
         given = dict(zip(fields, args, strict=False))
-        if len(args) > len(fields) or given.keys() & kwargs or not kwargs.keys() <= set(fields):
+        if len(args) > len(fields) or given.keys() & kwargs or not self._known.issuperset(kwargs):
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(fields)}, each once")
         given |= kwargs
-        missing = [name for name in fields if name not in given and not hasattr(self, name)]
-        if missing:
+        if not self._needed.issubset(given):
+            missing = [name for name in fields if name in self._needed and name not in given]
             raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
         self.__dict__.update(given)
 

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.process.native import PYTHONPATH
+
 _FROZEN: Final = "<frozen "
 _DESCRIBED: Final = (".dist-info", ".egg-info")
 _CALLED: Final = frozenset({"site-packages", "dist-packages"})
@@ -27,8 +29,6 @@ _CALLED_OTHERWISE: Final = {
 _NAME: Final = r"(.+?)(?:-[0-9].*)?\.[a-z-]+"
 """What describes a distribution: its name, perhaps its version, its ending. It is compiled where it
 is used, as most sessions load the extension before an SDK."""
-
-_PYTHONPATH: Final = os.environ.get("PYTHONPATH", "")
 
 
 def package_of(file: object) -> str | None:
@@ -103,7 +103,7 @@ def _named() -> Iterator[str]:
     yield str(Path(os.__file__).parent)
     yield from getattr(site, "getsitepackages", list)()
     yield getattr(site, "USER_SITE", None) or ""
-    yield from _called_so(_PYTHONPATH.split(os.pathsep))
+    yield from _called_so(PYTHONPATH.split(os.pathsep))
 
 
 def _called_so(entries: Iterable[str]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 __all__ = [
     "ENVIRON",
+    "PYTHONPATH",
     "RLock",
     "as_uuid",
     "begin_thread",
@@ -90,6 +91,9 @@ def is_uuid(text: str, version: int) -> bool:
 
 ENVIRON: Final = os.environ
 """The original `os.environ` of this process."""
+
+PYTHONPATH: Final = ENVIRON.get("PYTHONPATH", "")
+"""The folders that the process was started with: a cell may name others later."""
 
 _PLAIN: Final = (type(ENVIRON), dict)
 

@@ -15,8 +15,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.observers.installed import is_installed
-
 _IMPORTLIB: Final = "<frozen importlib._bootstrap_external>"
 """The traceback of a failing import shows no line of importlib, and so none of ours."""
 
@@ -47,7 +45,7 @@ class Imports:
         """Watch from now on, and report what has already been imported."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
-        for name in self._names:
+        for name in [each for each in self._names if each in sys.modules]:
             self._look(name)
 
     def end(self) -> None:
@@ -166,6 +164,9 @@ def _is_installed(spec: Any, name: str) -> bool:
     """Return whether a spec says that its module is a distribution's; nothing of it is run."""
     if not issubclass(type(spec), ModuleSpec):
         return False
+    # Loaded with the first SDK: most sessions load the extension before one.
+    from dev_analytics.observers.installed import is_installed
+
     return is_installed(name, _of_spec(spec).get("origin"))
 
 
