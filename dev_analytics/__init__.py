@@ -24,7 +24,7 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Load the extension: what ``%load_ext dev_analytics`` calls."""
-    from dev_analytics.process.unserved import why_unserved
+    from dev_analytics.process import why_unserved
 
     if why_unserved():
         from dev_analytics.apps.unserved import load
@@ -35,7 +35,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 def unload_ipython_extension(shell: Any) -> None:
     """Remove the extension: what ``%unload_ext dev_analytics`` calls."""
-    from dev_analytics.process.unserved import why_unserved
+    from dev_analytics.process import why_unserved
 
     if why_unserved():
         from dev_analytics.apps.unserved import unload
@@ -59,7 +59,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: Any) -> None:
     """Load the extension of a Jupyter server: what the server calls at its start."""
-    from dev_analytics.process.unserved import line, why_unserved
+    from dev_analytics.process import line, why_unserved
 
     if why := why_unserved():
         app.log.info(line(why))

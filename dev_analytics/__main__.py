@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dev_analytics.process.unserved import why_unserved
+from dev_analytics.process import why_unserved
 
 
 def main() -> int:

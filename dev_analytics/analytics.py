@@ -18,19 +18,19 @@ from dev_analytics.callbacks import count_failure
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
+from dev_analytics.process import UnservedError, why_unserved
 from dev_analytics.process.forks import unforked
 from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock
-from dev_analytics.process.unserved import UnservedError, why_unserved
 from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import State
     from dev_analytics.delivery.lines import LineFile
-    from dev_analytics.delivery.spool import Sink
+    from dev_analytics.delivery.sink import Sink
     from dev_analytics.pipeline import Pipeline
     from dev_analytics.recording import Recording
 

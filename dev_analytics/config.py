@@ -12,7 +12,7 @@ from traitlets.config import Config, Configurable
 from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policies
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.destinations import ARCHIVE, DESTINATIONS
 from dev_analytics.process.native import environ_now
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ from dev_analytics.callbacks import is_of_handler
 from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.spool import Sink, Spool
+from dev_analytics.delivery.spool import Spool
 from dev_analytics.process.clock import seconds
 from dev_analytics.process.forks import start_thread, unforked
 from dev_analytics.process.native import RLock
@@ -31,12 +31,31 @@ from dev_analytics.recording import Recording
 if TYPE_CHECKING:
     from pathlib import Path
 
+    # Declared for the type checker alone: to make a protocol takes as long as any class.
+    from typing import Protocol
+
     from dev_analytics.catalogue.events import Event
     from dev_analytics.consent.gate import Gate, Period, State
+    from dev_analytics.delivery import Delivery
     from dev_analytics.delivery.lines import LineFile
-    from dev_analytics.delivery.settings import Delivery
+    from dev_analytics.delivery.sink import Sink
     from dev_analytics.drops import DropLedger
     from dev_analytics.tools.installed import Found
+
+    class Session(Protocol):
+        """What a pipeline works for: attributes of `dev_analytics.analytics.Analytics`."""
+
+        data: Path
+        gate: Gate
+        drops: DropLedger
+        log: LineFile | None
+        strict: bool
+        openers: list[Callable[[], None]]
+
+        @property
+        def agreed_delivery(self) -> Delivery | None:
+            """Where records go that are made now."""
+
 
 MAX_PREVIEWED: Final = 1000
 """How many records of this session are kept in memory, the newest."""
@@ -127,21 +146,6 @@ def _completions() -> tuple[Callable[[dict[str, object]], None], ...]:
         from dev_analytics.edit_formats import complete
 
     return complete, put_public_name
-
-
-class Session(Protocol):
-    """What a pipeline works for: attributes of `dev_analytics.analytics.Analytics`."""
-
-    data: Path
-    gate: Gate
-    drops: DropLedger
-    log: LineFile | None
-    strict: bool
-    openers: list[Callable[[], None]]
-
-    @property
-    def agreed_delivery(self) -> Delivery | None:
-        """Where records go that are made now."""
 
 
 class Pipeline:

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias
 
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
-from dev_analytics.catalogue.values import Count, Duration, Kind, Word
+from dev_analytics.catalogue.values import Count, Duration, Word
 from dev_analytics.version import NOTICE
 
 Told: TypeAlias = dict[str, dict[str, str]]

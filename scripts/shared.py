@@ -319,7 +319,7 @@ ROWS: Final = (
     Mutant("shared: file locks",
            "tests/delivery/test_spool.py::"
            "test_where_files_cannot_be_locked_nothing_is_said_but_by_the_status",
-           (Edit("dev_analytics/delivery/locks.py",
+           (Edit("dev_analytics/process/descriptors.py",
                  "            raise NoLocksError(error.errno, error.strerror) from error\n",
                  "            return True\n"),)),
     Mutant("shared: a full disk",

@@ -20,9 +20,9 @@ from freezegun import freeze_time
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking.question import Answer
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.observers.cells import Cells
 from dev_analytics.process.clock import EARLIEST, Clock, seconds, today
 

@@ -13,10 +13,10 @@ import pytest
 
 from dev_analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.descriptors import open_above, pipe_above, standard_taken
@@ -28,7 +28,7 @@ import os, sys, threading
 from datetime import date
 from pathlib import Path
 from dev_analytics import get_analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.version import NOTICE
 here = Path(sys.argv[1])
 analytics = get_analytics()

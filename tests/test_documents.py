@@ -26,8 +26,7 @@ from dev_analytics.consent.asking import prompt, question
 from dev_analytics.consent.asking.notebook import MAX_CELLS, READ_SECONDS
 from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import ledger, notes, pending
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery, ledger, notes, pending
 from dev_analytics.delivery.turns import lock_file
 from dev_analytics.destinations import DESTINATIONS, archive_file
 from dev_analytics.destinations.damaged_archive import damaged, put_aside

@@ -41,7 +41,7 @@ def fork(child=lambda: None):
 
 FORKED = """
 from dev_analytics.analytics import Analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.observers.threads import Threads
 
 data, module, begin = sys.argv[1:]
@@ -108,7 +108,7 @@ def run(code: str, *arguments: str) -> str:
 GIVING_WAY = """
 from dev_analytics.analytics import Analytics
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.process.clock import Clock
 
 data = Path(sys.argv[1])

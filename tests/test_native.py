@@ -18,7 +18,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Switch
 from dev_analytics.consent.gate import Period
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.observers.cells import Cells
 from dev_analytics.version import NOTICE
@@ -147,7 +147,7 @@ if BEFORE:
 import gevent
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.ledger import read_ledger
 data = Path(sys.argv[1])
 analytics = Analytics(data, delivery=Delivery(flush_seconds=0), strict=True)
@@ -196,7 +196,7 @@ from dev_analytics.analytics import Analytics
 
 from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 
 Launcher.start = lambda launcher: None
 data = Path(sys.argv[1])
@@ -240,7 +240,7 @@ WAITING = """
 import ctypes, resource, sys, threading, time
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 
 analytics = Analytics(Path(sys.argv[1]), delivery=Delivery())
 launcher = analytics.pipeline.launcher

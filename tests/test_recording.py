@@ -30,7 +30,7 @@ from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.process import clock
 
 TODAY = date(2026, 11, 22)

@@ -30,7 +30,7 @@ SESSION = """
 import asyncio, multiprocessing, os, signal, sys, threading, time
 from dev_analytics import get_analytics
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 
 analytics = get_analytics()
 analytics.delivery = Delivery(flush_seconds=1e6)

@@ -20,7 +20,7 @@ import dev_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.jupyter import WORDS
 from dev_analytics.apps.magics import WORDS as MAGIC_WORDS
-from dev_analytics.process.unserved import UnservedError, line, why_unserved
+from dev_analytics.process import UnservedError, line, why_unserved
 
 UNSERVED = ("emscripten", "wasi")
 LACKING = ("fcntl", "grp", "pwd", "resource", "termios")

@@ -20,8 +20,8 @@ from dev_analytics.apps.magics import no_log
 from dev_analytics.config import LOG_VARIABLE, DevAnalytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.process import line, why_unserved
 from dev_analytics.process.messages import say
-from dev_analytics.process.unserved import line, why_unserved
 
 HELP: Final = """\
 Analytics

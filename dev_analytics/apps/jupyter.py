@@ -27,7 +27,7 @@ from dev_analytics.consent.asking.question import DISABLED
 from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.process.messages import say
 from dev_analytics.version import __version__
 from dev_analytics.views.machine import machine, machine_fields, waiting

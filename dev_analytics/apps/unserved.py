@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from dev_analytics.consent.asking.presence import presence
-from dev_analytics.process.unserved import line, why_unserved
+from dev_analytics.process import line, why_unserved
 from dev_analytics.version import __version__
 
 _NAME: Final = "dev_analytics"

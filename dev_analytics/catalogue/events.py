@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hints
 
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
@@ -23,13 +23,15 @@ from dev_analytics.catalogue.values import (
     Duration,
     Flag,
     Frames,
-    Kind,
     RefusedValueError,
     Version,
     Word,
 )
 from dev_analytics.catalogue.vocabulary import Vocabulary
 from dev_analytics.version import NOTICE, __version__
+
+if TYPE_CHECKING:
+    from dev_analytics.catalogue.kind import Kind
 
 FRONTENDS: Final = Vocabulary("frontends")
 SYSTEMS: Final = Vocabulary("systems", "linux", "darwin", "windows", "wasm")

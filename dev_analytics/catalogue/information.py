@@ -14,11 +14,11 @@ from msgspec import UNSET
 from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.values import (
     EVERYDAY_COUNT,
     EVERYDAY_RELEASES,
     EVERYDAY_WORDS,
-    Kind,
 )
 
 EVERYDAY: Final = (

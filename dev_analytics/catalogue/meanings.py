@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
-from dev_analytics.catalogue.values import Kind
+from dev_analytics.catalogue.kind import Kind
 
 
 def sentence(event: type[Event]) -> str:

@@ -10,8 +10,8 @@ from msgspec.structs import fields
 
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import Event
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
-from dev_analytics.catalogue.values import Kind
 from dev_analytics.catalogue.vocabulary import OTHER
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

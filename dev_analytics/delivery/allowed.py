@@ -21,13 +21,13 @@ from msgspec.structs import FieldInfo, fields
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.costs import OWN
 from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import (
     MAX_FRAMES,
     MAX_INTEGER,
     Flag,
     Frames,
-    Kind,
     RefusedValueError,
     Version,
     Word,

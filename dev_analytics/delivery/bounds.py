@@ -6,9 +6,9 @@ import contextlib
 from collections import Counter
 from pathlib import Path
 
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.drops import Drop
 from dev_analytics.process.clock import seconds
 from dev_analytics.process.descriptors import open_above

@@ -18,9 +18,9 @@ from msgspec import Struct, json
 from msgspec.structs import replace
 
 from dev_analytics.delivery import pending
-from dev_analytics.delivery.locks import NoLocksError, locked
+from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import NoLocksError, open_above
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import replace as put
 

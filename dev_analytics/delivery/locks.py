@@ -1,13 +1,12 @@
 """Locks on files, held by open descriptors: a lock ends with its process, however that ends.
 
 Some file systems have no locks: NFS without a lock server, Lustre without ``-o flock``. There
-`lock` raises `NoLocksError`, and a lock file protects the counts instead.
+`locked` raises `NoLocksError`, and a lock file protects the counts instead.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -18,18 +17,12 @@ from typing import Final
 from msgspec import Struct
 
 from dev_analytics.process.clock import Clock
-from dev_analytics.process.descriptors import open_above
-from dev_analytics.process.systems import NO_LINK, lock_now, share_lock, unlock_now
+from dev_analytics.process.descriptors import MISSING_LOCKS, lock, open_above
+from dev_analytics.process.systems import NO_LINK, share_lock, unlock_now
 
-_BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
-_MISSING: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 _POLL_SECONDS: Final = 0.005
 _LOCKS: Final = Path("/proc/locks")
 """Linux lists the holder of every lock here; elsewhere the holder is unknown."""
-
-
-class NoLocksError(OSError):
-    """The file system has no locks."""
 
 
 class Holder(Struct, frozen=True):
@@ -37,32 +30,6 @@ class Holder(Struct, frozen=True):
 
     held: bool
     pid: int | None = None
-
-
-def lock(descriptor: int) -> bool:
-    """Take the lock of an open file without waiting; return False if another process holds it.
-
-    Raises
-    ------
-    NoLocksError
-        The file system has no locks.
-    OSError
-        The lock cannot be taken for another reason.
-    """
-    try:
-        lock_now(descriptor)
-    except OSError as error:
-        if error.errno in _BUSY:
-            return False
-        if error.errno in _MISSING:
-            raise NoLocksError(error.errno, error.strerror) from error
-        raise
-    return True
-
-
-def unlock(descriptor: int) -> None:
-    """Release the lock of an open file, also for forked processes that share the descriptor."""
-    unlock_now(descriptor)
 
 
 @contextmanager
@@ -117,7 +84,7 @@ def missing_locks(file: Path) -> str:
     try:
         share_lock(descriptor)
     except OSError as error:
-        return os.strerror(error.errno) if error.errno in _MISSING else ""
+        return os.strerror(error.errno) if error.errno in MISSING_LOCKS else ""
     finally:
         os.close(descriptor)
     return ""
@@ -145,7 +112,7 @@ def _locked(descriptor: int) -> bool:
 def _release(descriptor: int) -> None:
     """Unlock and close a file: a child that was forked meanwhile would go on holding the lock."""
     with contextlib.suppress(OSError):
-        unlock(descriptor)
+        unlock_now(descriptor)
     os.close(descriptor)
 
 
@@ -164,8 +131,8 @@ def _named(status: os.stat_result) -> int | None:
         locks = _LOCKS.read_text("utf-8").splitlines()
     except (OSError, ValueError):
         return None
-    for lock in locks:
-        fields = lock.split()
+    for line in locks:
+        fields = line.split()
         if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == device:
             return int(fields[4]) if int(fields[4]) > 0 else None
     return None

@@ -26,6 +26,7 @@ from typing import Final
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import spool_name
 from dev_analytics.delivery.agreed import give_to_archive
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.backlog import Backlog
@@ -34,7 +35,6 @@ from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import MAX_QUIET, Notes
 from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
 from dev_analytics.delivery.sendable import begins_before, oldest
-from dev_analytics.delivery.settings import spool_name
 from dev_analytics.delivery.suspects import Suspects
 from dev_analytics.delivery.turns import lock_file, sign_of_life, turn
 from dev_analytics.delivery.work import Work

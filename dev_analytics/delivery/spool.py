@@ -21,16 +21,16 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
-from dev_analytics.delivery.locks import NoLocksError, lock, unlock
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
 from dev_analytics.process.clock import Clock
-from dev_analytics.process.descriptors import make_folder
+from dev_analytics.process.descriptors import NoLocksError, lock, make_folder
 from dev_analytics.process.native import RLock, urandom
+from dev_analytics.process.systems import unlock_now
 
 MAX_BYTES: Final = 4 * 2**20
 """How large a file becomes before it is handed to the sender, due or not."""
@@ -41,28 +41,6 @@ NO_LOCKS_SECONDS: Final = 60.0
 
 class RevokedError(OSError):
     """The user of these records does not agree any longer."""
-
-
-class Sink(Protocol):
-    """Takes the records that the user agreed to send, in the user's own thread, without waiting."""
-
-    def accept(self, record: bytes, user_id: str) -> None:
-        """Accept the bytes of one record, without a line end; may raise OSError."""
-
-    def resume(self) -> None:
-        """Send what earlier sessions left."""
-
-    def rest(self) -> None:
-        """Release the file, as the session is off; its content was recorded before."""
-
-    def close(self, *, at_exit: bool) -> None:
-        """Release everything at the end of the session, or (`at_exit`) of the process."""
-
-    def purge(self) -> None:
-        """Delete what was not delivered yet, as the user opted out."""
-
-    def after_fork(self) -> None:
-        """Begin anew, in a forked child."""
 
 
 class Spool:
@@ -335,7 +313,7 @@ class Spool:
                 file.path.unlink()
         # A child that was just forked may have the descriptor, and thus the lock.
         with contextlib.suppress(OSError):
-            unlock(file.descriptor)
+            unlock_now(file.descriptor)
         file.close()
 
     def _is_waiting(self) -> bool:

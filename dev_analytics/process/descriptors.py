@@ -1,4 +1,4 @@
-"""Opens files and pipes so that none of their descriptors is 0, 1 or 2.
+"""Opens files and pipes so that none of their descriptors is 0, 1 or 2, and locks them.
 
 A user may have closed a standard stream, and then the next file that is opened gets its number:
 whatever a library writes to standard error would end up in that file.
@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.process.native import handling, system
-from dev_analytics.process.systems import GET_MARK, SET_MARK, ask, open_now
+from dev_analytics.process.systems import GET_MARK, SET_MARK, ask, lock_now, open_now
 
+_BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
+MISSING_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 _STANDARD: Final = (0, 1, 2)
 _FOLDER: Final = 0o700
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
@@ -34,6 +36,10 @@ MAX_WRITTEN: Final = 16 * 2**20
 _MARKS: Final = itertools.cycle(range(1, 65))
 _SIGXFSZ: Final[int | None] = getattr(signal, "SIGXFSZ", None)
 _IGNORED: Final = int(signal.SIG_IGN)
+
+
+class NoLocksError(OSError):
+    """The file system has no locks."""
 
 
 def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:
@@ -174,3 +180,24 @@ def check_room(size: int) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     if limit not in (-1, resource.RLIM_INFINITY) and size > limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+
+def lock(descriptor: int) -> bool:
+    """Take the lock of an open file without waiting; return False if another process holds it.
+
+    Raises
+    ------
+    NoLocksError
+        The file system has no locks.
+    OSError
+        The lock cannot be taken for another reason.
+    """
+    try:
+        lock_now(descriptor)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        if error.errno in MISSING_LOCKS:
+            raise NoLocksError(error.errno, error.strerror) from error
+        raise
+    return True

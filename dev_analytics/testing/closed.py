@@ -20,6 +20,7 @@ from msgspec import NODEFAULT, UNSET, UnsetType
 from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.values import (
@@ -27,7 +28,6 @@ from dev_analytics.catalogue.values import (
     Duration,
     Flag,
     Frames,
-    Kind,
     Version,
     Word,
     durations,

@@ -14,8 +14,9 @@ from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.information import everyday_bits
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
-from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Kind, Version, Word
+from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
 
 
 def payloads(event: type[Event]) -> dict[str, int]:

@@ -85,7 +85,7 @@ def prove_private() -> Callable[[Tool], Proof]:
 
 
 def _skip_where_unserved() -> None:
-    from dev_analytics.process.unserved import why_unserved
+    from dev_analytics.process import why_unserved
 
     if why := why_unserved():
         pytest.skip(f"dev_analytics is off: {why}")

@@ -16,7 +16,8 @@ from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 from msgspec.structs import FieldInfo, fields
 
 from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
-from dev_analytics.catalogue.values import Flag, Kind, Word
+from dev_analytics.catalogue.kind import Kind
+from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 from dev_analytics.tools.information import MAX_BITS, bits
 from dev_analytics.tools.kinds import Count, Duration, Version

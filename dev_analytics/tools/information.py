@@ -9,7 +9,8 @@ from msgspec import UNSET
 from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import Event, properties
-from dev_analytics.catalogue.values import Flag, Kind, Word
+from dev_analytics.catalogue.kind import Kind
+from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.tools.kinds import Count, Duration, Version
 
 MAX_BITS: Final = 200

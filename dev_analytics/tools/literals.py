@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from dev_analytics.catalogue.events import properties
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import sentence
-from dev_analytics.catalogue.values import Count, Kind, Word
+from dev_analytics.catalogue.values import Count, Word
 from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.kinds import Version
 

@@ -9,8 +9,9 @@ from msgspec import UNSET
 from msgspec.structs import fields
 
 from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import sentence
-from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Word
+from dev_analytics.catalogue.values import Count, Duration, Flag, Word
 from dev_analytics.consent.scope import Scope, Term
 from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.kinds import Version

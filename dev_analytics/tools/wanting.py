@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import sentence
-from dev_analytics.catalogue.values import Count, Duration, Flag, Kind, Word
+from dev_analytics.catalogue.values import Count, Duration, Flag, Word
 from dev_analytics.consent.scope import Scope, is_within
 from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.terms import is_optional, limits

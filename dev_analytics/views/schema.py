@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.schema import pretty, schema
-from dev_analytics.catalogue.values import Kind
 from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, many, view
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.consent.gate import Gate
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import turns
 from dev_analytics.destinations import ARCHIVE, DESTINATIONS, all_in_words, in_words
 from dev_analytics.observers.llm.hooks import MISSING, State

@@ -25,9 +25,9 @@ from dev_analytics.consent.asking.answering import farewell
 from dev_analytics.consent.asking.prompt import READING_SECONDS
 from dev_analytics.consent.asking.question import DISABLED
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations import ARCHIVE, in_words
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.version import NOTICE

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.environment import PolicyError, read_environment, read_policies
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.destinations.posthog import HOST
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.consent.traces import LEDGER_FIELDS, SPOOL_FILE, purge
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import Ledger, change_ledger
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.damaged_archive import damaged, put_aside

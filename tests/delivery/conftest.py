@@ -18,7 +18,7 @@ from processes import senders
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.version import NOTICE
 
 

@@ -16,12 +16,12 @@ from processes import archived
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery, spool_name
 from dev_analytics.delivery.agreed import allowed, give_to_archive
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.settings import Delivery, spool_name
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.version import NOTICE
 

@@ -21,10 +21,10 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import CellExecuted
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.posthog import HOST
@@ -48,7 +48,7 @@ def session(end: str, key: str = "", host: str = "", *, number: int = 1) -> None
 import os, signal
 from datetime import date
 from dev_analytics import get_analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.version import NOTICE
 delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
 get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])

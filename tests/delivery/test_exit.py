@@ -179,7 +179,7 @@ def test_a_plain_process_ends_without_a_warning_or_a_word(
     data: Path, until: Until, hosts: dict[str, str]
 ) -> None:
     code = f"""
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 {EVENTS}
 analytics = get_analytics()
 analytics.delivery = Delivery(recipient={to_posthog(hosts["refuses"])!r})

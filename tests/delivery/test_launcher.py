@@ -21,10 +21,10 @@ import dev_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import BEGIN_SECONDS, Launcher
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.detached import environment
@@ -84,7 +84,7 @@ def add_events(number: int = 1, key: str = "", host: str = "") -> None:
     code = f"""
 from datetime import date
 from dev_analytics import get_analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.version import NOTICE
 delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
 get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
@@ -297,7 +297,7 @@ import sys
 from dev_analytics import get_analytics
 import dev_analytics
 print(dev_analytics.__file__)
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 get_analytics().delivery = Delivery()
 get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
 get_analytics().pipeline.sink.close(at_exit=True)

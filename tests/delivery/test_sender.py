@@ -20,10 +20,10 @@ import pytest
 from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status, to_posthog
 
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.posthog_requests import PostHog
 from dev_analytics.destinations.transport import Unreachable

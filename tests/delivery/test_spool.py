@@ -21,6 +21,7 @@ from processes import descriptors
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
@@ -28,7 +29,6 @@ from dev_analytics.delivery.ledger import change_ledger, read_ledger, settle
 from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.spool import MAX_BYTES, Spool
 from dev_analytics.delivery.spool_files import LIVE
 from dev_analytics.delivery.writers import writers
@@ -104,7 +104,7 @@ import sys
 from pathlib import Path
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.drops import DropLedger
 data = Path(sys.argv[1])
 spool = Spool(data, Launcher(data, DropLedger(), Delivery))
@@ -612,7 +612,7 @@ def flock(*arguments): raise OSError({number}, os.strerror({number}))
 fcntl.flock = flock
 warnings.simplefilter("error")
 from dev_analytics.analytics import Analytics
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 analytics = Analytics(Path(sys.argv[1]), delivery=Delivery(flush_seconds=0), strict=True)
 for _ in range(3):
     analytics.event("cell_executed", outcome="ok", duration_ms=1)

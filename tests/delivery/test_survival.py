@@ -49,7 +49,7 @@ def start(code: str, **options: Any) -> subprocess.Popen[bytes]:
 def next_process() -> None:
     """Be the next process of the user: one event, and its end."""
     end = """
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 get_analytics().delivery = Delivery()
 events(1)
 get_analytics().pipeline.sink.close(at_exit=True)

@@ -17,11 +17,11 @@ from processes import senders
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holder_of
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger

@@ -177,7 +177,7 @@ def test_a_spool_that_becomes_read_only_keeps_what_it_has(nobody_s: Path) -> Non
         NOBODY
         + """
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 import time
 from dev_analytics.delivery import spool
 events(3)
@@ -241,7 +241,7 @@ def test_a_deleted_spool_is_made_again(data: Path, until: Until, when: str) -> N
     run(
         f"""
 import shutil
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 events({1 if when == "between two" else 0})
 shutil.rmtree(data / "spool", ignore_errors=True)
 analytics.delivery = Delivery(flush_seconds=0)

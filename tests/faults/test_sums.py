@@ -25,10 +25,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from dev_analytics.catalogue.events import CellExecuted, accept
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.posthog_requests import PostHog
 from dev_analytics.version import NOTICE

@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.testing.marks import Marks
 from dev_analytics.version import NOTICE
 

@@ -19,7 +19,7 @@ from dev_analytics import get_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery.settings import Delivery
+from dev_analytics.delivery import Delivery
 from dev_analytics.testing.marks import Marks
 from dev_analytics.version import NOTICE
 

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Switch
+from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger, read_ledger
-from dev_analytics.delivery.settings import Delivery
 from dev_analytics.destinations.posthog import HOST
 from dev_analytics.views.status import status_html, status_rows
 
