@@ -16,6 +16,10 @@ MAX_DIGITS: Final = 4
 
 _OURS: Final = "dev-analytics"
 
+_LIBRARY: Final = os.path.dirname(os.__file__)  # noqa: PTH120
+_STANDARD: Final = (_LIBRARY, f"{_LIBRARY}{os.sep}lib-dynload")
+"""The folders of the standard library, where nothing else is installed."""
+
 
 @cache
 def installed_version(distribution: str) -> str:
@@ -57,6 +61,8 @@ def _header_version(distribution: str) -> str:
     parts = distribution.lower().replace("-", "_").replace(".", "_").split("_")
     begin = f"/{'_'.join(part for part in parts if part)}-"
     for folder in sys.path:
+        if folder in _STANDARD:
+            continue
         try:
             entries = os.listdir(folder or os.curdir)  # noqa: PTH208, quicker than objects
             # One search in all names, as a loop over them takes fifteen times as long.

@@ -397,7 +397,8 @@ def _outside_variables(begun: Mapping[str, str]) -> list[Mapping[str, str]]:
 
     A cell may have changed a variable before this package was loaded.
     """
-    now = {name: value for name, value in environ_now().items() if name in _OUTSIDE}
+    environ = environ_now()
+    now = {name: environ[name] for name in _OUTSIDE if name in environ}
     return [each for each in (now, begun if begun.items() - now.items() else {}) if each]
 
 
