@@ -21,9 +21,8 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
-from dev_analytics.process import UnservedError, why_unserved
+from dev_analytics.process import UnservedError, kept, why_unserved
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock
 from dev_analytics.version import NOTICE
 

@@ -23,8 +23,8 @@ from traitlets.config import Config
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking.prompt import READING_SECONDS
+from dev_analytics.process import things
 from dev_analytics.process.clock import Clock
-from dev_analytics.process.kept import things
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
 

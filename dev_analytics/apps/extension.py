@@ -24,7 +24,7 @@ from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
-from dev_analytics.process.kept import kept
+from dev_analytics.process import kept
 from dev_analytics.process.messages import say
 
 if TYPE_CHECKING:

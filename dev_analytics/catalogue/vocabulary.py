@@ -93,4 +93,5 @@ def origin(name: str) -> str:
 
 
 def _closed(members: tuple[str, ...] | list[str]) -> dict[str, str]:
-    return {member: member for member in (*members, OTHER)}
+    words = (*members, OTHER)
+    return dict(zip(words, words, strict=True))

@@ -1,9 +1,27 @@
-"""The way of a record from this process to its destination, and the settings that say which."""
+"""The way of a record from this process to its destination, and the settings that say which.
+
+The names of the spool's files say it too. ``*.live.jsonl`` is locked by the process that writes it;
+``*.jsonl`` is ready to be sent, and locked by whoever reads or deletes it. A lock ends with its
+process, however that ends.
+
+A name contains the destination of the file's records, ``<random>-<destination>.jsonl``: another
+session's key cannot take them out of the machine. It can only be changed to the archive, if the
+user's yes does not name the destination; see `dev_analytics.delivery.agreed`. A name without a
+destination is from a process without settings, and so without a key: that file is for the archive.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+from typing import Final
+
 from dev_analytics.consent.value import Value
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.process.native import system
+
+LIVE: Final = ".live.jsonl"
+READY: Final = ".jsonl"
 
 
 class Delivery(Value):
@@ -40,3 +58,33 @@ def spool_name(recipient: str) -> str:
 
     _, *fields = recipient.split(" ")
     return sha256("\n".join(reversed(fields)).encode()).hexdigest()[:8]
+
+
+def folder_of(data: Path) -> Path:
+    """Return the spool of a data directory."""
+    return data / "spool"
+
+
+def files(data: Path, destination: str = "", *, empty: bool = False) -> list[Path]:
+    """Return every file with records, or those for one destination, the oldest first.
+
+    An `empty` file only shows that a process is recording.
+    """
+    folder, aged = folder_of(data), []
+    try:
+        # Not by a pattern, which would be compiled at the first event.
+        names = [name for name in system.listdir(folder) if name.endswith(READY)]
+    except OSError:
+        return []
+    for file in map(folder.joinpath, names):
+        if destination in ("", destination_of(file)):
+            with contextlib.suppress(OSError):
+                status = file.stat()
+                if status.st_size or empty:
+                    aged.append((status.st_mtime, file))
+    return [file for _, file in sorted(aged)]
+
+
+def destination_of(file: Path) -> str:
+    """Return the destination in the name of `file`."""
+    return file.name.partition(".")[0].partition("-")[2] or ARCHIVE

@@ -12,11 +12,10 @@ import contextlib
 from collections.abc import Collection
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import spool_name
+from dev_analytics.delivery import READY, destination_of, spool_name
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import rename
-from dev_analytics.delivery.spool_files import READY, destination_of
 from dev_analytics.destinations import ARCHIVE
 
 

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dev_analytics.delivery import LIVE, READY, files, folder_of
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines, unsettled
-from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
 
 
 class Backlog:

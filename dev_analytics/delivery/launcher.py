@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.delivery import Delivery
-from dev_analytics.delivery.spool_files import files
+from dev_analytics.delivery import Delivery, files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.clock import Clock, seconds

@@ -23,10 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.delivery import Delivery
+from dev_analytics.delivery import LIVE, READY, Delivery, files, folder_of
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
-from dev_analytics.delivery.spool_files import LIVE, READY, files, folder_of
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import NoLocksError, lock, make_folder
 from dev_analytics.process.native import RLock, urandom

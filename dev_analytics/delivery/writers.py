@@ -10,9 +10,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from dev_analytics.delivery import LIVE
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import Holder, holder_of
-from dev_analytics.delivery.spool_files import LIVE
 
 
 class Writer(Struct, frozen=True):

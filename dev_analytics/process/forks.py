@@ -19,8 +19,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from dev_analytics.process import kept
 from dev_analytics.process.clock import Clock
-from dev_analytics.process.kept import kept
 from dev_analytics.process.native import RLock, begin_thread, system, thread_number
 
 MAX_WAIT_SECONDS: Final = 5.0

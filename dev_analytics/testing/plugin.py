@@ -64,7 +64,7 @@ def analytics_events(
     """
     _skip_where_unserved()
     from dev_analytics.analytics import Analytics
-    from dev_analytics.process.kept import things
+    from dev_analytics.process import things
 
     folder = tmp_path_factory.mktemp("analytics")
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(folder / "data"))

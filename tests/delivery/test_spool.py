@@ -21,7 +21,7 @@ from processes import descriptors
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.delivery import Delivery
+from dev_analytics.delivery import LIVE, Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
@@ -30,7 +30,6 @@ from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.spool import MAX_BYTES, Spool
-from dev_analytics.delivery.spool_files import LIVE
 from dev_analytics.delivery.writers import writers
 from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import DropLedger

@@ -14,7 +14,7 @@ from scopes import scopes
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
-from dev_analytics.process.kept import things
+from dev_analytics.process import things
 from dev_analytics.tools import installed as registry
 from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows

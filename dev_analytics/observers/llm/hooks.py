@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.observers.llm.imports import Imports
-from dev_analytics.process.kept import kept
+from dev_analytics.process import kept
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
