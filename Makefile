@@ -41,7 +41,7 @@ test: lint $(TESTED) ## Run every check and every test, the benchmarks too.
 check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
 
-# Some tests fail under measurement, as they look at what is imported, written or traced: go on to the report.
+# A test that looks at what is imported may fail under measurement: whether tests pass is what `make test` says.
 coverage: $(TESTED) ## Run the tests but the benchmarks; name lines and branches of the package that none reaches.
 	rm -rf .venv/coverage
 	-$(BIN)/coverage run -m pytest $(WORKERS) $(WITH_SDKS)
