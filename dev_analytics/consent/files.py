@@ -10,8 +10,8 @@ is done here to read the file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from json import dumps, loads
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import Consent
@@ -108,7 +108,7 @@ def consent_bytes(consent: Consent) -> bytes:
         "draw": consent.draw,
     }
     written = {name: value for name, value in fields.items() if value is not None}
-    return dumps(written, separators=(",", ":")).encode()
+    return json.dumps(written, separators=(",", ":")).encode()
 
 
 def object_of(content: bytes) -> dict[str, object]:
@@ -120,7 +120,7 @@ def object_of(content: bytes) -> dict[str, object]:
         It is no JSON object, or says something twice.
     """
     try:
-        found = loads(content.decode(), object_pairs_hook=_once)
+        found = json.loads(content.decode(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise DamagedError(str(error)) from error
     if type(found) is not dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from textwrap import fill
 from typing import Any, Final
 
 from dev_analytics.consent.asking.presence import of_vscode
@@ -67,6 +67,6 @@ def fitted(text: str, request: Any) -> str:
     if not of_vscode(request):
         return text
     return "\n".join(
-        textwrap.fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)
+        fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)
         for line in text.split("\n")
     )
