@@ -371,7 +371,7 @@ class Picky:
         taken.extend(records)
 taken = []
 launcher = analytics.pipeline.launcher
-launcher.start = launcher.start_at_exit = lambda: None
+launcher.start = launcher.start_at_exit = launcher.start_at_unload = lambda: None
 events(100)
 analytics.pipeline.sink.close(at_exit=False)
 (file,) = (data / "spool").iterdir()
