@@ -398,7 +398,8 @@ def _outside_variables(begun: Mapping[str, str]) -> list[Mapping[str, str]]:
     A cell may have changed a variable before this package was loaded.
     """
     environ = environ_now()
-    now = {name: environ[name] for name in _OUTSIDE if name in environ}
+    # One look at each: another thread may delete it between two.
+    now = {name: value for name in _OUTSIDE if (value := environ.get(name)) is not None}
     return [each for each in (now, begun if begun.items() - now.items() else {}) if each]
 
 
