@@ -1,1 +1,1 @@
-"""The SDKs whose calls are seen: one module each."""
+"""The SDKs whose calls are recorded, one module each."""

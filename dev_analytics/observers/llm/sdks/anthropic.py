@@ -1,4 +1,4 @@
-"""Calls made with the SDK of Anthropic, also those to Claude at AWS and Google."""
+"""Calls made with Anthropic's SDK, including those to Claude on AWS, Google Cloud and Azure."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _CLOUDS: Final = {
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer, or an event of one, says; events between first and last say nothing.
+    """Return the content of an answer or a stream event; only the first and last events have any.
 
-    The counts in ``message_delta`` are those of the whole answer so far, as far as it tells them.
+    The counts in ``message_delta`` are cumulative, but some may be missing.
     """
     kind = getattr(answer, "type", None)
     if kind == "message_start":
@@ -45,12 +45,12 @@ def read(answer: Any) -> Answer | None:
 
 
 def read_usage(answer: Any) -> Answer:
-    """Return the model and the tokens of a message, or of what an event says of one."""
+    """Return the model and the token counts of a message, or of an event about one."""
     usage = get(answer, "usage")
     cached, written = (get(usage, name) for name in _CACHED)
     return Answer(
         get(answer, "model"),
-        # Theirs leaves out what is cached.
+        # Anthropic's input count excludes cached tokens.
         (get(usage, "input_tokens"), cached, written, _compacted(usage, *_INPUT)),
         (get(usage, "output_tokens"), _compacted(usage, "output_tokens")),
         (cached, _compacted(usage, _CACHED[0])),
@@ -60,7 +60,7 @@ def read_usage(answer: Any) -> Answer:
 
 
 def _compacted(usage: Any, *names: str) -> object:
-    """Return what was spent on shortening the context, which the totals leave out."""
+    """Return the tokens spent on compacting the context, which the totals exclude."""
     iterations = get(usage, "iterations")
     if type(iterations) is not list:
         return None

@@ -1,8 +1,8 @@
 """Calls to Bedrock, made with boto3 or aiobotocore.
 
-Both make every request to AWS in one method: those to other services are let through untouched.
-The body of a request to a model, and of its answer, is never looked into: the counts stand in the
-headers, or in an event of their own.
+Both send every request to AWS through one method; requests to other services pass untouched. The
+bodies of requests and answers are never read: the token counts are in the headers, or in a
+separate event.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ STREAMED: Final = {
     "InvokeModel": False,
     "InvokeModelWithResponseStream": True,
 }
-"""The operations that ask a model, each with whether its answer is a stream of events."""
+"""The operations that call a model, and whether the answer is a stream of events."""
 
 _STREAMS: Final = ("stream", "body")
-"""The parts of an answer that may be such a stream."""
+"""The fields of an answer that may hold the stream."""
 
 _NO_LANGUAGE: Final = re.compile(
     r"(?:[a-z-]+\.)?(?:stability\.|luma\.|amazon\.(?:titan-image|nova-canvas|nova-reel))"
     r"|.*(?:rerank|marengo)"
 )
-"""Models that make pictures, or put texts in order."""
+"""Models that generate images, rank texts or embed videos: their calls are not recorded."""
 
 _METRICS: Final = re.compile(rb'"amazon-bedrock-invocationMetrics":\{([^{}]*)\}')
-"""What the last chunk of a stream ends with. In a text of a model the quotes would be escaped."""
+"""The end of a stream's last chunk. In text from a model the quotes would be escaped."""
 
 _METRIC: Final = re.compile(rb'"(\w+)TokenCount":(\d{1,9})')
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer or an event of one says; no answer names its model."""
+    """Return the content of an answer or a stream event; neither names the model."""
     if "chunk" in answer:
         return _last_chunk(answer["chunk"])
     usage = answer.get("usage") or answer.get("metadata", {}).get("usage")
@@ -73,7 +73,7 @@ def _last_chunk(chunk: Any) -> Answer | None:
 
 
 def _counted(sent: object, received: object, read: object, written: object) -> Answer:
-    """Return the counts; what is cached is left out of AWS's own count of the input."""
+    """Return the counts; AWS's own input count excludes cached tokens."""
     return Answer(
         None,
         None if sent is None else total(sent, read, written),
@@ -100,11 +100,11 @@ def hook(module: ModuleType) -> None:
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
-    """Begin the call of a request that asks a model."""
+    """Begin a call if the request goes to a language model."""
     if len(args) != 2 or args[0] not in STREAMED:
         return None
-    name, asked = args
-    model = text(asked.get("modelId"))
+    name, parameters = args
+    model = text(parameters.get("modelId"))
     if (
         client.meta.service_model.service_name != "bedrock-runtime"
         or model is None
@@ -120,7 +120,7 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
 
 
 def _watch(call: Call, answer: Any) -> Any:
-    """Read an answer, or see to it that its events are read."""
+    """Read an answer, or attach the call to its stream, whose events are read as they pass."""
     if not call.stream:
         return read_whole(call, answer)
     try:
@@ -132,7 +132,7 @@ def _watch(call: Call, answer: Any) -> Any:
 
 
 def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    """Return the events of a stream, read while they pass."""
+    """Return the events of a stream, and read them as they pass."""
     recorder = State.active
     call = recorder.held(stream) if recorder else None
     events = method(*args, **kwargs)
@@ -140,7 +140,7 @@ def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _events_async(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_events` does for asynchronous ones."""
+    """Do what `_events` does for an asynchronous stream."""
     recorder = State.active
     call = recorder.held(stream) if recorder else None
     events = method(*args, **kwargs)

@@ -1,6 +1,7 @@
-"""Calls made with the SDK of Cohere, by the second version of its API, and how to read both's.
+"""Calls made with Cohere's SDK, by version 2 of its API; the reader serves both versions.
 
-What is hooked is the client below the public one, which copies its own methods when it is made.
+The raw client below the public one is hooked: the public one copies its own methods when it is
+created.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer or an event says; no answer names its model."""
+    """Return the content of an answer or a stream event; neither names the model."""
     answer = getattr(answer, "data", answer)
     kind = getattr(answer, "type", None) or getattr(answer, "event_type", None)
     if kind is not None:
-        # Of the events only the last one has counts.
+        # Only the last event has counts.
         if kind not in ("message-end", "stream-end"):
             return None
         answer = answer.delta if kind == "message-end" else answer.response
     usage = get(answer, "usage") or get(answer, "meta")
-    # Embeddings have only what is billed.
+    # Answers with embeddings have billed units only.
     counts = get(usage, "tokens") or get(usage, "billed_units")
     return Answer(
         None,
@@ -60,14 +61,14 @@ def hook(module: ModuleType) -> None:
 
 
 def observe_stream(client: Any) -> None:
-    """Install the hook in the method that streams, which is a context manager."""
+    """Install the hook in the streaming method, which is a context manager."""
     is_async = inspect.iscoroutinefunction(client.chat)
     wrap(client, "chat_stream", _chat_stream_async if is_async else _chat_stream)
 
 
 @contextmanager
 def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Iterator[Any]:
-    """Do what the method does, and read the chunks; the request is made on entering."""
+    """Run the method and read the chunks; the request is made when the context is entered."""
     with ExitStack() as stack:
         call = begun(_BEGIN, client, args, kwargs)
         try:

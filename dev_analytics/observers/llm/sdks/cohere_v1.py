@@ -1,7 +1,4 @@
-"""Calls made with the SDK of Cohere by the first version of its API, which old notebooks still use.
-
-What is hooked is the client below the public one, as with the second version.
-"""
+"""Calls made with Cohere's SDK by version 1 of its API, which old notebooks still use."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from dev_analytics.observers.llm.method import asks, observe
 from dev_analytics.observers.llm.sdks.cohere import COHERE, observe_stream
 
 COVERS: Final = None
-"""It is a part of another one."""
+"""Listed with `cohere`."""
 
 
 def hook(module: ModuleType) -> None:

@@ -1,7 +1,7 @@
-"""Calls that DSPy makes with its own client; those that it makes with litellm are seen there.
+"""Calls that DSPy makes with its own client; those through litellm are recorded there.
 
-A method of an engine asks, and finds who serves the model below it. What makes no request, as a
-key that is missing, is no call.
+An engine's public method calls `_target`, which looks up the provider; the call begins there. An
+attempt that fails earlier, for example for want of a key, makes no request and is not recorded.
 """
 
 from __future__ import annotations
@@ -20,21 +20,12 @@ COVERS: Final = (
     "dspy",
     "3.4",
     "3.4",
-    "what DSPy asks with its own client",
+    "calls through DSPy's own client",
 )
-
-_CLASSES: Final = {
-    "AnthropicLM": "anthropic",
-    "AsyncAnthropicLM": "anthropic",
-    "GeminiLM": "apart",
-    "AsyncGeminiLM": "apart",
-    "XaiLM": "apart",
-    "AsyncXaiLM": "apart",
-}
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer, or an event of one, says."""
+    """Return the content of an answer or a stream event."""
     usage = get(answer, "usage")
     return Answer(
         get(answer, "model"),
@@ -47,7 +38,7 @@ def read(answer: Any) -> Answer:
 
 
 def _read_anthropic(answer: Any) -> Answer:
-    """Do so where the input leaves out what is cached."""
+    """Return the content where the input count excludes cached tokens."""
     found = read(answer)
     if found.input_tokens is None:
         return found
@@ -56,16 +47,22 @@ def _read_anthropic(answer: Any) -> Answer:
 
 
 def _read_separately(answer: Any) -> Answer:
-    """Do so where the output leaves out the reasoning."""
+    """Return the content where the output count excludes reasoning."""
     found = read(answer)
     return found._replace(output_tokens=total(found.output_tokens, found.reasoning_output_tokens))
 
 
 DSPY: Final = SDK("dspy", "dspy", read)
 _SDKS: Final = {
-    "anthropic": DSPY._replace(read=_read_anthropic),
-    "apart": DSPY._replace(read=_read_separately),
+    f"{prefix}{name}": DSPY._replace(read=reader)
+    for prefix in ("", "Async")
+    for name, reader in {
+        "AnthropicLM": _read_anthropic,
+        "GeminiLM": _read_separately,
+        "XaiLM": _read_separately,
+    }.items()
 }
+"""The readers of DSPy's classes whose counts are not those of `read`."""
 
 
 def hook(module: ModuleType) -> None:
@@ -78,14 +75,14 @@ def hook(module: ModuleType) -> None:
 
 
 def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Find who serves the model, and begin the call that is made there."""
+    """Look up the client that serves the model, and begin the call."""
     lm, request = found = method(*args, **kwargs)
     recorder, upper = State.active, asked()
     if recorder is not None and upper is not None:
         try:
-            kinds = (_CLASSES.get(cls.__name__) for cls in type(lm).__mro__)
+            names = [cls.__name__ for cls in type(lm).__mro__]
             upper.call = recorder.begin(
-                _SDKS.get(next(filter(None, kinds), ""), DSPY),
+                next((_SDKS[name] for name in names if name in _SDKS), DSPY),
                 upper.operation,
                 request.model,
                 stream=upper.stream,
@@ -97,7 +94,7 @@ def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _complete(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Ask for a whole answer, and read it."""
+    """Request a whole answer, and read it."""
     with asking("chat") as one:
         answer = method(*args, **kwargs)
     if one.call is not None:
@@ -121,7 +118,7 @@ def _stream(method: Any, engine: Any, args: Any, kwargs: Any) -> Iterator[Any]:
 
 
 def _streaming(events: Any) -> Iterator[Any]:
-    """Return the same events; the request is made when the first is asked for."""
+    """Return the same events; the first one triggers the request."""
     try:
         with asking("chat", stream=True) as one:
             first = list(islice(events, 1))

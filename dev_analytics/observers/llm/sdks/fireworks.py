@@ -1,4 +1,4 @@
-"""Calls made with the SDK of Fireworks."""
+"""Calls made with Fireworks' SDK."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OPERATIONS: Final = {
     for path, operation in _PATHS.items()
     for address in ("", "https://api.fireworks.ai/inference")
 }
-"""The operation by what is asked for: a path, or, with the usual address, all of it."""
+"""The operations by path, and by the whole URL that the SDK uses with its default address."""
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer says, in the words of OpenAI or of Anthropic."""
+    """Return the content of an answer, which has OpenAI's fields or Anthropic's."""
     if isinstance(getattr(answer, "type", None), str):
         return anthropic.read(answer)
     return read_usage(answer)

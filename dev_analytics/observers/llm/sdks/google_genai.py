@@ -1,7 +1,7 @@
 """Calls made with google-genai, to Gemini or to Vertex AI.
 
-What is hooked is the one request below the public methods: these may ask several times, to call
-functions or to continue an answer, and each time has counts of its own.
+The private method that makes one request is hooked: a public method may make several, to call
+functions or to continue an answer, and each has its own counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer or a chunk of one says; a chunk's counts hold for all before it."""
+    """Return the content of an answer or a chunk; a chunk's counts are cumulative."""
     usage = answer.usage_metadata
     reasoning = get(usage, "thoughts_token_count")
     return Answer(
@@ -38,7 +38,7 @@ GOOGLE: Final = SDK("google-genai", "google.genai", read, "google")
 
 
 def read_embeddings(answer: Any) -> Answer:
-    """Return what an answer with embeddings says: Vertex AI counts each text apart, as a float."""
+    """Return the tokens of an answer with embeddings; Vertex AI counts each text, as a float."""
     sent = get(get(answer, "usage_metadata"), "prompt_token_count")
     if sent is None:
         each = [get(get(one, "statistics"), "token_count") for one in answer.embeddings or ()]

@@ -1,4 +1,4 @@
-"""Interactions with Gemini, made with google-genai: its newer way to ask, beside `models`."""
+"""Interactions with Gemini: the newer API of google-genai, beside `models`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dev_analytics.observers.llm.sdks.google_genai import GOOGLE
 from dev_analytics.observers.llm.speakeasy import watch_stream
 
 COVERS: Final = None
-"""It is a part of another one."""
+"""Listed with `google_genai`."""
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an interaction, or an event of one, says; of events only the last counts."""
+    """Return the content of an interaction or a stream event; only the last event has any."""
     if hasattr(answer, "event_type"):
         if answer.event_type != "interaction.completed":
             return None
@@ -45,7 +45,7 @@ def hook(module: ModuleType) -> None:
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
-    """Return what is asked; it may also stand in a dictionary."""
+    """Return the request; its parameters may also be given as one dictionary."""
     body = kwargs.get("request")
-    asked = body if type(body) is dict else kwargs
-    return Request("generate_content", asked.get("model"), asked.get("stream") is True)
+    parameters = body if type(body) is dict else kwargs
+    return Request("generate_content", parameters.get("model"), parameters.get("stream") is True)

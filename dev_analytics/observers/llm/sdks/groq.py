@@ -1,4 +1,4 @@
-"""Calls made with the SDK of Groq."""
+"""Calls made with Groq's SDK."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPERATIONS: Final = {
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer, or a chunk of one, says; older versions stream the usage apart."""
+    """Return the content of an answer or a chunk; older versions stream the usage in `x_groq`."""
     found = read_usage(answer)
     own = get(answer, "x_groq")
     if own is None:

@@ -1,7 +1,7 @@
-"""Calls made with the inference client of huggingface_hub, whoever of its providers answers.
+"""Calls made with the inference client of huggingface_hub, whichever provider answers.
 
-Two methods are hooked. The public one gives an answer that can be read, but makes no request where
-its arguments are wrong, and two where it tries again without some of them. The one below it makes
+Two methods are hooked. The public one returns an answer that can be read, but makes no request if
+its arguments are wrong, and two if it retries without some of them. The private one below it makes
 each request, and knows its address and model, but gets bytes.
 """
 
@@ -32,11 +32,11 @@ OPERATIONS: Final = {
     "text_generation": "text_completion",
     "feature_extraction": "embeddings",
 }
-"""The operation by the public method; what makes pictures or sounds is no call to be recorded."""
+"""The operations by public method; those that generate images or audio are not recorded."""
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer, or a chunk of one, says; a text has its counts in its details."""
+    """Return the content of an answer or a chunk; a generated text has its counts in `details`."""
     details = get(answer, "details")
     if details is None:
         return read_usage(answer)
@@ -49,7 +49,7 @@ HUGGINGFACE: Final = SDK("huggingface_hub", "huggingface_hub", read)
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks in the client of a module: the synchronous or the asynchronous one."""
+    """Install the hooks in the module's client: the synchronous or the asynchronous one."""
     client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
     is_async = inspect.iscoroutinefunction(client._inner_post)
     observe_request(client, "_inner_post", _begin, _leave)
@@ -58,7 +58,7 @@ def hook(module: ModuleType) -> None:
 
 
 def _asks(operation: str) -> Callable[..., Any]:
-    """Return what does as a public method does, and reads its answer."""
+    """Return a wrapper that runs a public method, and reads its answer."""
 
     def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
         with asking(operation) as one:
@@ -80,7 +80,7 @@ def _asks_async(operation: str) -> Callable[..., Any]:
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
-    """Begin the call of a request, if a public method that is observed makes it."""
+    """Begin a call if one of the observed public methods is running."""
     upper = asked()
     if upper is None:
         return None
@@ -96,7 +96,7 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
 
 
 def _leave(call: Call, data: Any) -> Any:
-    """Leave the call to the public method, which can read the answer."""
+    """Hand the call to the public method, which can read the answer."""
     upper = asked()
     if upper is not None:
         upper.call = call
@@ -104,7 +104,7 @@ def _leave(call: Call, data: Any) -> Any:
 
 
 def _watch(call: Call | None, answer: Any) -> Any:
-    """Read an answer, or give an iterator in place of a streamed one that reads its chunks."""
+    """Read an answer; replace a streamed one with an iterator that reads its chunks."""
     if call is None:
         return answer
     if call.stream and hasattr(answer, "__anext__"):

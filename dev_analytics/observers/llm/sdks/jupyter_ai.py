@@ -1,4 +1,4 @@
-"""The magic ``%%ai`` of Jupyter AI: its output format holds for the calls that it makes."""
+"""The magic ``%%ai`` of Jupyter AI: its output format is the edit format of its calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from dev_analytics.observers.llm.hooks import State, wrap
 
 COVERS: Final = None
-"""Its calls are those of the SDKs that it asks through."""
+"""Not listed: its calls are recorded in the SDKs that it uses."""
 
 
 def hook(module: ModuleType) -> None:
@@ -18,14 +18,14 @@ def hook(module: ModuleType) -> None:
 
 
 def _run_ai_cell(method: Any, magics: Any, args: Any, kwargs: Any) -> Any:
-    """Do what the magic does, with its format in force; of its arguments nothing else is read."""
+    """Run the magic with its format in force; no other argument of it is read."""
     recorder = State.active
     with ExitStack() as stack:
         if recorder is not None:
             try:
-                asked = args[0] if args else kwargs["args"]
-                asking = recorder.analytics.edit_format(asked.format, tool="jupyter_ai")
-                stack.enter_context(asking)
+                options = args[0] if args else kwargs["args"]
+                edit_format = recorder.analytics.edit_format(options.format, tool="jupyter_ai")
+                stack.enter_context(edit_format)
             except Exception:
                 recorder.drops.count("failure inside")
         return method(*args, **kwargs)

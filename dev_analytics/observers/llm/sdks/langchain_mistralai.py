@@ -1,4 +1,4 @@
-"""Chats that LangChain has with Mistral, which it asks with HTTP code of its own."""
+"""Chats with Mistral through LangChain, which makes the HTTP requests itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LANGCHAIN: Final = SDK(
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in: one of the two is a method, the other a function."""
+    """Install the hooks: one in a method, the other in a function."""
     observe(LANGCHAIN, module.ChatMistralAI, "completion_with_retry", _asked)
     observe(LANGCHAIN, module, "acompletion_with_retry", _asked, watch_later)
 

@@ -1,11 +1,11 @@
-"""Calls that litellm makes with its own HTTP code; those that it makes with an SDK are that SDK's.
+"""Calls that litellm makes with its own HTTP code; calls through an SDK are recorded there.
 
-What litellm tells its callbacks is not gone by: it tells of answers from its cache and of mocked
-ones, of some calls twice, of others when it has time or never, and of none where the user has set
-its lists. A call begins where a request goes out, and ends where its answer is handed on.
+litellm's callbacks are not used. They also report cached and mocked answers, report some calls
+twice and others late or never, and report nothing if the user replaces their lists. Instead a call
+begins where the request is sent, and ends where its answer is returned.
 
-The one thing that litellm has for each call is its `Logging`. It holds messages and keys by
-reference: only what stands in `_begun` is read.
+litellm has one `Logging` object for each call. It refers to messages and keys, so only the fields
+that `_begun` names are read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COVERS: Final = (
     "litellm",
     "1.83",
     "1.109",
-    "what it asks with its own HTTP code; what it asks with one of these SDKs is that one's",
+    "calls through its own HTTP code; calls through one of these SDKs are recorded as that SDK's",
 )
 
 OPERATIONS: Final = {
@@ -39,18 +39,18 @@ OPERATIONS: Final = {
     "generate_content_stream": "generate_content",
     "embedding": "embeddings",
 }
-"""The operation by what litellm calls the call; an ``a`` before it stands for asynchronous."""
+"""The operations by litellm's ``call_type``, which has an ``a`` in front if asynchronous."""
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed")
 _CHUNK: Final = "ModelResponseStream"
 _WHOLE: Final = frozenset(
     {"ModelResponse", "TextCompletionResponse", "EmbeddingResponse", "ResponsesAPIResponse"}
 )
-"""The classes of answers that are no chunk."""
+"""The classes of whole answers."""
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer says: litellm has the words of OpenAI for all, and cached tokens in."""
+    """Return the content of an answer: OpenAI's fields, with cached tokens in the input."""
     kind = getattr(answer, "type", None)
     if kind is not None:
         # An event of the Responses API; only the last one holds the counts.
@@ -75,7 +75,7 @@ def read(answer: Any) -> Answer | None:
         get(get(usage, f"{received}_details"), "reasoning_tokens"),
     )
     if type(answer).__name__ == _CHUNK:
-        # What a chunk does not tell is nought in it.
+        # A count that is missing from a chunk is zero.
         return Answer(get(answer, "model"), *(count or None for count in counts))
     failed = True if get(answer, "status") == "failed" else None
     return Answer(get(answer, "model"), *counts, failed)
@@ -115,19 +115,19 @@ def _class(module: str, name: str) -> type:
     return found
 
 
-# A request goes out.
+# The request is sent.
 
 
 def _begin(recorder: Recorder, handler: Any, args: Any, kwargs: Any) -> Call | None:
-    """Begin the call whose request goes out, or go on with it; None where none is observed."""
-    logging = kwargs.get("logging_obj") or _asking(sys._getframe(1))
+    """Begin the call that a request belongs to, or continue it; None if it is not observed."""
+    logging = kwargs.get("logging_obj") or _find_logging(sys._getframe(1))
     if logging is None:
         return None
     call = recorder.held(logging)
     if call is not None and not call.has_failed:
         return call
     if call is not None:
-        # litellm tries again, and tells nobody of the request that failed.
+        # litellm retries, and does not report the request that failed.
         recorder.release(logging)
         call.end()
     call = _begun(recorder, logging.model_call_details)
@@ -142,18 +142,19 @@ def _arrived(call: Call, answer: Any) -> Any:
 
 
 MAX_FRAMES: Final = 14
-_ON_THE_WAY: Final = ("litellm.llms.", f"{_CORE}.logging_utils", "dev_analytics.observers.llm.")
+_MODULES: Final = ("litellm.llms.", f"{_CORE}.logging_utils", "dev_analytics.observers.llm.")
+"""The modules of the frames between the request and the function that has the `Logging`."""
 _NAMES: Final = ("logging_obj", "litellm_logging_obj")
 
 
-def _asking(frame: FrameType | None) -> Any:
-    """Return the `Logging` of the function of litellm that posts, which not all hand on.
+def _find_logging(frame: FrameType | None) -> Any:
+    """Return the `Logging` of the litellm function that posts, as not all of them pass it on.
 
-    What is posted from elsewhere, to a cache, to another tool or to ask for a price, is no call.
+    Return None for a request from anywhere else, such as one to a cache or for a price.
     """
     for _ in range(MAX_FRAMES):
         name = None if frame is None else frame.f_globals.get("__name__")
-        if frame is None or type(name) is not str or not name.startswith(_ON_THE_WAY):
+        if frame is None or type(name) is not str or not name.startswith(_MODULES):
             return None
         if name.startswith("litellm."):
             for each in [frame.f_locals.get(name) for name in _NAMES]:
@@ -164,7 +165,7 @@ def _asking(frame: FrameType | None) -> Any:
 
 
 def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:
-    """Begin a call that litellm says these things of; None where none is observed."""
+    """Begin a call that litellm describes with `details`; None if it is not observed."""
     kind, provider = details.get("call_type"), details.get("custom_llm_provider")
     operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
     if operation is None:
@@ -179,13 +180,13 @@ def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:
 
 
 def _interrupted(call: Call, error: BaseException) -> None:
-    """Record that a request failed; what its user gets of it is reported later, if at all."""
+    """Note that a request failed; the error that the user gets is reported later, if at all."""
     call.failed(error)
     if not isinstance(error, Exception):
         call.end()
 
 
-# Its answer is handed on.
+# The answer is returned.
 
 
 def _handed_on(method: Any, metadata: Any, args: Any, kwargs: Any) -> Any:
@@ -194,7 +195,7 @@ def _handed_on(method: Any, metadata: Any, args: Any, kwargs: Any) -> Any:
         try:
             for each in (*args, *kwargs.values()):
                 if belongs(type(each), f"{_CORE}.litellm_logging"):
-                    _over(recorder, each, metadata.result)
+                    _finish(recorder, each, metadata.result)
         except Exception:
             recorder.drops.count("failure inside")
     return method(*args, **kwargs)
@@ -204,22 +205,22 @@ def _handed_to(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
     recorder = State.active
     if recorder is not None:
         try:
-            _over(recorder, logging, _first(args, kwargs, "result"))
+            _finish(recorder, logging, _first(args, kwargs, "result"))
         except Exception:
             recorder.drops.count("failure inside")
     return method(*args, **kwargs)
 
 
 def _succeeded(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
-    """Take what litellm tells its callbacks only where that is nowhere handed on as a whole."""
+    """Use the answer given to callbacks only if the whole answer is returned nowhere else."""
     recorder = State.active
     if recorder is not None:
         try:
             call, answer = recorder.held(logging), _first(args, kwargs, "result")
             if call is not None and logging not in _READ:
-                put_together = call.stream and type(answer).__name__ in _WHOLE
-                if put_together or type(answer) is dict:
-                    _over(recorder, logging, answer)
+                assembled = call.stream and type(answer).__name__ in _WHOLE
+                if assembled or type(answer) is dict:
+                    _finish(recorder, logging, answer)
         except Exception:
             recorder.drops.count("failure inside")
     return method(*args, **kwargs)
@@ -229,8 +230,8 @@ def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> Any:
     return args[0] if args else kwargs.get(name)
 
 
-def _over(recorder: Recorder, logging: Any, answer: Any) -> None:
-    """End the call of `logging`, or hold it for the stream that its answer is."""
+def _finish(recorder: Recorder, logging: Any, answer: Any) -> None:
+    """End the call of `logging`, or hold it for its answer if that is a stream."""
     call = recorder.held(logging)
     if call is None:
         return
@@ -239,7 +240,7 @@ def _over(recorder: Recorder, logging: Any, answer: Any) -> None:
         return
     recorder.release(logging)
     if type(answer) is dict:
-        # One in the words of Anthropic.
+        # It has Anthropic's fields.
         from dev_analytics.observers.llm.sdks.anthropic import read_usage
 
         call.tell(read_usage(answer))
@@ -251,7 +252,7 @@ def _over(recorder: Recorder, logging: Any, answer: Any) -> None:
 
 def _failed(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
     recorder = State.active
-    # Of a stream its reader is told, too, and what he is told counts.
+    # The reader of a stream gets the error too, and the hooks of the stream record that one.
     if recorder is not None and logging not in _READ:
         try:
             call = recorder.release(logging)
@@ -263,10 +264,10 @@ def _failed(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
     return method(*args, **kwargs)
 
 
-# Its answer is streamed.
+# The answer is streamed.
 
 _READ: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
-"""The calls whose streams are being read, by their `Logging`."""
+"""The `Logging` objects of the streams that are being read."""
 
 
 def _next(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
@@ -305,7 +306,7 @@ _OF_STREAMS: Final = {
 
 
 def _note(stream: Any) -> None:
-    """Record that a stream is read; its request may go out only now."""
+    """Note that a stream is being read; its request may be sent only now."""
     recorder = State.active
     if recorder is not None:
         try:
@@ -324,7 +325,7 @@ def _read(stream: Any, chunk: Any) -> None:
             return
         if recorder.held(stream) is None:
             recorder.hold(stream, call)
-        # What the user gets has no counts; those of litellm's own list have.
+        # The chunks that the user gets have no counts; those in litellm's own list do.
         chunks = vars(stream).get("chunks")
         if type(chunks) is list:
             for each in chunks[call.place :]:
@@ -337,7 +338,7 @@ def _read(stream: Any, chunk: Any) -> None:
 
 
 def _ended(stream: Any, error: BaseException | None) -> None:
-    """End the call of a stream that is read to its end, was closed, or failed."""
+    """End the call of a stream that was read to its end, was closed, or failed."""
     recorder = State.active
     if recorder is None:
         return

@@ -1,7 +1,7 @@
-"""Texts and embeddings that llama.cpp makes on this machine, through llama-cpp-python.
+"""Texts and embeddings generated on this machine by llama.cpp, through llama-cpp-python.
 
-The model of an answer is the path of its file, unless the user names it otherwise. Of a path only
-the file's name is compared with public names, without the format and the quantization at its end.
+Unless the user gives another name, a model's name is the path of its file. Of a path only the
+file's name is compared with public names, without the format and the quantization at its end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ENDING: Final = re.compile(r"([-.](i?q[0-9]\w*|bf16|f16|f32|fp16|mxfp4))?\.gguf
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer, or a chunk of one, says; a chunk has no counts."""
+    """Return the content of an answer or a chunk; a chunk has no counts."""
     usage = get(answer, "usage")
     return Answer(
         _public(get(answer, "model")),
@@ -48,20 +48,20 @@ def hook(module: ModuleType) -> None:
 
 
 def _chat(method: Any, llama: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `create_chat_completion` does: it generates by one or more completions."""
+    """Run `create_chat_completion`; the completions that it makes are chats."""
     with asking("chat"):
         return method(*args, **kwargs)
 
 
 def _completion(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
-    """Return what is asked by the arguments of `create_completion`."""
-    above = asked()
-    operation = above.operation if above else "text_completion"
+    """Return the request in the arguments of `create_completion`."""
+    upper = asked()
+    operation = upper.operation if upper else "text_completion"
     return Request(operation, _public(kwargs.get("model")), stream=kwargs.get("stream") is True)
 
 
 def _public(model: object) -> str | None:
-    """Return what of a model's name may be public."""
+    """Return the part of a model's name that may be public."""
     name = text(model)
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Calls made with the SDK of Mistral."""
+"""Chats made with Mistral's SDK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer, or an event with a chunk of one, says."""
+    """Return the content of an answer, or of a stream event with a chunk."""
     answer = getattr(answer, "data", answer)
     usage, choices = answer.usage, answer.choices
     return Answer(

@@ -1,4 +1,4 @@
-"""Conversations with the SDK of Mistral, with a model or with an agent that has one."""
+"""Conversations made with Mistral's SDK, with a model or with an agent that has one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dev_analytics.observers.llm.sdks.mistralai import MISTRAL
 from dev_analytics.observers.llm.speakeasy import watch_stream
 
 COVERS: Final = None
-"""It is a part of another one."""
+"""Listed with `mistralai`."""
 
-_ASKED: Final = ("start", "append", "restart")
-"""The methods that make a request to a model; each is there four times."""
+_METHODS: Final = ("start", "append", "restart")
+"""The methods that call a model, each in four forms: whole or streamed, and sync or async."""
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer or event says: each output has its model, the last one the counts.
+    """Return the content of an answer or a stream event; the last event has the counts.
 
-    What connectors put in is counted beside the input.
+    Each output names its model. Tokens that connectors add are counted separately from the input.
     """
     answer = getattr(answer, "data", answer)
     if getattr(answer, "type", None) == "conversation.response.error":
@@ -39,8 +39,8 @@ CONVERSATIONS: Final = MISTRAL._replace(read=read)
 
 
 def hook(module: ModuleType) -> None:
-    """Put the hooks in."""
-    for name in _ASKED:
+    """Install the hooks."""
+    for name in _METHODS:
         for end in ("", "_async"):
             observe(CONVERSATIONS, module.Conversations, f"{name}{end}", asks("chat"))
             streamed = asks("chat", stream=True)

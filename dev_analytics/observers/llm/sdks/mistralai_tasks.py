@@ -1,4 +1,4 @@
-"""Calls with the SDK of Mistral that are no plain chats: agents, gaps filled in, embeddings."""
+"""Agents, fill-in-the-middle completions and embeddings, made with Mistral's SDK."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from dev_analytics.observers.llm.sdks.mistralai import MISTRAL
 from dev_analytics.observers.llm.speakeasy import watch_stream
 
 COVERS: Final = None
-"""It is a part of another one."""
+"""Listed with `mistralai`."""
 
 OPERATIONS: Final = {"Agents": "chat", "Fim": "text_completion"}
-"""The operation by the class that asks for it; each has a module of its own."""
+"""The operations by class; each class has a module of its own."""
 
 
 def read_embeddings(answer: Any) -> Answer:
-    """Return what an answer with embeddings says."""
+    """Return the model and the tokens of an answer with embeddings."""
     return Answer(get(answer, "model"), get(get(answer, "usage"), "prompt_tokens"))
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks in the class that a module has."""
+    """Install the hooks in the class that the module defines."""
     if "Embeddings" in vars(module):
         sdk = MISTRAL._replace(read=read_embeddings)
         for create in ("create", "create_async"):
             observe(sdk, module.Embeddings, create, asks("embeddings"))
         return
     name = next(name for name in OPERATIONS if name in vars(module))
-    owner, operation = vars(module)[name], OPERATIONS[name]
+    cls, operation = vars(module)[name], OPERATIONS[name]
     for complete in ("complete", "complete_async"):
-        observe(MISTRAL, owner, complete, asks(operation))
+        observe(MISTRAL, cls, complete, asks(operation))
     for stream in ("stream", "stream_async"):
-        observe(MISTRAL, owner, stream, asks(operation, stream=True), watch_stream)
+        observe(MISTRAL, cls, stream, asks(operation, stream=True), watch_stream)
     for events in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(events)

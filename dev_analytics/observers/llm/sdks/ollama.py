@@ -1,7 +1,7 @@
-"""Calls made with the SDK of Ollama, by a client or by the functions of its package.
+"""Calls made with Ollama's SDK, by a client or by the functions of its package.
 
-What is hooked is the one method below: the functions of the package are bound to a client that is
-made when it is imported.
+The private method below all of them is hooked: the functions of the package are bound to a client
+that is created when the package is imported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPERATIONS: Final = {
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer, or a chunk of one, says; the older embeddings say nothing."""
+    """Return the content of an answer or a chunk; `/api/embeddings` returns none of it."""
     names = ("model", "prompt_eval_count", "eval_count")
     return Answer(*(getattr(answer, name, None) for name in names))
 
@@ -44,7 +44,7 @@ def hook(module: ModuleType) -> None:
 
 
 def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
-    """Return what is asked by the arguments: a class, the verb and the path of the request."""
+    """Return the request in the arguments: the class of the answer, the verb and the path."""
     operation = OPERATIONS.get(args[2]) if len(args) > 2 else None
     body = kwargs.get("json")
     if operation is None or type(body) is not dict:

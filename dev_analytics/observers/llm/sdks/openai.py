@@ -1,4 +1,4 @@
-"""Calls made with the SDK of OpenAI, also those to Azure and to servers that speak its language."""
+"""Calls made with OpenAI's SDK, including those to Azure and to compatible servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPERATIONS: Final = {
     "/embeddings": "embeddings",
     "/decisions": OTHER,
 }
-# What a client is tells: its address may be a gateway of the user's.
+# The client's class decides, since its address may be a gateway of the user's.
 _CLOUDS: Final = {"openai.lib.azure": "azure"}
 _RUNTIMES: Final = {"bedrock": "aws", "vertex": "google"}
 _HELPERS: Final = (
@@ -36,16 +36,16 @@ _HELPERS: Final = (
     "ResponseStream",
     "AsyncResponseStream",
 )
-"""What reads a stream for its user, and closes the connection below it."""
+"""Classes that read a stream for the user, and close the connection below it."""
 _EVENTS: Final = ("openai.types.responses.response_", "openai.types.beta.beta_response_")
-"""What the modules of the events of the Responses API begin with."""
+"""The prefixes of the modules that define the events of the Responses API."""
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _FAILED: Final = frozenset({"error", "failed"})
-"""What a choice's ``finish_reason``, or a response's ``status``, says of one that failed."""
+"""The ``finish_reason`` of a choice, or the ``status`` of a response, that failed."""
 
 
 def read(answer: Any) -> Answer | None:
-    """Return what an answer, or a chunk or event of one, says."""
+    """Return the content of an answer, a chunk or a stream event."""
     if type(answer).__module__.startswith(_EVENTS):
         # An event of the Responses API; only the last one holds the counts.
         kind = getattr(answer, "type", None)
@@ -56,12 +56,12 @@ def read(answer: Any) -> Answer | None:
 
 
 def read_usage(answer: Any) -> Answer:
-    """Return the model and the tokens of an answer, in the words of either API."""
+    """Return the model and the token counts of an answer, whichever API's fields it has."""
     usage, choices = get(answer, "usage"), get(answer, "choices")
     if choices and type(choices) is list:
         ended = get(choices[-1], "finish_reason")
         if usage is None and ended is not None:
-            # Moonshot has it there.
+            # Moonshot streams the usage in the last choice.
             usage = get(choices[-1], "usage")
     else:
         # Some servers answer with an error in place of the choices.
@@ -69,7 +69,7 @@ def read_usage(answer: Any) -> Answer:
     failed = True if ended in _FAILED else None
     if usage is None:
         return Answer(get(answer, "model"), failed=failed)
-    # Most are chats; a field that is not there takes the longest to read.
+    # Chats first: they are the most frequent, and reading a missing field is slow.
     sent_name, received_name = "prompt_tokens", "completion_tokens"
     sent, received = get(usage, sent_name), get(usage, received_name)
     if sent is None and received is None:
@@ -81,7 +81,7 @@ def read_usage(answer: Any) -> Answer:
         get(answer, "model"),
         sent,
         received,
-        # Moonshot and DeepSeek count it beside the details.
+        # Moonshot and DeepSeek have it next to the details, not in them.
         cached if cached is not None else _cached_beside(usage, details),
         get(details, "cache_write_tokens"),
         get(get(usage, f"{received_name}_details"), "reasoning_tokens"),

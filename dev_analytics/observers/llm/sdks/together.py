@@ -1,4 +1,4 @@
-"""Calls made with the SDK of Together."""
+"""Calls made with Together's SDK."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPERATIONS: Final = {
     for path, operation in _PATHS.items()
     for address in ("", "https://api-inference.together.ai")
 }
-"""The operation by what is asked for: a path, or, with the usual address, all of it."""
+"""The operations by path, and by the whole URL that the SDK uses with its default address."""
 
 
 def hook(module: ModuleType) -> None:

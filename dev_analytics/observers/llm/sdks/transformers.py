@@ -1,7 +1,7 @@
 """Texts that transformers generates on this machine, by `generate` or by a pipeline that calls it.
 
-Tokens are counted by the shapes of what goes in and what comes out, padding included: no tensor is
-read, so that no device is waited for.
+Tokens are counted from the shapes of the input and output tensors, padding included: reading a
+tensor would wait for its device.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COVERS: Final = (
 TRANSFORMERS: Final = SDK("transformers", "transformers", lambda answer: None, "local")
 
 _GENERATING: Final[ContextVar[bool]] = ContextVar("generating", default=False)
-"""Whether a call is being made: a model may have others help it, which are no calls."""
+"""Whether a call is running: assistant models that it runs are not calls of their own."""
 
 
 def hook(module: ModuleType) -> None:
@@ -34,18 +34,18 @@ def hook(module: ModuleType) -> None:
 
 
 def _generate(method: Any, model: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `generate` does, and count."""
+    """Run `generate`, and count the tokens."""
     call = None if _GENERATING.get() else _begin(model, kwargs)
     if call is None:
         return method(*args, **kwargs)
-    before = _GENERATING.set(True)
+    token = _GENERATING.set(True)
     try:
         answer = method(*args, **kwargs)
     except BaseException as error:
         call.fail(error)
         raise
     finally:
-        _GENERATING.reset(before)
+        _GENERATING.reset(token)
     call.arrived()
     _tell(call, model, args, kwargs, answer)
     call.end()
@@ -54,7 +54,7 @@ def _generate(method: Any, model: Any, args: Any, kwargs: Any) -> Any:
 
 def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
     recorder = State.active
-    # A model of sounds or pictures has another main input.
+    # The main input of an audio or image model has another name.
     if recorder is None or getattr(type(model), "main_input_name", None) != "input_ids":
         return None
     try:
@@ -71,25 +71,23 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
 
 
 def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: Any) -> None:
-    """Record the model and the tokens, as far as shapes say."""
+    """Add the token counts that the shapes give."""
     try:
         config = _own(_own(model)["config"])
         given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
         embedded = kwargs.get("inputs_embeds")
         if belongs(type(answer), "transformers"):
             answer = answer.sequences
-        sent, made = _shape(given), _shape(answer)
-        before = sent
+        sent, received = _shape(given), _shape(answer)
+        # The output repeats the input, unless that was embedded or read by an encoder.
+        repeated = 0 if sent is None or config.get("is_encoder_decoder") is True else sent[1]
         if sent is None:
-            sent, before = _shape(embedded), (0, 0)
-        if before is None or config.get("is_encoder_decoder") is True:
-            before = (0, 0)
+            sent = _shape(embedded)
         call.tell(
             Answer(
                 None,
                 sent and sent[0] * sent[1],
-                # What goes in stands before what is new.
-                made and made[0] * max(0, made[1] - before[1]),
+                received and received[0] * max(0, received[1] - repeated),
             )
         )
     except Exception:
@@ -97,7 +95,7 @@ def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: 
 
 
 def _shape(tensor: object) -> tuple[int, int] | None:
-    """Return how many rows of how many tokens a tensor has; one of the user's own is not asked."""
+    """Return a tensor's number of rows and of tokens in each; None for anything but a tensor."""
     if not belongs(type(tensor), "torch"):
         return None
     shape = tensor.shape  # type: ignore[attr-defined]
@@ -105,5 +103,5 @@ def _shape(tensor: object) -> tuple[int, int] | None:
 
 
 def _own(thing: object) -> Any:
-    """Return the attributes that an object has of its own: none of its code is run."""
+    """Return an object's own attributes, without running its code."""
     return object.__getattribute__(thing, "__dict__")

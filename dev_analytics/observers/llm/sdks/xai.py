@@ -1,4 +1,4 @@
-"""Calls made with xai-sdk, which speaks gRPC: a chat asks, and its messages are never looked at."""
+"""Chats made with xai-sdk, which uses gRPC; their messages are never read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COVERS: Final = (
 
 
 def read(answer: Any) -> Answer:
-    """Return what an answer says; its output leaves out the reasoning."""
+    """Return the content of an answer; its own output count excludes reasoning."""
     proto = answer.proto
     usage = proto.usage
     return Answer(
@@ -38,7 +38,7 @@ XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai", errors=("grpc",))
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks in the chat of a module: the synchronous or the asynchronous one."""
+    """Install the hooks in the module's chat: the synchronous or the asynchronous one."""
     chat = module.Chat
     for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
         observe_request(chat, name, _begin, _watch)
@@ -62,7 +62,7 @@ def _watch(call: Call, answer: Any) -> Any:
 
 
 def _read(call: Call, answer: Any) -> None:
-    """Read an answer, or the first of what stands beside it: one request has one usage."""
+    """Read an answer, or the first of several: one request has one usage."""
     call.read(answer[0] if type(answer) in (list, tuple) and answer else answer)
 
 
@@ -71,7 +71,7 @@ def _stream(method: Any, chat: Any, args: Any, kwargs: Any) -> Iterator[Any]:
 
 
 def _following(chat: Any, pairs: Iterator[Any]) -> Iterator[Any]:
-    """Return the same pairs of the answer so far and a chunk; the first one asks."""
+    """Return the same pairs of the answer so far and a chunk; the first triggers the request."""
     call = begun(_begin_stream, chat, (), {})
     if call is None:
         yield from pairs
