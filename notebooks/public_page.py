@@ -1,7 +1,7 @@
-"""Make the sample of the public page, of users whom nobody is.
+"""Write the sample of the public page, with invented users.
 
-``python notebooks/public_page.py [DIR]``, ``make sample``: the population is made anew, the same
-each time.
+Run it with ``make sample`` or ``python notebooks/public_page.py [DIR]``. The generated population
+is the same each time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dev_analytics.maintainer.published import as_json
 
 FOLDER = Path(__file__).parent.parent / "docs" / "public-page"
 USERS = 2_000
-NOTE = "Made-up users: these are numbers of a generated population, of nobody."
+NOTE = "Sample page: the users are invented, and their numbers generated."
 
 
 def main(folder: Path = FOLDER) -> None:
@@ -26,11 +26,11 @@ def main(folder: Path = FOLDER) -> None:
     weeks = Weeks(BEGINS + timedelta(weeks=WEEKS))
     for line in Population(USERS).lines():
         weeks.add(line)
-    told = weeks.published()
+    published = weeks.published()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.html").write_text(page(told.weeks, NOTE), "utf-8")
-    (folder / "analytics.json").write_text(as_json(told, NOTE), "utf-8")
-    print(f"{folder}: {len(told.weeks)} weeks of {USERS:,} users whom nobody is.")
+    (folder / "index.html").write_text(page(published.weeks, NOTE), "utf-8")
+    (folder / "analytics.json").write_text(as_json(published, NOTE), "utf-8")
+    print(f"{folder}: {len(published.weeks)} weeks of {USERS:,} invented users.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Numbers in which nobody can be found: the rules of the public page, as pure functions.
+"""The rules of the public page that keep users from being identified, as pure functions.
 
-Only identifiers are counted, never what each did: one user who does much is one. A number is
-rounded down to a multiple of `MIN_USERS`, so it stands for at least so many, and the difference of
-any two, in one table or in two, of one week or of two, is zero or at least so many again: no
-subtraction gives a smaller group. One user more or less changes nothing, or a whole step.
+Only identifiers are counted, never events: a user who does a lot counts once. A number is rounded
+down to a multiple of `MIN_USERS`, so it stands for at least that many users. The difference
+between any two numbers, in whatever tables and weeks, is zero or at least that many too, so no
+subtraction reveals a smaller group. One user more or less changes nothing, or a whole step.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from msgspec import Struct
 from dev_analytics.catalogue.vocabulary import OTHER
 
 MIN_USERS: Final = 20
-"""How many identifiers a number stands for, at least."""
+"""The least number of identifiers that a number may stand for."""
 
 
 class Cell(Struct, frozen=True):
-    """A number of the page.
+    """A number on the page.
 
     Attributes
     ----------
     name
         A word of a vocabulary, or ``"other"``.
     users
-        So many identifiers, or more.
+        The number of identifiers, rounded down.
     """
 
     name: str
@@ -35,18 +35,18 @@ class Cell(Struct, frozen=True):
 
 
 def rounded_down(users: int) -> int:
-    """Return a multiple of `MIN_USERS` with two digits that are not 0; 0 if there are too few."""
-    # From 1,000 on the second digit's place is a multiple of `MIN_USERS` itself.
+    """Round down to a multiple of `MIN_USERS` with at most two digits that are not 0."""
+    # From 1,000 on, any number with two such digits is a multiple of `MIN_USERS`.
     step = MIN_USERS if users < 1_000 else 10 ** (len(str(users)) - 2)
     return users // step * step
 
 
 def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
-    """Return what may be told of groups, the largest first and ``"other"`` last.
+    """Return the numbers that may be published, the largest first and ``"other"`` last.
 
-    What is too small becomes ``"other"``, which has no line where it is too small too, or nobody.
-    Which of both must not follow from the others: where these are too few for all that there are,
-    so that somebody has to be in it, the smallest of them goes with it.
+    Groups that are too small are merged into ``"other"``, which is left out if it is too small
+    too, or empty. Nobody may be able to tell which of the two: if the published groups add up to
+    fewer than all users, somebody has to be in ``"other"``, so the smallest group goes there too.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
         len(rest) < MIN_USERS
         and sum(rounded_down(len(users)) for users in shown.values()) < everybody
     ):
-        # By what is told of them: which of two is missing does not say which was the smaller one.
+        # Compared by their published numbers: which of two equal ones was merged reveals nothing.
         smallest = min(shown, key=lambda word: (rounded_down(len(shown[word])), word))
         rest |= shown.pop(smallest)
     counted = [Cell(word, rounded_down(len(users))) for word, users in shown.items()]

@@ -1,7 +1,7 @@
 """Answers the questions on this machine: DuckDB runs the same files as PostHog.
 
-DuckDB's SQL is not HogQL. There are two bridges: functions that HogQL names differently are macros
-here, and syntax that DuckDB cannot read is rewritten, by rules that depend on no question.
+DuckDB's SQL differs from HogQL. HogQL's functions are defined as macros, and syntax that DuckDB
+does not have is rewritten, by rules that do not depend on the question.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MACROS: Final = (
     "tupleElement(x, place) AS struct_extract(x, place)",
     "extractAll(x, pattern) AS regexp_extract_all(x, pattern)",
 )
-_WRITTEN: Final = (
+_REWRITTEN: Final = (
     # A dollar would begin a parameter.
     (r"properties\.(\$?\w+)", r"""json_extract_string(properties, '$."\1"')"""),
     (r"quantileExact\(([\d.]+)\)\((\w+)\)", r"quantile_disc(\2, \1)"),
@@ -109,12 +109,12 @@ class Records:
     def ask(
         self, question: Question, begin: datetime | None = None, end: datetime | None = None
     ) -> Answer:
-        """Answer a question for the time from `begin` to before `end`; without these for all."""
+        """Answer a question for the time from `begin` to before `end`, each optional."""
         query = question.between(begin, end)
-        for pattern, written in _WRITTEN:
-            query = re.sub(pattern, written, query)
-        answered = self._database.execute(query)
-        return Answer([column[0] for column in answered.description], answered.fetchall())
+        for pattern, replacement in _REWRITTEN:
+            query = re.sub(pattern, replacement, query)
+        result = self._database.execute(query)
+        return Answer([column[0] for column in result.description], result.fetchall())
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._database.execute(query).fetchall()

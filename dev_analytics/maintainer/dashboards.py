@@ -1,7 +1,7 @@
-"""Brings the dashboard in PostHog into the state that it should have, and changes nothing else.
+"""Creates the dashboard in PostHog, or updates it, and changes nothing else.
 
-Our objects are recognised by their tag. The results of an interrupted run are found again the next
-time, so nothing is made twice; an object that is up to date is not touched.
+Our objects are recognised by their tag, so a run that follows an interrupted one creates nothing
+twice. An object that is up to date is not touched.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dev_analytics.maintainer.tiles import (
 )
 
 _MARK: Final = TEXT.partition(" A user")[0]
-"""How our text begins, in every version."""
+"""The beginning of our text, which is the same in every version."""
 
 
 class DashboardError(Exception):
@@ -39,9 +39,9 @@ class Dashboard:
     project
         The project.
     dry
-        Whether only to say what would be done.
+        Whether only to say what would change.
     tell
-        Called with each line about what is done.
+        Called with a line about each change.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class Dashboard:
         self.changes = 0
 
     def make(self, alerts: Sequence[Alert]) -> None:
-        """Create the dashboard, or change what is out of date in it.
+        """Create the dashboard, or update it.
 
         Raises
         ------
         DashboardError
-            There are several, and it is unknown which is ours.
+            Several dashboards have our tag.
         RequestError
             PostHog refuses a request, or cannot be reached.
         """
@@ -78,12 +78,12 @@ class Dashboard:
             self._alert(alert, insights[alert.tile])
 
     def _shown(self) -> forms.Dashboard | None:
-        """Return the dashboard with its tiles, created if missing; None where nothing is made."""
+        """Return the dashboard with its tiles, created if missing; None if this is a dry run."""
         found = self._found()
         if len(found) > 1:
             numbers = ", ".join(map(str, found))
             raise DashboardError(
-                f"several dashboards have the tag {TAG} ({numbers}): take it from all but one"
+                f"several dashboards have the tag {TAG} ({numbers}): remove it from all but one"
             )
         kept = {"name": NAME, "description": DESCRIPTION}
         if not found:
@@ -111,10 +111,10 @@ class Dashboard:
         if TAG not in (made.get("tags") or ()):
             self._drop(made["id"])
             raise DashboardError(
-                "PostHog keeps no tags in this project, so nothing would be known again: its plan "
-                "has to have them; --json prints a template to import by hand"
+                "PostHog stores no tags in this project, so the dashboard would not be recognised "
+                "next time: use a plan with tags, or --json for a template to import by hand"
             )
-        # Another run may have made one meanwhile: both runs keep the older one.
+        # Another run may have created one at the same time: both runs keep the older one.
         oldest = min([*self._found(), made["id"]])
         if oldest != made["id"]:
             self._drop(made["id"])
@@ -131,7 +131,7 @@ class Dashboard:
     def _insight(
         self, shown: forms.Dashboard | None, tile: Tile, there: Sequence[forms.Tile]
     ) -> forms.Insight | None:
-        """Return a tile's insight, brought up to date; None if nothing is made."""
+        """Return a tile's insight, created or updated; None if a dry run would create it."""
         fields = {"name": tile.title, "description": tile.description, "query": tile.query}
         insight = there[0].get("insight") if there else None
         if insight is None:
@@ -148,7 +148,7 @@ class Dashboard:
         return insight
 
     def _retire(self, shown: forms.Dashboard, wanted: Sequence[Tile]) -> None:
-        """Delete insights of ours that are duplicates, or no longer wanted."""
+        """Delete our insights that are duplicates, or no longer wanted."""
         tags = {tile.tag for tile in wanted}
         for tile in shown.get("tiles", ()):
             insight = tile.get("insight")
@@ -198,7 +198,7 @@ class Dashboard:
                 self._do(f"change the alert {alert.name!r}", "PATCH", path, alert.fields)
             return
         for each in named:
-            # Its tile was removed from the dashboard but it still watches: it would notify twice.
+            # It watches an insight that left the dashboard: with a second alert, both would notify.
             if self._was_ours(forms.watched(each), f"{TAG}:{alert.tile}"):
                 fields = {**alert.fields, "insight": number}
                 path = f"alerts/{each['id']}/"
@@ -211,7 +211,7 @@ class Dashboard:
         self._do(f"make the alert {alert.name!r}", "POST", "alerts/", {**more, **alert.fields})
 
     def _was_ours(self, number: int | None, tag: str) -> bool:
-        """Return whether an insight that is on no dashboard of ours any longer has our tag."""
+        """Return whether an insight that is no longer on our dashboard has our tag."""
         if number is None:
             return False
         try:

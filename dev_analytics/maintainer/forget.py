@@ -1,4 +1,4 @@
-"""Forgetting: counts the records of one identifier, deletes them, and counts until none is left."""
+"""Deletes the records of one identifier, and checks until none is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ForgetError(Exception):
-    """It cannot be done; the message says why in one line."""
+    """The records cannot be deleted; the message says why in one line."""
 
 
 class Count(Struct, frozen=True):
@@ -24,9 +24,9 @@ class Count(Struct, frozen=True):
     Attributes
     ----------
     records
-        Different records, by uuid.
+        The number of distinct records, by uuid.
     stored
-        Rows: a record may be stored more than once.
+        The number of rows; a record may be stored more than once.
     """
 
     records: int
@@ -38,30 +38,30 @@ class Count(Struct, frozen=True):
 
 
 class Place(Protocol):
-    """A place where records may be."""
+    """A place where records are stored."""
 
     def __str__(self) -> str:
-        """Return its name for people."""
+        """Return its name for messages."""
 
     def count(self, user: str) -> Count:
         """Count the records of an identifier."""
 
     def delete(self, user: str) -> str:
-        """Delete them, and return in words when they will be gone, if that is not at once."""
+        """Delete them, and return a sentence on when they will be gone if that takes time."""
 
     def is_done(self, user: str) -> bool:
         """Return whether a requested deletion is complete."""
 
 
-def identifier(said: str) -> str:
-    """Return the identifier in a text from a person.
+def identifier(text: str) -> str:
+    """Return an identifier as a person typed it, in its standard form.
 
     Raises
     ------
     ValueError
-        There is none.
+        It is not an identifier.
     """
-    user = said.strip().lower()
+    user = text.strip().lower()
     if not IDENTIFIER.fullmatch(user):
         raise ValueError("an identifier has 32 hexadecimal digits: 8-4-4-4-12")
     return user
@@ -82,11 +82,11 @@ def forget(
     Parameters
     ----------
     place
-        Where.
+        Where the records are.
     user
         The identifier.
     seconds, pause
-        How long to wait for the end, and how long between two checks.
+        How long to wait until they are gone, and between two checks.
     tell
         Called with each line about the progress.
     clock, sleep
@@ -95,14 +95,14 @@ def forget(
     Raises
     ------
     ForgetError
-        It is refused.
+        The place cannot be reached, or refuses.
     """
     try:
         left = place.count(user)
         # A deletion that is still pending is not requested again.
         if left.stored and place.is_done(user):
             when = place.delete(user)
-            tell(f"{place}: the deletion is asked for{f'; {when}' if when else ''}.")
+            tell(f"{place}: deletion requested{f'; {when}' if when else ''}.")
         until = clock() + seconds
         while (left := place.count(user)).stored and clock() < until:
             sleep(pause)

@@ -1,6 +1,6 @@
-"""Requests for a maintainer's commands, with only the standard library: no redirect, no proxy.
+"""HTTP requests for the maintainers' commands: standard library only, no redirects, no proxy.
 
-A failure is one line, which never contains the key.
+Error messages are one line, and never contain the key.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ SECONDS: Final = 60
 MAX_BYTES: Final = 64 * 2**20
 MAX_TRIES: Final = 5
 MAX_PAUSE: Final = 60
-MAX_SAID: Final = 300
+MAX_DETAIL: Final = 300
+"""How many characters of a server's error message are shown."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PARTS: Final = re.compile(r"(https?)://(\[[^]]+\]|[^:/]+)(?::(\d+))?(/.*)?")
 _MEANS: Final = {
-    401: "the key is unknown to it",
-    403: "the key may not do that",
+    401: "it does not know this key",
+    403: "the key lacks the permission",
     404: "it has no such object, or the key may not see it",
-    429: "it was asked too often",
+    429: "there were too many requests",
 }
 
 
@@ -54,11 +55,11 @@ class Server:
     Parameters
     ----------
     address
-        Where it is.
+        Its URL.
     headers
-        What every request has, such as the secret.
+        The headers of every request, among them the one with the secret.
     secret
-        What no message may contain.
+        The secret, which is cut out of every message.
     sleep
         Waits for a number of seconds.
 
@@ -93,12 +94,12 @@ class Server:
         self._sleep = sleep
 
     def ask(self, method: str, path: str, body: object = None, form: Any = Any) -> Any:
-        """Send JSON, and return the JSON of the answer in the expected form.
+        """Send JSON, and return the answer's JSON in the expected form.
 
         Raises
         ------
         RequestError
-            There is no good answer.
+            The request failed, or the answer has another form.
         """
         sent = None if body is None else json.encode(body)
         answer = self.send(method, path, sent, "application/json")
@@ -106,17 +107,19 @@ class Server:
         try:
             return json.decode(answer or b"null", type=form)
         except ValidationError as error:
-            raise RequestError(f"{where} with something else: {self._plain(str(error))}") from None
+            raise RequestError(
+                f"{where} in an unexpected form: {self._plain(str(error))}"
+            ) from None
         except (DecodeError, ValueError, RecursionError):
-            raise RequestError(f"{where} with no JSON") from None
+            raise RequestError(f"{where} with something that is not JSON") from None
 
     def send(self, method: str, path: str, body: bytes | None, kind: str) -> bytes:
-        """Send a request, again if the server asks to wait, and return the body of the answer.
+        """Send a request, repeated if the server is busy, and return the body of the answer.
 
         Raises
         ------
         RequestError
-            There is no good answer.
+            The request failed.
         """
         where = f"{method} {path.partition('?')[0]}"
         for _ in range(MAX_TRIES):
@@ -128,15 +131,15 @@ class Server:
             return answer
         if 300 <= status < 400:
             raise RequestError(
-                f"{self.address} answers {where} with another address ({status}): name that one",
+                f"{self.address} answers {where} with a redirect ({status}): "
+                "give the address that it redirects to",
                 status,
             )
-        means = _MEANS.get(status, "it failed")
-        said = self._said(answer)
-        raise RequestError(
-            f"{self.address} answers {where} with {status}: {means}{f' ({said})' if said else ''}",
-            status,
-        )
+        meaning = _MEANS.get(status, "it failed")
+        detail = self._detail(answer)
+        if detail:
+            meaning = f"{meaning} ({detail})"
+        raise RequestError(f"{self.address} answers {where} with {status}: {meaning}", status)
 
     def _once(
         self, method: str, path: str, body: bytes | None, kind: str
@@ -161,8 +164,8 @@ class Server:
         finally:
             connection.close()
 
-    def _said(self, answer: bytes) -> str:
-        """Return what the server says about a failure, shortened and on one line."""
+    def _detail(self, answer: bytes) -> str:
+        """Return the server's own error message, shortened to one line."""
         try:
             content = json.decode(answer)
         except (DecodeError, ValueError, RecursionError):
@@ -173,7 +176,7 @@ class Server:
         return self._plain(detail) if isinstance(detail, str) else ""
 
     def _plain(self, text: str) -> str:
-        return printable(text.replace(self._secret, "…") if self._secret else text)[:MAX_SAID]
+        return printable(text.replace(self._secret, "…") if self._secret else text)[:MAX_DETAIL]
 
 
 def _pause(retry_after: str | None) -> float:

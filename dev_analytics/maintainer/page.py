@@ -1,4 +1,4 @@
-"""The public page as HTML: one file, no script, nothing from elsewhere, light and dark."""
+"""The public page as HTML: one file without scripts or external resources, light and dark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape
 
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics publish">'
-"""How every page begins."""
+"""The beginning of every page."""
 
 MAX_ROWS: Final = 25
 MAX_COLUMNS: Final = 12
@@ -52,23 +52,23 @@ footer { border-top: 1px solid var(--line); color: var(--soft); font-size: 0.9em
 @media print { body { max-width: none } }
 """
 RULES: Final = (
-    "Every number is a number of random identifiers, never of what somebody did, and stands for "
-    f"at least {MIN_USERS}: it is rounded down to a multiple of {MIN_USERS}, from 1,000 on to two "
-    "digits.",
-    f"What fewer than {MIN_USERS} used is counted together as “other”, which has no line where "
-    "these are too few too, or nobody. Where the others would tell that there must be somebody in "
-    "it, the smallest of them is counted with it.",
-    "So the difference of any two numbers, of whatever tables and weeks, is none or at least "
+    "Every number counts random identifiers, one for each user, and never what somebody did. It is "
+    f"rounded down to a multiple of {MIN_USERS} (from 1,000 on, to two digits), so it stands for "
+    f"at least {MIN_USERS} users.",
+    f"Whatever fewer than {MIN_USERS} users used is counted together as “other”. That line is left "
+    "out if it is too small itself, or empty. If the remaining lines would show that somebody must "
+    "be in it, the smallest of them is counted with it.",
+    "So the difference between any two numbers, in any tables and weeks, is zero or at least "
     f"{MIN_USERS}.",
-    "Each week from Monday to Sunday (UTC) is counted by itself, once it has ended, and never "
-    "added to others. A table has a week and a word, and nothing else beside them.",
-    "A week is counted once. It stays as it was published, or not published, whatever arrives late "
-    "or is deleted: no number moves by the one user who came or went.",
-    "Every word is one of the lists that the package ships. There are no identifiers, no texts of "
-    "anybody and no times finer than a week.",
-    "Who asked to be forgotten is in none of the weeks that are counted afterwards.",
+    "Each week, from Monday to Sunday (UTC), is counted separately once it has ended, and weeks "
+    "are never added up. A table has one number for each word and week, and no further breakdown.",
+    "A week is counted once. It stays as it was published, or unpublished, whatever arrives late "
+    "or is deleted: no number changes because one user came or went.",
+    "Every word is from a list that the package ships. There are no identifiers, no text that "
+    "anybody wrote and no times finer than a week.",
+    "Users who asked to be forgotten are left out of every week that is counted afterwards.",
 )
-"""The rules that the page says of itself."""
+"""The rules as the page states them."""
 
 
 def page(published: Sequence[PublishedWeek], note: str = "") -> str:
@@ -77,9 +77,9 @@ def page(published: Sequence[PublishedWeek], note: str = "") -> str:
     Parameters
     ----------
     published
-        What may be published, the oldest week first.
+        The weeks to show, the oldest first.
     note
-        What else is to be said on top, in one line.
+        A line to show at the top.
     """
     return "\n".join([*_head(), *_body(published, note), "</body></html>\n"])
 
@@ -95,21 +95,20 @@ def _head() -> Iterator[str]:
 
 
 def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
-    yield "<h1>What users of dev share, and what for</h1>"
+    yield "<h1>What users of dev share, and why</h1>"
     if note:
         yield f'<p class="note">{escape(note)}</p>'
     yield (
-        "<p>Some people who use dev have agreed that it records which models, edit formats and "
-        "features they use and which errors they meet: anonymously, and never what they write. "
-        "This page is what comes of it, for them and for everybody. It decides what is worked on "
-        "next.</p>"
+        "<p>Some users of dev have agreed that it records which models, edit formats and features "
+        "they use and which errors they get: anonymously, and never what they write. This page "
+        "shows everybody the result, which decides what is worked on next.</p>"
     )
     if not published:
-        yield f"<p>No week has {MIN_USERS} users or more yet, so nothing can be shown.</p>"
+        yield f"<p>No week has had {MIN_USERS} users yet, so nothing can be shown.</p>"
     else:
         newest = published[-1]
         yield (
-            f"<p>The newest week began on {newest.monday}; at least {newest.users:,} users took "
+            f"<p>The latest week began on {newest.monday}; at least {newest.users:,} users took "
             "part.</p>"
         )
         numbers = [week.users for week in published]
@@ -117,17 +116,17 @@ def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
         yield f'<p class="soft">Users in each week since {published[0].monday}.</p>'
         for subject in SUBJECTS:
             yield from _section(subject, published)
-    yield f"<section><h2>Why nobody can be found here</h2><ul>{''.join(_rules())}</ul>"
+    yield f"<section><h2>Why nobody can be identified here</h2><ul>{''.join(_rules())}</ul>"
     yield (
-        "<p>One thing it cannot prevent. Whoever sends records of many made-up users before a week "
-        "is counted can push a number over its step: they then learn that something had a "
-        f"{MIN_USERS}th user, but not who it was.</p>"
+        "<p>There is one attack that these rules do not prevent. Somebody who sends records of "
+        "many invented users before a week is counted can push a number up to its next step. They "
+        f"then learn that something had a {MIN_USERS}th user, but not who that was.</p>"
         "</section></main>"
     )
     yield (
         f"<footer>Made by dev-analytics {__version__}. The same numbers as JSON: "
-        '<a href="analytics.json">analytics.json</a>. To take part, to stop or to be forgotten: '
-        "<code>%dev_analytics</code> says how.</footer>"
+        '<a href="analytics.json">analytics.json</a>. Run <code>%dev_analytics</code> to see how '
+        "to take part, stop, or be forgotten.</footer>"
     )
 
 
@@ -137,13 +136,13 @@ def _rules() -> Iterator[str]:
 
 
 def _section(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[str]:
-    """Return a subject: the newest week's numbers, each beside those of the weeks before."""
+    """Return a subject: the latest week's numbers, each with its course over the weeks."""
     newest: Sequence[Cell] = published[-1].subjects[subject.name]
     yield f"<section><h2>{subject.title}</h2><p>{escape(subject.why)}</p>"
     if not newest:
-        yield f"<p>Fewer than {MIN_USERS} users in the newest week.</p>"
+        yield f"<p>Fewer than {MIN_USERS} users in the latest week.</p>"
     else:
-        most = max(cell.users for cell in newest)
+        largest = max(cell.users for cell in newest)
         shown = newest if len(newest) <= MAX_ROWS else [*newest[: MAX_ROWS - 1], newest[-1]]
         yield (
             '<div class="scrolled"><table class="newest"><thead><tr>'
@@ -157,28 +156,30 @@ def _section(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[s
             yield (
                 f'<tr><th scope="row">{escape(cell.name)}</th>'
                 f'<td class="number">{cell.users:,}</td>'
-                f'<td class="bar">{_bar(cell.users, most)}</td>'
+                f'<td class="bar">{_bar(cell.users, largest)}</td>'
                 f'<td class="weeks">{drawn}</td></tr>'
             )
         yield "</tbody></table></div>"
         if len(newest) > len(shown):
-            yield f"<p>{len(newest) - len(shown):,} more are in the JSON.</p>"
+            yield f"<p>The JSON has {len(newest) - len(shown):,} more.</p>"
     yield from _all_weeks(subject, published[: -MAX_COLUMNS - 1 : -1])
     yield "</section>"
 
 
 def _all_weeks(subject: Subject, weeks: Sequence[PublishedWeek]) -> Iterator[str]:
-    """Return the numbers of weeks as a table, the newest week first: there the screen may end."""
+    """Return the weeks' numbers as a table, the latest first: a small screen shows only that."""
     names = {cell.name: None for week in weeks for cell in week.subjects[subject.name]}
     if not names:
         return
-    yield f"<details><summary>{subject.title} as a table of the newest weeks</summary>"
+    yield f"<details><summary>{subject.title}: table of the latest weeks</summary>"
     heads = "".join(f'<th scope="col" class="number">{week.monday}</th>' for week in weeks)
     yield f'<div class="scrolled"><table><thead><tr><th scope="col">{subject.title}</th>{heads}'
     yield "</tr></thead><tbody>"
     for name in names:
         numbers = [_users(week.subjects[subject.name], name) for week in weeks]
-        columns = "".join(f'<td class="number">{n:,}</td>' if n else "<td></td>" for n in numbers)
+        columns = "".join(
+            f'<td class="number">{number:,}</td>' if number else "<td></td>" for number in numbers
+        )
         yield f'<tr><th scope="row">{escape(name)}</th>{columns}</tr>'
     yield "</tbody></table></div></details>"
 
@@ -187,28 +188,28 @@ def _users(numbers: Sequence[Cell], name: str) -> int:
     return next((cell.users for cell in numbers if cell.name == name), 0)
 
 
-def _bar(users: int, most: int) -> str:
-    """Draw a number that stands beside its bar already."""
+def _bar(users: int, largest: int) -> str:
+    """Draw a bar, hidden from screen readers because the number is next to it."""
     return (
         '<svg aria-hidden="true" width="100%" height="12">'
-        f'<rect width="{100 * users / most:.1f}%" height="12" rx="2"/></svg>'
+        f'<rect width="{100 * users / largest:.1f}%" height="12" rx="2"/></svg>'
     )
 
 
 def _picture(numbers: Sequence[int], label: str, scale: int = 1) -> str:
-    """Draw numbers of weeks as columns; a week of which nothing is published has none."""
-    said = ", ".join(f"{number:,}" if number else "not shown" for number in numbers)
-    most = max(numbers) or 1
+    """Draw the numbers of weeks as columns; a week without a published number has none."""
+    spoken = ", ".join(f"{number:,}" if number else "not shown" for number in numbers)
+    largest = max(numbers) or 1
     height = _HEIGHT * scale
     wide = _WIDTH / max(len(numbers), 8)
     columns = "".join(
-        f'<rect x="{place * wide:.1f}" y="{height - height * number / most:.1f}" '
-        f'width="{0.8 * wide:.1f}" height="{height * number / most:.1f}"/>'
-        for place, number in enumerate(numbers)
+        f'<rect x="{position * wide:.1f}" y="{height - height * number / largest:.1f}" '
+        f'width="{0.8 * wide:.1f}" height="{height * number / largest:.1f}"/>'
+        for position, number in enumerate(numbers)
         if number
     )
     return (
-        f'<svg role="img" aria-label="{escape(f"{label}: {said}.")}" '
+        f'<svg role="img" aria-label="{escape(f"{label}: {spoken}.")}" '
         f'width="{_WIDTH * scale}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
         f'preserveAspectRatio="none">{columns}</svg>'
     )

@@ -53,7 +53,7 @@ class Project:
     Parameters
     ----------
     host
-        Where PostHog is.
+        The address of PostHog.
     number
         The project's number.
     key
@@ -91,7 +91,7 @@ class Project:
         Raises
         ------
         RequestError
-            The list continues at another address, or has no end.
+            The next page is at another address, or there are too many pages.
         """
         following: str | None = self._path(path)
         for _ in range(MAX_PAGES):
@@ -103,7 +103,7 @@ class Project:
             if not following.startswith(f"{self.server.address}/"):
                 raise RequestError(f"{self.server.address} continues {path} at another address")
             following = following.removeprefix(self.server.address)
-        raise RequestError(f"{self.server.address} has no end of {path}")
+        raise RequestError(f"{self.server.address} has more than {MAX_PAGES:,} pages of {path}")
 
     def query(self, hogql: str) -> list[list[Any]]:
         """Run a query, and return the rows of its answer."""
@@ -135,22 +135,22 @@ class Project:
 
 
 def project(host: str | None, number: int | None) -> Project:
-    """Return the project that is named, or that the environment names.
+    """Return the project that the arguments name, or else the environment.
 
     Raises
     ------
     NoProjectError
-        Something is missing, or not allowed.
+        The number or the key is missing, or the address is not allowed.
     """
-    given = os.environ.get(PROJECT_VARIABLE, "")
-    if number is None and given.isdecimal():
-        number = int(given)
+    default = os.environ.get(PROJECT_VARIABLE, "")
+    if number is None and default.isdecimal():
+        number = int(default)
     if number is None:
-        raise NoProjectError(f"no project is given: --project, or {PROJECT_VARIABLE}")
+        raise NoProjectError(f"no project is given: use --project, or set {PROJECT_VARIABLE}")
     key = os.environ.get(KEY_VARIABLE, "")
     if not re.fullmatch(r"[!-~]{1,400}", key):
         raise NoProjectError(
-            f"there is no personal key in {KEY_VARIABLE}: make one in PostHog's settings"
+            f"there is no personal key in {KEY_VARIABLE}: create one in PostHog's settings"
         )
     try:
         return Project(host or os.environ.get(HOST_VARIABLE) or HOST, number, key)

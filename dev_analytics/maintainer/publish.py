@@ -1,8 +1,8 @@
-"""What users share, counted week by week for the public page.
+"""Counts users week by week for the public page.
 
-Each whole week is counted by itself, never added to others, and once: what was published before
-stays as it is, whatever arrives late or is deleted since. A number that moved by a step would tell
-of the one user whose records came, or went, between two pages.
+Each whole week is counted separately, and only once: what has been published stays as it is,
+whatever arrives late or is deleted since. Otherwise a number that moved by a step would reveal the
+one user whose records came, or went, between two pages.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _WEEK: Final = 7 * 86_400
 
 
 class Week(Struct):
-    """The identifiers of a week: all of them, and those of each word of each subject."""
+    """The identifiers of a week: all of them, and those for each word of each subject."""
 
     users: set[int] = field(default_factory=set)
     groups: dict[str, dict[str, set[int]]] = field(default_factory=dict)
@@ -57,9 +57,9 @@ class Weeks:
     since
         Weeks that began before are left out.
     forgotten
-        Whose records are left out.
+        The identifiers that are left out.
     earlier
-        What was published before, which is not counted again.
+        What was published before; its weeks are not counted again.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Weeks:
         forgotten: Forgotten | None = None,
         earlier: Published | None = None,
     ) -> None:
-        # A week of which a part is too old is no whole one.
+        # Only whole weeks are counted.
         until = _number(now)
         first = min(_first(since), until)
         self._counted = range(first, until)
@@ -77,21 +77,21 @@ class Weeks:
         self._earlier = earlier
         if earlier:
             self._settled = range(_of(earlier.counted.since), _of(earlier.counted.until))
-            # No gap between them: what comes after would take it for counted.
+            # Without a gap: the JSON has one range, so later runs would take a gap for counted.
             self._counted = range(min(first, self._settled.start), max(until, self._settled.stop))
         self._forgotten = forgotten
         self._weeks: dict[int, Week] = {}
         self._newest = -1
 
     def add(self, block: bytes) -> int:
-        """Count the lines of a block, and give how many there were."""
+        """Count the users in a block of lines, and return the number of lines."""
         records = decode_lines(block)
         for record in records:
             if record is None:
                 continue
-            # How far the source goes, whoever's record tells.
+            # Any record shows how far the source goes, even one that is not counted.
             self._newest = max(self._newest, _number(record.timestamp))
-            # What a website or an app keeps in the same project is nobody's who said yes to dev.
+            # A website or an app may use the same project: its users did not agree to this page.
             if record.properties.lib == LIB:
                 self._count(record)
         return len(records)
@@ -104,7 +104,7 @@ class Weeks:
         if number not in self._counted or number in self._settled:
             return
         week = self._weeks.setdefault(number, Week())
-        # An export may write an identifier in capitals: it is the same one.
+        # An export may have the same identifier in capitals.
         identifier = hash(user.lower())
         week.users.add(identifier)
         for subject, word in _words(record):
@@ -113,12 +113,12 @@ class Weeks:
 
     @property
     def unreached(self) -> date | None:
-        """The first week that would be closed though nothing was read of it or of a later one."""
+        """The first week that would be closed although no record of it or a later one was read."""
         first = max(self._newest + 1, self._settled.stop, self._counted.start)
         return _monday(first) if first in self._counted else None
 
     def published(self) -> Published:
-        """Return what may be told; of a week with too few users that is nothing."""
+        """Return what may be published; a week with too few users is left out."""
         weeks = [
             PublishedWeek(
                 _monday(number),
@@ -140,12 +140,12 @@ def count(
     weeks: Weeks,
     progress: Callable[[float | None, int], None] = lambda done, records: None,
 ) -> Published:
-    """Count what a source holds, and give what may be told of it.
+    """Count the users in a source, and return what may be published.
 
     Raises
     ------
     ReportError
-        It cannot be read.
+        The source cannot be read.
     """
     number = 0
     for block in source.blocks():
@@ -159,7 +159,7 @@ def _number(at: datetime) -> int:
 
 
 def _first(since: datetime | None) -> int:
-    """Return the first whole week since then."""
+    """Return the number of the first whole week since a time."""
     return max(0, -((_FIRST - int(since.timestamp())) // _WEEK)) if since else 0
 
 
@@ -172,25 +172,25 @@ def _monday(number: int) -> date:
 
 
 def _words(record: Any) -> list[tuple[str, str]]:
-    """Return what a record tells of, in words of the vocabularies and no others."""
-    said = record.properties
+    """Return the subjects of a record, each with a word of its vocabulary."""
+    values = record.properties
     match record:
         case RequestRecord() | EmbeddingRecord():
             return [
-                ("models", MODELS.member(said.model)),
-                ("edit_formats", EDIT_FORMATS.member(said.edit_format)),
+                ("models", MODELS.member(values.model)),
+                ("edit_formats", EDIT_FORMATS.member(values.edit_format)),
             ]
         case FeatureRecord():
-            kind, word = FEATURES.member(said.kind), _FEATURE.accept(said.name)
+            kind, word = FEATURES.member(values.kind), _FEATURE.accept(values.name)
             known = OTHER not in (kind, word)
-            return [("features", f"{_SIGN[kind]}{word}" if known else OTHER)]
+            return [("features", f"{_PREFIX[kind]}{word}" if known else OTHER)]
         case ErrorRecord():
-            return [("errors", EXCEPTIONS.member(said.exception))]
+            return [("errors", EXCEPTIONS.member(values.exception))]
     return []
 
 
 _FEATURE: Final = properties(FeatureUsed)["name"]
-_SIGN: Final = {
+_PREFIX: Final = {
     "line magic": "%",
     "cell magic": "%%",
     "shell command": "!",

@@ -1,7 +1,7 @@
-"""What is published: whole weeks, in the JSON beside the page, which is also what is remembered.
+"""The published numbers as JSON, beside the page; the next run reads them back.
 
-A week that was counted once is not counted again; the JSON says from when until when all of them
-were, so that one which had too few users stays as it is too.
+A week is counted only once. The JSON has the range of all weeks that were counted, so those with
+too few users are not counted again either.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from dev_analytics.version import __version__
 from dev_analytics.views.report.source import ReportError
 
 MADE_BY: Final = '{"made_by":"dev-analytics publish"'
-"""How the JSON of every page begins."""
+"""The beginning of every such JSON file."""
 
 
 class Subject(Struct, frozen=True):
-    """Something that the page tells of.
+    """A subject of the page.
 
     Attributes
     ----------
     name
         Its field in the JSON.
     title
-        What is above it.
+        Its heading.
     why
         What it is collected for.
     """
@@ -49,14 +49,14 @@ SUBJECTS: Final = (
 
 
 class PublishedWeek(Struct, frozen=True):
-    """What may be told of a week.
+    """The published numbers of a week.
 
     Attributes
     ----------
     monday
         Its first day.
     users
-        How many identifiers there were, at least.
+        The number of identifiers, rounded down.
     subjects
         The numbers of each subject.
     """
@@ -67,14 +67,14 @@ class PublishedWeek(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """Which weeks were counted, those with too few users too: Mondays.
+    """The range of weeks that were counted, including those with too few users.
 
     Attributes
     ----------
     since
-        The first.
+        The Monday of the first week.
     until
-        The one after the last.
+        The Monday after the last week.
     """
 
     since: date
@@ -82,21 +82,21 @@ class Counted(Struct, frozen=True):
 
 
 class Published(Struct, frozen=True):
-    """All that is published.
+    """Everything that is published.
 
     Attributes
     ----------
     counted
         The weeks that were counted.
     weeks
-        What may be told of them, the oldest first.
+        Their numbers, the oldest week first.
     """
 
     counted: Counted
     weeks: Sequence[PublishedWeek]
 
     def since(self, when: datetime | None) -> Sequence[PublishedWeek]:
-        """Return the weeks that did not begin before a time."""
+        """Return the weeks that began at or after a time; all of them without one."""
         return [week for week in self.weeks if when is None or _midnight(week.monday) >= when]
 
 
@@ -122,17 +122,17 @@ class _File(Struct):
 
 
 def read(numbers: Path, page: Path) -> Published | None:
-    """Return what was published before, or nothing if there is no page yet.
+    """Return what was published before, or None if there is no page yet.
 
     Parameters
     ----------
     numbers, page
-        The JSON and the HTML.
+        The JSON file and the HTML file.
 
     Raises
     ------
     ReportError
-        What was published before cannot be known.
+        The JSON file is missing, although there is a page, or cannot be read.
     """
     try:
         content = numbers.read_bytes() if numbers.exists() else b""
@@ -154,8 +154,8 @@ def read(numbers: Path, page: Path) -> Published | None:
         ]
     except (DecodeError, KeyError):
         raise ReportError(
-            f"{numbers} does not say what was published before, and no week is counted twice: "
-            "put back the one that belongs to the page, or name another folder"
+            f"{numbers} is needed to see which weeks were published before, and cannot be read: "
+            "restore the file that belongs to the page, or give another folder"
         ) from None
     return Published(found.counted, weeks)
 

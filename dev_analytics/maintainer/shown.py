@@ -1,6 +1,6 @@
-"""PostHog's answers about dashboards and alerts: only the fields that are used.
+"""The fields of PostHog's dashboards and alerts that are used.
 
-An answer in any other form becomes an error of one line.
+An answer in any other form is reported as an error in one line.
 """
 
 from __future__ import annotations

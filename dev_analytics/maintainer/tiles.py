@@ -35,11 +35,11 @@ class Tile(Struct, frozen=True):
     Attributes
     ----------
     name
-        By which it is known again.
+        What identifies it between runs.
     title, description, query
-        The insight's own.
+        Fields of the insight.
     layouts, color
-        Where it is, and its mark.
+        The tile's position and color.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Alert(Struct, frozen=True):
     Attributes
     ----------
     name
-        By which it is known again.
+        What identifies it between runs.
     tile
         The name of the tile that it watches.
     upper
@@ -87,7 +87,7 @@ class Alert(Struct, frozen=True):
 
 def tiles() -> list[Tile]:
     """Return the tiles, in their order."""
-    made = [
+    result = [
         Tile(
             "errors_alert",
             "Errors per 1,000 cells, by version, day by day",
@@ -98,30 +98,30 @@ def tiles() -> list[Tile]:
         ),
         Tile(
             "failures_alert",
-            "Failed requests in a hundred, by model, day by day",
+            "Failed requests per hundred, by model, day by day",
             "Shows at once that a model or its provider fails. An alert watches it.",
             _rate("$ai_generation", "$ai_generation", "100 * A / B", "$ai_model", failed=True),
             _place(1),
             "purple",
         ),
     ]
-    for number, question in enumerate(questions(), len(made)):
-        made.append(
-            Tile(question.name, question.title, question.reason, _asked(question), _place(number))
+    for number, question in enumerate(questions(), len(result)):
+        result.append(
+            Tile(question.name, question.title, question.reason, _query(question), _place(number))
         )
-    return made
+    return result
 
 
 def alerts(errors: float, failures: float) -> list[Alert]:
-    """Return the alerts, with their bounds: errors per 1,000 cells, failures in a hundred."""
+    """Return the alerts, with their bounds: errors per 1,000 cells, failures per hundred."""
     return [
         Alert("dev analytics: errors per 1,000 cells", "errors_alert", errors),
-        Alert("dev analytics: failed requests in a hundred", "failures_alert", failures),
+        Alert("dev analytics: failed requests per hundred", "failures_alert", failures),
     ]
 
 
 def template() -> dict[str, Any]:
-    """Return the dashboard in the form in which PostHog shows and takes templates."""
+    """Return the dashboard as a PostHog template, for import by hand."""
     text = {"type": "TEXT", "body": TEXT, "layouts": text_layouts(), "color": None}
     return {
         "template_name": NAME,
@@ -165,7 +165,7 @@ def _place(number: int) -> dict[str, Any]:
     }
 
 
-def _asked(question: Question) -> dict[str, Any]:
+def _query(question: Question) -> dict[str, Any]:
     """Return the query of a question's tile."""
     source = {
         "kind": "HogQLQuery",
@@ -188,7 +188,7 @@ def _asked(question: Question) -> dict[str, Any]:
 
 
 def _rate(part: str, whole: str, formula: str, by: str, *, failed: bool = False) -> dict[str, Any]:
-    """Return the query of a rate by day: an alert can watch no other kind."""
+    """Return the query of a daily rate, the only kind of query that an alert can watch."""
     error = {"type": "event", "key": "$ai_is_error", "operator": "exact", "value": ["true"]}
     first: dict[str, Any] = {"kind": "EventsNode", "event": part, "name": part, "math": "total"}
     if failed:

@@ -213,7 +213,7 @@ def test_a_plan_without_tags_is_refused_and_nothing_is_left(api: FakeApi) -> Non
     """What would not be known again would be made once more at every run."""
     api.keeps_tags = False
     for _ in range(2):
-        with pytest.raises(DashboardError, match="keeps no tags"):
+        with pytest.raises(DashboardError, match="stores no tags"):
             apply(api)
     assert [each["name"] for each in api.dashboards.values() if not each["deleted"]] == [
         FOREIGN["name"]
@@ -326,7 +326,7 @@ def test_the_command(
     said = capsys.readouterr()
     assert KEY not in said.out + said.err
     assert main([*word, "--apply", *named]) == 0
-    assert "nothing to change" in capsys.readouterr().out
+    assert "up to date" in capsys.readouterr().out
     assert KEY.encode() not in api.heard, "in a header, and nowhere else"
     api.scopes = set()
     assert main([*word, "--apply", *named]) == 1

@@ -473,7 +473,7 @@ def test_the_command_writes_both_and_nothing_over_somebody_s_own(
     assert main(asked) == 1
     said = capsys.readouterr().err
     assert not folder.exists()
-    (until,) = re.findall(r"newer exports, or (--until \S+)$", said)
+    (until,) = re.findall(r"newer exports, or use (--until \S+)$", said)
     asked += until.split()
     assert main(asked) == 0
     assert "index.html" in capsys.readouterr().out
@@ -517,7 +517,7 @@ def test_without_what_was_published_before_nothing_is_counted(
     capsys.readouterr()
     assert main(asked) == 1
     said = capsys.readouterr().err
-    assert "put back the one that belongs to the page" in said
+    assert "restore the file that belongs to the page" in said
     assert said.count("\n") == 1
     assert html.read_text() == before
 
@@ -589,7 +589,7 @@ def test_the_sample_page_is_what_the_population_gives(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "users whom nobody is" in ran.stdout
+    assert "invented users" in ran.stdout
     for name in ("index.html", "analytics.json"):
         assert (tmp_path / name).read_text() == (ROOT / "docs/public-page" / name).read_text()
-    assert "Made-up users" in (tmp_path / "index.html").read_text()
+    assert "the users are invented" in (tmp_path / "index.html").read_text()

@@ -336,7 +336,7 @@ def test_the_same_seed_makes_the_same_population(population: Any) -> None:
     ("old", "new", "complaint"),
     [
         ("-- title: ", "-- name: ", "does not begin"),
-        ("-- draw: table", "-- draw: pie", "no way to draw"),
+        ("-- draw: table", "-- draw: pie", "not a way to draw"),
         ("{filters}", "true", "dates"),
     ],
 )

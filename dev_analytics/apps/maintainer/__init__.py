@@ -1,1 +1,1 @@
-"""What the maintainers of a project run: one module for each task, and what they share."""
+"""The commands for the maintainers of a project: one module for each, and what they share."""

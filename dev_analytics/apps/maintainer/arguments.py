@@ -1,4 +1,4 @@
-"""What more than one task is given."""
+"""The arguments that several tasks have."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from pathlib import Path
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:
-    """Add which project of which PostHog."""
+    """Add the arguments that name a PostHog project."""
     parser.add_argument(
         "--project",
         type=number,
         metavar="N",
-        help="the number of the project in PostHog; without: POSTHOG_PROJECT_ID",
+        help="the number of the project in PostHog (default: POSTHOG_PROJECT_ID)",
     )
     parser.add_argument(
         "--host",
         metavar="URL",
-        help="where PostHog is; without: POSTHOG_HOST, or https://us.posthog.com",
+        help="the address of PostHog (default: POSTHOG_HOST, or https://us.posthog.com)",
     )
 
 
 def add_list(parser: argparse.ArgumentParser) -> None:
-    """Add the list of those who are forgotten."""
+    """Add the list of forgotten identifiers."""
     parser.add_argument(
         "--list",
         metavar="FILE",
         type=path,
-        help="the list of those forgotten; without: the one in your configuration",
+        help="the list of forgotten identifiers (default: the one in your configuration)",
     )
 
 
-def path(said: str) -> Path:
-    """Return the path that somebody wrote."""
-    return Path(said).expanduser()
+def path(text: str) -> Path:
+    """Return the path in an argument."""
+    return Path(text).expanduser()
 
 
-def number(said: str) -> int:
-    """Return the number of a project.
+def number(text: str) -> int:
+    """Return the number of a project in an argument.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        It is none.
+        It is not a number, or not a possible one.
     """
-    if said.isdecimal() and 0 < int(said) < 10**12:
-        return int(said)
-    raise argparse.ArgumentTypeError(f"{said!r} is not the number of a project")
+    if text.isdecimal() and 0 < int(text) < 10**12:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not the number of a project")

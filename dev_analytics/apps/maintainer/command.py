@@ -1,7 +1,7 @@
-"""The word ``maintainer``: what the maintainers of a project run on what users sent.
+"""The command ``maintainer``: the tasks of a project's maintainers, on the records users sent.
 
-It exits with 0, with 1 if it failed, with 2 if it was not understood, and with 3 where something
-was asked for that is not done yet.
+Exit codes: 0 for success, 1 for failure, 2 for wrong arguments, and 3 if something was requested
+that is not complete yet.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ HELP: Final = "for the maintainers of a project: dashboards, the public page, fo
 
 
 class Task(Protocol):
-    """A module of a task."""
+    """The module of a task."""
 
     @property
     def SAYS(self) -> str:  # noqa: N802, a constant of the module
-        """Return what it does."""
+        """Return its description for the help."""
 
     def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
         """Add the arguments of the task."""
@@ -49,10 +49,10 @@ def run(options: argparse.Namespace, program: str) -> int:
     try:
         return TASKS[options.task].run(options)
     except MaintainerError as error:
-        failed = printable(str(error))
+        message = printable(str(error))
     except KeyboardInterrupt:
-        failed = "interrupted; run it again to go on from there"
-    print(f"{program} {options.task}: {failed}", file=sys.stderr)
+        message = "interrupted; run it again to continue"
+    print(f"{program} {options.task}: {message}", file=sys.stderr)
     return 1
 
 

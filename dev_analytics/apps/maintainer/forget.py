@@ -1,4 +1,4 @@
-"""The task ``forget``: what one identifier sent is deleted."""
+"""The task ``forget``: deletes the records of one identifier."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dev_analytics.destinations.archive_file import NAME
 if TYPE_CHECKING:
     from dev_analytics.maintainer.forget import Place
 
-SAYS: Final = "delete what one identifier sent, say how much it was, and check that it is gone"
+SAYS: Final = "delete the records of one identifier, count them, and check that they are gone"
 WAITS: Final = 3
-"""The exit code where something was asked for and is not done yet."""
+"""The exit code if a deletion was requested that is not complete yet."""
 CLICKHOUSE_USER: Final = "CLICKHOUSE_USER"
 CLICKHOUSE_PASSWORD: Final = "CLICKHOUSE_PASSWORD"  # noqa: S105, the name of a variable
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "The personal key is read from POSTHOG_PERSONAL_API_KEY, the user and password of "
         f"ClickHouse from {CLICKHOUSE_USER} and {CLICKHOUSE_PASSWORD}, and from nowhere else. "
-        "Exit codes: 0 gone, 1 failed, 2 not understood, 3 asked for and not gone yet."
+        "Exit codes: 0 gone, 1 failed, 2 wrong arguments, 3 requested but not gone yet."
     )
     parser.add_argument("identifier", metavar="ID", type=_identifier, help="whose records")
     parser.add_argument(
@@ -35,22 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="*",
         type=path,
-        help="archives from which they are deleted; without any and without a project: your own",
+        help="archives to delete from (default: your own, unless you give a project)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say how many there are, only")
-    parser.add_argument("--yes", action="store_true", help="without asking")
+    parser.add_argument("--dry-run", action="store_true", help="only count the records")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_project(parser)
     parser.add_argument(
-        "--clickhouse", metavar="URL", help="the ClickHouse of a PostHog of your own"
+        "--clickhouse", metavar="URL", help="the ClickHouse of a self-hosted PostHog"
     )
-    parser.add_argument("--database", default="posthog", help="its database (posthog)")
+    parser.add_argument("--database", default="posthog", help="its database (default: posthog)")
     parser.add_argument("--cluster", default="", help="its cluster, if it has several servers")
     parser.add_argument(
         "--wait",
         type=_minutes,
         default=1,
         metavar="MINUTES",
-        help="how long to look whether they are gone (1)",
+        help="how long to wait until they are gone (default: 1)",
     )
     add_list(parser)
 
@@ -67,34 +67,34 @@ def run(options: argparse.Namespace) -> int:
         places = _places(options)
         total = 0
         for place in places:
-            there = place.count(user)
-            total += there.stored
-            say(f"{place}: {there} of it.")
+            found = place.count(user)
+            total += found.stored
+            say(f"{place}: {found}.")
         if options.dry_run:
             say("Nothing was changed.")
             return 0
         if not options.yes and not _is_sure(total):
             say("Nothing was changed.")
             return 0
-        # First of all: from now on no report has it, whatever happens here.
+        # First, so that reports leave it out from now on even if a deletion fails.
         forgotten.add(user)
         waits = False
         for place in places:
             left = forget(place, user, seconds=60 * options.wait, tell=say)
             waits = waits or left.stored > 0
             say(
-                f"{place}: {left} of it not gone yet. Run this again later."
+                f"{place}: {left} not gone yet. Run this again later."
                 if left.stored
-                else f"{place}: checked, there is none of it."
+                else f"{place}: no records are left."
             )
-        say(f"Reports leave it out from now on, by its hash in {forgotten.file}.")
+        say(f"Reports leave this identifier out from now on: its hash is in {forgotten.file}.")
     except (ForgetError, RequestError, ForgottenError) as error:
         raise MaintainerError(str(error)) from None
     return WAITS if waits else 0
 
 
 def _places(options: argparse.Namespace) -> list[Place]:
-    """Return where the records may be, as the options say."""
+    """Return the places that the options name."""
     from dev_analytics.maintainer.forget import ForgetError
     from dev_analytics.maintainer.http import Server
     from dev_analytics.maintainer.places.archive import InArchive, archive
@@ -105,10 +105,12 @@ def _places(options: argparse.Namespace) -> list[Place]:
     try:
         places: list[Place] = [archive(file) for file in options.files]
         if options.clickhouse:
-            said = os.environ.get(PROJECT_VARIABLE, "")
-            team = options.project or (int(said) if said.isdecimal() else 0)
+            default = os.environ.get(PROJECT_VARIABLE, "")
+            team = options.project or (int(default) if default.isdecimal() else 0)
             if not team:
-                raise NoProjectError(f"no project is given: --project or {PROJECT_VARIABLE}")
+                raise NoProjectError(
+                    f"no project is given: use --project, or set {PROJECT_VARIABLE}"
+                )
             user, password = (
                 os.environ.get(name, "") for name in (CLICKHOUSE_USER, CLICKHOUSE_PASSWORD)
             )
@@ -123,7 +125,7 @@ def _places(options: argparse.Namespace) -> list[Place]:
         own = get_analytics().gate.store.data / NAME
         if not own.exists():
             raise MaintainerError(
-                "there is no archive on this machine: name a file, or a project with --project"
+                "there is no archive on this machine: give a file, or a project with --project"
             )
         places.append(InArchive(own))
     return places
@@ -134,28 +136,28 @@ def _is_sure(number: int) -> bool:
     from dev_analytics.consent.asking.terminal import line_of
 
     if window() is None or of_a_cell():
-        raise MaintainerError("it asks first, but nobody can answer here: add --yes")
+        raise MaintainerError("nobody can confirm the deletion here: add --yes")
     try:
-        return confirm(f"Delete {number:,} rows for ever? (y/N): ", line_of(None))
+        return confirm(f"Delete {number:,} rows permanently? (y/N): ", line_of(None))
     except (EOFError, KeyboardInterrupt):
         print()
         return False
 
 
-def _identifier(said: str) -> str:
+def _identifier(text: str) -> str:
     from dev_analytics.maintainer.forget import identifier
 
     try:
-        return identifier(said)
+        return identifier(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{said!r} is none: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not an identifier: {error}") from None
 
 
-def _minutes(said: str) -> float:
+def _minutes(text: str) -> float:
     try:
-        minutes = float(said)
+        minutes = float(text)
     except ValueError:
         minutes = -1
     if not 0 <= minutes < 10**6:
-        raise argparse.ArgumentTypeError(f"{said!r} is no number of minutes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
     return minutes

@@ -1,4 +1,4 @@
-"""What a task says, and how it ends if it fails: in one line."""
+"""The output of a task, and its error, which is one line."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dev_analytics.views.report.tables import printable
 
 
 class MaintainerError(Exception):
-    """The command cannot do what it was asked; the message says why, in one line."""
+    """The task failed; the message says why, in one line."""
 
 
 def say(text: str) -> None:
-    """Print a line at once, as what it reports is done."""
+    """Print a line at once, so that the progress is visible."""
     write(printable(text))
 
 
 def write(text: str) -> None:
-    """Write to standard output, at once."""
+    """Write to standard output, and flush it."""
     try:
         print(text, flush=True)
     except OSError as error:
-        # Python would complain once more at the end.
+        # Otherwise Python would report the same error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise MaintainerError(f"standard output: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""The task ``publish``: the public page."""
+"""The task ``publish``: writes the public page."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from dev_analytics.views.report.progress import Progress, TerminalLine
 from dev_analytics.views.report.source import ReportError, source_of
 from dev_analytics.views.report.tables import plural, printable
 
-SAYS: Final = "make a public page of whole weeks in which nobody can be found"
+SAYS: Final = "write a public page of weekly numbers that identify nobody"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the task."""
-    parser.add_argument("folder", metavar="DIR", type=path, help="where the page is to be")
+    parser.add_argument("folder", metavar="DIR", type=path, help="the folder of the page")
     parser.add_argument(
         "files",
         metavar="FILE",
         nargs="*",
         type=path,
-        help="archives, logs, exports and folders of them; without any: your own archive",
+        help="archives, logs, exports, or folders of them (default: your own archive)",
     )
     parser.add_argument(
         "--since",
         metavar="WHEN",
         type=since,
-        help="leave out weeks that began before: a day in UTC as 2026-11-01, or 12h, 7d, 4w",
+        help="leave out weeks that began earlier: a date in UTC such as 2026-11-01, or 12h, 7d, 4w",
     )
     parser.add_argument(
         "--until",
         metavar="WHEN",
         type=since,
-        help="leave weeks that end after it for a later page",
+        help="leave weeks that end later for another run",
     )
     parser.add_argument(
-        "--note", type=printable, default="", metavar="TEXT", help="a line on top of the page"
+        "--note", type=printable, default="", metavar="TEXT", help="a line for the top of the page"
     )
     add_list(parser)
 
@@ -68,14 +68,14 @@ def run(options: argparse.Namespace) -> int:
         line.wipe()
         if weeks.unreached:
             raise ReportError(
-                f"there is no record of the week of {weeks.unreached} or later, and a week is "
-                f"counted once: add newer exports, or --until {weeks.unreached}"
+                f"there is no record from the week of {weeks.unreached} or later, and a week is "
+                f"counted only once: add newer exports, or use --until {weeks.unreached}"
             )
         options.folder.mkdir(parents=True, exist_ok=True)
         if read(numbers, html) != earlier:
             raise ReportError(f"{numbers} was written by another run; run this again")
         shown = published.since(options.since)
-        # First what is remembered: cut off between the two, no week is counted twice.
+        # The JSON first: if this is interrupted between the two, no week is counted twice.
         write_files(
             {numbers: as_json(published, options.note), html: page(shown, options.note)},
             {numbers: MADE_BY_JSON, html: MADE_BY},

@@ -15,7 +15,7 @@ class InArchive:
     Parameters
     ----------
     file
-        Which one.
+        The archive.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,13 +31,13 @@ class InArchive:
         return Count(number, number)
 
     def delete(self, user: str) -> str:
-        """Delete them, including what SQLite would keep of them."""
+        """Delete them, including the copies that SQLite keeps in free pages."""
         with _Readable(self._file):
             delete_of(self._file, user)
         return ""
 
     def is_done(self, user: str) -> bool:
-        """Return True: it is done at once."""
+        """Return True: a deletion is complete at once."""
         return True
 
 
@@ -47,7 +47,7 @@ def archive(file: Path) -> InArchive:
     Raises
     ------
     ForgetError
-        It is not an archive.
+        It is not an archive, or cannot be read.
     """
     try:
         with file.open("rb") as opened:
@@ -56,12 +56,13 @@ def archive(file: Path) -> InArchive:
     except OSError as error:
         raise ForgetError(f"{file}: {error.strerror}") from None
     raise ForgetError(
-        f"{file} is not an archive: nothing is deleted from logs or exports, but reports omit it"
+        f"{file} is not an archive; logs and exports are never changed, but reports leave out "
+        "identifiers that were deleted from the archive"
     )
 
 
 class _Readable:
-    """Turns the errors of an archive into one line."""
+    """Turns an archive's errors into a `ForgetError`."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -27,7 +27,7 @@ class InClickHouse:
     Raises
     ------
     ForgetError
-        A name is none.
+        A name is not valid.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class InClickHouse:
         return count_in([answer.split()], self)
 
     def delete(self, user: str) -> str:
-        """Delete them from the table in which they are, on every server."""
+        """Delete them from the table that stores them, on every server."""
         self._run(
             f"ALTER TABLE {self._database}.sharded_events{self._cluster} DELETE {self._where(user)}"
         )

@@ -1,4 +1,4 @@
-"""Reads the numbers in a server's answer."""
+"""Reads the counts in a server's answer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from dev_analytics.views.report.tables import printable
 
 
 def count_in(rows: Sequence[Sequence[Any]], place: Place) -> Count:
-    """Return the numbers in a server's answer.
+    """Return the counts in a server's answer.
 
     Raises
     ------
     ForgetError
-        It has no numbers.
+        The answer is not two numbers.
     """
     try:
         ((records, stored),) = rows
         return Count(int(records), int(stored))
     except (ValueError, TypeError):
-        raise ForgetError(f"{place} answers with no numbers: {printable(str(rows))[:80]}") from None
+        answer = printable(str(rows))[:80]
+        raise ForgetError(f"{place} does not answer with two numbers: {answer}") from None

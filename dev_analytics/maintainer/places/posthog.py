@@ -1,9 +1,9 @@
-"""The records in PostHog, where the ordinary deletion does not find ours.
+"""The records in PostHog, whose ordinary deletion does not find ours.
 
-It finds records by their person, and ours have none: it answers 202 and deletes nothing. The person
-that it would create for an identifier has the uuid that the records already have. So an event that
-creates this person is sent first; the deletion then covers all records up to the time of the
-request. PostHog deletes them later, once a week in its cloud.
+PostHog deletes the records of a person, and ours have no person: it answers 202 and deletes
+nothing. But our records already have the uuid of the person that PostHog would create for their
+identifier. So an event that creates this person is sent first; the deletion then covers all
+records up to the time of the request. PostHog deletes them later, once a week in its cloud.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class InPostHog:
     Parameters
     ----------
     project
-        Which one.
+        The project.
     seconds, pause
         How long to wait until the person exists, and how long between two checks.
     """
 
     def __init__(self, project: Project, seconds: float = 120, pause: float = 2) -> None:
         self._project = project
-        self._looks = max(1, int(seconds / pause))
+        self._checks = max(1, int(seconds / pause))
         self._pause = pause
 
     def __str__(self) -> str:
@@ -66,19 +66,20 @@ class InPostHog:
             PostHog does not find the person, or has not accepted the deletion.
         """
         if not self._person(user):
-            self._project.capture(_making_a_person(user))
-            for _ in range(self._looks):
+            self._project.capture(_person_event(user))
+            for _ in range(self._checks):
                 if self._person(user):
                     break
                 self._project.sleep(self._pause)
             else:
                 raise ForgetError(
-                    f"{self}: no person was made for the identifier, so nothing would be deleted"
+                    f"{self}: PostHog has not created the person that the deletion needs, so "
+                    "nothing was deleted: try again later"
                 )
-        asked = {"distinct_ids": [user], "delete_events": True}
-        answer: _Deletion = self._project.post("persons/bulk_delete/", asked, _Deletion)
+        request = {"distinct_ids": [user], "delete_events": True}
+        answer: _Deletion = self._project.post("persons/bulk_delete/", request, _Deletion)
         if not answer.persons_found or not answer.events_queued_for_deletion:
-            raise ForgetError(f"{self}: PostHog says yes to the deletion and deletes nothing")
+            raise ForgetError(f"{self}: PostHog accepted the deletion but deletes nothing")
         if answer.deletion_errors:
             raise ForgetError(f"{self}: PostHog could not delete everything")
         return "PostHog deletes once a week, in its cloud on Sundays at 05:00 UTC"
@@ -96,7 +97,7 @@ class InPostHog:
         return bool(answer.results)
 
 
-def _making_a_person(user: str) -> Mapping[str, Any]:
+def _person_event(user: str) -> Mapping[str, Any]:
     return {
         "event": EVENT,
         "distinct_id": user,

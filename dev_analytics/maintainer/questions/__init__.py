@@ -1,8 +1,8 @@
 """The maintainers' questions: one HogQL file each, beginning with title, reason and drawing.
 
 PostHog runs exactly the text of a file. ``{filters}`` in it stands for the dates of a dashboard,
-which PostHog fills in; elsewhere `Question.between` does. Records that may be stored twice are
-counted by their uuid. Times are those of the PostHog project, so it should be set to UTC.
+which PostHog fills in; elsewhere `Question.between` does. Records are counted by their uuid, as
+they may be stored twice. Times are in the PostHog project's time zone, which should be UTC.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DRAW: Final = re.compile(
 
 
 class QuestionError(ValueError):
-    """A file is not a question; the message says what it lacks."""
+    """A file is not a valid question; the message says why."""
 
 
 class Drawing(Struct, frozen=True):
@@ -36,7 +36,7 @@ class Drawing(Struct, frozen=True):
     kind
         ``"table"``, ``"bar"`` or ``"line"``.
     x, y
-        The column along the bottom, and those that are drawn.
+        The column of the x axis, and those of the y axis.
     by
         The column with a line for each of its values; empty if there is none.
     """
@@ -55,7 +55,7 @@ class Question(Struct, frozen=True):
     name
         The name of its file.
     title, reason
-        What is asked, and why.
+        The question in words, and why it is asked.
     drawing
         How the answer is drawn.
     hogql
@@ -69,7 +69,7 @@ class Question(Struct, frozen=True):
     hogql: str
 
     def between(self, begin: datetime | None = None, end: datetime | None = None) -> str:
-        """Return the query for the time from `begin` to before `end`; without these for all."""
+        """Return the query for the time from `begin` to before `end`, each optional."""
         bounds = [
             f"timestamp {sign} toDateTime('{time:%Y-%m-%d %H:%M:%S}', 'UTC')"
             for sign, time in ((">=", begin), ("<", end))
@@ -89,14 +89,14 @@ def read(name: str, text: str) -> Question:
     Raises
     ------
     QuestionError
-        Its header is wrong, or it does not take dates.
+        Its header is wrong, or it has no `FILTERS`.
     """
     header = _HEADER.match(text)
     if header is None:
-        raise QuestionError(f"{name}: it does not begin with title, reason and draw")
+        raise QuestionError(f"{name}: it does not begin with title, reason and draw, in this order")
     drawn = _DRAW.fullmatch(header["draw"])
     if drawn is None:
-        raise QuestionError(f"{name}: {header['draw']!r} is no way to draw")
+        raise QuestionError(f"{name}: {header['draw']!r} is not a way to draw")
     hogql = text[header.end() :].strip()
     if FILTERS not in hogql:
         raise QuestionError(f"{name}: it has no {FILTERS}, so a dashboard's dates do nothing")
