@@ -176,7 +176,7 @@ def test_one_module_makes_bytes_of_records() -> None:
         "consent/files.py",
         "consent/scope.py",
         "consent/tool_files.py",
-        "delivery/allowed.py",
+        "delivery/form.py",
         "destinations/archive_file.py",
         "process/detached.py",
         "delivery/ledger.py",

@@ -285,7 +285,7 @@ def test_what_a_newer_version_wrote_is_for_a_sender_that_knows_it(version: str) 
 def test_what_this_or_an_older_version_wrote_leaves_if_it_is_declared_still(
     version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dev_analytics.delivery.allowed.RELEASES", {*RELEASES, "0.9.0", "0.9.0rc2"})
+    monkeypatch.setattr("dev_analytics.delivery.form.RELEASES", {*RELEASES, "0.9.0", "0.9.0rc2"})
     older = with_properties(LINE, **{"$lib_version": version})
     assert verdict(older) is Verdict.ALLOWED
     assert verdict(with_properties(older, mood="good")) is Verdict.UNDECLARED
@@ -297,8 +297,8 @@ def test_what_is_newer_than_the_notice_that_was_agreed_to_may_not_leave(
     assert verdict(LINE, CONSENT.replace(notice=0)) is Verdict.UNDECLARED
     kinds: dict[str, Any] = dict(properties(LLMRequest))
     kinds["stream"] = Flag("The answer was streamed.", since=NOTICE + 1)
-    monkeypatch.setattr("dev_analytics.delivery.allowed.properties", lambda event: kinds)
-    monkeypatch.setattr("dev_analytics.delivery.allowed._forms", {})
+    monkeypatch.setattr("dev_analytics.delivery.form.properties", lambda event: kinds)
+    monkeypatch.setattr("dev_analytics.delivery.form._forms", {})
     assert "stream" in GIVEN["message_send"]
     assert verdict(LLM) is Verdict.UNDECLARED
     assert verdict(LLM, CONSENT.replace(notice=NOTICE + 1)) is Verdict.ALLOWED
