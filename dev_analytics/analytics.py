@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from dev_analytics.callbacks import count_failure
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
@@ -77,7 +76,7 @@ class Analytics:
         strict: bool = False,
     ) -> None:
         self.data = data_directory() if data is None else data
-        self.gate = Gate(ConsentStore(self.data), sample_percent=sample_percent, notice=NOTICE)
+        self.gate = Gate(self.data, sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
         self._settle(delivery)
         self.strict = strict

@@ -168,12 +168,11 @@ class Pipeline:
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
-        other = session.gate.store.other
         self.launcher = Launcher(
             session.data,
             session.drops,
             lambda: session.agreed_delivery,
-            None if other is None else other.data,
+            session.gate.place.other,
         )
         self.sink: Sink = Spool(session.data, self.launcher, self._agrees) if sink is None else sink
         self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
@@ -285,7 +284,7 @@ class Pipeline:
             self.launcher.store_drops()
 
     def _agrees(self, user_id: str) -> bool:
-        return self._session.gate.store.current().user_id == user_id
+        return self._session.gate.stored().current().user_id == user_id
 
     def _of(self, period: Period | None) -> Recording:
         """Return the recording of `period`; if another one holds by now, that one's."""

@@ -17,17 +17,16 @@ from dev_analytics.analytics import Analytics, get_analytics
 from dev_analytics.apps.magics import no_log, register_magics, unregister_magics
 from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
-from dev_analytics.consent.asking.occasion import Asking
-from dev_analytics.consent.asking.presence import presence, request
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.observers.cells import Cells
 from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
 from dev_analytics.process import kept
-from dev_analytics.process.messages import say
+from dev_analytics.process.forks import unforked
 
 if TYPE_CHECKING:
+    from dev_analytics.consent.asking.occasion import Asking
     from dev_analytics.consent.asking.question import Offer
     from dev_analytics.consent.decision import Consent
 
@@ -50,26 +49,19 @@ class Session:
         self.shell = shell
         self.drops = analytics.drops
         self._analytics = analytics
-        analytics.gate.attended = lambda: presence(shell) != "nobody"
+        analytics.gate.attended = lambda: _is_attended(shell)
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
         # One for the process: every shell would see the same error.
         self._threads: Threads = _sessions[0]._threads if _sessions else Threads(analytics)
-        self._asking = Asking(
-            analytics.gate,
-            shell,
-            analytics.drops,
-            news=_news,
-            records=lambda: _records(analytics),
-            records_text=lambda: _records_text(analytics),
-            offers=_offers,
-            agreed=self._begin,
-        )
+        self._asking: Asking | None = None
         self._page = ""
         self._taken_away = False
         self._process = os.getpid()
-        # The very same object is unregistered, whatever becomes of the class.
+        # The very same objects are unregistered, whatever becomes of the class.
         self._at_end = self._at_exit
+        self._after_first = self._after_first_cell
+        self._when_wanted = self._wanted
         # Where this is does not change, whatever a cell puts into the environment.
         self._variables = frozenset(os.environ)
         self._server = os.environ.get(SERVER_VARIABLE, "")
@@ -82,7 +74,7 @@ class Session:
         analytics, shell = self._analytics, self.shell
         if self._settings.log and analytics.log is None:
             self._log(self._settings.log)
-        register_magics(shell, analytics, self._asking)
+        register_magics(shell, analytics, self.asking)
         shell.configurables.append(self._settings)
         self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
         self._cells.register()
@@ -91,8 +83,9 @@ class Session:
         atexit.register(self._at_end)
         # Before the question: what would be sent begins with the launch.
         analytics.open_with(self._launched)
-        self._asking.start()
+        analytics.gate.on_wanted = self._when_wanted
         if hasattr(shell, "kernel"):
+            shell.events.register("post_run_cell", self._after_first)
             # What takes events is loaded when the user has the reply, or with the first event.
             with contextlib.suppress(RuntimeError):
                 after_reply(self._begin)
@@ -100,6 +93,8 @@ class Session:
             # At its start a kernel knows nothing of its front end: the first cell tells.
             self._load()
             return
+        if not analytics.gate.settled:
+            self.asking().start()
         self._begin()
 
     def stop(self) -> None:
@@ -120,7 +115,7 @@ class Session:
         steps: list[Callable[[], object]] = [
             lambda: atexit.unregister(self._at_end),
             lambda: self._analytics.openers.remove(self._launched),
-            self._asking.stop,
+            self._stop_asking,
             self._cells.unregister,
             self._settings.unobserve_all,
             lambda: _remove(self.shell.configurables, self._settings),
@@ -131,6 +126,49 @@ class Session:
         for step in steps:
             with contextlib.suppress(Exception):
                 step()
+
+    def asking(self) -> Asking:
+        """Return what asks the user of this shell; most sessions never load it."""
+        if self._asking is None:
+            with unforked():
+                from dev_analytics.consent.asking.occasion import Asking
+
+            analytics = self._analytics
+            self._asking = Asking(
+                analytics.gate,
+                self.shell,
+                self.drops,
+                news=_news,
+                records=lambda: _records(analytics),
+                records_text=lambda: _records_text(analytics),
+                offers=_offers,
+                agreed=self._begin,
+            )
+        return self._asking
+
+    @quiet
+    def _after_first_cell(self, result: Any) -> None:
+        """Ask a kernel's user after the first cell, unless nothing is left to ask."""
+        self._leave_cells()
+        if not self._analytics.gate.settled:
+            self.asking().start()
+            self.asking().after_cell(result)
+
+    def _leave_cells(self) -> None:
+        if self._after_first in self.shell.events.callbacks["post_run_cell"]:
+            self.shell.events.unregister("post_run_cell", self._after_first)
+
+    def _wanted(self) -> None:
+        """Ask about something new, after the cell in which it was wanted."""
+        self.asking().wanted()
+
+    def _stop_asking(self) -> None:
+        self._leave_cells()
+        gate = self._analytics.gate
+        if gate.on_wanted is self._when_wanted:
+            gate.on_wanted = None
+        if self._asking is not None:
+            self._asking.stop()
 
     @quiet
     def _begin(self) -> None:
@@ -148,6 +186,8 @@ class Session:
 
         analytics = self._analytics
         if hasattr(self.shell, "kernel"):
+            from dev_analytics.consent.asking.presence import request
+
             # A recording that an answer begins is told of the cell that was run before.
             self._page = page(request(self.shell)) or self._page
         if analytics.gate.now()[0].collecting:
@@ -204,7 +244,7 @@ class Session:
     @quiet
     def _at_exit(self) -> None:
         if os.getpid() == self._process:
-            self._asking.stop()
+            self._stop_asking()
             _remove(_sessions, self)
             if not _sessions:
                 self._exited("end of process", at_exit=True)
@@ -295,5 +335,14 @@ def _remove(items: list[Any], item: object) -> None:
     items[:] = [each for each in items if each is not item]
 
 
+def _is_attended(shell: Any) -> bool:
+    with unforked():
+        from dev_analytics.consent.asking.presence import presence
+
+    return presence(shell) != "nobody"
+
+
 def _say(line: str) -> None:
+    from dev_analytics.process.messages import say
+
     say(f"dev_analytics: {line}", sys.stderr)

@@ -5,6 +5,7 @@ What the words do stands in `dev_analytics.apps.commands`, which is loaded when 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -56,19 +57,20 @@ class DevAnalyticsMagics:
     It is no `Magics` of IPython, as the traits of one take longer than all else in this module.
     """
 
-    def __init__(self, shell: Any, analytics: Analytics, asking: Asking) -> None:
+    def __init__(self, shell: Any, analytics: Analytics, asking: Callable[[], Asking]) -> None:
         self._of_shell = shell, analytics, asking
 
     def dev_analytics(self, line: str) -> None:
         """Run the command that `line` names; its help for users is `HELP`."""
         from dev_analytics.apps.commands import Commands
 
-        Commands(*self._of_shell).run(line)
+        shell, analytics, asking = self._of_shell
+        Commands(shell, analytics, asking()).run(line)
 
     dev_analytics.__doc__ = HELP
 
 
-def register_magics(shell: Any, analytics: Analytics, asking: Asking) -> None:
+def register_magics(shell: Any, analytics: Analytics, asking: Callable[[], Asking]) -> None:
     """Register the magic and its completion in `shell`."""
     magic = DevAnalyticsMagics(shell, analytics, asking)
     shell.register_magic_function(magic.dev_analytics, "line", NAME)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from dev_analytics.consent.value import Value
+from dev_analytics.consent import Value
 from dev_analytics.destinations import ARCHIVE, in_words
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the environment decides: variables, the administrator's policy file, the data directory."""
+"""What the environment decides: variables, the administrator's policy file, where data is kept."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dev_analytics.consent import Value
 from dev_analytics.consent.decision import Environment, Switch
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.messages import plain
 from dev_analytics.process.native import environ_now, open_file
-from dev_analytics.process.systems import is_administrators
 
 if TYPE_CHECKING:
     from dev_analytics.consent.policy import Policy
@@ -93,6 +92,76 @@ def data_directory(environ: Mapping[str, str] | None = None) -> Path:
         return Path("~", NAME)
 
 
+def _usual_place() -> Path | None:
+    """Return the data directory that would be used without ``XDG_DATA_HOME``.
+
+    None where the system has no such variable, or there is no home directory.
+    """
+    if sys.platform == "win32":
+        return None
+    share = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    try:
+        return Path.home() / share / NAME
+    except RuntimeError:
+        return None
+
+
+def _elsewhere(data: Path) -> Path | None:
+    """Return the usual data directory, if it is another one than `data`.
+
+    None where it is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`,
+    which then stands for a user of its own.
+    """
+    environ = environ_now()
+    moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
+    if not moved or data != data_directory():
+        return None
+    return None if _is_usual(data) else _usual_place()
+
+
+def _is_usual(data: Path) -> bool:
+    """Return whether `data` is the usual place, by whatever path ``XDG_DATA_HOME`` leads there."""
+    usual = _usual_place()
+    if usual is None or data == usual:
+        return data == usual
+    if not environ_now().get("XDG_DATA_HOME"):
+        return False
+    try:
+        # The parents are compared, as a path through a folder that is missing leads nowhere yet.
+        return data.name == usual.name and data.parent.samefile(usual.parent)
+    except OSError:
+        return False
+
+
+class Place(Value):
+    """Where one user's consent is kept.
+
+    It is determined once: what a cell puts into the environment later does not move it.
+    """
+
+    data: Path
+    """The data directory."""
+
+    other: Path | None
+    """The data directory that the user has without ``XDG_DATA_HOME``, if it is another one."""
+
+    is_usual: bool
+    """Whether `data` is the usual data directory, by whatever path."""
+
+
+def place_of(data: Path, other: Path | None = None) -> Place:
+    """Return the place that belongs to a data directory.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    other
+        The other one, as another process determined it; None determines it here.
+    """
+    return Place(data, other or _elsewhere(data), _is_usual(data))
+
+
 def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
     """Return the paths of policies: the one that ``DEV_ANALYTICS_POLICY`` names, then the site's.
 
@@ -109,9 +178,7 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
         try:
             files.insert(0, Path(named).expanduser())
         except RuntimeError:
-            raise PolicyError(
-                f"the administrator's policy cannot be read: {plain(named)}"
-            ) from None
+            raise _no_policy("cannot be read", named) from None
     return files
 
 
@@ -171,6 +238,9 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
     why = "cannot be read"
     try:
         with open_file(file, "rb") as opened:
+            # Most machines have no policy, so what reads one is loaded for the first one.
+            from dev_analytics.process.systems import is_administrators
+
             content, trusted = opened.read(), is_administrators(opened.fileno())
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.lexists(file):
@@ -189,7 +259,13 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
             why = "is not understood"
         else:
             return policy if trusted else without_destination(policy)
-    raise PolicyError(f"the administrator's policy {why}: {plain(file)}")
+    raise _no_policy(why, file)
+
+
+def _no_policy(why: str, file: Path | str) -> PolicyError:
+    from dev_analytics.process.messages import plain
+
+    return PolicyError(f"the administrator's policy {why}: {plain(file)}")
 
 
 def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
@@ -203,5 +279,7 @@ def _forbidden(environ: Mapping[str, str]) -> tuple[str, bool]:
         return str(error), True
     for file, policy in policies.items():
         if policy.analytics == "forbidden":
+            from dev_analytics.process.messages import plain
+
             return f"the administrator forbids it: {plain(file)}", False
     return "", False

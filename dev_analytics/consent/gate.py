@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from dev_analytics.consent.decision import (
@@ -18,17 +19,19 @@ from dev_analytics.consent.decision import (
 from dev_analytics.consent.environment import (
     SettingError,
     environment_switch,
+    place_of,
     read_environment,
 )
-from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.process.ancestors import begun_with
 from dev_analytics.process.clock import Clock, seconds, today
-from dev_analytics.process.native import ENVIRON, RLock, environ_now
+from dev_analytics.process.forks import unforked
+from dev_analytics.process.native import ENVIRON, RLock, begun_with, environ_now
 
 if TYPE_CHECKING:
     from dev_analytics.consent.asking.question import Answer, Offer
+    from dev_analytics.consent.reading import StoredConsent
     from dev_analytics.consent.scope import Scope
+    from dev_analytics.consent.store import ConsentStore
 
 POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
@@ -125,8 +128,8 @@ class Gate:
 
     Parameters
     ----------
-    store
-        The user's consent store.
+    data
+        The data directory, in which the user's consent is stored.
     sample_percent
         How many of all users are asked, from 0 to 100.
     notice
@@ -134,6 +137,8 @@ class Gate:
 
     Attributes
     ----------
+    place
+        Where the consent is stored, as it was when the gate was made.
     recipient
         Who would receive the records of this process, as its settings say; if the yes does not name
         it, the user is asked.
@@ -145,8 +150,9 @@ class Gate:
         Returns whether somebody is there who can answer.
     """
 
-    def __init__(self, store: ConsentStore, *, sample_percent: float, notice: int) -> None:
-        self.store = store
+    def __init__(self, data: Path, *, sample_percent: float, notice: int) -> None:
+        self.place = place_of(data)
+        self._stored: StoredConsent | None = None
         self.sample_percent = sample_percent
         self.notice = notice
         self._switch: Switch | None = None
@@ -166,6 +172,32 @@ class Gate:
         # Reentrant, as a signal handler may record an event while the thread it interrupts decides.
         self._deciding = RLock()
         self._begin_with_variable(begun)
+
+    @property
+    def store(self) -> ConsentStore:
+        """The user's consent store; what changes it is loaded on first use."""
+        with unforked():
+            from dev_analytics.consent.store import ConsentStore
+
+        stored = self._stored
+        if not isinstance(stored, ConsentStore):
+            stored = self._stored = ConsentStore(self.place.data, self.place)
+        return stored
+
+    def stored(self) -> StoredConsent:
+        """Return what reads the store; most sessions never change it.
+
+        Where there are two places, an opt-out in one of them is copied by the first read.
+        """
+        stored = self._stored
+        if stored is None:
+            if self.place.other is not None:
+                return self.store
+            with unforked():
+                from dev_analytics.consent.reading import StoredConsent
+
+            stored = self._stored = StoredConsent(self.place.data, self.place)
+        return stored
 
     @property
     def switch(self) -> Switch | None:
@@ -197,7 +229,8 @@ class Gate:
 
     def now(self) -> State:
         """Return the state for an event; never raises."""
-        consent = self.store.current()
+        stored = self._stored
+        consent = (self.stored() if stored is None else stored).current()
         if _variables() != self._variables:
             self.follow_environment()
         if Clock.monotonic() >= self._policy_look:
@@ -224,7 +257,7 @@ class Gate:
     def _decide_anew(self) -> State:
         with self._deciding:
             # Read under the lock: meanwhile another thread may have seen a newer consent.
-            consent = self.store.current()
+            consent = self.stored().current()
             decision = self._decide(consent, can_answer=False)
             if not decision.collecting or consent.user_id is None:
                 self._period = None
@@ -307,7 +340,7 @@ class Gate:
         self._recipient = recipient
         self._latest = None
         if self.on_wanted is not None:
-            consent = self.store.current()
+            consent = self.stored().current()
             if consent.user_id is not None and not consent.names(recipient):
                 self.on_wanted()
 
@@ -322,7 +355,13 @@ class Gate:
         self.now()
         self._environment = self._read_environment()
         self._latest = None
-        return self._decide(self.store.read(), can_answer=can_answer)
+        return self._decide(self.stored().read(), can_answer=can_answer)
+
+    @property
+    def settled(self) -> bool:
+        """Whether records are collected and nothing is left to ask, at the cost of an event."""
+        decision, consent, _ = self.now()
+        return decision.collecting and not self._decide(consent, can_answer=True).ask
 
     def may_ask(self) -> bool:
         """Return whether to ask somebody who can answer, as far as is known before the draw."""

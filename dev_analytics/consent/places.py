@@ -1,4 +1,4 @@
-"""Where consent is kept, who owns these places, and who may write to them.
+"""Who owns the places in which consent is kept, and who may write to them.
 
 Another user's folder is left alone: its owner could neither read nor delete what a session of root
 wrote there. And what others may write says nothing about what the user wants.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.consent.environment import NAME, data_directory
 from dev_analytics.process.descriptors import open_above
-from dev_analytics.process.native import environ_now, open_file, system
+from dev_analytics.process.native import open_file, system
 from dev_analytics.process.systems import NO_LINK, NO_WAIT
 
 _FOLDERS: Final = ("consent", "spool")
@@ -24,47 +22,6 @@ _ROOT: Final = 0
 
 class NotOursError(OSError):
     """A file or folder is not only the user's; the message names it and says what to do."""
-
-
-def usual_place() -> Path | None:
-    """Return the data directory that would be used without ``XDG_DATA_HOME``.
-
-    None where the system has no such variable, or there is no home directory.
-    """
-    if sys.platform == "win32":
-        return None
-    share = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
-    try:
-        return Path.home() / share / NAME
-    except RuntimeError:
-        return None
-
-
-def elsewhere(data: Path) -> Path | None:
-    """Return the usual data directory, if it is another one than `data`.
-
-    None where it is `data` itself, and where ``DEV_ANALYTICS_DIR`` or the caller names `data`,
-    which then stands for a user of its own.
-    """
-    environ = environ_now()
-    moved = environ.get("XDG_DATA_HOME") and not environ.get("DEV_ANALYTICS_DIR")
-    if not moved or data != data_directory():
-        return None
-    return None if is_usual(data) else usual_place()
-
-
-def is_usual(data: Path) -> bool:
-    """Return whether `data` is the usual place, by whatever path ``XDG_DATA_HOME`` leads there."""
-    usual = usual_place()
-    if usual is None or data == usual:
-        return data == usual
-    if not environ_now().get("XDG_DATA_HOME"):
-        return False
-    try:
-        # The parents are compared, as a path through a folder that is missing leads nowhere yet.
-        return data.name == usual.name and data.parent.samefile(usual.parent)
-    except OSError:
-        return False
 
 
 def check(data: Path) -> None:

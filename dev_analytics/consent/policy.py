@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from dev_analytics.consent import Value
 from dev_analytics.consent.files import DamagedError, object_of
-from dev_analytics.consent.value import Value
 from dev_analytics.destinations import DESTINATIONS
 
 

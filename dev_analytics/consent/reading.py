@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.places import check, elsewhere, is_usual, read_own
+from dev_analytics.consent.environment import Place, place_of
+from dev_analytics.consent.places import check, read_own
 from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.messages import plain
 from dev_analytics.process.native import system
 
 SETTLED_NS: Final = 2_000_000_000
@@ -40,7 +40,7 @@ class StoredConsent:
     data
         The data directory; reading creates nothing.
     place
-        The data directory of `other`, as another process determined it; None determines it here.
+        The same, as it was determined earlier; None determines it now.
 
     Attributes
     ----------
@@ -49,7 +49,8 @@ class StoredConsent:
         there holds here.
     """
 
-    def __init__(self, data: Path, place: Path | None = None) -> None:
+    def __init__(self, data: Path, place: Place | None = None) -> None:
+        place = place or place_of(data)
         self.data = data
         self.folder = data / "consent"
         self.file = self.folder / "consent.json"
@@ -57,11 +58,12 @@ class StoredConsent:
         self.tools_file = self.folder / "tools.json"
         self._new = self.folder / "consent.json.new"
         self._tools_new = self.folder / "tools.json.new"
-        place = place or elsewhere(data)
-        self.other: StoredConsent | None = None if place is None else type(self)(place)
+        self.other: StoredConsent | None = None
+        if place.other is not None:
+            self.other = type(self)(place.other)
         self.epoch_file = self.folder / "epoch"
         self._epoch_new = self.folder / "epoch.new"
-        self._is_usual = is_usual(data)
+        self._is_usual = place.is_usual
         self._watched = str(self.folder)
         self._homeless = "" if data.is_absolute() else _HOMELESS
         self._absent: Consent | None = None
@@ -106,7 +108,7 @@ class StoredConsent:
         except FileNotFoundError:
             return (0, 0, 0, 0)
         except OSError as error:
-            raise OSError(f"{plain(self.data)}: {words(error)}") from None
+            raise _at(self.data, error) from None
         return (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
 
     def read(self) -> Consent:
@@ -148,7 +150,7 @@ class StoredConsent:
         try:
             return self.other.has_opt_out()
         except OSError as error:
-            raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
+            raise _at(self.other.data, error) from None
 
     def _follow_other(self) -> None:
         """Opt out here too, as the other place has an opt-out; never raises."""
@@ -197,7 +199,7 @@ class StoredConsent:
         try:
             return self.epoch() != self.other.epoch()
         except OSError as error:
-            raise OSError(f"{plain(self.other.data)}: {words(error)}") from None
+            raise _at(self.other.data, error) from None
 
     def _forget(self) -> None:
         """Delete a yes that a reset of the other place has made void; never raises."""
@@ -247,3 +249,9 @@ class StoredConsent:
 def words(error: OSError) -> str:
     """Return why an operation failed, in words without a path."""
     return error.strerror or str(error)
+
+
+def _at(data: Path, error: OSError) -> OSError:
+    from dev_analytics.process.messages import plain
+
+    return OSError(f"{plain(data)}: {words(error)}")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from dev_analytics.consent.value import Value
+from dev_analytics.consent import Value
 
 Term: TypeAlias = frozenset[str] | int
 """A set of texts, where a subset is less, or a limit, where a lower one is less."""

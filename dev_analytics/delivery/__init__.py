@@ -16,7 +16,7 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.consent.value import Value
+from dev_analytics.consent import Value
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.native import system
 

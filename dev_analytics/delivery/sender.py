@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent.decision import Consent, decide
-from dev_analytics.consent.environment import read_environment
+from dev_analytics.consent.environment import place_of, read_environment
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import spool_name
 from dev_analytics.delivery.agreed import give_to_archive
@@ -104,7 +104,7 @@ class Sender:
         self._name = spool_name(recipient)
         self._recipient = recipient
         self._first_pause = first_pause
-        self._store = ConsentStore(data, other)
+        self._store = ConsentStore(data, place_of(data, other))
         self._backlog = Backlog(data)
         self._notes = Notes(data, self._name)
         self._user_id = ""
@@ -380,7 +380,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     leave_folder(options.data)
     give_way()
-    give_to_archive(Backlog(options.data), ConsentStore(options.data, options.other))
+    place = place_of(options.data, options.other)
+    give_to_archive(Backlog(options.data), ConsentStore(options.data, place))
     # Records for the archive go first: that is quick, and needs no key from a session.
     for recipient in dict.fromkeys((ARCHIVE, options.recipient)):
         _deliver(recipient, options)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics.destinations.destination import Destination, OwnFiles
-from dev_analytics.process.messages import from_home
 
 if TYPE_CHECKING:
     from dev_analytics.destinations.transport import Transport
@@ -40,6 +39,7 @@ class ArchiveDestination(Destination):
     def status(self, data: Path) -> Mapping[str, str]:
         """Return which archives were damaged, and where they are now."""
         from dev_analytics.destinations.damaged_archive import damaged
+        from dev_analytics.process.messages import from_home
 
         files = damaged(data)
         if not files:

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import quiet
-from dev_analytics.consent.asking.presence import handles_comm_message
 from dev_analytics.process import kept
 from dev_analytics.process.clock import Clock
+from dev_analytics.process.forks import unforked
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
@@ -104,8 +104,14 @@ class Cells:
             # The beginning of the cell that loads the extension was not seen.
             return
         depth, before = running.executions.pop()
-        if len(running.alive()) == depth and handles_comm_message(self._shell):
+        if len(running.alive()) == depth and self._handles_comm_message():
             self._shown("callback", before)
+
+    def _handles_comm_message(self) -> bool:
+        with unforked():
+            from dev_analytics.consent.asking.presence import handles_comm_message
+
+        return handles_comm_message(self._shell)
 
     @quiet
     def _post_run_cell(self, result: Any) -> None:

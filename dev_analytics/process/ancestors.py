@@ -14,13 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.native import open_file
+from dev_analytics.process.native import KERNEL_VARIABLE, environ_of, open_file
 
 MAX_ANCESTORS: Final = 12
 """How many ancestors are looked at."""
-
-KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
-"""A kernel is started with it, and what its cells start inherits it unless it is removed."""
 
 _KERNELS: Final = frozenset(
     {"ipykernel_launcher", "ipykernel", "spyder_kernels.console", "colab_kernel_launcher"}
@@ -53,7 +50,7 @@ def of_a_kernel() -> bool:
     cell can change.
     """
     sign = f"\0{KERNEL_VARIABLE}=".encode()
-    return any(name in _KERNELS or sign in b"\0" + _begun_with(pid) for pid, name in _processes())
+    return any(name in _KERNELS or sign in b"\0" + environ_of(pid) for pid, name in _processes())
 
 
 def is_fed() -> bool:
@@ -76,16 +73,6 @@ def is_fed() -> bool:
         os.close(descriptor)
 
 
-def begun_with(*names: str) -> dict[str, str]:
-    """Return the values of these variables with which this process was started.
-
-    It is empty where the system does not report them.
-    """
-    given = (part.partition(b"=") for part in _begun_with(os.getpid()).split(b"\0"))
-    wanted = {os.fsencode(name): name for name in names}
-    return {wanted[name]: os.fsdecode(value) for name, _, value in given if name in wanted}
-
-
 def _processes() -> Iterator[tuple[int, str]]:
     """Return the numbers and programs of this process and its ancestors, the nearest first."""
     if sys.platform != "linux":
@@ -104,17 +91,6 @@ def _processes() -> Iterator[tuple[int, str]]:
             return
         yield pid, program(line.decode(errors="replace").split("\0"))
         pid = above
-
-
-def _begun_with(pid: int) -> bytes:
-    """Return the environment with which a process was started; empty for another user's."""
-    if sys.platform != "linux":
-        return b""
-    try:
-        with open_file(_PROC / str(pid) / "environ", "rb") as file:
-            return bytes(file.read())
-    except OSError:
-        return b""
 
 
 def program(arguments: Sequence[str]) -> str:

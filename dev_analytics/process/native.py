@@ -17,12 +17,16 @@ from importlib.util import module_from_spec
 from typing import Any, Final
 
 __all__ = [
+    "BELOW_KERNEL",
     "ENVIRON",
+    "KERNEL_VARIABLE",
     "PYTHONPATH",
     "RLock",
     "as_uuid",
     "begin_thread",
+    "begun_with",
     "environ_now",
+    "environ_of",
     "handling",
     "is_uuid",
     "made_anew",
@@ -95,6 +99,12 @@ ENVIRON: Final = os.environ
 PYTHONPATH: Final = ENVIRON.get("PYTHONPATH", "")
 """The folders that the process was started with: a cell may name others later."""
 
+KERNEL_VARIABLE: Final = "JPY_PARENT_PID"
+"""A kernel is started with it, and what its cells start inherits it unless it is removed."""
+
+BELOW_KERNEL: Final = KERNEL_VARIABLE in ENVIRON
+"""Whether this process has the variable; read once, as a cell can remove it."""
+
 _PLAIN: Final = (type(ENVIRON), dict)
 
 
@@ -106,3 +116,24 @@ def environ_now() -> Mapping[str, str]:
     """
     now = os.environ
     return now if type(now) in _PLAIN else ENVIRON
+
+
+def begun_with(*names: str) -> dict[str, str]:
+    """Return the values of these variables with which this process was started.
+
+    It is empty where the system does not report them.
+    """
+    given = (part.partition(b"=") for part in environ_of(os.getpid()).split(b"\0"))
+    wanted = {os.fsencode(name): name for name in names}
+    return {wanted[name]: os.fsdecode(value) for name, _, value in given if name in wanted}
+
+
+def environ_of(pid: int) -> bytes:
+    """Return the environment with which a process was started; empty for another user's."""
+    if sys.platform != "linux":
+        return b""
+    try:
+        with open_file(f"/proc/{pid}/environ", "rb") as file:
+            return bytes(file.read())
+    except OSError:
+        return b""

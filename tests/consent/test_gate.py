@@ -20,7 +20,7 @@ TODAY = date(2026, 11, 22)
 
 @pytest.fixture
 def gate(data: Path) -> Gate:
-    return Gate(ConsentStore(data), sample_percent=100, notice=1)
+    return Gate(data, sample_percent=100, notice=1)
 
 
 def rule(gate: Gate) -> Rule:
@@ -177,10 +177,10 @@ def test_what_stood_outside_is_not_lifted_by_code_that_takes_the_variable_away(
 ) -> None:
     ConsentStore(data).agree(1, TODAY)
     monkeypatch.setenv("DO_NOT_TRACK", "1")
-    outside = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    outside = Gate(data, sample_percent=10, notice=1)
     monkeypatch.delenv("DO_NOT_TRACK")
     assert outside.now()[0].rule == "3, DO_NOT_TRACK"
-    inside = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    inside = Gate(data, sample_percent=10, notice=1)
     assert inside.now()[0].collecting
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     assert not inside.now()[0].collecting
@@ -198,7 +198,7 @@ for name in ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "DEV_ANALYTICS"):
 from pathlib import Path
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
-gate = Gate(ConsentStore(Path(sys.argv[1])), sample_percent=10, notice=1)
+gate = Gate(Path(sys.argv[1]), sample_percent=10, notice=1)
 gate.follow_environment()
 print(gate.now()[0].rule)
 gate.attended = lambda: True
@@ -247,10 +247,10 @@ def test_a_session_in_ci_stays_in_ci_when_code_takes_the_variable_away(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", "true")
-    in_ci = Gate(ConsentStore(data), sample_percent=100, notice=1)
+    in_ci = Gate(data, sample_percent=100, notice=1)
     monkeypatch.delenv("CI")
     assert in_ci.decision(can_answer=True).rule == "8, CI"
-    elsewhere = Gate(ConsentStore(data), sample_percent=100, notice=1)
+    elsewhere = Gate(data, sample_percent=100, notice=1)
     assert elsewhere.decision(can_answer=True).rule == "8, not drawn yet"
 
 
@@ -258,7 +258,7 @@ def test_a_no_by_a_variable_ends_the_period_at_the_next_call(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ConsentStore(data).agree(1, TODAY)
-    gate = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    gate = Gate(data, sample_percent=10, notice=1)
     cell = gate.at_beginning()
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     call = gate.at_beginning()
@@ -273,7 +273,7 @@ def test_a_policy_that_changes_is_seen_within_seconds(
     data: Path, site_policy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ConsentStore(data).agree(1, TODAY)
-    gate = Gate(ConsentStore(data), sample_percent=10, notice=1)
+    gate = Gate(data, sample_percent=10, notice=1)
     assert gate.now()[0].collecting
     site_policy.write_text('{"analytics": "forbidden"}')
     monkeypatch.setattr(gate, "_policy_look", 0.0)

@@ -245,7 +245,7 @@ def test_a_recipient_that_was_not_wanted_is_remembered_until_it_is(data: Path) -
 
 
 def test_an_answer_is_to_whom_the_question_named_and_not_to_who_came_since(data: Path) -> None:
-    gate = Gate(ConsentStore(data), sample_percent=100, notice=1)
+    gate = Gate(data, sample_percent=100, notice=1)
     gate.recipient = EU
     named = (gate.recipient,)
     gate.recipient = ELSEWHERE
@@ -258,7 +258,7 @@ def test_an_answer_is_to_whom_the_question_named_and_not_to_who_came_since(data:
 
 
 def test_another_recipient_in_a_session_is_wanted_once_and_only_after_a_yes(data: Path) -> None:
-    gate, wanted = Gate(ConsentStore(data), sample_percent=100, notice=1), list[str]()
+    gate, wanted = Gate(data, sample_percent=100, notice=1), list[str]()
     gate.on_wanted = lambda: wanted.append(gate.recipient)
     gate.recipient = EU
     assert wanted == [], "the first question names it"

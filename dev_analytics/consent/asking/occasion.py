@@ -74,7 +74,7 @@ class Asking:
         self._unanswered = ""
         self._shows_widgets = True
         # IPython unregisters by comparison, so one bound method is kept.
-        self._callback = self._after_cell
+        self._callback = self.after_cell
 
     def start(self) -> None:
         """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell.
@@ -82,7 +82,6 @@ class Asking:
         A user who switched on with the command that began the session is told why it does not work,
         if it does not.
         """
-        self._gate.on_wanted = self._tool_wanted
         if hasattr(self._shell, "kernel"):
             self._follow_cells()
             return
@@ -98,8 +97,6 @@ class Asking:
     def stop(self) -> None:
         """Stop asking, and withdraw a question that is open."""
         self._leave_cells()
-        if self._gate.on_wanted == self._tool_wanted:
-            self._gate.on_wanted = None
         if self._open is not None:
             self._close(self._unanswered)
         if self._passing is not None:
@@ -175,7 +172,7 @@ class Asking:
         return ""
 
     @quiet
-    def _after_cell(self, result: Any) -> None:
+    def after_cell(self, result: Any) -> None:
         """Ask at the end of the first real cell, and let the dialog follow the later ones.
 
         The first may be the one that loads the extension. The dialog does not follow code that
@@ -208,7 +205,7 @@ class Asking:
                 notice = fitted(self._question().notice, request(self._shell))
                 self._shell.display_pub.publish({"text/plain": notice})
 
-    def _tool_wanted(self) -> None:
+    def wanted(self) -> None:
         """Ask at the end of the cell in which a tool recorded something that is not agreed to."""
         if self._open is not None and self._open.ended:
             self._open = None

@@ -6,10 +6,8 @@ import os
 import sys
 from typing import Any, Final, Literal, TypeAlias
 
-from dev_analytics.process.ancestors import KERNEL_VARIABLE, is_fed, of_a_kernel
-
-_OF_A_CELL: Final = KERNEL_VARIABLE in os.environ
-"""Read once, as a cell can remove the variable."""
+from dev_analytics.process.ancestors import is_fed, of_a_kernel
+from dev_analytics.process.native import BELOW_KERNEL
 
 VSCODE: Final = "vscode-"
 """How the ids of VS Code's cells begin, which are addresses of a scheme of its own."""
@@ -83,7 +81,7 @@ def of_a_cell() -> bool:
 
     Nobody types in the terminal that was made for it, and a notebook keeps what it prints.
     """
-    return _OF_A_CELL or of_a_kernel()
+    return BELOW_KERNEL or of_a_kernel()
 
 
 def request(shell: Any) -> Any:

@@ -7,7 +7,7 @@ from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.consent.value import Value
+from dev_analytics.consent import Value
 from dev_analytics.destinations import ARCHIVE, would_receive
 
 if TYPE_CHECKING:

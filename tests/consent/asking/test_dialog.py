@@ -21,7 +21,6 @@ from dev_analytics.consent.asking.notebook import NotebookQuestion
 from dev_analytics.consent.asking.question import FIRST, Answer, Question, first, newer
 from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.gate import Gate, Period
-from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations import would_receive
 from dev_analytics.drops import DropLedger
 
@@ -88,7 +87,7 @@ def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data:
                 topic=b"",
             )
         )
-        gate = Clicked(ConsentStore(data), sample_percent=100, notice=1)
+        gate = Clicked(data, sample_percent=100, notice=1)
         question = NotebookQuestion(
             shell,
             gate,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.consent.value import Value
+from dev_analytics.consent import Value
 
 
 class Point(Value):
