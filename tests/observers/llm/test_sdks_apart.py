@@ -99,6 +99,8 @@ class Servicer(chat_pb2_grpc.ChatServicer):
         return chat_pb2.GetDeferredCompletionResponse(status=done, response=self.deferred)
 
     def CompactContext(self, request, context):
+        if request.model == "fail":
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, mark)
         return chat_pb2.CompactContextResponse(id="1", encrypted_content=mark, usage=usage)
 
 server = grpc.server(futures.ThreadPoolExecutor(4))
@@ -106,12 +108,20 @@ chat_pb2_grpc.add_ChatServicer_to_server(Servicer(), server)
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 options = dict(api_key=mark, api_host=f"127.0.0.1:{port}", use_insecure_channel=True)
+compacted = dict(model="grok-4-0709", messages=[user(mark)])
+failing = dict(model="fail", messages=[user(mark)])
 
 async def asynchronously():
     client = xai_sdk.AsyncClient(**options)
     answer = await client.chat.create(model="grok-4-0709", messages=[user(mark)]).sample()
     stream = client.chat.create(model="grok-4-0709", messages=[user(mark)]).stream()
-    return [type(answer), type(stream), [type(pair) async for pair in stream]]
+    told = [type(answer), type(stream), [type(pair) async for pair in stream]]
+    told.append(type(await client.chat.compact_context(**compacted)))
+    try:
+        await client.chat.compact_context(**failing)
+    except grpc.RpcError as error:
+        told.append(type(error))
+    return told
 
 def everything():
     client = xai_sdk.Client(**options)
@@ -122,11 +132,17 @@ def everything():
     chat = client.chat.create(model="grok-4-0709", messages=[user(mark)])
     told.append(list(map(type, chat.sample_batch(1))))
     told.extend([type(chat.defer()), type(chat.compact())])
+    told.append(type(client.chat.compact_context(**compacted)))
+    # By position, as its parameters may be given, too.
+    assert client.chat.compact_context(*compacted.values()).encrypted_content == mark
     told.append(asyncio.run(asynchronously()))
-    try:
-        client.chat.create(model="fail", messages=[user(mark)]).sample()
-    except grpc.RpcError as error:
-        told.append(type(error))
+    chat = client.chat.create(**failing)
+    for ask in (lambda: client.chat.compact_context(**failing), chat.sample):
+        try:
+            ask()
+        except grpc.RpcError as error:
+            told.append(type(error))
+    assert len(told) == 10
     return told
 
 hooked = everything()
@@ -189,15 +205,16 @@ MODELS = {
 FURTHER = {
     "together": [("embeddings", False, False, 9)],
     "fireworks": [("chat", False, False, 335)],
-    "xai-sdk": [("chat", False, False, 120)] * 3,
+    "xai-sdk": [("chat", False, False, 120)] * 5,
     "langchain-mistralai": [("chat", True, False, 120)],
 }
+LATER = {"xai-sdk": [("chat", False, False, 120), *[("chat", False, True, None)] * 2]}
 ERRORS = {
-    "together": "together.RateLimitError",
-    "fireworks": "fireworks.RateLimitError",
+    "together": {"together.RateLimitError"},
+    "fireworks": {"fireworks.RateLimitError"},
     # Its users get the errors of what carries its requests.
-    "xai-sdk": "grpc.RpcError",
-    "langchain-mistralai": "httpx.HTTPStatusError",
+    "xai-sdk": {"grpc.RpcError", "grpc.aio._call.AioRpcError"},
+    "langchain-mistralai": {"httpx.HTTPStatusError"},
 }
 
 
@@ -238,12 +255,13 @@ def test_each_request_is_one_record_and_nothing_is_changed(
         *FURTHER[name],
         ("chat", False, False, 120),
         ("chat", True, False, 120),
+        *LATER.get(name, []),
         ("chat", False, True, None),
     ]
     assert {call["sdk"] for call in calls} == {name}
     assert {call["$ai_model"] for call in calls} == {MODELS[name], "other"}
     assert {call["$ai_output_tokens"] for call in calls if "$ai_output_tokens" in call} == {30}
-    assert calls[-1]["$ai_error"] == ERRORS[name]
+    assert {call["$ai_error"] for call in calls if call["$ai_is_error"]} == ERRORS[name]
     half = len(server.received) // 2
     bodies = [(request.path, request.body) for request in server.received]
     assert bodies[:half] == bodies[half:]

@@ -17,7 +17,7 @@ COVERS: Final = (
     "xai-sdk",
     "1.21",
     "1.21",
-    "chats: `sample`, `sample_batch`, `parse`, `stream`, `defer`, `compact`",
+    "chats: `sample`, `sample_batch`, `parse`, `stream`, `defer`, `compact`; `compact_context`",
 )
 
 
@@ -38,17 +38,23 @@ XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai", errors=("grpc",))
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks in the module's chat: the synchronous or the asynchronous one."""
+    """Install the hooks in the module's chat and client: both synchronous or both asynchronous."""
     chat = module.Chat
     for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
         observe_request(chat, name, _begin, _watch)
     for name in ("stream", "stream_batch"):
         is_async = inspect.isasyncgenfunction(getattr(chat, name))
         wrap(chat, name, _stream_async if is_async else _stream)
+    observe_request(module.Client, "compact_context", _begin_compacting, _watch)
 
 
 def _begin(recorder: Recorder, chat: Any, args: Any, kwargs: Any) -> Call | None:
     return recorder.begin(XAI, "chat", chat._proto.model)
+
+
+def _begin_compacting(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
+    """Begin a request that is made without a chat: only its arguments have the model."""
+    return recorder.begin(XAI, "chat", args[0] if args else kwargs.get("model"))
 
 
 def _begin_stream(recorder: Recorder, chat: Any, args: Any, kwargs: Any) -> Call | None:
