@@ -65,7 +65,13 @@ def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
 
 
 def observe(
-    sdk: SDK, owner: type | ModuleType, name: str, asked: Asked, watch: Watch = watch
+    sdk: SDK,
+    owner: type | ModuleType,
+    name: str,
+    asked: Asked,
+    watch: Watch = watch,
+    *,
+    told: bool = False,
 ) -> None:
     """Install a hook in a method that makes one request.
 
@@ -79,8 +85,10 @@ def observe(
         Returns the request in the arguments.
     watch
         Reads the answer for the call, and returns what the user gets.
+    told
+        Whether a method below tells that the request goes out; without that there is no call.
     """
-    observe_request(owner, name, begins(sdk, asked), watch)
+    observe_request(owner, name, begins(sdk, asked), watch, told=told)
 
 
 def watch_later(call: Call, answer: Any) -> Any:

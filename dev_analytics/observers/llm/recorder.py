@@ -53,6 +53,8 @@ class Call:
     ----------
     place
         How many of its chunks have been read, if they are in a list.
+    unsent
+        Whether its request has not gone out: it is not recorded as long as it has not.
     """
 
     __slots__ = (
@@ -74,6 +76,7 @@ class Call:
         "recorder",
         "sdk",
         "stream",
+        "unsent",
     )
 
     def __init__(
@@ -97,6 +100,7 @@ class Call:
         self.address = address
         self.recorder = recorder
         self.place = 0
+        self.unsent = False
         self._asked = current()
         self._answer: Answer | None = None
         self._error: tuple[str, int | None] | None = None
@@ -176,13 +180,13 @@ class Call:
             self.recorder.take_later(self)
 
     def _ends(self) -> bool:
-        """Return whether this is its end: the first one, and in its own process."""
+        """Return whether this is the end of what was sent: the first, and in its own process."""
         try:
             # Several threads may see the end, and one of them takes it.
             self._open.pop()
         except IndexError:
             return False
-        return self._process == system.getpid()
+        return self._process == system.getpid() and not self.unsent
 
     def properties(self) -> dict[str, object]:
         """Return the properties that are recorded."""

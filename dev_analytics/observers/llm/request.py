@@ -1,14 +1,18 @@
 """Hooks a method that makes one request: the call begins before it and ends with its answer.
 
-A failure to begin a call is counted, and the request is made nevertheless.
+A failure to begin a call is counted, and the request is made nevertheless. What is refused before a
+request goes out, such as a wrong argument or missing credentials, is no call: where an SDK has a
+method for it, the call is told by a method below that its request goes out.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.hooks import State, wrap
@@ -36,8 +40,77 @@ def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, An
         return None
 
 
+_MAKING: Final[ContextVar[Call | None]] = ContextVar("making", default=None)
+"""The call whose method is running, where a method below tells that its request goes out."""
+
+
+class Making:
+    """A block in which the request of a call is made."""
+
+    __slots__ = ("_before", "_call")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._before: Token[Call | None] | None = None
+
+    def __enter__(self) -> None:
+        if self._call.unsent:
+            self._before = _MAKING.set(self._call)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            with suppress(ValueError):  # a coroutine may be closed in another context
+                _MAKING.reset(self._before)
+
+
+def observe_sending(owner: type, *names: str) -> None:
+    """Note that requests go out, in methods that are called with a complete one."""
+    for name in names:
+        wrap(owner, name, _sending)
+
+
+def observe_preparing(owner: type, *names: str) -> None:
+    """Note that requests go out when methods return that a request needs, and not if they fail."""
+    for name in names:
+        is_async = inspect.iscoroutinefunction(getattr(owner, name))
+        wrap(owner, name, _preparing_async if is_async else _preparing)
+
+
+def _sending(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+    call = _MAKING.get()
+    if call is not None:
+        call.unsent = False
+    return method(*args, **kwargs)
+
+
+def _preparing(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+    call = _MAKING.get()
+    if call is None:
+        return method(*args, **kwargs)
+    call.unsent = True
+    prepared = method(*args, **kwargs)
+    call.unsent = False
+    return prepared
+
+
+async def _preparing_async(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+    call = _MAKING.get()
+    if call is None:
+        return await method(*args, **kwargs)
+    call.unsent = True
+    prepared = await method(*args, **kwargs)
+    call.unsent = False
+    return prepared
+
+
 def observe_request(
-    owner: type | ModuleType, name: str, begin: Begin, watch: Watch, fail: Fail = Call.fail
+    owner: type | ModuleType,
+    name: str,
+    begin: Begin,
+    watch: Watch,
+    fail: Fail = Call.fail,
+    *,
+    told: bool = False,
 ) -> None:
     """Install a hook in a method that makes one request, synchronous or asynchronous.
 
@@ -51,14 +124,18 @@ def observe_request(
         Reads the answer, and returns what the user gets.
     fail
         Notes an error, which the user still gets.
+    told
+        Whether a method below tells that the request goes out; without that there is no call.
     """
 
     def ask(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
         call = begun(begin, own, args, kwargs)
         if call is None:
             return method(*args, **kwargs)
+        call.unsent = told
         try:
-            answer = method(*args, **kwargs)
+            with Making(call):
+                answer = method(*args, **kwargs)
         except BaseException as error:
             fail(call, error)
             raise
@@ -68,8 +145,10 @@ def observe_request(
         call = begun(begin, own, args, kwargs)
         if call is None:
             return await method(*args, **kwargs)
+        call.unsent = told
         try:
-            answer = await method(*args, **kwargs)
+            with Making(call):
+                answer = await method(*args, **kwargs)
         except BaseException as error:
             fail(call, error)
             raise

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dev_analytics.observers.llm.answers import SDK, belongs
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import Fail, observe_request
+from dev_analytics.observers.llm.request import Fail, observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
@@ -105,7 +105,9 @@ def observe(
         return parsed
 
     for client in clients:
-        observe_request(client, "request", begin, watch, fail)
+        # It fails where a key is missing, or what is asked cannot be written as JSON.
+        observe_preparing(client, "_build_request")
+        observe_request(client, "request", begin, watch, fail, told=True)
     for response in raw:
         wrap(response, "parse", parse)
     observe_ends(sdk.package, *streams, *raw)

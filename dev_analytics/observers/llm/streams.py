@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.request import Making
 
 
 def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterator[Any]:
@@ -37,7 +38,11 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
                 # Only an exception from the stream itself is its failure, not one that is thrown in
                 # below.
                 try:
-                    chunk = next(iterator)
+                    if call.unsent:
+                        with Making(call):
+                            chunk = next(iterator)
+                    else:
+                        chunk = next(iterator)
                 except StopIteration:
                     call.arrived()
                     return

@@ -311,3 +311,18 @@ def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
     after = recorded.analytics.recording
     assert before.recorded["$ai_generation"] == 1
     assert after is before or not after.recorded["$ai_generation"]
+
+
+def test_without_a_key_nothing_is_asked(
+    server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    keyless = anthropic.Anthropic(base_url=server.address)
+    with pytest.raises(TypeError, match="authentication"):
+        keyless.messages.create(
+            model="claude-3-haiku-20240307",
+            max_tokens=5,
+            messages=[{"role": "user", "content": MARK}],
+        )
+    assert (server.received, recorded.calls()) == ([], [])

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import boto3
+import botocore.exceptions
+import botocore.stub
 import cohere
 import dspy
 import fake_llm
@@ -30,6 +32,8 @@ from further_ways import (
     make_huggingface,
 )
 from google import genai
+from google.auth.credentials import Credentials
+from google.auth.exceptions import RefreshError
 from google.genai import types
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from langchain_aws import ChatBedrockConverse
@@ -630,3 +634,61 @@ def test_what_huggingface_refuses_to_ask_is_no_call(server: FakeLLM, recorded: A
     with pytest.raises(ValueError, match="provider"):
         InferenceClient(provider=unknown, token=MARK).chat_completion(SAID, model="x")
     assert recorded.calls() == []
+
+
+class NoToken(Credentials):
+    """Credentials that nobody accepts."""
+
+    def refresh(self, request: object) -> None:
+        raise RefreshError(MARK)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_without_a_token_nothing_is_asked_of_vertex_ai(
+    server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    client = genai.Client(
+        vertexai=True,
+        credentials=NoToken(),  # type: ignore[no-untyped-call]
+        project=MARK,
+        location="global",
+        http_options=types.HttpOptions(base_url=server.address),
+    )
+    said: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": MARK}
+
+    def stream() -> Any:
+        return list(client.models.generate_content_stream(**said))
+
+    async def stream_async() -> Any:
+        return [each async for each in await client.aio.models.generate_content_stream(**said)]
+
+    def refused(ask: Callable[[], Any]) -> None:
+        with pytest.raises(RefreshError):
+            ask()
+
+    if asynchronous:
+        refused(lambda: asyncio.run(client.aio.models.generate_content(**said)))
+        refused(lambda: asyncio.run(stream_async()))
+    else:
+        refused(lambda: client.models.generate_content(**said))
+        refused(stream)
+    assert (server.received, recorded.calls()) == ([], [])
+
+
+def test_what_boto3_does_not_send_is_no_call(
+    server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of credentials, or because the answer is a mocked one."""
+    said = [{"role": "user", "content": [{"text": MARK}]}]
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    session = boto3.Session(region_name="eu-central-1")
+    client = session.client("bedrock-runtime", endpoint_url=server.address)
+    for method in (client.converse, client.converse_stream):
+        with pytest.raises(botocore.exceptions.NoCredentialsError):
+            method(modelId=CLAUDE, messages=said)
+    client = make_bedrock(server, False)
+    with botocore.stub.Stubber(client) as stub:
+        answer = json.loads(fake_llm.ROUTES["/converse"]({}).body)
+        stub.add_response("converse", answer)
+        assert MARK in repr(client.converse(modelId=CLAUDE, messages=said))
+    assert (server.received, recorded.calls()) == ([], [])

@@ -281,6 +281,21 @@ def test_an_error_is_the_sdk_s_own_and_recorded_by_class(
     assert len(recorded.calls()) == 2
 
 
+REFUSED = {"google-genai": "..", "mistralai": 5, "boto3": ""}
+"""Models for which these SDKs make no request."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_an_sdk_refuses_to_ask_is_no_call(
+    name: str, server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    with pytest.raises(Exception, match=r"(?i)valid"):
+        ask(name, server, asynchronous, model=REFUSED[name])
+    assert (server.received, recorded.calls()) == ([], [])
+    ask(name, server, asynchronous)
+    assert recorded.call() == expected(name, stream=False)
+
+
 # boto3 does not notice that an answer is cut.
 notice = pytest.mark.parametrize("name", [name for name in WAYS if name != "boto3"])
 

@@ -361,7 +361,13 @@ def test_a_cancelled_task_is_no_error_of_the_provider(server: FakeLLM, recorded:
 def test_a_wrong_call_raises_what_it_raises_without_us(server: FakeLLM, recorded: Any) -> None:
     with pytest.raises(TypeError, match="Missing required arguments"):
         client(server).chat.completions.create(model="gpt-4o")  # type: ignore[call-overload]
-    assert recorded.calls() == []
+    unsayable: Any = [object()]
+    for stream in (False, True):
+        with pytest.raises(TypeError, match="JSON"):
+            client(server).chat.completions.create(
+                model="gpt-4o", messages=unsayable, stream=stream
+            )
+    assert (server.received, recorded.calls()) == ([], [])
 
 
 def test_other_paths_are_not_observed(server: FakeLLM, recorded: Any) -> None:

@@ -15,7 +15,12 @@ from typing import Any, Final
 from dev_analytics.observers.llm.answers import SDK, Answer, text, total
 from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import observe_closing, observe_request, read_whole
+from dev_analytics.observers.llm.request import (
+    observe_closing,
+    observe_request,
+    observe_sending,
+    read_whole,
+)
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (
@@ -89,11 +94,14 @@ BEDROCK: Final = SDK("boto3", "botocore", read, "aws", plain=True)
 def hook(module: ModuleType) -> None:
     """Install the hooks, in botocore or in aiobotocore."""
     if "AioBaseClient" in vars(module):
-        observe_request(module.AioBaseClient, "_make_api_call", _begin, _watch)
+        endpoint = importlib.import_module("aiobotocore.endpoint").AioEndpoint
+        observe_sending(endpoint, "_send")
+        observe_request(module.AioBaseClient, "_make_api_call", _begin, _watch, told=True)
         events = importlib.import_module("aiobotocore.eventstream")
         wrap(events.AioEventStream, "__aiter__", _events_async)
     else:
-        observe_request(module.BaseClient, "_make_api_call", _begin, _watch)
+        observe_sending(importlib.import_module("botocore.endpoint").Endpoint, "_send")
+        observe_request(module.BaseClient, "_make_api_call", _begin, _watch, told=True)
         events = importlib.import_module("botocore.eventstream")
         wrap(events.EventStream, "__iter__", _events)
         observe_closing(events.EventStream)

@@ -6,11 +6,13 @@ functions or to continue an answer, and each has its own counts.
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
 from dev_analytics.observers.llm.method import asks, observe
+from dev_analytics.observers.llm.request import observe_preparing, observe_sending
 
 COVERS: Final = (
     "google-genai",
@@ -48,11 +50,17 @@ def read_embeddings(answer: Any) -> Answer:
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
+    below = vars(sys.modules["google.genai._api_client"])
+    client = below.get("BaseApiClient") or below["ApiClient"]
+    observe_sending(client, "_request", "_async_request")
+    # Newer versions get a token of Vertex AI when the request is complete otherwise.
+    tokens = [name for name in ("_access_token", "_async_access_token") if hasattr(client, name)]
+    observe_preparing(client, *tokens)
     embeddings = GOOGLE._replace(read=read_embeddings)
     for models in (module.Models, module.AsyncModels):
         # Older versions have the request in the public method.
         name = "_embed_content" if hasattr(models, "_embed_content") else "embed_content"
-        observe(embeddings, models, name, asks("embeddings"))
-        observe(GOOGLE, models, "_generate_content", asks("generate_content"))
+        observe(embeddings, models, name, asks("embeddings"), told=True)
+        observe(GOOGLE, models, "_generate_content", asks("generate_content"), told=True)
         streamed = asks("generate_content", stream=True)
-        observe(GOOGLE, models, "_generate_content_stream", streamed)
+        observe(GOOGLE, models, "_generate_content_stream", streamed, told=True)

@@ -7,10 +7,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import Answer, get, total
-from dev_analytics.observers.llm.method import Request, observe
+from dev_analytics.observers.llm.method import Request
 from dev_analytics.observers.llm.request import observe_closing
 from dev_analytics.observers.llm.sdks.google_genai import GOOGLE
-from dev_analytics.observers.llm.speakeasy import watch_stream
+from dev_analytics.observers.llm.speakeasy import observe_asked
 
 COVERS: Final = None
 """Listed with `google_genai`."""
@@ -39,7 +39,7 @@ INTERACTIONS = GOOGLE._replace(read=read)
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     for interactions in (module.Interactions, module.AsyncInteractions):
-        observe(INTERACTIONS, interactions, "create", _asked, watch_stream)
+        observe_asked(INTERACTIONS, interactions, ("create",), _asked)
     for stream in (module.Stream, module.AsyncStream):
         observe_closing(stream)
 

@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.method import asks, observe
+from dev_analytics.observers.llm.method import asks
 from dev_analytics.observers.llm.request import observe_closing
-from dev_analytics.observers.llm.speakeasy import watch_stream
+from dev_analytics.observers.llm.speakeasy import observe_asked
 
 COVERS: Final = (
     "mistralai",
@@ -37,9 +37,7 @@ MISTRAL: Final = SDK("mistralai", "mistralai", read, "mistral")
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     chat = module.Chat
-    for name in ("complete", "complete_async"):
-        observe(MISTRAL, chat, name, asks("chat"))
-    for name in ("stream", "stream_async"):
-        observe(MISTRAL, chat, name, asks("chat", stream=True), watch_stream)
+    observe_asked(MISTRAL, chat, ("complete", "complete_async"), asks("chat"))
+    observe_asked(MISTRAL, chat, ("stream", "stream_async"), asks("chat", stream=True))
     for stream in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(stream)

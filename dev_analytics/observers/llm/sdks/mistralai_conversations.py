@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import Answer, get
-from dev_analytics.observers.llm.method import asks, observe
+from dev_analytics.observers.llm.method import asks
 from dev_analytics.observers.llm.request import observe_closing
 from dev_analytics.observers.llm.sdks.mistralai import MISTRAL
-from dev_analytics.observers.llm.speakeasy import watch_stream
+from dev_analytics.observers.llm.speakeasy import observe_asked
 
 COVERS: Final = None
 """Listed with `mistralai`."""
@@ -40,11 +40,9 @@ CONVERSATIONS: Final = MISTRAL._replace(read=read)
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    for name in _METHODS:
-        for end in ("", "_async"):
-            observe(CONVERSATIONS, module.Conversations, f"{name}{end}", asks("chat"))
-            streamed = asks("chat", stream=True)
-            method = f"{name}_stream{end}"
-            observe(CONVERSATIONS, module.Conversations, method, streamed, watch_stream)
+    cls, streamed = module.Conversations, asks("chat", stream=True)
+    for end in ("", "_async"):
+        observe_asked(CONVERSATIONS, cls, [f"{name}{end}" for name in _METHODS], asks("chat"))
+        observe_asked(CONVERSATIONS, cls, [f"{name}_stream{end}" for name in _METHODS], streamed)
     for events in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(events)

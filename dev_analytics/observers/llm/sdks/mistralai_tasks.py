@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import Answer, get
-from dev_analytics.observers.llm.method import asks, observe
+from dev_analytics.observers.llm.method import asks
 from dev_analytics.observers.llm.request import observe_closing
 from dev_analytics.observers.llm.sdks.mistralai import MISTRAL
-from dev_analytics.observers.llm.speakeasy import watch_stream
+from dev_analytics.observers.llm.speakeasy import observe_asked
 
 COVERS: Final = None
 """Listed with `mistralai`."""
@@ -27,14 +27,11 @@ def hook(module: ModuleType) -> None:
     """Install the hooks in the class that the module defines."""
     if "Embeddings" in vars(module):
         sdk = MISTRAL._replace(read=read_embeddings)
-        for create in ("create", "create_async"):
-            observe(sdk, module.Embeddings, create, asks("embeddings"))
+        observe_asked(sdk, module.Embeddings, ("create", "create_async"), asks("embeddings"))
         return
     name = next(name for name in OPERATIONS if name in vars(module))
     cls, operation = vars(module)[name], OPERATIONS[name]
-    for complete in ("complete", "complete_async"):
-        observe(MISTRAL, cls, complete, asks(operation))
-    for stream in ("stream", "stream_async"):
-        observe(MISTRAL, cls, stream, asks(operation, stream=True), watch_stream)
+    observe_asked(MISTRAL, cls, ("complete", "complete_async"), asks(operation))
+    observe_asked(MISTRAL, cls, ("stream", "stream_async"), asks(operation, stream=True))
     for events in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(events)
