@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.apps import dev, jupyter
+from dev_analytics.apps import arguments, dev
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.magics import WORDS
 from dev_analytics.catalogue.events import EVENTS, FRONTENDS, Event, properties
@@ -67,7 +67,7 @@ def test_every_word_of_the_magic_is_explained(word: str) -> None:
     assert f"`{word}`" in CHANGELOG
 
 
-@pytest.mark.parametrize("word", jupyter.WORDS)
+@pytest.mark.parametrize("word", arguments.WORDS)
 def test_every_word_of_the_shell_s_command_is_explained(word: str) -> None:
     assert f"`jupyter dev-analytics {word}" in COMMANDS
     assert f"`{word}`" in CHANGELOG

@@ -18,7 +18,7 @@ import pytest
 
 import dev_analytics
 from dev_analytics.analytics import Analytics
-from dev_analytics.apps.jupyter import WORDS
+from dev_analytics.apps.arguments import WORDS
 from dev_analytics.apps.magics import WORDS as MAGIC_WORDS
 from dev_analytics.process import UnservedError, line, why_unserved
 

@@ -26,14 +26,14 @@ RESET: Final = (
     "Forgotten: your answer, the identifier, your place in the sample, any opt-out. "
     "Nothing is collected until you agree again."
 )
-OPEN: Final = "the question is open below a cell of this notebook, and waits for your answer"
+OPEN: Final = "the question below a cell of this notebook waits for your answer"
 UNREAD: Final = (
-    "The records of this session have your random identifier. They are not shown where nobody is "
-    "there to read them, as a notebook that is saved would keep it; %dev_analytics log FILE writes "
+    "The records of this session contain your random identifier, which would be saved in the "
+    "notebook. They are not shown in a run that nobody watches; %dev_analytics log FILE writes "
     "them to a file."
 )
 _IN_A_SHAPE: Final = frozenset({"preview", "schema", "report"})
-"""Commands whose text has a shape of its own: tables, JSON."""
+"""Commands whose output is not wrapped: tables and JSON."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,9 +49,9 @@ class Commands:
     shell
         The InteractiveShell.
     analytics
-        What they show, and switch.
+        The object that they show and change.
     asking
-        How a question is put in this shell.
+        Asks the user a question in this shell.
     """
 
     def __init__(self, shell: Any, analytics: Analytics, asking: Asking) -> None:
@@ -65,7 +65,7 @@ class Commands:
         Raises
         ------
         UsageError
-            `line` is no command, or the command cannot be carried out.
+            `line` is not a command, or the command failed.
         """
         try:
             word, *rest = shlex.split(line) or ["status"]
@@ -111,12 +111,12 @@ class Commands:
 
         gate = self._analytics.gate
         try:
-            said = switch_on(gate.store, " ".join(rest), attended=gate.attended())
+            text = switch_on(gate.store, " ".join(rest), attended=gate.attended())
         except UnattendedError as error:
             return str(error)  # printed, not raised: an error would end a batch run
         except (LookupError, ConsentStoreError) as error:
             raise UsageError(f"%{NAME} on {error.args[0]}") from None
-        return "\n".join(filter(None, (said, self._asking.on())))
+        return "\n".join(filter(None, (text, self._asking.on())))
 
     def _off(self, rest: list[str]) -> str:
         _no_more("off", rest)
@@ -159,23 +159,23 @@ class Commands:
         sent = any(each.accepted for each in analytics.pipeline.preview)
         if sent and presence(self.shell) == "nobody":
             return UNREAD
-        # A notebook saves what it shows, unless our Jupyter server does, which looks for the mark.
-        most = MAX_SHOWN if hasattr(self.shell, "kernel") else None
+        # A notebook saves its outputs; only our server extension leaves out those with the mark.
+        limit = MAX_SHOWN if hasattr(self.shell, "kernel") else None
         return self._view(
-            lambda: preview(analytics, most), lambda: preview_html(analytics), {MARK: True}
+            lambda: preview(analytics, limit), lambda: preview_html(analytics), {MARK: True}
         )
 
     def _schema(self, rest: list[str]) -> str:
         from dev_analytics.views import schema
 
         as_json = "--json" in rest
-        asked = " ".join(word for word in rest if word != "--json")
+        name = " ".join(word for word in rest if word != "--json")
         try:
-            events = schema.named(asked)
+            events = schema.named(name)
         except LookupError as error:
             raise UsageError(f"%{NAME} schema {error.args[0]}") from None
         if as_json:
-            if not asked:
+            if not name:
                 from dev_analytics.catalogue.events import EVENTS
 
                 raise UsageError(f"%{NAME} schema --json takes one event: {', '.join(EVENTS)}")
@@ -204,7 +204,7 @@ class Commands:
             output.end("No report.")
             raise UsageError(f"%{NAME} report: {printable(str(error))}") from None
         except KeyboardInterrupt:
-            return output.end(f"%{NAME} report: interrupted: no report was made")
+            return output.end(f"%{NAME} report: interrupted before the report was finished")
         return ""
 
     def _reset(self, rest: list[str]) -> str:
@@ -228,7 +228,7 @@ class Commands:
         html: Callable[[], str],
         metadata: dict[str, Any] | None = None,
     ) -> str:
-        """Show a view where HTML can be shown, or return it as text."""
+        """Show a view as HTML in a notebook; elsewhere return it as text."""
         shell: Any = self.shell
         if not hasattr(shell, "kernel"):
             return text()

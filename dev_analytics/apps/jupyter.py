@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
 
 from msgspec import json
 from traitlets.config import Configurable
 
 from dev_analytics.analytics import get_analytics
 from dev_analytics.apps import autoload, report
+from dev_analytics.apps.arguments import parse, program
 from dev_analytics.apps.autoload import ForeignFileError, Place
 from dev_analytics.apps.commands import RESET, RESET_QUESTION
 from dev_analytics.apps.configuration import read_configuration
@@ -29,51 +29,34 @@ from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.delivery import Delivery
 from dev_analytics.process.messages import say
-from dev_analytics.version import __version__
 from dev_analytics.views.machine import machine, machine_fields, waiting
 from dev_analytics.views.report.progress import Progress, TerminalLine
 from dev_analytics.views.report.source import ReportError
 from dev_analytics.views.report.tables import printable
 
-WORDS: Final = {
-    "status": "is it on, why, what each process does, what waits and what was delivered",
-    "preview": "show the exact records that wait to be sent",
-    "report": "count what was recorded: activity, features, errors, models, cells",
-    "disable": "opt out for ever, in every notebook and terminal; with TOOL only of that tool",
-    "on": "switch one other tool on again after a disable",
-    "reset": "forget your answer, also an opt-out; asks first",
-    "enable": "load the extension in every kernel and terminal; collects nothing by itself",
-    "remove": "stop loading the extension",
-}
-_JSON: Final = ("status", "preview", "report")
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose error message is a single line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
-
 
 class CommandError(Exception):
-    """The command cannot be carried out; the message says why, in one line."""
+    """The command failed; the message says why, in one line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, and return its exit code: 0, 1 if it failed, 2 if it was not understood."""
-    options = _parser().parse_args(arguments)
+    """Run the command, and return its exit code: 0 for success, 1 for failure.
+
+    Wrong arguments exit with 2.
+    """
+    options = parse(arguments)
     word = options.word or "status"
     if word == "maintainer":
-        # Work on what others sent is no use of dev: it is not recorded, and asks no consent.
-        return maintainer.run(options, f"{_program()} maintainer")
+        # Working on the records of others is not a use of dev: it is not recorded.
+        return maintainer.run(options, f"{program()} maintainer")
     analytics = get_analytics()
     if file := os.environ.get(LOG_VARIABLE):
         try:
             analytics.log_to(Path(file))
         except (OSError, ValueError, RuntimeError) as error:
-            say(f"{_program()}: no event log, {no_log(file, error)}", sys.stderr)
+            say(f"{program()}: no event log, {no_log(file, error)}", sys.stderr)
     user_id = analytics.gate.now()[1].user_id
-    # An opt-out depends on no configuration.
+    # An opt-out must work even if IPython's configuration is broken.
     delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
     try:
         text = {
@@ -87,26 +70,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "remove": _remove,
         }[word](options)
     except CommandError as error:
-        say(f"{_program()} {word}: {error}", sys.stderr)
+        say(f"{program()} {word}: {error}", sys.stderr)
         return 1
-    # Its record goes where a session's would. It starts no sender: the next session does.
+    # The record goes where a session's would; the next session starts the sender.
     analytics.delivery = delivery
-    # A yes that came meanwhile is none to a command that began before it.
+    # A yes that was given meanwhile does not cover a command that began before it.
     if analytics.gate.now()[1].user_id in (None, user_id):
         analytics.event("command_run", command=word)
     analytics.delivery = None
     analytics.pipeline.sink.close(at_exit=False)
     try:
         say(text)
-        if sys.stdout is not None:  # closed by who started it
+        if sys.stdout is not None:  # the parent process may have closed it
             sys.stdout.flush()
     except OSError as error:
-        # Python would complain once more at the end.
+        # Otherwise Python would report the same error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # On Windows a pipe that nobody reads is an argument that is not valid.
+        # The reader closed the pipe, as `head` does; Windows reports that as EINVAL.
         if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
-            return 0  # who reads has seen enough
-        say(f"{_program()} {word}: standard output: {error.strerror}", sys.stderr)
+            return 0
+        say(f"{program()} {word}: standard output: {error.strerror}", sys.stderr)
         return 1
     return 0
 
@@ -123,14 +106,14 @@ def _begin_as_a_session(gate: Gate) -> Delivery | None:
     """Apply IPython's configuration as a session does, and return where its records go."""
     config, failures = read_configuration()
     for failure in failures:
-        say(f"{_program()}: {failure}", sys.stderr)
+        say(f"{program()}: {failure}", sys.stderr)
     try:
         settings = load_settings(Configurable(config=config))
     except SettingError as error:
         gate.switch = error.switch
         return None
     gate.sample_percent = settings.sample_percent
-    gate.now()  # what the environment says goes before a setting
+    gate.now()  # reads the environment, which takes precedence over a setting
     gate.switch = gate.switch or settings.switch
     gate.recipient = settings.delivery.recipient
     return settings.delivery
@@ -139,16 +122,16 @@ def _begin_as_a_session(gate: Gate) -> Delivery | None:
 def _preview(options: argparse.Namespace) -> str:
     if of_a_cell():
         raise CommandError(
-            "the records have your random identifier, and a notebook would keep it: run this in a "
-            "terminal of its own"
+            "the records contain your random identifier, which would be saved in the notebook: "
+            "run this in a terminal"
         )
     records = [record.decode() for record in waiting(get_analytics())]
     if options.json:
         return f"[{', '.join(records)}]"
     if not records:
         return (
-            "No records are waiting. What a session has sent or would send, only it can show: "
-            "%dev_analytics preview there."
+            "No records are waiting. To see what a session has sent or would send, run "
+            "%dev_analytics preview in it."
         )
     return "\n\n".join(f"# waiting\n{record}" for record in records)
 
@@ -161,15 +144,15 @@ def _report(options: argparse.Namespace) -> str:
         line.wipe()
         if not (options.html or options.csv):
             return _text(counted.fields()) if options.json else report.for_terminal(counted)
-        wrote = counted.write(options.html, options.csv)
+        written = counted.write(options.html, options.csv)
         if not options.json:
-            return wrote
-        say(wrote, sys.stderr)
+            return written
+        say(written, sys.stderr)
         return _text(counted.fields())
     except ReportError as error:
         raise CommandError(printable(str(error))) from None
     except KeyboardInterrupt:
-        raise CommandError("interrupted: no report was made") from None
+        raise CommandError("interrupted before the report was finished") from None
     finally:
         line.wipe()
 
@@ -198,18 +181,16 @@ def _disable(options: argparse.Namespace) -> str:
             f"the opt-out could not be stored: {error}. "
             "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
         ) from None
-    last = unseen_farewell(before) if of_a_cell() else farewell(before)
-    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), last)))
+    goodbye = unseen_farewell(before) if of_a_cell() else farewell(before)
+    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), goodbye)))
 
 
 def _reset(options: argparse.Namespace) -> str:
     if of_a_cell() and get_analytics().gate.store.read().refuses:
-        raise CommandError(
-            "you opted out, and a cell cannot undo that: run this in a terminal of its own"
-        )
+        raise CommandError("you opted out, and a cell cannot undo that: run this in a terminal")
     if not options.yes:
         if not _attended():
-            raise CommandError("it asks first, but nobody can answer here: add --yes")
+            raise CommandError("nobody can confirm the reset here: add --yes")
         from dev_analytics.consent.asking.prompt import confirm
         from dev_analytics.consent.asking.terminal import line_of
 
@@ -237,8 +218,8 @@ def _enable(options: argparse.Namespace) -> str:
     except (ForeignFileError, OSError, RuntimeError) as error:
         raise CommandError(_why(error)) from None
     return (
-        f"Every kernel and terminal that reads {file} loads dev_analytics from now on.\n"
-        "Nothing is collected before its user agrees."
+        f"From now on, every kernel and terminal that reads {file} loads dev_analytics.\n"
+        "Nothing is collected until its user agrees."
     )
 
 
@@ -249,7 +230,7 @@ def _remove(options: argparse.Namespace) -> str:
         raise CommandError(_why(error)) from None
     if file is None:
         return f"There is no {Place(options.place).file}."
-    return f"Removed {file}. Sessions that are running keep it until they end."
+    return f"Removed {file}. Sessions that are running keep the extension until they end."
 
 
 def _why(error: Exception) -> str:
@@ -260,44 +241,3 @@ def _why(error: Exception) -> str:
 
 def _text(fields: object) -> str:
     return json.format(json.encode(fields), indent=2).decode()
-
-
-def _program() -> str:
-    if Path(sys.argv[0]).parts[-2:] == ("dev_analytics", "__main__.py"):
-        return "python -m dev_analytics"
-    return "jupyter dev-analytics"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=_program(),
-        description="Anonymous analytics for dev: only if you agree, and never anything you write.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.set_defaults(word=None, json=False)
-    words = parser.add_subparsers(dest="word", metavar="WORD", title="words")
-    for word, says in WORDS.items():
-        each = words.add_parser(word, help=says, description=f"{says[0].upper()}{says[1:]}.")
-        if word in _JSON:
-            each.add_argument("--json", action="store_true", help="as JSON, for a script")
-        if word == "report":
-            report.add_arguments(each)
-        elif word == "disable":
-            each.add_argument("tool", nargs="?", help="the name of one other tool")
-        elif word == "on":
-            each.add_argument("tool", help="the name of the tool")
-        elif word == "reset":
-            each.add_argument("--yes", action="store_true", help="without asking")
-        elif word in ("enable", "remove"):
-            where = each.add_mutually_exclusive_group()
-            for place, whose in (
-                (Place.USER, "for you, in your IPython profile (without any of these)"),
-                (Place.SYS_PREFIX, "for everybody who uses this Python environment"),
-                (Place.SYSTEM, "for everybody on this machine"),
-            ):
-                where.add_argument(
-                    place.value, dest="place", action="store_const", const=place.value, help=whose
-                )
-            each.set_defaults(place=Place.USER.value)
-    maintainer.add_words(words)
-    return parser

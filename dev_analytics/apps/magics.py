@@ -1,6 +1,6 @@
 """The magic ``%dev_analytics``: its words, their help and their completion.
 
-What the words do stands in `dev_analytics.apps.commands`, which is loaded when one is used.
+The commands themselves are in `dev_analytics.apps.commands`, which is loaded with the first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _KEYS: Final = (NAME, f"%{NAME}")
 class DevAnalyticsMagics:
     """The magic in one shell.
 
-    It is no `Magics` of IPython, as the traits of one take longer than all else in this module.
+    It is not a `Magics` of IPython: setting up its traits takes longer than all of this module.
     """
 
     def __init__(self, shell: Any, analytics: Analytics, asking: Callable[[], Asking]) -> None:

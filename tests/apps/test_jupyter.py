@@ -18,8 +18,9 @@ from fake_posthog import to_posthog
 from filelock import FileLock
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps.arguments import WORDS
 from dev_analytics.apps.commands import RESET_QUESTION
-from dev_analytics.apps.jupyter import WORDS, main
+from dev_analytics.apps.jupyter import main
 from dev_analytics.catalogue.events import COMMANDS
 from dev_analytics.consent.asking.answering import farewell
 from dev_analytics.consent.asking.prompt import READING_SECONDS
@@ -471,7 +472,7 @@ def test_the_progress_of_a_long_report_is_wiped_and_ctrl_c_ends_it(tmp_path: Pat
         process.expect(pexpect.EOF)
     process.close()
     assert process.exitstatus == 1
-    assert process.before.rstrip().endswith("report: interrupted: no report was made")
+    assert process.before.rstrip().endswith("report: interrupted before the report was finished")
     assert "Traceback" not in process.before
     assert f"\r{' ' * 10}" in process.before, "the line of the progress was not wiped"
 
@@ -516,8 +517,8 @@ def test_a_command_of_a_cell_shows_no_identifier(
     notebook = kernel()
     for words, says in (
         ("status", "agreed to"),
-        ("preview", "run this in a terminal of its own"),
-        ("preview --json", "run this in a terminal of its own"),
+        ("preview", "run this in a terminal"),
+        ("preview --json", "run this in a terminal"),
         ("disable", "Your identifier is deleted. It is not shown here"),
     ):
         shown = notebook.run(cell.format(words)).text

@@ -109,7 +109,7 @@ def test_where_nobody_is_there_neither_the_opt_out_nor_a_view_shows_it(
     words = ("status", "preview", "disable")
     shown = {word: batch.run(f"%dev_analytics {word}").messages for word in words}
     assert user_id not in json.dumps(shown)
-    assert "not shown where nobody is there" in json.dumps(shown["preview"])
+    assert "not shown in a run that nobody watches" in json.dumps(shown["preview"])
     assert DISABLED in json.dumps(shown["disable"])
 
 
