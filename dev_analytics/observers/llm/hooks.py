@@ -54,6 +54,7 @@ HOOKS: Final = {
     "aiobotocore.client": f"{_SDKS}.bedrock",
     "dspy.clients.engines.lm15_engine": f"{_SDKS}.dspy",
     "langchain_mistralai.chat_models": f"{_SDKS}.langchain_mistralai",
+    "langchain_mistralai.embeddings": f"{_SDKS}.langchain_mistralai",
     "transformers.generation.utils": f"{_SDKS}.transformers",
     "llama_cpp.llama": f"{_SDKS}.llama_cpp",
     "jupyter_ai_magic_commands.magics": f"{_SDKS}.jupyter_ai",

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from functools import wraps
 from types import ModuleType
 from typing import Any, Final
 
@@ -127,6 +128,43 @@ def observe_request(
     told
         Whether a method below tells that the request goes out; without that there is no call.
     """
+    is_async = inspect.iscoroutinefunction(getattr(owner, name))
+    wrap(owner, name, _asking(is_async, begin, watch, fail, told=told))
+
+
+def observed(function: Any, own: Any, begin: Begin, watch: Watch) -> Any:
+    """Return a function that does what `function` of the SDK does, and observes each request.
+
+    Parameters
+    ----------
+    function
+        Makes one request, synchronously or asynchronously; an SDK makes it anew for each call, so
+        that no hook can be installed in it.
+    own
+        The object for which it does so.
+    begin
+        Begins the call.
+    watch
+        Reads the answer, and returns what the user gets.
+    """
+    is_async = inspect.iscoroutinefunction(function)
+    asking = _asking(is_async, begin, watch, Call.fail)
+
+    @wraps(function)
+    def ask(*args: Any, **kwargs: Any) -> Any:
+        return asking(function, own, args, kwargs)
+
+    @wraps(function)
+    async def ask_async(*args: Any, **kwargs: Any) -> Any:
+        return await asking(function, own, args, kwargs)
+
+    return ask_async if is_async else ask
+
+
+def _asking(
+    is_async: bool, begin: Begin, watch: Watch, fail: Fail, *, told: bool = False
+) -> Callable[..., Any]:
+    """Return what calls a method that makes one request, as wrapt does."""
 
     def ask(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
         call = begun(begin, own, args, kwargs)
@@ -154,7 +192,7 @@ def observe_request(
             raise
         return watch(call, answer)
 
-    wrap(owner, name, ask_async if inspect.iscoroutinefunction(getattr(owner, name)) else ask)
+    return ask_async if is_async else ask
 
 
 def read_whole(call: Call, answer: Any) -> Any:

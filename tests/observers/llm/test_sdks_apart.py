@@ -152,7 +152,36 @@ server.stop(None)
 """
 LANGCHAIN = """
 import httpx
-from langchain_mistralai import ChatMistralAI
+import tenacity
+from langchain_mistralai import ChatMistralAI, MistralAIEmbeddings
+from langchain_mistralai.embeddings import MAX_TOKENS
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+tokenizer = Tokenizer(models.WordLevel({"unknown": 0}, "unknown"))
+tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+# Each is a batch, since a word is a token.
+TEXTS = [f"{mark} " * (MAX_TOKENS // 2 + 1)] * 2
+
+class Own(MistralAIEmbeddings):
+    def twice(self, number):
+        return self._retry(lambda one: 2 * one)(number)
+
+def embeddings(model="mistral-embed", **more):
+    address_of = f"{address}/mistral/v1"
+    asked = dict(model=model, api_key=mark, endpoint=address_of, tokenizer=tokenizer, wait_time=0)
+    return Own(**{**asked, **more})
+
+def failing():
+    try:
+        embeddings("fail", max_retries=2).embed_documents(TEXTS)
+    except tenacity.RetryError as error:
+        return type(error)
+
+async def failing_async():
+    try:
+        await embeddings("fail", wait_time=None).aembed_query(mark)
+    except httpx.HTTPStatusError as error:
+        return type(error)
 
 def chat(model="mistral-large-2411", **more):
     address_of = f"{address}/mistral/v1"
@@ -161,7 +190,10 @@ def chat(model="mistral-large-2411", **more):
 async def asynchronously():
     one = chat()
     answer = await one.ainvoke(mark)
-    return [type(answer), [type(chunk) async for chunk in one.astream(mark)]]
+    told = [type(answer), [type(chunk) async for chunk in one.astream(mark)]]
+    told.append(await embeddings().aembed_documents(TEXTS))
+    told.append(await failing_async())
+    return told
 
 def everything():
     one = chat()
@@ -169,6 +201,8 @@ def everything():
     assert answer.content == mark
     told = [type(answer), list(map(type, one.stream(mark)))]
     told.append(chat(streaming=True).invoke(mark).content)
+    told.extend([embeddings().embed_documents(TEXTS), embeddings().twice(2), failing()])
+    assert told[-3:-1] == [[[0.1, 0.2]] * 2, 4]
     told.append(asyncio.run(asynchronously()))
     try:
         chat("fail").invoke(mark)
@@ -197,18 +231,29 @@ RECORDED = {
     "langchain-mistralai": LANGCHAIN,
 }
 MODELS = {
-    "together": "Qwen/Qwen3-14B",
-    "fireworks": "deepseek-v3",
-    "xai-sdk": "grok-4-0709",
-    "langchain-mistralai": "mistral-large",
+    "together": {"Qwen/Qwen3-14B"},
+    "fireworks": {"deepseek-v3"},
+    "xai-sdk": {"grok-4-0709"},
+    "langchain-mistralai": {"mistral-large", "mistral-embed"},
 }
-FURTHER = {
+FURTHER: dict[str, list[tuple[Any, ...]]] = {
     "together": [("embeddings", False, False, 9)],
     "fireworks": [("chat", False, False, 335)],
     "xai-sdk": [("chat", False, False, 120)] * 5,
-    "langchain-mistralai": [("chat", True, False, 120)],
+    "langchain-mistralai": [
+        ("chat", True, False, 120),
+        *[("embeddings", False, False, None)] * 2,
+        # A request that is made again is one more.
+        *[("embeddings", False, True, None)] * 2,
+    ],
 }
-LATER = {"xai-sdk": [("chat", False, False, 120), *[("chat", False, True, None)] * 2]}
+LATER: dict[str, list[tuple[Any, ...]]] = {
+    "xai-sdk": [("chat", False, False, 120), *[("chat", False, True, None)] * 2],
+    "langchain-mistralai": [
+        *[("embeddings", False, False, None)] * 2,
+        ("embeddings", False, True, None),
+    ],
+}
 ERRORS = {
     "together": {"together.RateLimitError"},
     "fireworks": {"fireworks.RateLimitError"},
@@ -259,11 +304,12 @@ def test_each_request_is_one_record_and_nothing_is_changed(
         ("chat", False, True, None),
     ]
     assert {call["sdk"] for call in calls} == {name}
-    assert {call["$ai_model"] for call in calls} == {MODELS[name], "other"}
+    assert {call["$ai_model"] for call in calls} == {*MODELS[name], "other"}
     assert {call["$ai_output_tokens"] for call in calls if "$ai_output_tokens" in call} == {30}
     assert {call["$ai_error"] for call in calls if call["$ai_is_error"]} == ERRORS[name]
     half = len(server.received) // 2
     bodies = [(request.path, request.body) for request in server.received]
     assert bodies[:half] == bodies[half:]
     if name != "xai-sdk":
-        assert (calls[-1]["$ai_http_status"], len(bodies)) == (429, 12)
+        assert {call["$ai_http_status"] for call in calls if call["$ai_is_error"]} == {429}
+        assert half == len(calls)
