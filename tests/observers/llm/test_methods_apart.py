@@ -17,6 +17,8 @@ from fake_llm import GOOGLE_USAGE, MARK, FakeLLM, google_answer, whole
 from google import genai
 from google.genai import types
 
+from dev_analytics.observers.llm import hooks
+
 SAID: Any = [{"role": "user", "content": MARK}]
 
 
@@ -107,6 +109,27 @@ def test_an_error_of_the_user_while_cohere_streams_is_none_of_the_call(
     with pytest.raises(ZeroDivisionError):
         ask()
     assert recorded.call()["$ai_is_error"] is False
+
+
+def test_a_loop_closes_the_same_generators_of_cohere_as_without_us(
+    server: FakeLLM, recorded: Any
+) -> None:
+    """It closes all that it knows at the same time, and tells of each that it cannot close."""
+
+    async def known() -> list[str]:
+        client = cohere.AsyncClientV2(api_key=MARK, base_url=server.address)
+        stream = client.chat_stream(model="command-r-plus", messages=SAID)
+        await anext(aiter(stream))
+        loop: Any = asyncio.get_running_loop()
+        names = sorted(each.__qualname__ for each in loop._asyncgens)
+        await stream.aclose()  # type: ignore[attr-defined]
+        return names
+
+    hooked = asyncio.run(known())
+    assert "AsyncRawV2Client.chat_stream" in hooked
+    assert len(recorded.calls()) == 1
+    hooks.unregister()
+    assert hooked == asyncio.run(known())
 
 
 def test_texts_and_embeddings_of_ollama(server: FakeLLM, recorded: Any) -> None:

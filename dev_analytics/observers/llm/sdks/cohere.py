@@ -7,13 +7,13 @@ created.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.hooks import wrap
+from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.method import asks, begins, observe
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.request import begun
@@ -66,40 +66,106 @@ def observe_stream(client: Any) -> None:
     wrap(client, "chat_stream", _chat_stream_async if is_async else _chat_stream)
 
 
-@contextmanager
-def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Iterator[Any]:
-    """Run the method and read the chunks; the request is made when the context is entered."""
-    with ExitStack() as stack:
-        call = begun(_BEGIN, client, args, kwargs)
-        try:
-            response = stack.enter_context(method(*args, **kwargs))
-        except BaseException as error:
-            if call is not None:
-                call.fail(error)
-            raise
-        if call is not None:
-            _watch(call, response)
-            stack.callback(call.end)
-        yield response
+def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+    """Return what the method returns; the request is made when that context is entered."""
+    return _observed(method(*args, **kwargs), _Within, partial(begun, _BEGIN, client, args, kwargs))
 
 
-@asynccontextmanager
-async def _chat_stream_async(
-    method: Any, client: Any, args: Any, kwargs: Any
-) -> AsyncIterator[Any]:
+def _chat_stream_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
     """Do what `_chat_stream` does, asynchronously."""
-    async with AsyncExitStack() as stack:
-        call = begun(_BEGIN, client, args, kwargs)
+    begin = partial(begun, _BEGIN, client, args, kwargs)
+    return _observed(method(*args, **kwargs), _WithinAsync, begin)
+
+
+def _observed(context: Any, within: type[_Context], begin: Callable[[], Call | None]) -> Any:
+    recorder = State.active
+    if recorder is not None:
         try:
-            response = await stack.enter_async_context(method(*args, **kwargs))
+            context.gen = within(context.gen, begin)
+        except Exception:
+            recorder.drops.count("failure inside")
+    return context
+
+
+class _Context:
+    """Stands before the generator of a context, and is no generator that a loop would close."""
+
+    __slots__ = ("_begin", "_call", "_generator")
+
+    def __init__(self, generator: Any, begin: Callable[[], Call | None]) -> None:
+        self._generator = generator
+        self._begin: Callable[[], Call | None] | None = begin
+        self._call: Call | None = None
+
+    def _enter(self) -> bool:
+        """Begin the call; return whether the context is entered, and not left."""
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            self._call = begin()
+        return begin is not None
+
+    def _fail(self, error: BaseException) -> None:
+        if self._call is not None:
+            self._call.fail(error)
+
+    def _entered(self, response: Any) -> Any:
+        if self._call is not None:
+            _watch(self._call, response)
+        return response
+
+    def _end(self) -> None:
+        if self._call is not None:
+            self._call.end()
+
+
+class _Within(_Context):
+    """Does what a generator does for its context."""
+
+    __slots__ = ()
+
+    def __next__(self) -> Any:
+        if not self._enter():
+            self._end()
+            return next(self._generator)
+        try:
+            response = next(self._generator)
         except BaseException as error:
-            if call is not None:
-                call.fail(error)
+            self._fail(error)
             raise
-        if call is not None:
-            _watch(call, response)
-            stack.callback(call.end)
-        yield response
+        return self._entered(response)
+
+    def throw(self, *error: Any) -> Any:
+        self._end()
+        return self._generator.throw(*error)
+
+    def close(self) -> None:
+        self._end()
+        self._generator.close()
+
+
+class _WithinAsync(_Context):
+    """Does what an asynchronous generator does for its context."""
+
+    __slots__ = ()
+
+    async def __anext__(self) -> Any:
+        if not self._enter():
+            self._end()
+            return await anext(self._generator)
+        try:
+            response = await anext(self._generator)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return self._entered(response)
+
+    async def athrow(self, *error: Any) -> Any:
+        self._end()
+        return await self._generator.athrow(*error)
+
+    async def aclose(self) -> None:
+        self._end()
+        await self._generator.aclose()
 
 
 def _watch(call: Call, response: Any) -> None:
