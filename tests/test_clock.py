@@ -246,6 +246,10 @@ analytics.event("exited", reason="unloaded", cells=1000, duration=1.5)
 """
 
 
+@pytest.mark.skipif(
+    not Path("/usr/share/i18n/locales/de_DE").exists(),
+    reason="no sources of locales (Debian, Ubuntu: apt install locales)",
+)
 def test_another_locale_changes_no_record(tmp_path: Path) -> None:
     """One of a comma in its numbers and words of its own in its dates, made for the test."""
     made = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "made")]

@@ -54,6 +54,8 @@ def run(data: Path, tmp_path: Path) -> Run:
     ConsentStore(data).agree(NOTICE, date.today())
     env = {**os.environ, "DEV_ANALYTICS_LOG": str(tmp_path / "log.jsonl")}
     env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's own words
+    # Of what the sessions themselves ask for, from Python 3.14 on.
+    env["PYTHONWARNINGS"] = "ignore:'asyncio:DeprecationWarning"
     (tmp_path / "temporary").mkdir()
     env["TMPDIR"] = str(tmp_path / "temporary")
 
@@ -254,6 +256,9 @@ thread.start()
 thread.join()
 ip.run_line_magic("dev_analytics", "off")
 ip.run_line_magic("unload_ext", "dev_analytics")
+# IPython never closes the loop of its cells.
+from IPython.core.async_helpers import get_asyncio_loop
+get_asyncio_loop().close()
 print(said, drops())
 """
 

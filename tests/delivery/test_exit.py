@@ -188,10 +188,11 @@ def test_a_plain_process_ends_without_a_warning_or_a_word(
     data: Path, until: Until, hosts: dict[str, str]
 ) -> None:
     code = f"""
+from dev_analytics import get_analytics
 from dev_analytics.delivery import Delivery
-{EVENTS}
 analytics = get_analytics()
 analytics.delivery = Delivery(recipient={to_posthog(hosts["refuses"])!r})
+{EVENTS}
 analytics.pipeline.sink.resume()
 analytics.event("cell_executed", outcome="ok", duration_ms=1)
 analytics.pipeline.sink.close(at_exit=True)
