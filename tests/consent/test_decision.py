@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.decision import (
@@ -192,6 +192,7 @@ def test_after_the_third_time_it_never_comes_again_by_itself(
 
 
 @given(st.integers(1, 4), st.dates(), st.dates(), st.booleans())
+@example(1, date.max, date(2026, 11, 22), False)
 def test_a_question_that_waits_says_the_day_on_which_it_does_not(
     asked: int, asked_on: date, today: date, switched_on: bool
 ) -> None:

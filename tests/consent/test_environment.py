@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import platformdirs
 import pytest
@@ -92,6 +93,29 @@ def test_what_stands_below_a_home_that_nobody_has_is_unusable_and_raises_nothing
     with pytest.raises(ConsentStoreError):
         store.agree(1, date.today())
     assert not store.data.exists()
+
+
+def test_a_user_without_a_home_agrees_to_nothing_but_in_a_place_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Containers run as a user whom the machine does not know."""
+
+    def unknown(_: int) -> NoReturn:
+        raise KeyError
+
+    for name in ("HOME", "DEV_ANALYTICS_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    store = ConsentStore(data_directory())
+    assert store.read().unreadable
+    with pytest.raises(ConsentStoreError):
+        store.agree(1, date.today())
+    assert list(here.iterdir()) == []
+    monkeypatch.setenv("XDG_DATA_HOME", str(here))
+    assert ConsentStore(data_directory()).agree(1, date.today()).user_id
 
 
 def test_the_policy_stands_in_the_site_s_configuration() -> None:

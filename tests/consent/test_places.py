@@ -287,6 +287,20 @@ def test_a_place_that_cannot_be_looked_into_is_no_yes(
     assert moved.current().user_id is not None
 
 
+def test_a_number_of_resets_that_others_may_write_is_no_yes(
+    places: tuple[ConsentStore, ConsentStore],
+) -> None:
+    usual, moved = places
+    moved.agree(1, TODAY)
+    usual.opt_out()
+    usual.reset()
+    moved.agree(1, TODAY)
+    usual.epoch_file.chmod(0o622)
+    consent = moved.read()
+    assert consent.user_id is None
+    assert consent.unreadable.startswith(f"{usual.data}: epoch can be written by other users")
+
+
 def test_what_did_not_change_costs_one_stat_and_one_more_for_another_place(
     places: tuple[ConsentStore, ConsentStore],
 ) -> None:

@@ -144,6 +144,18 @@ def test_a_record_of_another_event_is_not_covered() -> None:
         assert not MADE.allows(event, {})
 
 
+def test_a_kind_of_property_that_this_version_does_not_know_is_not_covered() -> None:
+    terms = {**MADE.terms, "acme: made/rows/range/rows": 5000, "acme: made/time/range/s": 1}
+    assert Scope(1, terms).allows("acme: made", RIGHT)
+    assert not Scope(1, terms).allows("acme: made", {**RIGHT, "rows": 5001})
+    assert not Scope(1, terms).allows("acme: made", {**RIGHT, "time": 1})
+
+
+def test_words_and_a_limit_in_one_place_are_no_scope() -> None:
+    with pytest.raises(TypeError, match="terms of two kinds"):
+        MADE.joined(Scope(1, {"acme: made/rows/count/rows": frozenset({"many"})}))
+
+
 @given(st.integers(0, 10**9), st.integers(1, 5))
 def test_a_rounded_number_is_the_nearest_of_so_few_digits(value: int, digits: int) -> None:
     near = rounded(value, digits)

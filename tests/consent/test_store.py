@@ -269,6 +269,7 @@ DAMAGED = {
     "asked once": json.dumps({**ANSWER, "asked": 1, "asked_on": "2026-11-20"}).encode(),
     "notice a text": json.dumps({**ANSWER, "notice": "1"}).encode(),
     "day of no calendar": json.dumps({**ANSWER, "answered_on": "2026-02-30"}).encode(),
+    "day in another form": json.dumps({**ANSWER, "answered_on": "20261122"}).encode(),
     "draw 1": json.dumps({**ANSWER, "draw": 1.0}).encode(),
     "draw below 0": json.dumps({**ANSWER, "draw": -0.1}).encode(),
     "draw a text": json.dumps({**ANSWER, "draw": "0.5"}).encode(),
@@ -449,11 +450,12 @@ print(store.read().opted_out)
     assert shown == ["refused: File too large", "True ['consent.json']", "True"]
 
 
-def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
-    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No limit of this kind can be set for one folder: the one call that would fail is made to."""
-    user_id = store.agree(1, TODAY).user_id
+@pytest.fixture
+def no_new_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no disk take an opt-out's file.
+
+    No limit of this kind can be set for one folder: the one call that would fail is made to.
+    """
     opened = system.open
 
     def no_room(path: Any, flags: int, *more: Any) -> int:
@@ -462,11 +464,29 @@ def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(
         return opened(path, flags, *more)
 
     monkeypatch.setattr(system, "open", no_room)
+
+
+@pytest.mark.usefixtures("no_new_file")
+def test_a_full_disk_that_takes_no_new_file_still_stores_an_opt_out(store: ConsentStore) -> None:
+    user_id = store.agree(1, TODAY).user_id
     store.opt_out()
     assert store.read() == Consent(opted_out=True)
     assert user_id is not None
     assert user_id.encode() not in store.marker.read_bytes()
     assert not store.file.exists()
+
+
+@pytest.mark.usefixtures("no_new_file")
+@pytest.mark.parametrize("answer", ["none", "a folder"])
+def test_one_where_no_file_can_become_the_opt_out_is_said_to_be_full(
+    store: ConsentStore, answer: str
+) -> None:
+    store.folder.mkdir(parents=True)
+    if answer == "a folder":
+        store.file.mkdir()
+    with pytest.raises(ConsentStoreError, match="No space left on device"):
+        store.opt_out()
+    assert not store.marker.exists()
 
 
 def test_a_writer_killed_at_any_moment_leaves_the_old_state_or_the_new(data: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_posthog import to_posthog
@@ -160,6 +162,26 @@ def test_an_archive_that_was_put_aside_as_damaged_goes_too(
     assert not list(data.glob("*-journal"))
 
 
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_of_these_names_that_cannot_be_read_goes(
+    data: Path, change: Callable[[ConsentStore], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have the identifier. Root, as whom tests may run, can read every file."""
+    opened = os.open
+
+    def unreadable(path: Any, *more: Any, **options: Any) -> int:
+        if path == "quarantine":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *more, **options)
+
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    (data / "quarantine").write_text(RECORD)
+    monkeypatch.setattr(os, "open", unreadable)
+    change(store)
+    assert not (data / "quarantine").exists()
+
+
 @pytest.mark.parametrize("change", [ConsentStore.opt_out, ConsentStore.reset])
 @pytest.mark.parametrize("first", ['{"distinct_id": "%s", "event": "launched"}', "rubbish %s"])
 @pytest.mark.parametrize("name", ["quarantine", "archive.sqlite"])
@@ -174,9 +196,15 @@ def test_a_file_with_the_identifier_goes_however_it_begins(
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("by_descriptor", [True, False])
 def test_a_user_s_own_files_of_these_names_stay(
-    data: Path, change: Callable[[ConsentStore], object]
+    data: Path,
+    change: Callable[[ConsentStore], object],
+    by_descriptor: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not by_descriptor:
+        monkeypatch.setattr("dev_analytics.consent.traces._BY_DESCRIPTOR", False)
     store = ConsentStore(data)
     store.agree(1, TODAY)
     own = {
@@ -189,6 +217,21 @@ def test_a_user_s_own_files_of_these_names_stay(
         (data / name).write_text(content)
     change(store)
     assert contents(data).items() >= own.items()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("content", "goes"), [("", True), ("what I owe", False), ("[7]", False)])
+def test_an_empty_file_of_these_names_goes_and_a_text_stays(
+    data: Path, change: Callable[[ConsentStore], object], content: str, goes: bool
+) -> None:
+    """A process that is killed as it begins a file leaves an empty one."""
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    names = {"quarantine", "archive.sqlite", "ledger.json"}
+    for name in names:
+        (data / name).write_text(content)
+    change(store)
+    assert names & set(contents(data)) == (set() if goes else names)
 
 
 def test_our_own_archive_and_ledger_go(data: Path) -> None:
