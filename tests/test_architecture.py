@@ -145,7 +145,7 @@ def test_only_the_sender_loads_a_destination_and_the_report_reads_the_archive() 
         for name, file in MODULES.items()
         if re.search(r"destination\.open\(", file.read_text("utf-8"))
     }
-    assert opened == {"delivery.sender"}
+    assert opened == {"delivery.sender_process"}
 
 
 def test_no_module_says_where_it_was_made() -> None:

@@ -18,7 +18,7 @@ from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.forks import rest, start_thread, unforked
 from dev_analytics.process.native import RLock
 
-MODULE: Final = "dev_analytics.delivery.sender"
+MODULE: Final = "dev_analytics.delivery.sender_process"
 EXIT_SECONDS: Final = 0.5
 """How long after an exit a sender is started, in seconds: its imports at the same time would make
 the end of a process take twice as long."""

@@ -84,7 +84,7 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
     return events
 
 
-SENDER = "from dev_analytics.delivery.sender import main; main()"
+SENDER = "from dev_analytics.delivery.sender_process import main; main()"
 
 
 @pytest.fixture

@@ -275,7 +275,7 @@ def test_a_table_that_does_not_take_every_record_keeps_them_all(
     data: Path, spool_events: Any, waiting: Any, monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
     """A uuid that is there is passed over, and nothing else."""
-    monkeypatch.setattr("dev_analytics.delivery.sender.MAX_TRIES", 1)
+    monkeypatch.setattr("dev_analytics.delivery.attempts.MAX_TRIES", 1)
     records = spool_events(10)
     with closing(sqlite3.connect(data / "archive.sqlite")) as opened, opened:
         opened.executescript(SCHEMAS[schema])
@@ -290,7 +290,7 @@ def test_an_archive_that_is_locked_by_a_reader_for_long_is_written_later(
 ) -> None:
     spool_events(10)
     Archive(data).deliver([record()])
-    monkeypatch.setattr("dev_analytics.delivery.sender.MAX_TRIES", 1)
+    monkeypatch.setattr("dev_analytics.delivery.attempts.MAX_TRIES", 1)
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda file: connect(file, timeout=0.1))
     with closing(connect(data / "archive.sqlite")) as reader:

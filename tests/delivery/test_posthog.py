@@ -560,7 +560,7 @@ def test_what_the_server_never_answers_for_stays(
     def answer(handler: Any, request: Any) -> None:
         each(*(fate if one["uuid"] in silent else OK for one in request.events))(handler, request)
 
-    monkeypatch.setattr("dev_analytics.delivery.sender.MAX_TRIES", 2)
+    monkeypatch.setattr("dev_analytics.delivery.attempts.MAX_TRIES", 2)
     posthog.have_newer(answer)
     ledger = run(data, posthog.url)
     assert (ledger.delivered, ledger.dropped) == (38, {})

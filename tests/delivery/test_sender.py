@@ -570,7 +570,7 @@ def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events
             "    def find_spec(self, name, *_):\n"
             f"        if name == 'posthog': {code}\n"
             "sys.meta_path.insert(0, Broken())\n"
-            "from dev_analytics.delivery.sender import main; main()"
+            "from dev_analytics.delivery.sender_process import main; main()"
         )
         arguments = [str(data), "--max-days=30", f"--recipient={to_posthog(posthog.url)}"]
         subprocess.run([sys.executable, "-c", program, *arguments], check=True)
@@ -580,7 +580,7 @@ def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events
 
 MEMORY = """
 import sys
-from dev_analytics.delivery.sender import main
+from dev_analytics.delivery.sender_process import main
 main(sys.argv[1:])
 with open("/proc/self/status") as status:
     print(*(line.split()[1] for line in status if line.startswith("VmHWM")))

@@ -88,7 +88,7 @@ def test_a_sender_that_gives_no_sign_of_life_for_long_is_told_of(data: Path) -> 
 
 LOADED = """
 import sys
-from dev_analytics.delivery.sender import main
+from dev_analytics.delivery.sender_process import main
 main(sys.argv[1:])
 print(sorted({"posthog", "requests", "filelock", "sqlite3", "ssl"} & set(sys.modules)))
 """

@@ -26,7 +26,10 @@ analytics.delivery = None  # it starts no sender
 analytics.pipeline.sink.close(at_exit=False)
 print(*records, sep="\\n")
 """
-SEND = "import folder_of_lines; from dev_analytics.delivery.sender import main; main(sys.argv[1:])"
+SEND = """import folder_of_lines
+from dev_analytics.delivery.sender_process import main
+main(sys.argv[1:])
+"""
 STATUS = """
 import folder_of_lines
 from dev_analytics import get_analytics
