@@ -17,9 +17,10 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
 from dev_analytics.consent.asking.occasion import Asking
 from dev_analytics.consent.asking.output import fitted
-from dev_analytics.consent.asking.presence import presence, request
+from dev_analytics.consent.asking.presence import presence
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.process.messages import say
+from dev_analytics.process.request import request
 
 RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
 RESET: Final = (

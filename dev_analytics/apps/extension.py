@@ -186,7 +186,7 @@ class Session:
 
         analytics = self._analytics
         if hasattr(self.shell, "kernel"):
-            from dev_analytics.consent.asking.presence import request
+            from dev_analytics.process.request import request
 
             # A recording that an answer begins is told of the cell that was run before.
             self._page = page(request(self.shell)) or self._page

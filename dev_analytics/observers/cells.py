@@ -109,7 +109,7 @@ class Cells:
 
     def _handles_comm_message(self) -> bool:
         with unforked():
-            from dev_analytics.consent.asking.presence import handles_comm_message
+            from dev_analytics.process.request import handles_comm_message
 
         return handles_comm_message(self._shell)
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from dev_analytics.catalogue.versions import installed_version
-from dev_analytics.consent.asking.presence import VSCODE, cell_id
+from dev_analytics.process.request import VSCODE, cell_id
 
 SERVERS: Final = {"lab": "jupyterlab", "notebook": "notebook", "nbclassic": "nbclassic"}
 """The front ends of the applications of a Jupyter server, by the names of the applications."""

@@ -13,12 +13,12 @@ from typing import Any, Final
 from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.consent.asking.dialog import Dialog
 from dev_analytics.consent.asking.output import Output
-from dev_analytics.consent.asking.presence import cell_id
-from dev_analytics.consent.asking.presence import request as request_of
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.gate import Gate
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.clock import Clock
+from dev_analytics.process.request import cell_id
+from dev_analytics.process.request import request as request_of
 
 READ_SECONDS: Final = 30.0
 """How long a dialog is shown before the cells that the user runs count against it."""

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import after_reply, quiet
-from dev_analytics.consent.asking.presence import handles_click, presence, request
+from dev_analytics.consent.asking.presence import presence
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.messages import say
+from dev_analytics.process.request import handles_click, request
 
 if TYPE_CHECKING:
     from dev_analytics.consent.asking.notebook import NotebookQuestion

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import Any, Final
 
-from dev_analytics.consent.asking.presence import of_vscode
 from dev_analytics.process.native import urandom
+from dev_analytics.process.request import of_vscode
 
 MARK: Final = "dev_analytics_not_saved"
 """Marks an output in its metadata: the module `saving` leaves it out of the file."""

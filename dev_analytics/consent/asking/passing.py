@@ -10,8 +10,8 @@ from typing import Any
 
 from dev_analytics.callbacks import quiet
 from dev_analytics.consent.asking.output import MARK, Output, fitted
-from dev_analytics.consent.asking.presence import of_vscode, request
 from dev_analytics.drops import DropLedger
+from dev_analytics.process.request import of_vscode, request
 
 
 class Passing:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from dev_analytics.process.ancestors import is_fed, of_a_kernel
 from dev_analytics.process.native import BELOW_KERNEL
-
-VSCODE: Final = "vscode-"
-"""How the ids of VS Code's cells begin, which are addresses of a scheme of its own."""
-
+from dev_analytics.process.request import allows_input, cell_id, of_vscode, request
 
 Presence: TypeAlias = Literal["nobody", "terminal", "console", "notebook"]
 """Who can answer, and how they can be asked.
@@ -34,7 +31,7 @@ def presence(shell: Any) -> Presence:
     """
     if hasattr(shell, "kernel"):
         running = request(shell)
-        if _part(running, "content").get("allow_stdin") is not True:
+        if not allows_input(running):
             return "nobody"
         if cell_id(running) and not of_vscode(running):
             return "notebook"
@@ -82,58 +79,6 @@ def of_a_cell() -> bool:
     Nobody types in the terminal that was made for it, and a notebook keeps what it prints.
     """
     return BELOW_KERNEL or of_a_kernel()
-
-
-def request(shell: Any) -> Any:
-    """Return the message that a kernel's `shell` handles now; empty if there is none."""
-    places: tuple[Any, ...] = (shell, getattr(shell, "kernel", None))
-    for each in places:
-        if hasattr(each, "get_parent"):
-            return each.get_parent()
-    return getattr(shell, "parent_header", {})
-
-
-def handles_comm_message(shell: Any) -> bool:
-    """Return whether a kernel's `shell` handles a widget's message now, on this thread."""
-    return _part(request(shell), "header").get("msg_type") == "comm_msg"
-
-
-def handles_click(shell: Any, widget: str) -> bool:
-    """Return whether a kernel's `shell` handles a page's click on this widget now.
-
-    Code that a cell left running, in a thread or a task, can call what a click calls; but the
-    kernel then handles no message of a page that is this click.
-    """
-    content = _part(request(shell), "content")
-    data = _part(content, "data")
-    return (
-        handles_comm_message(shell)
-        and content.get("comm_id") == widget
-        and data.get("method") == "custom"
-        and _part(data, "content").get("event") == "click"
-    )
-
-
-def cell_id(request: Any) -> str:
-    """Return the front end's id of the cell that `request` runs; empty if there is none.
-
-    It may contain a path, so it is looked at and never kept. Colab has a field of its own for it.
-    """
-    metadata = _part(request, "metadata")
-    for cell in (metadata.get("cellId"), _part(metadata, "colab").get("cell_id")):
-        if type(cell) is str and cell:
-            return cell
-    return ""
-
-
-def of_vscode(request: Any) -> bool:
-    """Return whether `request` runs a cell of VS Code."""
-    return cell_id(request).startswith(VSCODE)
-
-
-def _part(request: Any, name: str) -> dict[str, Any]:
-    part = request.get(name) if isinstance(request, dict) else None
-    return part if isinstance(part, dict) else {}
 
 
 def _is_tty(stream: Any) -> bool:

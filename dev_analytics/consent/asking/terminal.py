@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from dev_analytics.consent.asking.presence import of_vscode, request, window
+from dev_analytics.consent.asking.presence import window
 from dev_analytics.consent.asking.prompt import FrontEndLine, Line
+from dev_analytics.process.request import of_vscode, request
 
 SETTLE_SECONDS: Final = 0.1
 """How long nothing may follow a line: pasted lines follow sooner, a person's next line later."""

@@ -15,14 +15,8 @@ from typing import Any, TextIO
 import pexpect
 import pytest
 
-from dev_analytics.consent.asking.presence import (
-    Presence,
-    handles_click,
-    handles_comm_message,
-    presence,
-    request,
-    window,
-)
+from dev_analytics.consent.asking.presence import Presence, presence, window
+from dev_analytics.process.request import handles_click, handles_comm_message, request
 
 RUNS: dict[str, Any] = {
     "header": {"msg_type": "execute_request"},
