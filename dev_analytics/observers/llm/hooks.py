@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _SDKS: Final = "dev_analytics.observers.llm.sdks"
 HOOKS: Final = {
     "openai": f"{_SDKS}.openai",
-    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai",
-    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai",
+    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai_helpers",
+    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai_helpers",
     "anthropic": f"{_SDKS}.anthropic",
     "groq": f"{_SDKS}.groq",
     "together": f"{_SDKS}.together",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
+import fake_llm
 import openai
 import pydantic
 import pytest
 from fake_llm import MARK, FakeLLM, openai_chat, server_sent, whole
+from openai.lib.streaming.chat import ChatCompletionStreamState
 
 MESSAGES: Any = [{"role": "user", "content": MARK}]
 RESPONSE: dict[str, Any] = {"model": "gpt-4o", "input": MARK, "instructions": MARK}
@@ -107,6 +110,17 @@ def test_a_chat_that_cannot_be_parsed_has_its_tokens(
     assert (call["$ai_input_tokens"], call["$ai_output_tokens"]) == (120, 30)
 
 
+def test_a_chat_that_does_not_fit_the_wanted_class(
+    client: openai.OpenAI, server: FakeLLM, recorded: Any
+) -> None:
+    answer = json.loads(openai_chat({"model": "gpt-4o"}).body)
+    answer["choices"][0]["message"]["content"] = MARK
+    server.replies.append(whole(answer))
+    with pytest.raises(pydantic.ValidationError):
+        client.chat.completions.parse(model="gpt-4o", messages=MESSAGES, response_format=Wanted)
+    assert recorded.call()["$ai_error"] == "pydantic_core._pydantic_core.ValidationError"
+
+
 def test_the_stream_helper_of_chats(client: openai.OpenAI, recorded: Any) -> None:
     options: Any = {"include_usage": True}
     with client.chat.completions.stream(
@@ -115,6 +129,111 @@ def test_the_stream_helper_of_chats(client: openai.OpenAI, recorded: Any) -> Non
         stream.until_done()
     call = recorded.call()
     assert (call["$ai_input_tokens"], call["$ai_output_tokens"]) == (120, 30)
+
+
+def stream_chat(client: Any) -> Any:
+    return client.chat.completions.stream(
+        model="gpt-4o",
+        messages=MESSAGES,
+        response_format=Wanted,
+        stream_options={"include_usage": True},
+    )
+
+
+def stream_response(client: Any) -> Any:
+    return client.responses.stream(**RESPONSE, text_format=Wanted)
+
+
+def chat_that_ends(reason: str) -> fake_llm.Reply:
+    """Return a stream of a chat, with the usage beside its end, as some servers send it."""
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+    deltas: list[Any] = [{"role": "assistant", "content": f'{{"{MARK}": '}, {"content": "1}"}, {}]
+    chunks: list[Any] = [
+        {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in deltas
+    ]
+    chunks[-1]["choices"][0]["finish_reason"] = reason
+    chunks[-1]["usage"] = fake_llm.CHAT_USAGE
+    return server_sent(chunks)
+
+
+def response_that_does_not_fit() -> fake_llm.Reply:
+    streamed = fake_llm.openai_responses({**RESPONSE, "stream": True})
+    done = {"type": "response.output_text.done", "text": MARK, "logprobs": []}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "sequence_number": 4}
+    events = streamed.body.split(b"event: response.completed")
+    body = events[0] + server_sent([{**done, **place}], named=True, done=False).body
+    return streamed._replace(body=b"event: response.completed".join([body, *events[1:]]))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("stream", "reply", "error", "tokens"),
+    [
+        (stream_chat, chat_that_ends("length"), openai.LengthFinishReasonError, 120),
+        (stream_chat, chat_that_ends("content_filter"), openai.ContentFilterFinishReasonError, 120),
+        (stream_chat, chat_that_ends("stop"), pydantic.ValidationError, 120),
+        # Only the last event has counts, which is not reached.
+        (stream_response, response_that_does_not_fit(), pydantic.ValidationError, None),
+    ],
+    ids=["cut off", "filtered", "another class", "a response of another class"],
+)
+def test_what_a_helper_raises_about_an_answer_is_the_call_s_error(
+    client: openai.OpenAI,
+    async_client: openai.AsyncOpenAI,
+    server: FakeLLM,
+    recorded: Any,
+    asynchronous: bool,
+    stream: Callable[[Any], Any],
+    reply: fake_llm.Reply,
+    error: type[Exception],
+    tokens: int | None,
+) -> None:
+    async def read_async() -> None:
+        async with stream(async_client) as helper:
+            await helper.until_done()
+
+    def read() -> None:
+        with stream(client) as helper:
+            try:
+                helper.until_done()
+            finally:
+                # At once, not when the helper is closed or collected.
+                assert recorded.call()["$ai_is_error"] is True
+
+    server.replies.append(reply)
+    with pytest.raises(error):
+        asyncio.run(read_async()) if asynchronous else read()
+    call = recorded.call()
+    named = "pydantic_core._pydantic_core" if error is pydantic.ValidationError else "openai"
+    assert call["$ai_error"] == f"{named}.{error.__name__}"
+    assert (call["stream"], call["$ai_model"]) == (True, "gpt-4o")
+    assert call.get("$ai_input_tokens") == tokens
+
+
+def test_what_is_raised_about_a_chat_that_was_read_to_its_end_is_not_the_call_s_error(
+    client: openai.OpenAI, server: FakeLLM, recorded: Any
+) -> None:
+    server.replies.append(chat_that_ends("length"))
+    with client.chat.completions.stream(model="gpt-4o", messages=MESSAGES) as helper:
+        helper.until_done()
+        with pytest.raises(openai.LengthFinishReasonError):
+            helper.get_final_completion()
+    call = recorded.call()
+    assert (call["$ai_is_error"], call["$ai_input_tokens"]) == (False, 120)
+
+
+def test_what_a_state_of_the_user_s_own_raises_is_no_call_s_error(
+    client: openai.OpenAI, server: FakeLLM, recorded: Any
+) -> None:
+    server.replies.append(chat_that_ends("length"))
+    ask: Any = {"model": "gpt-4o", "messages": MESSAGES, "stream": True}
+    state = ChatCompletionStreamState(response_format=Wanted)
+    stream = client.chat.completions.create(**ask)
+    with pytest.raises(openai.LengthFinishReasonError):
+        list(map(state.handle_chunk, stream))
+    stream.close()
+    assert recorded.call()["$ai_is_error"] is False
 
 
 def test_closing_a_stream_ends_the_call_at_once(client: openai.OpenAI, recorded: Any) -> None:

@@ -30,13 +30,6 @@ OPERATIONS: Final = {
 # The client's class decides, since its address may be a gateway of the user's.
 _CLOUDS: Final = {"openai.lib.azure": "azure"}
 _RUNTIMES: Final = {"bedrock": "aws", "vertex": "google"}
-_HELPERS: Final = (
-    "ChatCompletionStream",
-    "AsyncChatCompletionStream",
-    "ResponseStream",
-    "AsyncResponseStream",
-)
-"""Classes that read a stream for the user, and close the connection below it."""
 _EVENTS: Final = ("openai.types.responses.response_", "openai.types.beta.beta_response_")
 """The prefixes of the modules that define the events of the Responses API."""
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -98,14 +91,9 @@ def _cached_beside(usage: Any, details: Any) -> object:
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    if module.__name__ != "openai":
-        stainless.observe_ends(
-            "openai", *(vars(module)[name] for name in _HELPERS if name in vars(module))
-        )
-        return
     stainless.observe(
         module,
-        SDK("openai", "openai", read),
+        SDK("openai", "openai", read, errors=("pydantic_core",)),
         (module.OpenAI, module.AsyncOpenAI),
         OPERATIONS,
         clouds=_CLOUDS,
