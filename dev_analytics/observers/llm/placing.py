@@ -12,10 +12,11 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import deepcopy
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, Protocol
 
-from wrapt import FunctionWrapper
+from wrapt import BoundFunctionWrapper, FunctionWrapper
 
 from dev_analytics.process.native import RLock
 
@@ -86,13 +87,34 @@ class _InCode:
         return True
 
 
+class _Bound(BoundFunctionWrapper):  # type: ignore[type-arg]
+    """A wrapped method, as an object or a class has it: it is pickled and copied as a method is."""
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        holder = self._self_instance
+        return getattr, (self._self_owner if holder is None else holder, self.__name__)
+
+    def __copy__(self) -> _Bound:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        holder = self._self_instance
+        return self if holder is None else getattr(deepcopy(holder, memo), self.__name__)
+
+
+class _Wrapped(FunctionWrapper):  # type: ignore[type-arg]
+    """A wrapped method, as its class has it in its dictionary."""
+
+    __bound_function_wrapper__ = _Bound
+
+
 class _OnTop:
     """A hook that wraps an attribute of a class or a module."""
 
     def __init__(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
         self.owner, self.name = owner, name
         self._original = vars(owner)[name]
-        self._ours = FunctionWrapper(self._original, wrapper)
+        self._ours = _Wrapped(self._original, wrapper)
 
     def put(self) -> None:
         setattr(self.owner, self.name, self._ours)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import importlib
 import inspect
 import itertools
+import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -215,6 +217,10 @@ def described() -> list[object]:
     ]
 
 
+def pickled(method: Any) -> Any:
+    return pickle.loads(pickle.dumps(method))
+
+
 def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
     seen: list[tuple[object, ...]] = []
 
@@ -235,6 +241,12 @@ def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
         assert [value, *one.generated()] == [1, 1]
     with pytest.raises(StopIteration, match="7"):
         one.awaited(7).send(None)
+    for name in NAMES:
+        for holder in (Derived, one):
+            method: Any = getattr(holder, name)
+            for again in (copy.copy(method), copy.deepcopy(method), pickled(method)):
+                assert (again.__name__, type(again)) == (name, type(method))
+        assert inspect.signature(pickled(one.generated)) == inspect.signature(one.generated)
     # A debugger looks at the variables of every frame.
     frames: list[object] = []
 
