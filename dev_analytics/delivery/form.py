@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from msgspec import NODEFAULT, UNSET, UnsetType, defstruct, json
@@ -38,13 +39,11 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{
 _NUMBERS: Final = re.compile(r"(0|[1-9][0-9]{0,3})(\.(0|[1-9][0-9]{0,3})){0,2}")
 _VARIABLE: Final = frozenset({"session_id", "seq", "lib_version", "trace_id"})
 """The properties without a kind that differ from record to record."""
-MAX_SESSIONS: Final = 100
-MAX_TIMES: Final = 1000
-"""How many valid session identifiers and times are remembered, so as not to check them again."""
+_REMEMBERED: Final = 256
+"""How many session identifiers and times are remembered, so as not to check them again."""
 
 _encode: Final = json.Encoder().encode
 _forms: Final[dict[tuple[type[Event], int], Form]] = {}
-_times: Final[set[str]] = set()
 
 
 class Form:
@@ -78,7 +77,6 @@ class Form:
             if field.name not in declared and field.name not in _VARIABLE
         ]
         self._is_request = issubclass(event, LLMRequest)
-        self._sessions: set[str] = set()
         self._decoder = _decoder(event, agreed, declared)
 
     def timestamp(self, line: bytes, user_id: str | None) -> str:
@@ -95,7 +93,7 @@ class Form:
             and _UUID4.fullmatch(record.uuid)
             and is_time(record.timestamp)
             and 0 < values.seq <= MAX_INTEGER
-            and self._is_session(values.session_id)
+            and _is_session(values.session_id)
             and values.lib_version in RELEASES
             and (not self._is_request or _is_request(values, record.uuid))
             and self._holds(values)
@@ -112,17 +110,6 @@ class Form:
             value = getattr(values, name)
             if value is not UNSET and not check(value):
                 return False
-        return True
-
-    def _is_session(self, session_id: str) -> bool:
-        """Return whether it may be one of ours; consecutive records mostly have the same one."""
-        if session_id in self._sessions:
-            return True
-        if not _is_session(session_id):
-            return False
-        if len(self._sessions) > MAX_SESSIONS:
-            self._sessions.clear()
-        self._sessions.add(session_id)
         return True
 
 
@@ -215,6 +202,7 @@ def _is_place(place: str) -> bool:
     return known is not None and known[1] <= int(parts[2]) <= known[2]
 
 
+@lru_cache(_REMEMBERED)
 def _is_session(session_id: str) -> bool:
     """Return whether it is a UUID7 with a time in whole seconds, as recordings have."""
     if _UUID7.fullmatch(session_id) is None:
@@ -222,17 +210,13 @@ def _is_session(session_id: str) -> bool:
     return int(session_id[:13].replace("-", ""), 16) % 1000 == 0
 
 
+@lru_cache(_REMEMBERED)
 def is_time(timestamp: str) -> bool:
     """Return whether it is a time as records have; consecutive records often have the same."""
-    if timestamp in _times:
-        return True
     if _TIME.fullmatch(timestamp) is None:
         return False
     try:
         datetime.fromisoformat(timestamp)
     except ValueError:
         return False
-    if len(_times) > MAX_TIMES:
-        _times.clear()
-    _times.add(timestamp)
     return True

@@ -222,6 +222,12 @@ UNDECLARED = {
     "a line that is not there": with_properties(
         record("error_raised"), frames=["dev_analytics.analytics:Analytics.event:99999"]
     ),
+    "a place without a line": with_properties(
+        record("error_raised"), frames=["dev_analytics.analytics:Analytics.event"]
+    ),
+    "a place with more than a line": with_properties(
+        record("error_raised"), frames=["dev_analytics.analytics:Analytics.event:1:hunter2"]
+    ),
     "a blank more": LINE.replace(b": ", b":  ", 1),
     "no blanks": json.dumps(json.loads(LINE), separators=(",", ":")).encode(),
     "an escape": LINE.replace(b'"ok"', b'"\\u006fk"'),
