@@ -16,7 +16,7 @@ from dev_analytics.version import __version__
 WORDS: Final = {
     "status": "show whether analytics are on and why, and what was recorded and delivered",
     "preview": "show the exact records that wait to be sent",
-    "report": "summarize what was recorded: activity, features, errors, models, cells",
+    "report": "summarise what was recorded: activity, features, errors, models, cells",
     "disable": "opt out permanently, in every notebook and terminal; with TOOL, only of that tool",
     "on": "switch another tool on again after it was disabled",
     "reset": "forget your answer, even an opt-out, after a confirmation",

@@ -1,4 +1,4 @@
-"""The fields that every record has beside the properties of its event: meaning, reason, form."""
+"""The fields that every record has besides the properties of its event."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dev_analytics.catalogue.values import MAX_INTEGER
 _HEX: Final = "[0-9a-f]"
 _UUID: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-%d{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}"
 _PRICE: Final = (
-    "Fixed, only where the model runs on the user's own machine: a token {} costs nothing."
+    "Fixed, and only if the model runs on the user's own machine: a token {} costs nothing."
 )
-_PRICED: Final = "PostHog would give the model another one's price."
+_PRICED: Final = "PostHog would use the price of another model."
 _UUID4: Final = {"type": "string", "pattern": f"^{_UUID % 4}$"}
 _UUID7: Final = {"type": "string", "pattern": f"^{_UUID % 7}$"}
 _TIME: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\+00:00$"
@@ -26,9 +26,9 @@ class Common(Struct, frozen=True):
     Attributes
     ----------
     meaning
-        What it says.
+        What the field means.
     why
-        Why it is there.
+        Why it is needed.
     schema
         Its JSON Schema.
     """
@@ -41,9 +41,9 @@ class Common(Struct, frozen=True):
 RECORD: Final[Mapping[str, Common]] = {
     "event": Common("Name of the event.", "Says what happened.", {"type": "string"}),
     "distinct_id": Common(
-        "Random identifier, made when you agree, deleted here when you opt out; `null` without a "
-        "yes.",
-        "Tells one person who does a thing ten times from ten who do it once.",
+        "Random identifier, created when you agree, and deleted here when you opt out; `null` "
+        "without a yes.",
+        "Distinguishes one person who does something ten times from ten who do it once.",
         {**_UUID4, "type": ["string", "null"]},
     ),
     "uuid": Common(
@@ -53,50 +53,50 @@ RECORD: Final[Mapping[str, Common]] = {
     ),
     "timestamp": Common(
         "Time in whole seconds, UTC.",
-        "Puts what happened in an order.",
+        "Shows the order of events.",
         {"type": "string", "pattern": _TIME},
     ),
 }
-"""The fields of the record itself, beside `properties`."""
+"""The fields of the record itself, besides `properties`."""
 
 PROPERTIES: Final[Mapping[str, Common]] = {
     "$session_id": Common(
-        "Random identifier of this recording, with its beginning, never before your yes, in whole "
-        "seconds.",
-        "Shows what happened together.",
+        "Random identifier of this recording. It contains the time, in whole seconds, at which the "
+        "recording began, never before your yes.",
+        "Shows which events belong together.",
         _UUID7,
     ),
     "seq": Common(
         "Number of the record in its recording, from 1.",
-        "Shows that a record was lost, and keeps two equal ones apart.",
+        "Shows whether a record was lost, and distinguishes equal records.",
         {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER},
     ),
     "$lib": Common(
-        "This package.", "Tells its records from those of others.", {"const": "dev-analytics"}
+        "This package.", "Distinguishes its records from others.", {"const": "dev-analytics"}
     ),
     "$lib_version": Common(
         "Version of this package.",
-        "Tells which version of the catalogue a record follows.",
+        "Shows which version of the catalogue a record follows.",
         {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)*([a-z]+[0-9]+)?$"},
     ),
     "$process_person_profile": Common(
-        "Fixed: no profile of a person.", "PostHog would make one.", {"const": False}
+        "Fixed: no profile of a person.", "PostHog would create one.", {"const": False}
     ),
     "$geoip_disable": Common(
-        "Fixed: no place is looked up.", "PostHog would look up the address.", {"const": True}
+        "Fixed: no location.", "PostHog would look up that of the address.", {"const": True}
     ),
     "$ip": Common(
-        "Fixed: stands in the place of an address.",
+        "Fixed: replaces the network address.",
         "PostHog would keep that of the request.",
         {"const": "0.0.0.0"},  # noqa: S104, no address to listen on but one that names nobody
     ),
     "$ignore_sent_at": Common(
-        "Fixed: this record's own time is to be kept.",
-        "PostHog would shift it by how long the record waited.",
+        "Fixed: the record's own time is kept.",
+        "PostHog would shift it by the time that the record waited.",
         {"const": True},
     ),
     "$ai_trace_id": Common(
-        "`$ai_generation` and `$ai_embedding` only: the record's own `uuid` again.",
+        "`$ai_generation` and `$ai_embedding` only: the record's `uuid` again.",
         "PostHog's views of models need one.",
         _UUID4,
     ),
@@ -108,4 +108,4 @@ PROPERTIES: Final[Mapping[str, Common]] = {
     "$ai_input_token_price": Common(_PRICE.format("sent"), _PRICED, {"const": 0}),
     "$ai_output_token_price": Common(_PRICE.format("received"), _PRICED, {"const": 0}),
 }
-"""The fields that stand among the properties of every event, or of every request to a model."""
+"""The fields among the properties of every event, or of every request to a model."""

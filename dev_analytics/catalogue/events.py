@@ -1,12 +1,12 @@
-"""The ten events: what each says and which properties it has.
+"""The ten events: what each means and which properties it has.
 
-An event is a class, its fields the properties, its ``__doc__`` the sentence that users read: it is
-assigned, as ``python -OO`` strips docstrings. A field's `Kind` in ``Annotated`` is all that decides
-what may stand in it. `Why` gives each a reason. Events and properties that come later carry a
-higher `since`; `NOTICE` is the highest, which is what a yes is given to.
+An event is a class, and its fields are the properties. Users read its ``__doc__``, which is
+assigned because ``python -OO`` strips docstrings. The `Kind` in a field's ``Annotated`` alone
+decides which values are allowed. `Why` gives each property its reason. Later events and properties
+have a higher `since`; `NOTICE` is the highest, and a yes covers all up to it.
 
-Annotations are text here, read again when the first event of a kind is recorded: most sessions have
-few of the kinds, and to make the objects of all of them takes longer than all else in this module.
+Annotations are kept as text and evaluated when the first event of a kind is recorded: most sessions
+record few kinds, and creating all their objects takes longer than the rest of this module.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ FILE_KINDS: Final = Vocabulary(
     *("image", "document", "archive"),
 )
 _RECEIVED: Final = (
-    "Tokens received; reasoning is included, but of Gemini 2.5 and 3, where PostHog adds it."
+    "Tokens received, including reasoning except for Gemini 2.5 and 3, where PostHog adds it."
 )
 REASONS: Final = Vocabulary("reasons", "end of process", "unloaded")
 
@@ -90,7 +90,7 @@ def _tokens(meaning: str) -> Count:
 
 
 class Why:
-    """Why an event is collected: what it decides, or what is to be known.
+    """Why an event is collected: what it decides or shows.
 
     Parameters
     ----------
@@ -119,18 +119,18 @@ class Event(
         "ignore_sent_at": "$ignore_sent_at",
     },
 ):
-    """What every event has: which recording, its place in it, and the settings for PostHog.
+    """The fields of every event: its recording, its number in it, and settings for PostHog.
 
     Attributes
     ----------
     session_id
         A random UUID7 of the recording, its time in whole seconds.
     seq
-        The record's number in the recording, so that equal events stay two and a gap is seen.
+        The record's number in the recording: equal events stay distinct, and a gap shows a loss.
     lib, lib_version
         This package and its version.
     process_person_profile, geoip_disable, ip, ignore_sent_at
-        No profile of a person, no place looked up, no address kept, our own time kept.
+        PostHog creates no profile, looks up no location, keeps no address, and keeps our time.
     """
 
     wire: ClassVar[str]
@@ -151,19 +151,19 @@ class Event(
 
 
 class Launched(Event, frozen=True):
-    __doc__ = "Recording began in a kernel or a terminal."
+    __doc__ = "A recording began in a kernel or a terminal."
 
     wire = "launched"
     why = Why(
-        "To know where dev is used, and with which versions it must go on working.",
+        "To know where dev is used, and which versions it must keep supporting.",
         frontend="Decides which front ends are tested first.",
-        python="Decides when the support of an old Python can end.",
-        ipython="Decides when the support of an old IPython can end.",
+        python="Decides when support for an old Python can end.",
+        ipython="Decides when support for an old IPython can end.",
         os="Decides which systems are tested.",
-        version="Shows which versions a fault is in, and whether people update.",
+        version="Shows which versions have a bug, and whether people update.",
     )
 
-    frontend: Annotated[str, Word("Front end, as far as it names itself.", (FRONTENDS,))]
+    frontend: Annotated[str, Word("Front end, if it can be recognised.", (FRONTENDS,))]
     python: Annotated[str, Version("Version of Python.")]
     ipython: Annotated[str, Version("Version of IPython.", distribution="ipython")]
     os: Annotated[str, Word("Operating system.", (SYSTEMS,))]
@@ -171,13 +171,13 @@ class Launched(Event, frozen=True):
 
 
 class CellExecuted(Event, frozen=True):
-    __doc__ = "A cell of a notebook, or an input at the prompt, was run to its end."
+    __doc__ = "A notebook cell, or an input at the prompt, finished running."
 
     wire = "cell executed"
     why = Why(
-        "To know how much dev is used, and how often work fails.",
-        outcome="Shows how often work fails or is given up.",
-        duration_ms="Tells quick tries from long computations.",
+        "To know how much dev is used, and how often code fails.",
+        outcome="Shows how often code fails or is interrupted.",
+        duration_ms="Distinguishes quick experiments from long computations.",
     )
 
     outcome: Annotated[str, Word("How it ended.", (OUTCOMES,))]
@@ -185,13 +185,13 @@ class CellExecuted(Event, frozen=True):
 
 
 class FeatureUsed(Event, frozen=True):
-    __doc__ = "A cell that was run used a magic, a shell command, help or the debugger."
+    __doc__ = "A cell used a magic, a shell command, help or the debugger."
 
     wire = "feature used"
     why = Why(
-        "To know which features deserve work, and which could go.",
+        "To know which features to work on, and which to drop.",
         kind="Shows which kinds of feature are used at all.",
-        name="Shows which of them deserve work.",
+        name="Shows which features to work on.",
     )
 
     kind: Annotated[str, Word("Kind of feature.", (FEATURES,))]
@@ -221,12 +221,12 @@ class ErrorRaised(Event, frozen=True):
 
     wire = "error raised"
     why = Why(
-        "To prevent or explain the errors that users meet most, and to find those of dev.",
+        "To prevent or explain the most frequent errors, and to find bugs in dev.",
         exception="Shows which errors to prevent or explain first.",
-        exact="Says how far the class can be relied on.",
-        package="Tells errors of dev and of libraries from those of one's own code.",
+        exact="Shows how precise the class is.",
+        package="Distinguishes errors in dev and in libraries from those in users' own code.",
         phase="Shows where to look for the cause.",
-        frames="Leads to the faulty line of dev.",
+        frames="Leads to the line with the bug in dev.",
     )
 
     exception: Annotated[
@@ -239,7 +239,7 @@ class ErrorRaised(Event, frozen=True):
     phase: Annotated[str, Word("What was running.", (PHASES,))]
     frames: Annotated[
         list[str] | UnsetType,
-        Frames("Where it passed through the source of dev's own packages."),
+        Frames("Lines of dev's own packages that the error passed through."),
     ] = UNSET
 
 
@@ -265,7 +265,9 @@ class LLMRequest(
         "trace_id": "$ai_trace_id",
     },
 ):
-    __doc__ = "A language model was asked: which one, with how many tokens, in which edit format."
+    __doc__ = (
+        "A request was made to a language model: which one, how many tokens, which edit format."
+    )
 
     wire = "$ai_generation"
     why = Why(
@@ -276,12 +278,12 @@ class LLMRequest(
         output_tokens="Shows how large answers are, to set sensible limits.",
         cache_read_input_tokens="Shows whether caching helps.",
         cache_write_input_tokens="Shows what caching costs.",
-        reasoning_output_tokens="Shows how much of the answers nobody reads.",
+        reasoning_output_tokens="Shows how much of the output is reasoning, which nobody reads.",
         latency_s="Shows which models are too slow to work with.",
         time_to_first_chunk_s="Shows how long people wait before they see something.",
         is_error="Shows how reliable models and providers are.",
-        error_type="Tells limits, time-outs and faults apart.",
-        http_status="Tells what the provider refused from what did not reach it.",
+        error_type="Distinguishes limits, timeouts and other failures.",
+        http_status="Distinguishes requests that a provider refused from those it never received.",
         operation="Shows which kinds of request have to work.",
         sdk="Decides which client libraries are supported.",
         stream="Shows whether streaming is worth the work.",
@@ -318,10 +320,10 @@ class LLMRequest(
     sdk: Annotated[str | UnsetType, Word("Client library that made it.", (SDKS,))] = UNSET
     stream: Annotated[bool | UnsetType, Flag("The answer was streamed.")] = UNSET
     edit_format: Annotated[
-        str | UnsetType, Word("Format in which edits were asked for.", (EDIT_FORMATS,))
+        str | UnsetType, Word("Edit format that the model was asked to use.", (EDIT_FORMATS,))
     ] = UNSET
     tool: Annotated[str | UnsetType, Word("Tool that made the request.", (TOOLS,))] = UNSET
-    fine_tuned: Annotated[bool | UnsetType, Flag("The model is a fine-tuned one.")] = UNSET
+    fine_tuned: Annotated[bool | UnsetType, Flag("The model is fine-tuned.")] = UNSET
     input_token_price: int | UnsetType = UNSET
     output_token_price: int | UnsetType = UNSET
     trace_id: str | UnsetType = UNSET
@@ -329,7 +331,7 @@ class LLMRequest(
 
 
 class Embedding(LLMRequest, frozen=True):
-    __doc__ = "An embedding model was asked, which answers with vectors of numbers."
+    __doc__ = "A request was made to an embedding model, which returns vectors of numbers."
 
     wire = "$ai_embedding"
     why = LLMRequest.why
@@ -340,13 +342,13 @@ class KernelAction(Event, frozen=True):
 
     wire = "kernel action"
     why = Why(
-        "To know whether kernels do their work where dev is used.",
+        "To know how reliable kernels are where dev is used.",
         action="Shows how often kernels are interrupted or restarted.",
         status="Shows which of them fail.",
     )
 
     action: Annotated[str, Word("What it did.", (KERNEL_ACTIONS,))]
-    status: Annotated[str, Word("How that ended.", (STATUSES,))]
+    status: Annotated[str, Word("Whether it succeeded.", (STATUSES,))]
 
 
 class FileAction(Event, frozen=True):
@@ -355,30 +357,30 @@ class FileAction(Event, frozen=True):
     wire = "file action"
     why = Why(
         "To know how people work with files where dev is used.",
-        action="Shows what people do with files beside running them.",
+        action="Shows what people do with files besides running them.",
         kind="Decides which kinds of file dev supports well.",
     )
 
     action: Annotated[str, Word("What it did.", (FILE_ACTIONS,))]
-    kind: Annotated[str, Word("Kind of file, by how its name ends.", (FILE_KINDS,))]
+    kind: Annotated[str, Word("Kind of file, by its extension.", (FILE_KINDS,))]
 
 
 class Exited(Event, frozen=True):
-    __doc__ = "A session that is recorded ended."
+    __doc__ = "A recorded session ended."
 
     wire = "exited"
     why = Why(
         "To know how long sessions are, and how they end.",
-        reason="Tells the end of work from an extension that was taken out.",
+        reason="Distinguishes the end of a session from an unloaded extension.",
         cells="Shows how much is done in a session.",
-        duration="Lets what happened in sessions be compared.",
+        duration="Allows sessions of different lengths to be compared.",
     )
 
     reason: Annotated[str, Word("How it ended.", (REASONS,))]
     cells: Annotated[
-        int, Count("Cells that the recording has.", "cells", most=MAX_COUNT, capped=True)
+        int, Count("Number of cells in the recording.", "cells", most=MAX_COUNT, capped=True)
     ]
-    duration: Annotated[int, Duration("How long the recording was.", "s")]
+    duration: Annotated[int, Duration("How long the recording lasted.", "s")]
 
 
 EVENTS: Final[Mapping[str, type[Event]]] = {
@@ -397,12 +399,12 @@ EVENTS: Final[Mapping[str, type[Event]]] = {
 
 
 class UndeclaredError(ValueError):
-    """An event or a property is not in the catalogue, or one that must be given is not."""
+    """An event or a property is not in the catalogue, or a required property is missing."""
 
 
 @cache
 def properties(event: type[Event]) -> Mapping[str, Kind]:
-    """Return the declared properties of `event` by name; the common ones are not among them."""
+    """Return the declared properties of `event` by name, without the common fields."""
     hints: dict[str, Any] = {}
     for each in reversed(event.__mro__):
         if issubclass(each, Event) and each is not Event:
@@ -413,7 +415,7 @@ def properties(event: type[Event]) -> Mapping[str, Kind]:
 
 
 def _own_hints(event: type[Event]) -> Mapping[str, Any]:
-    """Return the annotations in the body of `event` alone: each text takes its time to read."""
+    """Return the annotations in the body of `event`; those of its bases are evaluated once."""
     own = event.__annotations__
     if event.__module__ == __name__:
         # `get_type_hints` takes a third longer.
@@ -434,7 +436,7 @@ def required(event: type[Event]) -> frozenset[str]:
 
 
 def defaults(event: type[Event]) -> dict[str, object]:
-    """Return what each field of `event` is where nobody says it, in the order of its records."""
+    """Return the default of each field of `event`, in the order of its records."""
     fields, given = event.__struct_fields__, event.__struct_defaults__
     without = (NODEFAULT,) * (len(fields) - len(given))
     return dict(zip(fields, (*without, *given), strict=True))
@@ -442,7 +444,7 @@ def defaults(event: type[Event]) -> dict[str, object]:
 
 @cache
 def spans(event: type[Event]) -> Mapping[str, float]:
-    """Return the properties of `event` that are time spans: how many of its units a second has."""
+    """Return the properties of `event` that are durations, with their units per second."""
     return {
         name: 1000.0 if kind.unit == "ms" else 1.0
         for name, kind in properties(event).items()
@@ -452,7 +454,7 @@ def spans(event: type[Event]) -> Mapping[str, float]:
 
 @cache
 def _takers(event: type[Event], notice: int) -> Mapping[str, Callable[[object], object] | None]:
-    """Return what accepts each property of `event`; None withholds one that is newer."""
+    """Return the function that accepts each property of `event`; None for those that are newer."""
     return {
         name: kind.accept if kind.since <= notice else None
         for name, kind in properties(event).items()
@@ -462,29 +464,29 @@ def _takers(event: type[Event], notice: int) -> Mapping[str, Callable[[object], 
 def accept(
     event: type[Event], given: Mapping[str, object], notice: int = NOTICE
 ) -> dict[str, object]:
-    """Return what may leave of the properties `given`.
+    """Return the properties that may leave, with their accepted values.
 
     Parameters
     ----------
     event
         The event that they belong to.
     given
-        The properties by name; None stands for one that is not known, and is left out.
+        The properties by name; those with the value None are left out.
     notice
-        The notice that the user agreed to: what is newer is withheld.
+        The notice that the user agreed to; newer properties are withheld.
 
     Raises
     ------
     UndeclaredError
-        `event` has no such property, or must have one that is missing.
+        `event` has no such property, or lacks a required one.
     RefusedValueError
-        A value is of a kind that its property cannot have.
+        A property cannot have such a value.
     """
     takers = _takers(event, notice)
     accepted: dict[str, object] = {}
     try:
         for name, value in given.items():
-            # The methods of a subclass of str are the user's code.
+            # A subclass of str could run the user's code.
             if type(name) is not str:
                 raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
             if name not in takers:
@@ -493,7 +495,7 @@ def accept(
                 accepted[name] = taker(value)
     except RefusedValueError as error:
         raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
-    # Checked before the record takes a number, which would be missing.
+    # Checked before the record takes a number, which would otherwise be missing in the recording.
     if len(accepted) < len(takers) and not required(event) <= accepted.keys():
         missing = ", ".join(sorted(required(event) - accepted.keys()))
         raise UndeclaredError(f"{event.wire!r} must have {missing}")

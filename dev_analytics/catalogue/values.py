@@ -1,7 +1,7 @@
 """The kinds of value a property may have: number, boolean, version, word, place in our source.
 
-Each kind turns what is given into what may leave, or refuses it, and says in words, as a JSON
-Schema and as a number which values there are. There is no kind for free text.
+Each kind converts a value to one that may leave, or refuses it. It also describes the possible
+values: in words, as a JSON Schema, and by their number. There is no kind for free text.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MAX_TOKENS: Final = 10**7
 """More than any model reads or writes in one request."""
 
 COUNT_DIGITS: Final = 3
-"""Significant digits of a count: an exact one would stand in a provider's log, too."""
+"""Significant digits of a count: an exact one could be matched with a provider's log."""
 
 MAX_FRAMES: Final = 8
 
 MAX_LISTED: Final = 20
-"""How many words of a vocabulary are listed where it is used; a longer one is only named."""
+"""The size up to which a vocabulary's words are listed in descriptions."""
 
 EVERYDAY_WORDS: Final = 64
 EVERYDAY_COUNT: Final = 100_000
@@ -41,18 +41,18 @@ _NUMBERS: Final = "[0-9]{1,4}(\\.[0-9]{1,4}){0,2}"
 
 
 class RefusedValueError(ValueError):
-    """A property was given a value of a kind that it cannot have."""
+    """A property cannot have the value that it was given."""
 
 
 class Word(Struct, frozen=True):
-    """A member of a closed vocabulary; what is no member becomes ``"other"``.
+    """A member of a closed vocabulary; anything else becomes ``"other"``.
 
     Parameters
     ----------
     meaning
-        What the property says, for the documents.
-    *vocabularies
-        Where it is looked up, in this order.
+        What the property means, for the documents.
+    vocabularies
+        The vocabularies in which a value is looked up, in this order.
     """
 
     title: ClassVar[str] = "word from a closed list"
@@ -87,7 +87,7 @@ class Word(Struct, frozen=True):
     @property
     def schema(self) -> Mapping[str, object]:
         """Which values it can have, as a JSON Schema."""
-        # The lists stand below ``$defs``, each once; its name is a part of a URI's fragment.
+        # The lists are in ``$defs``, each once; the name is quoted as part of a URI.
         lists = [{"$ref": f"#/$defs/{each.name.replace(' ', '%20')}"} for each in self.vocabularies]
         return lists[0] if len(lists) == 1 else {"anyOf": lists}
 
@@ -144,7 +144,7 @@ class Count(Struct, frozen=True):
     Parameters
     ----------
     capped
-        A larger number counts as `most`; otherwise it is refused.
+        Whether a number above `most` counts as `most`; otherwise it is refused.
     """
 
     title: ClassVar[str] = "whole number, three digits"
@@ -202,7 +202,7 @@ class Duration(Struct, frozen=True):
     unit
         ``"ms"`` or ``"s"``.
     decimals
-        How many digits behind the point are kept at most; without any it is a whole number.
+        The maximum number of decimals; 0 for a whole number.
     """
 
     title: ClassVar[str] = "time, two digits"
@@ -219,9 +219,9 @@ class Duration(Struct, frozen=True):
         if not 0 <= value <= MAX_DURATION:
             raise RefusedValueError(f"not from 0 to {MAX_DURATION}")
         if self.decimals:
-            # Minus zero is a second zero.
+            # Otherwise minus zero would be a second zero.
             return abs(round(float(f"{value:.2g}"), self.decimals))
-        # Not by way of text, which takes up to twice as long.
+        # Formatting it as text takes up to twice as long.
         step = 1
         while value >= 100 * step:
             step *= 10
@@ -258,10 +258,10 @@ class Duration(Struct, frozen=True):
 
 
 class Version(Struct, frozen=True):
-    """A release number as an installed distribution says it, three numbers at most.
+    """The version of an installed distribution, three numbers at most.
 
-    It is read here. A text that somebody passes in is compared with it, and never passed on: any
-    other one becomes ``"other"``.
+    It is read from the distribution. A given value is only compared with it, and never passed on:
+    any other becomes ``"other"``.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ class Version(Struct, frozen=True):
         return self.read() if type(value) is str and value == self.read() else OTHER
 
     def read(self) -> str:
-        """Return the version that is installed; ``"other"`` where nothing says so."""
+        """Return the installed version; ``"other"`` if it is unknown."""
         return installed_version(self.distribution)
 
     @property
@@ -313,9 +313,8 @@ class Version(Struct, frozen=True):
 class Frames(Struct, frozen=True):
     """Places ``module:function:line`` in the source of packages registered as open.
 
-    A place is rebuilt from the shipped source: a module and a function that it does not hold, or a
-    line outside that function, are left out, whoever claims them. The module that reads the source
-    is loaded with the first place.
+    A place is kept only if the shipped source has it: a module, a function in it, and a line of
+    that function. The module that reads the source is loaded with the first place.
     """
 
     title: ClassVar[str] = "places in public source"
@@ -325,7 +324,7 @@ class Frames(Struct, frozen=True):
     since: int = 1
 
     def accept(self, value: object) -> object:
-        """Return the places of `value` that exist, innermost last, `MAX_FRAMES` at most."""
+        """Return the places that exist, innermost last, and `MAX_FRAMES` at most."""
         if type(value) is not list and type(value) is not tuple:
             raise RefusedValueError(f"not a list of places but {_kind(value)}")
         from dev_analytics.catalogue.source import places
@@ -365,17 +364,17 @@ class Frames(Struct, frozen=True):
 
 
 def rounded(number: int) -> int:
-    """Return a whole number with three significant digits; sums of many stay right."""
+    """Round a whole number to three significant digits, so that sums of many stay right."""
     step = 1
     while number >= 10**COUNT_DIGITS * step:
         step *= 10
-    # Halves go to the even neighbour, so that they do not add up.
+    # `round` rounds halves to even, so that rounding errors do not add up.
     return number if step == 1 else round(number / step) * step
 
 
 @cache
 def durations(decimals: int, longest: int = MAX_DURATION) -> frozenset[float]:
-    """Return every duration up to `longest` with two significant digits and so many decimals."""
+    """Return every duration up to `longest` with two significant digits and at most `decimals`."""
     exponents = range(-decimals - 2, len(str(longest)))
     numbers = {
         round(float(f"{digits}e{exponent}"), decimals)

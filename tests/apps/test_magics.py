@@ -322,7 +322,7 @@ def test_every_command_is_recorded_by_its_name_alone(
 def test_the_schema_of_one_event_is_shown_by_either_of_its_names(run: Callable[[str], str]) -> None:
     assert run("%dev_analytics schema").startswith("launched ")
     shown = run("%dev_analytics schema message_send")
-    assert shown.startswith("$ai_generation: A language model was asked")
+    assert shown.startswith("$ai_generation: A request was made to a language model")
     assert run("%dev_analytics schema $ai_generation") == shown
     assert json.loads(run("%dev_analytics schema exited --json"))["title"] == "exited"
 
