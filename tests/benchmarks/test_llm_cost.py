@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import httpx2
 import huggingface_hub
 import openai
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers.llm import hooks
@@ -67,10 +69,10 @@ def ask_bedrock() -> Callable[[], object]:
         "output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}},
         "usage": {"inputTokens": 12, "outputTokens": 5, "totalTokens": 17},
     }
-    # Nothing is signed or sent: what is left is less than a real call's work.
-    client.meta.events.register(
-        "before-call.bedrock-runtime.Converse",
-        lambda **_: (SimpleNamespace(status_code=200), answer),
+    content = json.dumps(answer).encode()
+    raw = SimpleNamespace(stream=lambda: [content])
+    client._endpoint.http_session = SimpleNamespace(
+        send=lambda request: AWSResponse(request.url, 200, {}, raw)
     )
     asked = [{"role": "user", "content": [{"text": "hello"}]}]
     return lambda: client.converse(modelId="amazon.nova-lite-v1:0", messages=asked)
