@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 _SDKS: Final = "dev_analytics.observers.llm.sdks"
 HOOKS: Final = {
     "openai": f"{_SDKS}.openai",
-    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai_helpers",
-    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai_helpers",
+    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai",
+    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai",
     "anthropic": f"{_SDKS}.anthropic",
+    "anthropic.lib.streaming._messages": f"{_SDKS}.anthropic",
+    "anthropic.lib.streaming._beta_messages": f"{_SDKS}.anthropic",
     "groq": f"{_SDKS}.groq",
     "together": f"{_SDKS}.together",
     "fireworks": f"{_SDKS}.fireworks",

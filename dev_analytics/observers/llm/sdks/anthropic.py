@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
+from dev_analytics.observers.llm.parsing import observe_parsing
 
 COVERS: Final = (
     "anthropic",
@@ -20,6 +21,13 @@ OPERATIONS: Final = {
     "/v1/messages?beta=true": "chat",
     "/v1/complete": "text_completion",
 }
+_READERS: Final = (
+    "MessageStream",
+    "AsyncMessageStream",
+    "BetaMessageStream",
+    "BetaAsyncMessageStream",
+)
+"""Classes that read a stream for the user, and close it."""
 _CACHED: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
 _INPUT: Final = ("input_tokens", *_CACHED)
 _CLOUDS: Final = {
@@ -70,9 +78,12 @@ def _compacted(usage: Any, *names: str) -> object:
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
+    if module.__name__ != "anthropic":
+        observe_parsing(*(vars(module)[name] for name in _READERS if name in vars(module)))
+        return
     stainless.observe(
         module,
-        SDK("anthropic", "anthropic", read),
+        SDK("anthropic", "anthropic", read, errors=("pydantic_core",)),
         (module.Anthropic, module.AsyncAnthropic),
         OPERATIONS,
         clouds=_CLOUDS,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get, get_rare
+from dev_analytics.observers.llm.parsing import observe_parsing
 
 COVERS: Final = (
     "openai",
@@ -30,6 +31,13 @@ OPERATIONS: Final = {
 # The client's class decides, since its address may be a gateway of the user's.
 _CLOUDS: Final = {"openai.lib.azure": "azure"}
 _RUNTIMES: Final = {"bedrock": "aws", "vertex": "google"}
+_READERS: Final = (
+    "ChatCompletionStream",
+    "AsyncChatCompletionStream",
+    "ResponseStream",
+    "AsyncResponseStream",
+)
+"""Classes that read a stream for the user, and close the connection below it."""
 _EVENTS: Final = ("openai.types.responses.response_", "openai.types.beta.beta_response_")
 """The prefixes of the modules that define the events of the Responses API."""
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -91,6 +99,11 @@ def _cached_beside(usage: Any, details: Any) -> object:
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
+    if module.__name__ != "openai":
+        readers = [vars(module)[name] for name in _READERS if name in vars(module)]
+        observe_parsing(*readers)
+        stainless.observe_ends("openai", *readers)
+        return
     stainless.observe(
         module,
         SDK("openai", "openai", read, errors=("pydantic_core",)),
