@@ -1,10 +1,10 @@
-"""The way of one event: what of it may leave, its record, its bytes, and who gets them.
+"""Turns an event into a record, and hands its bytes to the event log, the preview and the sink.
 
-An observer's event comes through `dev_analytics.analytics`. The bytes are made once and are the
-same for the event log, the preview and the sink. This and all it needs are loaded with the first
-event, as loading takes longer than anything that the extension does at its start.
+Observers call `Analytics.event`, which calls this. The bytes are encoded once, and are the same
+everywhere. This module and its imports are loaded with the first event, because loading them takes
+longer than everything else that the extension does at its start.
 
-Every record belongs to a `Recording`. One that is not sent takes no number of those that are.
+Every record belongs to a `Recording`. Records that are not sent have numbers of their own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dev_analytics.recording import Recording
 if TYPE_CHECKING:
     from pathlib import Path
 
-    # Declared for the type checker alone: to make a protocol takes as long as any class.
+    # Only for the type checker: creating a class at load costs time.
     from typing import Protocol
 
     from dev_analytics.catalogue.events import Event
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dev_analytics.tools.installed import Found
 
     class Session(Protocol):
-        """What a pipeline works for: attributes of `dev_analytics.analytics.Analytics`."""
+        """The attributes of `Analytics` that a pipeline uses."""
 
         data: Path
         gate: Gate
@@ -54,50 +54,52 @@ if TYPE_CHECKING:
 
         @property
         def agreed_delivery(self) -> Delivery | None:
-            """Where records go that are made now."""
+            """Where new records go."""
 
 
 MAX_PREVIEWED: Final = 1000
-"""How many records of this session are kept in memory, the newest."""
+"""How many of the newest records of this session are kept in memory."""
 
 
 class Previewed(Struct, frozen=True, gc=False):
-    """A record of this session, as bytes, and whether it was accepted for sending."""
+    """A record of this session, as bytes, and whether it is sent."""
 
     record: bytes
     accepted: bool
 
 
-class _Way:
-    """What becomes of one event in one state of consent.
+class _Handling:
+    """How one event is handled in one state of consent.
 
     Parameters
     ----------
     state
-        What holds now.
+        The state of consent now.
     event, tool
-        The event's class, and the other tool that declares it, if one does.
+        The event's class, and the other tool that declares it, if any.
     recording
-        What is recorded now, or rehearsed.
+        The recording that the event belongs to, or its rehearsal.
     newest
         The catalogue version.
     began
-        What held at the beginning of what is recorded, if that took some time.
+        The state of consent when a cell or a call began; None for an event that takes no time.
 
     Attributes
     ----------
     unbroken
-        Consent, or its absence, held from the beginning on.
+        Whether the state has not changed since the beginning.
     collecting
-        The record is sent.
+        Whether the record is sent.
     withheld
-        It would be, but is newer than the yes.
+        Whether it is not sent because the event is newer than the user's yes.
     wants
-        The tool declares more than was agreed to.
+        Whether the tool declares more than the user agreed to.
     notice
-        What is newer is left out of the record.
-    silent, opted_out, tool_off
-        Nothing is shown of it, and why.
+        The notice up to which properties are recorded.
+    silent
+        Whether the record is not even shown in the preview.
+    opted_out, tool_off
+        The reasons for that: an opt-out, or a tool that is switched off.
     """
 
     __slots__ = (
@@ -132,14 +134,14 @@ class _Way:
         self.collecting = self.collecting and not self.withheld
         self.notice = agreed if self.collecting else newest
 
-    def since(self, began: State) -> _Way:
-        """Return what becomes of what began when something else held."""
-        return _Way(self.state, self.event, self.tool, self.recording, self._newest, began)
+    def since(self, began: State) -> _Handling:
+        """Return how an event is handled that began in another state of consent."""
+        return _Handling(self.state, self.event, self.tool, self.recording, self._newest, began)
 
 
 @cache
 def _completions() -> tuple[Callable[[dict[str, object]], None], ...]:
-    """Return what completes a request to a model; it is loaded with the first one."""
+    """Return the functions that complete a request to a model, loaded with the first one."""
     with unforked():
         from dev_analytics.catalogue.costs import prices  # noqa: F401, the record needs it
         from dev_analytics.catalogue.models import put_public_name
@@ -149,12 +151,12 @@ def _completions() -> tuple[Callable[[dict[str, object]], None], ...]:
 
 
 class Pipeline:
-    """Makes records in one process.
+    """Creates the records of one process.
 
     Parameters
     ----------
     session
-        Consent, ledger of drops, settings and event log as they are now.
+        The session's consent, drop ledger, settings and event log.
     sink
         Takes the records that the user agreed to send; None for the spool.
 
@@ -163,8 +165,8 @@ class Pipeline:
     launcher
         Starts senders.
     preview
-        The newest records of this session, kept in memory only. Those of a rehearsal leave it at
-        the answer.
+        The newest records of this session, kept in memory only. Those of a rehearsal are removed
+        when the user answers.
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
@@ -181,17 +183,17 @@ class Pipeline:
         self._recording: Recording | None = None
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
-        self._ways: dict[str, _Way] = {}
+        self._handlings: dict[str, _Handling] = {}
         self._changing = RLock()
         self._forked = False
 
     @property
     def recording(self) -> Recording:
-        """The recording of what happens now, or its rehearsal; it begins if it has not begun."""
+        """The current recording, or rehearsal, which begins now if it has not begun."""
         return self._of(self._session.gate.now()[2])
 
     def event(self, name: str, began: State | None, properties: dict[str, object]) -> None:
-        """Record one event, as `Analytics.event` does; what waits comes before it."""
+        """Record one event, after those that wait; see `Analytics.event`."""
         try:
             if self._waiting:
                 self.catch_up()
@@ -208,12 +210,12 @@ class Pipeline:
     def later(self, record: Callable[[], None]) -> None:
         """Call `record` before the next event.
 
-        It takes no lock that the caller may hold: garbage may be being collected.
+        This takes no lock, as the garbage collector may call it in a thread that holds one.
         """
         self._waiting.append(record)
         if self._forked:
-            # It may end without a word. A thread of its own may wait for any lock.
-            # Where there can be none, the next event or the end of a worker still records it.
+            # A forked child may end at any time, so a thread, which may wait for locks, records it
+            # now. If no thread can start, the next event or the end of a worker records it.
             with suppress(RuntimeError):
                 start_thread(self._finish, ())
 
@@ -243,7 +245,7 @@ class Pipeline:
                 opener()
 
     def forget(self) -> None:
-        """Discard what is kept in memory of this session."""
+        """Discard what this session keeps in memory."""
         with self._changing:
             self._recording = self._rehearsal = None
             self.preview.clear()
@@ -251,7 +253,7 @@ class Pipeline:
     def after_fork(self) -> None:
         """Begin anew in a forked child.
 
-        No number is used twice, and no lock is waited for that a thread of the parent held.
+        It reuses no number of the parent's, and waits for no lock that a parent's thread held.
         """
         self._changing = RLock()
         self.preview = deque(maxlen=MAX_PREVIEWED)
@@ -262,7 +264,7 @@ class Pipeline:
         if "multiprocessing.util" in sys.modules:
             from multiprocessing.util import register_after_fork
 
-            # A worker ends by os._exit, and calls what is told there before.
+            # A worker ends with os._exit, but calls the finalizers of multiprocessing before.
             register_after_fork(self, Pipeline._finish_with_worker)
 
     def _finish_with_worker(self) -> None:
@@ -287,12 +289,12 @@ class Pipeline:
         return self._session.gate.stored().current().user_id == user_id
 
     def _of(self, period: Period | None) -> Recording:
-        """Return the recording of `period`; if another one holds by now, that one's."""
+        """Return the recording of `period`, or of a later one if that has begun."""
         recording = self._recording
         if recording is not None and recording.period is period:
             return recording
         with self._changing:
-            # Looked up again under the lock, so that no thread goes back to a period that ended.
+            # Looked up again under the lock, so that no thread returns to a period that has ended.
             _, consent, period = self._session.gate.now()
             recording = self._recording
             if recording is not None and recording.period is period:
@@ -305,44 +307,48 @@ class Pipeline:
             return recording
 
     def _keep_sent(self, user_id: str | None) -> None:
-        """Keep in the preview only what was sent, and only if it is still the same user's."""
+        """Keep in the preview only records that were sent, and only those of the same user."""
         same = user_id is not None and user_id == self._user_id
         sent = [each for each in self.preview if each.accepted] if same else []
         self.preview = deque(sent, maxlen=MAX_PREVIEWED)
         self._user_id = user_id
 
-    def _way(self, name: str, state: State) -> _Way:
-        """Return what becomes of an event in this state; that of our own is cached."""
+    def _handling(self, name: str, state: State) -> _Handling:
+        """Return how an event is handled in this state; cached for our own events."""
         event, tool = EVENTS.get(name), None
         if event is None:
-            # What few sessions have is loaded when one has it, as loading takes its time.
+            # Loaded here because few sessions need it.
             from dev_analytics.tools.installed import find
 
             tool = find(name)
             if tool is None:
                 raise UndeclaredError(f"there is no event {name!r}")
             event = tool.event
-        way = _Way(state, event, tool, self._of(state[2]), self._session.gate.notice)
-        if tool is None and way.unbroken:
-            self._ways[name] = way
-        return way
+        handling = _Handling(state, event, tool, self._of(state[2]), self._session.gate.notice)
+        if tool is None and handling.unbroken:
+            self._handlings[name] = handling
+        return handling
 
     def _take(self, name: str, began: State | None, properties: dict[str, object]) -> None:
         if type(name) is not str:
-            raise UndeclaredError("an event whose name is no plain text")
+            raise UndeclaredError("an event's name must be a plain string")
         session = self._session
         state = session.gate.now()
-        way = self._ways.get(name)
-        if way is None or way.state is not state or way.recording is not self._recording:
-            way = self._way(name, state)
+        handling = self._handlings.get(name)
+        if (
+            handling is None
+            or handling.state is not state
+            or handling.recording is not self._recording
+        ):
+            handling = self._handling(name, state)
         if began is not None and began is not state:
-            way = way.since(began)
-        event, log = way.event, session.log
-        if way.silent:
-            if way.opted_out:
+            handling = handling.since(began)
+        event, log = handling.event, session.log
+        if handling.silent:
+            if handling.opted_out:
                 self.preview.clear()
                 self.sink.purge()
-            elif not way.tool_off:
+            elif not handling.tool_off:
                 self.sink.rest()
             if not (log or session.strict):
                 return
@@ -350,32 +356,32 @@ class Pipeline:
             complete, put_public_name = _completions()
             complete(properties)
             put_public_name(properties)
-        if way.tool is not None:
-            properties = way.tool.completed(properties)
-            if way.wants:
-                session.gate.want(way.tool.key, way.tool.scope)
-        if way.withheld:
+        if handling.tool is not None:
+            properties = handling.tool.completed(properties)
+            if handling.wants:
+                session.gate.want(handling.tool.key, handling.tool.scope)
+        if handling.withheld:
             session.drops.count("withheld by notice")
-        if began is None or way.collecting:
-            properties = way.recording.within(event, properties)
-        accepted = accept(event, properties, way.notice)
-        # What was accepted is a word of ours; what was given may be an object of the user's.
+        if began is None or handling.collecting:
+            properties = handling.recording.within(event, properties)
+        accepted = accept(event, properties, handling.notice)
+        # The accepted value is ours; the given one may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
         if not (at := int(seconds())):
             session.drops.count("a time that cannot be")
             return
-        collecting, recording = way.collecting, way.recording
+        collecting, recording = handling.collecting, handling.recording
         if not collecting:
             recording = self._aside(recording)
         record = recording.record(event, accepted, at)
-        if log or not way.silent:
+        if log or not handling.silent:
             recording.recorded[event.wire] += 1
-        if way.unbroken and not way.silent:
+        if handling.unbroken and not handling.silent:
             self.preview.append(Previewed(record, collecting))
         if collecting:
             try:
-                self.sink.accept(record, way.user_id)
+                self.sink.accept(record, handling.user_id)
             except OSError as error:
                 if is_of_handler(error):
                     raise

@@ -488,7 +488,7 @@ def accept(
         for name, value in given.items():
             # A subclass of str could run the user's code.
             if type(name) is not str:
-                raise UndeclaredError(f"{event.wire!r} has a property whose name is no plain text")
+                raise UndeclaredError(f"{event.wire!r}: a property's name must be a plain string")
             if name not in takers:
                 raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
             if value is not None and (taker := takers[name]) is not None:
