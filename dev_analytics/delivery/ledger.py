@@ -180,18 +180,16 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(data / "ledger.lock", wait=wait))
-        except NoLocksError:
-            from filelock import SoftFileLock, Timeout
-
-            from dev_analytics.process.library_log import unlogged
-
-            # What was lost because there are no locks must be counted nevertheless.
-            stack.enter_context(unlogged("filelock"))
             try:
+                stack.enter_context(locked(data / "ledger.lock", wait=wait))
+            except NoLocksError:
+                from filelock import SoftFileLock
+
+                from dev_analytics.process.library_log import unlogged
+
+                # What was lost because there are no locks must be counted nevertheless.
+                stack.enter_context(unlogged("filelock"))
                 stack.enter_context(SoftFileLock(data / "ledger.held", timeout=wait))
-            except Timeout as error:
-                raise TimeoutError("another process holds the ledger") from error
         except TimeoutError as error:
             raise TimeoutError("another process holds the ledger") from error
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -11,10 +12,10 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, SoftFileLock
 from msgspec.structs import replace
 
 from dev_analytics.delivery.launcher import Launcher
@@ -100,6 +101,24 @@ def test_who_holds_it_for_long_is_not_waited_for(data: Path) -> None:
         pytest.raises(TimeoutError, match="another process holds the ledger"),
     ):
         change_ledger(data, lambda ledger: ledger, wait=0.1)
+
+
+def test_so_it_is_where_files_cannot_be_locked(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file system here is without locks: the one call that would fail is made to."""
+
+    def flock(*_: int) -> NoReturn:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    data.mkdir()
+    monkeypatch.setattr("fcntl.flock", flock)
+    with (
+        SoftFileLock(data / "ledger.held"),
+        pytest.raises(TimeoutError, match="another process holds the ledger"),
+    ):
+        change_ledger(data, lambda ledger: replace(ledger, delivered=7), wait=0.1)
+    change_ledger(data, lambda ledger: replace(ledger, delivered=ledger.delivered + 1))
+    assert read_ledger(data).delivered == 1
+    assert not (data / "ledger.held").exists()
 
 
 def test_a_change_that_fails_leaves_it_as_it_was_and_lets_go(data: Path) -> None:
