@@ -133,6 +133,11 @@ def everything():
     told.append(list(map(type, chat.sample_batch(1))))
     told.extend([type(chat.defer()), type(chat.compact())])
     told.append(type(client.chat.compact_context(**compacted)))
+    try:
+        # What is not sent is no call.
+        client.chat.compact_context(**{**compacted, "model": 5})
+    except TypeError as error:
+        told.append(type(error))
     # By position, as its parameters may be given, too.
     assert client.chat.compact_context(*compacted.values()).encrypted_content == mark
     told.append(asyncio.run(asynchronously()))
@@ -142,7 +147,7 @@ def everything():
             ask()
         except grpc.RpcError as error:
             told.append(type(error))
-    assert len(told) == 10
+    assert len(told) == 11
     return told
 
 hooked = everything()

@@ -45,7 +45,7 @@ def hook(module: ModuleType) -> None:
     for name in ("stream", "stream_batch"):
         is_async = inspect.isasyncgenfunction(getattr(chat, name))
         wrap(chat, name, _stream_async if is_async else _stream)
-    observe_request(module.Client, "compact_context", _begin_compacting, _watch)
+    observe_request(module.Client, "compact_context", _begin_compacting, _watch, _fail)
 
 
 def _begin(recorder: Recorder, chat: Any, args: Any, kwargs: Any) -> Call | None:
@@ -65,6 +65,12 @@ def _watch(call: Call, answer: Any) -> Any:
     _read(call, answer)
     call.end()
     return answer
+
+
+def _fail(call: Call, error: BaseException) -> None:
+    """End a call with an error, unless its arguments were refused before they were sent."""
+    call.unsent = type(error) in (TypeError, ValueError)
+    call.fail(error)
 
 
 def _read(call: Call, answer: Any) -> None:
