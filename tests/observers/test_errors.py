@@ -104,6 +104,14 @@ def test_a_class_whose_module_is_no_text_is_not_public(module: object) -> None:
     assert public_class(own) == ("ValueError", False)
 
 
+def test_a_class_without_a_module_is_not_public() -> None:
+    """Code that is executed in a namespace without a name makes such classes."""
+    namespace: dict[str, Any] = {}
+    exec('own = type("KeyError", (ValueError,), {})', namespace)
+    assert "__module__" not in vars(namespace["own"])
+    assert public_class(namespace["own"]) == ("ValueError", False)
+
+
 def test_a_class_in_a_module_of_the_user_with_a_public_name_is_not_public(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

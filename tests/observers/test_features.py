@@ -398,3 +398,10 @@ def test_a_body_without_anything_of_ipythons_is_not_transformed(
 def test_a_body_with_something_of_ipythons_is(line: str) -> None:
     body = f"if True:\n{line}\n" if line.startswith(" ") else f"y = 1\n{line}\n"
     assert len(list(features(transform(f"%%time\n{body}")))) == 2
+
+
+def test_a_body_that_is_no_text_of_pythons_says_nothing() -> None:
+    """Python refuses the cell, too; so long as it is only looked at, it is any text."""
+    code = r"get_ipython().run_cell_magic('time', '', '!ls \xzz')"
+    assert [feature.name for feature in features(code)] == ["time"]
+    assert len(list(features(code.replace("zz", "41")))) == 2

@@ -15,7 +15,7 @@ import pytest
 
 from dev_analytics.catalogue.events import FRONTENDS, SYSTEMS
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.observers.launch import frontend, launch, server_word
+from dev_analytics.observers.launch import frontend, launch, page, server_word
 from dev_analytics.version import __version__
 
 MARK = "zqxmark"
@@ -68,6 +68,14 @@ def test_a_page_that_names_cells_in_its_own_way_is_known_by_that() -> None:
     assert frontend({"VSCODE_PID": MARK}, [OWN, "jupyter-lab"], "cells") == "jupyterlab"
     assert frontend({}, [OWN, "jupyter-notebook"], "no cells") == "nbclassic"
     assert frontend({}, [OWN, "jupyter-notebook"], "cells") == "notebook"
+
+
+def test_what_asks_for_no_cell_is_no_page() -> None:
+    asks = {"msg_type": "execute_request"}
+    given: list[object] = [None, [], {}, {"header": None}, {"header": {"msg_type": "comm_msg"}}]
+    assert {page(request) for request in given} == {""}
+    assert page({"header": asks, "metadata": {}}) == "no cells"
+    assert page({"header": asks, "metadata": {"cellId": "7"}}) == "cells"
 
 
 def test_a_server_leaves_a_word_for_its_own_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
