@@ -1,8 +1,8 @@
-"""A tool's declaration: its name, its notice, its events; refused as a whole if one is open.
+"""A tool's declaration: its name, notice and events; one open property refuses all of it.
 
 The events are declared like those of the core. What tests check for the core's events is checked
-here when a `Tool` is made, for users as for the makers' tests, and again for the copy that
-`dev_analytics.tools.sealing` makes and that is used.
+here whenever a `Tool` is created, on users' machines too, and again for the sealed copy that is
+used (`dev_analytics.tools.sealing`).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from dev_analytics.tools.wording import is_text, is_title, is_word, order, someb
 MAX_EVENTS: Final = 50
 MAX_PROPERTIES: Final = 20
 MAX_WORDS: Final = 64
-"""Nobody who agrees to a longer list reads it, and its rare words would single out a few people."""
+"""Nobody reads a longer list before agreeing to it, and its rare words could identify people."""
 
 MAX_WORDS_OF_A_TOOL: Final = 256
 MAX_TERMS: Final = 1000
-"""How many words all properties have together: what a yes covers is kept in a file."""
+"""How many words all properties may have together, as the words that a yes covers are stored."""
 
 MAX_NAME: Final = 60
 MAX_NOTICE: Final = 1000
 
 MAX_COUNTED: Final = 1_000_000
-"""A larger exact number could identify somebody: the size of a file, a hash, a time."""
+"""A larger number could identify somebody: the size of a file, a hash, a time."""
 
 UNITS: Final = ("ms", "s")
 TEXT: Final = "one line of up to 160 letters, digits and , . ; ' ( ) + / _ -"
@@ -62,7 +62,7 @@ _NOTHING_ELSE: Final = frozenset(
 
 
 class DeclarationError(ValueError):
-    """A declaration is refused; the message names tool, event, property, and what is allowed."""
+    """A declaration is refused; the message names the place in it, and what is allowed."""
 
 
 class Tool(Struct, frozen=True):
@@ -71,11 +71,11 @@ class Tool(Struct, frozen=True):
     Parameters
     ----------
     name
-        Its name in ``event("name.…")``, in commands and in records, and that of its entry point.
+        Its name in ``event("name.…")``, in commands and in records; also its entry point's name.
     title
-        Its name as the user knows it.
+        Its name as users know it.
     about
-        Why its makers want to know, in one sentence that the user reads before a yes.
+        Why its makers collect the events, in one sentence that users read before they answer.
     events
         Its events, classes as in `dev_analytics.catalogue.events`. ``wire`` begins with the tool's
         name: ``"acme: chart made"`` is recorded by ``event("acme.chart_made")``.
@@ -85,7 +85,7 @@ class Tool(Struct, frozen=True):
     Raises
     ------
     DeclarationError
-        Something in it is not closed, not explained, or not its own.
+        Something in it is open, is not explained, or claims to be somebody else's.
     """
 
     name: str
@@ -97,11 +97,11 @@ class Tool(Struct, frozen=True):
     def __post_init__(self) -> None:
         if type(self.name) is not str or not _NAME.fullmatch(self.name):
             raise DeclarationError(
-                f"a tool's name must be 2 to 30 small letters, digits and _, a letter first, "
+                f"a tool's name must be 2 to 30 lower-case letters, digits and _, a letter first, "
                 f"got {_shown(self.name)}"
             )
         if self.name in RESERVED or self.name in EVENTS:
-            raise DeclarationError(f"tool {self.name!r}: that name is dev_analytics' own")
+            raise DeclarationError(f"tool {self.name!r}: that name is reserved for dev_analytics")
         if other := somebody_else(self.name):
             self._refuse(f"its name speaks as {other}, which is not its own")
         self._check_title()
@@ -122,7 +122,7 @@ class Tool(Struct, frozen=True):
             if number > MAX_BITS:
                 self._refuse(
                     f"event {event.wire!r} can say {number:.0f} bits, allowed are {MAX_BITS}: "
-                    "fewer properties, fewer words, a lower most"
+                    "declare fewer properties, fewer words or a lower most"
                 )
         highest = max(_sinces(self))
         if highest != self.notice:
@@ -151,7 +151,7 @@ class Tool(Struct, frozen=True):
             self._refuse(f"{what} speaks of {other}, which is not the tool's to do")
 
     def _check_words(self) -> None:
-        """Refuse too many words, and two lists of one name, as a schema would show only one."""
+        """Refuse too many words, and lists with the same name: a schema would show only one."""
         lists: dict[str, frozenset[str]] = {}
         terms = 0
         for event in self.events:
@@ -162,7 +162,7 @@ class Tool(Struct, frozen=True):
                         self._refuse(f"two vocabularies are called {each.name!r}")
         number = len(frozenset().union(*lists.values()) - {OTHER})
         if number > MAX_WORDS_OF_A_TOOL:
-            self._refuse(f"it has {number} words, allowed are {MAX_WORDS_OF_A_TOOL} in all")
+            self._refuse(f"it has {number} words in all, allowed are {MAX_WORDS_OF_A_TOOL}")
         if terms > MAX_TERMS:
             self._refuse(f"its properties have {terms} words together, allowed are {MAX_TERMS}")
 
@@ -192,7 +192,7 @@ class _Check:
     def run(self) -> None:
         event, tool = self._event, self._tool
         if type(event) is not type(Event) or event.__bases__ != (Event,):
-            self._refuse(f"{_shown(event)} is no event: it must be a class made from Event alone")
+            self._refuse(f"{_shown(event)} is not an event: it must be a direct subclass of Event")
         self._place = f"tool {tool.name!r}, event {event.__name__}"
         wire = vars(event).get("wire")
         prefix, own = f"{tool.name}: ", wire if type(wire) is str else ""
@@ -201,8 +201,8 @@ class _Check:
             or len(own) > MAX_NAME
         ):
             self._refuse(
-                f"wire is {_shown(wire)}, allowed is {prefix!r} and small words and digits, "
-                f"a blank between them, up to {MAX_NAME} letters"
+                f"wire is {_shown(wire)}, allowed is {prefix!r} followed by lower-case words and "
+                f"digits with single spaces, up to {MAX_NAME} characters"
             )
         if other := somebody_else(own.removeprefix(prefix)):
             self._refuse(f"wire is {own!r}, which speaks as {other}")
@@ -210,7 +210,7 @@ class _Check:
             self._refuse(f"wire is {own!r}, which tells its reader what to do ({said})")
         doc = vars(event).get("__doc__")
         self._check_text(
-            "it has no docstring whose first line says when it happens",
+            "it has no docstring whose first line says when the event happens",
             doc.partition("\n")[0] if type(doc) is str else None,
         )
         self._check_class()
@@ -228,7 +228,7 @@ class _Check:
         inherited = {each.name: (each.encode_name, each.default) for each in fields(event)}
         changed = {name for name, field in COMMON.items() if inherited[name] != field}
         if changed | (set(_annotations(event)) & set(COMMON)):
-            self._refuse("it changes what every record has")
+            self._refuse("it changes the fields that every record has")
         if not config.frozen or config.tag is not None or config.array_like:
             self._refuse("it must be a plain frozen class: class X(Event, frozen=True)")
         if config.omit_defaults or config.forbid_unknown_fields:
@@ -236,7 +236,7 @@ class _Check:
         own = {each.name for each in fields(event)}
         for name in vars(event):
             if name not in own | _NOTHING_ELSE and not name.startswith("__struct"):
-                self._refuse(f"{name!r} has no place in it: properties, wire, why and since only")
+                self._refuse(f"it has {name!r}, allowed are only properties, wire, why and since")
         if type(event.since) is not int or not 1 <= event.since <= self._tool.notice:
             self._refuse(f"since must be from 1 to the tool's notice, got {_shown(event.since)}")
 
@@ -244,7 +244,7 @@ class _Check:
         place, name = self._place, field.name
         self._place = f"{place}, property {name!r}"
         if not _NAME.fullmatch(name) or field.encode_name != name:
-            self._refuse("its name must be of small letters, digits and _, without rename")
+            self._refuse("its name must be of lower-case letters, digits and _, without rename")
         if said := order(name):
             self._refuse(f"its name tells its reader what to do ({said})")
         kinds: tuple[Any, ...] = getattr(hint, "__metadata__", ())
@@ -259,7 +259,7 @@ class _Check:
             self._refuse(f"its type must be {held}, got {_hint(hint.__origin__)}")
         optional = UnsetType in _union(hint.__origin__)
         if field.default is not (UNSET if optional else NODEFAULT):
-            self._refuse("it may have no default but UNSET, with a type that says | UnsetType")
+            self._refuse("its only possible default is UNSET, with a type of … | UnsetType")
         self._check_text("its meaning is missing", kind.meaning)
         if type(kind.since) is not int or not 1 <= kind.since <= self._tool.notice:
             self._refuse(f"since must be from 1 to the tool's notice, got {_shown(kind.since)}")
@@ -273,7 +273,7 @@ class _Check:
             case Count(most=most) if type(most) is not int or not 0 < most <= MAX_COUNTED:
                 self._refuse(f"most must be from 1 to {MAX_COUNTED}, got {_shown(most)}")
             case Count(capped=capped) if capped is not False:
-                self._refuse("it may not be capped: a number beyond its most is refused")
+                self._refuse("it may not be capped: a number above its most is refused")
             case Duration(unit=unit, decimals=decimals):
                 plain = type(unit) is str and type(decimals) is int
                 if not plain or unit not in UNITS or decimals not in (0, 1, 2, 3):
@@ -298,8 +298,8 @@ class _Check:
         words = words_of(vocabulary)
         if words is None:
             self._refuse(
-                f"vocabulary {vocabulary.name!r} has something else than plain words: allowed are "
-                "public names, given when it is made and never changed"
+                f"vocabulary {vocabulary.name!r} has something other than plain words: allowed are "
+                "public names, given when it is created and never changed"
             )
         if not 0 < len(words) <= MAX_WORDS:
             self._refuse(
@@ -309,7 +309,7 @@ class _Check:
             if not is_word(word):
                 self._refuse(
                     f"vocabulary {vocabulary.name!r} has {_shown(word)}, allowed are up to 40 "
-                    "letters, digits, blanks and . _ + -: public names, and nothing of a user's"
+                    "letters, digits, spaces and . _ + -: public names, and nothing of a user's"
                 )
             if " " in word and (said := order(word)):
                 self._refuse(
@@ -318,13 +318,13 @@ class _Check:
                 )
 
     def _check_likeness(self, kind: Word) -> None:
-        """Refuse words that look alike to the user: they would say more than they show."""
+        """Refuse words that look alike to users, who could not see what they distinguish."""
         seen: dict[str, str] = {}
         for word in {OTHER}.union(*(each.members for each in kind.vocabularies)):
             if (before := seen.setdefault(word.casefold(), word)) != word:
                 self._refuse(
-                    f"{min(before, word)!r} and {max(before, word)!r} differ in capitals alone, "
-                    "allowed are words that a reader tells apart"
+                    f"{min(before, word)!r} and {max(before, word)!r} differ only in case, "
+                    "allowed are words that a reader can distinguish"
                 )
 
     def _check_reasons(self) -> None:
@@ -336,7 +336,7 @@ class _Check:
         for name in declared:
             self._check_text(f"property {name!r} has no why", why.properties.get(name))
         for name in why.properties.keys() - declared.keys():
-            self._refuse(f"why explains {name!r}, which is no property")
+            self._refuse(f"why explains {name!r}, which is not a property")
 
     def _check_text(self, missing: str, text: object) -> None:
         if not is_text(text):
@@ -349,15 +349,15 @@ class _Check:
 
 
 def words_of(vocabulary: Vocabulary) -> tuple[str, ...] | None:
-    """Return the words of a vocabulary except ``"other"``; None if one is not what it seems.
+    """Return the words of a vocabulary except ``"other"``; None if they were tampered with.
 
-    The vocabulary's own methods could read something that has replaced its words.
+    This reads the dictionary itself, as a tool could have replaced the vocabulary's methods.
     """
     members = vars(vocabulary).get("_members")
     if type(members) is not dict:
         return None
-    for word, given in members.items():
-        if type(word) is not str or type(given) is not str or word != given:
+    for word, member in members.items():
+        if type(word) is not str or type(member) is not str or word != member:
             return None
     return tuple(word for word in members if word != OTHER)
 
@@ -380,7 +380,7 @@ def _union(hint: Any) -> tuple[Any, ...]:
 
 
 def _held(hint: Any, kind: Kind) -> bool:
-    """Return whether a field of this type holds exactly the results of its kind."""
+    """Return whether the type of a field is that of its kind's results."""
     held = [each for each in _union(hint) if each is not UnsetType]
     if isinstance(kind, Duration):
         return held == [float if kind.decimals else int]
@@ -396,6 +396,6 @@ def _shown(value: object) -> str:
     try:
         text = repr(value)
     except Exception:
-        # An object of the tool, or a number of thousands of digits.
+        # A broken object, or a number with too many digits to print.
         text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."

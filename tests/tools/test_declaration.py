@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a kind of its own": ("which is open", lambda: event(Annotated[str, text("Text.")])),
     "a type that is wider":
         ("must be bool, got object", lambda: event(Annotated[object, Flag("It.")])),
-    "a default": ("may have no default", lambda: event(FLAG, True)),
+    "a default": ("only possible default is UNSET", lambda: event(FLAG, True)),
     "a large count": ("got 90", lambda: event(Annotated[int, Count("It.", "x")])),
     "a unit": ("unit ms or s", lambda: event(Annotated[int, Duration("It.", "years")])),
     "no meaning": ("its meaning is missing", lambda: event(Annotated[bool, Flag("")])),
@@ -136,7 +136,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         int, Count("It.", "x", most=10, capped=True)])),
     "no why": ("it has no why", lambda: event(FLAG, why=None)),
     "a property without why": ("has no why", lambda: event(FLAG, why=Why("To know it."))),
-    "a why without property": ("which is no property", lambda: event(
+    "a why without property": ("which is not a property", lambda: event(
         FLAG, why=Why("To know it.", thing="It.", gone="It."))),
     "no docstring": ("no docstring", lambda: event(FLAG, __doc__=None)),
     "a wire name without the tool": ("wire is 'done'", lambda: event(FLAG, wire="done")),
@@ -150,18 +150,18 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         ("without rename", lambda: struct("Done", (Event,), {
             "__doc__": "It.", "wire": "acme: done", "why": Why("It.", thing="It."),
             "__annotations__": {"thing": FLAG}}, frozen=True, rename={"thing": "$set"})),
-    "a common property": ("changes what every record has", lambda: event(
+    "a common property": ("changes the fields that every record has", lambda: event(
         FLAG, __annotations__={"lib": str}, lib="x")),
-    "a hidden common property": ("changes what every record has", lambda: event(
+    "a hidden common property": ("changes the fields that every record has", lambda: event(
         FLAG, __annotations__={"seq": FLAG})),
-    "a method": ("'accept' has no place", lambda: event(FLAG, accept=lambda self: None)),
-    "a hook": ("'__post_init__' has no place",
+    "a method": ("it has 'accept'", lambda: event(FLAG, accept=lambda self: None)),
+    "a hook": ("it has '__post_init__'",
                lambda: event(FLAG, __post_init__=lambda self: None)),
     "a since without notice": ("notice, got 2", lambda: event(FLAG, since=2)),
     "a newer property that must be given": ("it must be optional", lambda: event(
         Annotated[bool, Flag("It.", since=2)])),
-    "a core event": ("made from Event alone", lambda: struct("Done", (Made,), {})),
-    "no class": ("is no event", lambda: "acme: done"),
+    "a core event": ("direct subclass of Event", lambda: struct("Done", (Made,), {})),
+    "no class": ("is not an event", lambda: "acme: done"),
 }  # fmt: skip
 
 
@@ -179,8 +179,8 @@ def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any])
     [
         ("a letter first, got 'Acme'", {"name": "Acme"}),
         ("a letter first, got '$acme'", {"name": "$acme"}),
-        ("dev_analytics' own", {"name": "cell_executed"}),
-        ("dev_analytics' own", {"name": "dev"}),
+        ("reserved for dev_analytics", {"name": "cell_executed"}),
+        ("reserved for dev_analytics", {"name": "dev"}),
         ("title is ''", {"title": ""}),
         ("title is 'Acme\\x1b[2J'", {"title": "Acme\x1b[2J"}),
         ("got 'one\\ntwo'", {"about": "one\ntwo"}),
