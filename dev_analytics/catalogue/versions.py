@@ -31,10 +31,10 @@ def installed_version(distribution: str) -> str:
         return _leading_numbers(__version__)
     try:
         said = _header_version(distribution) or _version_of_metadata(distribution)
+        return _leading_numbers(said) or OTHER
     except Exception:
-        # Its metadata is missing, or broken in a way of its own.
+        # Its metadata is missing, has no version, or is broken in a way of its own.
         return OTHER
-    return _leading_numbers(said) or OTHER
 
 
 def _leading_numbers(version: str) -> str:

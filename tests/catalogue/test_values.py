@@ -199,6 +199,19 @@ def test_a_version_keeps_three_numbers_of_what_is_installed(
     installed_version.cache_clear()
 
 
+@pytest.mark.parametrize("metadata", ["Name: acme-versioned\n", ""])
+def test_a_version_that_only_the_description_names_is_none(
+    metadata: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "acme_versioned-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"{metadata}\nVersion: 3.2.1 comes soon\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    installed_version.cache_clear()
+    assert Version("", distribution="acme-versioned").read() == "other"
+    installed_version.cache_clear()
+
+
 @pytest.mark.parametrize("value", [-0.0, 0.0, 0, 1e-9])
 @pytest.mark.parametrize("decimals", [0, 3])
 def test_there_is_one_zero(value: float, decimals: int) -> None:
@@ -252,6 +265,24 @@ def test_methods_and_inner_functions_have_their_qualified_names() -> None:
 )
 def test_a_place_that_does_not_exist_is_left_out(claim: object) -> None:
     assert Frames("").accept([claim]) == []
+
+
+@pytest.mark.parametrize("left", ["nothing", "half of it"])
+def test_no_place_is_known_in_source_that_cannot_be_read(
+    left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package may be imported from an archive, and one in a checkout be in the writing."""
+    if left == "half of it":
+        (tmp_path / "acme").mkdir()
+        (tmp_path / "acme" / "chart.py").write_text("def draw():\n    return (\n")
+    monkeypatch.setitem(OPEN, "acme", tmp_path / "acme")
+    functions.cache_clear()
+    assert Frames("").accept([("acme.chart", "draw", 1)]) == []
+    (tmp_path / "acme").mkdir(exist_ok=True)
+    (tmp_path / "acme" / "chart.py").write_text("def draw():\n    return ()\n")
+    functions.cache_clear()
+    assert Frames("").accept([("acme.chart", "draw", 1)]) == ["acme.chart:draw:1"]
+    functions.cache_clear()
 
 
 def test_a_place_is_one_of_the_shipped_files_letter_for_letter(
