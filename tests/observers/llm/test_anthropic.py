@@ -318,7 +318,7 @@ def test_without_a_key_nothing_is_asked(
 ) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    keyless = anthropic.Anthropic(base_url=server.address)
+    keyless = client(server, api_key=None)
     with pytest.raises(TypeError, match="authentication"):
         keyless.messages.create(
             model="claude-3-haiku-20240307",
