@@ -281,7 +281,7 @@ def test_an_error_is_the_sdk_s_own_and_recorded_by_class(
     assert len(recorded.calls()) == 2
 
 
-REFUSED = {"google-genai": "..", "mistralai": 5, "boto3": ""}
+REFUSED = {"google-genai": 5, "mistralai": 5, "boto3": ""}
 """Models for which these SDKs make no request."""
 
 
