@@ -118,7 +118,8 @@ def test_a_call_to_a_model(
 
     pairs = list(zip(taken[True], taken[False], strict=True))
     more = median(one - other for one, other in pairs)
-    ratio = median(one / other for one, other in pairs)
+    # Of the quickest: what else the machine does only adds.
+    ratio = min(taken[True]) / min(taken[False])
     figure(
         f"a call with {make.__name__.removeprefix('ask_')}, observed",
         f"{more:.0f} µs more, {ratio:.2f}x",

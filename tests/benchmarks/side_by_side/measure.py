@@ -210,9 +210,8 @@ class Place:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 # Our own senders have no environment yet while they wait for the process to end.
-                about_to_be_one = process.cmdline()[1:2] and process.cmdline()[1].startswith(
-                    "/proc/self/fd/"
-                )
+                # Asked once: at its end a process has no line any more.
+                about_to_be_one = "".join(process.cmdline()[1:2]).startswith("/proc/self/fd/")
                 if (
                     process.environ().get("HOME") == str(self.home) or about_to_be_one
                 ) and process.status() != psutil.STATUS_ZOMBIE:
