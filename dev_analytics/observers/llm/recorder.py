@@ -19,6 +19,7 @@ from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
+from dev_analytics.observers.llm.refusal import is_refused
 from dev_analytics.process.clock import Clock
 from dev_analytics.process.native import system
 
@@ -152,12 +153,16 @@ class Call:
     def failed(self, error: BaseException) -> None:
         """Record an error, which may not be the one that its user gets.
 
+        One that says that no request went out makes it no call, unless an answer has been read.
         Anything but an `Exception` is not the provider's fault: the user interrupted, or cancelled
         a task.
         """
         if not issubclass(type(error), Exception):
             return
         try:
+            if self._answer is None and is_refused(error):
+                self.unsent = True
+                return
             self._last = Clock.perf_counter()
             packages = (self.sdk.package, *self.sdk.errors)
             own = any(belongs(type(error), package) for package in packages)

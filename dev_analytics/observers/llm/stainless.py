@@ -56,7 +56,7 @@ def observe(
 
     def begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
         options = args[1] if len(args) > 1 else kwargs.get("options")
-        url = options.url
+        url = options.url.partition("?")[0]
         operation = operations.get(url)
         if operation is None and url[:1] != "/":
             # A path is appended to the client's address; a whole address is used as it is.

@@ -1,0 +1,45 @@
+"""Tells what was refused before a request went out from what failed on its way.
+
+Where an SDK has no method of its own for that, the refusal of what it uses tells: httpx refuses a
+client that is closed and a header that is not valid, and json what it cannot write. An error is
+looked at by its type and its traceback, so that nothing of the user's is run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dev_analytics.observers.llm.answers import belongs
+
+_CLIENTS: Final = ("httpx", "httpx2")
+_SENDING: Final = frozenset((f"{each}._client", "send") for each in _CLIENTS)
+_ENCODERS: Final = ("json.encoder", "cohere.core.jsonable_encoder")
+_CAUSE: Final = vars(BaseException)["__cause__"].__get__
+_TRACEBACK: Final = vars(BaseException)["__traceback__"].__get__
+
+
+def is_refused(error: BaseException) -> bool:
+    """Return whether `error`, or the one it was raised from, means that no request went out."""
+    return _is_refusal(error) or _is_refusal(_CAUSE(error))
+
+
+def _is_refusal(error: Any) -> bool:
+    kind = type(error)
+    if kind is RuntimeError:
+        return _functions(error)[-1] in _SENDING
+    if kind is TypeError or kind is ValueError:
+        # The user's own code may fail to write JSON when an answer is there.
+        functions = _functions(error)
+        return functions[-1][0] in _ENCODERS and _SENDING.isdisjoint(functions)
+    return kind.__name__ == "LocalProtocolError" and any(belongs(kind, each) for each in _CLIENTS)
+
+
+def _functions(error: BaseException) -> list[tuple[object, str]]:
+    """Return modules and names of the functions that `error` passed, the raising one last."""
+    traceback = _TRACEBACK(error)
+    functions: list[tuple[object, str]] = [(None, "")]
+    while traceback is not None:
+        frame = traceback.tb_frame
+        functions.append((frame.f_globals.get("__name__"), frame.f_code.co_name))
+        traceback = traceback.tb_next
+    return functions
