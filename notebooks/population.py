@@ -1,4 +1,4 @@
-"""A made-up population: the records of users whom nobody is, with truths that are known.
+"""A made-up population: the records of invented users, with figures that are known.
 
 ``python notebooks/population.py FILE [USERS [SEED]]``: the same users and seed give the same bytes.
 Every record is made by the catalogue's own classes, as a real one is. What was put in stands in the
@@ -276,7 +276,7 @@ def main(file: Path, users: int = 2_000, seed: int = 1) -> None:
     """Write the records of a population into a file."""
     truth = Population(users, seed).write(file)
     size = file.stat().st_size
-    print(f"{file}: {users:,} users whom nobody is, {truth.sessions:,} sessions, {size:,} bytes.")
+    print(f"{file}: {users:,} invented users, {truth.sessions:,} sessions, {size:,} bytes.")
 
 
 if __name__ == "__main__":
