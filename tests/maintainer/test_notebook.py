@@ -42,7 +42,7 @@ def test_its_answers_are_the_truths(population: Any, own_sockets: Callable[[], C
     version, _, rate = said["error_rate"].partition("version ")[2].partition(" (")
     assert version == population.BAD_VERSION
     assert int(rate.split()[0]) == pytest.approx(per_thousand, abs=3)
-    assert f"fails most: {population.BAD_FORMAT} (25 in" in said["edit_formats"]
+    assert f"fails most: {population.BAD_FORMAT} (25 per hundred)" in said["edit_formats"]
     life = {line.split()[0]: line.split()[1::2] for line in said["feature_life"].splitlines()}
     begins = population.BEGINS + timedelta(weeks=1)
     assert life[population.COMES[1]][0] > begins.date().isoformat()
