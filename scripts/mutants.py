@@ -169,7 +169,7 @@ MUTANTS: Final = (
     Mutant("a tool's word that stands for another",
            f"{DECLARED}[a word that stands for another]",
            (Edit("dev_analytics/tools/declaration.py",
-                 "type(given) is not str or word != given:", "False:"),)),
+                 "type(member) is not str or word != member:", "False:"),)),
     Mutant("a tool's word made on the machine", f"{DECLARED}[a word made at import]",
            (Edit("dev_analytics/tools/installed.py",
                  "if unwritten(tool, source) is not None:", "if False:"),)),

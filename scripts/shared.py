@@ -147,8 +147,9 @@ ROWS: Final = (
     Mutant("shared: the environment, cleared",
            f"{_SHARED}test_whatever_the_user_changes_a_cell_is_recorded_or_counted",
            (Edit("dev_analytics/consent/gate.py",
-                 "            consent = self.store.current()\n            decision =",
+                 "            consent = self.stored().current()\n            decision =",
                  "            from dev_analytics.consent.environment import data_directory\n"
+                 "            from dev_analytics.consent.store import ConsentStore\n"
                  "            consent = ConsentStore(data_directory()).current()\n"
                  "            decision ="),)),
     Mutant("shared: the environment, told to a sender",
@@ -163,11 +164,11 @@ ROWS: Final = (
     Mutant("shared: what a limit keeps from the spool",
            f"{_SHARED}test_whatever_the_user_changes_a_cell_is_recorded_or_counted",
            (Edit("dev_analytics/pipeline.py",
-                 "                self.sink.accept(record, way.user_id)\n"
+                 "                self.sink.accept(record, handling.user_id)\n"
                  "            except OSError as error:\n"
                  "                if is_of_handler(error):\n                    raise\n"
                  '                session.drops.count("disk error")\n',
-                 "                self.sink.accept(record, way.user_id)\n"
+                 "                self.sink.accept(record, handling.user_id)\n"
                  "            except OSError:\n                pass\n"),)),
     Mutant("shared: a warnings filter", _AS_IT_WAS,
            _loaded('import warnings; warnings.simplefilter("ignore")')),

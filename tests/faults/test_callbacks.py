@@ -81,7 +81,7 @@ import dev_analytics.analytics, dev_analytics.consent.asking.occasion as asking
 import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
 import dev_analytics.observers.errors as errors, dev_analytics.observers.threads as threads
 import dev_analytics.pipeline as pipeline, dev_analytics.delivery.lines as lines
-import dev_analytics.catalogue.record as record
+import dev_analytics.catalogue.record as record, dev_analytics.consent.reading as reading
 analytics = dev_analytics.analytics
 def fail(*args, **kwargs): raise {error}("inside")
 def break_callback(callback):
@@ -96,7 +96,8 @@ FAULTS = {
     "before a cell": "break_callback(cells.Cells._pre_run_cell)",
     "after execution": "break_callback(cells.Cells._post_execute)",
     "after a cell": "break_callback(cells.Cells._post_run_cell)",
-    "asking after a cell": "break_callback(asking.Asking._after_cell)",
+    "asking after a cell": "break_callback(asking.Asking.after_cell)\n"
+    "analytics.get_analytics().gate.on_wanted()",
     "in a thread": "break_callback(threads.Threads._observe)",
     "describing an error": "errors.describe = fail",
     "reading features": "features.features = fail",
@@ -105,7 +106,7 @@ FAULTS = {
     "making a record": "record.Form.fill = fail",
     "encoding": "record.encode = fail",
     "the gate": "analytics.Gate.now = fail",
-    "the consent store": "analytics.ConsentStore.current = fail",
+    "the consent store": "reading.StoredConsent.current = fail",
     "the sink": "pipeline.Spool.accept = fail",
     "the log": "lines.LineFile.append = fail",
     "the whole event": "analytics.Analytics.event = fail",

@@ -162,7 +162,7 @@ def test_what_would_be_sent_can_be_seen_before_the_answer(
     assert "cell executed" not in notebook.html()
     notebook.click(SEE)
     notebook.until(lambda: "cell executed" in notebook.html())
-    assert "A cell of a notebook" in notebook.html(), "a sentence on each kind of event"
+    assert "A notebook cell" in notebook.html(), "a sentence on each kind of event"
     for line in log.path.read_text("utf-8").splitlines():
         assert escape(line) in notebook.html()
     notebook.click(HIDE)
