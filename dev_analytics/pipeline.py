@@ -185,6 +185,7 @@ class Pipeline:
         self._user_id: str | None = None
         self._handlings: dict[str, _Handling] = {}
         self._changing = RLock()
+        self._finishing = RLock()
         self._forked = False
 
     @property
@@ -256,6 +257,7 @@ class Pipeline:
         It reuses no number of the parent's, and waits for no lock that a parent's thread held.
         """
         self._changing = RLock()
+        self._finishing = RLock()
         self.preview = deque(maxlen=MAX_PREVIEWED)
         self._recording = self._rehearsal = None
         self._waiting.clear()
@@ -273,10 +275,14 @@ class Pipeline:
         Finalize(None, self._finish, exitpriority=1)
 
     def _finish(self) -> None:
-        """Record what waits, and store what was dropped; never raises."""
+        """Record what waits, and store what was dropped; never raises.
+
+        The end of a worker waits here for a thread that is still recording.
+        """
         try:
-            self.catch_up()
-            self._store_drops()
+            with self._finishing:
+                self.catch_up()
+                self._store_drops()
         except Exception:
             self._session.drops.count("failure inside")
 

@@ -345,6 +345,35 @@ analytics.pipeline.sink.close(at_exit=True)
 """
 
 
+AT_WORK = """
+import multiprocessing, threading
+from multiprocessing.util import Finalize
+from dev_analytics import get_analytics
+analytics = get_analytics()
+begun, ending = threading.Event(), threading.Event()
+def late():
+    begun.set()
+    assert ending.wait(60)
+    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+def work():
+    analytics.pipeline.later(late)
+    assert begun.wait(60)
+    Finalize(None, ending.set, exitpriority=10)  # before ours
+analytics.event("cell_executed", outcome="ok", duration_ms=1)
+worker = multiprocessing.get_context("fork").Process(target=work)
+worker.start()
+worker.join()
+assert worker.exitcode == 0
+analytics.pipeline.sink.close(at_exit=True)
+"""
+
+
+def test_the_end_of_a_worker_waits_for_the_thread_that_records(data: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", AT_WORK], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(set(identifiers(data))) == 2
+
+
 def test_what_waits_in_a_forked_child_is_recorded_and_what_it_drops_is_counted(
     data: Path,
 ) -> None:
