@@ -31,15 +31,18 @@ def _is_refusal(error: Any) -> bool:
         # The user's own code may fail to write JSON when an answer is there.
         functions = _functions(error)
         return functions[-1][0] in _ENCODERS and _SENDING.isdisjoint(functions)
-    return kind.__name__ == "LocalProtocolError" and any(belongs(kind, each) for each in _CLIENTS)
+    # A class of the user's may have a metaclass that runs when its name is asked for.
+    return any(belongs(kind, each) for each in _CLIENTS) and kind.__name__ == "LocalProtocolError"
 
 
-def _functions(error: BaseException) -> list[tuple[object, str]]:
+def _functions(error: BaseException) -> list[tuple[str | None, str]]:
     """Return modules and names of the functions that `error` passed, the raising one last."""
     traceback = _TRACEBACK(error)
-    functions: list[tuple[object, str]] = [(None, "")]
+    functions: list[tuple[str | None, str]] = [(None, "")]
     while traceback is not None:
         frame = traceback.tb_frame
-        functions.append((frame.f_globals.get("__name__"), frame.f_code.co_name))
+        # Code of the user's may run in globals of a class of their own, and name itself anything.
+        module = dict.get(frame.f_globals, "__name__")
+        functions.append((module if type(module) is str else None, frame.f_code.co_name))
         traceback = traceback.tb_next
     return functions

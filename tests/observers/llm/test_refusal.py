@@ -16,6 +16,8 @@ from google import genai
 from google.genai import types
 from huggingface_hub import InferenceClient
 
+from dev_analytics.observers.llm.refusal import is_refused
+
 SAID: Any = [{"role": "user", "content": MARK}]
 NO_JSON: Any = [{"role": "user", "content": object()}]
 
@@ -93,3 +95,24 @@ def test_a_query_in_a_path_hides_no_call(server: FakeLLM, recorded: Any) -> None
     body = {"model": "gpt-4o", "messages": SAID}
     an_openai(server).post("/chat/completions?x=1", body=body, cast_to=object)
     assert recorded.call()["$ai_model"] == "gpt-4o"
+
+
+class Hostile(str):
+    """A name that raises when it is hashed or compared."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise AssertionError(MARK)
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError(MARK)
+
+
+def test_nothing_of_a_user_s_error_is_run() -> None:
+    space: dict[str, Any] = {"__name__": Hostile("user")}
+    exec("def fail(kind): raise kind('x')", space)
+    for kind in (TypeError, ValueError, RuntimeError):
+        with pytest.raises(kind) as caught:
+            space["fail"](kind)
+        assert not is_refused(caught.value)
