@@ -37,7 +37,8 @@ _SIGNALS: Final = range(1, signal.NSIG)
 time that loading the extension takes."""
 
 _CODE: Final = vars(FunctionType)["__code__"].__get__
-_TRACEBACK: Final = vars(BaseException)["__traceback__"].__get__
+traceback_of: Final = vars(BaseException)["__traceback__"].__get__
+"""Return the traceback of an error, and nothing of what its class does instead."""
 
 
 def count_failure(drops: DropLedger, error: Exception) -> None:
@@ -89,7 +90,7 @@ def after_reply(call: Callable[[], None]) -> None:
 def is_of_handler(error: BaseException) -> bool:
     """Return whether a signal handler of the user raised `error`."""
     codes = {_code(handling(number)) for number in _SIGNALS}
-    traceback = _TRACEBACK(error)
+    traceback = traceback_of(error)
     while traceback is not None:
         if traceback.tb_frame.f_code in codes:
             return True

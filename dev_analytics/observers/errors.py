@@ -11,12 +11,12 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FrameType, ModuleType, TracebackType
 from typing import Final
 
+from dev_analytics.callbacks import traceback_of
 from dev_analytics.catalogue.events import EXCEPTIONS, PACKAGES
 from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.installed import package_of
 
-_TRACEBACK: Final = BaseException.__dict__["__traceback__"].__get__
 _MRO: Final = type.__dict__["__mro__"].__get__
 _MODULE: Final = type.__dict__["__module__"].__get__
 _QUALNAME: Final = type.__dict__["__qualname__"].__get__
@@ -32,7 +32,7 @@ MAX_FRAMES_READ: Final = 3000
 def describe(error: BaseException) -> dict[str, object]:
     """Return the properties of ``error_raised`` for `error`, except its phase."""
     name, exact = public_class(type(error))
-    innermost, frames = _follow(_TRACEBACK(error))
+    innermost, frames = _follow(traceback_of(error))
     return {
         "exception": name,
         "exact": exact,

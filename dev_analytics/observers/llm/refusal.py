@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from dev_analytics.callbacks import traceback_of
 from dev_analytics.observers.llm.answers import belongs
 
 _CLIENTS: Final = ("httpx", "httpx2")
 _SENDING: Final = frozenset((f"{each}._client", "send") for each in _CLIENTS)
 _ENCODERS: Final = ("json.encoder", "cohere.core.jsonable_encoder")
 _CAUSE: Final = vars(BaseException)["__cause__"].__get__
-_TRACEBACK: Final = vars(BaseException)["__traceback__"].__get__
 
 
 def is_refused(error: BaseException) -> bool:
@@ -37,7 +37,7 @@ def _is_refusal(error: Any) -> bool:
 
 def _functions(error: BaseException) -> list[tuple[str | None, str]]:
     """Return modules and names of the functions that `error` passed, the raising one last."""
-    traceback = _TRACEBACK(error)
+    traceback = traceback_of(error)
     functions: list[tuple[str | None, str]] = [(None, "")]
     while traceback is not None:
         frame = traceback.tb_frame
