@@ -12,6 +12,7 @@ import pytest
 
 from dev_analytics.consent.asking.question import Answer
 from dev_analytics.consent.decision import Rule, Switch
+from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
 
@@ -278,3 +279,17 @@ def test_a_policy_that_changes_is_seen_within_seconds(
     site_policy.write_text('{"analytics": "forbidden"}')
     monkeypatch.setattr(gate, "_policy_look", 0.0)
     assert gate.now()[0].rule == "2, administrator's policy"
+
+
+def test_where_consent_is_kept_is_settled_when_the_gate_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What a cell puts into the environment before the first event does not move it."""
+    monkeypatch.delenv("DEV_ANALYTICS_DIR", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "moved"))
+    gate = Gate(data_directory(), sample_percent=10, notice=1)
+    monkeypatch.delenv("XDG_DATA_HOME")
+    usual = data_directory()
+    for store in (gate.stored(), gate.store):
+        assert store.other is not None
+        assert (store.data, store.other.data) == (tmp_path / "moved" / usual.name, usual)
