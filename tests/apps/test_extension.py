@@ -291,3 +291,12 @@ def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
     notebook.run(LOAD)
     notebook.run("1")
     assert log.events[before:] == ["launched", "cell executed"]
+
+
+def test_where_nothing_is_left_to_ask_what_asks_is_never_loaded(kernel: Any, data: Path) -> None:
+    ConsentStore(data).agree(1, date.today())
+    notebook = kernel(None)
+    notebook.run("%load_ext dev_analytics")
+    notebook.run("1")
+    loaded = "import sys; print([each for each in sys.modules if 'consent.asking.o' in each])"
+    assert notebook.run(loaded).text == "[]\n"
