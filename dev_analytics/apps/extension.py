@@ -148,11 +148,32 @@ class Session:
 
     @quiet
     def _after_first_cell(self, result: Any) -> None:
-        """Ask a kernel's user after the first cell, unless nothing is left to ask."""
+        """Ask a kernel's user after the first cell at which one is there, if they are to be asked.
+
+        The first may be the one that loads the extension. What asks in a notebook is loaded after
+        the reply, as the question comes then.
+        """
+        if self._analytics.gate.settled:
+            self._leave_cells()
+            return
+        with unforked():
+            from dev_analytics.consent.asking.presence import of_user, presence
+            from dev_analytics.process.request import request
+
+        present = presence(self.shell) if of_user(result) else "nobody"
+        if present == "nobody":
+            return
         self._leave_cells()
-        if not self._analytics.gate.settled:
-            self.asking().start()
+        if present == "notebook":
+            running = request(self.shell)
+            after_reply(lambda: self._ask(running))
+        elif self._analytics.gate.may_ask():
             self.asking().after_cell(result)
+
+    @quiet
+    def _ask(self, running: Any) -> None:
+        if not self._taken_away and self._analytics.gate.may_ask():
+            self.asking().below(running)
 
     def _leave_cells(self) -> None:
         if self._after_first in self.shell.events.callbacks["post_run_cell"]:
@@ -177,7 +198,12 @@ class Session:
 
     @quiet
     def _load(self) -> None:
-        self._analytics.pipeline  # noqa: B018, it is loaded
+        """Load what the first cell needs, where nothing runs after a reply."""
+        from dev_analytics.observers import launch  # noqa: F401
+        from dev_analytics.process import ancestors  # noqa: F401
+
+        self._analytics.pipeline  # noqa: B018
+        self._analytics.gate.now()
 
     @quiet
     def _launched(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import after_reply, quiet
-from dev_analytics.consent.asking.presence import presence
+from dev_analytics.consent.asking.presence import of_user, presence
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
@@ -78,14 +78,11 @@ class Asking:
         self._callback = self.after_cell
 
     def start(self) -> None:
-        """Ask at a terminal, if the rules say so; a kernel's user is asked after a cell.
+        """Ask at a terminal, if the rules say so.
 
         A user who switched on with the command that began the session is told why it does not work,
         if it does not.
         """
-        if hasattr(self._shell, "kernel"):
-            self._follow_cells()
-            return
         switch, present = self._gate.switch, presence(self._shell)
         if switch is not None and switch.on and switch.explicit:
             decision = self._gate.decision(can_answer=present == "terminal")
@@ -174,29 +171,28 @@ class Asking:
 
     @quiet
     def after_cell(self, result: Any) -> None:
-        """Ask at the end of the first real cell, and let the dialog follow the later ones.
+        """Ask at the end of a cell, and let the dialog follow the later ones.
 
-        The first may be the one that loads the extension. The dialog does not follow code that
-        belongs to no cell of a notebook, such as that of a console or a script on the same kernel.
+        The dialog does not follow code that belongs to no cell of a notebook, such as that of a
+        console or a script on the same kernel.
         """
-        info = None if result is None else result.info
-        if info is None or not info.store_history or not info.raw_cell.strip():
+        if not of_user(result):
             return
         if self._open is None:
-            self._first_cell()
+            self._ask_after()
         elif self._open.ended:
             self._leave_cells()
         elif presence(self._shell) == "notebook":
             self._open.after_cell(request(self._shell))
 
-    def _first_cell(self) -> None:
+    def _ask_after(self) -> None:
         present = presence(self._shell)
         if present == "nobody":
             return
         self._leave_cells()
         if present == "notebook":
             running = request(self._shell)
-            after_reply(lambda: self._ask_below(running))
+            after_reply(lambda: self.below(running))
         elif self._claim():
             if present == "terminal":
                 say(self._prompt())
@@ -213,7 +209,8 @@ class Asking:
         self._follow_cells()
 
     @quiet
-    def _ask_below(self, running: Any) -> None:
+    def below(self, running: Any) -> None:
+        """Ask below the cell that `running`, a kernel's request, ran; its reply was sent."""
         if self._claim() and not self._show(running):
             from dev_analytics.consent.asking.output import Output
 

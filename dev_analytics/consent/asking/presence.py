@@ -44,6 +44,12 @@ def presence(shell: Any) -> Presence:
     return "nobody"
 
 
+def of_user(result: Any) -> bool:
+    """Return whether the ExecutionResult `result` is that of a cell that a user has written."""
+    info = None if result is None else result.info
+    return info is not None and info.store_history and bool(info.raw_cell.strip())
+
+
 def window() -> tuple[int, int] | None:
     """Return the descriptors on which a person types and reads, or None if no window shows both.
 

@@ -48,6 +48,15 @@ def test_the_first_cell_is_followed_by_the_question(page: Open, store: ConsentSt
     assert [store.read().user_id, store.read().asked_on] == [None, date.today()]
 
 
+def test_what_asks_is_loaded_after_the_reply(page: Open) -> None:
+    notebook = page()
+    asks = "[each for each in sys.modules if 'consent.asking.o' in each]"
+    look = f"get_ipython().events.register('post_run_cell', lambda result: seen.append({asks}))"
+    notebook.run(f"import sys; seen = []\n{LOAD}\n{look}", "a")
+    notebook.asked()
+    assert notebook.run("seen[0]", "b") == "[]"
+
+
 def test_yes_agrees_and_leaves_one_line(page: Open, store: ConsentStore, log: Any) -> None:
     notebook = page({"DEV_ANALYTICS_LOG": str(log.path)})
     notebook.run(LOAD, "a")
