@@ -6,14 +6,22 @@ number, a boolean, a version or a word of a closed vocabulary. ``%load_ext dev_a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from dev_analytics.version import __version__
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics, get_analytics
 
+__version__ = "1.0.0"
+
+RELEASES: Final = frozenset({"1.0.0"})
+"""Every version that was released, this one too: a record names one of them, and no other text."""
+
+NOTICE: Final = 1
+"""The catalogue's version: the notice that a yes is given to."""
+
 __all__ = [
+    "NOTICE",
+    "RELEASES",
     "Analytics",
     "__version__",
     "get_analytics",

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dev_analytics import NOTICE
 from dev_analytics.callbacks import count_failure
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
@@ -23,7 +24,6 @@ from dev_analytics.drops import DropLedger
 from dev_analytics.process import UnservedError, kept, why_unserved
 from dev_analytics.process.forks import unforked
 from dev_analytics.process.native import RLock
-from dev_analytics.version import NOTICE
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import State

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 from notices import ChangedNoticeError, Told, kept
 
+from dev_analytics import NOTICE
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.examples import example
@@ -21,7 +22,6 @@ from dev_analytics.catalogue.information import EVERYDAY, everyday_bits, possibl
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.vocabulary import FOLDER, Vocabulary, origin
-from dev_analytics.version import NOTICE
 
 ROOT: Final = Path(__file__).parents[1]
 NOTICES: Final = "docs/notices.json"

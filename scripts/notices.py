@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from dev_analytics import NOTICE
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.values import Count, Duration, Word
-from dev_analytics.version import NOTICE
 
 Told: TypeAlias = dict[str, dict[str, str]]
 """What one notice names: for each event its properties, each with the form of its values."""
@@ -51,7 +51,7 @@ def kept(before: Mapping[str, Told]) -> dict[str, Told]:
             raise ChangedNoticeError(
                 f"notice {notice} is what people agreed to, and would change: "
                 f"{', '.join(_differences(old, new))}. What is new needs a higher NOTICE in "
-                "version.py and that number as its since; what is gone stays told."
+                "dev_analytics/__init__.py and that number as its since; what is gone stays told."
             )
     return now
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dev_analytics import Analytics
+from dev_analytics import NOTICE, Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.launcher import Launcher
@@ -21,7 +21,6 @@ from dev_analytics.delivery.spool import Spool
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.descriptors import open_above, pipe_above, standard_taken
 from dev_analytics.process.native import system
-from dev_analytics.version import NOTICE
 
 CLOSED = """
 import os, sys, threading
@@ -29,7 +28,7 @@ from datetime import date
 from pathlib import Path
 from dev_analytics import get_analytics
 from dev_analytics.delivery import Delivery
-from dev_analytics.version import NOTICE
+from dev_analytics import NOTICE
 here = Path(sys.argv[1])
 analytics = get_analytics()
 for number in map(int, sys.argv[2].split(",")):

@@ -14,6 +14,7 @@ from documents import documents
 from msgspec import Struct
 from msgspec.structs import fields
 
+from dev_analytics import NOTICE, RELEASES, __version__
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps import arguments, dev
 from dev_analytics.apps.autoload import Place
@@ -35,7 +36,6 @@ from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.process.entry import FAILED
 from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
-from dev_analytics.version import NOTICE, RELEASES, __version__
 from dev_analytics.views.preview import MAX_SHOWN
 
 ROOT = Path(__file__).parent.parent

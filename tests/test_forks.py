@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.process import forks
 from dev_analytics.process.forks import unforked
-from dev_analytics.version import NOTICE
 
 SECONDS = 240
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import dev_analytics
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.version import NOTICE
 
 Run = Callable[..., str]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Switch
 from dev_analytics.consent.gate import Period
@@ -21,7 +22,6 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.observers.cells import Cells
-from dev_analytics.version import NOTICE
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps import autoload
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.process.descriptors import make_folder
-from dev_analytics.version import NOTICE
 
 
 @pytest.fixture(params=[0o000, 0o177, 0o277, 0o777], ids=oct)

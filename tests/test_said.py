@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.process.messages import plain, say
-from dev_analytics.version import NOTICE
 
 SECONDS = 240
 WORDS = ("status", "status --json", "preview", "report", "enable", "remove", "disable")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.version import NOTICE
 
 Run = Callable[..., str]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.process.unseen_child import run_unseen
-from dev_analytics.version import NOTICE
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux knows children whose end is told to nobody"

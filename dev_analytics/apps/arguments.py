@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from dev_analytics import __version__
 from dev_analytics.apps import report
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.maintainer import command as maintainer
-from dev_analytics.version import __version__
 
 WORDS: Final = {
     "status": "show whether analytics are on and why, and what was recorded and delivered",

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dev_analytics import __version__
 from dev_analytics.consent.asking.presence import presence
 from dev_analytics.process import line, why_unserved
-from dev_analytics.version import __version__
 
 _NAME: Final = "dev_analytics"
 

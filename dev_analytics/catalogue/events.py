@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
+from dev_analytics import NOTICE, __version__
 from dev_analytics.catalogue.values import (
     MAX_TOKENS,
     Count,
@@ -28,7 +29,6 @@ from dev_analytics.catalogue.values import (
     Word,
 )
 from dev_analytics.catalogue.vocabulary import Vocabulary
-from dev_analytics.version import NOTICE, __version__
 
 if TYPE_CHECKING:
     from dev_analytics.catalogue.kind import Kind

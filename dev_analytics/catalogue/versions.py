@@ -7,9 +7,9 @@ import sys
 from functools import cache
 from typing import Final
 
+from dev_analytics import __version__
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.process.native import open_file
-from dev_analytics.version import __version__
 
 MAX_DIGITS: Final = 4
 """A longer number in a version is a date or a hash."""

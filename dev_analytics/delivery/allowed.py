@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
+from dev_analytics import __version__
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.consent.decision import Consent
 from dev_analytics.delivery.form import Form, form_of, is_time
 from dev_analytics.tools.declaration import event_name, tool_of
-from dev_analytics.version import __version__
 
 _RELEASE: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,4}){0,3})(?:[a-z]{1,4}[0-9]{1,4})?")
 _CORE: Final = {event.wire: event for event in EVENTS.values()}

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from msgspec import NODEFAULT, UNSET, UnsetType, defstruct, json
 from msgspec.structs import FieldInfo, fields
 
+from dev_analytics import RELEASES
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.costs import OWN
 from dev_analytics.catalogue.events import Event, LLMRequest, properties
@@ -30,7 +31,6 @@ from dev_analytics.catalogue.values import (
     Word,
 )
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.version import RELEASES
 
 _UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _UUID4: Final = re.compile(_UUID % 4)

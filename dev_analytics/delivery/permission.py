@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.decision import Consent, decide
 from dev_analytics.consent.environment import read_environment
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.allowed import Allowed, Verdict
-from dev_analytics.version import NOTICE
 
 
 class Stop(Exception):  # noqa: N818, an end and not an error

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from msgspec import DecodeError, ValidationError, json
 
+from dev_analytics import __version__
 from dev_analytics.destinations.posthog import ADDRESS, ADDRESS_ALLOWED
-from dev_analytics.version import __version__
 from dev_analytics.views.report.tables import printable
 
 SECONDS: Final = 60

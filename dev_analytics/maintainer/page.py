@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from dev_analytics import __version__
 from dev_analytics.maintainer.anonymous import MIN_USERS, Cell
 from dev_analytics.maintainer.published import SUBJECTS, PublishedWeek, Subject
-from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape
 
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics publish">'

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from msgspec import DecodeError, Struct, ValidationError, convert, json
 
+from dev_analytics import __version__
 from dev_analytics.catalogue.events import ErrorRaised, FeatureUsed, LLMRequest
 from dev_analytics.maintainer.anonymous import MIN_USERS, Cell
-from dev_analytics.version import __version__
 from dev_analytics.views.report.source import ReportError
 
 MADE_BY: Final = '{"made_by":"dev-analytics publish"'

@@ -19,6 +19,7 @@ from typing import Any, Final, get_args, get_type_hints
 from msgspec import NODEFAULT, UNSET, UnsetType
 from msgspec.structs import fields
 
+from dev_analytics import __version__
 from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
@@ -34,7 +35,6 @@ from dev_analytics.catalogue.values import (
     rounded,
 )
 from dev_analytics.tools import kinds as tools
-from dev_analytics.version import __version__
 
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-%d[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"

@@ -20,6 +20,7 @@ from typing import Final
 from msgspec import UNSET, Struct
 from msgspec.structs import fields
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.common import PROPERTIES
 from dev_analytics.catalogue.events import Event, properties
@@ -39,7 +40,6 @@ from dev_analytics.tools.kinds import Version
 from dev_analytics.tools.literals import source_of, unwritten
 from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import scope_of
-from dev_analytics.version import NOTICE
 
 _SECONDS: Final = 60
 _HAS_A_SAY: Final = ("DO_NOT_TRACK", "CI")

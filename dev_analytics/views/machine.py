@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import asdict
 
+from dev_analytics import __version__
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Decision
 from dev_analytics.consent.environment import PolicyError, read_policies
@@ -18,7 +19,6 @@ from dev_analytics.delivery.writers import Writer, writers
 from dev_analytics.destinations import DESTINATIONS
 from dev_analytics.process.messages import plain
 from dev_analytics.tools.installed import installed
-from dev_analytics.version import __version__
 from dev_analytics.views.obstacles import obstacles
 from dev_analytics.views.status import aligned, sender_trouble, status_rows
 

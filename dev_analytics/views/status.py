@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from dev_analytics import __version__
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Consent, Decision, Rule
 from dev_analytics.consent.gate import Gate
@@ -18,7 +19,6 @@ from dev_analytics.observers.llm.hooks import MISSING, State
 from dev_analytics.process.entry import FAILED
 from dev_analytics.process.messages import from_home
 from dev_analytics.tools.installed import Installed, installed, offers
-from dev_analytics.version import __version__
 from dev_analytics.views.markup import escape, view
 from dev_analytics.views.obstacles import obstacles
 

@@ -17,6 +17,7 @@ import pytest
 from fake_posthog import to_posthog
 from filelock import FileLock
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.arguments import WORDS
 from dev_analytics.apps.commands import RESET_QUESTION
@@ -31,7 +32,6 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.destinations import ARCHIVE, in_words
 from dev_analytics.destinations.archive_file import Archive
-from dev_analytics.version import NOTICE
 
 BIN = Path(sys.executable).parent
 TODAY = date.today()

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.extension import Session
 from dev_analytics.consent.decision import Switch
-from dev_analytics.version import NOTICE
 
 HEAVY = (
     *("posthog", "requests", "httpx", "ipywidgets", "pandas", "matplotlib"),

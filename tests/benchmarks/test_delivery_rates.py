@@ -15,10 +15,10 @@ from uuid import uuid4
 import pytest
 from measure import Hosts
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.version import NOTICE
 
 KEY = "phc_of_a_test"
 APPEND_BOUND = 15

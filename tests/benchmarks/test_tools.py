@@ -9,12 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import OUTCOMES
 from dev_analytics.tools import Duration, Event, Tool, Vocabulary, Why, Word
 from dev_analytics.tools.installed import declared
 from dev_analytics.tools.terms import scope_of
-from dev_analytics.version import NOTICE
 
 BOUND = 1.6
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
+from dev_analytics import NOTICE
 from dev_analytics.catalogue.events import (
     EVENTS,
     CellExecuted,
@@ -29,7 +30,6 @@ from dev_analytics.catalogue.values import (
     Version,
     Word,
 )
-from dev_analytics.version import NOTICE
 
 WIRE = {
     "launched": "launched",

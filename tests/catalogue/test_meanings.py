@@ -6,10 +6,10 @@ from typing import Annotated, Any, cast
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
 from dev_analytics.catalogue.meanings import added_since, declared, sentence
 from dev_analytics.catalogue.values import Flag
-from dev_analytics.version import NOTICE
 
 
 class Older(Event, frozen=True):

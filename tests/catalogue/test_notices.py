@@ -12,12 +12,12 @@ from documents import NOTICES, ROOT, main
 from msgspec import json
 from notices import ChangedNoticeError, kept, told
 
+from dev_analytics import NOTICE
 from dev_analytics.catalogue import common, events
 from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.values import Duration, Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
-from dev_analytics.version import NOTICE
 
 FILE = ROOT / NOTICES
 TOLD = {1: "f2296de01708ff21"}

@@ -16,10 +16,10 @@ import pytest
 from fake_posthog import KEY, FakePostHog, to_posthog
 from processes import senders
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
-from dev_analytics.version import NOTICE
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import archived
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery, spool_name
@@ -23,7 +24,6 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 

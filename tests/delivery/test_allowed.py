@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev_analytics import NOTICE, RELEASES, __version__
 from dev_analytics.catalogue.events import EVENTS, LLMRequest, accept, properties
 from dev_analytics.catalogue.examples import GIVEN
 from dev_analytics.catalogue.record import Form, new_session_id, uuid4
@@ -19,7 +20,6 @@ from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.scope import VERSION
 from dev_analytics.delivery.allowed import Allowed, Verdict
-from dev_analytics.version import NOTICE, RELEASES, __version__
 
 USER = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 CONSENT = Consent(user_id=USER, notice=NOTICE, answered_on=date(2026, 11, 26))

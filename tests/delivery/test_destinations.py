@@ -49,7 +49,7 @@ import os, signal
 from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.delivery import Delivery
-from dev_analytics.version import NOTICE
+from dev_analytics import NOTICE
 delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
 get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
 get_analytics().pipeline.sink.resume()

@@ -18,6 +18,7 @@ from fake_posthog import to_posthog
 from processes import descriptors, senders
 
 import dev_analytics
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.store import ConsentStore
@@ -28,7 +29,6 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.detached import environment
-from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows
 
 Until = Callable[[Callable[[], bool]], None]
@@ -85,7 +85,7 @@ def add_events(number: int = 1, key: str = "", host: str = "") -> None:
 from datetime import date
 from dev_analytics import get_analytics
 from dev_analytics.delivery import Delivery
-from dev_analytics.version import NOTICE
+from dev_analytics import NOTICE
 delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
 get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
 for _ in range({number}):

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status, to_posthog
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
@@ -28,7 +29,6 @@ from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.posthog_requests import PostHog
 from dev_analytics.destinations.transport import Unreachable
 from dev_analytics.process.descriptors import open_above
-from dev_analytics.version import NOTICE
 
 IDENTITY = ("uuid", "timestamp", "event", "distinct_id")
 

@@ -19,6 +19,7 @@ import pytest
 from fake_posthog import to_posthog
 from processes import descriptors
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import LIVE, Delivery
@@ -34,7 +35,6 @@ from dev_analytics.delivery.writers import writers
 from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.clock import Clock
-from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
-from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from processes import senders
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
-from dev_analytics.version import NOTICE
 
 Until = Callable[[Callable[[], bool]], None]
 

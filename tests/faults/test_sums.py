@@ -22,6 +22,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from dev_analytics import NOTICE
 from dev_analytics.catalogue.events import CellExecuted, accept
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
@@ -31,7 +32,6 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.posthog_requests import PostHog
-from dev_analytics.version import NOTICE
 
 
 def uuid_of(line: bytes) -> str:

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 
-from dev_analytics import get_analytics, load_ipython_extension, unload_ipython_extension
+from dev_analytics import NOTICE, get_analytics, load_ipython_extension, unload_ipython_extension
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.process import things
 from dev_analytics.process.clock import Clock
-from dev_analytics.version import NOTICE
 
 LOG = "%load_ext dev_analytics\n%dev_analytics log "
 

@@ -13,10 +13,10 @@ from typing import Any
 import IPython
 import pytest
 
+from dev_analytics import __version__
 from dev_analytics.catalogue.events import FRONTENDS, SYSTEMS
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.launch import frontend, launch, page, server_word
-from dev_analytics.version import __version__
 
 MARK = "zqxmark"
 SIGNS = {

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking.question import Answer
 from dev_analytics.observers.cells import Cells
 from dev_analytics.testing.marks import Marks
-from dev_analytics.version import NOTICE
 
 IDENTIFIER = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 Everything = Callable[[Path], bytes]

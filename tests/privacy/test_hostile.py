@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 
-from dev_analytics import get_analytics
+from dev_analytics import NOTICE, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.testing.marks import Marks
-from dev_analytics.version import NOTICE
 
 METHODS = (
     *("__str__", "__repr__", "__eq__", "__ne__", "__hash__", "__bool__", "__len__", "__iter__"),

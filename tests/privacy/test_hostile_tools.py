@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.common import PROPERTIES
 from dev_analytics.consent.asking.question import Answer
@@ -24,7 +25,6 @@ from dev_analytics.recording import Recording
 from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import DeclarationError
 from dev_analytics.tools import installed as registry
-from dev_analytics.version import NOTICE
 
 SOURCE = '''"""What it records."""
 

@@ -22,10 +22,10 @@ from fake_posthog import KEY, FakePostHog, to_posthog
 from nbclient import NotebookClient
 from traitlets.config import Config
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.testing.marks import Marks
-from dev_analytics.version import NOTICE
 
 NOTEBOOKS = sorted(Path(__file__).with_name("notebooks").glob("*.ipynb"))
 MARK = re.compile(r"MARK(?:[_-]\w+)?")

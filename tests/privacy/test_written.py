@@ -15,13 +15,12 @@ from fake_posthog import KEY, FakePostHog, to_posthog
 from hypothesis import given, settings
 from written import notebooks, planted
 
-from dev_analytics import get_analytics
+from dev_analytics import NOTICE, get_analytics
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.testing.marks import Marks
-from dev_analytics.version import NOTICE
 
 SCALE = settings().max_examples / 100
 Strange = Callable[[bytes], list[str]]

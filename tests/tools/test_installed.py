@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from scopes import scopes
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.process import things
 from dev_analytics.tools import installed as registry
-from dev_analytics.version import NOTICE
 from dev_analytics.views.status import status_rows
 
 KEY = "acme@acme-charts"
@@ -184,7 +184,7 @@ PROGRAM = """
 import json, os, sys
 from datetime import date
 from dev_analytics import get_analytics
-from dev_analytics.version import NOTICE
+from dev_analytics import NOTICE
 analytics = get_analytics()
 analytics.gate.store.agree(NOTICE, date.today())
 analytics.event("cell_executed", outcome="ok", duration_ms=10)

@@ -192,7 +192,7 @@ def test_the_plugin_imports_nothing_until_it_is_used(tmp_path: Path) -> None:
     )
     shown = pytest_of(tmp_path, "-s").stdout
     ours = ["dev_analytics", "dev_analytics.testing", "dev_analytics.testing.plugin"]
-    assert str([*ours, "dev_analytics.version"]) in shown
+    assert str(ours) in shown
 
 
 def test_the_fixture_keeps_records_and_leaves_nothing_behind(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from scopes import scopes
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.version import NOTICE
 from dev_analytics.views.report.source import Source
 from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import tally

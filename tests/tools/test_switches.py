@@ -15,6 +15,7 @@ import pytest
 from IPython.core.error import UsageError
 from scopes import scopes, some
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.apps.jupyter import main
@@ -31,7 +32,6 @@ from dev_analytics.process.native import system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
 from dev_analytics.tools.terms import scope_of
-from dev_analytics.version import NOTICE
 from dev_analytics.views.preview import preview
 
 KEY = "acme@acme-charts"

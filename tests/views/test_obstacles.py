@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.version import NOTICE
 from dev_analytics.views.machine import machine, machine_fields
 from dev_analytics.views.obstacles import obstacles
 

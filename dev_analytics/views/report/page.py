@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from dev_analytics.version import __version__
+from dev_analytics import __version__
 from dev_analytics.views.markup import escape, view
 from dev_analytics.views.report.overview import overview
 from dev_analytics.views.report.tables import Table, printable

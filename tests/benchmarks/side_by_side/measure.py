@@ -99,8 +99,8 @@ class Place:
         }
 
     def _agree(self, address: str) -> None:
+        from dev_analytics import NOTICE
         from dev_analytics.consent.store import ConsentStore
-        from dev_analytics.version import NOTICE
 
         named = [f"posthog {address} phc_of_a_benchmark"]
         ConsentStore(self.home / "data").agree(NOTICE, date.today(), recipients=named)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from pages import NotebookPage
 
+from dev_analytics import NOTICE
 from dev_analytics.apps.commands import OPEN
 from dev_analytics.consent.asking.output import COLUMNS
 from dev_analytics.consent.asking.presence import Presence, presence
 from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.observers.launch import page as told_page
-from dev_analytics.version import NOTICE
 
 LOAD = "%load_ext dev_analytics"
 MARK = "zqxmark"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from pages import SECONDS
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.asking.dialog import HIDE, SEE
 from dev_analytics.consent.asking.output import MARK
 from dev_analytics.consent.asking.question import DISABLED, FIRST, KEPT, ON, UNSURE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations import ARCHIVE, would_receive
-from dev_analytics.version import NOTICE
 
 LOAD = "%load_ext dev_analytics"
 LOOK = "print(__import__('dev_analytics').get_analytics().gate.now()[0].collecting)"

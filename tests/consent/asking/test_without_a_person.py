@@ -20,10 +20,10 @@ import pexpect
 import psutil
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.asking.prompt import READING_SECONDS, SEVERAL, THROWN_AWAY, TOO_EARLY
 from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.version import NOTICE
 
 DEV = [
     *(str(Path(sys.executable).with_name("dev")), "--no-banner", "--no-confirm-exit"),

@@ -174,7 +174,7 @@ def test_the_extension_in_a_kernel_observes_calls(
     assert call["edit_format"] == "diff"
 
 
-@pytest.mark.parametrize("module", ["dev_analytics.version", "dev_analytics.that_is_missing"])
+@pytest.mark.parametrize("module", ["dev_analytics.drops", "dev_analytics.that_is_missing"])
 def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
     analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str
 ) -> None:
