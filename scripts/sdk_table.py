@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from documents import ROOT, between, table
 
-from dev_analytics.observers.llm.hooks import HOOKS
+from dev_analytics.observers.hooks import HOOKS
 
 PAGE: Final = ROOT / "docs/models.md"
 

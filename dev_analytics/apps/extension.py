@@ -19,8 +19,8 @@ from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
+from dev_analytics.observers import hooks
 from dev_analytics.observers.cells import Cells
-from dev_analytics.observers.llm import hooks
 from dev_analytics.observers.threads import Threads
 from dev_analytics.process import kept
 from dev_analytics.process.forks import unforked

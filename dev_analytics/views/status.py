@@ -15,7 +15,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.destinations import ARCHIVE, DESTINATIONS, all_in_words, in_words
-from dev_analytics.observers.llm.hooks import MISSING, State
+from dev_analytics.observers.hooks import MISSING, State
 from dev_analytics.process.entry import FAILED
 from dev_analytics.process.messages import from_home
 from dev_analytics.tools.installed import Installed, installed, offers

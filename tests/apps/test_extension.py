@@ -19,7 +19,7 @@ from dev_analytics.apps.extension import load, unload
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
-from dev_analytics.observers.llm.hooks import HOOKS
+from dev_analytics.observers.hooks import HOOKS
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"

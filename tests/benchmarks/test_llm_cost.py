@@ -22,7 +22,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 AIM = 40
 """µs more on a machine that does nothing else."""
@@ -138,7 +138,7 @@ print(time.perf_counter() - begin)
 """
 PLAIN = """
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 """
 LOADED = f"{PLAIN}hooks.register(Analytics(delivery=None))"
 

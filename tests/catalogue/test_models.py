@@ -241,7 +241,7 @@ def test_nothing_outside_the_vocabulary_comes_out(given: str) -> None:
 
 def test_importing_the_rule_reads_no_table() -> None:
     program = (
-        "import sys, dev_analytics.analytics, dev_analytics.observers.llm.hooks as h;"
+        "import sys, dev_analytics.analytics, dev_analytics.observers.hooks as h;"
         "import dev_analytics.catalogue.models as m;"
         "print(m.public_names.models.cache_info().currsize, m.MODELS._members);"
         "print({'genai_prices', 'wrapt', 'httpx', 'httpx2', 'pydantic'} & set(sys.modules))"

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev_analytics.observers import hooks
 from dev_analytics.observers import installed as installed_packages
 from dev_analytics.observers.installed import is_installed, package_of
-from dev_analytics.observers.llm import hooks
 
 SITE = sysconfig.get_path("purelib")
 

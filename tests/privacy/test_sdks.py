@@ -12,7 +12,7 @@ from fake_llm import MARK, FakeLLM, failure, running
 from further_ways import WAYS
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 
 Begin = Callable[[Recorder, Any, tuple[Any, ...], Mapping[str, Any]], Call | None]

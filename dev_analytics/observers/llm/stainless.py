@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, belongs
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import Fail, observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async

@@ -13,7 +13,7 @@ import pytest
 from fake_llm import MARK, running
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 SECONDS = 240
 

@@ -13,7 +13,7 @@ import pytest
 from fake_llm import MARK, FakeLLM, Reply, anthropic_messages, failure
 
 from dev_analytics.consent.decision import Switch
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 ASK: Any = {
     "model": "claude-haiku-4-5-20251001",

@@ -38,7 +38,7 @@ from google.genai import types
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from langchain_aws import ChatBedrockConverse
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 SAID = [{"role": "user", "content": MARK}]
 FLOATS = [0.1, 0.2]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 MODEL = "llama-3.3-70b-versatile"
 CHAT: dict[str, Any] = {

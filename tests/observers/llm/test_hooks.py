@@ -18,7 +18,7 @@ import pytest
 from fake_llm import MARK, FakeLLM
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 from dev_analytics.views.status import status_rows
 
 MESSAGES: Any = [{"role": "user", "content": MARK}]
@@ -35,7 +35,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 analytics = Analytics(delivery=None, strict=True)
 analytics.log_to(Path({log!r}))

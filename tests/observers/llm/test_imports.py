@@ -15,8 +15,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from dev_analytics.observers.llm import hooks
-from dev_analytics.observers.llm.imports import Imports
+from dev_analytics.observers import hooks
+from dev_analytics.observers.imports import Imports
 
 SDK = "an_sdk_of_a_test"
 RAN = "ran_of_a_test"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_llm import MARK, FakeLLM
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 FOLDER = Path(sys.prefix) / "jupyter-ai" / "site-packages"
 pytestmark = pytest.mark.filterwarnings("ignore:Importing:UserWarning")

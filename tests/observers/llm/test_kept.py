@@ -15,7 +15,7 @@ import pytest
 from fake_llm import MARK, FakeLLM
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 ASK: dict[str, Any] = {**CHAT, "model": "claude-haiku-4-5", "max_tokens": 9}

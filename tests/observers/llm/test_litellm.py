@@ -15,7 +15,7 @@ import pytest
 from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat, whole
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 from dev_analytics.observers.llm.sdks import litellm as ours
 
 MESSAGES: Any = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]

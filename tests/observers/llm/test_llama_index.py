@@ -15,7 +15,7 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 analytics = Analytics(delivery=None, strict=True)
 analytics.log_to(Path(sys.argv[1]))

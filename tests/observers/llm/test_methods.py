@@ -22,7 +22,7 @@ from google import genai
 from google.genai import models, types
 
 from dev_analytics.consent.decision import Switch
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 
 def make_google(server: FakeLLM, asynchronous: bool) -> Any:

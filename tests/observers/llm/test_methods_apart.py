@@ -17,7 +17,7 @@ from fake_llm import GOOGLE_USAGE, MARK, FakeLLM, google_answer, whole
 from google import genai
 from google.genai import types
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 SAID: Any = [{"role": "user", "content": MARK}]
 
@@ -203,7 +203,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 analytics = Analytics(delivery=None, strict=True)
 analytics.log_to(Path({log!r}))

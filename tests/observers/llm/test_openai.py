@@ -18,7 +18,7 @@ import pytest
 from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat
 
 from dev_analytics.consent.decision import Switch
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 CHAT: dict[str, Any] = {
     "model": "gpt-4o",

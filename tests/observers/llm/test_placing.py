@@ -23,7 +23,7 @@ import pytest
 import wrapt
 from fake_llm import MARK, FakeLLM, openai_chat
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 from dev_analytics.observers.llm.placing import Places
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}

@@ -77,7 +77,7 @@ PROGRAM = """
 import gc, os, sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 analytics = Analytics(delivery=None, strict=True)
 analytics.log_to(Path({log!r}))

@@ -17,7 +17,7 @@ from fake_llm import MARK, FakeLLM
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 

@@ -16,7 +16,7 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 log, address, mark = sys.argv[1:]
 analytics = Analytics(delivery=None, strict=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from dev_analytics.observers.hooks import State
 from dev_analytics.observers.llm.answers import SDK
-from dev_analytics.observers.llm.hooks import State
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 OPENAI = SDK("openai", "openai", lambda answer: None)

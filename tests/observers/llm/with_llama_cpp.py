@@ -17,7 +17,7 @@ import numpy
 import pytest
 from fake_llm import MARK
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 PUBLIC = "Qwen3-14B"
 MESSAGES = [{"role": "user", "content": MARK}]

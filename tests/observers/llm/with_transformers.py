@@ -25,7 +25,7 @@ from transformers import (
     pipeline,
 )
 
-from dev_analytics.observers.llm import hooks
+from dev_analytics.observers import hooks
 
 PUBLIC = "Qwen/Qwen3-14B"
 torch.set_num_threads(1)

@@ -12,8 +12,8 @@ import re
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, text, total
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import (
     observe_closing,

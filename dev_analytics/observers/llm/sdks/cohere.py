@@ -12,8 +12,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.method import asks, begins, observe
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.request import begun

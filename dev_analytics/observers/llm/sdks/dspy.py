@@ -11,9 +11,9 @@ from itertools import chain, islice
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
 from dev_analytics.observers.llm.asking import asked, asking
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.asking import asked, asking
-from dev_analytics.observers.llm.hooks import wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import observe_request, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.observers.llm.hooks import State, wrap
+from dev_analytics.observers.hooks import State, wrap
 
 COVERS: Final = None
 """Not listed: its calls are recorded in the SDKs that it uses."""

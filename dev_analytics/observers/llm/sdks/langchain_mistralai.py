@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK
-from dev_analytics.observers.llm.hooks import wrap
 from dev_analytics.observers.llm.method import Request, observe, watch_later
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import observed, read_whole

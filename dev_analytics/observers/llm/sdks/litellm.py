@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import observe_request
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, text
 from dev_analytics.observers.llm.asking import asked, asking
-from dev_analytics.observers.llm.hooks import wrap
 from dev_analytics.observers.llm.method import Request, asks, observe
 
 COVERS: Final = (

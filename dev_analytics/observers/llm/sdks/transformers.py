@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs
-from dev_analytics.observers.llm.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 
 COVERS: Final = (

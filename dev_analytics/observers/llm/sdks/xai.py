@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer
-from dev_analytics.observers.llm.hooks import wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import begun, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async

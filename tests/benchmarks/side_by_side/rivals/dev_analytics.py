@@ -47,7 +47,7 @@ class Library(Base):
 
     def observe_models(self, client: Callable[..., Any]) -> tuple[Any, Any]:
         """Observe as it is loaded; switched by its recorder."""
-        from dev_analytics.observers.llm import hooks
+        from dev_analytics.observers import hooks
 
         recorder = hooks.State.active
 

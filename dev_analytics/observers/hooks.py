@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.observers.llm.imports import Imports
+from dev_analytics.observers.imports import Imports
 from dev_analytics.process import kept
 
 if TYPE_CHECKING:
