@@ -32,26 +32,32 @@ def document(content: dict[str, Any]) -> str:
     figures, machine = content["figures"], content["machine"]
     parts = [
         "# Benchmarks",
-        "What dev_analytics costs, beside what the maker of a tool would pick instead, each from "
-        "its release on PyPI, and beside two yardsticks: the bare write of the same bytes, and "
-        "`logging` to a file. The yardsticks ask nobody and send nothing.",
-        f"Made by `make bench` on {content['day']}, in one run of {content['minutes']} minutes, "
-        "and by nothing else: run it again to make the page of your machine. This one: "
-        f"{machine['cores']} cores, {machine['memory']} GiB of memory, Python {machine['python']}, "
-        f"{machine['system']}, {machine['kernel']}, load average {machine['load']} at the "
-        "beginning. Servers and libraries are processes of their own, and nothing leaves the "
-        "machine. The libraries take turns in every row.",
+        "What does dev_analytics cost, compared with other libraries?",
+        "The others are what the maker of a tool would choose instead, each in its release on "
+        "PyPI. Two yardsticks stand beside them: the bare write of the same bytes, and `logging` "
+        "to a file. The yardsticks ask nobody and send nothing.",
         "![Load, one event, one cell and exit: the median of each library, on a logarithmic scale]"
         "(images/benchmarks.svg)",
-        "In each field: the median; the quartiles, from the first to the third, where it was "
-        "measured more than once; how many times that of dev_analytics it is.",
+        "Each field has up to three lines:",
+        "1. the median\n"
+        "2. the first and the third quartile, if it was measured more than once\n"
+        "3. how many times that of dev_analytics it is",
+        "Load, cells, calls, exit and memory are told as the difference from the same process "
+        "without any library.",
     ]
     for title, rows in TABLES.items():
         parts += [f"## {title}", table(rows, figures)]
     parts += [
         "## Where dev_analytics is behind",
         behind(content),
-        "## How each is set up",
+        "## How it was measured",
+        f"`make bench` made this page on {content['day']}, in one run of {content['minutes']} "
+        "minutes. Run it again to make the page of your machine. This one has:",
+        f"- {machine['cores']} cores, {machine['memory']} GiB of memory\n"
+        f"- {machine['system']}, {machine['kernel']}, Python {machine['python']}\n"
+        f"- load average {machine['load']} at the beginning",
+        "Servers and libraries are processes of their own, and nothing leaves the machine. The "
+        "libraries take turns in every row.",
         setups(content),
     ]
     return "\n\n".join(parts) + "\n"
@@ -80,7 +86,7 @@ def field(row: str, library: str, figures: dict[str, Any]) -> str:
         low, high = (_number(found[name], about.digits) for name in ("low", "high"))
         lines.append(f"{low} to {high}")
     if library != OWN and own.get("median", 0) > 0 and found["median"] >= 0:
-        lines.append(f"{found['median'] / own['median']:.2g}x" if not about.of else "")
+        lines.append("" if about.of else f"{_times(found['median'] / own['median'])}x")
     return "<br>".join(filter(None, lines))
 
 
@@ -132,10 +138,15 @@ def behind(content: dict[str, Any]) -> str:
 
 def setups(content: dict[str, Any]) -> str:
     """Return the versions, and how each library was set up."""
-    lines = ["| library | version | set up |", "|---|---|---|"]
+    lines = ["| library | version | how it is set up |", "|---|---|---|"]
     for library, about in LIBRARIES.items():
         lines.append(f"| {about.title} | {content['versions'].get(library, '')} | {about.how} |")
     return "\n".join(lines)
+
+
+def _times(ratio: float) -> str:
+    """Return two significant digits, without an exponent."""
+    return f"{float(f'{ratio:.2g}'):,g}"
 
 
 def _number(value: float, digits: int) -> str:

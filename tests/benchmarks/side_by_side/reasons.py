@@ -13,18 +13,17 @@ EVENTS: Final = (
 )
 
 _IN_MEMORY: Final = (
-    "It appends to a list in memory that a thread empties: what waits is lost with the process "
-    "(`kill -9` below keeps none). dev_analytics looks whether consent still holds, takes the "
-    "vocabulary's words only, and has the record on disk when the call returns."
+    "It appends to a list in memory that a thread empties. What waits is lost with the process: "
+    "it keeps none after `kill -9`. dev_analytics looks whether consent still holds, takes only "
+    "the vocabulary's words, and has the record on disk when the call returns."
 )
 _BOUNDED: Final = (
-    " What waits is bounded there too: it keeps the {most} and drops the rest, so nothing more "
-    "waits in this row than that, where dev_analytics has all of it; and a batch that the host "
-    "refuses is given up."
+    " It keeps the {most} and drops the rest, so no more than that waits in this row, where "
+    "dev_analytics has all of it. It also gives up a batch that the host refuses."
 )
 _SPANS: Final = (
-    "It keeps the model's name as it was given, in a span in memory. dev_analytics looks the name "
-    "and the address up among the public ones, and writes the record to disk before the call "
+    "It keeps the model's name as it was given, in a span in memory. dev_analytics looks up the "
+    "name and the address among the public ones, and writes the record to disk before the call "
     "returns."
 )
 

@@ -49,42 +49,42 @@ MODELS: Final = frozenset(name for name, about in LIBRARIES.items() if about.mod
 DECLARES: Final = frozenset(name for name, about in LIBRARIES.items() if about.declares)
 
 ROWS: Final = {
-    "load_kernel": Row("load, in a kernel, over a bare one", "ms", above=True),
-    "first_kernel": Row("load and the first event, in a kernel, over a bare one", "ms", above=True),
-    "first_python": Row(
-        "load and the first event, in a new Python, over a bare one", "ms", above=True
-    ),
+    "load_kernel": Row("loading adds to a kernel", "ms", above=True),
+    "first_kernel": Row("loading and the first event add to a kernel", "ms", above=True),
+    "first_python": Row("loading and the first event add to a new Python", "ms", above=True),
     "event": Row("one event", "µs"),
-    "cell": Row("one cell, over a shell with nothing", "µs", digits=0),
+    "cell": Row("one cell takes longer by", "µs", digits=0),
     "model": Row(
-        "a call to a model, over a plain one", "µs", digits=0, who=MODELS, otherwise="has none"
+        "a call to a model takes longer by", "µs", digits=0, who=MODELS, otherwise="has none"
     ),
     "exit_refusing": Row(
-        "exit, 100 events waiting, the host refuses",
+        "exit with 100 events waiting, the host refuses",
         *("ms", 0),
         above=True,
         who=DELIVERS,
         otherwise="sends nothing",
     ),
     "exit_silent": Row(
-        "exit, 100 events waiting, the host never answers",
+        "exit with 100 events waiting, the host never answers",
         *("ms", 0),
         above=True,
         who=DELIVERS,
         otherwise="sends nothing",
     ),
     "kill": Row("events kept of 1,000 after `kill -9`", "", digits=0, of=1000),
-    "fork_hard": Row("events kept of a forked child's 100, `os._exit`", "", digits=0, of=100),
-    "fork_normal": Row("events kept of a forked child's 100, normal exit", "", digits=0, of=100),
-    "memory": Row("memory more, after 10,000 events", "MiB"),
+    "fork_hard": Row("events kept of 100 in a forked child, `os._exit`", "", digits=0, of=100),
+    "fork_normal": Row("events kept of 100 in a forked child, normal exit", "", digits=0, of=100),
+    "memory": Row("loading and 10,000 events add to the memory", "MiB"),
     "backlog_10": Row("one event, dead host, 10 waiting", "µs"),
     "backlog_10000": Row("one event, dead host, 10,000 waiting", "µs"),
     "backlog_100000": Row("one event, dead host, 100,000 waiting", "µs"),
     "processes_1": Row("one event, 1 process", "µs"),
     "processes_4": Row("one event, 4 processes at once", "µs"),
-    "declared_10": Row("one event, 10 declared", "µs", who=DECLARES, otherwise="declares nothing"),
+    "declared_10": Row(
+        "one event, 10 kinds declared", "µs", who=DECLARES, otherwise="declares nothing"
+    ),
     "declared_1000": Row(
-        "one event, 1,000 declared", "µs", who=DECLARES, otherwise="declares nothing"
+        "one event, 1,000 kinds declared", "µs", who=DECLARES, otherwise="declares nothing"
     ),
 }
 

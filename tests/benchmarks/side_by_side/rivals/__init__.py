@@ -85,8 +85,8 @@ LIBRARIES: Final = {
         delivers=True,
         models=True,
         declares=True,
-        how="loaded by `%load_ext`, the user has agreed, a project key of PostHog and the host are "
-        "set; everything else as it is by default",
+        how="loaded by `%load_ext`; the user has agreed; a project key of PostHog and the host are "
+        "set; everything else is as by default",
     ),
     "bare": About(
         "bare write",
@@ -95,7 +95,7 @@ LIBRARIES: Final = {
         delivers=False,
         models=False,
         declares=False,
-        how="`os.write` of the very bytes of a record of dev_analytics to a file opened with "
+        how="`os.write` of the bytes of a record of dev_analytics to a file opened with "
         "`O_APPEND`: the limit",
     ),
     "stdlib_logging": About(
@@ -166,8 +166,8 @@ LIBRARIES: Final = {
         models=False,
         declares=False,
         how="`Telemetry.log_api()`; it has no setting for the host, so its `Posthog` client is "
-        "made again with the local one; its look-up of a newer version on PyPI is switched off by "
-        "its own variable",
+        "replaced with one for the local host; its own variable switches off its look-up of a "
+        "newer version on PyPI",
     ),
     "aider": About(
         "aider",
@@ -177,8 +177,8 @@ LIBRARIES: Final = {
         models=False,
         declares=False,
         how="`aider.analytics.Analytics` with `posthog_host`, opted in by its own file; the real "
-        "package without its other dependencies, those that this module imports in the versions "
-        "that it pins, `httpx` and `pydantic` those of the test environment; no stubs",
+        "package, no stubs; of its dependencies only those that this module imports, in the "
+        "versions that it pins, and `httpx` and `pydantic` of the test environment",
     ),
 }
 """Every library, in the order of the columns."""
