@@ -23,9 +23,8 @@ from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, Undecl
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
-from dev_analytics.process.clock import seconds
 from dev_analytics.process.forks import start_thread, unforked
-from dev_analytics.process.native import RLock
+from dev_analytics.process.native import RLock, seconds
 from dev_analytics.recording import Recording
 
 if TYPE_CHECKING:

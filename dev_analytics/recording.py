@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dev_analytics.catalogue.events import CellExecuted, Event, Exited, spans
 from dev_analytics.catalogue.record import Form, new_session_id
-from dev_analytics.process.clock import Clock, seconds
+from dev_analytics.process.native import Clock, seconds
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import Period

@@ -24,7 +24,7 @@ from traitlets.config import Config
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.asking.prompt import READING_SECONDS
 from dev_analytics.process import things
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 sys.path.insert(0, str(Path(__file__).parent / "machine"))
 

@@ -23,7 +23,7 @@ from dev_analytics.catalogue.events import EVENTS, CellExecuted, UndeclaredError
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.pipeline import MAX_PREVIEWED
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 TODAY = date(2026, 11, 22)
 OFF = Switch(False, "a test")

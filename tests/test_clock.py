@@ -24,7 +24,7 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.observers.cells import Cells
-from dev_analytics.process.clock import EARLIEST, Clock, seconds, today
+from dev_analytics.process.native import EARLIEST, Clock, seconds, today
 
 MINUTE = 60.0
 FAKES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -118,7 +118,7 @@ from freezegun import freeze_time
 frozen = freeze_time("1987-03-14")
 frozen.start()
 import time
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 began = Clock.monotonic(), Clock.perf_counter()
 time.sleep(0.01)
 assert Clock.monotonic() > began[0] and Clock.perf_counter() > began[1]
@@ -149,7 +149,7 @@ def test_a_package_that_is_loaded_in_another_time_knows_the_real_one(data: Path)
 
 BELOW = """
 import time
-from dev_analytics.process.clock import Clock, seconds
+from dev_analytics.process.native import Clock, seconds
 assert Clock.is_faked
 began = Clock.monotonic()
 time.sleep(0.05)
@@ -232,7 +232,7 @@ LOCALIZED = """
 import locale, sys
 from pathlib import Path
 from dev_analytics.analytics import Analytics
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 locale.setlocale(locale.LC_ALL, "made")
 assert locale.str(1.5) == "1,5", "it is in force"
 analytics = Analytics(Path(sys.argv[1]), strict=True)

@@ -110,7 +110,7 @@ GIVING_WAY = """
 from dev_analytics.analytics import Analytics
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery import Delivery
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 data = Path(sys.argv[1])
 analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6))

@@ -31,7 +31,7 @@ from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
-from dev_analytics.process import clock
+from dev_analytics.process import native
 
 TODAY = date(2026, 11, 22)
 CHANGES = ("yes", "yes elsewhere", "newer yes", "off", "on", "opt-out", "reset")
@@ -166,9 +166,9 @@ class User:
     def __init__(self, shell: Any, data: Path, file: Path) -> None:
         self.clock = Clock()
         for name in ("time", "monotonic", "perf_counter"):
-            setattr(clock.Clock, name, getattr(self.clock, name))
+            setattr(native.Clock, name, getattr(self.clock, name))
         # The times of files are those of another clock.
-        clock.Clock.is_faked = True
+        native.Clock.is_faked = True
         self.shell = shell
         self.elsewhere = ConsentStore(data)
         self.analytics = get_analytics()

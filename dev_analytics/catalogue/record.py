@@ -20,8 +20,7 @@ from dev_analytics.catalogue.events import (
     defaults,
     required,
 )
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import as_uuid, urandom
+from dev_analytics.process.native import Clock, as_uuid, urandom
 
 
 class Record(Struct, frozen=True):

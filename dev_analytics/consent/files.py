@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.destinations import is_recipient
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import is_uuid
+from dev_analytics.process.native import Clock, is_uuid
 
 if TYPE_CHECKING:
     from datetime import date

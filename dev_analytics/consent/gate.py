@@ -23,9 +23,16 @@ from dev_analytics.consent.environment import (
     read_environment,
 )
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.process.clock import Clock, seconds, today
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.native import ENVIRON, RLock, begun_with, environ_now
+from dev_analytics.process.native import (
+    ENVIRON,
+    Clock,
+    RLock,
+    begun_with,
+    environ_now,
+    seconds,
+    today,
+)
 
 if TYPE_CHECKING:
     from dev_analytics.consent.asking.question import Answer, Offer

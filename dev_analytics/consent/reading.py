@@ -15,9 +15,8 @@ from typing import Final, TypeAlias
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.environment import Place, place_of
 from dev_analytics.consent.places import check, read_own
-from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.native import system
+from dev_analytics.process.native import Clock, seconds, system
 
 SETTLED_NS: Final = 2_000_000_000
 """How long after a change, in ns, a folder may change again without a new time stamp: the coarsest

@@ -13,7 +13,7 @@ from msgspec import DecodeError, Meta, Struct, json
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.files import DamagedError, object_of
 from dev_analytics.consent.scope import Scope, is_term, plain_terms
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 if TYPE_CHECKING:
     from datetime import date

@@ -10,9 +10,8 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.drops import Drop
-from dev_analytics.process.clock import seconds
 from dev_analytics.process.descriptors import open_above
-from dev_analytics.process.native import open_file
+from dev_analytics.process.native import open_file, seconds
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:

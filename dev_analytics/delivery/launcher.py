@@ -14,9 +14,8 @@ from typing import Final
 from dev_analytics.delivery import Delivery, files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.clock import Clock, seconds
 from dev_analytics.process.forks import rest, start_thread, unforked
-from dev_analytics.process.native import RLock
+from dev_analytics.process.native import Clock, RLock, seconds
 
 MODULE: Final = "dev_analytics.delivery.sender_process"
 EXIT_SECONDS: Final = 0.5

@@ -8,9 +8,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import check_room, has_mark, is_limit_told, mark, open_above
-from dev_analytics.process.native import RLock, system
+from dev_analytics.process.native import Clock, RLock, system
 from dev_analytics.process.systems import NO_WAIT, append_now, identity, read_at
 
 LOOK_SECONDS: Final = 0.25

@@ -16,8 +16,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import MISSING_LOCKS, lock, open_above
+from dev_analytics.process.native import Clock
 from dev_analytics.process.systems import NO_LINK, share_lock, unlock_now
 
 _POLL_SECONDS: Final = 0.005

@@ -15,9 +15,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import open_above
-from dev_analytics.process.native import open_file, urandom
+from dev_analytics.process.native import Clock, open_file, urandom
 from dev_analytics.process.systems import replace
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)

@@ -13,7 +13,7 @@ from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.progress import Reader, lines
 from dev_analytics.drops import Drop
-from dev_analytics.process.clock import seconds
+from dev_analytics.process.native import seconds
 
 
 class Others:

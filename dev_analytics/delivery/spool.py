@@ -26,9 +26,8 @@ from typing import Final
 from dev_analytics.delivery import LIVE, READY, Delivery, files, folder_of
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
-from dev_analytics.process.clock import Clock
 from dev_analytics.process.descriptors import NoLocksError, lock, make_folder
-from dev_analytics.process.native import RLock, urandom
+from dev_analytics.process.native import Clock, RLock, urandom
 from dev_analytics.process.systems import unlock_now
 
 MAX_BYTES: Final = 4 * 2**20

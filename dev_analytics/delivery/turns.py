@@ -18,7 +18,7 @@ from msgspec import Struct
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.locks import Holder, holder_of, locked
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.process.clock import seconds
+from dev_analytics.process.native import seconds
 
 LOOK_SECONDS: Final = 0.1
 """How long to wait for a lock that another process may only be testing, in seconds."""

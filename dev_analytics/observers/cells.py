@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import quiet
 from dev_analytics.process import kept
-from dev_analytics.process.clock import Clock
 from dev_analytics.process.forks import unforked
+from dev_analytics.process.native import Clock
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

@@ -20,8 +20,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from dev_analytics.process import kept
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import RLock, begin_thread, system, thread_number
+from dev_analytics.process.native import Clock, RLock, begin_thread, system, thread_number
 
 MAX_WAIT_SECONDS: Final = 5.0
 """How long a fork waits for an import at most: it may itself wait for one of the user's."""

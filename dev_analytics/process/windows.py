@@ -20,8 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import system
+from dev_analytics.process.native import Clock, system
 
 assert sys.platform == "win32"
 

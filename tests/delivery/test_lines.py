@@ -14,7 +14,7 @@ import pytest
 
 from dev_analytics.delivery import lines
 from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 
 def test_a_line_is_appended_whole_and_the_file_is_the_user_s_alone(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from dev_analytics.delivery.spool import MAX_BYTES, Spool
 from dev_analytics.delivery.writers import writers
 from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 Until = Callable[[Callable[[], bool]], None]
 

@@ -265,7 +265,7 @@ assert set(dropped()) <= {{"deleted from the spool by somebody"}}, dropped()
 
 
 CLOCK = """
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 real, written = Clock.time, Clock.ctime
 Clock.time = lambda: real() + {shift}
 Clock.ctime = lambda *seconds: written(*(seconds or (real() + {shift},)))

@@ -24,7 +24,7 @@ def test_what_the_sender_enters_by_is_measured_where_that_is_asked_for(
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     started = tmp_path / "dev_analytics" / "process" / name
     started.parent.mkdir(parents=True)
-    started.write_text("import measured\nimport dev_analytics.process.clock\n")
+    started.write_text("import measured\nimport dev_analytics.process.native\n")
     subprocess.run(
         [sys.executable, *detached.flags(), started, "a.module"],
         env=detached.environment(),

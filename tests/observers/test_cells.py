@@ -17,7 +17,7 @@ from dev_analytics import NOTICE, get_analytics, load_ipython_extension, unload_
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.process import things
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 
 LOG = "%load_ext dev_analytics\n%dev_analytics log "
 

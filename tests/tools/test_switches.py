@@ -27,8 +27,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations import ARCHIVE, would_receive
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import system
+from dev_analytics.process.native import Clock, system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
 from dev_analytics.tools.terms import scope_of

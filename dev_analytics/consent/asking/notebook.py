@@ -16,7 +16,7 @@ from dev_analytics.consent.asking.output import Output
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.gate import Gate
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.clock import Clock
+from dev_analytics.process.native import Clock
 from dev_analytics.process.request import cell_id
 from dev_analytics.process.request import request as request_of
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from dev_analytics.consent.asking.question import Answer, Question, plain
-from dev_analytics.process.clock import Clock
 from dev_analytics.process.messages import say
+from dev_analytics.process.native import Clock
 
 READING_SECONDS: Final = 1.0
 """How long the question must have been shown before a yes, or Enter alone, can be an answer."""

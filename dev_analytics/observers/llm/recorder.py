@@ -20,8 +20,7 @@ from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
 from dev_analytics.observers.llm.refusal import is_refused
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import system
+from dev_analytics.process.native import Clock, system
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics

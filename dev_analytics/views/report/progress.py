@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-from dev_analytics.process.clock import Clock
-from dev_analytics.process.native import urandom
+from dev_analytics.process.native import Clock, urandom
 
 _AFTER: Final = 0.7
 _EVERY: Final = 0.2
