@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # Somebody's own set-up does not reach the Pythons of .venv, and Playwright keeps its browser there.
-unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP
+# What is compiled is kept: each worker and each kernel would compile it anew.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONDONTWRITEBYTECODE
 export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 
 .DEFAULT_GOAL := help

@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pandas
 import pytest
 
 from dev_analytics.analytics import Analytics
@@ -126,6 +125,8 @@ def test_sql_and_pandas_answer_a_maintainer_s_questions(
         " LIMIT 1 OFFSET (SELECT count(*) / 2 FROM events WHERE event = 'cell executed')",
     ) == [(300,)]
     with closing(sqlite3.connect(data / "archive.sqlite")) as opened:
+        import pandas
+
         frame = pandas.read_sql("SELECT * FROM events", opened, parse_dates=["timestamp"])
     assert frame.groupby("model").input_tokens.sum().to_dict()["gpt-4o"] == 42
     assert frame.duration_ms.median() == 300
