@@ -13,7 +13,7 @@ from dev_analytics.analytics import SAMPLE_PERCENT
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import PolicyError, SettingError, read_policies
 from dev_analytics.delivery import Delivery
-from dev_analytics.destinations import ARCHIVE, DESTINATIONS
+from dev_analytics.destinations import ARCHIVE, destinations
 from dev_analytics.process.native import environ_now
 
 LOG_VARIABLE: Final = "DEV_ANALYTICS_LOG"
@@ -23,7 +23,7 @@ SERVER_VARIABLE: Final = "DEV_ANALYTICS_SERVER"
 
 
 _OF_DESTINATIONS: Final = {
-    setting.name: setting for each in DESTINATIONS.values() for setting in each.settings
+    setting.name: setting for each in destinations().values() for setting in each.settings
 }
 
 
@@ -144,7 +144,7 @@ class DevAnalytics(Configurable):
         own = {name: getattr(self, name) for name in _OF_DESTINATIONS}
         chosen, values = None, dict[str, str]()
         for settings in (own, *(policy.settings for policy in policies.values())):
-            for destination in DESTINATIONS.values():
+            for destination in destinations().values():
                 if destination.is_chosen(settings):
                     chosen, values = destination, {}
             values |= {name: value for name, value in settings.items() if value}

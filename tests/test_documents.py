@@ -29,7 +29,7 @@ from dev_analytics.consent.decision import PAUSES
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery, ledger, notes, pending
 from dev_analytics.delivery.turns import lock_file
-from dev_analytics.destinations import DESTINATIONS, archive_file
+from dev_analytics.destinations import archive_file, destinations
 from dev_analytics.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.drops import Drop
 from dev_analytics.pipeline import MAX_PREVIEWED
@@ -80,7 +80,7 @@ def test_every_flag_of_dev_is_explained(flag: str) -> None:
 
 
 def test_the_administrators_page_explains_the_policy_and_every_place() -> None:
-    settings = [each.name for one in DESTINATIONS.values() for each in one.settings]
+    settings = [each.name for one in destinations().values() for each in one.settings]
     for name in ("analytics", *settings):
         assert f"| `{name}` |" in ADMINISTRATORS
     for place in Place:

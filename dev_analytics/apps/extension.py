@@ -21,7 +21,6 @@ from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SettingError, environment_switch
 from dev_analytics.observers import hooks
 from dev_analytics.observers.cells import Cells
-from dev_analytics.observers.threads import Threads
 from dev_analytics.process import kept
 from dev_analytics.process.forks import unforked
 
@@ -29,9 +28,12 @@ if TYPE_CHECKING:
     from dev_analytics.consent.asking.occasion import Asking
     from dev_analytics.consent.asking.question import Offer
     from dev_analytics.consent.decision import Consent
+    from dev_analytics.observers.threads import Threads
 
 _UNLOADED: Final = Switch(False, "%unload_ext", unattended=True)
 _sessions: Final[list[Session]] = kept("sessions", list)
+_threads: Final[list[Threads]] = kept("threads", list)
+"""At most one, for the whole process: every shell would see the same error."""
 
 
 class Session:
@@ -52,8 +54,6 @@ class Session:
         analytics.gate.attended = lambda: _is_attended(shell)
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
-        # One for the process: every shell would see the same error.
-        self._threads: Threads = _sessions[0]._threads if _sessions else Threads(analytics)
         self._asking: Asking | None = None
         self._page = ""
         self._taken_away = False
@@ -78,7 +78,6 @@ class Session:
         shell.configurables.append(self._settings)
         self._settings.observe(self._follow, list(DevAnalytics.class_trait_names(config=True)))
         self._cells.register()
-        self._threads.register()
         hooks.register(analytics)
         atexit.register(self._at_end)
         # Before the question: what would be sent begins with the launch.
@@ -122,7 +121,7 @@ class Session:
             lambda: unregister_magics(self.shell),
         ]
         if not any(session is not self for session in _sessions):
-            steps += [self._threads.unregister, hooks.unregister]
+            steps += [_leave_threads, hooks.unregister]
         for step in steps:
             with contextlib.suppress(Exception):
                 step()
@@ -194,6 +193,7 @@ class Session:
     @quiet
     def _begin(self) -> None:
         if not self._taken_away:
+            _watch_threads(self._analytics)
             self._analytics.recording  # noqa: B018, it begins
 
     @quiet
@@ -202,6 +202,7 @@ class Session:
         from dev_analytics.observers import launch  # noqa: F401
         from dev_analytics.process import ancestors  # noqa: F401
 
+        _watch_threads(self._analytics)
         self._analytics.pipeline  # noqa: B018
         self._analytics.gate.now()
 
@@ -326,6 +327,19 @@ def unload(shell: Any) -> None:
 def _end(session: Session) -> None:
     _remove(_sessions, session)
     session.stop()
+
+
+def _watch_threads(analytics: Analytics) -> None:
+    if not _threads:
+        from dev_analytics.observers.threads import Threads
+
+        _threads.append(Threads(analytics))
+        _threads[-1].register()
+
+
+def _leave_threads() -> None:
+    while _threads:
+        _threads.pop().unregister()
 
 
 # What is needed to ask, or to show, is loaded then: most sessions do neither.

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from dev_analytics.consent import Value
 from dev_analytics.consent.files import DamagedError, object_of
-from dev_analytics.destinations import DESTINATIONS
+from dev_analytics.destinations import destinations
 
 
 class Policy(Value):
@@ -46,7 +46,7 @@ def policy_of(content: bytes) -> Policy:
     analytics = settings.pop("analytics", "allowed")
     if analytics not in ("allowed", "forbidden"):
         raise DamagedError("analytics are neither allowed nor forbidden")
-    known = {each.name: each for one in DESTINATIONS.values() for each in one.settings}
+    known = {each.name: each for one in destinations().values() for each in one.settings}
     for name, value in settings.items():
         if name not in known or (value and not known[name].takes(value)):
             raise DamagedError(f"no setting of a destination: {name}")

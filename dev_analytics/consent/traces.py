@@ -15,8 +15,7 @@ from json import loads
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from dev_analytics.destinations import DESTINATIONS
-from dev_analytics.destinations.destination import OwnFiles
+from dev_analytics.destinations import OwnFiles, destinations
 from dev_analytics.process.descriptors import open_above, standard_taken
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import erase
@@ -55,7 +54,7 @@ def purge(data: Path, user_id: str | None = None) -> None:
         The identifier in the records, if it is known.
     """
     marks = [_WORD, *([user_id.encode()] if user_id else ())]
-    own = [*_OWN, *(files for each in DESTINATIONS.values() for files in each.files)]
+    own = [*_OWN, *(files for each in destinations().values() for files in each.files)]
     # Files that belong to another one come last, when that may be gone.
     own.sort(key=lambda files: bool(files.beside))
     for place in {files.folder for files in own}:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from dev_analytics.destinations.destination import Destination, OwnFiles
+from dev_analytics.destinations import ARCHIVE, Destination, OwnFiles
 
 if TYPE_CHECKING:
     from dev_analytics.destinations.transport import Transport
-
-ARCHIVE: Final = "archive"
 
 
 class ArchiveDestination(Destination):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dev_analytics.destinations.destination import Destination, Setting
+from dev_analytics.destinations import Destination, Setting
 
 if TYPE_CHECKING:
     from dev_analytics.destinations.transport import Transport

@@ -16,7 +16,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.delivery.writers import Writer, writers
-from dev_analytics.destinations import DESTINATIONS
+from dev_analytics.destinations import destinations
 from dev_analytics.process.messages import plain
 from dev_analytics.tools.installed import installed
 from dev_analytics.views.obstacles import obstacles
@@ -140,7 +140,7 @@ def _described(file: Path, policy: Policy) -> str:
         named.append(
             "its destination is ignored, as not only an administrator can write to the file"
         )
-    for setting in (each for one in DESTINATIONS.values() for each in one.settings):
+    for setting in (each for one in destinations().values() for each in one.settings):
         if value := policy.settings.get(setting.name):
             named.append(setting.in_policy.format(value))
     return ", ".join(named)

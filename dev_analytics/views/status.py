@@ -14,7 +14,7 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.turns import turns
-from dev_analytics.destinations import ARCHIVE, DESTINATIONS, all_in_words, in_words
+from dev_analytics.destinations import ARCHIVE, all_in_words, destinations, in_words
 from dev_analytics.observers.hooks import MISSING, State
 from dev_analytics.process.entry import FAILED
 from dev_analytics.process.messages import from_home
@@ -207,13 +207,13 @@ def _delivered(ledger: Ledger, delivery: Delivery | None, consent: Consent) -> s
 def _destinations(data: Path) -> dict[str, str]:
     """Return the further lines of each destination."""
     return {
-        label: text for each in DESTINATIONS.values() for label, text in each.status(data).items()
+        label: text for each in destinations().values() for label, text in each.status(data).items()
     }
 
 
 def _title(spool_name: str) -> str:
     """Return the title of a destination in the spool, as far as its name there tells it."""
-    archive, *others = (each.title for each in DESTINATIONS.values())
+    archive, *others = (each.title for each in destinations().values())
     return archive if spool_name == ARCHIVE else " or ".join(others)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from dev_analytics.destinations import DESTINATIONS
-from dev_analytics.destinations.destination import Destination, OwnFiles, Setting
+from dev_analytics.destinations import Destination, OwnFiles, Setting, destinations
 from dev_analytics.destinations.transport import no_question
 
 
@@ -51,4 +50,4 @@ class Lines:
         (self._folder / f"{number:04}.jsonl").write_bytes(b"\n".join(records) + b"\n")
 
 
-DESTINATIONS[FolderOfLines.name] = FolderOfLines()
+destinations()[FolderOfLines.name] = FolderOfLines()
