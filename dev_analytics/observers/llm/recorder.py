@@ -169,9 +169,9 @@ class Call:
             public = name.partition(".")[0] in {each.partition(".")[0] for each in packages}
             has_status = own or belongs(type(error), "httpx")
             self._error = name if public else OTHER, status(error) if has_status else None
-        except Exception:
+        except Exception as failure:
             self._error = OTHER, None
-            self.recorder.drops.count("failure inside")
+            count_failure(self.recorder.drops, failure)
 
     def end(self) -> None:
         """Record it, unless it has been."""
@@ -310,8 +310,8 @@ class Recorder:
             self._held[number] = call, weakref.ref(thing, ended)
             if before is not None and before is not call:
                 before.abandon()
-        except Exception:
-            self.drops.count("failure inside")
+        except Exception as error:
+            count_failure(self.drops, error)
 
     def held(self, thing: object) -> Call | None:
         """Return the call that is held for `thing`."""

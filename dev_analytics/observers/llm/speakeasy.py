@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.method import Asked, observe, watch
 from dev_analytics.observers.llm.recorder import Call
@@ -41,7 +42,7 @@ def watch_stream(call: Call, answer: Any) -> Any:
         chunks = answer.generator
         answer.generator = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
         call.recorder.hold(answer, call)
-    except Exception:
-        call.recorder.drops.count("failure inside")
+    except Exception as error:
         call.end()
+        count_failure(call.recorder.drops, error)
     return answer

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, belongs
 from dev_analytics.observers.llm.recorder import Call, Recorder
@@ -136,8 +137,8 @@ def observe_ends(package: str, *classes: type) -> None:
                     call = recorder.release(each)
                     if call is not None:
                         call.end()
-            except Exception:
-                recorder.drops.count("failure inside")
+            except Exception as error:
+                count_failure(recorder.drops, error)
         return method(*args, **kwargs)
 
     for cls in classes:
@@ -194,6 +195,6 @@ def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, 
         else:
             call.read(answer)
             call.end()
-    except Exception:
-        call.recorder.drops.count("failure inside")
+    except Exception as error:
         call.end()
+        count_failure(call.recorder.drops, error)

@@ -12,6 +12,7 @@ import re
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, text, total
 from dev_analytics.observers.llm.recorder import Call, Recorder
@@ -133,9 +134,9 @@ def _watch(call: Call, answer: Any) -> Any:
         return read_whole(call, answer)
     try:
         call.recorder.hold(next(answer[part] for part in _STREAMS if part in answer), call)
-    except Exception:
-        call.recorder.drops.count("failure inside")
+    except Exception as error:
         call.end()
+        count_failure(call.recorder.drops, error)
     return answer
 
 

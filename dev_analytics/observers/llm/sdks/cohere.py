@@ -12,6 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.method import asks, begins, observe
@@ -82,8 +83,8 @@ def _observed(context: Any, within: type[_Context], begin: Callable[[], Call | N
     if recorder is not None:
         try:
             context.gen = within(context.gen, begin)
-        except Exception:
-            recorder.drops.count("failure inside")
+        except Exception as error:
+            count_failure(recorder.drops, error)
     return context
 
 
@@ -172,6 +173,6 @@ def _watch(call: Call, response: Any) -> None:
     try:
         chunks = response._data
         response._data = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
-    except Exception:
-        call.recorder.drops.count("failure inside")
+    except Exception as error:
         call.end()
+        count_failure(call.recorder.drops, error)

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
 from dev_analytics.observers.llm.asking import asked, asking
@@ -88,8 +89,8 @@ def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
                 stream=upper.stream,
                 address=lm.base_url,
             )
-        except Exception:
-            recorder.drops.count("failure inside")
+        except Exception as error:
+            count_failure(recorder.drops, error)
     return found
 
 

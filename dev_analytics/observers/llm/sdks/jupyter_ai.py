@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 
 COVERS: Final = None
@@ -26,6 +27,6 @@ def _run_ai_cell(method: Any, magics: Any, args: Any, kwargs: Any) -> Any:
                 options = args[0] if args else kwargs["args"]
                 edit_format = recorder.analytics.edit_format(options.format, tool="jupyter_ai")
                 stack.enter_context(edit_format)
-            except Exception:
-                recorder.drops.count("failure inside")
+            except Exception as error:
+                count_failure(recorder.drops, error)
         return method(*args, **kwargs)

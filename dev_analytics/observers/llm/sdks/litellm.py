@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.hooks import State, wrap
@@ -115,6 +116,20 @@ def _class(module: str, name: str) -> type:
     return found
 
 
+def _counted(look: Callable[..., None]) -> Callable[..., None]:
+    """Give `look` the recorder, while there is one, and count its failures."""
+
+    def counted(*given: Any) -> None:
+        recorder = State.active
+        if recorder is not None:
+            try:
+                look(recorder, *given)
+            except Exception as error:
+                count_failure(recorder.drops, error)
+
+    return counted
+
+
 # The request is sent.
 
 
@@ -189,41 +204,37 @@ def _interrupted(call: Call, error: BaseException) -> None:
 # The answer is returned.
 
 
-def _handed_on(method: Any, metadata: Any, args: Any, kwargs: Any) -> Any:
-    recorder = State.active
-    if recorder is not None:
-        try:
-            for each in (*args, *kwargs.values()):
-                if belongs(type(each), f"{_CORE}.litellm_logging"):
-                    _finish(recorder, each, metadata.result)
-        except Exception:
-            recorder.drops.count("failure inside")
-    return method(*args, **kwargs)
+def _before(look: Callable[..., None]) -> Callable[..., Any]:
+    """Return a hook that lets `look` see a call of litellm's own before it goes on."""
+    seen = _counted(look)
+
+    def hooked(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+        seen(own, args, kwargs)
+        return method(*args, **kwargs)
+
+    return hooked
 
 
-def _handed_to(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
-    recorder = State.active
-    if recorder is not None:
-        try:
-            _finish(recorder, logging, _first(args, kwargs, "result"))
-        except Exception:
-            recorder.drops.count("failure inside")
-    return method(*args, **kwargs)
+@_before
+def _handed_on(recorder: Recorder, metadata: Any, args: Any, kwargs: Any) -> None:
+    for each in (*args, *kwargs.values()):
+        if belongs(type(each), f"{_CORE}.litellm_logging"):
+            _finish(recorder, each, metadata.result)
 
 
-def _succeeded(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
+@_before
+def _handed_to(recorder: Recorder, logging: Any, args: Any, kwargs: Any) -> None:
+    _finish(recorder, logging, _first(args, kwargs, "result"))
+
+
+@_before
+def _succeeded(recorder: Recorder, logging: Any, args: Any, kwargs: Any) -> None:
     """Use the answer given to callbacks only if the whole answer is returned nowhere else."""
-    recorder = State.active
-    if recorder is not None:
-        try:
-            call, answer = recorder.held(logging), _first(args, kwargs, "result")
-            if call is not None and logging not in _READ:
-                assembled = call.stream and type(answer).__name__ in _WHOLE
-                if assembled or type(answer) is dict:
-                    _finish(recorder, logging, answer)
-        except Exception:
-            recorder.drops.count("failure inside")
-    return method(*args, **kwargs)
+    call, answer = recorder.held(logging), _first(args, kwargs, "result")
+    if call is not None and logging not in _READ:
+        assembled = call.stream and type(answer).__name__ in _WHOLE
+        if assembled or type(answer) is dict:
+            _finish(recorder, logging, answer)
 
 
 def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> Any:
@@ -250,18 +261,14 @@ def _finish(recorder: Recorder, logging: Any, answer: Any) -> None:
     call.end()
 
 
-def _failed(method: Any, logging: Any, args: Any, kwargs: Any) -> Any:
-    recorder = State.active
+@_before
+def _failed(recorder: Recorder, logging: Any, args: Any, kwargs: Any) -> None:
     # The reader of a stream gets the error too, and the hooks of the stream record that one.
-    if recorder is not None and logging not in _READ:
-        try:
-            call = recorder.release(logging)
-            error = _first(args, kwargs, "exception")
-            if call is not None and isinstance(error, BaseException):
-                call.fail(error)
-        except Exception:
-            recorder.drops.count("failure inside")
-    return method(*args, **kwargs)
+    if logging not in _READ:
+        call = recorder.release(logging)
+        error = _first(args, kwargs, "exception")
+        if call is not None and isinstance(error, BaseException):
+            call.fail(error)
 
 
 # The answer is streamed.
@@ -305,52 +312,38 @@ _OF_STREAMS: Final = {
 }
 
 
-def _note(stream: Any) -> None:
+@_counted
+def _note(recorder: Recorder, stream: Any) -> None:
     """Note that a stream is being read; its request may be sent only now."""
-    recorder = State.active
-    if recorder is not None:
-        try:
-            _READ.add(stream.logging_obj)
-        except Exception:
-            recorder.drops.count("failure inside")
+    _READ.add(stream.logging_obj)
 
 
-def _read(stream: Any, chunk: Any) -> None:
-    recorder = State.active
-    if recorder is None:
+@_counted
+def _read(recorder: Recorder, stream: Any, chunk: Any) -> None:
+    call = recorder.held(stream.logging_obj)
+    if call is None:
         return
-    try:
-        call = recorder.held(stream.logging_obj)
-        if call is None:
-            return
-        if recorder.held(stream) is None:
-            recorder.hold(stream, call)
-        # The chunks that the user gets have no counts; those in litellm's own list do.
-        chunks = vars(stream).get("chunks")
-        if type(chunks) is list:
-            for each in chunks[call.place :]:
-                call.read(each)
-            call.place = len(chunks)
-        else:
-            call.read(chunk)
-    except Exception:
-        recorder.drops.count("failure inside")
+    if recorder.held(stream) is None:
+        recorder.hold(stream, call)
+    # The chunks that the user gets have no counts; those in litellm's own list do.
+    chunks = vars(stream).get("chunks")
+    if type(chunks) is list:
+        for each in chunks[call.place :]:
+            call.read(each)
+        call.place = len(chunks)
+    else:
+        call.read(chunk)
 
 
-def _ended(stream: Any, error: BaseException | None) -> None:
+@_counted
+def _ended(recorder: Recorder, stream: Any, error: BaseException | None) -> None:
     """End the call of a stream that was read to its end, was closed, or failed."""
-    recorder = State.active
-    if recorder is None:
+    _read(stream, None)
+    call = recorder.release(stream.logging_obj)
+    if call is None:
         return
-    try:
-        _read(stream, None)
-        call = recorder.release(stream.logging_obj)
-        if call is None:
-            return
-        recorder.release(stream)
-        if error is None or isinstance(error, StopIteration | StopAsyncIteration):
-            call.end()
-        else:
-            call.fail(error)
-    except Exception:
-        recorder.drops.count("failure inside")
+    recorder.release(stream)
+    if error is None or isinstance(error, StopIteration | StopAsyncIteration):
+        call.end()
+    else:
+        call.fail(error)

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
+from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs
 from dev_analytics.observers.llm.recorder import Call
@@ -65,8 +66,8 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
             config.get("_name_or_path"),
             stream=kwargs.get("streamer") is not None,
         )
-    except Exception:
-        recorder.drops.count("failure inside")
+    except Exception as error:
+        count_failure(recorder.drops, error)
         return None
 
 
@@ -90,8 +91,8 @@ def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: 
                 received and received[0] * max(0, received[1] - repeated),
             )
         )
-    except Exception:
-        call.recorder.drops.count("failure inside")
+    except Exception as error:
+        count_failure(call.recorder.drops, error)
 
 
 def _shape(tensor: object) -> tuple[int, int] | None:
