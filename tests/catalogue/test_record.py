@@ -26,7 +26,15 @@ from dev_analytics.catalogue.events import (
     required,
 )
 from dev_analytics.catalogue.examples import typical
-from dev_analytics.catalogue.record import Form, Record, encode, iso, new_session_id, uuid4
+from dev_analytics.catalogue.record import (
+    MAX_ORDERS,
+    Form,
+    Record,
+    encode,
+    iso,
+    new_session_id,
+    uuid4,
+)
 
 USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
 UUID = "4163b27f-0a2e-460a-a170-451d6443b2b5"
@@ -95,6 +103,18 @@ def test_a_form_that_is_filled_in_is_the_record_as_its_class_writes_it(
     properties: Any = event(session_id=SESSION, seq=1017, **accepted, **trace)  # type: ignore[arg-type]
     whole = Record(event.wire, user, UUID, "2026-11-22T10:00:00+00:00", properties)
     assert made == encode(whole)
+
+
+def test_one_form_writes_properties_in_whatever_number_and_order_they_come() -> None:
+    form = Form(LLMRequest, distinct_id=USER, session_id=SESSION)
+    whole = typical(LLMRequest)
+    names = list(whole)
+    for number in range(1, 2 * MAX_ORDERS):
+        given = {name: whole[name] for at, name in enumerate(names) if number >> at & 1}
+        anew = Form(LLMRequest, distinct_id=USER, session_id=SESSION)
+        expected = anew.fill(given, 1, 1_795_341_600, UUID)
+        for accepted in (given, dict(reversed(given.items()))):
+            assert form.fill(accepted, 1, 1_795_341_600, UUID) == expected
 
 
 def test_a_record_without_consent_names_nobody() -> None:

@@ -5,6 +5,7 @@ Nothing here raises into the user's code, prints, waits, or keeps an object of t
 
 from __future__ import annotations
 
+import os
 import weakref
 from contextlib import suppress
 from functools import partial
@@ -20,11 +21,31 @@ from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
 from dev_analytics.observers.llm.refusal import is_refused
-from dev_analytics.process.native import Clock, system
+from dev_analytics.process.native import Clock
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
     from dev_analytics.consent.gate import State
+
+
+class _Process:
+    """The process that this is, another one in a forked child; asking the system takes longer.
+
+    Attributes
+    ----------
+    now
+        Its sign.
+    """
+
+    now = object()
+
+    @classmethod
+    def begin(cls) -> None:
+        cls.now = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.begin)
 
 
 class Call:
@@ -108,7 +129,7 @@ class Call:
         self._last: float | None = None
         self._open = [True]
         # A forked child also has the parent's calls, and may see the end of one.
-        self._process = system.getpid()
+        self._process = _Process.now
         self.begun = Clock.perf_counter()
 
     def read(self, answer: object) -> None:
@@ -190,7 +211,7 @@ class Call:
             self._open.pop()
         except IndexError:
             return False
-        return self._process == system.getpid() and not self.unsent
+        return self._process is _Process.now and not self.unsent
 
     def properties(self) -> dict[str, object]:
         """Return the properties that are recorded."""
@@ -279,7 +300,8 @@ class Recorder:
     def take(self, call: Call) -> None:
         """Record a call that is over; if it began before the yes, it is not sent."""
         try:
-            self.analytics.event("message_send", call.began, **call.properties())
+            # The pipeline has been loaded when the call began.
+            self.analytics.pipeline.event("message_send", call.began, call.properties())
         except Exception as error:
             count_failure(self.drops, error)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from functools import wraps
 from types import ModuleType
@@ -45,23 +44,21 @@ _MAKING: Final[ContextVar[Call | None]] = ContextVar("making", default=None)
 """The call whose method is running, where a method below tells that its request goes out."""
 
 
-class Making:
-    """A block in which the request of a call is made."""
+def making(call: Call) -> Token[Call | None] | None:
+    """Note that the request of a call is made from here on; give what this returns to `made`.
 
-    __slots__ = ("_before", "_call")
+    Two functions, as a block with an object of its own takes three times as long.
+    """
+    return _MAKING.set(call) if call.unsent else None
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._before: Token[Call | None] | None = None
 
-    def __enter__(self) -> None:
-        if self._call.unsent:
-            self._before = _MAKING.set(self._call)
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            with suppress(ValueError):  # a coroutine may be closed in another context
-                _MAKING.reset(self._before)
+def made(before: Token[Call | None] | None) -> None:
+    """Note that it is not made any longer."""
+    if before is not None:
+        try:  # noqa: SIM105, takes a fifth of the time of a block that suppresses
+            _MAKING.reset(before)
+        except ValueError:
+            pass  # a coroutine may be closed in another context
 
 
 def observe_sending(owner: type, *names: str) -> None:
@@ -172,8 +169,11 @@ def _asking(
             return method(*args, **kwargs)
         call.unsent = told
         try:
-            with Making(call):
+            before = making(call)
+            try:
                 answer = method(*args, **kwargs)
+            finally:
+                made(before)
         except BaseException as error:
             fail(call, error)
             raise
@@ -185,8 +185,11 @@ def _asking(
             return await method(*args, **kwargs)
         call.unsent = told
         try:
-            with Making(call):
+            before = making(call)
+            try:
                 answer = await method(*args, **kwargs)
+            finally:
+                made(before)
         except BaseException as error:
             fail(call, error)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
@@ -16,6 +17,8 @@ from dev_analytics.observers.llm.request import Fail, observe_preparing, observe
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
+MAX_ADDRESSES: Final = 64
+"""How many clients' addresses are kept."""
 _CARRIERS: Final = ("LengthFinishReasonError", "ContentFilterFinishReasonError")
 """Errors in parsing an answer that have the answer, whose tokens were used, as `completion`."""
 
@@ -55,6 +58,8 @@ def observe(
 
     carriers = tuple(vars(module)[name] for name in _CARRIERS if name in vars(module))
 
+    addresses = _Addresses(sdk.package)
+
     def begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
         options = args[1] if len(args) > 1 else kwargs.get("options")
         url = options.url.partition("?")[0]
@@ -77,7 +82,7 @@ def observe(
             body.get("model") if type(body) is dict else None,
             stream=kwargs.get("stream") is True,
             provider=known,
-            address=None if known else _address(client, sdk.package),
+            address=None if known else addresses.of(client),
         )
 
     def watch(call: Call, answer: Any) -> Any:
@@ -146,13 +151,43 @@ def observe_ends(package: str, *classes: type) -> None:
             wrap(cls, "close", close)
 
 
-def _address(client: Any, package: str) -> str | None:
-    """Return the address of a client; a property of a user's class is not read."""
-    for cls in type(client).__mro__:
-        own = vars(cls).get("base_url")
-        if own is not None and belongs(cls, package):
-            return str(own.__get__(client))
-    return None
+class _Addresses:
+    """The addresses of clients, each written once: that takes longer than all else at a beginning.
+
+    Parameters
+    ----------
+    package
+        The dotted name that the modules of the SDK begin with.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        # A URL of httpx never changes, and its identity is its own as long as it lives.
+        self._written: dict[int, tuple[weakref.ref[Any], str]] = {}
+
+    def of(self, client: Any) -> str | None:
+        """Return the address of a client; a property of a user's class is not read."""
+        for cls in type(client).__mro__:
+            own = vars(cls).get("base_url")
+            if own is not None and belongs(cls, self._package):
+                return self._as_text(own.__get__(client))
+        return None
+
+    def _as_text(self, url: Any) -> str:
+        reference, written = self._written.get(id(url), (None, ""))
+        if reference is not None and reference() is url:
+            return written
+        written = str(url)
+        if _is_url(type(url)):
+            if len(self._written) >= MAX_ADDRESSES:
+                self._written.clear()
+            self._written[id(url)] = weakref.ref(url), written
+        return written
+
+
+def _is_url(cls: type) -> bool:
+    """Return whether a class is one of httpx, whose objects never change."""
+    return belongs(cls, "httpx") or belongs(cls, "httpx2")
 
 
 def _cloud(client: type, clouds: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from dev_analytics.observers.llm.recorder import Call
-from dev_analytics.observers.llm.request import Making
+from dev_analytics.observers.llm.request import made, making
 
 
 def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterator[Any]:
@@ -38,11 +38,11 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
                 # Only an exception from the stream itself is its failure, not one that is thrown in
                 # below.
                 try:
-                    if call.unsent:
-                        with Making(call):
-                            chunk = next(iterator)
-                    else:
+                    before = making(call)
+                    try:
                         chunk = next(iterator)
+                    finally:
+                        made(before)
                 except StopIteration:
                     call.arrived()
                     return

@@ -19,6 +19,7 @@ from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat
 
 from dev_analytics.consent.decision import Switch
 from dev_analytics.observers import hooks
+from dev_analytics.observers.llm.stainless import MAX_ADDRESSES
 
 CHAT: dict[str, Any] = {
     "model": "gpt-4o",
@@ -42,6 +43,7 @@ ASKED: Any = {
 STREAMED = {**ASKED, "stream": True}
 COUNTED: dict[str, Any] = {"extra_body": {"stream_options": {"include_usage": True}}}
 FAR_OFF = "https://api.openai.com/v1"
+OPENROUTER = "https://openrouter.ai/api/v1"
 
 
 def client(server: FakeLLM, **options: Any) -> openai.OpenAI:
@@ -538,3 +540,19 @@ def test_two_hundred_tasks_have_each_its_own_edit_format(
     calls = recorded.calls()
     assert sorted((call["edit_format"], call["$ai_model"]) for call in calls) == sorted(PAIRS)
     assert {call["$ai_provider"] for call in calls} == {"openai"}
+
+
+def test_a_client_with_another_address_has_another_provider(
+    recorded: Any, in_memory: Callable[[], openai.AsyncOpenAI]
+) -> None:
+    async def ask() -> None:
+        one = in_memory()
+        for number in range(MAX_ADDRESSES + 6):
+            one.base_url = OPENROUTER if number % 3 else FAR_OFF
+            await one.chat.completions.create(**CHAT)
+
+    asyncio.run(ask())
+    providers = [call["$ai_provider"] for call in recorded.calls()]
+    assert providers == [
+        "openrouter" if number % 3 else "openai" for number in range(MAX_ADDRESSES + 6)
+    ]
