@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import time
 from datetime import date
 from typing import Any
@@ -16,6 +17,7 @@ from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat, whole
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers import hooks
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.sdks import litellm as ours
 
 MESSAGES: Any = [{"role": "system", "content": MARK}, {"role": "user", "content": MARK}]
@@ -292,6 +294,30 @@ class Theirs(litellm.integrations.custom_logger.CustomLogger):
 
 
 LISTS = ("callbacks", "success_callback", "failure_callback", "_async_success_callback")
+
+
+class LateError(Exception):
+    """What a user's time limit raises."""
+
+
+def test_a_time_limit_that_ends_in_the_middle_of_a_hook_reaches_whoever_reads(
+    recorded: Any, options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> None:
+        raise LateError
+
+    answer = iter(litellm.completion(CLAUDE, MESSAGES, stream=True, **options))
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Recorder, "held", lambda *_: signal.raise_signal(signal.SIGALRM))
+            with pytest.raises(LateError):
+                next(answer)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    list(answer)
+    assert recorded.analytics.drops.counts.pop("failure inside")
+    assert recorded.call()["stream"]
 
 
 @both
