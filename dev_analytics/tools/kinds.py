@@ -7,7 +7,6 @@ it is declared.
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Final
 
 from dev_analytics.catalogue import values
@@ -47,7 +46,7 @@ class Duration(values.Duration, frozen=True):
     @property
     def size(self) -> int:
         """How many different values it can have."""
-        return _durations_up_to(self.longest, self.decimals)
+        return len(values.durations(self.decimals, self.longest))
 
 
 class Version(values.Version, frozen=True, kw_only=True):
@@ -74,15 +73,3 @@ def _cut(value: int) -> int:
     while value >= 10**COUNT_DIGITS * step:
         step *= 10
     return value // step * step
-
-
-@cache
-def _durations_up_to(longest: int, decimals: int) -> int:
-    """Count the numbers up to `longest` with two significant digits and so many decimals."""
-    exponents = range(-decimals - 2, len(str(longest)))
-    numbers = {
-        round(float(f"{digits}e{exponent}"), decimals)
-        for digits in range(100)
-        for exponent in exponents
-    }
-    return sum(number <= longest for number in numbers)
