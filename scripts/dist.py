@@ -1,9 +1,9 @@
 """Build the wheel and the sdist, check both, and run the demo from the wheel alone.
 
-``python scripts/dist.py``: everything is made in ``dist/``, anew. Fails if two builds differ by a
-byte, if the wheel made from the sdist is another one than that made from the checkout, if an index
+``python scripts/dist.py`` makes everything in ``dist/`` anew. It fails if two builds differ by a
+byte, if the wheel made from the sdist differs from the one made from the checkout, if an index
 would not show the README, or if the wheel does not work in an empty environment. What that
-environment then has is written down in ``build/``, as a bill of materials.
+environment contains in the end is written to ``build/``, as a bill of materials.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def try_wheel(wheel: Path, environment: Path) -> None:
 
 
 def write_materials(wheel: Path, python: Path) -> None:
-    """Write what the environment of `python` has, with versions and licences.
+    """Write a bill of materials of the environment of `python`, with versions and licences.
 
-    It is not in ``dist/``: a package index takes wheels and sdists alone.
+    It is not in ``dist/``: a package index takes only wheels and sdists.
     """
     project, version = wheel.name.split("-")[:2]
     file = ROOT / "build" / f"{project}-{version}.cdx.json"
@@ -133,7 +133,7 @@ def write_materials(wheel: Path, python: Path) -> None:
 
 
 def run(command: list[str | Path], cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
-    """Run a command and stop where it fails."""
+    """Run a command, and stop if it fails."""
     print("$", *command, flush=True)
     where = None if env is None else shutil.which(str(command[0]), path=env["PATH"])
     subprocess.run([where or command[0], *command[1:]], cwd=cwd, env=env, check=True)

@@ -1,6 +1,6 @@
-"""The documents that are made from the catalogue: ``python scripts/documents.py``.
+"""Make the documents that come from the catalogue: ``python scripts/documents.py``.
 
-``docs/events.md``, a JSON Schema for each event, the tables of ``PRIVACY.md``, and
+These are ``docs/events.md``, a JSON Schema for each event, the tables of ``PRIVACY.md``, and
 ``docs/notices.json``, which is only ever added to. Run by ``make documents`` in a checkout.
 """
 
@@ -66,7 +66,7 @@ def documents(root: Path) -> dict[Path, bytes]:
 
 
 def main(root: Path = ROOT) -> None:
-    """Write the documents, and take away the schema of what is no event any more."""
+    """Write the documents, and delete the schemas of events that no longer exist."""
     try:
         made = documents(root)
     except ChangedNoticeError as error:

@@ -1,13 +1,13 @@
 """Make the tables of public names that the package ships, from genai-prices and SDKs.
 
-``make vocabularies`` runs it; ``--check`` only says whether the shipped tables are stale. Nothing
-of it is part of the package: what it needs is in the dependency group ``test``.
+``make vocabularies`` runs it; ``--check`` only says whether the shipped tables are stale. It is not
+part of the package: what it needs is in the dependency group ``test``.
 
-genai-prices says by rules which model a name means. Rules of equality are taken as they are. Those
-of parts ("begins with", "contains", regular expressions) would make a private name public, as in
-``claude-3-opus-acme``: they are only asked here, about names that the makers of models and SDKs
-list, and the answers go into the table. Of the regular expressions those that end with a date are
-taken, as a name that ends with the form of that date.
+genai-prices has rules that say which model a name means. Rules of equality are taken as they are.
+Rules about parts of a name ("begins with", "contains", regular expressions) would make a private
+name public, as in ``claude-3-opus-acme``. So they are only applied here, to names that the makers
+of models and SDKs list, and the results go into the table. Regular expressions that end with a date
+are taken, too, as a name that ends with the form of that date.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HOSTS: Final = {
     "openai-decisions": [],  # its host is that of openai
     "openrouter": ["openrouter.ai"],
 }
-"""The hosts of the providers whose rule is no plain host."""
+"""The hosts of the providers whose rule is not a plain host."""
 
 OLD_IDS: Final = {
     "gpt2": "openai-community/gpt2",
@@ -105,7 +105,7 @@ _FORMS: Final = {r"\d{8}": "YYYYMMDD", r"\d{4}-\d{2}-\d{2}": "YYYY-MM-DD"}
 
 
 def listed() -> dict[str, str | None]:
-    """Return the names that makers of models and SDKs list, each with who serves it, if known."""
+    """Return the names that makers of models and SDKs list, each with its provider, if known."""
     from anthropic.types import Model
     from openai.types import ChatModel, EmbeddingModel
     from pydantic_ai.models import KnownModelName
@@ -128,7 +128,7 @@ def _parts(clauses: Iterable[tuple[str, str, Any]]) -> Iterator[str]:
 
 
 def models() -> dict[str, str]:
-    """Return the id of each public name that is no id itself."""
+    """Return the id of each public name that is not an id itself."""
     rules = Rules()
     table: dict[str, str] = {}
 

@@ -1,8 +1,8 @@
-"""Breaks the promise in one way after another, in a copy, and expects a named test to see it.
+"""Break a promise in one way after another, each in a copy, and expect a named test to fail.
 
-``python scripts/mutants.py [WORD]``: all of them, or those whose name has the word. A value
-passes two lines of defence, the observer and the vocabulary, so most of these break both. Fails
-if one survives.
+``python scripts/mutants.py [WORD]`` tries all mutants, or those whose name contains the word. A
+value passes two lines of defence, the observer and the vocabulary, so most mutants break both. The
+exit status is 1 if one survives.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ def copied(folder: Path) -> None:
 
 
 def applied(edit: Edit, root: Path) -> str:
-    """Return the text of a file with the edit made; raise where it has no one place."""
+    """Return the text of a file with the edit made; raise if it does not fit exactly once."""
     text = (root / edit.file).read_text("utf-8")
     if text.count(edit.old) != 1:
         raise LookupError(f"{edit.file} has {text.count(edit.old)} of {edit.old!r}, and not one")
@@ -280,7 +280,7 @@ def tests(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
 
 
 def outcome(mutant: Mutant) -> str:
-    """Make a mutant in a copy of its own, and tell what the test made of it."""
+    """Make a mutant in a copy of its own, and return what its test made of it."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
         copied(folder)
@@ -292,10 +292,10 @@ def outcome(mutant: Mutant) -> str:
 
 
 def main(word: str) -> int:
-    """Make the mutants whose name has `word`, and print what became of each."""
+    """Make the mutants whose name contains `word`, and print what became of each."""
     chosen = [mutant for mutant in MUTANTS if word in mutant.name]
     if not chosen:
-        print(f"There is no mutant whose name has {word!r}.", file=sys.stderr)
+        print(f"There is no mutant whose name contains {word!r}.", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         copied(Path(name))

@@ -1,7 +1,7 @@
-"""What each notice told: the catalogue as people agreed to it, kept apart in ``docs/notices.json``.
+"""What each notice told people, as ``docs/notices.json`` keeps it: the catalogue they agreed to.
 
-A notice that is in that file never changes. What the catalogue has beyond it belongs to a higher
-one, so that it is withheld until people agree to it.
+A notice in that file never changes. Whatever the catalogue has beyond it belongs to a higher
+notice, so that it is withheld until people agree to it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.values import Count, Duration, Word
 
 Told: TypeAlias = dict[str, dict[str, str]]
-"""What one notice names: for each event its properties, each with the form of its values."""
+"""What one notice names: by event and property, the form of the values."""
 
 EVERY: Final = "every record"
 
 
 class ChangedNoticeError(Exception):
-    """The catalogue says something else than a notice told; the message names what."""
+    """The catalogue contradicts a notice; the message says where."""
 
 
 def told() -> dict[str, Told]:
-    """Return what each notice tells, as the catalogue is now."""
+    """Return what each notice tells according to the catalogue of now."""
     return {str(notice): _told(notice) for notice in range(1, NOTICE + 1)}
 
 
@@ -69,7 +69,7 @@ def _told(notice: int) -> Told:
 
 
 def _form(kind: Kind) -> str:
-    """Name the kind of value and what widens its set: vocabularies, unit, digits."""
+    """Name the kind of value, and what could widen it: vocabularies, unit, digits."""
     name = type(kind).__name__.lower()
     match kind:
         case Word():

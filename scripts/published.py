@@ -1,7 +1,7 @@
-"""Look up each name of scripts/vocabularies/published.txt at the address that it stands under.
+"""Look up each name in scripts/vocabularies/published.txt at the address above it.
 
-``python scripts/published.py [--cache DIR]`` fetches wheels with pip and files with their address;
-it says which names are not there, and its exit status is 1 then. What DIR has is not fetched.
+``python scripts/published.py [--cache DIR]`` fetches wheels with pip, and files by their address.
+It names what it does not find, and then exits with 1. What is in DIR is not fetched again.
 """
 
 from __future__ import annotations

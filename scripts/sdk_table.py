@@ -1,6 +1,6 @@
-"""The documents' table of SDKs, made from the modules that observe them.
+"""The table of SDKs in the documents, made from the modules that observe them.
 
-``python scripts/sdk_table.py`` writes it, as ``make documents`` does.
+``python scripts/sdk_table.py`` writes it, and so does ``make documents``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAGE: Final = ROOT / "docs/models.md"
 
 
 class Covered(NamedTuple):
-    """Which calls of an SDK are seen, as the page on models says it.
+    """Which calls of an SDK are seen, in the words of the page on models.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Covered(NamedTuple):
 
 
 def covered() -> Iterator[Covered]:
-    """Return what each module in `HOOKS` says that it covers; one that covers no SDK says None."""
+    """Yield what each module in `HOOKS` covers; a module that covers no SDK says None."""
     for name in dict.fromkeys(HOOKS.values()):
         said = importlib.import_module(name).COVERS
         if said is not None:

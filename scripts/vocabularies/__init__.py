@@ -9,6 +9,6 @@ A file in ``dev_analytics/catalogue/vocabularies/`` has up to three parts, in th
 2. a section that begins with ``# from <source>``: rewritten each time;
 3. a section that begins with ``# kept by hand``: preserved as it stands.
 
-Each section holds one member a line, sorted, and no member stands twice in a file: what is kept
-by hand is left out of the rewritten section.
+Each section holds one member a line, sorted. No member occurs twice in a file: what is kept by hand
+is left out of the rewritten section.
 """

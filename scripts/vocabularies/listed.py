@@ -1,7 +1,7 @@
 """Names of public models that SDKs list, and that genai-prices does not have.
 
-Of OpenAI's own list those count that genai-prices takes for another model of one price. Names that
-end with a date, or with where a model runs, are not names of models.
+From OpenAI's own list, those names are taken that genai-prices counts as another model of the same
+price. Names that end with a date, or with the place where a model runs, are not names of models.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def described() -> str:
 
 
 def models() -> set[str]:
-    """Return the names, without those that would tell of a person."""
+    """Return the names, without those that say something about a person."""
     rules = Rules()
     ids = {model.id.lower() for provider in rules.providers for model in provider.models}
     found = {
@@ -104,7 +104,7 @@ def words_of(*types: Any) -> Iterator[str]:
 
 
 def _of_litellm() -> Iterator[tuple[str, str | None]]:
-    """Yield the names, each with who serves it."""
+    """Yield the names, each with its provider."""
     for name, told in litellm().items():
         if told.get("mode") not in MODES:
             continue

@@ -1,4 +1,4 @@
-"""Public names of models that stand in no list of an SDK: where each is public, in a file here."""
+"""Public names of models that no SDK lists; a file here says where each is public."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 FILE: Final = Path(__file__).with_suffix(".txt")
 KINDS: Final = frozenset({"models", "families", "retired", "older"})
-"""What names are: of models; of families in ollama's library; no longer listed; short for an id."""
+"""Kinds of names: models; families in ollama's library; no longer listed; short for an id."""
 
 
 class Published(NamedTuple):
