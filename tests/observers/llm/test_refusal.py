@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
 
+import anthropic
 import cohere
 import httpx2
 import ollama
 import openai
 import pytest
+import requests
 from fake_llm import MARK, FakeLLM
+from further_ways import ask_bedrock, make_bedrock
 from google import genai
 from google.genai import types
 from huggingface_hub import InferenceClient
@@ -50,6 +54,60 @@ def empty_key(server: FakeLLM) -> object:
     return an_openai(server, key="\n").chat.completions.create(model="gpt-4o", messages=SAID)
 
 
+def no_address_of_openai(server: FakeLLM) -> object:
+    client = openai.OpenAI(api_key=MARK, base_url="nowhere", max_retries=0)
+    return client.chat.completions.create(model="gpt-4o", messages=SAID)
+
+
+def no_credentials_of_anthropic(server: FakeLLM) -> object:
+    client = anthropic.AnthropicBedrock(base_url=server.address, aws_region="eu-west-1")
+    # Another one is found on a machine of AWS.
+    client._prepare_request = refuse  # type: ignore[method-assign]
+    return client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=SAID)
+
+
+def _prepare_request(request: object) -> None:
+    raise RuntimeError("no credentials")
+
+
+refuse = _prepare_request
+
+
+def no_header_of_google(server: FakeLLM) -> object:
+    options = types.HttpOptions(base_url=server.address, headers={"x": "\u4e2d"})
+    client = genai.Client(api_key=MARK, http_options=options)
+    return client.models.generate_content(model="gemini-2.5-flash", contents=MARK)
+
+
+def ask_google(address: str, header: str = MARK) -> object:
+    async def ask() -> object:
+        options = types.HttpOptions(base_url=address, headers={"x": header})
+        client = genai.Client(api_key=MARK, http_options=options).aio
+        try:
+            return await client.models.generate_content(model="gemini-2.5-flash", contents=MARK)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(ask())
+
+
+def no_address_of_google(server: FakeLLM) -> object:
+    return ask_google("nowhere")
+
+
+def no_header_of_aiohttp(server: FakeLLM) -> object:
+    return ask_google(server.address, header="a\nb")
+
+
+def no_header_of_boto3(server: FakeLLM) -> object:
+    def add(request: Any, **_: object) -> None:
+        request.headers["x"] = "a\nb"
+
+    client = make_bedrock(server, False)
+    client.meta.events.register("before-sign.bedrock-runtime.Converse", add)
+    return ask_bedrock(client, False)
+
+
 def no_json_of_cohere(server: FakeLLM) -> object:
     client = cohere.ClientV2(api_key=MARK, base_url=server.address)
     return client.chat(model="command-r-plus", messages=SAID, documents=NO_JSON)
@@ -65,6 +123,12 @@ REFUSALS = [
     closed_ollama,
     closed_google,
     empty_key,
+    no_address_of_openai,
+    no_credentials_of_anthropic,
+    no_header_of_google,
+    no_address_of_google,
+    no_header_of_aiohttp,
+    no_header_of_boto3,
     no_json_of_cohere,
     no_json_of_huggingface,
 ]
@@ -95,6 +159,28 @@ def test_a_query_in_a_path_hides_no_call(server: FakeLLM, recorded: Any) -> None
     body = {"model": "gpt-4o", "messages": SAID}
     an_openai(server).post("/chat/completions?x=1", body=body, cast_to=object)
     assert recorded.call()["$ai_model"] == "gpt-4o"
+
+
+@pytest.mark.parametrize(
+    ("address", "more"),
+    [
+        ("nowhere", {}),
+        ("http://", {}),
+        ("gopher://localhost", {}),
+        ("http://localhost", {"headers": {"x": "a\nb"}}),
+        ("http://localhost", {"json": object()}),
+    ],
+)
+def test_what_requests_refuses_is_told(address: str, more: Any) -> None:
+    with pytest.raises((TypeError, requests.RequestException)) as caught:
+        requests.post(address, **more)
+    assert is_refused(caught.value)
+
+
+def test_a_connection_that_fails_is_a_call() -> None:
+    with pytest.raises(requests.ConnectionError) as caught:
+        requests.post("http://127.0.0.1:1")
+    assert not is_refused(caught.value)
 
 
 class Hostile(str):
