@@ -1,21 +1,31 @@
 """Streamed answers: the same chunks in the same order, read for a call as they pass.
 
-A generator of ours replaces the SDK's, and is unknown to the event loop: the SDK's is closed when
-and as it would be without ours, which ends as soon as it is no longer referenced.
+A generator of ours takes the place of the SDK's, and is unknown to the event loop: it ends as soon
+as it is no longer referenced, and the SDK's is closed when and as it would be without ours.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.request import made, making
 
+Part = Callable[[Any], Any]
+"""Returns what is read of a chunk."""
 
-def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterator[Any]:
+
+def _whole(chunk: Any) -> Any:
+    return chunk
+
+
+def follow(
+    call: Call, chunks: Iterator[Any], *, later: bool = False, part: Part = _whole
+) -> Iterator[Any]:
     """Return an iterator over the same chunks, which reads them for `call` and ends it.
 
     Parameters
@@ -27,6 +37,8 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
     later
         Whether the request is made only when the first chunk is asked for, so that the call begins
         then.
+    part
+        Returns what is read of a chunk, if that is not all of it.
     """
 
     def following() -> Iterator[Any]:
@@ -49,7 +61,7 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
                 except BaseException as error:
                     call.fail(error)
                     raise
-                call.read(chunk)
+                call.read(part(chunk))
                 yield chunk
         except GeneratorExit:
             call.abandon()
@@ -64,7 +76,7 @@ def follow(call: Call, chunks: Iterator[Any], *, later: bool = False) -> Iterato
 
 
 def follow_async(
-    call: Call, chunks: AsyncIterator[Any], *, later: bool = False
+    call: Call, chunks: AsyncIterator[Any], *, later: bool = False, part: Part = _whole
 ) -> AsyncIterator[Any]:
     """Do what `follow` does for an asynchronous iterator."""
 
@@ -76,31 +88,41 @@ def follow_async(
         try:
             while True:
                 try:
-                    chunk = await anext(iterator)
+                    if call.unsent:
+                        with Making(call):
+                            chunk = await anext(iterator)
+                    else:
+                        chunk = await anext(iterator)
                 except StopAsyncIteration:
                     call.arrived()
                     return
                 except BaseException as error:
                     call.fail(error)
                     raise
-                call.read(chunk)
+                call.read(part(chunk))
                 # A loop that ends while the stream is collected throws in its own cancellation.
                 yield chunk
         except GeneratorExit:
             call.abandon()
+            # Closed by its user, who waits until the SDK's is closed, too; or collected.
+            own = reference()
+            if own is not None and own.ag_running and hasattr(iterator, "aclose"):
+                await iterator.aclose()
             raise
         finally:
             # Nothing is awaited here: the generator may be collected where no loop runs.
             call.end()
 
-    followed = following()
-    _begin_unknown(followed)
+    followed: Any = following()
+    reference = weakref.ref(followed)
+    begin_unknown(followed)
     if not later:
         call.recorder.hold(followed, call)
-    return followed
+    stream: AsyncIterator[Any] = followed
+    return stream
 
 
-def _begin_unknown(generator: Any) -> None:
+def begin_unknown(generator: Any) -> None:
     """Run an asynchronous generator to its first yield, without the loop knowing it.
 
     At its end a loop closes all generators that it knows at the same time: of two nested ones, one

@@ -35,6 +35,27 @@ def test_a_loop_that_ends_cancels_a_stream_read_in_part(recorded: Any) -> None:
     assert recorded.call()["$ai_is_error"] is False
 
 
+def test_who_closes_a_stream_waits_until_that_of_the_sdk_is_closed(recorded: Any) -> None:
+    closed = []
+
+    async def chunks() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    async def close() -> list[bool]:
+        stream: Any = follow_async(begin(), chunks())
+        assert await anext(stream) == 1
+        await stream.aclose()
+        return closed.copy()
+
+    assert asyncio.run(close()) == [True]
+    assert recorded.call()["$ai_is_error"] is False
+
+
 def test_an_exception_thrown_into_a_stream_is_not_the_provider_s(recorded: Any) -> None:
     stream: Any = follow(begin(), iter([1, 2]))
     assert next(stream) == 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import begun, observe_request
+from dev_analytics.observers.llm.request import begun, observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (
@@ -25,6 +25,9 @@ def read(answer: Any) -> Answer:
     """Return the content of an answer; its own output count excludes reasoning."""
     proto = answer.proto
     usage = proto.usage
+    if not usage.prompt_tokens:
+        # Before the last chunk all counts are zero.
+        return Answer(getattr(proto, "model", None))
     return Answer(
         getattr(proto, "model", None),
         usage.prompt_tokens,
@@ -40,11 +43,13 @@ XAI: Final = SDK("xai-sdk", "xai_sdk", read, "x-ai", errors=("grpc",))
 def hook(module: ModuleType) -> None:
     """Install the hooks in the module's chat and client: both synchronous or both asynchronous."""
     chat = module.Chat
+    # They refuse what is no request; what comes after is sent.
+    observe_preparing(chat, "_make_request", "_make_compact_request")
     for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
-        observe_request(chat, name, _begin, _watch)
+        observe_request(chat, name, _begin, _watch, told=True)
     for name in ("stream", "stream_batch"):
         is_async = inspect.isasyncgenfunction(getattr(chat, name))
-        wrap(chat, name, _stream_async if is_async else _stream)
+        wrap(chat, name, partial(_stream, follow_async if is_async else follow))
     observe_request(module.Client, "compact_context", _begin_compacting, _watch, _fail)
 
 
@@ -62,7 +67,7 @@ def _begin_stream(recorder: Recorder, chat: Any, args: Any, kwargs: Any) -> Call
 
 
 def _watch(call: Call, answer: Any) -> Any:
-    _read(call, answer)
+    call.read(_first(answer))
     call.end()
     return answer
 
@@ -73,37 +78,21 @@ def _fail(call: Call, error: BaseException) -> None:
     call.fail(error)
 
 
-def _read(call: Call, answer: Any) -> None:
-    """Read an answer, or the first of several: one request has one usage."""
-    call.read(answer[0] if type(answer) in (list, tuple) and answer else answer)
+def _first(answer: Any) -> Any:
+    """Return an answer, or the first of several: one request has one usage."""
+    return answer[0] if type(answer) in (list, tuple) and answer else answer
 
 
-def _stream(method: Any, chat: Any, args: Any, kwargs: Any) -> Iterator[Any]:
-    return _following(chat, method(*args, **kwargs))
+def _so_far(pair: Any) -> Any:
+    """Return the answer so far, which comes with each chunk."""
+    return _first(pair[0])
 
 
-def _following(chat: Any, pairs: Iterator[Any]) -> Iterator[Any]:
+def _stream(follows: Any, method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
     """Return the same pairs of the answer so far and a chunk; the first triggers the request."""
+    pairs = method(*args, **kwargs)
     call = begun(_begin_stream, chat, (), {})
     if call is None:
-        yield from pairs
-        return
-    for pair in follow(call, pairs):
-        _read(call, pair[0])
-        yield pair
-
-
-def _stream_async(method: Any, chat: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
-    return _following_async(chat, method(*args, **kwargs))
-
-
-async def _following_async(chat: Any, pairs: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Do what `_following` does, asynchronously."""
-    call = begun(_begin_stream, chat, (), {})
-    if call is None:
-        async for pair in pairs:
-            yield pair
-        return
-    async for pair in follow_async(call, pairs):
-        _read(call, pair[0])
-        yield pair
+        return pairs
+    call.unsent = True
+    return follows(call, pairs, later=True, part=_so_far)
