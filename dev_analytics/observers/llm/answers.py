@@ -86,6 +86,12 @@ def text(value: object) -> str | None:
     return str.__str__(value) if issubclass(type(value), str) else None
 
 
+def fields(thing: object) -> dict[str, Any]:
+    """Return the fields of an object, without running what its class does instead."""
+    found: dict[str, Any] = object.__getattribute__(thing, "__dict__")
+    return found
+
+
 def get_rare(part: Any, name: str) -> Any:
     """Return a rare field, as `get` does: pydantic is slow to report a missing one.
 

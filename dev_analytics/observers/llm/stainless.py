@@ -6,12 +6,13 @@ import inspect
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
-from dev_analytics.observers.llm.answers import SDK, belongs
+from dev_analytics.observers.llm.answers import SDK, belongs, fields, text
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import Fail, observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
@@ -19,6 +20,9 @@ from dev_analytics.observers.llm.streams import follow, follow_async
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
 MAX_ADDRESSES: Final = 64
 """How many clients' addresses are kept."""
+_BODIES: Final = ("APIResponse", "AsyncAPIResponse")
+"""Answers whose body is read by the user, of `with_streaming_response`."""
+_READING: Final = ("iter_bytes", "iter_text", "iter_lines")
 _CARRIERS: Final = ("LengthFinishReasonError", "ContentFilterFinishReasonError")
 """Errors in parsing an answer that have the answer, whose tokens were used, as `completion`."""
 
@@ -58,22 +62,22 @@ def observe(
 
     carriers = tuple(vars(module)[name] for name in _CARRIERS if name in vars(module))
 
-    addresses = _Addresses(sdk.package)
+    addresses = _Addresses()
 
     def begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
         options = args[1] if len(args) > 1 else kwargs.get("options")
-        url = options.url.partition("?")[0]
-        operation = operations.get(url)
+        # The user's texts may be of classes of their own.
+        url, verb = (text(options.url) or "").partition("?")[0], text(options.method) or ""
+        operation, own = operations.get(url), fields(client)
         if operation is None and url[:1] != "/":
             # A path is appended to the client's address; a whole address is used as it is.
-            base = str(vars(client).get("_base_url"))
-            operation = operations.get(f"/{url.removeprefix(base)}")
-        if operation is None or options.method.lower() != "post":
+            operation = operations.get(f"/{url.removeprefix(addresses.of(own) or '')}")
+        if operation is None or verb.lower() != "post":
             return None
         body = options.json_data
         # A class of the SDK's main module says nothing more.
         known = sdk.provider if type(client) in clients else _cloud(type(client), clouds)
-        runtime = vars(client).get("_provider_runtime")
+        runtime = own.get("_provider_runtime")
         if runtime is not None:
             known = runtimes.get(runtime.name)
         return recorder.begin(
@@ -82,7 +86,7 @@ def observe(
             body.get("model") if type(body) is dict else None,
             stream=kwargs.get("stream") is True,
             provider=known,
-            address=None if known else addresses.of(client),
+            address=None if known else addresses.of(own),
         )
 
     def watch(call: Call, answer: Any) -> Any:
@@ -116,6 +120,11 @@ def observe(
         observe_request(client, "request", begin, watch, fail, told=True)
     for response in raw:
         wrap(response, "parse", parse)
+    for response in _classes(module, "_response", _BODIES):
+        is_async = inspect.iscoroutinefunction(vars(response)["read"])
+        wrap(response, "read", _read_async if is_async else _read)
+        for name in _READING:
+            wrap(response, name, partial(_iterate, follow_async if is_async else follow))
     observe_ends(sdk.package, *streams, *raw)
 
 
@@ -152,36 +161,24 @@ def observe_ends(package: str, *classes: type) -> None:
 
 
 class _Addresses:
-    """The addresses of clients, each written once: that takes longer than all else at a beginning.
+    """The addresses of clients, each written once: that takes longer than all else at a beginning."""
 
-    Parameters
-    ----------
-    package
-        The dotted name that the modules of the SDK begin with.
-    """
-
-    def __init__(self, package: str) -> None:
-        self._package = package
+    def __init__(self) -> None:
         # A URL of httpx never changes, and its identity is its own as long as it lives.
         self._written: dict[int, tuple[weakref.ref[Any], str]] = {}
 
-    def of(self, client: Any) -> str | None:
-        """Return the address of a client; a property of a user's class is not read."""
-        for cls in type(client).__mro__:
-            own = vars(cls).get("base_url")
-            if own is not None and belongs(cls, self._package):
-                return self._as_text(own.__get__(client))
-        return None
-
-    def _as_text(self, url: Any) -> str:
+    def of(self, client: Mapping[str, Any]) -> str | None:
+        """Return the address in the fields of a client; a user's class is not asked for it."""
+        url = client.get("_base_url")
         reference, written = self._written.get(id(url), (None, ""))
         if reference is not None and reference() is url:
             return written
+        if not _is_url(type(url)):
+            return None
+        if len(self._written) >= MAX_ADDRESSES:
+            self._written.clear()
         written = str(url)
-        if _is_url(type(url)):
-            if len(self._written) >= MAX_ADDRESSES:
-                self._written.clear()
-            self._written[id(url)] = weakref.ref(url), written
+        self._written[id(url)] = weakref.ref(url), written
         return written
 
 
@@ -203,6 +200,39 @@ def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[
     found = sys.modules.get(f"{module.__name__}.{part}")
     if found is not None:
         yield from (vars(found)[name] for name in names if name in vars(found))
+
+
+def _read(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
+    """Read the body of an answer, which may break off."""
+    try:
+        return method(*args, **kwargs)
+    except Exception as error:
+        _broke_off(response, error)
+        raise
+
+
+async def _read_async(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
+    """Do what `_read` does, asynchronously."""
+    try:
+        return await method(*args, **kwargs)
+    except Exception as error:
+        _broke_off(response, error)
+        raise
+
+
+def _broke_off(response: Any, error: Exception) -> None:
+    recorder = State.active
+    call = recorder.release(response) if recorder else None
+    if call is not None:
+        call.fail(error)
+
+
+def _iterate(follows: Any, method: Any, response: Any, args: Any, kwargs: Any) -> Any:
+    """Return the parts of the body of an answer, whose end is that of the call."""
+    recorder = State.active
+    call = recorder.held(response) if recorder else None
+    parts = method(*args, **kwargs)
+    return parts if call is None else follows(call, parts)
 
 
 async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...], fail: Fail) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
@@ -41,6 +42,9 @@ STREAMED: Final = {
 
 _STREAMS: Final = ("stream", "body")
 """The fields of an answer that may hold the stream."""
+
+_BODIES: Final = ("AioStreamingBody", "AioHttpxStreamingBody", "StreamingBody")
+"""The classes of aiobotocore's bodies, as far as its version has them."""
 
 _NO_LANGUAGE: Final = re.compile(
     r"(?:[a-z-]+\.)?(?:stability\.|luma\.|amazon\.(?:titan-image|nova-canvas|nova-reel))"
@@ -100,20 +104,31 @@ def hook(module: ModuleType) -> None:
         observe_request(module.AioBaseClient, "_make_api_call", _begin, _watch, told=True)
         events = importlib.import_module("aiobotocore.eventstream")
         wrap(events.AioEventStream, "__aiter__", _events_async)
+        bodies = vars(importlib.import_module("aiobotocore.response"))
+        for name in _BODIES:
+            if name in bodies:
+                wrap(bodies[name], "read", _read_async)
+                observe_closing(bodies[name])
     else:
         observe_sending(importlib.import_module("botocore.endpoint").Endpoint, "_send")
         observe_request(module.BaseClient, "_make_api_call", _begin, _watch, told=True)
         events = importlib.import_module("botocore.eventstream")
         wrap(events.EventStream, "__iter__", _events)
         observe_closing(events.EventStream)
+        body = importlib.import_module("botocore.response").StreamingBody
+        wrap(body, "read", _read)
+        observe_closing(body)
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
     """Begin a call if the request goes to a language model."""
-    if len(args) != 2 or args[0] not in STREAMED:
+    if len(args) != 2:
         return None
-    name, parameters = args
-    model = text(parameters.get("modelId"))
+    # No method of a class of the user's is called.
+    name, parameters = text(args[0]), args[1]
+    if name not in STREAMED or not issubclass(type(parameters), dict):
+        return None
+    model = text(dict.get(parameters, "modelId"))
     if (
         client.meta.service_model.service_name != "bedrock-runtime"
         or model is None
@@ -129,15 +144,56 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
 
 
 def _watch(call: Call, answer: Any) -> Any:
-    """Read an answer, or attach the call to its stream, whose events are read as they pass."""
-    if not call.stream:
+    """Read an answer, or attach the call to what its user reads: a stream, or a body."""
+    held = [answer[part] for part in _STREAMS if part in answer]
+    if not held:
         return read_whole(call, answer)
     try:
-        call.recorder.hold(next(answer[part] for part in _STREAMS if part in answer), call)
+        if not call.stream:
+            call.read(answer)
+        call.recorder.hold(held[0], call)
     except Exception as error:
         call.end()
         count_failure(call.recorder.drops, error)
     return answer
+
+
+def _read(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
+    """Read the body of an answer, whose end is that of the call."""
+    try:
+        part = method(*args, **kwargs)
+    except Exception as error:
+        _over(body, error)
+        raise
+    if not part or _amount(args, kwargs) is None:
+        _over(body)
+    return part
+
+
+async def _read_async(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
+    """Do what `_read` does, asynchronously."""
+    try:
+        part = await method(*args, **kwargs)
+    except Exception as error:
+        _over(body, error)
+        raise
+    if not part or _amount(args, kwargs) is None:
+        _over(body)
+    return part
+
+
+def _amount(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    return args[0] if args else kwargs.get("amt")
+
+
+def _over(body: Any, error: Exception | None = None) -> None:
+    """End the call of a body that was read to its end, or broke off."""
+    recorder = State.active
+    call = recorder.release(body) if recorder else None
+    if call is not None and error is None:
+        call.end()
+    elif call is not None and error is not None:
+        call.fail(error)
 
 
 def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
-from dev_analytics.observers.llm.answers import SDK, Answer, belongs
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, fields
 from dev_analytics.observers.llm.recorder import Call
 
 COVERS: Final = (
@@ -59,7 +59,7 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
     if recorder is None or getattr(type(model), "main_input_name", None) != "input_ids":
         return None
     try:
-        config = _own(_own(model)["config"])
+        config = fields(fields(model)["config"])
         return recorder.begin(
             TRANSFORMERS,
             "text_completion",
@@ -74,7 +74,7 @@ def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
 def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: Any) -> None:
     """Add the token counts that the shapes give."""
     try:
-        config = _own(_own(model)["config"])
+        config = fields(fields(model)["config"])
         given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
         embedded = kwargs.get("inputs_embeds")
         if belongs(type(answer), "transformers"):
@@ -101,8 +101,3 @@ def _shape(tensor: object) -> tuple[int, int] | None:
         return None
     shape = tensor.shape  # type: ignore[attr-defined]
     return (int(shape[0]), int(shape[1])) if len(shape) >= 2 else None
-
-
-def _own(thing: object) -> Any:
-    """Return an object's own attributes, without running its code."""
-    return object.__getattribute__(thing, "__dict__")
