@@ -117,3 +117,16 @@ def test_a_body_of_bedrock_that_is_closed_is_recorded(server: FakeLLM, recorded:
     assert recorded.calls() == []
     body.close()
     assert recorded.call()["$ai_is_error"] is False
+
+
+def test_a_body_that_a_handler_of_the_user_s_put_there_is_let_through(
+    server: FakeLLM, recorded: Any
+) -> None:
+    def change(parsed: Any, **_: object) -> None:
+        parsed["body"] = b"other"
+
+    server.replies.append(WHOLE)
+    client = make_bedrock(server, False)
+    client.meta.events.register("after-call.bedrock-runtime.InvokeModel", change)
+    assert client.invoke_model(modelId=CLAUDE, body=BODY)["body"] == b"other"
+    assert recorded.call()["$ai_input_tokens"] == 9

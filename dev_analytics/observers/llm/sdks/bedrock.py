@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
-from dev_analytics.observers.llm.answers import SDK, Answer, text, total
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text, total
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import (
     observe_closing,
@@ -145,10 +145,16 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
 
 def _watch(call: Call, answer: Any) -> Any:
     """Read an answer, or attach the call to what its user reads: a stream, or a body."""
-    held = [answer[part] for part in _STREAMS if part in answer]
-    if not held:
-        return read_whole(call, answer)
     try:
+        parts = [answer[part] for part in _STREAMS if part in answer]
+        # A handler of the user's may have put something else there.
+        held = [
+            part
+            for part in parts
+            if belongs(type(part), "botocore") or belongs(type(part), "aiobotocore")
+        ]
+        if not held:
+            return read_whole(call, answer)
         if not call.stream:
             call.read(answer)
         call.recorder.hold(held[0], call)
