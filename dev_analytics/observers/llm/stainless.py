@@ -161,7 +161,7 @@ def observe_ends(package: str, *classes: type) -> None:
 
 
 class _Addresses:
-    """The addresses of clients, each written once: that takes longer than all else at a beginning."""
+    """The addresses of clients, each written once: nothing else takes as long at a beginning."""
 
     def __init__(self) -> None:
         # A URL of httpx never changes, and its identity is its own as long as it lives.

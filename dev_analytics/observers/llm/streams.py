@@ -88,11 +88,11 @@ def follow_async(
         try:
             while True:
                 try:
-                    if call.unsent:
-                        with Making(call):
-                            chunk = await anext(iterator)
-                    else:
+                    before = making(call)
+                    try:
                         chunk = await anext(iterator)
+                    finally:
+                        made(before)
                 except StopAsyncIteration:
                     call.arrived()
                     return

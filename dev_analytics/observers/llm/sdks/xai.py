@@ -85,7 +85,7 @@ def _first(answer: Any) -> Any:
 
 def _so_far(pair: Any) -> Any:
     """Return the answer so far, which comes with each chunk."""
-    return _first(pair[0])
+    return _first(pair[0]) if type(pair) is tuple and pair else None
 
 
 def _stream(follows: Any, method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
