@@ -63,11 +63,21 @@ def senders(log: Any) -> set[str | None]:
 def test_the_question_stands_below_the_first_cell_and_nothing_is_collected_before_the_answer(
     open_notebook: Callable[..., Any], data: Path, stored: Any, log: Any
 ) -> None:
+    """It is the same for who sees it and who hears it, and no answer is chosen before."""
     notebook = open_notebook(LOAD, "1 + 1")
     notebook.run(0)
     expect(notebook.question).to_have_count(1)
     for said in (" ".join(FIRST.introduction), FIRST.words):
         expect(notebook.question).to_contain_text(said)
+    buttons = notebook.question.get_by_role("button")
+    expect(buttons).to_have_text(["Yes", "No", SEE])
+    yes, no, _ = buttons.evaluate_all(f"nodes => nodes.map({LOOK})")
+    assert yes == no
+    assert not notebook.question.evaluate("node => node.contains(document.activeElement)")
+    heard = notebook.question.aria_snapshot()
+    for said in (FIRST.words, 'button "Yes"', 'button "No"', f'button "{SEE}"', "link "):
+        assert heard.count(said) == 1, heard
+    assert heard.count("button") == 3, heard
     notebook.run(1)
     expect(notebook.below(1)).to_have_text("2")
     expect(notebook.question).to_have_count(1)
@@ -78,26 +88,13 @@ def test_the_question_stands_below_the_first_cell_and_nothing_is_collected_befor
     assert senders(log) == {None}
 
 
-def test_an_answered_question_has_the_page_send_nothing_more(
-    open_notebook: Callable[..., Any],
-) -> None:
-    # The page ends the subshell of its widgets when the last is gone. What came there with it
-    # would be lost, and ipykernel would print a warning of that into the user's next cell.
-    notebook = open_notebook(LOAD, "1 + 1")
-    notebook.run(0)
-    expect(notebook.question).to_have_count(1)
-    notebook.note_widget_messages()
-    notebook.button("Yes").click()
-    expect(notebook.below(0)).to_have_text(ON)
-    notebook.run(1)
-    assert [message["method"] for message in notebook.widget_messages()] == ["custom"]
-
-
 def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
     open_notebook: Callable[..., Any], stored: Any, log: Any
 ) -> None:
     notebook = open_notebook(LOAD, "1 + 1")
     notebook.run(0)
+    expect(notebook.question).to_have_count(1)
+    notebook.note_widget_messages()
     notebook.button("Yes").click()
     expect(notebook.question).to_have_count(0)
     expect(notebook.below(0)).to_have_text(ON)
@@ -109,6 +106,9 @@ def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
     assert log.events[-1] == "cell executed"
     assert log.records[-1]["distinct_id"] == stored.user
     assert [output["data"] for output in notebook.outputs(0)] == [{"text/plain": ON}]
+    # The page ends the subshell of its widgets when the last is gone. What came there with it
+    # would be lost, and ipykernel would print a warning of that into the user's next cell.
+    assert [message["method"] for message in notebook.widget_messages()] == ["custom"]
 
 
 def test_no_is_permanent_said_in_one_line_and_leaves_no_identifier(
@@ -127,28 +127,6 @@ def test_no_is_permanent_said_in_one_line_and_leaves_no_identifier(
     assert not (data / "spool").exists()
     assert senders(log) == {None}, "the log goes on, in nobody's name"
     assert "cell executed" in log.events
-
-
-def test_see_what_would_be_sent_shows_the_exact_records_of_this_session(
-    open_notebook: Callable[..., Any], stored: Any, log: Any
-) -> None:
-    notebook = open_notebook(LOAD, "1 / 0", "1 + 1")
-    notebook.run(0)
-    expect(notebook.question).to_have_count(1)
-    notebook.run(1, 2)
-    before = log.path.read_text()
-    notebook.button(SEE).click()
-    expect(notebook.button(HIDE)).to_have_count(1)
-    expect(notebook.question).to_contain_text("cell executed")
-    shown = notebook.question.locator("pre").all_text_contents()
-    lines = before.splitlines()
-    assert sorted(shown) == sorted(lines), "what is shown is what would be sent, byte for byte"
-    assert log.events.count("cell executed") == 2
-    notebook.button(HIDE).click()
-    expect(notebook.button(SEE)).to_have_count(1)
-    expect(notebook.question).not_to_contain_text("cell executed")
-    assert log.path.read_text() == before, "to look is no event"
-    assert stored.answer is None, "to look is no answer"
 
 
 @pytest.mark.parametrize(
@@ -183,47 +161,31 @@ def test_the_keyboard_alone_is_enough(
     assert log.records[-1]["distinct_id"] == stored.user
 
 
-def test_the_answers_look_alike_and_none_is_chosen_before(
+def test_see_what_would_be_sent_shows_the_exact_records_of_this_session(
     open_notebook: Callable[..., Any], stored: Any, log: Any
 ) -> None:
-    notebook = open_notebook(LOAD)
+    """Every word can be read in light and dark, also when the theme changes under it."""
+    notebook = open_notebook(LOAD, "1 / 0", "1 + 1")
     notebook.run(0)
-    buttons = notebook.question.get_by_role("button")
-    expect(buttons).to_have_text(["Yes", "No", SEE])
-    yes, no, _ = buttons.evaluate_all(f"nodes => nodes.map({LOOK})")
-    assert yes == no
-    assert not notebook.question.evaluate("node => node.contains(document.activeElement)")
-    assert stored.answer is None
-    assert senders(log) == {None}
-
-
-def test_whoever_hears_the_page_finds_the_question_and_three_named_buttons(
-    open_notebook: Callable[..., Any], stored: Any, log: Any
-) -> None:
-    notebook = open_notebook(LOAD)
-    notebook.run(0)
-    expect(notebook.question).to_contain_text(FIRST.words)
-    expect(notebook.question.get_by_role("button")).to_have_text(["Yes", "No", SEE])
-    heard = notebook.question.aria_snapshot()
-    for said in (FIRST.words, 'button "Yes"', 'button "No"', f'button "{SEE}"', "link "):
-        assert heard.count(said) == 1, heard
-    assert heard.count("button") == 3, heard
-    assert stored.answer is None
-    assert senders(log) == {None}
-
-
-def test_every_word_can_be_read_in_light_and_dark_also_when_the_theme_changes_under_it(
-    open_notebook: Callable[..., Any], stored: Any, log: Any
-) -> None:
-    notebook = open_notebook(LOAD, "1 + 1")
-    notebook.run(0)
-    notebook.run(1)
+    expect(notebook.question).to_have_count(1)
+    notebook.run(1, 2)
+    before = log.path.read_text()
     notebook.button(SEE).click()
     expect(notebook.button(HIDE)).to_have_count(1)
     expect(notebook.question).to_contain_text("cell executed")
+    shown = notebook.question.locator("pre").all_text_contents()
+    lines = before.splitlines()
+    assert sorted(shown) == sorted(lines), "what is shown is what would be sent, byte for byte"
+    assert log.events.count("cell executed") == 2
     assert_readable(notebook.question)
     notebook.use_theme("JupyterLab Dark")
     assert_readable(notebook.question)
+    notebook.button(HIDE).click()
+    expect(notebook.button(SEE)).to_have_count(1)
+    expect(notebook.question).not_to_contain_text("cell executed")
+    assert log.path.read_text() == before, "to look is no event"
+    assert stored.answer is None, "to look is no answer"
+    assert senders(log) == {None}
     notebook.button("Yes").click()
     expect(notebook.below(0)).to_have_text(ON)
     assert_readable(notebook.below(0))

@@ -16,9 +16,16 @@ KILL = "import os\nos.kill(os.getpid(), 9)"
 
 
 @pytest.mark.parametrize(
-    ("answered", "killed"),
-    [(False, False), (False, True), (True, True)],
-    ids=["open, shut down", "open, killed", "answered, killed"],
+    ("front_end", "answered", "killed"),
+    # Any two of them are here in every way.
+    [
+        ("lab", False, False),
+        ("lab", True, True),
+        ("notebook", False, True),
+        ("notebook", True, False),
+    ],
+    indirect=["front_end"],
+    ids=["lab-open", "lab-answered, killed", "notebook-open, killed", "notebook-answered"],
 )
 def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
     open_notebook: Callable[..., Any],
@@ -27,19 +34,28 @@ def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
     answered: bool,
     killed: bool,
 ) -> None:
-    notebook = open_notebook(LOAD, "1 + 1", KILL)
-    notebook.run(0, 1)
+    """It holds no record of a preview either, so that no identifier outlives an opt-out."""
+    notebook = open_notebook(LOAD, "1 + 1", "%dev_analytics preview", KILL)
+    notebook.run(0)
     expect(notebook.question).to_have_count(1)
     if answered:
         notebook.button("Yes").click()
         expect(notebook.below(0)).to_have_text(ON)
+        notebook.run(1, 2)
+        assert stored.user in json.dumps(notebook.outputs(2))
+    else:
+        notebook.run(1)
     saved = notebook.saved()
     assert_no_widget(saved)
     left = ["".join(output["data"]["text/plain"]) for output in saved["cells"][0]["outputs"]]
     assert left == ([ON] if answered else [])
+    assert [len(cell["outputs"]) for cell in saved["cells"]] == [answered, 1, 0, 0]
+    if answered:
+        assert stored.user not in json.dumps(saved)
+        expect(notebook.below(2)).to_contain_text("cell executed")
     assert notebook.question.count() == (0 if answered else 1), "to save changes nothing in view"
     if killed:
-        notebook.run_to_the_kernel_s_end(2)
+        notebook.run_to_the_kernel_s_end(3)
     else:
         notebook.end_kernel()
     notebook.open()
@@ -78,21 +94,6 @@ def test_a_page_that_saves_widgets_saves_the_user_s_and_none_of_the_question(
     names = [model["model_name"] for model in widgets["state"].values()]
     assert sorted(names) == ["IntSliderModel", "LayoutModel", "SliderStyleModel"]
     assert "cell executed" not in json.dumps(saved)
-
-
-def test_the_records_of_a_preview_are_not_saved_so_that_no_identifier_outlives_an_opt_out(
-    open_notebook: Callable[..., Any], stored: Any
-) -> None:
-    notebook = open_notebook(LOAD, "1 + 1", "%dev_analytics preview")
-    notebook.run(0)
-    notebook.button("Yes").click()
-    expect(notebook.below(0)).to_have_text(ON)
-    notebook.run(1, 2)
-    assert stored.user in json.dumps(notebook.outputs(2))
-    saved = notebook.saved()
-    assert [len(cell["outputs"]) for cell in saved["cells"]] == [1, 1, 0]
-    assert stored.user not in json.dumps(saved)
-    expect(notebook.below(2)).to_contain_text("cell executed")
 
 
 def test_a_page_that_was_loaded_anew_is_asked_below_the_next_cell(
