@@ -16,9 +16,11 @@ SDKS := openai-lowest anthropic-lowest google-genai-lowest litellm-newest jupyte
 TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp
 
 # Each worker imports every test that may be its own. With 9,000 modules of SDKs a traceback or a fork
-# takes many times longer, so that the tests which import them are run apart.
-WORKERS := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# takes many times longer, so that the tests which import them are run apart, by fewer workers, as each
+# takes ten seconds for that. The others wait for kernels and servers: more workers keep the cores busy.
+WORKERS := --dist loadfile --no-loadscope-reorder --numprocesses
 WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
+OTHERS := --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
 
 # uv installs in a tenth of pip's time. It reads nothing of pip's configuration: where only that knows
 # the way to an index, pip installs.
@@ -36,8 +38,8 @@ demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show wha
 
 test: lint $(TESTED) ## Run every check and every test, the benchmarks too.
 	$(BIN)/python -m pytest tests/benchmarks
-	$(BIN)/python -m pytest $(WORKERS) $(WITH_SDKS)
-	$(BIN)/python -m pytest $(WORKERS) --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
+	$(BIN)/python -m pytest $(WORKERS) 3 $(WITH_SDKS)
+	$(BIN)/python -m pytest $(WORKERS) 6 $(OTHERS)
 
 check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
@@ -48,8 +50,8 @@ MEASURED := PYTHON_MEASURED=$(CURDIR) $(BIN)/coverage run
 coverage: $(TESTED) ## Run the tests but the benchmarks; name lines and branches of the package that none reaches.
 	rm -rf .venv/coverage
 	cp tests/machine/measured.* "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-	-$(MEASURED) -m pytest $(WORKERS) $(WITH_SDKS)
-	-$(MEASURED) -m pytest $(WORKERS) --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
+	-$(MEASURED) -m pytest $(WORKERS) 3 $(WITH_SDKS)
+	-$(MEASURED) -m pytest $(WORKERS) 6 $(OTHERS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

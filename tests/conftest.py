@@ -78,10 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 SLOWEST_FIRST = (
-    *("tests/peers/", "tests/privacy/test_notebooks.py", "tests/privacy/test_written.py"),
-    *("tests/browser/", "tests/delivery/test_sender.py", "tests/delivery/test_survival.py"),
-    *("tests/faults/", "tests/delivery/", "tests/consent/test_states_and_switches.py"),
-    *("tests/observers/llm/", "tests/privacy/", "tests/consent/", "tests/apps/"),
+    *("tests/browser/", "tests/peers/", "tests/privacy/test_notebooks.py"),
+    *("tests/catalogue/test_vocabularies.py", "tests/consent/test_states_and_switches.py"),
+    *("tests/delivery/test_exit.py", "tests/delivery/test_posthog_versions.py"),
+    *("tests/delivery/test_sender.py", "tests/apps/test_dev.py", "tests/apps/test_autoload.py"),
+    *("tests/consent/asking/", "tests/consent/test_policy.py", "tests/apps/", "tests/delivery/"),
+    *("tests/machine/", "tests/faults/", "tests/maintainer/", "tests/privacy/", "tests/consent/"),
+    *("tests/observers/llm/test_versions.py", "tests/observers/llm/test_llama_index.py"),
+    *("tests/observers/llm/test_methods_apart.py", "tests/observers/llm/test_methods.py"),
+    *("tests/observers/", "tests/test_"),
 )
 """Where the slowest tests are, the slowest first."""
 
@@ -94,6 +99,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, at in enumerate(SLOWEST_FIRST) if at in item.nodeid), last)
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests among workers by what they have in common."""
+    from units import Units
+
+    return Units(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def use_root(root: Path) -> None:

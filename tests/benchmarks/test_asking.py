@@ -9,7 +9,7 @@ from typing import Any
 
 from dev_analytics.consent.store import ConsentStore
 
-ROUNDS = 5
+ROUNDS = 3
 MAX_ROUNDS = 30
 BOUND = 1.5
 CELL = "sum(number * number for number in range(300_000))"

@@ -41,7 +41,7 @@ TRIP_BOUND = 2
 LOAD_BOUND = 20
 
 CELL = "total = 1 + 1"
-PROCESSES = 7
+PROCESSES = 5
 
 
 @pytest.fixture(autouse=True)

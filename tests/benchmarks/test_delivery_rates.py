@@ -23,7 +23,7 @@ from dev_analytics.delivery.ledger import read_ledger
 KEY = "phc_of_a_test"
 APPEND_BOUND = 15
 RATE_BOUND = 0.2
-WAITING = 20_000
+WAITING = 10_000
 BATCH = 500
 
 
