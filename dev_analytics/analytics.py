@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from dev_analytics.pipeline import Pipeline
     from dev_analytics.recording import Recording
 
+    _Agreed = tuple[object, State | None, Delivery | None]
+
 SAMPLE_PERCENT: Final = 10.0
 """The percentage of users who are asked, unless a setting says otherwise."""
 
@@ -78,6 +80,8 @@ class Analytics:
         self.data = data_directory() if data is None else data
         self.gate = Gate(self.data, sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
+        # What was settled and decided last, and what follows: the spool asks for every record.
+        self._agreed: _Agreed = (None, None, None)
         self._settle(delivery)
         self.strict = strict
         self.log: LineFile | None = None
@@ -112,10 +116,14 @@ class Analytics:
 
         It stays the same object while nothing changes, because the spool compares by identity.
         """
-        delivery, recipient, in_archive = self._delivery
-        if recipient == ARCHIVE or self.gate.names(recipient):
-            return delivery
-        return in_archive
+        settled, latest = self._delivery, self.gate.latest
+        known_settled, known_latest, agreed = self._agreed
+        if latest is None or latest is not known_latest or settled is not known_settled:
+            delivery, recipient, in_archive = settled
+            named = recipient == ARCHIVE or self.gate.names(recipient)
+            agreed = delivery if named else in_archive
+            self._agreed = settled, latest, agreed
+        return agreed
 
     def event(self, name: str, began: State | None = None, /, **properties: object) -> None:
         """Record one event.

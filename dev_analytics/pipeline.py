@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from dev_analytics.callbacks import is_of_handler
-from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, accept
+from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, taking
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
@@ -93,17 +93,31 @@ class _Handling:
         Whether it is not sent because the event is newer than the user's yes.
     wants
         Whether the tool declares more than the user agreed to.
-    notice
-        The notice up to which properties are recorded.
     silent
         Whether the record is not even shown in the preview.
     opted_out, tool_off
         The reasons for that: an opt-out, or a tool that is switched off.
+    is_shown
+        Whether the preview shows it.
+    accept
+        Returns the properties that may leave, as `events.accept` does.
+    is_plain
+        Whether nothing comes before that: most events have neither a tool nor a model, and each
+        question that is not asked takes a hundredth of their time.
     """
 
     __slots__ = (
         *("state", "event", "tool", "recording", "unbroken", "collecting", "withheld", "wants"),
-        *("notice", "user_id", "silent", "opted_out", "tool_off", "_newest"),
+        *(
+            "user_id",
+            "silent",
+            "opted_out",
+            "tool_off",
+            "accept",
+            "is_shown",
+            "is_plain",
+            "_newest",
+        ),
     )
 
     def __init__(
@@ -131,7 +145,10 @@ class _Handling:
         self.wants = self.collecting and agreed < newest
         self.withheld = self.collecting and event.since > agreed
         self.collecting = self.collecting and not self.withheld
-        self.notice = agreed if self.collecting else newest
+        self.accept = taking(event, agreed if self.collecting else newest).accept
+        asks_model = event is LLMRequest or event is Embedding
+        self.is_shown = self.unbroken and not self.silent
+        self.is_plain = not (self.silent or asks_model or tool is not None or self.withheld)
 
     def since(self, began: State) -> _Handling:
         """Return how an event is handled that began in another state of consent."""
@@ -349,27 +366,15 @@ class Pipeline:
         if began is not None and began is not state:
             handling = handling.since(began)
         event, log = handling.event, session.log
-        if handling.silent:
-            if handling.opted_out:
-                self.preview.clear()
-                self.sink.purge()
-            elif not handling.tool_off:
-                self.sink.rest()
-            if not (log or session.strict):
-                return
-        if event is LLMRequest or event is Embedding:
-            complete, put_public_name = _completions()
-            complete(properties)
-            put_public_name(properties)
-        if handling.tool is not None:
-            properties = handling.tool.completed(properties)
-            if handling.wants:
-                session.gate.want(handling.tool.key, handling.tool.scope)
-        if handling.withheld:
-            session.drops.count("withheld by notice")
+        if not handling.is_plain:
+            if handling.silent:
+                self._stay_silent(handling)
+                if not (log or session.strict):
+                    return
+            properties = self._completed(handling, properties)
         if began is None or handling.collecting:
             properties = handling.recording.within(event, properties)
-        accepted = accept(event, properties, handling.notice)
+        accepted = handling.accept(properties)
         # The accepted value is ours; the given one may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
@@ -382,7 +387,7 @@ class Pipeline:
         record = recording.record(event, accepted, at)
         if log or not handling.silent:
             recording.recorded[event.wire] += 1
-        if handling.unbroken and not handling.silent:
+        if handling.is_shown:
             self.preview.append(Previewed(record, collecting))
         if collecting:
             try:
@@ -398,6 +403,29 @@ class Pipeline:
                 if is_of_handler(error):
                     raise
                 session.drops.count("disk error")
+
+    def _stay_silent(self, handling: _Handling) -> None:
+        """Let go of what waits, as nothing may be collected or even shown."""
+        if handling.opted_out:
+            self.preview.clear()
+            self.sink.purge()
+        elif not handling.tool_off:
+            self.sink.rest()
+
+    def _completed(self, handling: _Handling, properties: dict[str, object]) -> dict[str, object]:
+        """Return the properties with what is known besides: the format asked for, a tool's own."""
+        session, event, tool = self._session, handling.event, handling.tool
+        if event is LLMRequest or event is Embedding:
+            complete, put_public_name = _completions()
+            complete(properties)
+            put_public_name(properties)
+        if tool is not None:
+            properties = tool.completed(properties)
+            if handling.wants:
+                session.gate.want(tool.key, tool.scope)
+        if handling.withheld:
+            session.drops.count("withheld by notice")
+        return properties
 
     def _aside(self, recording: Recording) -> Recording:
         """Return the rehearsal for what is not sent: no record of a recording is missing then."""

@@ -71,8 +71,11 @@ class Recording:
             longer["cells"] = self.cells
         for name, units in spans(event).items():
             value = given.get(name)
-            if (type(value) is float or type(value) is int) and value > self.duration * units:
-                longer[name] = self.duration * units
+            if type(value) is float or type(value) is int:
+                # Not `duration`: this is asked for every cell and every call.
+                lasted = Clock.monotonic() - self._started
+                if value > lasted * units:
+                    longer[name] = lasted * units
         return {**given, **longer} if longer else given
 
     def _form(self, event: type[Event]) -> Form:

@@ -71,7 +71,7 @@ for module, name in kept:
 for _ in range(100):
     record()
 # Identifiers of the next session, and what is read when the consent changes.
-analytics.gate._latest = None
+analytics.gate.latest = None
 analytics.gate.store._seen = None
 analytics.gate._period = None
 record()

@@ -11,7 +11,7 @@ record few kinds, and creating all their objects takes longer than the rest of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hints
 
@@ -452,13 +452,55 @@ def spans(event: type[Event]) -> Mapping[str, float]:
     }
 
 
+class Taking:
+    """What may leave of the properties of one event, after a yes to one notice.
+
+    Parameters
+    ----------
+    event
+        The event that they belong to.
+    notice
+        The notice that the user agreed to; newer properties are withheld.
+    """
+
+    __slots__ = ("_event", "_takers")
+
+    def __init__(self, event: type[Event], notice: int) -> None:
+        self._event = event
+        self._takers = {
+            name: kind.accept if kind.since <= notice else None
+            for name, kind in properties(event).items()
+        }
+
+    def accept(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Return the properties that may leave, with their accepted values; see `accept`."""
+        takers = self._takers
+        accepted: dict[str, object] = {}
+        try:
+            for name, value in given.items():
+                # A subclass of str could run the user's code.
+                if type(name) is not str:
+                    raise UndeclaredError(
+                        f"{self._event.wire!r}: a property's name must be a plain string"
+                    )
+                if name not in takers:
+                    raise UndeclaredError(f"{self._event.wire!r} has no property {name!r}")
+                if value is not None and (taker := takers[name]) is not None:
+                    accepted[name] = taker(value)
+        except RefusedValueError as error:
+            raise RefusedValueError(f"{self._event.wire!r}, property {name!r}: {error}") from None
+        # Checked before the record takes a number, which would otherwise be missing in the
+        # recording.
+        if len(accepted) < len(takers) and not required(self._event) <= accepted.keys():
+            missing = ", ".join(sorted(required(self._event) - accepted.keys()))
+            raise UndeclaredError(f"{self._event.wire!r} must have {missing}")
+        return accepted
+
+
 @cache
-def _takers(event: type[Event], notice: int) -> Mapping[str, Callable[[object], object] | None]:
-    """Return the function that accepts each property of `event`; None for those that are newer."""
-    return {
-        name: kind.accept if kind.since <= notice else None
-        for name, kind in properties(event).items()
-    }
+def taking(event: type[Event], notice: int) -> Taking:
+    """Return what may leave of the properties of `event`, after a yes to `notice`."""
+    return Taking(event, notice)
 
 
 def accept(
@@ -482,21 +524,4 @@ def accept(
     RefusedValueError
         A property cannot have such a value.
     """
-    takers = _takers(event, notice)
-    accepted: dict[str, object] = {}
-    try:
-        for name, value in given.items():
-            # A subclass of str could run the user's code.
-            if type(name) is not str:
-                raise UndeclaredError(f"{event.wire!r}: a property's name must be a plain string")
-            if name not in takers:
-                raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
-            if value is not None and (taker := takers[name]) is not None:
-                accepted[name] = taker(value)
-    except RefusedValueError as error:
-        raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
-    # Checked before the record takes a number, which would otherwise be missing in the recording.
-    if len(accepted) < len(takers) and not required(event) <= accepted.keys():
-        missing = ", ".join(sorted(required(event) - accepted.keys()))
-        raise UndeclaredError(f"{event.wire!r} must have {missing}")
-    return accepted
+    return taking(event, notice).accept(given)

@@ -20,6 +20,8 @@ from dev_analytics.catalogue.events import (
     defaults,
     required,
 )
+from dev_analytics.catalogue.events import properties as declared
+from dev_analytics.catalogue.values import Frames
 from dev_analytics.process.native import Clock, as_uuid, urandom
 
 
@@ -55,6 +57,11 @@ _FIXED: Final = int.from_bytes(bytes.fromhex("00000000000040008000000000000000")
 _Order: TypeAlias = "tuple[tuple[str, str], ...]"
 MAX_ORDERS: Final = 64
 """How many sets of properties a form knows how to write."""
+MAX_WRITTEN: Final = 256
+"""How many different contents a form keeps as text: encoding takes longer than finding one.
+
+They are told apart by their values alone, as each property has values of one type only.
+"""
 _OPEN: Final[dict[str, Any]] = dict.fromkeys(Event.__struct_fields__, UNSET)
 
 
@@ -104,6 +111,11 @@ class Form:
         # What is given whole and in order, by names that stay, is written as it is.
         self._whole = tuple(own) if tuple(own) == tuple(self._wires.values()) else None
         self._orders: dict[tuple[str, ...], _Order] = {}
+        # Words and the rounded times of cells come again; numbers of tokens hardly ever do, and a
+        # list cannot be looked up.
+        lists = any(type(kind) is Frames for kind in declared(event).values())
+        self._comes_again = not (self._trace or lists)
+        self._written: dict[tuple[object, ...], str] = {}
 
     def fill(
         self, accepted: Mapping[str, object], seq: int, seconds: int, uuid: str | None = None
@@ -132,15 +144,32 @@ class Form:
         if self._prices is not None and (prices := self._prices(accepted)):
             accepted = {**accepted, **prices}
         names = tuple(accepted)
+        if self._comes_again:
+            content = (names, *accepted.values())
+            written = self._written.get(content) or self._keep(content, names, accepted)
+        else:
+            written = self._write(names, accepted)
+        return (
+            f"{self._head}{own}{self._time}{iso(seconds)}{self._properties}{written}"
+            f"{self._trace}{own if self._trace else ''}{self._seq}{seq}{self._tail}"
+        ).encode()
+
+    def _write(self, names: tuple[str, ...], accepted: Mapping[str, object]) -> str:
+        """Return the properties as text, and what separates them from the common ones."""
         if names != self._whole:
             order = self._orders.get(names) or self._order(names)
             accepted = {wire: accepted[name] for wire, name in order}
-        written = encode(accepted)[1:-1].decode()
-        comma = ", " if written else ""
-        return (
-            f"{self._head}{own}{self._time}{iso(seconds)}{self._properties}{written}{comma}"
-            f"{self._trace}{own if self._trace else ''}{self._seq}{seq}{self._tail}"
-        ).encode()
+        return encode(accepted)[1:-1].decode() + (", " if accepted else "")
+
+    def _keep(
+        self, content: tuple[object, ...], names: tuple[str, ...], accepted: Mapping[str, object]
+    ) -> str:
+        """Do the same, and keep it for the next such event."""
+        written = self._write(names, accepted)
+        if len(self._written) >= MAX_WRITTEN:
+            self._written.clear()
+        self._written[content] = written
+        return written
 
     def _order(self, names: tuple[str, ...]) -> _Order:
         """Return how the event's class orders and names these properties, without the common.

@@ -155,6 +155,8 @@ class Gate:
         Called when there is one more of these, or another recipient.
     attended
         Returns whether somebody is there who can answer.
+    latest
+        The latest state; None if the next event must decide anew.
     """
 
     def __init__(self, data: Path, *, sample_percent: float, notice: int) -> None:
@@ -174,7 +176,7 @@ class Gate:
         begun = begun_with(*_BEGUN_WITH)
         self._outside_variables = _outside_variables(begun)
         self._environment = self._read_environment()
-        self._latest: State | None = None
+        self.latest: State | None = None
         self._period: Period | None = None
         # Reentrant, as a signal handler may record an event while the thread it interrupts decides.
         self._deciding = RLock()
@@ -217,7 +219,7 @@ class Gate:
             self._switch = switch
             if switch is None or not switch.unattended:
                 self._outside = switch
-            self._latest = None
+            self.latest = None
             if switch is not None and not switch.on:
                 # It ends here, even if the switch is on again before the next event.
                 self._period = None
@@ -238,11 +240,16 @@ class Gate:
         """Return the state for an event; never raises."""
         stored = self._stored
         consent = (self.stored() if stored is None else stored).current()
-        if _variables() != self._variables:
+        # Written out for the usual case: the call would take as long as the two look-ups.
+        if os.environ is ENVIRON and _READ is not None:
+            do_not_track, dev_analytics = self._variables
+            if _READ(_DO_NOT_TRACK) != do_not_track or _READ(_DEV_ANALYTICS) != dev_analytics:
+                self.follow_environment()
+        elif _variables() != self._variables:
             self.follow_environment()
         if Clock.monotonic() >= self._policy_look:
             self._look_at_policy()
-        latest = self._latest
+        latest = self.latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()
 
     def at_beginning(self) -> State:
@@ -251,7 +258,7 @@ class Gate:
         While records are collected, it is the state of the last event, and no file is read: if
         consent was withdrawn since, the period will differ at the end.
         """
-        latest = self._latest
+        latest = self.latest
         if latest is None or latest[2] is None or _variables() != self._variables:
             return self.now()
         return latest
@@ -259,7 +266,7 @@ class Gate:
     def after_fork(self) -> None:
         """Begin a new period in a forked child, without waiting for a lock that the parent held."""
         self._deciding = RLock()
-        self._latest = self._period = None
+        self.latest = self._period = None
 
     def _decide_anew(self) -> State:
         with self._deciding:
@@ -273,7 +280,7 @@ class Gate:
                 period = self._period
                 if period is None or not period.is_of(consent, recipient):
                     self._period = Period(consent, recipient)
-            self._latest = latest = (decision, consent, self._period)
+            self.latest = latest = (decision, consent, self._period)
             return latest
 
     def follow_environment(self) -> None:
@@ -293,7 +300,7 @@ class Gate:
                 self.switch = switch
         self._variables = variables
         self._environment = self._read_environment()
-        self._latest = None
+        self.latest = None
 
     def _begin_with_variable(self, begun: Mapping[str, str]) -> None:
         """Keep an off that this process was started with, if a cell has changed it since."""
@@ -312,7 +319,7 @@ class Gate:
         environment = self._read_environment()
         if environment != self._environment:
             self._environment = environment
-            self._latest = None
+            self.latest = None
 
     def _read_environment(self) -> Environment:
         environment = read_environment()
@@ -345,7 +352,7 @@ class Gate:
         if recipient == self._recipient:
             return
         self._recipient = recipient
-        self._latest = None
+        self.latest = None
         if self.on_wanted is not None:
             consent = self.stored().current()
             if consent.user_id is not None and not consent.names(recipient):
@@ -353,7 +360,7 @@ class Gate:
 
     def names(self, recipient: str) -> bool:
         """Return whether the yes behind the latest decision names `recipient`."""
-        latest = self._latest
+        latest = self.latest
         consent = self.now()[1] if latest is None else latest[1]
         return consent.names(recipient)
 
@@ -361,7 +368,7 @@ class Gate:
         """Return the decision for a question, reading everything anew; never raises."""
         self.now()
         self._environment = self._read_environment()
-        self._latest = None
+        self.latest = None
         return self._decide(self.stored().read(), can_answer=can_answer)
 
     @property

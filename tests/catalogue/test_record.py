@@ -28,6 +28,7 @@ from dev_analytics.catalogue.events import (
 from dev_analytics.catalogue.examples import typical
 from dev_analytics.catalogue.record import (
     MAX_ORDERS,
+    MAX_WRITTEN,
     Form,
     Record,
     encode,
@@ -115,6 +116,18 @@ def test_one_form_writes_properties_in_whatever_number_and_order_they_come() -> 
         expected = anew.fill(given, 1, 1_795_341_600, UUID)
         for accepted in (given, dict(reversed(given.items()))):
             assert form.fill(accepted, 1, 1_795_341_600, UUID) == expected
+
+
+def test_what_is_written_from_memory_is_what_would_be_encoded() -> None:
+    form = Form(CellExecuted, distinct_id=USER, session_id=SESSION)
+    for number in [*range(MAX_WRITTEN + 2), *range(MAX_WRITTEN + 2)]:
+        accepted: dict[str, object] = {
+            "outcome": ("ok", "error")[number % 2],
+            "duration_ms": number,
+        }
+        anew = Form(CellExecuted, distinct_id=USER, session_id=SESSION)
+        made = form.fill(accepted, number, 1_795_341_600, UUID)
+        assert made == anew.fill(accepted, number, 1_795_341_600, UUID)
 
 
 def test_a_record_without_consent_names_nobody() -> None:
