@@ -237,6 +237,8 @@ def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
     assert one.told(one=3, two=5) == (3, 5, Derived)
     with pytest.raises(TypeError, match=r"told\(\) missing 1 required positional argument"):
         one.told()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"Derived\.told\(\) missing 2 required"):
+        Derived.told()  # type: ignore[call-arg]
     with one.managed() as value:
         assert [value, *one.generated()] == [1, 1]
     with pytest.raises(StopIteration, match="7"):
@@ -269,6 +271,41 @@ def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
     assert one.told(3) == (3, 4, Derived)
     assert len(seen) == count
     assert "__signature__" not in vars(Derived.told)
+
+
+def test_what_another_tool_puts_into_our_place_is_left_to_it(places: Places) -> None:
+    class Own:
+        def told(self) -> str:
+            return "own"
+
+        def generated(self) -> Iterator[str]:
+            yield "own"
+
+    def theirs(self: object) -> str:
+        return "theirs"
+
+    def hook(method: MethodType, own: Any, args: Any, kwargs: Any) -> Any:
+        seen.append(method.__name__)
+        return method(*args, **kwargs)
+
+    seen: list[str] = []
+    before = vars(Own)["generated"]
+    for name in ("told", "generated"):
+        places.put(Own, name, hook)
+    # One that changes the code of the function, and one that restores what it found.
+    Own.told.__code__ = theirs.__code__
+    Own.generated = before  # type: ignore[method-assign]
+    assert (Own().told(), [*Own().generated()], seen) == ("theirs", ["own"], [])
+    places.put(Own, "told", hook)
+    assert (Own().told(), seen) == ("theirs", ["told"])
+    # It goes before ours has gone, and puts ours back later.
+    ours, Own.told.__code__ = Own.told.__code__, Own.generated.__code__
+    places.take_out()
+    assert Own.told.__code__ is Own.generated.__code__
+    assert vars(Own)["generated"] is before
+    Own.told.__code__ = ours
+    places.take_out()
+    assert (Own().told(), seen) == ("theirs", ["told"])
 
 
 def test_threads_and_tasks_have_one_record_for_each_call_over_many_loads(
