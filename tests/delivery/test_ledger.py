@@ -18,8 +18,15 @@ import pytest
 from filelock import FileLock, SoftFileLock
 from msgspec.structs import replace
 
+from dev_analytics.delivery import pending
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.delivery.ledger import (
+    MAX_SETTLED,
+    Ledger,
+    change_ledger,
+    read_ledger,
+    settle,
+)
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change, put
 from dev_analytics.drops import DropLedger
@@ -298,3 +305,29 @@ def test_what_is_being_stored_is_given_to_nobody_else() -> None:
     with contextlib.suppress(ZeroDivisionError), drops.storing():
         raise ZeroDivisionError
     assert drops.unstored() == {"invalid": 1}
+
+
+def test_it_names_no_more_deleted_files_than_a_writer_may_ask_about(data: Path) -> None:
+    (data / "spool").mkdir(parents=True)
+    there = data / "spool" / "there.jsonl"
+    there.touch()
+    ledger = settle(Ledger(), there, end=1, delivered=1)
+    for number in range(2 * MAX_SETTLED):
+        ledger = settle(ledger, there.with_name(f"{number}.jsonl"), end=1, delivered=1)
+    assert len(ledger.settled) == MAX_SETTLED
+    assert ledger.settled[there.name] == 1
+    assert list(ledger.settled)[-1] == f"{2 * MAX_SETTLED - 1}.jsonl"
+    assert ledger.delivered == 2 * MAX_SETTLED + 1
+
+
+def test_a_change_that_cannot_be_kept_leaves_no_half_of_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data.mkdir()
+    monkeypatch.setattr(pending, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        put(data, Change(delivered=1))
+    assert list(data.iterdir()) == []

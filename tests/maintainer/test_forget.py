@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,8 @@ from dev_analytics.maintainer.http import RequestError, Server
 from dev_analytics.maintainer.places.archive import InArchive
 from dev_analytics.maintainer.places.clickhouse import InClickHouse
 from dev_analytics.maintainer.places.posthog import InPostHog
-from dev_analytics.maintainer.project import Project
+from dev_analytics.maintainer.project import PROJECT_VARIABLE, NoProjectError, Project
+from dev_analytics.maintainer.project import project as chosen
 from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
 from dev_analytics.views.report.source import Source
 from dev_analytics.views.report.tally import tally
@@ -458,3 +462,71 @@ def test_an_identifier_in_capitals_is_the_one_that_was_forgotten(tmp_path: Path)
     listed.add(user)
     assert user.upper() in listed
     assert user.replace("0b", "0c").upper() not in listed
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"persons_found": 0}, "accepted the deletion but deletes nothing"),
+        ({"events_queued_for_deletion": False}, "accepted the deletion but deletes nothing"),
+        ({"deletion_errors": ["one"]}, "could not delete everything"),
+    ],
+)
+def test_a_deletion_that_posthog_only_accepts_is_none(
+    api: FakeApi, whose: str, answer: dict[str, Any], said: str
+) -> None:
+    api.answers_deletion = answer
+    with pytest.raises(ForgetError, match=said):
+        do(InPostHog(project(api), seconds=1, pause=1), whose)
+
+
+def test_what_cannot_be_forgotten_is_one_line(
+    run: Callable[..., tuple[int, str, str]], whose: str, tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "missing.sqlite")
+    assert run("forget", whose, "--wait", "soon")[0] == 2
+    assert run("forget", whose, missing) == (
+        1,
+        "",
+        f"jupyter dev-analytics maintainer forget: {missing}: No such file or directory\n",
+    )
+    file = tmp_path / "no folder"
+    file.touch()
+    with pytest.raises(ForgottenError, match=r"Not a directory|File exists"):
+        Forgotten(file / "forgotten.txt").add(whose)
+
+
+def test_a_line_that_does_not_fit_the_disk_leaves_the_list_as_it_was(
+    whose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = Forgotten(tmp_path / "forgotten.txt")
+    forgotten.add(str(uuid.uuid4()))
+    before = forgotten.file.read_bytes()
+    with limited_to(len(before) + 10), pytest.raises(ForgottenError, match="No space left"):
+        forgotten.add(whose)
+    assert forgotten.file.read_bytes() == before
+    Forgotten(forgotten.file).add(whose)
+    assert whose in Forgotten(forgotten.file)
+
+
+@contextmanager
+def limited_to(size: int) -> Iterator[None]:
+    """Let this process make no file larger than `size`, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_the_project_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTHOG_PERSONAL_API_KEY", KEY)
+    monkeypatch.delenv(PROJECT_VARIABLE, raising=False)
+    with pytest.raises(NoProjectError, match=f"--project, or set {PROJECT_VARIABLE}"):
+        chosen(None, None)
+    monkeypatch.setenv(PROJECT_VARIABLE, "17")
+    assert chosen(None, None).number == 17
+    assert chosen(None, 3).number == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ from dev_analytics.apps.extension import load, unload
 from dev_analytics.apps.jupyter import main
 from dev_analytics.apps.switches import switch_off
 from dev_analytics.consent.asking.question import FIRST, Answer, first, newer
-from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.decision import Consent, Switch
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
@@ -31,7 +32,9 @@ from dev_analytics.process.native import Clock, system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
 from dev_analytics.tools.terms import scope_of
+from dev_analytics.views.kinds import kinds_html, kinds_text
 from dev_analytics.views.preview import preview
+from dev_analytics.views.status import status_rows
 
 KEY = "acme@acme-charts"
 TODAY = date(2026, 11, 22)
@@ -425,3 +428,32 @@ def test_the_shell_s_command_does_the_same(tools: Path, data: Path, capsys: Any)
     assert main(["disable", "acne"]) == 1
     assert "knows no tool 'acne': known are acme" in capsys.readouterr().err
     assert not (data / "consent" / "opted-out").exists()
+
+
+def test_what_would_be_sent_names_each_tool_its_package_and_its_makers_reason(
+    used: Analytics, tools: Path
+) -> None:
+    for shown in (kinds_text(used), html.unescape(kinds_html(used))):
+        assert "Acme Charts, by the package acme-charts" in shown
+        assert "It would show its makers which charts deserve work." in shown
+        assert "acme: chart made" in shown
+
+
+def test_the_status_says_in_every_state_whether_a_tool_is_on(used: Analytics, tools: Path) -> None:
+    store = used.gate.store
+
+    def told() -> str:
+        return status_rows(used, used.gate.decision(can_answer=True))["tool acme"]
+
+    assert told().startswith("off: withheld until you agree to it, %dev_analytics on asks")
+    store.agree(NOTICE, TODAY, scopes("acme"))
+    assert told().startswith("on: you agreed to its notice 1; %dev_analytics disable acme")
+    grown = Tool(name="acme", title="Acme Charts", about="It.", events=(Made, Shared), notice=2)
+    store.switch_off("acme")
+    assert told().startswith("off: you switched it off; %dev_analytics on acme undoes that")
+    store.switch_on("acme")
+    with declared(grown) as acme:
+        store.agree(NOTICE, TODAY, {acme.key: scope_of(grown, 1)})
+        assert told().startswith("on: you agreed to its notice 1, what is newer is withheld")
+    used.gate.switch = Switch(False, "a test")
+    assert told().startswith("off, like all analytics")

@@ -16,7 +16,7 @@ from dev_analytics.views.report import figures as drawing
 from dev_analytics.views.report.figures import INSTALL, NoFiguresError, figures
 from dev_analytics.views.report.page import MADE_BY, page, report_html
 from dev_analytics.views.report.source import Source
-from dev_analytics.views.report.tables import tables
+from dev_analytics.views.report.tables import Row, Table, tables
 from dev_analytics.views.report.tally import Tally, tally
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
@@ -139,7 +139,7 @@ import sys
 from pathlib import Path
 from dev_analytics.views.report.figures import figures
 from dev_analytics.views.report.source import Source
-from dev_analytics.views.report.tables import tables
+from dev_analytics.views.report.tables import Row, Table, tables
 from dev_analytics.views.report.tally import tally
 path = Path({str(SAMPLE)!r})
 parts = tables(tally(Source(path, path.parent)), {{}})
@@ -172,3 +172,11 @@ def test_without_matplotlib_one_line_says_what_to_install(
     made = page(sample, tables(sample, {}), {}, INSTALL)
     assert "dev-analytics[report]" in made
     assert made.count("<table>") == len(tables(sample, {}))
+
+
+def test_a_report_of_nothing_and_one_that_is_cut_say_so(counted: Callable[..., Tally]) -> None:
+    none = counted()
+    assert "There are no records to count." in report_html(none, tables(none, {}), {})
+    rows: list[Row] = [(f"model {number}", number) for number in range(23)]
+    part = Table("models", "Models", "Many.", {"model": "model", "count": "count"}, rows, "count")
+    assert "3 more rows are not shown." in report_html(none, [part], {})

@@ -107,6 +107,11 @@ def test_no_line_is_wider_than_the_terminal(rows: list[Any], width: int) -> None
     assert max(map(len, made.splitlines())) <= width
 
 
+def test_a_terminal_without_room_gets_what_it_can(counted: Callable[..., Any]) -> None:
+    part = Table("models", "Models", "Many.", {"model": "model", "n": "n" * 60}, [("gpt-4o", 7)])
+    assert f"~  {'n' * 60}\n" in text(counted(), [part], 20)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_what_has_no_room_is_named(
     counted: Callable[..., Any], record: Callable[..., bytes], width: int

@@ -65,7 +65,7 @@ def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
         ]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     dropped: list[str] = []
-    while (over := sum(widths) + 2 * len(widths) - 2 - width) > 0:
+    while sum(widths) + 2 * len(widths) - 2 > width:
         names = [place for place, number in enumerate(right[: len(widths)]) if not number]
         widest = max(names, key=lambda place: widths[place])
         if widths[widest] > _MIN_NAME * 2 or (len(widths) <= 2 and widths[widest] > 1):
@@ -73,7 +73,7 @@ def _table(part: Table, rows: Sequence[Row], width: int, bar: str) -> list[str]:
         elif len(widths) > 2:
             widths.pop()
             dropped.insert(0, heads[len(widths)])
-        elif over:
+        else:
             break
     lines = [_line(heads, widths, right), *(_line(row, widths, right) for row in cells)]
     space = width - sum(widths) - 2 * len(widths)
