@@ -61,6 +61,12 @@ def made(before: Token[Call | None] | None) -> None:
             pass  # a coroutine may be closed in another context
 
 
+def being_made() -> Call | None:
+    """Return the call whose request is being made, if it has not gone out."""
+    call = _MAKING.get()
+    return call if call is not None and call.unsent else None
+
+
 def observe_sending(owner: type, *names: str) -> None:
     """Note that requests go out, in methods that are called with a complete one."""
     for name in names:

@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from dev_analytics.observers.llm.recorder import Call
@@ -65,14 +66,17 @@ def follow(
                 yield chunk
         except GeneratorExit:
             call.abandon()
+            if type(iterator) is GeneratorType:
+                iterator.close()
             raise
         finally:
             call.end()
 
-    followed = following()
+    followed = _named(following(), chunks)
     if not later:
         call.recorder.hold(followed, call)
-    return followed
+    stream: Iterator[Any] = followed
+    return stream
 
 
 def follow_async(
@@ -113,13 +117,20 @@ def follow_async(
             # Nothing is awaited here: the generator may be collected where no loop runs.
             call.end()
 
-    followed: Any = following()
+    followed = _named(following(), chunks)
     reference = weakref.ref(followed)
     begin_unknown(followed)
     if not later:
         call.recorder.hold(followed, call)
     stream: AsyncIterator[Any] = followed
     return stream
+
+
+def _named(generator: Any, chunks: Any) -> Any:
+    """Give a generator of ours the name of the SDK's, which the user may see in a message."""
+    if type(chunks) in (GeneratorType, AsyncGeneratorType):
+        generator.__name__, generator.__qualname__ = chunks.__name__, chunks.__qualname__
+    return generator
 
 
 def begin_unknown(generator: Any) -> None:

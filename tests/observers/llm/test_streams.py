@@ -56,6 +56,30 @@ def test_who_closes_a_stream_waits_until_that_of_the_sdk_is_closed(recorded: Any
     assert recorded.call()["$ai_is_error"] is False
 
 
+def test_a_stream_is_named_and_closed_as_that_of_the_sdk(recorded: Any) -> None:
+    def chunks() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            raise ConnectionError("closing")
+
+    async def asynchronous_chunks() -> AsyncIterator[int]:
+        yield 1
+
+    async def name() -> str:
+        stream: Any = follow_async(begin(), asynchronous_chunks())
+        await stream.aclose()
+        return str(stream.__qualname__)
+
+    stream: Any = follow(begin(), chunks())
+    assert stream.__qualname__ == chunks.__qualname__
+    assert next(stream) == 1
+    with pytest.raises(ConnectionError, match="closing"):
+        stream.close()
+    assert asyncio.run(name()) == asynchronous_chunks.__qualname__
+    assert [call["$ai_is_error"] for call in recorded.calls()] == [False, False]
+
+
 def test_an_exception_thrown_into_a_stream_is_not_the_provider_s(recorded: Any) -> None:
     stream: Any = follow(begin(), iter([1, 2]))
     assert next(stream) == 1

@@ -1,20 +1,20 @@
 """Calls that DSPy makes with its own client; those through litellm are recorded there.
 
-An engine's public method calls `_target`, which looks up the provider; the call begins there. An
-attempt that fails earlier, for example for want of a key, makes no request and is not recorded.
+An engine's public method calls `_target`, which looks up the provider; the request goes out then.
+An attempt that fails earlier, for example for want of a key, makes no request and is not recorded.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from itertools import chain, islice
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import State, wrap
-from dev_analytics.observers.llm.answers import SDK, Answer, get, total
-from dev_analytics.observers.llm.asking import asked, asking
+from dev_analytics.observers.hooks import wrap
+from dev_analytics.observers.llm.answers import SDK, Answer, get, text, total
+from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.request import begun, being_made, observe_request, read_whole
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 COVERS: Final = (
@@ -69,86 +69,40 @@ _SDKS: Final = {
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     wrap(module._Routing, "_target", _target)  # of both engines
-    wrap(module.LM15Engine, "complete", _complete)
-    wrap(module.LM15Engine, "stream", _stream)
-    wrap(module.AsyncLM15Engine, "complete", _complete_async)
-    wrap(module.AsyncLM15Engine, "stream", _stream_async)
+    for engine, follows in ((module.LM15Engine, follow), (module.AsyncLM15Engine, follow_async)):
+        observe_request(engine, "complete", _begin, read_whole, told=True)
+        wrap(engine, "stream", partial(_stream, follows))
+
+
+def _begin(recorder: Recorder, engine: Any, args: Any, kwargs: Any) -> Call | None:
+    return recorder.begin(DSPY, "chat", None)
+
+
+def _begin_stream(recorder: Recorder, engine: Any, args: Any, kwargs: Any) -> Call | None:
+    return recorder.begin(DSPY, "chat", None, stream=True)
 
 
 def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Look up the client that serves the model, and begin the call."""
+    """Look up the client that serves the model, to which the request goes out now."""
     lm, request = found = method(*args, **kwargs)
-    recorder, upper = State.active, asked()
-    if recorder is not None and upper is not None:
+    call = being_made()
+    if call is not None:
         try:
             names = [cls.__name__ for cls in type(lm).__mro__]
-            upper.call = recorder.begin(
-                next((_SDKS[name] for name in names if name in _SDKS), DSPY),
-                upper.operation,
-                request.model,
-                stream=upper.stream,
-                address=lm.base_url,
-            )
+            call.sdk = next((_SDKS[name] for name in names if name in _SDKS), DSPY)
+            call.model, call.address = text(request.model), lm.base_url
+            call.unsent = False
+            call.restart()
         except Exception as error:
-            count_failure(recorder.drops, error)
+            count_failure(call.recorder.drops, error)
     return found
 
 
-def _complete(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Request a whole answer, and read it."""
-    with asking("chat") as one:
-        answer = method(*args, **kwargs)
-    if one.call is not None:
-        one.call.read(answer)
-        one.call.end()
-    return answer
-
-
-async def _complete_async(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_complete` does, asynchronously."""
-    with asking("chat") as one:
-        answer = await method(*args, **kwargs)
-    if one.call is not None:
-        one.call.read(answer)
-        one.call.end()
-    return answer
-
-
-def _stream(method: Any, engine: Any, args: Any, kwargs: Any) -> Iterator[Any]:
-    return _streaming(method(*args, **kwargs))
-
-
-def _streaming(events: Any) -> Iterator[Any]:
-    """Return the same events; the first one triggers the request."""
-    try:
-        with asking("chat", stream=True) as one:
-            first = list(islice(events, 1))
-        every = chain(first, events)
-        yield from every if one.call is None else follow(one.call, every)
-    finally:
-        events.close()
-
-
-def _stream_async(method: Any, engine: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
-    return _streaming_async(method(*args, **kwargs))
-
-
-async def _streaming_async(events: Any) -> AsyncIterator[Any]:
-    """Do what `_streaming` does, asynchronously."""
-
-    async def every() -> AsyncIterator[Any]:
-        for event in first:
-            yield event
-        async for event in events:
-            yield event
-
-    try:
-        with asking("chat", stream=True) as one:
-            try:
-                first = [await anext(events)]
-            except StopAsyncIteration:
-                first = []
-        async for event in every() if one.call is None else follow_async(one.call, every()):
-            yield event
-    finally:
-        await events.aclose()
+def _stream(follows: Any, method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
+    """Return the events of an answer; the first one triggers the request."""
+    events = method(*args, **kwargs)
+    call = begun(_begin_stream, engine, args, kwargs)
+    if call is None:
+        return events
+    call.unsent = True
+    return follows(call, events, later=True)
