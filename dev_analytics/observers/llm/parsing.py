@@ -1,7 +1,6 @@
-"""Classes of SDKs that read a stream for the user, and parse what has arrived of it.
+"""Observes the classes of SDKs that read a stream for the user, and parse what has arrived.
 
-What they raise about an answer, as of one that is cut off or not of the class that was asked for,
-is raised above the stream, in which nothing fails.
+Where an answer is cut off, or does not fit the wanted class, they raise, and the stream does not.
 """
 
 from __future__ import annotations
@@ -10,23 +9,24 @@ from typing import Any
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
+from dev_analytics.observers.llm.answers import fields
 from dev_analytics.observers.llm.recorder import Call
 
 
 def observe_parsing(*readers: type) -> None:
-    """Install hooks in classes around a stream: what they raise is the error of its call."""
+    """Install hooks in classes around a stream, so that what they raise is its call's error."""
     for reader in readers:
         wrap(reader, "__init__", _make)
 
 
 def _make(method: Any, reader: Any, args: Any, kwargs: Any) -> None:
-    """Make a reader, whose iterator asks that of its stream for the next chunk, and parses it."""
+    """Make a reader; its own iterator takes each chunk from the stream, and parses it."""
     method(*args, **kwargs)
     recorder = State.active
     if recorder is None:
         return
     try:
-        own = vars(reader)
+        own = fields(reader)
         call = recorder.held(own.get("_raw_stream"))
         if call is not None:
             events = own["_iterator"]
@@ -37,7 +37,7 @@ def _make(method: Any, reader: Any, args: Any, kwargs: Any) -> None:
 
 
 class _Parsed:
-    """The same events, whose failure is that of a call."""
+    """An iterator over the same events; what it raises is the error of a call."""
 
     __slots__ = ("_call", "_events")
 
@@ -58,7 +58,7 @@ class _Parsed:
 
 
 class _ParsedAsync:
-    """The same events, asynchronous; no generator, which a loop would close by itself."""
+    """Does what `_Parsed` does, asynchronously; a loop would close a generator by itself."""
 
     __slots__ = ("_call", "_events")
 

@@ -1,8 +1,8 @@
 """Hooks a method that makes one request: the call begins before it and ends with its answer.
 
-A failure to begin a call is counted, and the request is made nevertheless. What is refused before a
-request goes out, such as a wrong argument or missing credentials, is no call: where an SDK has a
-method for it, the call is told by a method below that its request goes out.
+If beginning a call fails, that is counted, and the request is made all the same. What is refused
+before a request goes out, such as a wrong argument or missing credentials, is no call: where an SDK
+has a method that sends, its hook tells the call that the request goes out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call, Recorder
 
 Begin = Callable[[Recorder, Any, tuple[Any, ...], Mapping[str, Any]], Call | None]
-"""Begins the call of a method of an object with these arguments; None: it is not observed."""
+"""Begins the call that an object's method makes with these arguments; None: not observed."""
 
 Watch = Callable[[Call, Any], Any]
 """Reads an answer for its call, and returns what the user gets."""

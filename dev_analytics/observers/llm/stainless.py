@@ -143,7 +143,7 @@ def observe_ends(package: str, *classes: type) -> None:
         recorder = State.active
         if recorder is not None:
             try:
-                own = vars(closed)
+                own = fields(closed)
                 parsed = (own.get("_parsed_by_type") or {}).values()
                 # A class to parse it as may be the user's.
                 known = [each for each in parsed if belongs(type(each), package)]
@@ -203,7 +203,7 @@ def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[
 
 
 def _read(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
-    """Read the body of an answer, which may break off."""
+    """Read the whole body of an answer; if it breaks off, its call has failed."""
     try:
         return method(*args, **kwargs)
     except Exception as error:
@@ -228,7 +228,7 @@ def _broke_off(response: Any, error: Exception) -> None:
 
 
 def _iterate(follows: Any, method: Any, response: Any, args: Any, kwargs: Any) -> Any:
-    """Return the parts of the body of an answer, whose end is that of the call."""
+    """Return the parts of an answer's body; its call ends with the last one."""
     recorder = State.active
     call = recorder.held(response) if recorder else None
     parts = method(*args, **kwargs)

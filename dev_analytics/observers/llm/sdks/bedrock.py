@@ -165,7 +165,7 @@ def _watch(call: Call, answer: Any) -> Any:
 
 
 def _read(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
-    """Read the body of an answer, whose end is that of the call."""
+    """Read the body of an answer; its call ends with it, or fails if it breaks off."""
     try:
         part = method(*args, **kwargs)
     except Exception as error:
