@@ -13,7 +13,6 @@ APART: Final = (
     "tests/apps/test_autoload.py",
     "tests/apps/test_dev.py",
     "tests/apps/test_jupyter.py",
-    "tests/consent/asking/test_batch.py",
     "tests/consent/asking/test_notebook.py",
     "tests/consent/asking/test_without_a_person.py",
     "tests/consent/test_policy.py",
@@ -21,14 +20,13 @@ APART: Final = (
     "tests/delivery/test_launcher.py",
     "tests/delivery/test_sender.py",
     "tests/delivery/test_survival.py",
-    "tests/faults/test_callbacks.py",
     "tests/machine/test_guard.py",
     "tests/observers/llm/test_hooks.py",
     "tests/observers/llm/test_methods.py",
     "tests/observers/llm/test_methods_apart.py",
     "tests/privacy/test_server.py",
 )
-"""Long files whose tests share nothing: each function of them goes to whoever is free."""
+"""Long files whose tests share nothing, not even a result: whoever is free takes a function."""
 
 
 def unit(test: str) -> str:
