@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,13 @@ VERSIONS = {"__version__", "RELEASES", "NOTICE"}
 """What stands in the package itself, for all: a module of its own takes time at every load."""
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Yield every module that `file` imports, wherever in it, the package's versions apart."""
+@cache
+def imports(file: Path) -> tuple[str, ...]:
+    """Return every module that `file` imports, wherever in it, the package's versions apart."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
