@@ -89,6 +89,7 @@ class Analytics:
         self.openers: list[Callable[[], None]] = []
         self._loading = RLock()
         self._pipeline: Pipeline | None = None
+        self._forked = False
         _ALL.add(self)
 
     @property
@@ -208,6 +209,7 @@ class Analytics:
     def after_fork(self) -> None:
         """Start a recording and files of its own in a forked child."""
         self._loading = RLock()
+        self._forked = True
         self.gate.after_fork()
         # The parent stores what it dropped before.
         self.drops.after_fork()
@@ -234,7 +236,10 @@ class Analytics:
                 with unforked():
                     from dev_analytics.pipeline import Pipeline
 
-                self._pipeline = Pipeline(self, self._sink)
+                pipeline = Pipeline(self, self._sink)
+                if self._forked:
+                    pipeline.begin_in_child()
+                self._pipeline = pipeline
             return self._pipeline
 
 

@@ -285,6 +285,13 @@ class Pipeline:
             # A worker ends with os._exit, but calls the finalizers of multiprocessing before.
             register_after_fork(self, Pipeline._finish_with_worker)
 
+    def begin_in_child(self) -> None:
+        """Begin in a forked child whose parent had no pipeline yet."""
+        self._forked = True
+        self._user_id = self._session.gate.now()[1].user_id
+        if "multiprocessing.util" in sys.modules:
+            self._finish_with_worker()
+
     def _finish_with_worker(self) -> None:
         from multiprocessing.util import Finalize
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from dev_analytics import NOTICE, Analytics
-from dev_analytics.consent.store import ConsentStore
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.lines import LineFile
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.descriptors import open_above, pipe_above, standard_taken
+from dev_analytics.process.descriptors import make_folder, open_above, pipe_above, standard_taken
 from dev_analytics.process.native import system
 
 CLOSED = """
@@ -81,6 +81,28 @@ def test_none_is_a_standard_one_whatever_the_user_closed(
     ]
     assert found == []
     assert read_ledger(data).dropped == {"invalid": 50}
+
+
+def test_a_folder_that_the_system_does_not_know_fails_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in /proc, and below a folder into which a server mounts homes."""
+    make, made = Path.mkdir, []
+
+    def mkdir(folder: Path, mode: int = 0o777) -> None:
+        made.append(folder)
+        assert len(made) < 20
+        if folder.name == "none":
+            raise FileNotFoundError(2, "No such file or directory")
+        make(folder, mode)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    store = ConsentStore(tmp_path / "none" / "data")
+    for change in (store.opt_out, lambda: store.agree(NOTICE, date.today())):
+        with pytest.raises(ConsentStoreError, match="No such file"):
+            change()
+    make_folder(tmp_path / "some" / "data")
+    assert (tmp_path / "some" / "data").is_dir()
 
 
 def test_what_is_taken_meanwhile_is_given_back() -> None:

@@ -73,10 +73,18 @@ def make_folder(folder: Path) -> None:
         It cannot be made.
     """
     try:
-        folder.mkdir(mode=_FOLDER)
+        _make(folder)
     except FileNotFoundError:
         make_folder(folder.parent)
-        make_folder(folder)
+        # A second time only: in /proc, and where nothing is mounted, none can be made at all.
+        _make(folder)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=_FOLDER)
+    except FileNotFoundError:
+        raise
     except OSError:
         if not folder.is_dir():
             raise
