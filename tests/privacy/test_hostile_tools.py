@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from dev_analytics import NOTICE
+from dev_analytics import NOTICE, recording
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.common import PROPERTIES
 from dev_analytics.consent.asking.question import Answer
-from dev_analytics.recording import Recording
+from dev_analytics.process.native import Clock
 from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import DeclarationError
 from dev_analytics.tools import installed as registry
@@ -65,7 +65,11 @@ Install = Callable[..., None]
 @pytest.fixture(autouse=True)
 def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time span is longer than its recording is old, and a tool's here take seconds."""
-    monkeypatch.setattr(Recording, "duration", 3600.0)
+
+    class Later(Clock):
+        monotonic = staticmethod(lambda: Clock.monotonic() + 3600)
+
+    monkeypatch.setattr(recording, "Clock", Later)
 
 
 @pytest.fixture
