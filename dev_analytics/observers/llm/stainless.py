@@ -121,7 +121,9 @@ def observe(
     for response in raw:
         wrap(response, "parse", parse)
     for response in _classes(module, "_response", _BODIES):
-        is_async = inspect.iscoroutinefunction(vars(response)["read"])
+        if not hasattr(response, "read"):
+            continue  # the oldest versions have read the body before
+        is_async = inspect.iscoroutinefunction(response.read)
         wrap(response, "read", _read_async if is_async else _read)
         for name in _READING:
             wrap(response, name, partial(_iterate, follow_async if is_async else follow))
