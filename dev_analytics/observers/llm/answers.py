@@ -106,12 +106,17 @@ def get_rare(part: Any, name: str) -> Any:
 
 def tokens(value: object) -> int | None:
     """Return a number of tokens, or the sum of its parts; None if it is no whole number from 0."""
-    if isinstance(value, tuple):
+    # The most frequent first: each of an answer's five counts is asked for here.
+    if value is None:
+        return None
+    if type(value) is int:
+        return value if 0 <= value <= MAX_INTEGER else None
+    if type(value) is tuple:
         known = [number for number in map(tokens, value) if number is not None]
         return sum(known) if known else None
     if type(value) is float and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
+        return tokens(int(value))
+    return None
 
 
 def total(*parts: object) -> object:
