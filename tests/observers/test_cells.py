@@ -430,7 +430,8 @@ def test_a_process_that_loaded_reloaded_and_unloaded_has_nothing_to_do_at_its_en
         "import gc; gc.collect()\n"
         "from dev_analytics import config\n"
         "from dev_analytics.apps import extension, magics\n"
-        "ours = (extension.Session, extension.Cells, extension.Threads)\n"
+        "from dev_analytics.observers.threads import Threads\n"
+        "ours = (extension.Session, extension.Cells, Threads)\n"
         "ours += (config.DevAnalytics, magics.DevAnalyticsMagics)\n"
         "[type(o).__name__ for o in gc.get_objects() if type(o) in ours]"
     )
