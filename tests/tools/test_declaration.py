@@ -162,6 +162,23 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         Annotated[bool, Flag("It.", since=2)])),
     "a core event": ("direct subclass of Event", lambda: struct("Done", (Made,), {})),
     "no class": ("is not an event", lambda: "acme: done"),
+    "a property newer than the notice": ("since must be from 1 to the tool's notice, got 2",
+        lambda: event(Annotated[bool | UnsetType, Flag("It.", since=2)], UNSET)),
+    "a count of nothing": ("its unit is missing", lambda: event(
+        Annotated[int, Count("It.", "", most=10)])),
+    "a vocabulary without a name": ("its vocabulary has no name", lambda: event(
+        Annotated[str, Word("It.", (Vocabulary("", "bar"),))])),
+    "a reason in somebody else's name": ("speaks of jupyter", lambda: event(
+        FLAG, why=Why("To know it.", thing="Jupyter wants it."))),
+    "too many properties": ("has 21 properties, allowed are 20", lambda: event(
+        FLAG, __annotations__={f"thing_{number}": FLAG for number in range(21)})),
+    "a class that can be changed": ("plain frozen class", lambda: struct("Done", (Event,), {
+        "__doc__": "It.", "wire": "acme: done", "why": Why("It.", thing="It."),
+        "__annotations__": {"thing": FLAG}}, frozen=True, tag="done")),
+    "a record that leaves out": ("changes how records are written", lambda: struct(
+        "Done", (Event,), {
+        "__doc__": "It.", "wire": "acme: done", "why": Why("It.", thing="It."),
+        "__annotations__": {"thing": FLAG}}, frozen=True, omit_defaults=True)),
 }  # fmt: skip
 
 
@@ -202,3 +219,14 @@ def test_what_is_wrong_in_a_tool_is_named(said: str, changes: dict[str, Any]) ->
 def test_what_comes_later_is_optional_and_raises_the_notice() -> None:
     later = Annotated[bool | UnsetType, Flag("It.", since=2)]
     assert tool(event(later, UNSET), notice=2).notice == 2
+
+
+def test_a_tool_has_no_more_words_in_all_than_somebody_reads() -> None:
+    def named(number: int) -> type[Event]:
+        words = (f"word {number} {each}" for each in range(52))
+        kind = Word("It.", (Vocabulary(f"list {number}", *words),))
+        return event(Annotated[str, kind], wire=f"acme: done {number}")
+
+    assert tool(*map(named, range(4)))
+    with pytest.raises(DeclarationError, match="it has 260 words in all, allowed are 256"):
+        tool(*map(named, range(5)))
