@@ -208,7 +208,7 @@ def _read(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
     """Read the whole body of an answer; if it breaks off, its call has failed."""
     try:
         return method(*args, **kwargs)
-    except Exception as error:
+    except BaseException as error:
         _broke_off(response, error)
         raise
 
@@ -217,12 +217,12 @@ async def _read_async(method: Any, response: Any, args: Any, kwargs: Any) -> Any
     """Do what `_read` does, asynchronously."""
     try:
         return await method(*args, **kwargs)
-    except Exception as error:
+    except BaseException as error:
         _broke_off(response, error)
         raise
 
 
-def _broke_off(response: Any, error: Exception) -> None:
+def _broke_off(response: Any, error: BaseException) -> None:
     recorder = State.active
     call = recorder.release(response) if recorder else None
     if call is not None:

@@ -130,3 +130,29 @@ def test_a_body_that_a_handler_of_the_user_s_put_there_is_let_through(
     client.meta.events.register("after-call.bedrock-runtime.InvokeModel", change)
     assert client.invoke_model(modelId=CLAUDE, body=BODY)["body"] == b"other"
     assert recorded.call()["$ai_input_tokens"] == 9
+
+
+def test_a_body_of_bedrock_is_read_into_a_buffer_too(server: FakeLLM, recorded: Any) -> None:
+    server.replies.extend([WHOLE, CUT])
+    client, buffer = make_bedrock(server, False), bytearray(99)
+    whole, cut = (client.invoke_model(modelId=CLAUDE, body=BODY)["body"] for _ in range(2))
+    assert (whole.readinto(buffer), whole.readinto(b=buffer)) == (len(BODY), 0)
+    assert cut.readinto(buffer) == 4
+    with pytest.raises(Exception, match=r"(?i)read"):
+        cut.readinto(buffer)
+    assert [call["$ai_is_error"] for call in recorded.calls()] == [False, True]
+
+
+def test_a_body_whose_reading_is_interrupted_is_recorded_though_it_is_kept(
+    server: FakeLLM, recorded: Any
+) -> None:
+    class Interrupted:
+        def read(self, amount: int | None = None) -> bytes:
+            raise KeyboardInterrupt
+
+    server.replies.append(WHOLE)
+    body = make_bedrock(server, False).invoke_model(modelId=CLAUDE, body=BODY)["body"]
+    body._raw_stream = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        body.read()
+    assert recorded.call()["$ai_is_error"] is False

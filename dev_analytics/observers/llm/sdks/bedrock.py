@@ -8,6 +8,7 @@ separate event.
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Mapping
 from types import ModuleType
@@ -107,17 +108,23 @@ def hook(module: ModuleType) -> None:
         bodies = vars(importlib.import_module("aiobotocore.response"))
         for name in _BODIES:
             if name in bodies:
-                wrap(bodies[name], "read", _read_async)
-                observe_closing(bodies[name])
+                observe_reading(bodies[name])
     else:
         observe_sending(importlib.import_module("botocore.endpoint").Endpoint, "_send")
         observe_request(module.BaseClient, "_make_api_call", _begin, _watch, told=True)
         events = importlib.import_module("botocore.eventstream")
         wrap(events.EventStream, "__iter__", _events)
         observe_closing(events.EventStream)
-        body = importlib.import_module("botocore.response").StreamingBody
-        wrap(body, "read", _read)
-        observe_closing(body)
+        observe_reading(importlib.import_module("botocore.response").StreamingBody)
+
+
+def observe_reading(body: type) -> None:
+    """Install hooks in the methods that read and close the body of an answer."""
+    for name in ("read", "readinto"):
+        if name in vars(body):
+            is_async = inspect.iscoroutinefunction(vars(body)[name])
+            wrap(body, name, _read_async if is_async else _read)
+    observe_closing(body)
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
@@ -168,7 +175,7 @@ def _read(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
     """Read the body of an answer; its call ends with it, or fails if it breaks off."""
     try:
         part = method(*args, **kwargs)
-    except Exception as error:
+    except BaseException as error:
         _over(body, error)
         raise
     if not part or _amount(args, kwargs) is None:
@@ -180,7 +187,7 @@ async def _read_async(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
     """Do what `_read` does, asynchronously."""
     try:
         part = await method(*args, **kwargs)
-    except Exception as error:
+    except BaseException as error:
         _over(body, error)
         raise
     if not part or _amount(args, kwargs) is None:
@@ -189,10 +196,11 @@ async def _read_async(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _amount(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    return args[0] if args else kwargs.get("amt")
+    """Return how much is read, or into what; None: all that is left."""
+    return next(iter((*args, *kwargs.values())), None)
 
 
-def _over(body: Any, error: Exception | None = None) -> None:
+def _over(body: Any, error: BaseException | None = None) -> None:
     """End the call of a body that was read to its end, or broke off."""
     recorder = State.active
     call = recorder.release(body) if recorder else None
