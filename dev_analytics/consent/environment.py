@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 NAME: Final = "dev-analytics"
 
 _IS_LINUX: Final = sys.platform == "linux" and not hasattr(sys, "getandroidapilevel")
+_ANDROIDS: Final = frozenset({"ANDROID_DATA", "ANDROID_ROOT"})
+SITE_VARIABLE: Final = "XDG_CONFIG_DIRS"
+"""What moves the site's folder, and with it the policy, on Linux."""
+
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -173,7 +177,7 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
         One is named below a home directory, and there is none.
     """
     environ = environ_now() if environ is None else environ
-    files = [_site() / "policy.json"]
+    files = [_site(environ) / "policy.json"]
     if named := environ.get("DEV_ANALYTICS_POLICY"):
         try:
             files.insert(0, Path(named).expanduser())
@@ -182,10 +186,17 @@ def policy_files(environ: Mapping[str, str] | None = None) -> list[Path]:
     return files
 
 
-def _site() -> Path:
-    """Return the site's folder, or the last known one if `os.environ` cannot be read."""
+def _site(environ: Mapping[str, str]) -> Path:
+    """Return the site's folder, or the last known one if `os.environ` cannot be read.
+
+    It is the one that `environ` names, if that has the variable, and else that of the process.
+    """
+    if _IS_LINUX and SITE_VARIABLE in environ and not _ANDROIDS & environ.keys():
+        # As platformdirs does it, which only asks `os.environ`.
+        named = environ[SITE_VARIABLE].split(os.pathsep)
+        return Path(next((each for each in named if each.startswith("/")), "/etc/xdg"), NAME)
     if _Site.folder is None or environ_now() is os.environ:
-        _Site.folder = _platform_path("site_config_path", "XDG_CONFIG_DIRS", "/etc/xdg")
+        _Site.folder = _platform_path("site_config_path", SITE_VARIABLE, "/etc/xdg")
     return _Site.folder
 
 
@@ -199,7 +210,7 @@ def _platform_path(which: str, variable: str, usual: str) -> Path:
     RuntimeError
         There is no home directory.
     """
-    set_otherwise = (variable, "ANDROID_DATA", "ANDROID_ROOT")
+    set_otherwise = (variable, *_ANDROIDS)
     at_home = os.environ.get("HOME", "").startswith("/") or not usual.startswith("~")
     if _IS_LINUX and at_home and not any(name in os.environ for name in set_otherwise):
         return Path(usual).expanduser() / NAME

@@ -17,6 +17,7 @@ from dev_analytics.consent.decision import (
     decide,
 )
 from dev_analytics.consent.environment import (
+    SITE_VARIABLE,
     SettingError,
     environment_switch,
     place_of,
@@ -44,7 +45,7 @@ POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
 
 _OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "CI")
-_BEGUN_WITH: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "DEV_ANALYTICS")
+_BEGUN_WITH: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "DEV_ANALYTICS", SITE_VARIABLE)
 _READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
 _ENCODED: Final[Any] = getattr(ENVIRON, "encodekey", str)
 _DO_NOT_TRACK: Final = _ENCODED("DO_NOT_TRACK")
@@ -322,9 +323,11 @@ class Gate:
             self.latest = None
 
     def _read_environment(self) -> Environment:
-        environment = read_environment()
+        environ, environment = environ_now(), read_environment()
         for variables in self._outside_variables:
-            outside = read_environment({**environ_now(), **variables})
+            if all(environ.get(name, "") == value for name, value in variables.items()):
+                continue
+            outside = read_environment({**environ, **variables})
             environment = environment.replace(
                 forbidden=environment.forbidden or outside.forbidden,
                 unread=environment.unread or outside.unread,
@@ -453,7 +456,10 @@ def _outside_variables(begun: Mapping[str, str]) -> list[Mapping[str, str]]:
     environ = environ_now()
     # One look at each: another thread may delete it between two.
     now = {name: value for name in _OUTSIDE if (value := environ.get(name)) is not None}
-    return [each for each in (now, begun if begun.items() - now.items() else {}) if each]
+    # Without its variable the site's policy has its usual place.
+    now[SITE_VARIABLE] = environ.get(SITE_VARIABLE, "")
+    begun = {SITE_VARIABLE: "", **begun}
+    return [now, begun] if begun.items() - now.items() else [now]
 
 
 def _given(consent: Consent) -> tuple[object, ...]:

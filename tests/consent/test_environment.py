@@ -139,6 +139,7 @@ def test_the_places_are_those_of_platformdirs(
     assert data_directory({}) == platformdirs.user_data_path(NAME, appauthor=False)
     site = platformdirs.site_config_path(NAME, appauthor=False)
     assert policy_files({}) == [site / "policy.json"]
+    assert policy_files({"XDG_CONFIG_DIRS": value or ""}) == [site / "policy.json"]
 
 
 def test_the_data_directory_is_the_user_s_own(

@@ -244,6 +244,25 @@ def test_a_cell_before_the_load_undoes_no_off_that_the_process_began_with(
     assert done.stdout.splitlines() == rules
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the variable")
+def test_a_cell_moves_no_policy_of_the_site(
+    data: Path, site_policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the load and after it."""
+    ConsentStore(data).agree(1, TODAY)
+    site_policy.write_text('{"analytics": "forbidden"}')
+    for put in ("", "/not there"):
+        command = [sys.executable, "-c", BEFORE_THE_LOAD, str(data), f"XDG_CONFIG_DIRS={put}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == ["2, administrator's policy"] * 2
+    gate = Gate(data, sample_percent=10, notice=1)
+    for put in ("", "/not there"):
+        monkeypatch.setenv("XDG_CONFIG_DIRS", put)
+        assert gate.decision(can_answer=True).rule == "2, administrator's policy"
+    site_policy.unlink()
+    assert gate.decision(can_answer=True).rule == "5, agreed"
+
+
 def test_a_session_in_ci_stays_in_ci_when_code_takes_the_variable_away(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
