@@ -49,7 +49,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Call:
-    """One call to a language model, from its beginning to its end, recorded once.
+    """One call to a language model: begun, ended and recorded once.
 
     Parameters
     ----------
@@ -254,7 +254,6 @@ class Recorder:
     ----------
     analytics
         Where the events go.
-
     """
 
     def __init__(self, analytics: Analytics) -> None:
