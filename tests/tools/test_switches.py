@@ -459,9 +459,12 @@ def test_the_status_says_in_every_state_whether_a_tool_is_on(used: Analytics, to
     assert told().startswith("off, like all analytics")
 
 
-def test_a_switch_that_cannot_be_undone_stays_and_says_so(store: ConsentStore, data: Path) -> None:
+def test_a_switch_that_cannot_be_undone_stays_and_says_so(
+    store: ConsentStore, data: Path, tools: Path
+) -> None:
     store.agree(NOTICE, TODAY, scopes("acme"))
     (data / "consent" / "off.acme").mkdir()
+    (data / "consent" / "off.acme" / "kept").touch()
     with pytest.raises(ConsentStoreError):
         store.switch_on("acme")
     assert store.read().tools_off == {"acme"}
