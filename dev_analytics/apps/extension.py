@@ -51,7 +51,9 @@ class Session:
         self.shell = shell
         self.drops = analytics.drops
         self._analytics = analytics
-        analytics.gate.attended = lambda: _is_attended(shell)
+        # It must not keep the session, as the gate has it longer.
+        self._attended = lambda: _is_attended(shell)
+        analytics.gate.attended = self._attended
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
         self._asking: Asking | None = None
@@ -82,7 +84,7 @@ class Session:
         atexit.register(self._at_end)
         # Before the question: what would be sent begins with the launch.
         analytics.open_with(self._launched)
-        analytics.gate.on_wanted = self._when_wanted
+        self.answer_for_gate()
         if hasattr(shell, "kernel"):
             shell.events.register("post_run_cell", self._after_first)
             # What takes events is loaded when the user has the reply, or with the first event.
@@ -102,11 +104,17 @@ class Session:
             self._exited("unloaded", at_exit=False)
         self.take_away()
         if _sessions:
+            _sessions[-1].answer_for_gate()
             return  # another shell in this process goes on
         self._analytics.stop_log()
         gate = self._analytics.gate
         if gate.switch is None or gate.switch.on or not gate.switch.explicit:
             gate.switch = _UNLOADED
+
+    def answer_for_gate(self) -> None:
+        """Let the gate ask the user of this shell, who is also whom its switches follow."""
+        self._analytics.gate.attended = self._attended
+        self._analytics.gate.on_wanted = self._when_wanted
 
     def take_away(self) -> None:
         """Remove everything of ours from the shell and the process, however far `start` came."""
@@ -303,6 +311,7 @@ def load(shell: Any) -> None:
     gate = analytics.gate
     gate.follow_environment()  # what it says stays, also where loading fails
     before = gate.switch, gate.sample_percent, gate.attended, analytics.delivery, analytics.log
+    wanted = gate.on_wanted
     session = None
     try:
         session = Session(shell, analytics)
@@ -315,6 +324,7 @@ def load(shell: Any) -> None:
         if analytics.log is not before[4]:
             analytics.stop_log()
         gate.switch, gate.sample_percent, gate.attended, analytics.delivery, _ = before
+        gate.on_wanted = wanted
         raise
 
 

@@ -275,6 +275,28 @@ def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
     assert events[-3:] == ["launched", "cell executed", "exited"]
 
 
+@pytest.mark.parametrize("fails", [True, False])
+def test_when_another_shell_is_gone_the_first_one_is_asked_again(
+    shell: Any, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Its load failed, or it was unloaded."""
+    load(shell)
+    gate = get_analytics().gate
+    first = gate.on_wanted, gate.attended
+    other = type(shell)()
+    if fails:
+        with monkeypatch.context() as broken:
+            broken.setattr(type(gate), "settled", property(lambda gate: gate.no_such_thing))
+            with pytest.raises(AttributeError):
+                load(other)
+    else:
+        load(other)
+        assert (gate.on_wanted, gate.attended) != first
+        unload(other)
+    assert (gate.on_wanted, gate.attended) == first
+    unload(shell)
+
+
 def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
     ran = notebook.run(
