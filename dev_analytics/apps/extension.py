@@ -99,9 +99,14 @@ class Session:
         self._begin()
 
     def stop(self) -> None:
-        """End the session, and leave nothing behind in the shell."""
-        if not _sessions:
-            self._exited("unloaded", at_exit=False)
+        """End the session, and leave nothing behind in the shell, even if interrupted."""
+        try:
+            if not _sessions:
+                self._exited("unloaded", at_exit=False)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
         self.take_away()
         if _sessions:
             _sessions[-1].answer_for_gate()

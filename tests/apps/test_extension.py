@@ -275,6 +275,25 @@ def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
     assert events[-3:] == ["launched", "cell executed", "exited"]
 
 
+def test_an_unload_that_is_interrupted_leaves_nothing(
+    shell: Any, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while it starts what delivers the records: a second one would find nothing to unload."""
+    ConsentStore(data).agree(1, date.today())
+    before = {event: list(callbacks) for event, callbacks in shell.events.callbacks.items()}
+    load(shell)
+
+    def interrupted(**how: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(get_analytics().pipeline.sink, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            unload(shell)
+    assert shell.events.callbacks == before
+    assert rule(shell) == "4, switched off"
+
+
 @pytest.mark.parametrize("fails", [True, False])
 def test_when_another_shell_is_gone_the_first_one_is_asked_again(
     shell: Any, monkeypatch: pytest.MonkeyPatch, fails: bool
