@@ -79,14 +79,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 SLOWEST_FIRST = (
     *("tests/browser/", "tests/peers/", "tests/privacy/test_notebooks.py"),
-    *("tests/catalogue/test_vocabularies.py", "tests/consent/test_states_and_switches.py"),
+    *("tests/privacy/test_written.py", "tests/delivery/test_sender.py"),
     *("tests/delivery/test_exit.py", "tests/delivery/test_posthog_versions.py"),
-    *("tests/delivery/test_sender.py", "tests/apps/test_dev.py", "tests/apps/test_autoload.py"),
-    *("tests/consent/asking/", "tests/consent/test_policy.py", "tests/apps/", "tests/delivery/"),
-    *("tests/machine/", "tests/faults/", "tests/maintainer/", "tests/privacy/", "tests/consent/"),
+    *("tests/faults/", "tests/delivery/", "tests/consent/test_states_and_switches.py"),
     *("tests/observers/llm/test_versions.py", "tests/observers/llm/test_llama_index.py"),
-    *("tests/observers/llm/test_methods_apart.py", "tests/observers/llm/test_methods.py"),
-    *("tests/observers/", "tests/test_"),
+    *("tests/observers/llm/", "tests/privacy/", "tests/apps/test_dev.py"),
+    *("tests/apps/test_autoload.py", "tests/consent/", "tests/apps/", "tests/machine/"),
+    *("tests/maintainer/", "tests/observers/"),
 )
 """Where the slowest tests are, the slowest first."""
 
