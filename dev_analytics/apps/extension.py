@@ -178,7 +178,11 @@ class Session:
         self._leave_cells()
         if present == "notebook":
             running = request(self.shell)
-            after_reply(lambda: self._ask(running))
+            with contextlib.suppress(RuntimeError):
+                after_reply(lambda: self._ask(running))
+                return
+            # A kernel without a loop of asyncio's: the question comes before the reply.
+            self._ask(running)
         elif self._analytics.gate.may_ask():
             self.asking().after_cell(result)
 

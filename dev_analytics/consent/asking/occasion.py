@@ -5,6 +5,7 @@ The words of the questions are loaded when one is asked: most sessions ask none.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -192,7 +193,10 @@ class Asking:
         self._leave_cells()
         if present == "notebook":
             running = request(self._shell)
-            after_reply(lambda: self.below(running))
+            with contextlib.suppress(RuntimeError):
+                after_reply(lambda: self.below(running))
+                return
+            self.below(running)
         elif self._claim():
             if present == "terminal":
                 say(self._prompt())

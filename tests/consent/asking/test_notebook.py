@@ -57,6 +57,13 @@ def test_what_asks_is_loaded_after_the_reply(page: Open) -> None:
     assert notebook.run("seen[0]", "b") == "[]"
 
 
+def test_a_kernel_without_a_loop_of_asyncio_asks_before_the_reply(page: Open) -> None:
+    notebook = page()
+    absent = "def absent():\n    raise RuntimeError('no running event loop')\n"
+    notebook.run(f"import asyncio\n{absent}\nasyncio.get_running_loop = absent\n{LOAD}", "a")
+    assert notebook.asked()["cell"] == "a"
+
+
 def test_yes_agrees_and_leaves_one_line(page: Open, store: ConsentStore, log: Any) -> None:
     notebook = page({"DEV_ANALYTICS_LOG": str(log.path)})
     notebook.run(LOAD, "a")
