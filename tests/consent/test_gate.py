@@ -300,6 +300,7 @@ def test_a_policy_that_changes_is_seen_within_seconds(
     assert gate.now()[0].rule == "2, administrator's policy"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the variable")
 def test_where_consent_is_kept_is_settled_when_the_gate_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
