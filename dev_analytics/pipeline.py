@@ -108,16 +108,8 @@ class _Handling:
 
     __slots__ = (
         *("state", "event", "tool", "recording", "unbroken", "collecting", "withheld", "wants"),
-        *(
-            "user_id",
-            "silent",
-            "opted_out",
-            "tool_off",
-            "accept",
-            "is_shown",
-            "is_plain",
-            "_newest",
-        ),
+        *("user_id", "silent", "opted_out", "tool_off", "accept", "is_shown", "is_plain"),
+        "_newest",
     )
 
     def __init__(
