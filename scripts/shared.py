@@ -247,8 +247,8 @@ ROWS: Final = (
     Mutant("shared: a loop that does not run",
            f"{_SHARED}test_whatever_becomes_of_the_loop_a_cell_is_recorded",
            (Edit("dev_analytics/apps/extension.py",
-                 "            with contextlib.suppress(RuntimeError):\n                after_reply",
-                 "            if True:\n                after_reply"),)),
+                 "contextlib.suppress(RuntimeError):\n                after_reply(self._begin)",
+                 "contextlib.nullcontext():\n                after_reply(self._begin)"),)),
     Mutant("shared: a loop that is waited for",
            "tests/consent/asking/test_notebook.py::"
            "test_the_dialog_comes_after_the_reply_and_costs_the_cell_nothing",
