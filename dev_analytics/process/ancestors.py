@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 from dev_analytics.process.native import KERNEL_VARIABLE, environ_of, open_file
@@ -24,10 +23,9 @@ _KERNELS: Final = frozenset(
     | {"xpython", "xpython-raw"}
 )
 _CONSOLES: Final = ("jupyter-console", "jupyter_console", "jupyter-run")
-_PROC: Final = Path("/proc")
 _ONLY_LOOK: Final = os.O_RDONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
 _BYTES: Final = 4096
-"""How much of a command line is read; the name of the program is at its beginning."""
+"""How much of a file is read; the name of the program is at the beginning of a command line."""
 
 _TAKE_ONE: Final = ("-W", "-X", "--check-hash-based-pycs")
 """Python's options that are followed by a value."""
@@ -62,7 +60,7 @@ def is_fed() -> bool:
     if not above or above[0][1] not in _CONSOLES:
         return False
     try:
-        descriptor = os.open(_PROC / str(above[0][0]) / "fd" / "0", _ONLY_LOOK)
+        descriptor = os.open(f"/proc/{above[0][0]}/fd/0", _ONLY_LOOK)
     except OSError:
         return True
     try:
@@ -82,15 +80,20 @@ def _processes() -> Iterator[tuple[int, str]]:
         if pid <= 1:
             return
         try:
-            with open_file(_PROC / str(pid) / "cmdline", "rb") as file:
-                line = file.read(_BYTES)
+            line = _read(pid, "cmdline")
             # The name in parentheses may contain anything.
-            status = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-            above = int(status[1])
+            above = int(_read(pid, "stat").rpartition(b")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             return
         yield pid, program(line.decode(errors="replace").split("\0"))
         pid = above
+
+
+def _read(pid: int, name: str) -> bytes:
+    """Return the beginning of a file that the system has about a process."""
+    # Neither a path object nor a buffer: they take longer than the reading.
+    with open_file(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+        return file.read(_BYTES)
 
 
 def program(arguments: Sequence[str]) -> str:
