@@ -218,8 +218,17 @@ def observe_closing(stream: type) -> None:
 
 
 def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    recorder = State.active
-    call = recorder.release(stream) if recorder else None
-    if call is not None:
-        call.end()
+    end(stream)
     return method(*args, **kwargs)
+
+
+def end(thing: Any, error: BaseException | None = None) -> None:
+    """End the call that is held for `thing`, if there is one; with an error it has failed."""
+    recorder = State.active
+    call = recorder.release(thing) if recorder else None
+    if call is None:
+        return
+    if error is None:
+        call.end()
+    else:
+        call.fail(error)

@@ -14,7 +14,7 @@ from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, belongs, fields, text
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import Fail, observe_preparing, observe_request
+from dev_analytics.observers.llm.request import Fail, end, observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
@@ -209,7 +209,7 @@ def _read(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
     try:
         return method(*args, **kwargs)
     except BaseException as error:
-        _broke_off(response, error)
+        end(response, error)
         raise
 
 
@@ -218,15 +218,8 @@ async def _read_async(method: Any, response: Any, args: Any, kwargs: Any) -> Any
     try:
         return await method(*args, **kwargs)
     except BaseException as error:
-        _broke_off(response, error)
+        end(response, error)
         raise
-
-
-def _broke_off(response: Any, error: BaseException) -> None:
-    recorder = State.active
-    call = recorder.release(response) if recorder else None
-    if call is not None:
-        call.fail(error)
 
 
 def _iterate(follows: Any, method: Any, response: Any, args: Any, kwargs: Any) -> Any:

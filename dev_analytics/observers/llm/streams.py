@@ -127,7 +127,7 @@ def follow_async(
 
 
 def _named(generator: Any, chunks: Any) -> Any:
-    """Give a generator of ours the name of the SDK's, which the user may see in a message."""
+    """Return a generator of ours under the name of the SDK's, which a message may show."""
     if type(chunks) in (GeneratorType, AsyncGeneratorType):
         generator.__name__, generator.__qualname__ = chunks.__name__, chunks.__qualname__
     return generator

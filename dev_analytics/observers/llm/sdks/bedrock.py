@@ -19,6 +19,7 @@ from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text, total
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import (
+    end,
     observe_closing,
     observe_request,
     observe_sending,
@@ -176,10 +177,10 @@ def _read(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
     try:
         part = method(*args, **kwargs)
     except BaseException as error:
-        _over(body, error)
+        end(body, error)
         raise
     if not part or _amount(args, kwargs) is None:
-        _over(body)
+        end(body)
     return part
 
 
@@ -188,26 +189,16 @@ async def _read_async(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
     try:
         part = await method(*args, **kwargs)
     except BaseException as error:
-        _over(body, error)
+        end(body, error)
         raise
     if not part or _amount(args, kwargs) is None:
-        _over(body)
+        end(body)
     return part
 
 
 def _amount(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return how much is read, or into what; None: all that is left."""
     return next(iter((*args, *kwargs.values())), None)
-
-
-def _over(body: Any, error: BaseException | None = None) -> None:
-    """End the call of a body that was read to its end, or broke off."""
-    recorder = State.active
-    call = recorder.release(body) if recorder else None
-    if call is not None and error is None:
-        call.end()
-    elif call is not None and error is not None:
-        call.fail(error)
 
 
 def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:

@@ -117,7 +117,7 @@ def _class(module: str, name: str) -> type:
 
 
 def _counted(look: Callable[..., None]) -> Callable[..., None]:
-    """Give `look` the recorder, while there is one, and count its failures."""
+    """Return what calls `look` with the recorder, while there is one, and counts its failures."""
 
     def counted(*given: Any) -> None:
         recorder = State.active
