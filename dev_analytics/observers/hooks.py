@@ -35,20 +35,14 @@ HOOKS: Final = {
     "xai_sdk.aio.chat": f"{_SDKS}.xai",
     "litellm": f"{_SDKS}.litellm",
     "google.genai.models": f"{_SDKS}.google_genai",
-    "google.genai._gaos.interactions": f"{_SDKS}.google_interactions",
-    "mistralai.client.chat": f"{_SDKS}.mistralai",
-    "mistralai.chat": f"{_SDKS}.mistralai",
+    "google.genai._gaos.interactions": f"{_SDKS}.google_genai",
     **{
-        f"{place}.{name}": f"{_SDKS}.mistralai_tasks"
+        f"{place}.{name}": f"{_SDKS}.mistralai"
         for place in ("mistralai.client", "mistralai")
-        for name in ("agents", "embeddings", "fim")
-    },
-    **{
-        f"{place}.conversations": f"{_SDKS}.mistralai_conversations"
-        for place in ("mistralai.client", "mistralai")
+        for name in ("agents", "chat", "conversations", "embeddings", "fim")
     },
     "cohere.v2.raw_client": f"{_SDKS}.cohere",
-    "cohere.raw_base_client": f"{_SDKS}.cohere_v1",
+    "cohere.raw_base_client": f"{_SDKS}.cohere",
     "ollama._client": f"{_SDKS}.ollama",
     "huggingface_hub.inference._client": f"{_SDKS}.huggingface",
     "huggingface_hub.inference._generated._async_client": f"{_SDKS}.huggingface",

@@ -71,24 +71,13 @@ def observe(
     asked: Asked,
     watch: Watch = watch,
     *,
-    told: bool = False,
+    announced: bool = False,
 ) -> None:
-    """Install a hook in a method that makes one request.
+    """Install a hook in a method that makes the request which `asked` reads from its arguments.
 
-    Parameters
-    ----------
-    sdk
-        The SDK.
-    owner, name
-        The class and its method.
-    asked
-        Returns the request in the arguments.
-    watch
-        Reads the answer for the call, and returns what the user gets.
-    told
-        Whether a method below tells that the request goes out; without that there is no call.
+    The other parameters are those of `observe_request`.
     """
-    observe_request(owner, name, begins(sdk, asked), watch, told=told)
+    observe_request(owner, name, begins(sdk, asked), watch, announced=announced)
 
 
 def watch_later(call: Call, answer: Any) -> Any:

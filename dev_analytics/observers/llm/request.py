@@ -2,7 +2,7 @@
 
 If beginning a call fails, that is counted, and the request is made all the same. What is refused
 before a request goes out, such as a wrong argument or missing credentials, is no call: where an SDK
-has a method that sends, its hook tells the call that the request goes out.
+has a method that sends, its hook announces that the request goes out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 
 _MAKING: Final[ContextVar[Call | None]] = ContextVar("making", default=None)
-"""The call whose method is running, where a method below tells that its request goes out."""
+"""The call whose method is running, where a method below announces that its request goes out."""
 
 
 def making(call: Call) -> Token[Call | None] | None:
@@ -76,35 +76,69 @@ def observe_sending(owner: type, *names: str) -> None:
 def observe_preparing(owner: type, *names: str) -> None:
     """Note that requests go out when methods return that a request needs, and not if they fail."""
     for name in names:
-        is_async = inspect.iscoroutinefunction(getattr(owner, name))
-        wrap(owner, name, _preparing_async if is_async else _preparing)
+        observe_result(owner, name, _note_sent, before=_note_unsent)
 
 
 def _sending(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
-    call = _MAKING.get()
-    if call is not None:
-        call.unsent = False
+    _note_sent()
     return method(*args, **kwargs)
 
 
-def _preparing(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+def _note_unsent(own: Any) -> None:
     call = _MAKING.get()
-    if call is None:
-        return method(*args, **kwargs)
-    call.unsent = True
-    prepared = method(*args, **kwargs)
-    call.unsent = False
-    return prepared
+    if call is not None:
+        call.unsent = True
 
 
-async def _preparing_async(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+def _note_sent(*of_method: Any) -> None:
     call = _MAKING.get()
-    if call is None:
-        return await method(*args, **kwargs)
-    call.unsent = True
-    prepared = await method(*args, **kwargs)
-    call.unsent = False
-    return prepared
+    if call is not None:
+        call.unsent = False
+
+
+def observe_result(
+    owner: type,
+    name: str,
+    returned: Callable[[Any, Any, tuple[Any, ...], Mapping[str, Any]], None],
+    failed: Callable[[Any, BaseException], None] = lambda own, error: None,
+    before: Callable[[Any], None] = lambda own: None,
+) -> None:
+    """Install a hook in a method, synchronous or asynchronous, that only sees how it ends.
+
+    Parameters
+    ----------
+    owner, name
+        The class and its method.
+    returned
+        Called with the method's object, its result, and its arguments.
+    failed
+        Called with the object and what the method raises.
+    before
+        Called with the object before the method runs.
+    """
+
+    def run(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+        before(own)
+        try:
+            result = method(*args, **kwargs)
+        except BaseException as error:
+            failed(own, error)
+            raise
+        returned(own, result, args, kwargs)
+        return result
+
+    async def run_async(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+        before(own)
+        try:
+            result = await method(*args, **kwargs)
+        except BaseException as error:
+            failed(own, error)
+            raise
+        returned(own, result, args, kwargs)
+        return result
+
+    is_async = inspect.iscoroutinefunction(getattr(owner, name))
+    wrap(owner, name, run_async if is_async else run)
 
 
 def observe_request(
@@ -114,7 +148,7 @@ def observe_request(
     watch: Watch,
     fail: Fail = Call.fail,
     *,
-    told: bool = False,
+    announced: bool = False,
 ) -> None:
     """Install a hook in a method that makes one request, synchronous or asynchronous.
 
@@ -128,27 +162,17 @@ def observe_request(
         Reads the answer, and returns what the user gets.
     fail
         Notes an error, which the user still gets.
-    told
-        Whether a method below tells that the request goes out; without that there is no call.
+    announced
+        Whether a method below announces that the request goes out; until then it is unsent.
     """
     is_async = inspect.iscoroutinefunction(getattr(owner, name))
-    wrap(owner, name, _asking(is_async, begin, watch, fail, told=told))
+    wrap(owner, name, _asking(is_async, begin, watch, fail, announced=announced))
 
 
 def observed(function: Any, own: Any, begin: Begin, watch: Watch) -> Any:
-    """Return a function that does what `function` of the SDK does, and observes each request.
+    """Return a function that does what `function` of the SDK does for `own`, and observes it.
 
-    Parameters
-    ----------
-    function
-        Makes one request, synchronously or asynchronously; an SDK makes it anew for each call, so
-        that no hook can be installed in it.
-    own
-        The object for which it does so.
-    begin
-        Begins the call.
-    watch
-        Reads the answer, and returns what the user gets.
+    The SDK defines `function` anew for each request, so that no hook can be installed in it.
     """
     is_async = inspect.iscoroutinefunction(function)
     asking = _asking(is_async, begin, watch, Call.fail)
@@ -165,7 +189,7 @@ def observed(function: Any, own: Any, begin: Begin, watch: Watch) -> Any:
 
 
 def _asking(
-    is_async: bool, begin: Begin, watch: Watch, fail: Fail, *, told: bool = False
+    is_async: bool, begin: Begin, watch: Watch, fail: Fail, *, announced: bool = False
 ) -> Callable[..., Any]:
     """Return what calls a method that makes one request, as wrapt does."""
 
@@ -173,7 +197,7 @@ def _asking(
         call = begun(begin, own, args, kwargs)
         if call is None:
             return method(*args, **kwargs)
-        call.unsent = told
+        call.unsent = announced
         try:
             before = making(call)
             try:
@@ -189,7 +213,7 @@ def _asking(
         call = begun(begin, own, args, kwargs)
         if call is None:
             return await method(*args, **kwargs)
-        call.unsent = told
+        call.unsent = announced
         try:
             before = making(call)
             try:

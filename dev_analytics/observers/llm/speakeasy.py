@@ -13,25 +13,22 @@ from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.method import Asked, observe, watch
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.request import observe_sending
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.streams import follow_either
 
 
 def observe_asked(sdk: SDK, owner: type, names: Iterable[str], asked: Asked) -> None:
-    """Install hooks in methods that ask; the parameters are those of `observe`.
+    """Install hooks in methods that make a request, and in their asynchronous forms.
 
-    Parameters
-    ----------
-    sdk
-        The SDK.
-    owner, names
-        The class and its methods.
-    asked
-        Returns the request in the arguments.
+    The parameters are those of `observe`.
     """
-    below = [name for name in ("do_request", "do_request_async") if hasattr(owner, name)]
-    observe_sending(owner, *below)
+    observe_sending(owner, *_both_forms(owner, "do_request"))
     for name in names:
-        observe(sdk, owner, name, asked, watch_stream, told=True)
+        for form in _both_forms(owner, name):
+            observe(sdk, owner, form, asked, watch_stream, announced=True)
+
+
+def _both_forms(owner: type, name: str) -> list[str]:
+    return [form for form in (name, f"{name}_async") if hasattr(owner, form)]
 
 
 def watch_stream(call: Call, answer: Any) -> Any:
@@ -39,8 +36,7 @@ def watch_stream(call: Call, answer: Any) -> Any:
     if not call.stream or not hasattr(answer, "generator"):
         return watch(call, answer)
     try:
-        chunks = answer.generator
-        answer.generator = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
+        answer.generator = follow_either(call, answer.generator)
         call.recorder.hold(answer, call)
     except Exception as error:
         call.end()

@@ -6,7 +6,6 @@ import inspect
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
-from functools import partial
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
@@ -14,8 +13,14 @@ from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, belongs, fields, text
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import Fail, end, observe_preparing, observe_request
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.request import (
+    Fail,
+    end,
+    observe_preparing,
+    observe_request,
+    observe_result,
+)
+from dev_analytics.observers.llm.streams import follow_either, observe_parts
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
 MAX_ADDRESSES: Final = 64
@@ -117,16 +122,16 @@ def observe(
     for client in clients:
         # It fails where a key is missing, or what is asked cannot be written as JSON.
         observe_preparing(client, "_build_request")
-        observe_request(client, "request", begin, watch, fail, told=True)
+        observe_request(client, "request", begin, watch, fail, announced=True)
     for response in raw:
         wrap(response, "parse", parse)
     for response in _classes(module, "_response", _BODIES):
         if not hasattr(response, "read"):
             continue  # the oldest versions have read the body before
-        is_async = inspect.iscoroutinefunction(response.read)
-        wrap(response, "read", _read_async if is_async else _read)
+        # If the body breaks off, its call has failed.
+        observe_result(response, "read", lambda *read: None, end)
         for name in _READING:
-            wrap(response, name, partial(_iterate, follow_async if is_async else follow))
+            observe_parts(response, name)
     observe_ends(sdk.package, *streams, *raw)
 
 
@@ -204,32 +209,6 @@ def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[
         yield from (vars(found)[name] for name in names if name in vars(found))
 
 
-def _read(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
-    """Read the whole body of an answer; if it breaks off, its call has failed."""
-    try:
-        return method(*args, **kwargs)
-    except BaseException as error:
-        end(response, error)
-        raise
-
-
-async def _read_async(method: Any, response: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_read` does, asynchronously."""
-    try:
-        return await method(*args, **kwargs)
-    except BaseException as error:
-        end(response, error)
-        raise
-
-
-def _iterate(follows: Any, method: Any, response: Any, args: Any, kwargs: Any) -> Any:
-    """Return the parts of an answer's body; its call ends with the last one."""
-    recorder = State.active
-    call = recorder.held(response) if recorder else None
-    parts = method(*args, **kwargs)
-    return parts if call is None else follows(call, parts)
-
-
 async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...], fail: Fail) -> Any:
     try:
         parsed = await parsing
@@ -248,9 +227,7 @@ def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, 
             call.recorder.hold(answer, call)
         elif issubclass(type(answer), streams):
             # Some versions make the iterator when it is first asked for.
-            chunks = answer._iterator
-            follows = follow_async if hasattr(chunks, "__anext__") else follow
-            answer._iterator = follows(call, chunks)
+            answer._iterator = follow_either(call, answer._iterator)
             call.recorder.hold(answer, call)
         else:
             call.read(answer)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
+from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.request import made, making
 
@@ -124,6 +125,23 @@ def follow_async(
         call.recorder.hold(followed, call)
     stream: AsyncIterator[Any] = followed
     return stream
+
+
+def follow_either(call: Call, chunks: Any) -> Any:
+    """Return what `follow` or `follow_async` does, whichever fits the SDK's iterator."""
+    return follow_async(call, chunks) if hasattr(chunks, "__anext__") else follow(call, chunks)
+
+
+def observe_parts(owner: type, name: str) -> None:
+    """Install a hook in a method that returns the parts of an answer, for which a call is held."""
+    wrap(owner, name, _parts)
+
+
+def _parts(method: Any, answer: Any, args: Any, kwargs: Any) -> Any:
+    recorder = State.active
+    call = recorder.held(answer) if recorder else None
+    parts = method(*args, **kwargs)
+    return parts if call is None else follow_either(call, parts)
 
 
 def _named(generator: Any, chunks: Any) -> Any:

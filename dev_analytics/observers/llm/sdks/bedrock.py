@@ -8,24 +8,23 @@ separate event.
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text, total
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import (
     end,
     observe_closing,
     observe_request,
+    observe_result,
     observe_sending,
     read_whole,
 )
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.streams import observe_parts
 
 COVERS: Final = (
     "boto3, aiobotocore",
@@ -46,7 +45,7 @@ _STREAMS: Final = ("stream", "body")
 """The fields of an answer that may hold the stream."""
 
 _BODIES: Final = ("AioStreamingBody", "AioHttpxStreamingBody", "StreamingBody")
-"""The classes of aiobotocore's bodies, as far as its version has them."""
+"""The classes of bodies, in whichever of both libraries and versions has them."""
 
 _NO_LANGUAGE: Final = re.compile(
     r"(?:[a-z-]+\.)?(?:stability\.|luma\.|amazon\.(?:titan-image|nova-canvas|nova-reel))"
@@ -99,33 +98,26 @@ BEDROCK: Final = SDK("boto3", "botocore", read, "aws", plain=True)
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks, in botocore or in aiobotocore."""
-    if "AioBaseClient" in vars(module):
-        endpoint = importlib.import_module("aiobotocore.endpoint").AioEndpoint
+    """Install the hooks, in botocore or in aiobotocore, whose classes have names of their own."""
+    package = module.__name__.partition(".")[0]
+    prefix, iterate = ("", "__iter__") if package == "botocore" else ("Aio", "__aiter__")
+
+    def classes(part: str, *names: str) -> list[type]:
+        defined = vars(importlib.import_module(f"{package}.{part}"))
+        return [defined[name] for name in names if name in defined]
+
+    for client in classes("client", f"{prefix}BaseClient"):
+        observe_request(client, "_make_api_call", _begin, _watch, announced=True)
+    for endpoint in classes("endpoint", f"{prefix}Endpoint"):
         observe_sending(endpoint, "_send")
-        observe_request(module.AioBaseClient, "_make_api_call", _begin, _watch, told=True)
-        events = importlib.import_module("aiobotocore.eventstream")
-        wrap(events.AioEventStream, "__aiter__", _events_async)
-        bodies = vars(importlib.import_module("aiobotocore.response"))
-        for name in _BODIES:
-            if name in bodies:
-                observe_reading(bodies[name])
-    else:
-        observe_sending(importlib.import_module("botocore.endpoint").Endpoint, "_send")
-        observe_request(module.BaseClient, "_make_api_call", _begin, _watch, told=True)
-        events = importlib.import_module("botocore.eventstream")
-        wrap(events.EventStream, "__iter__", _events)
-        observe_closing(events.EventStream)
-        observe_reading(importlib.import_module("botocore.response").StreamingBody)
-
-
-def observe_reading(body: type) -> None:
-    """Install hooks in the methods that read and close the body of an answer."""
-    for name in ("read", "readinto"):
-        if name in vars(body):
-            is_async = inspect.iscoroutinefunction(vars(body)[name])
-            wrap(body, name, _read_async if is_async else _read)
-    observe_closing(body)
+    for events in classes("eventstream", f"{prefix}EventStream"):
+        observe_parts(events, iterate)
+        observe_closing(events)
+    for body in classes("response", *_BODIES):
+        for name in ("read", "readinto"):
+            if name in vars(body):
+                observe_result(body, name, _read, end)
+        observe_closing(body)
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
@@ -172,46 +164,8 @@ def _watch(call: Call, answer: Any) -> Any:
     return answer
 
 
-def _read(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
-    """Read the body of an answer; its call ends with it, or fails if it breaks off."""
-    try:
-        part = method(*args, **kwargs)
-    except BaseException as error:
-        end(body, error)
-        raise
-    if not part or _amount(args, kwargs) is None:
+def _read(body: Any, part: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """End the call of a body that was read to its end."""
+    # The first argument is how much to read, or into what.
+    if not part or next(iter((*args, *kwargs.values())), None) is None:
         end(body)
-    return part
-
-
-async def _read_async(method: Any, body: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_read` does, asynchronously."""
-    try:
-        part = await method(*args, **kwargs)
-    except BaseException as error:
-        end(body, error)
-        raise
-    if not part or _amount(args, kwargs) is None:
-        end(body)
-    return part
-
-
-def _amount(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return how much is read, or into what; None: all that is left."""
-    return next(iter((*args, *kwargs.values())), None)
-
-
-def _events(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    """Return the events of a stream, and read them as they pass."""
-    recorder = State.active
-    call = recorder.held(stream) if recorder else None
-    events = method(*args, **kwargs)
-    return events if call is None else follow(call, events)
-
-
-def _events_async(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_events` does for an asynchronous stream."""
-    recorder = State.active
-    call = recorder.held(stream) if recorder else None
-    events = method(*args, **kwargs)
-    return events if call is None else follow_async(call, events)

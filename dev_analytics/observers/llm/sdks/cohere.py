@@ -1,4 +1,4 @@
-"""Calls made with Cohere's SDK, by version 2 of its API; the reader serves both versions.
+"""Calls made with Cohere's SDK, by version 1 or 2 of its API.
 
 The raw client below the public one is hooked: the public one copies its own methods when it is
 created.
@@ -6,7 +6,6 @@ created.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -18,7 +17,7 @@ from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.method import asks, begins, observe
 from dev_analytics.observers.llm.recorder import Call
 from dev_analytics.observers.llm.request import begun
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.streams import follow_either
 
 COVERS: Final = (
     "cohere",
@@ -50,39 +49,26 @@ def read(answer: Any) -> Answer | None:
 
 
 COHERE: Final = SDK("cohere", "cohere", read, "cohere")
+_CLIENTS: Final = ("RawV2Client", "AsyncRawV2Client", "RawBaseCohere", "AsyncRawBaseCohere")
 _BEGIN: Final = begins(COHERE, asks("chat", stream=True))
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks."""
-    for client in (module.RawV2Client, module.AsyncRawV2Client):
+    """Install the hooks in a module's clients, by either version of the API."""
+    for client in [vars(module)[name] for name in _CLIENTS if name in vars(module)]:
         observe(COHERE, client, "chat", asks("chat"))
         observe(COHERE, client, "embed", asks("embeddings"))
-        observe_stream(client)
-
-
-def observe_stream(client: Any) -> None:
-    """Install the hook in the streaming method, which is a context manager."""
-    is_async = inspect.iscoroutinefunction(client.chat)
-    wrap(client, "chat_stream", _chat_stream_async if is_async else _chat_stream)
+        wrap(client, "chat_stream", _chat_stream)
 
 
 def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
     """Return what the method returns; the request is made when that context is entered."""
-    return _observed(method(*args, **kwargs), _Within, partial(begun, _BEGIN, client, args, kwargs))
-
-
-def _chat_stream_async(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-    """Do what `_chat_stream` does, asynchronously."""
-    begin = partial(begun, _BEGIN, client, args, kwargs)
-    return _observed(method(*args, **kwargs), _WithinAsync, begin)
-
-
-def _observed(context: Any, within: type[_Context], begin: Callable[[], Call | None]) -> Any:
+    context = method(*args, **kwargs)
     recorder = State.active
     if recorder is not None:
         try:
-            context.gen = within(context.gen, begin)
+            within = _WithinAsync if hasattr(context, "__aenter__") else _Within
+            context.gen = within(context.gen, partial(begun, _BEGIN, client, args, kwargs))
         except Exception as error:
             count_failure(recorder.drops, error)
     return context
@@ -171,8 +157,7 @@ class _WithinAsync(_Context):
 
 def _watch(call: Call, response: Any) -> None:
     try:
-        chunks = response._data
-        response._data = (follow_async if hasattr(chunks, "__anext__") else follow)(call, chunks)
+        response._data = follow_either(call, response._data)
     except Exception as error:
         call.end()
         count_failure(call.recorder.drops, error)

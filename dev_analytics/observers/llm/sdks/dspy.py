@@ -70,7 +70,7 @@ def hook(module: ModuleType) -> None:
     """Install the hooks."""
     wrap(module._Routing, "_target", _target)  # of both engines
     for engine, follows in ((module.LM15Engine, follow), (module.AsyncLM15Engine, follow_async)):
-        observe_request(engine, "complete", _begin, read_whole, told=True)
+        observe_request(engine, "complete", _begin, read_whole, announced=True)
         wrap(engine, "stream", partial(_stream, follows))
 
 

@@ -1,18 +1,24 @@
-"""Calls made with google-genai, to Gemini or to Vertex AI.
+"""Calls made with google-genai, to Gemini or to Vertex AI: by `models`, or as interactions.
 
-The private method that makes one request is hooked: a public method may make several, to call
-functions or to continue an answer, and each has its own counts.
+Of `models` the private method that makes one request is hooked: a public method may make several,
+to call functions or to continue an answer, and each has its own counts.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
-from dev_analytics.observers.llm.method import asks, observe
-from dev_analytics.observers.llm.request import observe_preparing, observe_sending
+from dev_analytics.observers.llm.method import Request, asks, observe
+from dev_analytics.observers.llm.request import (
+    observe_closing,
+    observe_preparing,
+    observe_sending,
+)
+from dev_analytics.observers.llm.speakeasy import observe_asked
 
 COVERS: Final = (
     "google-genai",
@@ -48,8 +54,43 @@ def read_embeddings(answer: Any) -> Answer:
     return Answer(None, sent)
 
 
+def read_interaction(answer: Any) -> Answer | None:
+    """Return the content of an interaction or a stream event; only the last event has any."""
+    if hasattr(answer, "event_type"):
+        if answer.event_type != "interaction.completed":
+            return None
+        answer = answer.interaction
+    usage = get(answer, "usage")
+    reasoning = get(usage, "total_thought_tokens")
+    return Answer(
+        get(answer, "model"),
+        total(get(usage, "total_input_tokens"), get(usage, "total_tool_use_tokens")),
+        total(get(usage, "total_output_tokens"), reasoning),
+        cache_read_input_tokens=get(usage, "total_cached_tokens"),
+        reasoning_output_tokens=reasoning,
+    )
+
+
 def hook(module: ModuleType) -> None:
-    """Install the hooks."""
+    """Install the hooks of a module: those in `models`, or those in interactions."""
+    if "Interactions" in vars(module):
+        interactions = GOOGLE._replace(read=read_interaction)
+        for cls in (module.Interactions, module.AsyncInteractions):
+            observe_asked(interactions, cls, ("create",), _interaction)
+        for stream in (module.Stream, module.AsyncStream):
+            observe_closing(stream)
+    else:
+        _hook_models(module)
+
+
+def _interaction(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+    """Return the request; its parameters may also be given as one dictionary."""
+    body = kwargs.get("request")
+    parameters = body if type(body) is dict else kwargs
+    return Request("generate_content", parameters.get("model"), parameters.get("stream") is True)
+
+
+def _hook_models(module: ModuleType) -> None:
     below = vars(sys.modules["google.genai._api_client"])
     client = below.get("BaseApiClient") or below["ApiClient"]
     observe_sending(client, "_request", "_async_request")
@@ -60,7 +101,7 @@ def hook(module: ModuleType) -> None:
     for models in (module.Models, module.AsyncModels):
         # Older versions have the request in the public method.
         name = "_embed_content" if hasattr(models, "_embed_content") else "embed_content"
-        observe(embeddings, models, name, asks("embeddings"), told=True)
-        observe(GOOGLE, models, "_generate_content", asks("generate_content"), told=True)
+        observe(embeddings, models, name, asks("embeddings"), announced=True)
+        observe(GOOGLE, models, "_generate_content", asks("generate_content"), announced=True)
         streamed = asks("generate_content", stream=True)
-        observe(GOOGLE, models, "_generate_content_stream", streamed, told=True)
+        observe(GOOGLE, models, "_generate_content_stream", streamed, announced=True)

@@ -18,7 +18,7 @@ from dev_analytics.observers.llm.asking import asked, asking
 from dev_analytics.observers.llm.recorder import Call, Recorder
 from dev_analytics.observers.llm.request import observe_request, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.streams import follow_either
 
 COVERS: Final = (
     "huggingface_hub",
@@ -107,8 +107,6 @@ def _watch(call: Call | None, answer: Any) -> Any:
     """Read an answer; replace a streamed one with an iterator that reads its chunks."""
     if call is None:
         return answer
-    if call.stream and hasattr(answer, "__anext__"):
-        return follow_async(call, answer)
-    if call.stream and hasattr(answer, "__next__"):
-        return follow(call, answer)
+    if call.stream and (hasattr(answer, "__next__") or hasattr(answer, "__anext__")):
+        return follow_either(call, answer)
     return read_whole(call, answer)

@@ -22,7 +22,7 @@ from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 from dev_analytics.observers.llm.recorder import Call, Recorder
-from dev_analytics.observers.llm.request import observe_request
+from dev_analytics.observers.llm.request import observe_request, observe_result
 
 COVERS: Final = (
     "litellm",
@@ -106,9 +106,13 @@ def hook(module: ModuleType) -> None:
     wrap(_class(metadata, "ResponseMetadata"), "set_timing_metrics", _handed_on)
     for place, name in _STREAMS:
         stream = _class(place, name)
-        for method, hooked in _OF_STREAMS.items():
-            if hasattr(stream, method):
-                wrap(stream, method, hooked)
+        for method in ("__next__", "__anext__", "close", "aclose"):
+            if not hasattr(stream, method):
+                continue
+            if method.endswith("close"):
+                wrap(stream, method, _closed)
+            else:
+                observe_result(stream, method, _read, _ended, before=_note)
 
 
 def _class(module: str, name: str) -> type:
@@ -277,41 +281,6 @@ _READ: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """The `Logging` objects of the streams that are being read."""
 
 
-def _next(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    _note(stream)
-    try:
-        chunk = method(*args, **kwargs)
-    except BaseException as error:
-        _ended(stream, error)
-        raise
-    _read(stream, chunk)
-    return chunk
-
-
-async def _next_async(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    _note(stream)
-    try:
-        chunk = await method(*args, **kwargs)
-    except BaseException as error:
-        _ended(stream, error)
-        raise
-    _read(stream, chunk)
-    return chunk
-
-
-def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    _ended(stream, None)
-    return method(*args, **kwargs)
-
-
-_OF_STREAMS: Final = {
-    "__next__": _next,
-    "__anext__": _next_async,
-    "close": _close,
-    "aclose": _close,
-}
-
-
 @_counted
 def _note(recorder: Recorder, stream: Any) -> None:
     """Note that a stream is being read; its request may be sent only now."""
@@ -319,7 +288,7 @@ def _note(recorder: Recorder, stream: Any) -> None:
 
 
 @_counted
-def _read(recorder: Recorder, stream: Any, chunk: Any) -> None:
+def _read(recorder: Recorder, stream: Any, chunk: Any, *arguments: Any) -> None:
     call = recorder.held(stream.logging_obj)
     if call is None:
         return
@@ -333,6 +302,11 @@ def _read(recorder: Recorder, stream: Any, chunk: Any) -> None:
         call.place = len(chunks)
     else:
         call.read(chunk)
+
+
+@_before
+def _closed(recorder: Recorder, stream: Any, args: Any, kwargs: Any) -> None:
+    _ended(stream, None)
 
 
 @_counted

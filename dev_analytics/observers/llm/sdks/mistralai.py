@@ -1,4 +1,7 @@
-"""Chats made with Mistral's SDK."""
+"""Calls made with Mistral's SDK, in which each kind of request has a module with one class.
+
+A conversation is one with a model, or with an agent that has one.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,47 @@ def read(answer: Any) -> Answer:
     )
 
 
+def read_embeddings(answer: Any) -> Answer:
+    """Return the model and the tokens of an answer with embeddings."""
+    return Answer(get(answer, "model"), get(get(answer, "usage"), "prompt_tokens"))
+
+
+def read_conversation(answer: Any) -> Answer | None:
+    """Return the content of an answer or a stream event; the last event has the counts.
+
+    Each output names its model. Tokens that connectors add are counted separately from the input.
+    """
+    answer = getattr(answer, "data", answer)
+    if getattr(answer, "type", None) == "conversation.response.error":
+        return Answer(failed=True)
+    models = [get(each, "model") for each in get(answer, "outputs") or (answer,)]
+    usage = get(answer, "usage")
+    return Answer(
+        next((model for model in models if type(model) is str), None),
+        (get(usage, "prompt_tokens"), get(usage, "connector_tokens")),
+        get(usage, "completion_tokens"),
+    )
+
+
 MISTRAL: Final = SDK("mistralai", "mistralai", read, "mistral")
+_EMBEDDINGS: Final = MISTRAL._replace(read=read_embeddings)
+_CONVERSATIONS: Final = MISTRAL._replace(read=read_conversation)
 
 
 def hook(module: ModuleType) -> None:
-    """Install the hooks."""
-    chat = module.Chat
-    observe_asked(MISTRAL, chat, ("complete", "complete_async"), asks("chat"))
-    observe_asked(MISTRAL, chat, ("stream", "stream_async"), asks("chat", stream=True))
+    """Install the hooks in the class of a module, which has the module's name."""
+    name = module.__name__.rpartition(".")[2].capitalize()
+    cls = vars(module)[name]
+    if name == "Embeddings":
+        observe_asked(_EMBEDDINGS, cls, ("create",), asks("embeddings"))
+        return
+    operation = "text_completion" if name == "Fim" else "chat"
+    if name == "Conversations":
+        sdk, whole = _CONVERSATIONS, ["start", "append", "restart"]
+        streamed = [f"{each}_stream" for each in whole]
+    else:
+        sdk, whole, streamed = MISTRAL, ["complete"], ["stream"]
+    observe_asked(sdk, cls, whole, asks(operation))
+    observe_asked(sdk, cls, streamed, asks(operation, stream=True))
     for stream in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(stream)

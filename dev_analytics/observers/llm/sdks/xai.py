@@ -46,7 +46,7 @@ def hook(module: ModuleType) -> None:
     # They refuse what is no request; what comes after is sent.
     observe_preparing(chat, "_make_request", "_make_compact_request")
     for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
-        observe_request(chat, name, _begin, _watch, told=True)
+        observe_request(chat, name, _begin, _watch, announced=True)
     for name in ("stream", "stream_batch"):
         is_async = inspect.isasyncgenfunction(getattr(chat, name))
         wrap(chat, name, partial(_stream, follow_async if is_async else follow))
