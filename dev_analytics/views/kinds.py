@@ -13,7 +13,7 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS, Event
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.tools.installed import usable
-from dev_analytics.views.markup import escape, exact, many, view
+from dev_analytics.views.markup import escape, exact, many, table, view
 from dev_analytics.views.preview import MAX_SHOWN, preview
 from dev_analytics.views.reading import Reading, read
 
@@ -67,31 +67,21 @@ def _lines(event: type[Event]) -> Iterator[str]:
 def _html(event: type[Event], readings: Sequence[Reading]) -> str:
     """Return one kind of event with its records, the newest first."""
     newest = readings[0] if readings else None
-    heads = ("property", "meaning", "newest value") if newest else ("property", "meaning")
+    number = f"{len(readings)} in this session" if readings else "none yet"
+    heads = ["property", "meaning"]
+    rows = [[name, kind.meaning] for name, kind in declared(event).items()]
+    if newest:
+        heads.append("newest value")
+        rows = [[*row, newest.own.get(row[0], "not given")] for row in rows]
     parts = [
         f'<details class="dev-analytics-kind"{" open" if newest else ""}>',
-        f"<summary><strong>{escape(event.wire)}</strong> ({_times(len(readings))}): ",
+        f"<summary><strong>{escape(event.wire)}</strong> ({number}): ",
         f"{escape(sentence(event))}</summary>",
-        f'<table aria-label="Properties of {escape(event.wire)}"><thead><tr>',
-        *(f'<th scope="col">{head}</th>' for head in heads),
-        "</tr></thead><tbody>",
+        table(f"Properties of {event.wire}", heads, rows),
     ]
-    for name, kind in declared(event).items():
-        value = f"<td>{escape(_value(newest, name))}</td>" if newest else ""
-        label = f'<th scope="row">{escape(name)}</th>'
-        parts.append(f"<tr>{label}<td>{escape(kind.meaning)}</td>{value}</tr>")
-    parts.append("</tbody></table>")
     if readings:
         shown = readings[:MAX_SHOWN]
         number = f"{len(shown)} of " if len(shown) < len(readings) else ""
         title = f"The exact records of {escape(event.wire)}, the newest first: "
         parts.append(exact(f"{title}{number}{len(readings)}", *shown))
     return "".join([*parts, "</details>"])
-
-
-def _times(number: int) -> str:
-    return f"{number} in this session" if number else "none yet"
-
-
-def _value(reading: Reading, name: str) -> str:
-    return reading.own.get(name, "not given")

@@ -6,7 +6,7 @@ remove, a view is still a readable table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dev_analytics.views.reading import Reading
@@ -49,28 +49,14 @@ _STYLE: Final = f"""\
 
 
 def view(parts: Iterable[str]) -> str:
-    """Return a whole view.
-
-    Parameters
-    ----------
-    parts
-        Its HTML.
-    """
+    """Return the HTML of a view with these parts."""
     # The two other classes keep MathJax from taking "$session_id ... $lib" for a formula.
     classes = "dev-analytics-view mathjax_ignore tex2jax_ignore"
     return "".join([f'<div class="{classes}"><style>\n{_STYLE}</style>\n', *parts, "</div>"])
 
 
 def many(label: str, parts: Iterable[str]) -> str:
-    """Return long content in a box that scrolls, so that the notebook stays in sight.
-
-    Parameters
-    ----------
-    label
-        Its accessible name.
-    parts
-        Its HTML.
-    """
+    """Return long content in a box that scrolls, so that the notebook stays in sight."""
     opening = f'<div class="dev-analytics-many" role="region" tabindex="0" aria-label="{label}">'
     return "".join([opening, *parts, "</div>"])
 
@@ -82,15 +68,21 @@ def escape(text: str) -> str:
     return escaped(text)
 
 
-def exact(title: str, *readings: Reading) -> str:
-    """Return a title that opens to the exact bytes of records.
+def table(label: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of texts, each row with its name in front; without `heads` it has no head."""
+    head = "".join(f'<th scope="col">{each}</th>' for each in heads)
+    made = [
+        f'<table aria-label="{escape(label)}">',
+        f"<thead><tr>{head}</tr></thead>" * bool(heads),
+    ]
+    made.append("<tbody>\n")
+    for name, *texts in rows:
+        cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+        made.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>\n')
+    return "".join([*made, "</tbody></table>"])
 
-    Parameters
-    ----------
-    title
-        The HTML of the title.
-    readings
-        The records.
-    """
+
+def exact(title: str, *readings: Reading) -> str:
+    """Return a title, which is HTML, that opens to the exact bytes of records."""
     texts = "".join(f"<pre>{escape(reading.record.decode())}</pre>" for reading in readings)
     return f"<details><summary>{title}</summary>{texts}</details>"

@@ -11,7 +11,7 @@ from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.tools.installed import usable
-from dev_analytics.views.markup import escape, many, view
+from dev_analytics.views.markup import escape, many, table, view
 
 _HEADS: Final = ("property", "meaning", "values", "why", "since notice")
 _MORE: Final = "%dev_analytics schema EVENT shows the properties of one, with --json its schema."
@@ -86,23 +86,15 @@ def _one(event: type[Event]) -> Iterator[str]:
 def _html(event: type[Event], *, opened: bool) -> str:
     why = reasons(event)
     rows = [
-        f'<tr><th scope="row">{escape(wire)}</th>'
-        + "".join(
-            f"<td>{escape(text)}</td>"
-            for text in (kind.meaning, _values(kind), why[wire], str(kind.since))
-        )
-        + "</tr>"
+        (wire, kind.meaning, _values(kind), why[wire], str(kind.since))
         for wire, kind in declared(event).items()
     ]
-    heads = "".join(f'<th scope="col">{head}</th>' for head in _HEADS)
-    label = f"Properties of {escape(event.wire)}"
     return "".join(
         [
             f'<details class="dev-analytics-kind"{" open" if opened else ""}>',
             f"<summary><strong>{escape(event.wire)}</strong>: {escape(sentence(event))}</summary>",
             f"<p>{escape(event.why.event)} Since notice {event.since}.</p>",
-            f'<table aria-label="{label}"><thead><tr>{heads}</tr></thead>',
-            f"<tbody>{''.join(rows)}</tbody></table>",
+            table(f"Properties of {event.wire}", _HEADS, rows),
             f"<p>An example:</p><pre>{escape(example(event).decode())}</pre></details>",
         ]
     )

@@ -19,7 +19,7 @@ from dev_analytics.observers.hooks import MISSING, State
 from dev_analytics.process.entry import FAILED
 from dev_analytics.process.messages import from_home
 from dev_analytics.tools.installed import Installed, installed, offers
-from dev_analytics.views.markup import escape, view
+from dev_analytics.views.markup import table, view
 from dev_analytics.views.obstacles import obstacles
 
 _HOW: Mapping[Rule, str] = {
@@ -49,11 +49,8 @@ def aligned(rows: Mapping[str, str]) -> str:
 
 def status_html(analytics: Analytics, decision: Decision, *, somebody: bool = True) -> str:
     """Return the status as a table."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th><td>{escape(text)}</td></tr>\n'
-        for label, text in status_rows(analytics, decision, somebody=somebody).items()
-    )
-    return view([f'<table aria-label="Status of analytics"><tbody>\n{rows}</tbody></table>'])
+    rows = status_rows(analytics, decision, somebody=somebody).items()
+    return view([table("Status of analytics", (), rows)])
 
 
 def status_rows(
