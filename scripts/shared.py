@@ -297,7 +297,8 @@ ROWS: Final = (
            "tests/observers/llm/test_recorder.py::"
            "test_a_stream_collected_while_the_spool_is_locked_waits_for_no_lock",
            (Edit("dev_analytics/observers/llm/recorder.py",
-                 "self.analytics.pipeline.later(partial(self.take, call))", "self.take(call)"),)),
+                 "self.analytics.pipeline.later(partial(self.record, call))",
+                 "self.record(call)"),)),
     Mutant("shared: the garbage collector", _AS_IT_WAS, _loaded("import gc; gc.disable()")),
     Mutant("shared: the recursion limit", _AS_IT_WAS, _loaded("sys.setrecursionlimit(5000)")),
     Mutant("shared: an error that met the recursion limit",

@@ -69,15 +69,15 @@ class _State:
     Attributes
     ----------
     analytics
-        Where the calls go; None: the extension is not loaded.
+        Where the calls go; None while the extension is not loaded.
     active
-        Takes the calls; None: every hook is idle. It is created with the first hook.
+        The recorder, created with the first hook; without one every hook is idle.
     seen
         The modules in `HOOKS` that were imported while the extension was loaded.
     unhooked
         Those of them that could not be hooked because wrapt is missing.
     places
-        The hooks in methods; None: there never was one.
+        The hooks in methods; None if there never was one.
     """
 
     def __init__(self) -> None:
@@ -113,17 +113,15 @@ def unregister() -> None:
 
 
 def wrap(owner: type | ModuleType, name: str, wrapper: Callable[..., Any]) -> None:
-    """Wrap a method, or a function, where it is defined; once, however often it is asked for.
+    """Wrap a method, or a function of a module, where it is defined; once, however often called.
 
     Parameters
     ----------
-    owner
-        The class, or one that inherits the method; or the module.
-    name
-        The method's name.
+    owner, name
+        The class that has or inherits the method, or the module, and the name in it.
     wrapper
         Called with the bound method, its object, arguments and keyword arguments, as wrapt does; a
-        function is taken for a method of its first argument.
+        function is treated as a method of its first argument.
     """
     from dev_analytics.observers.llm.placing import Places
 

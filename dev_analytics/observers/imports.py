@@ -1,9 +1,9 @@
 """Notices which modules are imported, without importing or touching any.
 
-What stands in `sys.modules` may be anything: a mock of a test, a module that is loaded when it is
-touched, one that another thread is importing, an object that raises, a folder of the user's that
-has an SDK's name. Only what is a module by its type is looked at, in its own dictionary, and only
-one of an installed distribution is told of: when its own code has run, and not before.
+An entry of `sys.modules` may be anything: a test's mock, a lazy module, one that another thread is
+importing, an object that raises, a folder of the user's with the name of an SDK. Only what is a
+module by its type is looked at, in its own dictionary. Only a module of an installed distribution
+is reported, and not before its own code has run.
 """
 
 from __future__ import annotations
@@ -18,27 +18,25 @@ from typing import Any, Final
 _IMPORTLIB: Final = "<frozen importlib._bootstrap_external>"
 """The traceback of a failing import shows no line of importlib, and so none of ours."""
 
+# Each returns an object's own dictionary, whatever its class does instead.
 _dictionary: Final[Any] = vars(ModuleType)["__dict__"].__get__
-"""Returns the dictionary of a module, and nothing of what its class does instead."""
-
 _of_spec: Final[Any] = vars(ModuleSpec)["__dict__"].__get__
-"""Returns that of a spec, likewise."""
 
 
 class Imports:
-    """A finder that finds no module, but sees which are looked for.
+    """A finder that finds no module itself, but sees which are looked for.
 
     Parameters
     ----------
     names
-        The modules that are watched.
-    tell
+        The modules to watch.
+    report
         Called with each module after it has been imported, or imported again.
     """
 
-    def __init__(self, names: Collection[str], tell: Callable[[ModuleType], None]) -> None:
+    def __init__(self, names: Collection[str], report: Callable[[ModuleType], None]) -> None:
         self._names = names
-        self._tell = tell
+        self._report = report
         self._running: set[str] = set()
 
     def begin(self) -> None:
@@ -58,7 +56,7 @@ class Imports:
     ) -> ModuleSpec | None:
         """Note which module is looked for; the finders after this one find it."""
         if name not in self._names:
-            # Its import may have begun before this finder was there, and have come this far.
+            # The import of its package may have begun before this finder was there.
             package = name.rpartition(".")[0]
             if package in self._names and package not in self._running:
                 self._look(package, under_way=True)
@@ -68,18 +66,13 @@ class Imports:
         spec = self._found_by_others(name, path, target)
         with suppress(Exception):
             if spec is not None and _is_installed(spec, name) and spec.loader is not None:
-                self._tell_when_run(spec.loader, name)
+                self._report_when_run(spec.loader, name)
         return spec
 
     def _look(self, name: str, *, under_way: bool = False) -> None:
         """Report a module that is loaded, or as soon as it is.
 
-        Parameters
-        ----------
-        name
-            The module.
-        under_way
-            Only check whether it is being imported.
+        With `under_way` only one that is being imported just now.
         """
         with suppress(Exception):
             module: Any = sys.modules.get(name)
@@ -89,28 +82,28 @@ class Imports:
             if not _is_installed(spec, name):
                 return
             if _of_spec(spec).get("_initializing"):
-                self._tell_when_initialized(spec, module)
+                self._report_when_initialized(spec, module)
             elif under_way:
                 return
             elif type(module) is ModuleType:
-                self._tell(module)
+                self._report(module)
             else:
                 # A module that is only loaded when it is touched.
-                self._tell_when_run(spec.loader, name)
+                self._report_when_run(spec.loader, name)
 
-    def _tell_when_initialized(self, spec: ModuleSpec, module: ModuleType) -> None:
+    def _report_when_initialized(self, spec: ModuleSpec, module: ModuleType) -> None:
         """Report a module that another thread is importing, once it is loaded."""
         if type(spec) is ModuleSpec:
-            vars(spec)[_TELL] = lambda: self._tell_if_there(module)
+            vars(spec)[_REPORT] = lambda: self._report_if_there(module)
             spec.__class__ = _Watched
             if not vars(spec).get("_initializing"):  # it was faster
                 spec._initializing = False  # type: ignore[attr-defined]
 
-    def _tell_if_there(self, module: ModuleType) -> None:
+    def _report_if_there(self, module: ModuleType) -> None:
         if sys.modules.get(module.__name__) is module:  # otherwise its import failed
-            self._tell(module)
+            self._report(module)
 
-    def _tell_when_run(self, loader: Any, name: str) -> None:
+    def _report_when_run(self, loader: Any, name: str) -> None:
         """Report the module `name` when `loader` has run it, and leave no trace in the loader."""
         before = vars(loader).get("exec_module")
         if getattr(before, "__module__", None) == __name__:
@@ -133,11 +126,10 @@ class Imports:
             with suppress(Exception):
                 last = _dictionary(module)["__spec__"].loader
                 if last is loader or type(module) is ModuleType:
-                    self._tell(module)
+                    self._report(module)
                 else:
-                    # It has only become a lazy module, which another loader loads when it is
-                    # touched.
-                    self._tell_when_run(last, name)
+                    # It became a lazy module, which another loader loads when it is touched.
+                    self._report_when_run(last, name)
 
         exec_module.__code__ = exec_module.__code__.replace(co_filename=_IMPORTLIB)
         loader.exec_module = exec_module
@@ -170,7 +162,7 @@ def _is_installed(spec: Any, name: str) -> bool:
     return is_installed(name, _of_spec(spec).get("origin"))
 
 
-_TELL: Final = "_dev_analytics_tell"
+_REPORT: Final = "_dev_analytics_report"
 
 
 class _Watched(ModuleSpec):
@@ -181,4 +173,4 @@ class _Watched(ModuleSpec):
         if name == "_initializing" and not value:
             with suppress(Exception):
                 self.__class__ = ModuleSpec  # type: ignore[assignment]
-                vars(self).pop(_TELL)()
+                vars(self).pop(_REPORT)()

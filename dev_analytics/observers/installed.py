@@ -1,8 +1,8 @@
 """Which installed package a source file belongs to, by whole parts of its path.
 
-A file is installed if it lies in a directory that Python itself installs into, or in one that is
-called so and that ``PYTHONPATH`` names. A folder of the user's whose name only
-contains "site-packages" is none, and neither is one that is put on ``sys.path`` later.
+A file is installed if it lies in a directory that Python itself installs into, or in one that
+``PYTHONPATH`` names and that is called "site-packages" or "dist-packages". A folder of the user's
+whose name only contains such a word does not count, nor does one that is put on ``sys.path`` later.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Final
 from dev_analytics.process.native import PYTHONPATH
 
 _FROZEN: Final = "<frozen "
-_DESCRIBED: Final = (".dist-info", ".egg-info")
-_CALLED: Final = frozenset({"site-packages", "dist-packages"})
-_CALLED_OTHERWISE: Final = {
+_METADATA: Final = (".dist-info", ".egg-info")
+_INSTALL_NAMES: Final = frozenset({"site-packages", "dist-packages"})
+_DISTRIBUTIONS: Final = {
     "fireworks": "fireworks-ai",
     "google": "google-genai",
     "llama_cpp": "llama-cpp-python",
 }
-"""The distributions that are meant where one that is called as the module is another's."""
+"""The distributions of modules whose own name is that of somebody else's distribution."""
 
 _NAME: Final = r"(.+?)(?:-[0-9].*)?\.[a-z-]+"
-"""What describes a distribution: its name, perhaps its version, its ending. It is compiled where it
-is used, as most sessions load the extension before an SDK."""
+"""The name of a metadata folder: the distribution, perhaps its version, and an ending. It is only
+compiled when it is used, as most sessions load the extension before an SDK."""
 
 
 def package_of(file: object) -> str | None:
@@ -46,17 +46,16 @@ def package_of(file: object) -> str | None:
 
 
 def is_installed(module: str, file: object) -> bool:
-    """Return whether `file`, that of a module of this name, is a distribution's and not the user's.
+    """Return whether the `file` of an SDK's `module` was installed, and is not the user's.
 
-    It also is where an installer has put the distribution into any other folder: what describes the
-    distribution lies beside its package there. A distribution of somebody else's that has a module
-    of this name is not meant.
+    An installer may have put the distribution into any folder: its metadata then lies beside the
+    package. Somebody else's distribution with a module of this name does not count.
     """
     if type(file) is not str:
         return False
     top, *inner = module.split(".")
     called = _normalized(top)
-    meant = _CALLED_OTHERWISE.get(top, called)
+    meant = _DISTRIBUTIONS.get(top, called)
     is_in_place = package_of(file) == top
     if is_in_place and meant == called:
         return True
@@ -67,19 +66,19 @@ def is_installed(module: str, file: object) -> bool:
         names = os.listdir(path.parents[len(inner)])  # noqa: PTH208, no object is needed for each
     except (OSError, IndexError):
         return False
-    there = {_distribution(name) for name in names if name.endswith(_DESCRIBED)}
-    # Where what describes distributions was left out, the place tells enough.
+    there = {_distribution(name) for name in names if name.endswith(_METADATA)}
+    # Where the metadata was left out, the place is enough.
     return meant in there or (is_in_place and called not in there)
 
 
-def _distribution(described: str) -> str:
-    """Return the name of the distribution that a file or folder of this name describes."""
-    found = re.fullmatch(_NAME, described)
+def _distribution(metadata: str) -> str:
+    """Return the distribution whose metadata has this file or folder name."""
+    found = re.fullmatch(_NAME, metadata)
     return _normalized(found[1]) if found else ""
 
 
 def _normalized(name: str) -> str:
-    """Return the one spelling of a distribution's name."""
+    """Return a distribution's name in its normal spelling."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -103,10 +102,10 @@ def _named() -> Iterator[str]:
     yield str(Path(os.__file__).parent)
     yield from getattr(site, "getsitepackages", list)()
     yield getattr(site, "USER_SITE", None) or ""
-    yield from _called_so(PYTHONPATH.split(os.pathsep))
+    yield from _of_installers(PYTHONPATH.split(os.pathsep))
 
 
-def _called_so(entries: Iterable[str]) -> Iterator[str]:
+def _of_installers(entries: Iterable[str]) -> Iterator[str]:
     for entry in entries:
-        if Path(entry).name in _CALLED:
+        if Path(entry).name in _INSTALL_NAMES:
             yield str(Path(entry).absolute())

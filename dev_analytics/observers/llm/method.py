@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from dev_analytics.observers.llm.answers import SDK
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import Begin, Watch, observe_request, read_whole
 from dev_analytics.observers.llm.streams import follow, follow_async
 
@@ -30,20 +31,20 @@ class Request(NamedTuple):
     stream: bool = False
 
 
-Asked = Callable[[tuple[Any, ...], Mapping[str, Any]], Request | None]
-"""Returns the request in positional and keyword arguments; None: it is not observed."""
+Describe = Callable[[tuple[Any, ...], Mapping[str, Any]], Request | None]
+"""Describes the request in a method's arguments; None: it is not observed."""
 
 
-def asks(operation: str, *, stream: bool = False) -> Asked:
+def request_of(operation: str, *, stream: bool = False) -> Describe:
     """Describe a method that makes one kind of request, and takes the model by keyword."""
     return lambda args, kwargs: Request(operation, kwargs.get("model"), stream)
 
 
-def begins(sdk: SDK, asked: Asked) -> Begin:
-    """Return a function that begins the call of a method; `asked` reads the method's arguments."""
+def begins(sdk: SDK, describe: Describe) -> Begin:
+    """Return a function that begins the call of a method; `describe` reads the arguments."""
 
     def begin(recorder: Recorder, own: Any, args: Any, kwargs: Any) -> Call | None:
-        request = asked(args, kwargs)
+        request = describe(args, kwargs)
         if request is None:
             return None
         return recorder.begin(sdk, request.operation, request.model, stream=request.stream)
@@ -68,16 +69,16 @@ def observe(
     sdk: SDK,
     owner: type | ModuleType,
     name: str,
-    asked: Asked,
+    describe: Describe,
     watch: Watch = watch,
     *,
     announced: bool = False,
 ) -> None:
-    """Install a hook in a method that makes the request which `asked` reads from its arguments.
+    """Install a hook in a method that makes the request that `describe` finds in its arguments.
 
     The other parameters are those of `observe_request`.
     """
-    observe_request(owner, name, begins(sdk, asked), watch, announced=announced)
+    observe_request(owner, name, begins(sdk, describe), watch, announced=announced)
 
 
 def watch_later(call: Call, answer: Any) -> Any:

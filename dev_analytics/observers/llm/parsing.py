@@ -10,7 +10,7 @@ from typing import Any
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import fields
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.call import Call
 
 
 def observe_parsing(*readers: type) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from wrapt import BoundFunctionWrapper, FunctionWrapper
 
@@ -29,19 +29,6 @@ Owner = type | ModuleType
 _GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 MAX_DEPTH: Final = 10
 """How many nested wrappers are followed."""
-
-
-class Placed(Protocol):
-    """An installed hook."""
-
-    def put(self) -> None:
-        """Install the hook."""
-
-    def stands(self) -> bool:
-        """Return whether the hook is still in its place."""
-
-    def take_out(self) -> bool:
-        """Remove the hook, unless it is wrapped by others; return whether it was removed."""
 
 
 class _InCode:
@@ -74,11 +61,12 @@ class _InCode:
         vars(self.function).setdefault("__signature__", self._signature)
         self.function.__code__ = self._ours
 
-    def stands(self) -> bool:
+    def is_in_place(self) -> bool:
         return self.function.__code__ is self._ours
 
     def take_out(self) -> bool:
-        if self.stands():
+        """Remove the hook, unless others have changed the code; return whether it was removed."""
+        if self.is_in_place():
             self.function.__code__ = self._original
         elif self.function.__code__ is not self._original:
             return False
@@ -119,11 +107,12 @@ class _OnTop:
     def put(self) -> None:
         setattr(self.owner, self.name, self._ours)
 
-    def stands(self) -> bool:
+    def is_in_place(self) -> bool:
         # Others may have wrapped it, but must not have restored what was there before.
         return vars(self.owner).get(self.name) is not self._original
 
     def take_out(self) -> bool:
+        """Remove the hook, unless others have wrapped it; return whether it was removed."""
         now = vars(self.owner).get(self.name)
         if now is self._ours:
             setattr(self.owner, self.name, self._original)
@@ -134,28 +123,26 @@ class Places:
     """The hooks that are in methods."""
 
     def __init__(self) -> None:
-        self._placed: list[tuple[object, Placed]] = []
+        self._placed: list[tuple[object, _InCode | _OnTop]] = []
         self._lock = RLock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
 
     def put(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
-        """Install a hook in a method, or in a function of a module; once, however often asked."""
+        """Install a hook in a method, or in a function of a module, unless it is there."""
         function = _own_function(owner, name)
         defining = next(each for each in _places(owner) if name in vars(each))
         key: object = (defining, name) if function is None else function
         with self._lock:
             for entry in self._placed:
                 if entry[0] == key:
-                    if entry[1].stands():
+                    if entry[1].is_in_place():
                         return
                     self._placed.remove(entry)
                     break
-            hook: Placed
-            if function is None:
-                hook = _OnTop(defining, name, wrapper)
-            else:
-                hook = _InCode(function, wrapper)
+            hook = (
+                _OnTop(defining, name, wrapper) if function is None else _InCode(function, wrapper)
+            )
             # Noted first, so that it is removed again whatever happens in between.
             self._placed.append((key, hook))
             hook.put()

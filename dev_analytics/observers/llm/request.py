@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
 
 Begin = Callable[[Recorder, Any, tuple[Any, ...], Mapping[str, Any]], Call | None]
 """Begins the call that an object's method makes with these arguments; None: not observed."""
@@ -166,7 +167,7 @@ def observe_request(
         Whether a method below announces that the request goes out; until then it is unsent.
     """
     is_async = inspect.iscoroutinefunction(getattr(owner, name))
-    wrap(owner, name, _asking(is_async, begin, watch, fail, announced=announced))
+    wrap(owner, name, _observing(is_async, begin, watch, fail, announced=announced))
 
 
 def observed(function: Any, own: Any, begin: Begin, watch: Watch) -> Any:
@@ -175,20 +176,20 @@ def observed(function: Any, own: Any, begin: Begin, watch: Watch) -> Any:
     The SDK defines `function` anew for each request, so that no hook can be installed in it.
     """
     is_async = inspect.iscoroutinefunction(function)
-    asking = _asking(is_async, begin, watch, Call.fail)
+    observing = _observing(is_async, begin, watch, Call.fail)
 
     @wraps(function)
     def ask(*args: Any, **kwargs: Any) -> Any:
-        return asking(function, own, args, kwargs)
+        return observing(function, own, args, kwargs)
 
     @wraps(function)
     async def ask_async(*args: Any, **kwargs: Any) -> Any:
-        return await asking(function, own, args, kwargs)
+        return await observing(function, own, args, kwargs)
 
     return ask_async if is_async else ask
 
 
-def _asking(
+def _observing(
     is_async: bool, begin: Begin, watch: Watch, fail: Fail, *, announced: bool = False
 ) -> Callable[..., Any]:
     """Return what calls a method that makes one request, as wrapt does."""

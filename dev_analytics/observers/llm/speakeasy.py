@@ -10,13 +10,13 @@ from typing import Any
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.answers import SDK
-from dev_analytics.observers.llm.method import Asked, observe, watch
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.method import Describe, observe, watch
 from dev_analytics.observers.llm.request import observe_sending
 from dev_analytics.observers.llm.streams import follow_either
 
 
-def observe_asked(sdk: SDK, owner: type, names: Iterable[str], asked: Asked) -> None:
+def observe_methods(sdk: SDK, owner: type, names: Iterable[str], describe: Describe) -> None:
     """Install hooks in methods that make a request, and in their asynchronous forms.
 
     The parameters are those of `observe`.
@@ -24,7 +24,7 @@ def observe_asked(sdk: SDK, owner: type, names: Iterable[str], asked: Asked) -> 
     observe_sending(owner, *_both_forms(owner, "do_request"))
     for name in names:
         for form in _both_forms(owner, name):
-            observe(sdk, owner, form, asked, watch_stream, announced=True)
+            observe(sdk, owner, form, describe, watch_stream, announced=True)
 
 
 def _both_forms(owner: type, name: str) -> list[str]:

@@ -14,7 +14,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from dev_analytics.observers.hooks import State, wrap
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.request import made, making
 
 Part = Callable[[Any], Any]

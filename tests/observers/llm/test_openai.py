@@ -478,7 +478,7 @@ def test_a_failure_of_ours_does_not_reach_the_user(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("out of order")
 
-    for place in ("recorder.current", "recorder.belongs"):
+    for place in ("call.current", "call.belongs"):
         with monkeypatch.context() as broken:
             broken.setattr(f"dev_analytics.observers.llm.{place}", fail)
             answer = client(server).chat.completions.create(**CHAT)

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text, total
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import (
     end,
     observe_closing,

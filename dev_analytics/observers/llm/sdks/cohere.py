@@ -14,8 +14,8 @@ from typing import Any, Final
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.method import asks, begins, observe
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.method import begins, observe, request_of
 from dev_analytics.observers.llm.request import begun
 from dev_analytics.observers.llm.streams import follow_either
 
@@ -50,14 +50,14 @@ def read(answer: Any) -> Answer | None:
 
 COHERE: Final = SDK("cohere", "cohere", read, "cohere")
 _CLIENTS: Final = ("RawV2Client", "AsyncRawV2Client", "RawBaseCohere", "AsyncRawBaseCohere")
-_BEGIN: Final = begins(COHERE, asks("chat", stream=True))
+_BEGIN: Final = begins(COHERE, request_of("chat", stream=True))
 
 
 def hook(module: ModuleType) -> None:
     """Install the hooks in a module's clients, by either version of the API."""
     for client in [vars(module)[name] for name in _CLIENTS if name in vars(module)]:
-        observe(COHERE, client, "chat", asks("chat"))
-        observe(COHERE, client, "embed", asks("embeddings"))
+        observe(COHERE, client, "chat", request_of("chat"))
+        observe(COHERE, client, "embed", request_of("embeddings"))
         wrap(client, "chat_stream", _chat_stream)
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, text, total
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import begun, being_made, observe_request, read_whole
 from dev_analytics.observers.llm.streams import follow, follow_async
 
@@ -68,7 +69,7 @@ _SDKS: Final = {
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    wrap(module._Routing, "_target", _target)  # of both engines
+    wrap(module._Routing, "_target", _target)  # the base of both engines
     for engine, follows in ((module.LM15Engine, follow), (module.AsyncLM15Engine, follow_async)):
         observe_request(engine, "complete", _begin, read_whole, announced=True)
         wrap(engine, "stream", partial(_stream, follows))

@@ -12,13 +12,13 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get, total
-from dev_analytics.observers.llm.method import Request, asks, observe
+from dev_analytics.observers.llm.method import Request, observe, request_of
 from dev_analytics.observers.llm.request import (
     observe_closing,
     observe_preparing,
     observe_sending,
 )
-from dev_analytics.observers.llm.speakeasy import observe_asked
+from dev_analytics.observers.llm.speakeasy import observe_methods
 
 COVERS: Final = (
     "google-genai",
@@ -76,7 +76,7 @@ def hook(module: ModuleType) -> None:
     if "Interactions" in vars(module):
         interactions = GOOGLE._replace(read=read_interaction)
         for cls in (module.Interactions, module.AsyncInteractions):
-            observe_asked(interactions, cls, ("create",), _interaction)
+            observe_methods(interactions, cls, ("create",), _interaction)
         for stream in (module.Stream, module.AsyncStream):
             observe_closing(stream)
     else:
@@ -101,7 +101,7 @@ def _hook_models(module: ModuleType) -> None:
     for models in (module.Models, module.AsyncModels):
         # Older versions have the request in the public method.
         name = "_embed_content" if hasattr(models, "_embed_content") else "embed_content"
-        observe(embeddings, models, name, asks("embeddings"), announced=True)
-        observe(GOOGLE, models, "_generate_content", asks("generate_content"), announced=True)
-        streamed = asks("generate_content", stream=True)
+        observe(embeddings, models, name, request_of("embeddings"), announced=True)
+        observe(GOOGLE, models, "_generate_content", request_of("generate_content"), announced=True)
+        streamed = request_of("generate_content", stream=True)
         observe(GOOGLE, models, "_generate_content_stream", streamed, announced=True)

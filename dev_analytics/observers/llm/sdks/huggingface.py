@@ -8,14 +8,15 @@ each request, and knows its address and model, but gets bytes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.asking import asked, asking
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.outer import current_outer, outer_method
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observe_request, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage
 from dev_analytics.observers.llm.streams import follow_either
@@ -51,55 +52,47 @@ HUGGINGFACE: Final = SDK("huggingface_hub", "huggingface_hub", read)
 def hook(module: ModuleType) -> None:
     """Install the hooks in the module's client: the synchronous or the asynchronous one."""
     client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
-    is_async = inspect.iscoroutinefunction(client._inner_post)
-    observe_request(client, "_inner_post", _begin, _leave)
+    run = _run_async if inspect.iscoroutinefunction(client._inner_post) else _run
+    observe_request(client, "_inner_post", _begin, _keep)
     for name, operation in OPERATIONS.items():
-        wrap(client, name, (_asks_async if is_async else _asks)(operation))
+        wrap(client, name, partial(run, operation))
 
 
-def _asks(operation: str) -> Callable[..., Any]:
-    """Return a wrapper that runs a public method, and reads its answer."""
-
-    def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        with asking(operation) as one:
-            answer = method(*args, **kwargs)
-        return _watch(one.call, answer)
-
-    return ask
+def _run(operation: str, method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+    """Run a public method, and read its answer."""
+    with outer_method(operation) as outer:
+        answer = method(*args, **kwargs)
+    return _watch(outer.call, answer)
 
 
-def _asks_async(operation: str) -> Callable[..., Any]:
-    """Do what `_asks` does for an asynchronous method."""
-
-    async def ask(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        with asking(operation) as one:
-            answer = await method(*args, **kwargs)
-        return _watch(one.call, answer)
-
-    return ask
+async def _run_async(operation: str, method: Any, client: Any, args: Any, kwargs: Any) -> Any:
+    """Do what `_run` does, asynchronously."""
+    with outer_method(operation) as outer:
+        answer = await method(*args, **kwargs)
+    return _watch(outer.call, answer)
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
     """Begin a call if one of the observed public methods is running."""
-    upper = asked()
-    if upper is None:
+    outer = current_outer()
+    if outer is None:
         return None
     request = args[0] if args else kwargs["request_parameters"]
     body = request.json
     return recorder.begin(
         HUGGINGFACE,
-        upper.operation,
+        outer.operation,
         (body.get("model") if type(body) is dict else None) or request.model,
         stream=kwargs.get("stream") is True,
         address=request.url,
     )
 
 
-def _leave(call: Call, data: Any) -> Any:
-    """Hand the call to the public method, which can read the answer."""
-    upper = asked()
-    if upper is not None:
-        upper.call = call
+def _keep(call: Call, data: Any) -> Any:
+    """Keep the call for the public method, which can read the answer."""
+    outer = current_outer()
+    if outer is not None:
+        outer.call = call
     return data
 
 

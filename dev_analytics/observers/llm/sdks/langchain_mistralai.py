@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK
+from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.method import Request, observe, watch_later
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observed, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
@@ -35,11 +36,11 @@ def hook(module: ModuleType) -> None:
     if module.__name__.endswith(".embeddings"):
         _hook_embeddings(module)
         return
-    observe(LANGCHAIN, module.ChatMistralAI, "completion_with_retry", _asked)
-    observe(LANGCHAIN, module, "acompletion_with_retry", _asked, watch_later)
+    observe(LANGCHAIN, module.ChatMistralAI, "completion_with_retry", _request)
+    observe(LANGCHAIN, module, "acompletion_with_retry", _request, watch_later)
 
 
-def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+def _request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
     return Request("chat", kwargs.get("model"), kwargs.get("stream") is True)
 
 

@@ -21,7 +21,8 @@ from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observe_request, observe_result
 
 COVERS: Final = (
@@ -200,7 +201,7 @@ def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:
 
 def _interrupted(call: Call, error: BaseException) -> None:
     """Note that a request failed; the error that the user gets is reported later, if at all."""
-    call.failed(error)
+    call.note_error(error)
     if not isinstance(error, Exception):
         call.end()
 
@@ -258,7 +259,7 @@ def _finish(recorder: Recorder, logging: Any, answer: Any) -> None:
         # It has Anthropic's fields.
         from dev_analytics.observers.llm.sdks.anthropic import read_usage
 
-        call.tell(read_usage(answer))
+        call.add(read_usage(answer))
         call.arrived()
     else:
         call.read(answer)

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, text
-from dev_analytics.observers.llm.asking import asked, asking
-from dev_analytics.observers.llm.method import Request, asks, observe
+from dev_analytics.observers.llm.method import Request, observe, request_of
+from dev_analytics.observers.llm.outer import current_outer, outer_method
 
 COVERS: Final = (
     "llama-cpp-python",
@@ -43,20 +43,20 @@ LLAMA_CPP: Final = SDK("llama-cpp-python", "llama_cpp", read, "local", plain=Tru
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     observe(LLAMA_CPP, module.Llama, "create_completion", _completion)
-    observe(LLAMA_CPP, module.Llama, "create_embedding", asks("embeddings"))
+    observe(LLAMA_CPP, module.Llama, "create_embedding", request_of("embeddings"))
     wrap(module.Llama, "create_chat_completion", _chat)
 
 
 def _chat(method: Any, llama: Any, args: Any, kwargs: Any) -> Any:
     """Run `create_chat_completion`; the completions that it makes are chats."""
-    with asking("chat"):
+    with outer_method("chat"):
         return method(*args, **kwargs)
 
 
 def _completion(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
     """Return the request in the arguments of `create_completion`."""
-    upper = asked()
-    operation = upper.operation if upper else "text_completion"
+    outer = current_outer()
+    operation = outer.operation if outer else "text_completion"
     return Request(operation, _public(kwargs.get("model")), stream=kwargs.get("stream") is True)
 
 

@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer, get
-from dev_analytics.observers.llm.method import asks
+from dev_analytics.observers.llm.method import request_of
 from dev_analytics.observers.llm.request import observe_closing
-from dev_analytics.observers.llm.speakeasy import observe_asked
+from dev_analytics.observers.llm.speakeasy import observe_methods
 
 COVERS: Final = (
     "mistralai",
@@ -66,7 +66,7 @@ def hook(module: ModuleType) -> None:
     name = module.__name__.rpartition(".")[2].capitalize()
     cls = vars(module)[name]
     if name == "Embeddings":
-        observe_asked(_EMBEDDINGS, cls, ("create",), asks("embeddings"))
+        observe_methods(_EMBEDDINGS, cls, ("create",), request_of("embeddings"))
         return
     operation = "text_completion" if name == "Fim" else "chat"
     if name == "Conversations":
@@ -74,7 +74,7 @@ def hook(module: ModuleType) -> None:
         streamed = [f"{each}_stream" for each in whole]
     else:
         sdk, whole, streamed = MISTRAL, ["complete"], ["stream"]
-    observe_asked(sdk, cls, whole, asks(operation))
-    observe_asked(sdk, cls, streamed, asks(operation, stream=True))
+    observe_methods(sdk, cls, whole, request_of(operation))
+    observe_methods(sdk, cls, streamed, request_of(operation, stream=True))
     for stream in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(stream)

@@ -40,10 +40,10 @@ OLLAMA: Final = SDK("ollama", "ollama", read, "ollama")
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     for client in (module.Client, module.AsyncClient):
-        observe(OLLAMA, client, "_request", _asked, watch_later)
+        observe(OLLAMA, client, "_request", _request, watch_later)
 
 
-def _asked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
+def _request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
     """Return the request in the arguments: the class of the answer, the verb and the path."""
     operation = OPERATIONS.get(args[2]) if len(args) > 2 else None
     body = kwargs.get("json")

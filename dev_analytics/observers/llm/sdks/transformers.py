@@ -14,7 +14,7 @@ from typing import Any, Final
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, fields
-from dev_analytics.observers.llm.recorder import Call
+from dev_analytics.observers.llm.call import Call
 
 COVERS: Final = (
     "transformers",
@@ -84,7 +84,7 @@ def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: 
         repeated = 0 if sent is None or config.get("is_encoder_decoder") is True else sent[1]
         if sent is None:
             sent = _shape(embedded)
-        call.tell(
+        call.add(
             Answer(
                 None,
                 sent and sent[0] * sent[1],

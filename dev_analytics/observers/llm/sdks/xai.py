@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer
-from dev_analytics.observers.llm.recorder import Call, Recorder
+from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import begun, observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import follow, follow_async
 
