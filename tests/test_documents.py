@@ -34,7 +34,8 @@ from dev_analytics.destinations.damaged_archive import damaged, put_aside
 from dev_analytics.drops import Drop
 from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.process.entry import FAILED
-from dev_analytics.tools.declaration import MAX_WORDS, MAX_WORDS_OF_A_TOOL
+from dev_analytics.tools.checks import MAX_WORDS
+from dev_analytics.tools.declaration import MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS
 from dev_analytics.views.preview import MAX_SHOWN
 

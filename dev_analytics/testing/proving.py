@@ -33,9 +33,11 @@ from dev_analytics.testing.closed import strange, unexplained
 from dev_analytics.testing.marks import Marks
 from dev_analytics.testing.payloads import bits as payload_bits
 from dev_analytics.testing.payloads import table
-from dev_analytics.tools.declaration import DeclarationError, Tool, event_name
+from dev_analytics.tools.checks import DeclarationError
+from dev_analytics.tools.declaration import Tool, event_name
+from dev_analytics.tools.entry_points import GROUP
 from dev_analytics.tools.information import MAX_BITS, bits
-from dev_analytics.tools.installed import GROUP, declared
+from dev_analytics.tools.installed import declared
 from dev_analytics.tools.kinds import Version
 from dev_analytics.tools.literals import source_of, unwritten
 from dev_analytics.tools.sealing import sealed

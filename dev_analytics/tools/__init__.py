@@ -11,7 +11,8 @@ from msgspec import UNSET, UnsetType
 from dev_analytics.catalogue.events import Event, Why
 from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
-from dev_analytics.tools.declaration import DeclarationError, Tool
+from dev_analytics.tools.checks import DeclarationError
+from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.kinds import Count, Duration, Version
 
 __all__ = [

@@ -8,19 +8,22 @@ names it, and its events are dropped.
 
 from __future__ import annotations
 
-import re
-import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from dev_analytics.catalogue.events import Event, UndeclaredError, properties
 from dev_analytics.consent.asking.question import Offer
 from dev_analytics.consent.decision import Consent
-from dev_analytics.tools.declaration import DeclarationError, Tool, tool_of
+from dev_analytics.tools.declaration import Tool, tool_of
+from dev_analytics.tools.entry_points import (
+    entries_by_tool,
+    import_tool,
+    is_being_imported,
+    package_of,
+)
 from dev_analytics.tools.kinds import Version
 from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import agreed_notice, scope_of
@@ -32,11 +35,8 @@ if TYPE_CHECKING:
 
     from dev_analytics.consent.scope import Scope
 
-GROUP: Final = "dev_analytics.events"
 MAX_UNKNOWN: Final = 100
 """For how many unknown names the packages are read again, as one may have just been installed."""
-
-_PACKAGE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,80}[A-Za-z0-9])?", re.ASCII)
 
 
 class Installed(Struct, frozen=True):
@@ -158,7 +158,8 @@ def find_wire(wire: str) -> type[Event] | None:
 def installed() -> list[Installed]:
     """Return every tool that is installed now, usable or not, sorted by name."""
     _Known.unknown.clear()
-    for name in _entries(anew=True):
+    _Known.entries = entries_by_tool()
+    for name in _Known.entries:
         if name not in _Known.tools:
             _load(name)
     return [_Known.tools[name] for name in sorted(_Known.tools)]
@@ -204,90 +205,28 @@ def declared(tool: Tool) -> Iterator[Installed]:
 
 def _load(name: str) -> Installed | None:
     """Import the declaration of the tool `name`; return None if there is no such tool yet."""
-    looked_before = _Known.entries is not None
-    entries = _entries().get(name)
-    may_be_new = name not in _Known.unknown and len(_Known.unknown) < MAX_UNKNOWN
-    if entries is None and looked_before and may_be_new:
+    if _Known.entries is None:
+        _Known.entries = entries_by_tool()
+    elif name not in (*_Known.entries, *_Known.unknown) and len(_Known.unknown) < MAX_UNKNOWN:
         _Known.unknown.add(name)
-        entries = _entries(anew=True).get(name)
+        _Known.entries = entries_by_tool()
+    entries = _Known.entries.get(name)
     if not entries:
         return None
-    packages = sorted({_package(entry) for entry in entries})
+    packages = sorted({package_of(entry) for entry in entries})
     if len(packages) > 1:
         fault = f"its name is taken by several packages: {', '.join(packages)}"
         return _keep(Installed(name, packages[0], None, fault))
     if order(packages[0], DEMANDS):
-        # The question contains it.
-        return _keep(
-            Installed(name, "unnamed", None, "its package's name tells its reader what to do")
-        )
-    tool, fault = _import(entries[0])
-    if tool is None and _is_being_imported(entries[0]):
+        fault = "its package's name tells its reader what to do"
+        # The question would contain it.
+        return _keep(Installed(name, "unnamed", None, fault))
+    tool, fault = import_tool(entries[0])
+    if tool is None and is_being_imported(entries[0]):
         return None
     if tool is not None and tool.name != name:
         tool, fault = None, "its entry point has another name than its declaration"
     return _keep(Installed(name, packages[0], tool, fault))
-
-
-def _import(entry: EntryPoint) -> tuple[Tool | None, str]:
-    """Return our copy of the declaration, or why there is none, without the tool's own words."""
-    from dev_analytics.tools.literals import source_of, unwritten
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Read before the module runs, which may overwrite it.
-            source = source_of(entry.module)
-            found: Any = entry.load()
-            if type(found) is not Tool:
-                return None, "its entry point names no Tool"
-            tool = sealed(found)
-    except DeclarationError:
-        return None, "its declaration is refused; its own tests say why"
-    except KeyboardInterrupt:
-        raise
-    except SystemExit:
-        return None, "its module ends the process when it is imported"
-    except (ImportError, AttributeError):
-        return None, "its declaration cannot be imported"
-    except BaseException:
-        return None, "its module fails when it is imported"
-    if source is None:
-        return None, "the source of its declaration cannot be read"
-    if unwritten(tool, source) is not None:
-        return None, "its declaration has texts that are not literals in its module"
-    return tool, ""
-
-
-def _is_being_imported(entry: EntryPoint) -> bool:
-    """Return whether the module is just being imported, by this or another thread."""
-    spec = getattr(sys.modules.get(entry.module), "__spec__", None)
-    return bool(getattr(spec, "_initializing", False))
-
-
-def _entries(*, anew: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
-    """Return the entry points by the names of their tools."""
-    entries = _Known.entries
-    if entries is None or anew:
-        from importlib.metadata import entry_points
-
-        found: dict[str, tuple[EntryPoint, ...]] = {}
-        try:
-            for entry in entry_points(group=GROUP):
-                if re.fullmatch(r"[a-z][a-z0-9_]{1,29}", entry.name):
-                    found[entry.name] = (*found.get(entry.name, ()), entry)
-        except Exception:  # noqa: S110, what some package says of itself is broken
-            pass
-        entries = _Known.entries = found
-    return entries
-
-
-def _package(entry: EntryPoint) -> str:
-    try:
-        name = str(entry.dist.name) if entry.dist else ""
-    except Exception:
-        name = ""
-    return name if _PACKAGE.fullmatch(name) else "unnamed"
 
 
 def _keep(each: Installed) -> Installed:

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from dev_analytics.catalogue import values
+from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.consent.scope import COUNT_DIGITS, MAX_SECONDS
@@ -66,6 +67,13 @@ class Version(values.Version, frozen=True, kw_only=True):
         """Return up to three leading numbers of `value`, or ``"other"``."""
         found = _NUMBERS.match(value) if type(value) is str else None
         return ".".join(str(int(part)) for part in found[0].split(".")) if found else OTHER
+
+
+def held_type(kind: Kind) -> type:
+    """Return the type of the values that a kind gives."""
+    if isinstance(kind, Duration):
+        return float if kind.decimals else int
+    return bool if isinstance(kind, values.Flag) else int if isinstance(kind, Count) else str
 
 
 def _cut(value: int) -> int:

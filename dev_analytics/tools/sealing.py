@@ -15,8 +15,9 @@ from msgspec.structs import fields
 from dev_analytics.catalogue.events import Event, Why
 from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
-from dev_analytics.tools.declaration import COMMON, DeclarationError, Tool, words_of
-from dev_analytics.tools.kinds import Count, Duration, Version
+from dev_analytics.tools.checks import COMMON, DeclarationError, words_of
+from dev_analytics.tools.declaration import Tool
+from dev_analytics.tools.kinds import Count, Duration, Version, held_type
 
 _Kind: TypeAlias = Word | Flag | Count | Duration | Version
 
@@ -102,15 +103,7 @@ def _why(why: object) -> Why:
 
 
 def _hint(kind: _Kind, optional: bool) -> Any:
-    match kind:
-        case Flag():
-            held: Any = bool
-        case Count():
-            held = int
-        case Duration():
-            held = float if kind.decimals else int
-        case _:
-            held = str
+    held: Any = held_type(kind)
     return Annotated[held | UnsetType if optional else held, kind]
 
 

@@ -84,6 +84,16 @@ def order(text: str, orders: frozenset[str] = ORDERS) -> str:
     return _found(text, orders)
 
 
+def shown(value: object) -> str:
+    """Return a value as text for the tool's maker, shortened."""
+    try:
+        text = repr(value)
+    except Exception:
+        # A broken object, or a number with too many digits to print.
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _found(text: str, names: frozenset[str]) -> str:
     skeletons = {_skeleton(name): name for name in sorted(names)}
     for part in _parts(text):
