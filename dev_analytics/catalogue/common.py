@@ -21,17 +21,7 @@ _TIME: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\+00:00$"
 
 
 class Common(Struct, frozen=True):
-    """A field of every record. It cannot be withheld, so a new one needs a new question.
-
-    Attributes
-    ----------
-    meaning
-        What the field means.
-    why
-        Why it is needed.
-    schema
-        Its JSON Schema.
-    """
+    """A field of every record. It cannot be withheld, so a new one needs a new question."""
 
     meaning: str
     why: str

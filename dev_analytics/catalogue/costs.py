@@ -27,14 +27,7 @@ _NEVER_LOCAL: Final = (
 def counted_output(model: str, output: int | None, reasoning: int | None) -> int | None:
     """Return the output tokens of a request as PostHog wants them.
 
-    Parameters
-    ----------
-    model
-        The public name of the model.
-    output
-        Its output tokens, reasoning included.
-    reasoning
-        Those that were spent on reasoning.
+    `model` is its public name; `output` includes the tokens that were spent on reasoning.
     """
     if output is None or reasoning is None or not re.match(_COUNTED_SEPARATELY, model):
         return output

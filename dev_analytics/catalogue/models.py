@@ -137,14 +137,9 @@ _DATE: Final = re.compile(r"(?<=[-@])20[0-9]{2}(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|
 
 
 def name_model(given: object, provider: str | None = None) -> ModelName:
-    """Return the public model that `given` means.
+    """Return the public model that `given`, a name of the user, a tool or a server, means.
 
-    Parameters
-    ----------
-    given
-        What the user, a tool or a server calls the model.
-    provider
-        Who serves it, if that is known: a prefix of the name says more.
+    `provider` serves it, if that is known: a prefix of the name says more.
     """
     # A subclass of str could be the user's, with methods of theirs.
     return _named(given, provider) if type(given) is str and len(given) <= MAX_NAME else UNKNOWN

@@ -20,15 +20,7 @@ MIN_USERS: Final = 20
 
 
 class Cell(Struct, frozen=True):
-    """A number on the page.
-
-    Attributes
-    ----------
-    name
-        A word of a vocabulary, or ``"other"``.
-    users
-        The number of identifiers, rounded down.
-    """
+    """A number on the page: of identifiers, rounded down, for a word or for ``"other"``."""
 
     name: str
     users: int
@@ -42,16 +34,12 @@ def rounded_down(users: int) -> int:
 
 
 def cells(groups: Mapping[str, Set[int]]) -> list[Cell]:
-    """Return the numbers that may be published, the largest first and ``"other"`` last.
+    """Return the numbers that may be published, from the identifiers that used each word.
 
-    Groups that are too small are merged into ``"other"``, which is left out if it is too small
-    too, or empty. Nobody may be able to tell which of the two: if the published groups add up to
-    fewer than all users, somebody has to be in ``"other"``, so the smallest group goes there too.
-
-    Parameters
-    ----------
-    groups
-        The identifiers by word.
+    The largest comes first and ``"other"`` last. Groups that are too small are merged into
+    ``"other"``, which is left out if it is too small too, or empty. Nobody may be able to tell
+    which of the two: if the published groups add up to fewer than all users, somebody has to be in
+    ``"other"``, so the smallest group goes there too.
     """
     shown = {
         word: users for word, users in groups.items() if word != OTHER and len(users) >= MIN_USERS

@@ -52,15 +52,7 @@ _REWRITTEN: Final = (
 
 
 class Answer(Struct, frozen=True):
-    """The answer to a question.
-
-    Attributes
-    ----------
-    columns
-        The names of the columns.
-    rows
-        The rows.
-    """
+    """The answer to a question: the names of its columns, and its rows."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -72,14 +64,7 @@ class Answer(Struct, frozen=True):
 
 
 class Records:
-    """Records in memory that can be queried.
-
-    Parameters
-    ----------
-    source
-        Where they come from.
-    forgotten
-        The identifiers whose records are left out.
+    """Records in memory that can be queried, without those of forgotten identifiers.
 
     Raises
     ------

@@ -40,19 +40,14 @@ class Dashboard:
         The project.
     dry
         Whether only to say what would change.
-    tell
-        Called with a line about each change.
-
-    Attributes
-    ----------
-    changes
-        How many changes were made.
+    say
+        Called with a line about each change; `changes` counts them.
     """
 
-    def __init__(self, project: Project, *, dry: bool, tell: Callable[[str], None]) -> None:
+    def __init__(self, project: Project, *, dry: bool, say: Callable[[str], None]) -> None:
         self._project = project
         self._dry = dry
-        self._tell = tell
+        self._say = say
         self.changes = 0
 
     def make(self, alerts: Sequence[Alert]) -> None:
@@ -87,14 +82,13 @@ class Dashboard:
             )
         kept = {"name": NAME, "description": DESCRIPTION}
         if not found:
-            fields = {**kept, "tags": [TAG]}
-            made = self._do(
-                "make the dashboard", "POST", "dashboards/", fields, form=forms.Dashboard
+            made = self._make(
+                "the dashboard", "dashboards/", {**kept, "tags": [TAG]}, forms.Dashboard
             )
             return None if made is None else self._read(self._kept(made))
         shown = self._read(found[0])
         if not _contains(shown, kept):
-            self._do("name and describe the dashboard", "PATCH", f"dashboards/{found[0]}/", kept)
+            self._change("name and describe the dashboard", f"dashboards/{found[0]}/", kept)
         return shown
 
     def _found(self) -> list[int]:
@@ -122,7 +116,7 @@ class Dashboard:
 
     def _drop(self, number: int) -> None:
         gone = {"deleted": True, "delete_insights": False}
-        self._do("delete that dashboard again", "PATCH", f"dashboards/{number}/", gone)
+        self._change("delete that dashboard again", f"dashboards/{number}/", gone)
 
     def _read(self, number: int) -> forms.Dashboard:
         found: forms.Dashboard = self._project.get(f"dashboards/{number}/", forms.Dashboard)
@@ -136,15 +130,14 @@ class Dashboard:
         insight = there[0].get("insight") if there else None
         if insight is None:
             more = {"tags": [tile.tag], "dashboards": [shown["id"]] if shown else [], "saved": True}
-            made: forms.Insight | None = self._do(
-                f"make the insight {tile.title!r}",
-                *("POST", "insights/", {**fields, **more}),
-                form=forms.Insight,
+            what = f"the insight {tile.title!r}"
+            made: forms.Insight | None = self._make(
+                what, "insights/", {**fields, **more}, forms.Insight
             )
             return made
         if not _contains(insight, fields):
             path = f"insights/{insight['id']}/"
-            self._do(f"change the insight {tile.title!r}", "PATCH", path, fields)
+            self._change(f"change the insight {tile.title!r}", path, fields)
         return insight
 
     def _retire(self, shown: forms.Dashboard, wanted: Sequence[Tile]) -> None:
@@ -155,9 +148,9 @@ class Dashboard:
             for tag in (insight and insight.get("tags")) or ():
                 first = forms.with_tag(shown, tag)
                 if insight and tag.startswith(f"{TAG}:") and (tag not in tags or first[0] != tile):
-                    self._do(
-                        f"delete the insight {insight.get('name')!r}",
-                        *("PATCH", f"insights/{insight['id']}/", {"deleted": True}),
+                    path = f"insights/{insight['id']}/"
+                    self._change(
+                        f"delete the insight {insight.get('name')!r}", path, {"deleted": True}
                     )
 
     def _arrange(self, shown: forms.Dashboard | None, wanted: Sequence[Tile]) -> None:
@@ -180,11 +173,8 @@ class Dashboard:
         elif not _contains(right[0], {"layouts": text_layouts()}):
             changed.append({"id": right[0]["id"], "layouts": text_layouts()})
         if changed:
-            self._do(
-                "arrange the tiles",
-                *("PATCH", f"dashboards/{now['id'] if now else 0}/"),
-                {"tiles": changed, "delete_insights": False},
-            )
+            path = f"dashboards/{now['id'] if now else 0}/"
+            self._change("arrange the tiles", path, {"tiles": changed, "delete_insights": False})
 
     def _alert(self, alert: Alert, insight: forms.Insight | None) -> None:
         """Create an alert, or change its limit; whom it notifies is up to the maintainers."""
@@ -195,20 +185,20 @@ class Dashboard:
         if there:
             if not _contains(there[0], alert.fields):
                 path = f"alerts/{there[0]['id']}/"
-                self._do(f"change the alert {alert.name!r}", "PATCH", path, alert.fields)
+                self._change(f"change the alert {alert.name!r}", path, alert.fields)
             return
         for each in named:
             # It watches an insight that left the dashboard: with a second alert, both would notify.
             if self._was_ours(forms.watched(each), f"{TAG}:{alert.tile}"):
                 fields = {**alert.fields, "insight": number}
                 path = f"alerts/{each['id']}/"
-                self._do(f"let the alert {alert.name!r} watch its tile", "PATCH", path, fields)
+                self._change(f"let the alert {alert.name!r} watch its tile", path, fields)
                 return
         more: dict[str, Any] = {"name": alert.name, "enabled": True}
         if not self._dry and insight is not None:
             more["subscribed_users"] = [self._project.myself()]
             more["insight"] = insight["id"]
-        self._do(f"make the alert {alert.name!r}", "POST", "alerts/", {**more, **alert.fields})
+        self._make(f"the alert {alert.name!r}", "alerts/", {**more, **alert.fields})
 
     def _was_ours(self, number: int | None, tag: str) -> bool:
         """Return whether an insight that is no longer on our dashboard has our tag."""
@@ -222,16 +212,20 @@ class Dashboard:
             return False
         return tag in (found.get("tags") or ())
 
-    def _do(
-        self, what: str, method: str, path: str, fields: Mapping[str, Any], form: Any = Any
-    ) -> Any:
-        """Make a change, or say that it would be made; return PostHog's answer."""
+    def _make(self, what: str, path: str, fields: Mapping[str, Any], form: Any = Any) -> Any:
+        """Make an object, and return PostHog's answer; None in a dry run."""
+        return self._project.post(path, fields, form) if self._goes_ahead(f"make {what}") else None
+
+    def _change(self, what: str, path: str, fields: Mapping[str, Any]) -> None:
+        """Change an object, unless this is a dry run."""
+        if self._goes_ahead(what):
+            self._project.patch(path, fields)
+
+    def _goes_ahead(self, what: str) -> bool:
+        """Say what is or would be done; return whether to do it."""
         self.changes += 1
-        self._tell(f"Would {what}." if self._dry else f"{what[0].upper()}{what[1:]}.")
-        if self._dry:
-            return None
-        ask = self._project.post if method == "POST" else self._project.patch
-        return ask(path, fields, form)
+        self._say(f"Would {what}." if self._dry else f"{what[0].upper()}{what[1:]}.")
+        return not self._dry
 
 
 def _contains(there: Any, wanted: Any) -> bool:

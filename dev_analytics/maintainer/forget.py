@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
 from dev_analytics.maintainer.http import RequestError
+from dev_analytics.views.report.tables import printable
 
 IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -19,18 +20,29 @@ class ForgetError(Exception):
 
 
 class Count(Struct, frozen=True):
-    """How many records an identifier has.
+    """How many records an identifier has: distinct ones, by uuid, and rows.
 
-    Attributes
-    ----------
-    records
-        The number of distinct records, by uuid.
-    stored
-        The number of rows; a record may be stored more than once.
+    A record may be stored more than once.
     """
 
     records: int
     stored: int
+
+    @classmethod
+    def answered(cls, rows: Sequence[Sequence[Any]], by: Place) -> Count:
+        """Return the counts in a place's answer, which is one row with both numbers.
+
+        Raises
+        ------
+        ForgetError
+            The answer is anything else.
+        """
+        try:
+            ((records, stored),) = rows
+            return cls(int(records), int(stored))
+        except (ValueError, TypeError):
+            answer = printable(str(rows))[:80]
+            raise ForgetError(f"{by} does not answer with two numbers: {answer}") from None
 
     def __str__(self) -> str:
         twice = f", stored in {self.stored:,} rows" if self.stored != self.records else ""
@@ -73,7 +85,7 @@ def forget(
     *,
     seconds: float,
     pause: float = 5.0,
-    tell: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] = lambda text: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Count:
@@ -81,13 +93,11 @@ def forget(
 
     Parameters
     ----------
-    place
-        Where the records are.
-    user
-        The identifier.
+    place, user
+        Where the records are, and the identifier.
     seconds, pause
         How long to wait until they are gone, and between two checks.
-    tell
+    say
         Called with each line about the progress.
     clock, sleep
         Return the time, and wait.
@@ -102,7 +112,7 @@ def forget(
         # A deletion that is still pending is not requested again.
         if left.stored and place.is_done(user):
             when = place.delete(user)
-            tell(f"{place}: deletion requested{f'; {when}' if when else ''}.")
+            say(f"{place}: deletion requested{f'; {when}' if when else ''}.")
         until = clock() + seconds
         while (left := place.count(user)).stored and clock() < until:
             sleep(pause)

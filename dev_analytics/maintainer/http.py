@@ -38,10 +38,7 @@ _MEANS: Final = {
 class RequestError(Exception):
     """A request failed; the message says how in one line, without the key.
 
-    Attributes
-    ----------
-    status
-        The answer's status; 0 if there was no answer.
+    `status` is that of the answer; 0 if there was no answer.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -60,8 +57,6 @@ class Server:
         The headers of every request, among them the one with the secret.
     secret
         The secret, which is cut out of every message.
-    sleep
-        Waits for a number of seconds.
 
     Raises
     ------

@@ -72,15 +72,7 @@ RULES: Final = (
 
 
 def page(published: Sequence[PublishedWeek], note: str = "") -> str:
-    """Return the page.
-
-    Parameters
-    ----------
-    published
-        The weeks to show, the oldest first.
-    note
-        A line to show at the top.
-    """
+    """Return the page with these weeks, the oldest first, and a note at the top."""
     return "\n".join([*_head(), *_body(published, note), "</body></html>\n"])
 
 

@@ -48,19 +48,7 @@ class NoProjectError(Exception):
 
 
 class Project:
-    """A project.
-
-    Parameters
-    ----------
-    host
-        The address of PostHog.
-    number
-        The project's number.
-    key
-        A personal key.
-    sleep
-        Waits for a number of seconds.
-    """
+    """A project, by its number, at a host, accessed with a personal key."""
 
     def __init__(
         self, host: str, number: int, key: str, sleep: Callable[[float], None] = time.sleep

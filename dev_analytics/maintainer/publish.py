@@ -48,14 +48,12 @@ class Week(Struct):
 
 
 class Weeks:
-    """Counts identifiers by week.
+    """Counts identifiers in the whole weeks from `since` until `now`.
 
     Parameters
     ----------
-    now
-        Weeks that have not ended by then are left out.
-    since
-        Weeks that began before are left out.
+    now, since
+        Weeks that have not ended by then, and weeks that began before, are left out.
     forgotten
         The identifiers that are left out.
     earlier

@@ -23,17 +23,7 @@ MADE_BY: Final = '{"made_by":"dev-analytics publish"'
 
 
 class Subject(Struct, frozen=True):
-    """A subject of the page.
-
-    Attributes
-    ----------
-    name
-        Its field in the JSON.
-    title
-        Its heading.
-    why
-        What it is collected for.
-    """
+    """A subject of the page: its field in the JSON, its heading, and what it is collected for."""
 
     name: str
     title: str
@@ -49,17 +39,7 @@ SUBJECTS: Final = (
 
 
 class PublishedWeek(Struct, frozen=True):
-    """The published numbers of a week.
-
-    Attributes
-    ----------
-    monday
-        Its first day.
-    users
-        The number of identifiers, rounded down.
-    subjects
-        The numbers of each subject.
-    """
+    """The published numbers of the week from `monday` on: of all users, and of each subject."""
 
     monday: date
     users: int
@@ -67,14 +47,9 @@ class PublishedWeek(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """The range of weeks that were counted, including those with too few users.
+    """The weeks that were counted, including those with too few users: two Mondays.
 
-    Attributes
-    ----------
-    since
-        The Monday of the first week.
-    until
-        The Monday after the last week.
+    `until` is the Monday after the last week.
     """
 
     since: date
@@ -82,14 +57,9 @@ class Counted(Struct, frozen=True):
 
 
 class Published(Struct, frozen=True):
-    """Everything that is published.
+    """Everything that is published: the weeks that were counted, and their numbers.
 
-    Attributes
-    ----------
-    counted
-        The weeks that were counted.
-    weeks
-        Their numbers, the oldest week first.
+    The oldest week comes first.
     """
 
     counted: Counted
@@ -122,12 +92,7 @@ class _File(Struct):
 
 
 def read(numbers: Path, page: Path) -> Published | None:
-    """Return what was published before, or None if there is no page yet.
-
-    Parameters
-    ----------
-    numbers, page
-        The JSON file and the HTML file.
+    """Return what was published before, from the JSON file; None if there is no page yet.
 
     Raises
     ------

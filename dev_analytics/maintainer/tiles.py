@@ -30,16 +30,9 @@ _OURS: Final = [
 
 
 class Tile(Struct, frozen=True):
-    """An insight and its place.
+    """An insight, and its place and color on the dashboard.
 
-    Attributes
-    ----------
-    name
-        What identifies it between runs.
-    title, description, query
-        Fields of the insight.
-    layouts, color
-        The tile's position and color.
+    Between runs it is identified by its name.
     """
 
     name: str
@@ -56,16 +49,9 @@ class Tile(Struct, frozen=True):
 
 
 class Alert(Struct, frozen=True):
-    """A bound; PostHog notifies somebody when it is exceeded.
+    """An upper bound for a tile; PostHog notifies somebody when it is exceeded.
 
-    Attributes
-    ----------
-    name
-        What identifies it between runs.
-    tile
-        The name of the tile that it watches.
-    upper
-        The bound.
+    Between runs it is identified by its name.
     """
 
     name: str

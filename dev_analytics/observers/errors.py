@@ -44,10 +44,7 @@ def describe(error: BaseException) -> dict[str, object]:
 def public_class(error: type[BaseException]) -> tuple[str, bool]:
     """Return the vocabulary's name for `error`, or for its nearest public ancestor.
 
-    Returns
-    -------
-    name, exact
-        Whether the name is the class's own.
+    The second value says whether the name is the class's own.
     """
     for ancestor in _MRO(error):
         name = _public_name(ancestor)

@@ -71,13 +71,9 @@ class Feature(NamedTuple):
 
 
 def features(code: str) -> Iterator[Feature]:
-    """Yield each use in a cell.
+    """Yield each use in a cell, given as IPython transformed it.
 
-    Parameters
-    ----------
-    code
-        The cell as IPython transformed it. Names in it are the user's words, which are only looked
-        up in the vocabularies.
+    Names in it are the user's words, which are only looked up in the vocabularies.
     """
     return _features(code, MAX_DEPTH)
 

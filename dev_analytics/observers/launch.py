@@ -77,7 +77,7 @@ def launch(shell: Any, variables: Collection[str], page: str, server: str) -> di
     page
         What `page` returned for a request to run a cell; empty if there was none.
     server
-        What a Jupyter server left for its kernels; empty if none did.
+        What a Jupyter server left for its kernels, as `server_word` wrote it; empty if none did.
     """
     front = "ipython terminal"
     if hasattr(shell, "kernel"):
@@ -113,22 +113,11 @@ def page(request: Any) -> str:
 
 
 def frontend(variables: Collection[str], above: Iterable[str], page: str, server: str = "") -> str:
-    """Return a kernel's front end.
+    """Return a kernel's front end; the parameters are those of `launch`.
 
-    A Jupyter server is recognised by the application as which it was started: a page of another
-    application that it also serves is not distinguished, except for the classic notebook, which
-    does not name cells.
-
-    Parameters
-    ----------
-    variables
-        The names of the variables of the kernel.
-    above
-        The programs of the kernel and its ancestors, the nearest first.
-    page
-        What `page` returned.
-    server
-        What a Jupyter server left for its kernels.
+    A Jupyter server counts as the application that it was started as: a page of another application
+    that it also serves is not distinguished, except for the classic notebook, which does not name
+    cells. `above` has the programs of the kernel and its ancestors, the nearest first.
     """
     for variable, name in _SERVICES.items():
         if variable in variables:

@@ -33,17 +33,9 @@ _KINDS: Final = {ending: kind for kind, endings in _ENDINGS.items() for ending i
 
 
 class ServerEvents:
-    """Observes the events of one server.
+    """Observes the events of one server, and records them in `analytics`.
 
-    Parameters
-    ----------
-    analytics
-        Where the events go.
-
-    Attributes
-    ----------
-    drops
-        Where failures are counted: a listener that raises would fill the server's log.
+    A failure is counted in `drops`: a listener that raises would fill the server's log.
     """
 
     def __init__(self, analytics: Analytics) -> None:

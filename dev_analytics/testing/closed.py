@@ -92,15 +92,7 @@ def unexplained(event: type[Event]) -> list[str]:
 
 
 def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[str]:
-    """Return what in the bytes of a record is in no closed set.
-
-    Parameters
-    ----------
-    line
-        The record.
-    events
-        The allowed events, by their names in records.
-    """
+    """Return what in the bytes of a record of one of `events` is in no closed set."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -18,12 +18,7 @@ _METHODS = (
 def values(marks: Marks, word: str) -> Iterator[tuple[str, object]]:
     """Return hostile values, each with the place that its mark represents.
 
-    Parameters
-    ----------
-    marks
-        Makes the marks.
-    word
-        A word that the property knows, for values that pretend to be it.
+    Some pretend to be `word`, which the property knows.
     """
     for name, disguise in DISGUISES.items():
         place = f"a text, {name}"

@@ -19,15 +19,7 @@ if TYPE_CHECKING:
 
 
 class AnalyticsEvents:
-    """The records that a test made.
-
-    Parameters
-    ----------
-    analytics
-        The object that records them into an event log.
-    log
-        That log, one JSON object on a line.
-    """
+    """The records that a test made, which `analytics` writes to an event log."""
 
     def __init__(self, analytics: Analytics, log: Path) -> None:
         self._analytics = analytics

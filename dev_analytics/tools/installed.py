@@ -44,14 +44,10 @@ class Installed(Struct, frozen=True):
 
     Attributes
     ----------
-    name
-        Its name, that of its entry point.
-    package
-        The distribution that contains it.
-    tool
-        Our copy of its declaration; None if it cannot be used.
-    fault
-        Why it cannot be used, in our words.
+    name, package
+        Its name, that of its entry point, and the distribution that contains it.
+    tool, fault
+        Our copy of its declaration; if that cannot be used None, and why, in our words.
     """
 
     name: str

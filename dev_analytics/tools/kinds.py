@@ -51,14 +51,9 @@ class Duration(values.Duration, frozen=True):
 
 
 class Version(values.Version, frozen=True, kw_only=True):
-    """The version of an installed distribution, read from its metadata and never given.
+    """The version of an installed `distribution`, read from its metadata and never given.
 
-    Parameters
-    ----------
-    meaning
-        What the property says, for the documents.
-    distribution
-        The name of the distribution. At most three leading numbers of its version are kept.
+    At most its three leading numbers are kept.
     """
 
     distribution: str = ""

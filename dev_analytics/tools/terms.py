@@ -19,15 +19,7 @@ from dev_analytics.tools.kinds import Version
 
 @lru_cache(maxsize=256)
 def scope_of(tool: Tool, notice: int | None = None) -> Scope:
-    """Return what `tool` declares: everything, or what it declared up to `notice`.
-
-    Parameters
-    ----------
-    tool
-        The tool.
-    notice
-        The last notice to include; None for everything.
-    """
+    """Return what `tool` declares: everything, or what it declared up to `notice`."""
     last = tool.notice if notice is None else min(notice, tool.notice)
     terms: dict[str, Term] = {}
     for event in tool.events:

@@ -26,14 +26,7 @@ MAX_WORDS_LISTED: Final = 5
 def line(tool: Tool, package: str, agreed: Scope | None) -> str:
     """Return the line of a question about what a tool would record beyond what was agreed to.
 
-    Parameters
-    ----------
-    tool
-        The tool.
-    package
-        The distribution that contains it.
-    agreed
-        What the user has already agreed to, if anything.
+    The distribution `package` contains the tool. It is new to the user if nothing was `agreed`.
     """
     whose = f"{tool.title}, by the package {package}, would also like to record"
     how = f"%dev_analytics schema {tool.name} shows all of it."

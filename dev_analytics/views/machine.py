@@ -32,10 +32,8 @@ def machine(
 
     Parameters
     ----------
-    analytics
-        That of this process.
-    decision
-        What would hold for a session that begins now.
+    analytics, decision
+        Those of this process: the decision would hold for a session that begins now.
     loaded_by
         The start-up files that load the extension.
     somebody

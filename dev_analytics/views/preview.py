@@ -23,15 +23,7 @@ class _Uuid(Struct):
 
 
 def preview(analytics: Analytics, most: int | None = None) -> str:
-    """Return the records in memory, each below a line that names its fate.
-
-    Parameters
-    ----------
-    analytics
-        The object with the records.
-    most
-        How many of the newest; None for all.
-    """
+    """Return the records in memory, or the newest `most` of them, each below its fate."""
     shown = [f"# {fate}\n{record.decode()}" for fate, record in fates(analytics)]
     more = 0 if most is None else max(0, len(shown) - most)
     title = [f"# {_more(more)}"] if more else []

@@ -21,12 +21,10 @@ class Reading(Struct, frozen=True):
     ----------
     record
         Its exact bytes.
-    event, time
-        The event's name, and when it happened: RFC 3339, UTC.
-    seq
-        The record's number in the session.
+    event, time, seq
+        The event's name, its time as in the record, and its number in the session.
     own
-        The event's own properties by name, without the common ones; the values are text.
+        The event's own properties by name, as text, without those that every record has.
     """
 
     record: bytes

@@ -58,15 +58,8 @@ def status_rows(
 ) -> dict[str, str]:
     """Return the status as labels and texts, in the order in which they are shown.
 
-    Parameters
-    ----------
-    analytics
-        That of this process.
-    decision
-        The current decision.
-    somebody
-        Whether a person reads it. Otherwise the identifier is not shown: a notebook that runs by
-        itself is saved with its outputs.
+    The identifier is only shown if there is `somebody` to read it: a notebook that runs by itself
+    is saved with its outputs.
     """
     log, data = analytics.log, analytics.gate.store.data
     consent = analytics.gate.store.read()

@@ -41,7 +41,7 @@ def api(clickhouse: ClickHouse) -> Iterator[FakeApi]:
 def apply(api: FakeApi, *, dry: bool = False, errors: float = 100) -> tuple[int, list[str]]:
     said: list[str] = []
     asked = Project(api.url, PROJECT, KEY, sleep=lambda seconds: None)
-    dashboard = Dashboard(asked, dry=dry, tell=said.append)
+    dashboard = Dashboard(asked, dry=dry, say=said.append)
     dashboard.make(alerts(errors, 20))
     return dashboard.changes, said
 

@@ -82,7 +82,7 @@ def stored(api: FakeApi) -> list[tuple[str, int]]:
 def do(place: Any, user: str, seconds: float = FAR) -> tuple[Count, list[str]]:
     said: list[str] = []
     left = forget(
-        place, user, seconds=seconds, pause=0, tell=said.append, sleep=lambda seconds: None
+        place, user, seconds=seconds, pause=0, say=said.append, sleep=lambda seconds: None
     )
     return left, said
 

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         write(json.format(json.encode(template()), indent=2).decode())
         return 0
     try:
-        dashboard = Dashboard(project(options.host, options.project), dry=options.dry_run, tell=say)
+        dashboard = Dashboard(project(options.host, options.project), dry=options.dry_run, say=say)
         dashboard.make(alerts(options.errors_above, options.failures_above))
     except (NoProjectError, DashboardError, RequestError) as error:
         raise MaintainerError(str(error)) from None

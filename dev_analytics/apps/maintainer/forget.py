@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         forgotten.add(user)
         waits = False
         for place in places:
-            left = forget(place, user, seconds=60 * options.wait, tell=say)
+            left = forget(place, user, seconds=60 * options.wait, say=say)
             waits = waits or left.stored > 0
             say(
                 f"{place}: {left} not gone yet. Run this again later."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev_analytics.destinations.archive_file import MAGIC, count_of, delete_of
@@ -10,13 +12,7 @@ from dev_analytics.maintainer.forget import Count, ForgetError
 
 
 class InArchive:
-    """The records in an archive.
-
-    Parameters
-    ----------
-    file
-        The archive.
-    """
+    """The records in an archive."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -26,19 +22,27 @@ class InArchive:
 
     def count(self, user: str) -> Count:
         """Count the records of an identifier."""
-        with _Readable(self._file):
+        with self._readable():
             number = count_of(self._file, user)
         return Count(number, number)
 
     def delete(self, user: str) -> str:
         """Delete them, including the copies that SQLite keeps in free pages."""
-        with _Readable(self._file):
+        with self._readable():
             delete_of(self._file, user)
         return ""
 
     def is_done(self, user: str) -> bool:
         """Return True: a deletion is complete at once."""
         return True
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Turn the archive's own errors into a `ForgetError`."""
+        try:
+            yield
+        except Unreachable as error:
+            raise ForgetError(f"{self._file}: {error}") from None
 
 
 def archive(file: Path) -> InArchive:
@@ -59,17 +63,3 @@ def archive(file: Path) -> InArchive:
         f"{file} is not an archive; logs and exports are never changed, but reports leave out "
         "identifiers that were deleted from the archive"
     )
-
-
-class _Readable:
-    """Turns an archive's errors into a `ForgetError`."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Unreachable):
-            raise ForgetError(f"{self._file}: {error}") from None

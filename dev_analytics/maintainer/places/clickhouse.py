@@ -7,22 +7,14 @@ from typing import Final
 
 from dev_analytics.maintainer.forget import Count, ForgetError
 from dev_analytics.maintainer.http import Server
-from dev_analytics.maintainer.places.counting import count_in
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class InClickHouse:
-    """The records in the ClickHouse of a self-hosted PostHog.
+    """The records of a project (`team`) in the ClickHouse of a self-hosted PostHog.
 
-    Parameters
-    ----------
-    server
-        Its HTTP interface.
-    team
-        The number of the project.
-    database, cluster
-        Where the tables are; no cluster if there is one server only.
+    There is no cluster if there is one server only.
 
     Raises
     ------
@@ -48,7 +40,7 @@ class InClickHouse:
         answer = self._run(
             f"SELECT uniqExact(uuid), count() FROM {self._database}.events {self._where(user)}"  # noqa: S608
         )
-        return count_in([answer.split()], self)
+        return Count.answered([answer.split()], self)
 
     def delete(self, user: str) -> str:
         """Delete them from the table that stores them, on every server."""

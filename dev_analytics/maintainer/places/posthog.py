@@ -16,7 +16,6 @@ from uuid import uuid4
 from msgspec import Struct
 
 from dev_analytics.maintainer.forget import Count, ForgetError
-from dev_analytics.maintainer.places.counting import count_in
 from dev_analytics.maintainer.project import Project
 
 EVENT: Final = "forget"
@@ -36,12 +35,7 @@ class _Deletion(Struct):
 class InPostHog:
     """The records in a PostHog project.
 
-    Parameters
-    ----------
-    project
-        The project.
-    seconds, pause
-        How long to wait until the person exists, and how long between two checks.
+    `seconds` and `pause` are how long to wait until the person exists, and between two checks.
     """
 
     def __init__(self, project: Project, seconds: float = 120, pause: float = 2) -> None:
@@ -55,7 +49,7 @@ class InPostHog:
     def count(self, user: str) -> Count:
         """Count the records of an identifier."""
         hogql = f"SELECT uniqExact(uuid), count() FROM events WHERE distinct_id = '{user}' LIMIT 1"  # noqa: S608, it is hexadecimal
-        return count_in(self._project.query(hogql), self)
+        return Count.answered(self._project.query(hogql), self)
 
     def delete(self, user: str) -> str:
         """Create the person that the deletion needs, and delete all its records.

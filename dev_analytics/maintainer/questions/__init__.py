@@ -29,16 +29,9 @@ class QuestionError(ValueError):
 
 
 class Drawing(Struct, frozen=True):
-    """How an answer is drawn.
+    """How an answer is drawn: as a ``"table"``, or as a ``"bar"`` or ``"line"`` chart.
 
-    Attributes
-    ----------
-    kind
-        ``"table"``, ``"bar"`` or ``"line"``.
-    x, y
-        The column of the x axis, and those of the y axis.
-    by
-        The column with a line for each of its values; empty if there is none.
+    `x` and `y` are the columns of the axes; a column `by` has a line for each of its values.
     """
 
     kind: str
@@ -48,18 +41,9 @@ class Drawing(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """A question, with its query for PostHog.
+    """A question in words, why it is asked, and its query with `FILTERS` in it.
 
-    Attributes
-    ----------
-    name
-        The name of its file.
-    title, reason
-        The question in words, and why it is asked.
-    drawing
-        How the answer is drawn.
-    hogql
-        The query, with `FILTERS` in it.
+    Its name is that of its file.
     """
 
     name: str

@@ -14,17 +14,7 @@ from dev_analytics.observers.llm.streams import follow, follow_async
 
 
 class Request(NamedTuple):
-    """A request, as described by the arguments of a method.
-
-    Attributes
-    ----------
-    operation
-        A member of the vocabulary ``operations``.
-    model
-        The model's name in the request.
-    stream
-        Whether the answer is streamed.
-    """
+    """A request: its operation, the model's name in it, and whether the answer is streamed."""
 
     operation: str
     model: object

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Begins calls and records them when they are over.
-
-    Parameters
-    ----------
-    analytics
-        Where the events go.
-    """
+    """Begins calls, and records them in `analytics` when they are over."""
 
     def __init__(self, analytics: Analytics) -> None:
         self.drops = analytics.drops

@@ -156,13 +156,9 @@ def observe_request(
     Parameters
     ----------
     owner, name
-        The class and its method.
-    begin
-        Begins the call.
-    watch
-        Reads the answer, and returns what the user gets.
-    fail
-        Notes an error, which the user still gets.
+        The class and its method, or a module and its function.
+    begin, watch, fail
+        Called when the method begins, when it returns, and when it raises.
     announced
         Whether a method below announces that the request goes out; until then it is unsent.
     """

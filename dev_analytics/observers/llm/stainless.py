@@ -42,25 +42,21 @@ def observe(
     clouds: Mapping[str, str] = MappingProxyType({}),
     runtimes: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Install hooks in the clients of an SDK.
+    """Install hooks in the clients of an SDK, the synchronous and the asynchronous one.
 
     `request` is hooked, not the documented `post` that calls it: resources keep a bound `post`, so
     a client that was used before would never be seen.
 
     Parameters
     ----------
-    module
-        The main module of the SDK.
-    sdk
-        The SDK.
-    clients
-        Its synchronous and its asynchronous client.
+    module, sdk, clients
+        The main module of the SDK, the SDK, and its clients.
     operations
         The operation by the path of a request; no other path is observed.
     clouds
         The providers of clients, by the modules of their classes, where these decide.
     runtimes
-        The providers, by the names with which some clients are made.
+        The providers, by the names of the runtimes that some clients are made with.
     """
     # Closing a stream before its end ends the call; an unparsed answer is read when it is parsed.
     streams = tuple(_classes(module, "_streaming", ("Stream", "AsyncStream")))
@@ -139,12 +135,8 @@ def observe(
 def observe_ends(package: str, *classes: type) -> None:
     """Install hooks in the methods that end an answer early, in classes that have them.
 
-    Parameters
-    ----------
-    package
-        The dotted name that the modules of the SDK begin with.
-    *classes
-        Those of streams, of helpers around one, and of answers that may be parsed as one.
+    The classes are those of streams, of helpers around one, and of answers that may be parsed as
+    one. The modules of the SDK's own classes begin with `package`.
     """
 
     def close(method: Any, closed: Any, args: Any, kwargs: Any) -> Any:

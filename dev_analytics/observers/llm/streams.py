@@ -32,13 +32,10 @@ def follow(
 
     Parameters
     ----------
-    call
-        The call.
-    chunks
-        The SDK's iterator.
+    call, chunks
+        The call, and the SDK's iterator.
     later
-        Whether the request is made only when the first chunk is asked for, so that the call begins
-        then.
+        Whether the first chunk triggers the request, so that the call begins then.
     part
         Returns what is read of a chunk, if that is not all of it.
     """

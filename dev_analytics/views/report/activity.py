@@ -27,18 +27,12 @@ class Moment(Struct):
 
     records: int = 0
     cells: int = 0
-    errors: int = 0
     requests: int = 0
+    errors: int = 0
 
 
 class Activity:
-    """Counts records by their time and kind.
-
-    Attributes
-    ----------
-    first, last
-        The earliest and the latest time, in UTC.
-    """
+    """Counts records by their time, in UTC, and by their kind."""
 
     def __init__(self) -> None:
         self.first: datetime | None = None
@@ -78,6 +72,11 @@ class Activity:
 def day(number: int) -> str:
     """Return a day, given by its number since the epoch, as text."""
     return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def hour(number: int) -> str:
+    """Return an hour, given by its number since the epoch, as text."""
+    return datetime.fromtimestamp(number * 3600, UTC).strftime("%Y-%m-%d %H:00")
 
 
 def _moments(counted: Mapping[type, Mapping[int, int]]) -> dict[int, Moment]:

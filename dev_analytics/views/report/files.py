@@ -50,7 +50,7 @@ def write_files(contents: Mapping[Path, str], begins: Mapping[Path, str]) -> Non
     Parameters
     ----------
     contents
-        The content of each.
+        The content of each file.
     begins
         How each of them begins.
 

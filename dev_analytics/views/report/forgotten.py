@@ -25,12 +25,7 @@ class ForgottenError(Exception):
 
 
 class Forgotten:
-    """A list in a file.
-
-    Parameters
-    ----------
-    file
-        The file. The default is in the user's configuration, where reports look for it.
+    """The list in a file, by default the one in the user's configuration that reports use.
 
     Raises
     ------

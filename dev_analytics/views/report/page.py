@@ -70,10 +70,8 @@ def report_html(
 
     Parameters
     ----------
-    counted
-        What was counted.
-    parts
-        The tables with the results.
+    counted, parts
+        The counts, and the tables made from them.
     figures
         The SVG of each part that has one, by the part's name.
     note

@@ -14,13 +14,7 @@ _BAR: Final = 24
 
 
 class Progress:
-    """Shows progress, once something has taken a while.
-
-    Parameters
-    ----------
-    show
-        Shows a line that replaces the last one.
-    """
+    """Shows progress, once something has taken a while; `show` replaces the line shown last."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
@@ -65,12 +59,8 @@ class TerminalLine:
 class CellOutput:
     """The output below a cell: a line that is replaced, in the end by what stays.
 
-    Neither the line nor an empty output is left, as the last output replaces it.
-
-    Parameters
-    ----------
-    shell
-        The InteractiveShell; without a kernel, the line is on the terminal.
+    Neither the line nor an empty output is left, as the last output replaces it. In a `shell`
+    without a kernel, the line is on the terminal.
     """
 
     def __init__(self, shell: Any) -> None:

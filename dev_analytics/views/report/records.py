@@ -44,31 +44,31 @@ class Said(Struct, gc=False):
     seq: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
 
 
-class _Launched(Said, gc=False):
+class _Launched(Said):
     frontend: Name = MISSING
     version: Name = MISSING
 
 
-class _Cell(Said, gc=False):
+class _Cell(Said):
     outcome: Name = MISSING
     duration_ms: Number | None = None
 
 
-class _Feature(Said, gc=False):
+class _Feature(Said):
     kind: Name = MISSING
     name: Name = MISSING
 
 
-class _Command(Said, gc=False):
+class _Command(Said):
     command: Name = MISSING
 
 
-class _Error(Said, gc=False):
+class _Error(Said):
     exception: Name = MISSING
     package: Name = MISSING
 
 
-class _Asked(Said, gc=False):
+class _Request(Said):
     provider: Name = field(name="$ai_provider", default=MISSING)
     model: Name = field(name="$ai_model", default=MISSING)
     input_tokens: Number = field(name="$ai_input_tokens", default=0)
@@ -79,12 +79,12 @@ class _Asked(Said, gc=False):
     edit_format: Name = MISSING
 
 
-class _KernelAction(Said, gc=False):
+class _KernelAction(Said):
     action: Name = MISSING
     status: Name = MISSING
 
 
-class _FileAction(Said, gc=False):
+class _FileAction(Said):
     action: Name = MISSING
     kind: Name = MISSING
 
@@ -94,61 +94,61 @@ class _Record(Struct, kw_only=True, gc=False, tag_field="event"):
     distinct_id: str | None = None
 
 
-class LaunchedRecord(_Record, kw_only=True, gc=False, tag=Launched.wire):
+class LaunchedRecord(_Record, tag=Launched.wire):
     """A session began."""
 
     properties: _Launched
 
 
-class CellRecord(_Record, kw_only=True, gc=False, tag=CellExecuted.wire):
+class CellRecord(_Record, tag=CellExecuted.wire):
     """A cell was run."""
 
     properties: _Cell
 
 
-class FeatureRecord(_Record, kw_only=True, gc=False, tag=FeatureUsed.wire):
+class FeatureRecord(_Record, tag=FeatureUsed.wire):
     """A feature was used."""
 
     properties: _Feature
 
 
-class CommandRecord(_Record, kw_only=True, gc=False, tag=CommandRun.wire):
+class CommandRecord(_Record, tag=CommandRun.wire):
     """A command was run."""
 
     properties: _Command
 
 
-class ErrorRecord(_Record, kw_only=True, gc=False, tag=ErrorRaised.wire):
+class ErrorRecord(_Record, tag=ErrorRaised.wire):
     """An error reached the user."""
 
     properties: _Error
 
 
-class RequestRecord(_Record, kw_only=True, gc=False, tag=LLMRequest.wire):
+class RequestRecord(_Record, tag=LLMRequest.wire):
     """A model was asked."""
 
-    properties: _Asked
+    properties: _Request
 
 
-class EmbeddingRecord(_Record, kw_only=True, gc=False, tag=Embedding.wire):
+class EmbeddingRecord(_Record, tag=Embedding.wire):
     """An embedding model was asked."""
 
-    properties: _Asked
+    properties: _Request
 
 
-class KernelRecord(_Record, kw_only=True, gc=False, tag=KernelAction.wire):
+class KernelRecord(_Record, tag=KernelAction.wire):
     """A server did something to a kernel."""
 
     properties: _KernelAction
 
 
-class FileRecord(_Record, kw_only=True, gc=False, tag=FileAction.wire):
+class FileRecord(_Record, tag=FileAction.wire):
     """A server did something to a file."""
 
     properties: _FileAction
 
 
-class ExitedRecord(_Record, kw_only=True, gc=False, tag=Exited.wire):
+class ExitedRecord(_Record, tag=Exited.wire):
     """A session ended."""
 
     properties: Said

@@ -9,7 +9,7 @@ from functools import partial
 from io import BufferedIOBase, BufferedReader
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import Final, NoReturn, TypeAlias
 
 from dev_analytics.destinations.archive_file import MAGIC, NAME, read
 from dev_analytics.destinations.transport import Unreachable
@@ -38,28 +38,6 @@ class ReportError(Exception):
     """There is nothing to report on; the message says why in one line."""
 
 
-class Lines(Protocol):
-    """A source of lines for a report.
-
-    Attributes
-    ----------
-    path
-        Its name.
-    own
-        It is this machine's own archive.
-    """
-
-    path: Path
-    own: bool
-
-    @property
-    def done(self) -> float | None:
-        """The part that was read, from 0 to 1; None if it is unknown."""
-
-    def blocks(self) -> Iterator[bytes]:
-        """Return every line, some whole ones at a time."""
-
-
 class Source:
     """An event log, an archive, or a file of an export, compressed or not.
 
@@ -68,16 +46,7 @@ class Source:
     file
         Which one; None is the archive in `data`.
     data
-        The data directory.
-
-    Attributes
-    ----------
-    path
-        What is read.
-    own
-        It is this machine's own archive.
-    done
-        The part of it that was read, from 0 to 1; None if it is unknown, as with a pipe.
+        The data directory: `own` says whether the source is the archive in it.
     """
 
     def __init__(self, file: Path | None, data: Path) -> None:
@@ -89,7 +58,7 @@ class Source:
 
     @property
     def done(self) -> float | None:
-        """The part that was read, from 0 to 1; None if it is unknown."""
+        """The part that was read, from 0 to 1; None if it is unknown, as with a pipe."""
         return min(1.0, self._read / self._size) if self._size else None
 
     def blocks(self) -> Iterator[bytes]:
@@ -158,17 +127,7 @@ class Source:
 
 
 class Sources:
-    """Several sources, one after the other.
-
-    Parameters
-    ----------
-    path
-        What they are called together.
-    files
-        Which ones, with their sizes as far as they are known.
-    data
-        The data directory.
-    """
+    """Several sources, one after the other, which `path` names together."""
 
     def __init__(self, path: Path, files: Sequence[Path], data: Path) -> None:
         self.path = path
@@ -200,7 +159,11 @@ class Sources:
             yield from part.blocks()
 
 
-def source_of(named: Sequence[Path], data: Path) -> Source | Sources:
+Lines: TypeAlias = Source | Sources
+"""What a report reads: its lines, the name of its source, and how much of it was read."""
+
+
+def source_of(named: Sequence[Path], data: Path) -> Lines:
     """Return the source with these files and folders; without any, the archive in `data`.
 
     A file is read once, however many names it has.
@@ -218,12 +181,8 @@ def source_of(named: Sequence[Path], data: Path) -> Source | Sources:
     for each in named:
         for file in _inside(each) if each.is_dir() else [each]:
             files.setdefault(_identity(file), file)
-    path = (
-        named[0]
-        if len(named) == 1
-        else Path(f"{len(files):,} {'file' if len(files) == 1 else 'files'}")
-    )
-    return Sources(path, list(files.values()), data)
+    several = f"{len(files):,} {'file' if len(files) == 1 else 'files'}"
+    return Sources(named[0] if len(named) == 1 else Path(several), list(files.values()), data)
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -7,15 +7,15 @@ be shown anywhere: a log may be anybody's, so unprintable characters become ques
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from dev_analytics.tools.declaration import tool_of
 from dev_analytics.tools.installed import usable
-from dev_analytics.views.report.activity import Moment, day
+from dev_analytics.views.report.activity import Moment, day, hour
 from dev_analytics.views.report.tally import Tally
 
 Row: TypeAlias = tuple[str | int, ...]
@@ -67,37 +67,26 @@ class Table(Struct, frozen=True):
 def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
     """Return the parts of a report that are not empty.
 
-    Parameters
-    ----------
-    counted
-        What was counted.
-    dropped
-        The records that this machine dropped, by reason, if its own archive was read.
+    `dropped` has the records that this machine dropped, by reason, if its own archive was read.
     """
+
+    def ranked(attribute: str, title: str, **columns: str) -> Table:
+        return _ranked(getattr(counted, attribute), attribute, title, columns)
+
     made = (
         _activity(counted),
-        _ranked(counted.events, "events", "Events", name="event"),
-        _ranked(*(_of_tools(counted), "tools", "Events of other tools"), tool="tool", name="event"),
-        _ranked(counted.commands, "commands", "Commands", command="command"),
-        _ranked(counted.features, "features", "Features", kind="kind", name="feature"),
-        _ranked(counted.errors, "errors", "Errors", exception="error", package="package"),
+        ranked("events", "Events", name="event"),
+        _of_tools(counted),
+        ranked("commands", "Commands", command="command"),
+        ranked("features", "Features", kind="kind", name="feature"),
+        ranked("errors", "Errors", exception="error", package="package"),
         _models(counted),
-        _ranked(counted.edit_formats, "edit_formats", "Edit formats", edit_format="edit format"),
+        ranked("edit_formats", "Edit formats", edit_format="edit format"),
         _outcomes(counted),
         _durations(counted),
-        _ranked(
-            *(counted.kernel_actions, "kernel_actions", "Kernel actions"),
-            action="action",
-            status="status",
-        ),
-        _ranked(
-            *(counted.file_actions, "file_actions", "File actions"),
-            action="action",
-            kind="kind of file",
-        ),
-        _ranked(
-            *(counted.launches, "launches", "Launches"), frontend="front end", version="version"
-        ),
+        ranked("kernel_actions", "Kernel actions", action="action", status="status"),
+        ranked("file_actions", "File actions", action="action", kind="kind of file"),
+        ranked("launches", "Launches", frontend="front end", version="version"),
         _gaps(counted, dropped),
     )
     return [table for table in made if table.rows]
@@ -113,7 +102,9 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **columns: str) -> Table:
+def _ranked(
+    counts: Mapping[tuple[str, ...], int], name: str, title: str, columns: Mapping[str, str]
+) -> Table:
     """Return a table of names, the most frequent first, and then in alphabetical order."""
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rows: list[Row] = [(*map(printable, names), number) for names, number in most]
@@ -121,38 +112,33 @@ def _ranked(counts: Mapping[tuple[str, ...], int], name_: str, title: str, **col
     if rows:
         number, whole = most[0][1], sum(counts.values())
         first = ", ".join(map(str, rows[0][:-1]))
-        often = (
-            f"{len(rows):,} different; most often {first} ({number:,}, {_percent(number, whole)})"
-        )
-        finding = f"{whole:,} in all, {often if len(rows) > 1 else f'each {first}'}"
-    return Table(name_, title, finding, {**columns, "count": "count"}, rows, "count")
+        finding = f"{whole:,} in all, each {first}"
+        if len(rows) > 1:
+            share = _percent(number, whole)
+            finding = f"{whole:,} in all, {len(rows):,} different; "
+            finding += f"most often {first} ({number:,}, {share})"
+    return Table(name, title, finding, {**columns, "count": "count"}, rows, "count")
 
 
-def _of_tools(counted: Tally) -> dict[tuple[str, ...], int]:
+def _of_tools(counted: Tally) -> Table:
     """Return the events of other tools, each with the title of its tool if that is installed."""
     of_tools = {wire: number for (wire,), number in counted.events.items() if tool_of(wire)}
     titles = {tool.name: tool.title for _, tool in usable()} if of_tools else {}
-    return {
+    counts: dict[tuple[str, ...], int] = {
         (titles.get(tool_of(wire), tool_of(wire)), wire): number
         for wire, number in of_tools.items()
     }
+    return _ranked(counts, "tools", "Events of other tools", {"tool": "tool", "name": "event"})
 
 
 def _models(counted: Tally) -> Table:
     most = sorted(counted.models.items(), key=lambda item: (-item[1].requests, item[0]))
-    rows: list[Row] = [
-        (
-            *map(printable, name),
-            *(asked.requests, asked.failed, asked.input_tokens, asked.output_tokens),
-            *(asked.cached, asked.reasoning),
-        )
-        for name, asked in most
-    ]
+    rows: list[Row] = [(*map(printable, name), *astuple(sums)) for name, sums in most]
     finding = ""
     if rows:
-        requests = sum(asked.requests for _, asked in most)
-        taken = sum(asked.input_tokens for _, asked in most)
-        out = sum(asked.output_tokens for _, asked in most)
+        requests = sum(sums.requests for _, sums in most)
+        taken = sum(sums.input_tokens for _, sums in most)
+        out = sum(sums.output_tokens for _, sums in most)
         finding = (
             f"{plural(requests, 'request')} to {plural(len(rows), 'model')}, "
             f"{taken:,} tokens in, {out:,} out; most requests to {rows[0][1]}"
@@ -211,18 +197,14 @@ def _durations(counted: Tally) -> Table:
 def _activity(counted: Tally) -> Table:
     step, name, write, moments = "day", "day", day, counted.activity.days()
     if hours := counted.activity.hours():
-        step, name, write, moments = "hour", "hour_utc", _hour, hours
+        step, name, write, moments = "hour", "hour_utc", hour, hours
     rows: list[Row] = []
     finding = ""
     if moments:
         numbers: Sequence[int] = range(min(moments), max(moments) + 1)
         if len(numbers) > _MAX_EMPTY:
             numbers = sorted(moments)
-        for number in numbers:
-            moment = moments.get(number, Moment())
-            rows.append(
-                (write(number), moment.records, moment.cells, moment.requests, moment.errors)
-            )
+        rows = [(write(each), *astuple(moments.get(each, Moment()))) for each in numbers]
         busiest = max(moments, key=lambda number: (moments[number].records, -number))
         finding = f"Records in {plural(len(moments), step)}; the busiest is {write(busiest)} "
         finding += f"with {moments[busiest].records:,}"
@@ -245,13 +227,10 @@ def _gaps(counted: Tally, dropped: Mapping[str, int]) -> Table:
         **{f"dropped on this machine: {printable(why)}": n for why, n in dropped.items()},
     }
     rows = [(what, number) for what, number in named.items() if number]
-    finding = (
-        "No gap and no broken line"
-        if not rows
-        else (f"{plural(missing, 'record')} missing in {plural(sessions, 'session')}")
-    )
-    if not rows and counted.records:
-        rows = [("missing between others of a session", 0)]
+    finding = f"{plural(missing, 'record')} missing in {plural(sessions, 'session')}"
+    if not rows:
+        finding = "No gap and no broken line"
+        rows = [("missing between others of a session", 0)] if counted.records else []
     return Table("gaps", "Gaps and drops", finding, {"what": "what", "count": "count"}, rows)
 
 
@@ -274,11 +253,3 @@ def _duration(ms: int) -> str:
 def _percent(part: int, whole: int) -> str:
     share = 100 * part / whole
     return f"{share:.0f}%" if share >= 10 or share == 0 else f"{share:.1f}%"
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _hour(number: int) -> str:
-    return _time(number * 3600).strftime("%Y-%m-%d %H:00")

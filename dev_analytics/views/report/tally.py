@@ -58,8 +58,8 @@ class Counts(dict[tuple[str, ...], int]):
             self.add(*each, number=number)
 
 
-class Asked(Struct):
-    """The requests to one model."""
+class Requests(Struct):
+    """The sums of the requests to one model."""
 
     requests: int = 0
     failed: int = 0
@@ -111,7 +111,7 @@ class Tally(Struct):
     features: Counts = field(default_factory=Counts)
     commands: Counts = field(default_factory=Counts)
     errors: Counts = field(default_factory=Counts)
-    models: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    models: dict[tuple[str, str], Requests] = field(default_factory=dict)
     edit_formats: Counts = field(default_factory=Counts)
     outcomes: Counts = field(default_factory=Counts)
     durations: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -206,15 +206,15 @@ class Tally(Struct):
         for name, requests in by_model.items():
             if name not in self.models and len(self.models) >= MAX_NAMES:
                 name = FURTHER, FURTHER
-            asked = self.models.get(name)
-            if asked is None:
-                asked = self.models[name] = Asked()
-            asked.requests += len(requests)
-            asked.failed += sum([each.failed for each in requests])
-            asked.input_tokens += sum([each.input_tokens for each in requests])
-            asked.output_tokens += sum([each.output_tokens for each in requests])
-            asked.cached += sum([each.cached for each in requests])
-            asked.reasoning += sum([each.reasoning for each in requests])
+            sums = self.models.get(name)
+            if sums is None:
+                sums = self.models[name] = Requests()
+            sums.requests += len(requests)
+            sums.failed += sum([each.failed for each in requests])
+            sums.input_tokens += sum([each.input_tokens for each in requests])
+            sums.output_tokens += sum([each.output_tokens for each in requests])
+            sums.cached += sum([each.cached for each in requests])
+            sums.reasoning += sum([each.reasoning for each in requests])
 
     def _kernel_actions(self, said: Sequence[Any]) -> None:
         self.kernel_actions.add_all([(each.action, each.status) for each in said])
@@ -248,12 +248,10 @@ def tally(
     ----------
     source
         What is read.
-    since
-        What is older is left out.
+    since, forgotten
+        Which records are left out: older ones, and those of these identifiers.
     progress
         Called now and then with the part that was read, from 0 to 1, and the number of records.
-    forgotten
-        The identifiers whose records are left out.
 
     Raises
     ------

@@ -20,19 +20,7 @@ _MAX_BAR: Final = 30
 
 
 def text(counted: Tally, parts: Sequence[Table], width: int = WIDTH, bar: str = "█") -> str:
-    """Return the report as text.
-
-    Parameters
-    ----------
-    counted
-        What was counted.
-    parts
-        The tables with the results.
-    width
-        How many characters fit a line.
-    bar
-        The character of which bars are made.
-    """
+    """Return the report as text, in lines of `width` characters, with bars made of `bar`."""
     width = max(20, min(width, _WIDEST))
     head = overview(counted)
     left = max(map(len, head))
