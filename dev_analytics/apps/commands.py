@@ -14,8 +14,8 @@ from typing import Any, Final, NoReturn
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps.asking import Asking
 from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
-from dev_analytics.consent.asking.occasion import Asking
 from dev_analytics.consent.asking.output import fitted
 from dev_analytics.consent.asking.presence import presence
 from dev_analytics.consent.store import ConsentStoreError

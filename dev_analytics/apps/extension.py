@@ -9,7 +9,7 @@ import atexit
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,9 +25,8 @@ from dev_analytics.process import kept
 from dev_analytics.process.forks import unforked
 
 if TYPE_CHECKING:
-    from dev_analytics.consent.asking.occasion import Asking
-    from dev_analytics.consent.asking.question import Offer
-    from dev_analytics.consent.decision import Consent
+    from dev_analytics.apps.asking import Asking
+    from dev_analytics.consent.asking.presence import Presence
     from dev_analytics.observers.threads import Threads
 
 _UNLOADED: Final = Switch(False, "%unload_ext", unattended=True)
@@ -62,8 +61,8 @@ class Session:
         self._process = os.getpid()
         # The very same objects are unregistered, whatever becomes of the class.
         self._at_end = self._at_exit
-        self._after_first = self._after_first_cell
-        self._when_wanted = self._wanted
+        self._after_cell = self._ask_after_cell
+        self._when_wanted = self._await_cell
         # Where this is does not change, whatever a cell puts into the environment.
         self._variables = frozenset(os.environ)
         self._server = os.environ.get(SERVER_VARIABLE, "")
@@ -86,7 +85,7 @@ class Session:
         analytics.open_with(self._launched)
         self.answer_for_gate()
         if hasattr(shell, "kernel"):
-            shell.events.register("post_run_cell", self._after_first)
+            self._await_cell()
             # What takes events is loaded when the user has the reply, or with the first event.
             with contextlib.suppress(RuntimeError):
                 after_reply(self._begin)
@@ -143,27 +142,26 @@ class Session:
         """Return what asks the user of this shell; most sessions never load it."""
         if self._asking is None:
             with unforked():
-                from dev_analytics.consent.asking.occasion import Asking
+                from dev_analytics.apps.asking import Asking
 
-            analytics = self._analytics
-            self._asking = Asking(
-                analytics.gate,
-                self.shell,
-                self.drops,
-                news=_news,
-                records=lambda: _records(analytics),
-                records_text=lambda: _records_text(analytics),
-                offers=_offers,
-                agreed=self._begin,
-            )
+            self._asking = Asking(self.shell, self._analytics, self._begin)
         return self._asking
 
-    @quiet
-    def _after_first_cell(self, result: Any) -> None:
-        """Ask a kernel's user after the first cell at which one is there, if they are to be asked.
+    def _await_cell(self) -> None:
+        """Ask after the next cell, if somebody is there then and something is left to ask."""
+        if self._after_cell not in self.shell.events.callbacks["post_run_cell"]:
+            self.shell.events.register("post_run_cell", self._after_cell)
 
-        The first may be the one that loads the extension. What asks in a notebook is loaded after
-        the reply, as the question comes then.
+    def _leave_cells(self) -> None:
+        if self._after_cell in self.shell.events.callbacks["post_run_cell"]:
+            self.shell.events.unregister("post_run_cell", self._after_cell)
+
+    @quiet
+    def _ask_after_cell(self, result: Any) -> None:
+        """Ask after the first cell at whose end somebody is there.
+
+        It may be the one that loads the extension. What asks in a notebook is loaded after the
+        reply, as the question comes then.
         """
         if self._analytics.gate.settled:
             self._leave_cells()
@@ -176,28 +174,18 @@ class Session:
         if present == "nobody":
             return
         self._leave_cells()
+        running = request(self.shell)
         if present == "notebook":
-            running = request(self.shell)
             with contextlib.suppress(RuntimeError):
-                after_reply(lambda: self._ask(running))
+                after_reply(lambda: self._ask(present, running))
                 return
             # A kernel without a loop of asyncio's: the question comes before the reply.
-            self._ask(running)
-        elif self._analytics.gate.may_ask():
-            self.asking().after_cell(result)
+        self._ask(present, running)
 
     @quiet
-    def _ask(self, running: Any) -> None:
+    def _ask(self, present: Presence, running: Any) -> None:
         if not self._taken_away and self._analytics.gate.may_ask():
-            self.asking().below(running)
-
-    def _leave_cells(self) -> None:
-        if self._after_first in self.shell.events.callbacks["post_run_cell"]:
-            self.shell.events.unregister("post_run_cell", self._after_first)
-
-    def _wanted(self) -> None:
-        """Ask about something new, after the cell in which it was wanted."""
-        self.asking().wanted()
+            self.asking().after_cell(present, running)
 
     def _stop_asking(self) -> None:
         self._leave_cells()
@@ -359,35 +347,6 @@ def _watch_threads(analytics: Analytics) -> None:
 def _leave_threads() -> None:
     while _threads:
         _threads.pop().unregister()
-
-
-# What is needed to ask, or to show, is loaded then: most sessions do neither.
-
-
-def _news(notice: int) -> Sequence[str]:
-    from dev_analytics.catalogue.meanings import added_since
-
-    return added_since(notice)
-
-
-def _records(analytics: Analytics) -> str:
-    from dev_analytics.views.kinds import kinds_html
-
-    analytics.recording  # noqa: B018, a rehearsal begins
-    return kinds_html(analytics)
-
-
-def _records_text(analytics: Analytics) -> str:
-    from dev_analytics.views.kinds import kinds_text
-
-    analytics.recording  # noqa: B018, a rehearsal begins
-    return kinds_text(analytics)
-
-
-def _offers(consent: Consent) -> Sequence[Offer]:
-    from dev_analytics.tools.installed import offers
-
-    return offers(consent)
 
 
 def _remove(items: list[Any], item: object) -> None:

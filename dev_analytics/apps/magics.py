@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
-    from dev_analytics.consent.asking.occasion import Asking
+    from dev_analytics.apps.asking import Asking
 
 NAME: Final = "dev_analytics"
 WORDS: Final = ("status", "on", "off", "disable", "log", "preview", "schema", "report", "reset")

@@ -339,5 +339,5 @@ def test_where_nothing_is_left_to_ask_what_asks_is_never_loaded(kernel: Any, dat
     notebook = kernel(None)
     notebook.run("%load_ext dev_analytics")
     notebook.run("1")
-    loaded = "import sys; print([each for each in sys.modules if 'consent.asking.o' in each])"
+    loaded = "import sys; print([each for each in sys.modules if 'apps.asking' in each])"
     assert notebook.run(loaded).text == "[]\n"

@@ -77,7 +77,8 @@ IN_MEMORY = "--HistoryManager.hist_file=:memory:"
 KINDS = ("RuntimeError", "KeyboardInterrupt")
 
 FAIL = """
-import dev_analytics.analytics, dev_analytics.consent.asking.occasion as asking
+import dev_analytics.analytics, dev_analytics.apps.asking as asking
+import dev_analytics.apps.extension as extension
 import dev_analytics.observers.cells as cells, dev_analytics.observers.features as features
 import dev_analytics.observers.errors as errors, dev_analytics.observers.threads as threads
 import dev_analytics.pipeline as pipeline, dev_analytics.delivery.lines as lines
@@ -96,8 +97,11 @@ FAULTS = {
     "before a cell": "break_callback(cells.Cells._pre_run_cell)",
     "after execution": "break_callback(cells.Cells._post_execute)",
     "after a cell": "break_callback(cells.Cells._post_run_cell)",
-    "asking after a cell": "break_callback(asking.Asking.after_cell)\n"
+    "asking after a cell": "break_callback(extension.Session._ask_after_cell)\n"
     "analytics.get_analytics().gate.on_wanted()",
+    "following the user": "break_callback(asking.Asking._follow)\n"
+    "extension._sessions[0].shell.events.register(\n"
+    "    'post_run_cell', extension._sessions[0].asking()._callback)",
     "in a thread": "break_callback(threads.Threads._observe)",
     "describing an error": "errors.describe = fail",
     "reading features": "features.features = fail",

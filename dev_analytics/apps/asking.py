@@ -1,29 +1,27 @@
-"""When the user of a shell is asked, and how.
+"""When the user of a shell is asked, where, and what the commands that answer do.
 
 The words of the questions are loaded when one is asked: most sessions ask none.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.callbacks import after_reply, quiet
-from dev_analytics.consent.asking.presence import of_user, presence
+from dev_analytics.analytics import Analytics
+from dev_analytics.callbacks import quiet
+from dev_analytics.consent.asking.output import Output, fitted
+from dev_analytics.consent.asking.presence import Presence, of_user, presence
 from dev_analytics.consent.decision import Switch
-from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.drops import DropLedger
 from dev_analytics.process.messages import say
 from dev_analytics.process.request import handles_click, request
 
 if TYPE_CHECKING:
     from dev_analytics.consent.asking.notebook import NotebookQuestion
     from dev_analytics.consent.asking.passing import Passing
-    from dev_analytics.consent.asking.question import Answer, Offer, Question
-    from dev_analytics.consent.decision import Consent
+    from dev_analytics.consent.asking.question import Answer, Question
 
 _ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 
@@ -33,50 +31,26 @@ class Asking:
 
     Parameters
     ----------
-    gate
-        Where the answer goes.
     shell
         The InteractiveShell.
-    drops
-        Where failures are counted.
-    news
-        Returns what the catalogue adds to an older notice, a line each.
-    records
-        Returns what would be sent, as HTML.
-    records_text
-        Returns the same as text, for a question that is asked on a line.
-    offers
-        Returns what other tools would record beyond a consent.
+    analytics
+        Its gate takes the answer.
     agreed
         Called after each answer, and when a user who agreed switches a session on.
     """
 
-    def __init__(
-        self,
-        gate: Gate,
-        shell: Any,
-        drops: DropLedger,
-        *,
-        news: Callable[[int], Sequence[str]],
-        records: Callable[[], str],
-        records_text: Callable[[], str],
-        offers: Callable[[Consent], Sequence[Offer]] = lambda consent: (),
-        agreed: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.drops = drops
-        self._gate = gate
+    def __init__(self, shell: Any, analytics: Analytics, agreed: Callable[[], None]) -> None:
+        self.drops = analytics.drops
+        self._analytics = analytics
+        self._gate = analytics.gate
         self._shell = shell
-        self._news = news
-        self._records = records
-        self._records_text = records_text
-        self._offers = offers
         self._agreed = agreed
         self._open: NotebookQuestion | None = None
         self._passing: Passing | None = None
         self._unanswered = ""
         self._shows_widgets = True
         # IPython unregisters by comparison, so one bound method is kept.
-        self._callback = self.after_cell
+        self._callback = self._follow
 
     def start(self) -> None:
         """Ask at a terminal, if the rules say so.
@@ -120,7 +94,9 @@ class Asking:
             self._gate.switch_in_session(_ON)
         present = presence(self._shell)
         can_answer = present != "nobody"
-        for offer in self._offers(self._gate.store.read()):
+        from dev_analytics.tools.installed import offers
+
+        for offer in offers(self._gate.store.read()):
             self._gate.wanted[offer.key] = offer.scope
         decision = self._gate.decision(can_answer=can_answer)
         if decision.collecting:
@@ -170,55 +146,30 @@ class Asking:
         self._passing = Passing(self._shell, self.drops, f"{text}\n{last}", text)
         return ""
 
-    @quiet
-    def after_cell(self, result: Any) -> None:
-        """Ask at the end of a cell, and let the dialog follow the later ones.
+    def after_cell(self, present: Presence, running: Any) -> None:
+        """Ask at the end of the cell that `running`, a kernel's request, ran.
 
-        The dialog does not follow code that belongs to no cell of a notebook, such as that of a
-        console or a script on the same kernel.
+        Where no dialog can be shown below it, one line of text says how to answer.
         """
-        if not of_user(result):
+        if self.is_open or not self._claim():
             return
-        if self._open is None:
-            self._ask_after()
-        elif self._open.ended:
-            self._leave_cells()
-        elif presence(self._shell) == "notebook":
-            self._open.after_cell(request(self._shell))
-
-    def _ask_after(self) -> None:
-        present = presence(self._shell)
-        if present == "nobody":
-            return
-        self._leave_cells()
-        if present == "notebook":
-            running = request(self._shell)
-            with contextlib.suppress(RuntimeError):
-                after_reply(lambda: self.below(running))
-                return
-            self.below(running)
-        elif self._claim():
-            if present == "terminal":
-                say(self._prompt())
-            else:
-                from dev_analytics.consent.asking.output import fitted
-
-                notice = fitted(self._question().notice, request(self._shell))
-                self._shell.display_pub.publish({"text/plain": notice})
-
-    def wanted(self) -> None:
-        """Ask at the end of the cell in which a tool recorded something that is not agreed to."""
-        if self._open is not None and self._open.ended:
-            self._open = None
-        self._follow_cells()
+        if present == "terminal":
+            say(self._prompt())
+        elif present != "notebook" or not self._show(running):
+            notice = fitted(self._question().notice, running)
+            Output(self._shell, running).show({"text/plain": notice})
 
     @quiet
-    def below(self, running: Any) -> None:
-        """Ask below the cell that `running`, a kernel's request, ran; its reply was sent."""
-        if self._claim() and not self._show(running):
-            from dev_analytics.consent.asking.output import Output
+    def _follow(self, result: Any) -> None:
+        """Let an open dialog follow the user, whose cell has ended.
 
-            Output(self._shell, running).show({"text/plain": self._question().notice})
+        It does not follow code that belongs to no cell of a notebook, such as that of a console or
+        a script on the same kernel.
+        """
+        if self._open is None or self._open.ended:
+            self._leave_cells()
+        elif of_user(result) and presence(self._shell) == "notebook":
+            self._open.after_cell(request(self._shell))
 
     def _show(self, running: Any) -> bool:
         """Show the question below the cell of `running`; return False if widgets are not shown."""
@@ -245,7 +196,7 @@ class Asking:
                 make=lambda: Dialog(
                     question,
                     taken,
-                    self._records,
+                    self._records_html,
                     self.drops,
                     by_page=lambda widget: handles_click(self._shell, widget),
                 ),
@@ -256,7 +207,8 @@ class Asking:
         except ImportError:
             return False
         self._open.open(running)
-        self._follow_cells()
+        if self._callback not in self._shell.events.callbacks["post_run_cell"]:
+            self._shell.events.register("post_run_cell", self._callback)
         return True
 
     def _unseen(self) -> None:
@@ -264,14 +216,28 @@ class Asking:
         self._shows_widgets = False
 
     def _question(self) -> Question:
+        from dev_analytics.catalogue.meanings import added_since
         from dev_analytics.consent.asking.question import first, newer
+        from dev_analytics.tools.installed import offers
 
         consent = self._gate.store.read()
-        offers = self._offers(consent)
+        others, recipient = offers(consent), self._gate.recipient
         if consent.user_id is None:
-            return first(offers, self._gate.recipient)
-        news = self._news(consent.notice)
-        return newer(news, consent.answered_on, offers, self._gate.recipient, consent.recipients)
+            return first(others, recipient)
+        news = added_since(consent.notice)
+        return newer(news, consent.answered_on, others, recipient, consent.recipients)
+
+    def _records_html(self) -> str:
+        from dev_analytics.views.kinds import kinds_html
+
+        self._analytics.recording  # noqa: B018, a rehearsal begins
+        return kinds_html(self._analytics)
+
+    def _records_text(self) -> str:
+        from dev_analytics.views.kinds import kinds_text
+
+        self._analytics.recording  # noqa: B018, a rehearsal begins
+        return kinds_text(self._analytics)
 
     def _claim(self) -> bool:
         try:
@@ -296,10 +262,6 @@ class Asking:
     def _close(self, text: str) -> None:
         if self._open is not None:
             self._open.close(text)
-
-    def _follow_cells(self) -> None:
-        if self._callback not in self._shell.events.callbacks["post_run_cell"]:
-            self._shell.events.register("post_run_cell", self._callback)
 
     def _leave_cells(self) -> None:
         if self._callback in self._shell.events.callbacks["post_run_cell"]:
