@@ -20,7 +20,7 @@ PACKAGE = Path(dev_analytics.__file__).parent
 
 
 def enter(data: Path, *flags: str, path: list[str]) -> None:
-    told = json.dumps({"path": path, "told": {"data": str(data), "max-days": 30}})
+    told = json.dumps({"path": path, "told": {"data": str(data), "max_days": 30}})
     subprocess.run(
         [sys.executable, *flags, str(ENTRY), "dev_analytics.delivery.sender_process"],
         input=told.encode(),

@@ -80,7 +80,7 @@ assert alone == [begin == "launcher"], alone
     ("module", "begin"),
     [
         ("ctypes", "launcher"),
-        ("dev_analytics.delivery.sendable", "launcher"),
+        ("dev_analytics.delivery.turns", "launcher"),
         ("dev_analytics.pipeline", "cell"),
         ("dev_analytics.consent.files", "cell"),
         ("dev_analytics.catalogue.models", "call"),

@@ -6,12 +6,20 @@ import contextlib
 from collections import Counter
 from pathlib import Path
 
+from msgspec import Struct, json
+
+from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.progress import lines
 from dev_analytics.drops import Drop
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.native import open_file, seconds
+
+
+class _Timed(Struct):
+    timestamp: str
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
@@ -35,9 +43,6 @@ def _expire(backlog: Backlog, max_days: float) -> int:
         with contextlib.suppress(OSError):
             if file.stat().st_mtime >= before:
                 continue
-            # Imported late, as the sender's checks bring the declarations of tools with them.
-            from dev_analytics.delivery.sendable import oldest
-
             with holding(file) as held:
                 if held and _is_old(file, oldest(max_days)):
                     number = backlog.counts([file])[file]
@@ -46,10 +51,23 @@ def _expire(backlog: Backlog, max_days: float) -> int:
     return expired
 
 
+def oldest(max_days: float) -> str:
+    """Return the time before which a record is too old now, written as in records."""
+    return iso(int(max(0, seconds() - max_days * 86_400)))
+
+
+def begins_before(file: Path, start: int, oldest: str) -> bool:
+    """Return whether the first record of `file` from `start`, its oldest, is too old."""
+    for line in lines(file, start):
+        try:
+            return json.decode(line, type=_Timed).timestamp < oldest
+        except (ValueError, RecursionError):
+            continue
+    return False
+
+
 def _is_old(file: Path, oldest: str) -> bool:
     """Return whether the last record of `file` is too old, by the time in it."""
-    from dev_analytics.delivery.sendable import begins_before
-
     start = end = 0
     with open_file(file, "rb", opener=open_above) as opened:
         for line in opened:

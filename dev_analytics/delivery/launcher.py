@@ -224,8 +224,8 @@ class Launcher:
             add_to_ledger(self._data, Change(dropped=dict[str, int](counts.items())), wait=0.1)
 
     def _options(self, delivery: Delivery) -> dict[str, object]:
-        """Return the options of the sender, by their names in its command line."""
-        options: dict[str, object] = {"data": str(self._data), "max-days": delivery.max_days}
+        """Return the options of the sender by name."""
+        options: dict[str, object] = {"data": str(self._data), "max_days": delivery.max_days}
         if self._other is not None:
             options["other"] = str(self._other)
         if delivery.recipient != ARCHIVE:
@@ -237,7 +237,6 @@ def _import_all() -> None:
     """Import what a thread of ours needs, at a time when no fork happens; never raises."""
     with contextlib.suppress(Exception), unforked():
         import dev_analytics.delivery.bounds
-        import dev_analytics.delivery.sendable
         import dev_analytics.delivery.turns
         import dev_analytics.process.detached  # noqa: F401
         from dev_analytics.process import unseen_child

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct, json
 from msgspec.structs import replace
 
-from dev_analytics.delivery import pending
+from dev_analytics.delivery import folder_of, pending
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change
 from dev_analytics.process.descriptors import NoLocksError, open_above
@@ -118,55 +118,37 @@ def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> 
         It can be neither added nor kept.
     """
     try:
-        change_ledger(data, lambda ledger: _changed(ledger, change, data), wait=wait)
+        change_ledger(data, lambda ledger: changed(ledger, change, data), wait=wait)
     except TimeoutError:
         pending.put(data, change)
         return False
     return True
 
 
-def settle(
-    ledger: Ledger,
-    file: Path,
-    *,
-    end: int = 0,
-    checksum: int | None = None,
-    delivered: int = 0,
-    dropped: Mapping[str, int] = {},
-) -> Ledger:
-    """Return the ledger with the outcome of records of `file`.
-
-    Parameters
-    ----------
-    ledger
-        The ledger as it was.
-    file
-        The file of the spool.
-    end
-        The offset up to which all records are settled.
-    checksum
-        The checksum of the file's replacement, which holds all that is left.
-    delivered
-        How many of its records were acknowledged.
-    dropped
-        How many were dropped, by reason.
-    """
+def changed(ledger: Ledger, change: Change, data: Path) -> Ledger:
+    """Return the ledger of the data directory `data` with `change` added."""
+    if change.delivered:
+        ledger = replace(ledger, delivered_at=max(ledger.delivered_at, change.at))
+        # What a file is replaced for has failed after that was delivered.
+        if change.checksum is None and ledger.failing in ("", change.destination):
+            ledger = replace(ledger, failure="", not_before=0, failing="")
+    ledger = ledger.add_dropped(change.dropped) if change.dropped else ledger
+    if not change.file:
+        return ledger
     settled, replacing = dict(ledger.settled), dict(ledger.replacing)
     for known in (settled, replacing):
-        known.pop(file.name, None)
+        known.pop(change.file, None)
         for name in list(known):
             if len(known) < MAX_SETTLED:
                 break
-            if not file.with_name(name).exists():
+            if not (folder_of(data) / name).exists():
                 del known[name]
-    if checksum is None:
-        settled[file.name] = end
+    if change.checksum is None:
+        settled[change.file] = change.end
     else:
-        replacing[file.name] = checksum
-    counted = ledger.add_dropped(dropped) if dropped else ledger
-    return replace(
-        counted, delivered=ledger.delivered + delivered, settled=settled, replacing=replacing
-    )
+        replacing[change.file] = change.checksum
+    delivered = ledger.delivered + change.delivered
+    return replace(ledger, delivered=delivered, settled=settled, replacing=replacing)
 
 
 @contextmanager
@@ -206,23 +188,5 @@ def _read(data: Path) -> tuple[Ledger, list[str]]:
         ledger = Ledger()
     for name, change in changes.items():
         if name not in ledger.merged:
-            ledger = _changed(ledger, change, data)
+            ledger = changed(ledger, change, data)
     return ledger, list(changes)
-
-
-def _changed(ledger: Ledger, change: Change, data: Path) -> Ledger:
-    if change.delivered:
-        ledger = replace(ledger, delivered_at=max(ledger.delivered_at, change.at))
-        # What a file is replaced for has failed after that was delivered.
-        if change.checksum is None and ledger.failing in ("", change.destination):
-            ledger = replace(ledger, failure="", not_before=0, failing="")
-    if not change.file:
-        return ledger.add_dropped(change.dropped)
-    return settle(
-        ledger,
-        data / "spool" / change.file,
-        end=change.end,
-        checksum=change.checksum,
-        delivered=change.delivered,
-        dropped=change.dropped,
-    )

@@ -23,12 +23,12 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import spool_name
 from dev_analytics.delivery.attempts import FIRST_PAUSE, Attempts
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.bounds import begins_before, oldest
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import MAX_QUIET, Notes
 from dev_analytics.delivery.permission import Permission, Stop
 from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
-from dev_analytics.delivery.sendable import begins_before, oldest
 from dev_analytics.delivery.suspects import Suspects
 from dev_analytics.delivery.turns import sign_of_life, turn
 from dev_analytics.delivery.work import Work
@@ -140,8 +140,7 @@ class Sender:
             erase(file)
             replacement(file).unlink(missing_ok=True)
         except FileNotFoundError:
-            # An opt-out deleted it.
-            return False
+            pass  # an opt-out deleted it
         return False
 
     def _deliver_from(self, work: Work, reader: Reader) -> bool:
@@ -152,14 +151,14 @@ class Sender:
                 batches.append(batch)
                 while batches:
                     self._attempts.deliver(work, batches)
-                work.sort()
+                work.quarantine()
                 if not self._staying(work):
                     work.settle(reader.end)
         except Stop:
             unsent = chain.from_iterable(batches)
             self._keep(work, chain(self._suspects.of(work.file), unsent, self._rest(work, reader)))
             raise
-        work.sort()
+        work.quarantine()
         if staying := self._staying(work):
             self._keep(work, staying)
         else:

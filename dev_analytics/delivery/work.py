@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
-from dev_analytics.delivery.allowed import Allowed
+from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.notes import Notes
 from dev_analytics.delivery.progress import Reader, replacement, write_lines
-from dev_analytics.delivery.sendable import Others, sendable
 from dev_analytics.drops import Drop
 from dev_analytics.process.systems import take_place
+
+_REASONS: Final[dict[Verdict, Drop]] = {
+    Verdict.FOREIGN: "consent withdrawn",
+    Verdict.RUBBISH: "invalid",
+}
 
 
 class Work:
@@ -30,7 +36,8 @@ class Work:
     Attributes
     ----------
     stays
-        Lines that were read and stay in the file, for a sender that knows them.
+        Lines that were read and stay in the file, for a sender that knows them: of a newer version,
+        or of a tool that is not installed here.
     """
 
     def __init__(self, file: Path, notes: Notes, oldest: str = "") -> None:
@@ -38,29 +45,42 @@ class Work:
         self.stays: list[bytes] = []
         self._notes = notes
         self._oldest = oldest
-        self._others = Others()
+        self._undeclared: list[bytes] = []
+        self._dropped: Counter[str] = Counter()
         self._delivered = 0
 
     def sendable(self, reader: Reader, allowed: Allowed) -> Iterator[bytes]:
-        """Yield the records that may be sent, and collect the other lines."""
-        yield from sendable(reader, allowed, self._oldest, self._others)
+        """Yield the records that may be sent, and sort the other lines."""
+        check = allowed.check
+        for line in reader:
+            found = check(line)
+            verdict, is_old = found.verdict, found.timestamp < self._oldest
+            if verdict is Verdict.ALLOWED and not is_old:
+                yield line
+            elif verdict in _REASONS:
+                self._dropped[_REASONS[verdict]] += 1
+            elif verdict is Verdict.UNDECLARED:
+                self._undeclared.append(line)
+            elif is_old:
+                self._dropped["expired"] += 1
+            else:
+                self.stays.append(line)
+        if reader.torn:
+            reader.torn = False
+            self._dropped["invalid"] += 1
 
     def rest(self, reader: Reader, allowed: Allowed) -> Iterator[bytes]:
         """Yield all further lines that stay in the file: those that may be sent, and others."""
         yield from self.sendable(reader, allowed)
-        self.sort()
+        self.quarantine()
         yield from self.stays
 
-    def sort(self) -> None:
-        """Quarantine what nobody declared, or keep it if there is no room for that."""
-        others = self._others
-        if others.undeclared:
-            self.put_aside(
-                others.undeclared, "not what the catalogue allows", "not what the catalogue allows"
-            )
-            others.undeclared = []
-        self.stays += others.later
-        others.later = []
+    def quarantine(self) -> None:
+        """Put aside what nobody declared, or keep it if there is no room for that."""
+        if self._undeclared:
+            drop: Drop = "not what the catalogue allows"
+            self.put_aside(self._undeclared, drop, drop)
+            self._undeclared = []
 
     def put_aside(self, lines: list[bytes], why: str, drop: Drop) -> None:
         """Quarantine lines of the file, or keep them if there is no room for that."""
@@ -77,11 +97,11 @@ class Work:
     def drop(self, drop: Drop, number: int) -> None:
         """Count records that go undelivered."""
         if number:
-            self._others.dropped[drop] += number
+            self._dropped[drop] += number
 
     def settle(self, end: int) -> None:
         """Record the outcome of all records up to `end`."""
-        if self._delivered or self._others.dropped:
+        if self._delivered or self._dropped:
             self._note(end=end)
 
     def keep(self, lines: Iterable[bytes]) -> None:
@@ -111,7 +131,7 @@ class Work:
         noted = self._notes.settled(
             self.file,
             delivered=self._delivered,
-            dropped=self._others.dropped,
+            dropped=self._dropped,
             end=end,
             checksum=checksum,
         )
@@ -120,4 +140,4 @@ class Work:
 
     def _forget(self) -> None:
         self._delivered = 0
-        self._others.dropped.clear()
+        self._dropped.clear()

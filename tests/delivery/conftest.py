@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -84,7 +85,11 @@ def spool_events(data: Path) -> Callable[..., list[bytes]]:
     return events
 
 
-SENDER = "from dev_analytics.delivery.sender_process import main; main()"
+SENDER = """
+import json, sys
+from dev_analytics.delivery.sender_process import run
+run(**json.loads(sys.argv[1]))
+"""
 
 
 @pytest.fixture
@@ -92,11 +97,14 @@ def start_sender(data: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
     """Start a sender as a process that the test can wait for; to the archive without a server."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(server: str = "", *options: str, **variables: str) -> subprocess.Popen[bytes]:
-        named: Sequence[str] = [f"--recipient={to_posthog(server)}"] if server else []
-        arguments = [str(data), "--max-days=30", "--first-pause=0.01", *named, *options]
+    def start(
+        server: str = "", *, first_pause: float = 0.01, **variables: str
+    ) -> subprocess.Popen[bytes]:
+        options: dict[str, object] = {"data": str(data), "max_days": 30, "first_pause": first_pause}
+        if server:
+            options["recipient"] = to_posthog(server)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", SENDER, *arguments],
+            [sys.executable, "-P", "-c", SENDER, json.dumps(options)],
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
         )

@@ -24,8 +24,8 @@ from dev_analytics.delivery.ledger import (
     MAX_SETTLED,
     Ledger,
     change_ledger,
+    changed,
     read_ledger,
-    settle,
 )
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change, put
@@ -311,9 +311,9 @@ def test_it_names_no_more_deleted_files_than_a_writer_may_ask_about(data: Path) 
     (data / "spool").mkdir(parents=True)
     there = data / "spool" / "there.jsonl"
     there.touch()
-    ledger = settle(Ledger(), there, end=1, delivered=1)
+    ledger = changed(Ledger(), Change(file=there.name, end=1, delivered=1), data)
     for number in range(2 * MAX_SETTLED):
-        ledger = settle(ledger, there.with_name(f"{number}.jsonl"), end=1, delivered=1)
+        ledger = changed(ledger, Change(file=f"{number}.jsonl", end=1, delivered=1), data)
     assert len(ledger.settled) == MAX_SETTLED
     assert ledger.settled[there.name] == 1
     assert list(ledger.settled)[-1] == f"{2 * MAX_SETTLED - 1}.jsonl"

@@ -15,8 +15,9 @@ import pytest
 from fake_posthog import FakePostHog, ok
 
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.ledger import MAX_SETTLED, Ledger, change_ledger, read_ledger, settle
+from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
 from dev_analytics.delivery.locks import locked
+from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.progress import unsettled
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations.transport import Refused
@@ -114,7 +115,7 @@ def test_a_file_stays_whole_where_it_cannot_be_noted_what_is_left_of_it(
     records = spool_events(35)
     (file,) = Backlog(data).files()
     end = sum(len(record) + 1 for record in records[:10])
-    change_ledger(data, lambda ledger: settle(ledger, file, end=end, delivered=10))
+    add_to_ledger(data, Change(file=file.name, end=end, delivered=10))
     with monkeypatch.context() as broken:
         broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
         assert send(data, Kept(kept, 1))
@@ -173,15 +174,3 @@ def test_a_replacement_that_is_not_the_one_that_was_noted_takes_no_place(
     file.with_name(f"{file.name}.new").write_bytes(content)
     assert unsettled(data, file, Ledger()) == (file, 0)
     assert unsettled(data, file, Ledger(replacing={file.name: 12345})) == (file, 0)
-
-
-def test_the_ledger_names_few_files_that_are_gone_and_every_one_that_is_there(
-    tmp_path: Path,
-) -> None:
-    ledger, there = Ledger(), tmp_path / "there.jsonl"
-    there.touch()
-    for number, file in enumerate([there, *(tmp_path / f"gone-{n}.jsonl" for n in range(100))]):
-        ledger = settle(ledger, file, end=number + 1, delivered=1)
-    assert len(ledger.settled) <= MAX_SETTLED
-    assert ledger.settled["there.jsonl"] == 1
-    assert ledger.delivered == 101

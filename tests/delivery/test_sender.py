@@ -104,7 +104,7 @@ def test_killed_at_many_moments_it_loses_nothing_and_repeats_itself_exactly(
         if not waiting():
             records += [record for _ in range(2) for record in spool_events(500, posthog.url)]
         seen = len(posthog.requests)
-        process = start_sender(posthog.url, "--first-pause=0.02")
+        process = start_sender(posthog.url, first_pause=0.02)
         wanted = seen + chance.randint(0, 3)
 
         def reached(process: Any = process, wanted: int = wanted) -> bool:
@@ -570,18 +570,21 @@ def test_a_failure_inside_is_told(posthog: FakePostHog, data: Path, spool_events
             "    def find_spec(self, name, *_):\n"
             f"        if name == 'posthog': {code}\n"
             "sys.meta_path.insert(0, Broken())\n"
-            "from dev_analytics.delivery.sender_process import main; main()"
+            "import json\n"
+            "from dev_analytics.delivery.sender_process import run\n"
+            "run(**json.loads(sys.argv[1]))"
         )
-        arguments = [str(data), "--max-days=30", f"--recipient={to_posthog(posthog.url)}"]
-        subprocess.run([sys.executable, "-c", program, *arguments], check=True)
+        options = {"data": str(data), "max_days": 30, "recipient": to_posthog(posthog.url)}
+        subprocess.run([sys.executable, "-c", program, json.dumps(options)], check=True)
         assert read_ledger(data).failure == failure
     assert posthog.requests == []
 
 
 MEMORY = """
 import sys
-from dev_analytics.delivery.sender_process import main
-main(sys.argv[1:])
+import json
+from dev_analytics.delivery.sender_process import run
+run(**json.loads(sys.argv[1]))
 with open("/proc/self/status") as status:
     print(*(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
@@ -589,9 +592,9 @@ with open("/proc/self/status") as status:
 
 def peak(data: Path, url: str) -> int:
     """Return the peak memory, in KiB, of a sender that delivers what waits."""
-    arguments = [str(data), "--max-days=30", f"--recipient={to_posthog(url)}"]
+    options = {"data": str(data), "max_days": 30, "recipient": to_posthog(url)}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", MEMORY, *arguments], capture_output=True, check=True
+        [sys.executable, "-P", "-c", MEMORY, json.dumps(options)], capture_output=True, check=True
     )
     return int(done.stdout)
 

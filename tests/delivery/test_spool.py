@@ -26,9 +26,10 @@ from dev_analytics.delivery import LIVE, Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.delivery.ledger import change_ledger, read_ledger, settle
+from dev_analytics.delivery.ledger import add_to_ledger, read_ledger
 from dev_analytics.delivery.lines import LOOK_SECONDS
 from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.spool import MAX_BYTES, Spool
 from dev_analytics.delivery.writers import writers
@@ -497,7 +498,7 @@ def test_what_came_too_late_for_a_sender_on_another_machine_is_written_again(
     spool.accept(b"in time, too", USER)
     end = ready.stat().st_size
     spool.accept(b"late", USER)
-    change_ledger(data, lambda ledger: settle(ledger, ready, end=end, delivered=2))
+    add_to_ledger(data, Change(file=ready.name, end=end, delivered=2))
     ready.unlink()
     spool.accept(b"later", USER)
     assert waiting(data) == [b"late", b"later"]

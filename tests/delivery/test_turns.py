@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -88,8 +89,9 @@ def test_a_sender_that_gives_no_sign_of_life_for_long_is_told_of(data: Path) -> 
 
 LOADED = """
 import sys
-from dev_analytics.delivery.sender_process import main
-main(sys.argv[1:])
+import json
+from dev_analytics.delivery.sender_process import run
+run(**json.loads(sys.argv[1]))
 print(sorted({"posthog", "requests", "filelock", "sqlite3", "ssl"} & set(sys.modules)))
 """
 
@@ -100,10 +102,12 @@ def test_who_finds_a_sender_at_work_ends_before_anything_heavy_is_imported(
     delivery = Delivery(recipient=to_posthog("http://127.0.0.1:9", KEY))
     spool_events(1, "http://127.0.0.1:9")
     spool_events(1)
-    arguments = [str(data), "--max-days=30", f"--recipient={delivery.recipient}"]
+    options = {"data": str(data), "max_days": 30, "recipient": delivery.recipient}
     with turn(data, delivery.destination), turn(data, ARCHIVE):
         done = subprocess.run(
-            [sys.executable, "-P", "-c", LOADED, *arguments], capture_output=True, text=True
+            [sys.executable, "-P", "-c", LOADED, json.dumps(options)],
+            capture_output=True,
+            text=True,
         )
     assert (done.stdout, done.stderr) == ("[]\n", "")
     assert Backlog(data).count() == 2

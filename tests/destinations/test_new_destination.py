@@ -26,9 +26,9 @@ analytics.delivery = None  # it starts no sender
 analytics.pipeline.sink.close(at_exit=False)
 print(*records, sep="\\n")
 """
-SEND = """import folder_of_lines
-from dev_analytics.delivery.sender_process import main
-main(sys.argv[1:])
+SEND = """import folder_of_lines, json
+from dev_analytics.delivery.sender_process import run
+run(**json.loads(sys.argv[1]))
 """
 STATUS = """
 import folder_of_lines
@@ -62,7 +62,7 @@ def test_a_third_destination_is_one_file_and_an_opt_out_leaves_nothing_of_it(dat
     foreign.parent.mkdir()
     foreign.write_text("four years")
 
-    run(SEND, str(data), "--max-days=30", "--recipient=folder 2")
+    run(SEND, json.dumps({"data": str(data), "max_days": 30, "recipient": "folder 2"}))
     files = sorted((data / "lines").glob("*.jsonl"))
     delivered = [line for file in files for line in file.read_text("utf-8").splitlines()]
     assert delivered == records
