@@ -24,32 +24,6 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = [
-    "BELOW_KERNEL",
-    "DRIFT_SECONDS",
-    "EARLIEST",
-    "ENVIRON",
-    "KERNEL_VARIABLE",
-    "LATEST",
-    "PYTHONPATH",
-    "Clock",
-    "RLock",
-    "as_uuid",
-    "begin_thread",
-    "begun_with",
-    "environ_now",
-    "environ_of",
-    "handling",
-    "is_uuid",
-    "made_anew",
-    "open_file",
-    "seconds",
-    "system",
-    "thread_number",
-    "today",
-    "urandom",
-]
-
 
 def made_anew(name: str) -> Any:
     """Return a fresh copy of a module of the interpreter, which nothing has changed."""
@@ -64,9 +38,11 @@ def made_anew(name: str) -> Any:
 _THREAD: Final = made_anew("_thread")
 # Replacements are made in `os`, which only imports these functions from there.
 if sys.platform == "win32" and os.name == "nt":
-    import nt as system
+    import nt as _own
 else:
-    import posix as system
+    import posix as _own
+
+system = _own
 
 RLock: Final[Callable[[], AbstractContextManager[bool]]] = _THREAD.RLock
 """A lock that its thread may take again, as a signal handler or a finalizer of the user may run in

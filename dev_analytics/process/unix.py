@@ -43,58 +43,28 @@ def identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def open_now(path: str | os.PathLike[str], flags: int, mode: int) -> int:
-    """Open a file as ``os.open`` does.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened.
-    """
+    """Open a file as ``os.open`` does."""
     descriptor: int = system.open(path, flags | system.O_CLOEXEC, mode)
     return descriptor
 
 
 def lock_now(descriptor: int) -> None:
-    """Take the lock of an open file.
-
-    Raises
-    ------
-    OSError
-        Another process has it, or there are no locks.
-    """
+    """Take the lock of an open file; raise OSError at once if another process has it."""
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def unlock_now(descriptor: int) -> None:
-    """Release the lock of an open file, also for forked processes that share the descriptor.
-
-    Raises
-    ------
-    OSError
-        It cannot be released.
-    """
+    """Release the lock of an open file, also for forked processes that share the descriptor."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def share_lock(descriptor: int) -> None:
-    """Take a shared lock of an open file, as others may who only look.
-
-    Raises
-    ------
-    OSError
-        Another process has it, or there are no locks.
-    """
+    """Take a shared lock of an open file, as others may who only look."""
     fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def replace(new: Path, file: Path) -> None:
-    """Replace `file` with `new`.
-
-    Raises
-    ------
-    OSError
-        It cannot be replaced.
-    """
+    """Replace `file` with `new`."""
     new.replace(file)
 
 
@@ -102,24 +72,12 @@ take_place: Final = replace
 
 
 def erase(file: Path) -> None:
-    """Delete a file.
-
-    Raises
-    ------
-    OSError
-        It is still there.
-    """
+    """Delete a file."""
     file.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in `folder` to the disk, so that they survive a crash of the machine.
-
-    Raises
-    ------
-    OSError
-        The disk does not confirm it.
-    """
+    """Flush the names in `folder` to the disk, so that they survive a crash of the machine."""
     descriptor = open_now(folder, os.O_RDONLY, 0)
     try:
         os.fsync(descriptor)

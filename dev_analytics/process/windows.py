@@ -59,13 +59,7 @@ def identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def open_now(path: str | os.PathLike[str], flags: int, mode: int) -> int:
-    """Open a file as ``os.open`` does, so that others can rename and delete it meanwhile.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened.
-    """
+    """Open a file as ``os.open`` does, so that others can rename and delete it meanwhile."""
     access = {os.O_RDONLY: _READ, os.O_WRONLY: _WRITE}.get(flags & 3, _READ | _WRITE)
     if flags & os.O_APPEND and access & _WRITE:
         access = access & ~_WRITE | _APPEND
@@ -82,13 +76,7 @@ def open_now(path: str | os.PathLike[str], flags: int, mode: int) -> int:
 
 
 def append_now(descriptor: int, content: bytes) -> int:
-    """Append `content` to an open file in one piece, and return how much of it was written.
-
-    Raises
-    ------
-    OSError
-        It could not be written, or another process is appending all the time.
-    """
+    """Append `content` to an open file in one piece, and return how much of it was written."""
     _patiently(lambda: _lock_byte(descriptor, _APPENDED, msvcrt.LK_NBLCK), _APPEND_SECONDS)
     try:
         return system.write(descriptor, content)
@@ -97,59 +85,29 @@ def append_now(descriptor: int, content: bytes) -> int:
 
 
 def read_at(descriptor: int, size: int, start: int) -> bytes:
-    """Return `size` bytes of an open file from `start`.
-
-    Raises
-    ------
-    OSError
-        They cannot be read.
-    """
+    """Return `size` bytes of an open file from `start`."""
     os.lseek(descriptor, start, os.SEEK_SET)
     return os.read(descriptor, size)
 
 
 def lock_now(descriptor: int) -> None:
-    """Take the lock of an open file.
-
-    Raises
-    ------
-    OSError
-        Another process has it, or there are no locks.
-    """
+    """Take the lock of an open file; raise OSError at once if another process has it."""
     _lock_byte(descriptor, _OWNED, msvcrt.LK_NBLCK)
 
 
 def unlock_now(descriptor: int) -> None:
-    """Release the lock of an open file.
-
-    Raises
-    ------
-    OSError
-        It was not held.
-    """
+    """Release the lock of an open file."""
     _lock_byte(descriptor, _OWNED, msvcrt.LK_UNLCK)
 
 
 def share_lock(descriptor: int) -> None:
-    """Take the lock of an open file for an instant.
-
-    Raises
-    ------
-    OSError
-        Another process has it, or there are no locks.
-    """
+    """Take the lock of an open file for an instant."""
     lock_now(descriptor)
     unlock_now(descriptor)
 
 
 def replace(new: Path, file: Path) -> None:
-    """Replace `file`, which no process holds for long, with `new`.
-
-    Raises
-    ------
-    OSError
-        It cannot be replaced.
-    """
+    """Replace `file`, which no process holds for long, with `new`."""
     _patiently(lambda: new.replace(file), _CHANGE_SECONDS)
 
 
@@ -157,11 +115,6 @@ def take_place(new: Path, file: Path) -> None:
     """Overwrite `file`, which the caller holds and no other changes, with the content of `new`.
 
     It is copied: until that is done and `new` is deleted, `new` is what counts.
-
-    Raises
-    ------
-    OSError
-        It cannot be written completely.
     """
     times, content = new.stat(), new.read_bytes()
     with os.fdopen(open_now(file, os.O_WRONLY | os.O_TRUNC, 0), "wb") as opened:
@@ -173,13 +126,7 @@ def take_place(new: Path, file: Path) -> None:
 
 
 def erase(file: Path) -> None:
-    """Empty and delete a file; its name may stay as long as another process has it open.
-
-    Raises
-    ------
-    OSError
-        It is still there, perhaps with its content.
-    """
+    """Empty and delete a file; its name may stay as long as another process has it open."""
     _empty(file)
     try:
         _patiently(file.unlink, _CHANGE_SECONDS)
@@ -273,13 +220,7 @@ def _lock_byte(descriptor: int, byte: int, how: int) -> None:
 
 
 def _patiently(act: Callable[[], T], seconds: float) -> T:
-    """Return the result of `act`; while another process is in the way, try again for `seconds`.
-
-    Raises
-    ------
-    OSError
-        It fails for another reason, or all the time.
-    """
+    """Return the result of `act`; while another process is in the way, try again for `seconds`."""
     # Attempts are counted, as a process that gets no time for so long has not tried.
     for _ in range(round(seconds / _PAUSE_SECONDS)):
         with suppress(PermissionError):
