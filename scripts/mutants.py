@@ -119,7 +119,7 @@ MUTANTS: Final = (
            "tests/observers/test_errors.py::"
            "test_where_an_error_was_that_an_earlier_cell_had_is_not_told",
            (Edit("dev_analytics/observers/errors.py",
-                 "if traceback is not first and _is_of_before(frame, first.tb_frame, followed):",
+                 "if traceback is not first and _is_earlier(frame, first.tb_frame, followed):",
                  "if False:"),)),
     Mutant("cells of before a recording",
            "tests/test_analytics.py::"
@@ -207,7 +207,7 @@ MUTANTS: Final = (
                  "seen.setdefault(word.casefold(), word)", "seen.setdefault(word, word)"),)),
     Mutant("a tool's order in a question",
            f"{TOOL}test_a_question_about_more_words_shows_none_that_tells_its_reader_what_to_do",
-           (Edit("dev_analytics/tools/wanting.py",
+           (Edit("dev_analytics/tools/offer.py",
                  "for word in new if not order(word)]", "for word in new]"),)),
     Mutant("a tool's name that is cut up",
            "tests/tools/test_wording.py::"

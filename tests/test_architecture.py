@@ -116,7 +116,7 @@ ONLY_IN = {
     "socket": None,
     "ipywidgets": "consent.asking.dialog",
     "genai_prices": None,
-    "wrapt": "observers.llm.placing",
+    "wrapt": "observers.llm.method_hooks",
     "matplotlib": "views.report.figures",
     "pandas": None,
     **dict.fromkeys(("openai", "anthropic", "google", "mistralai", "cohere", "ollama", "groq")),

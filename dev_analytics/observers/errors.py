@@ -91,8 +91,8 @@ def _is_found_at(cls: type, module: str, qualname: str) -> bool:
 def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[object]]:
     """Return the innermost frame, and the claimed places in open packages, outermost first.
 
-    An error that an earlier statement had, and that is raised again, brings the traceback of then:
-    where that was is left out, as it may be of a time without consent.
+    An error that an earlier statement raised, and that is raised again, still has its old
+    traceback. Those frames are left out, as they may be from a time without consent.
     """
     innermost: FrameType | None = None
     frames: list[object] = []
@@ -101,7 +101,7 @@ def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[obj
         if traceback is None or first is None:
             break
         frame = traceback.tb_frame
-        if traceback is not first and _is_of_before(frame, first.tb_frame, followed):
+        if traceback is not first and _is_earlier(frame, first.tb_frame, followed):
             break
         innermost = frame
         followed.add(id(frame))
@@ -112,11 +112,11 @@ def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[obj
     return innermost, frames
 
 
-def _is_of_before(frame: FrameType, first: FrameType, followed: set[int]) -> bool:
-    """Return whether none of the frames that were followed called this one, at however many steps.
+def _is_earlier(frame: FrameType, first: FrameType, followed: set[int]) -> bool:
+    """Return whether none of the frames that were followed called this one, directly or not.
 
-    What another thread raised is taken as it is. So is what nobody tells the caller of: code that
-    was compiled, a coroutine or a generator, unless it is IPython's that ran an earlier cell.
+    A frame whose caller is unknown counts as called: one of another thread, of compiled code, of a
+    coroutine or a generator, unless that is IPython's and ran an earlier cell.
     """
     if frame.f_code.co_flags & _RESUMED:
         return frame.f_code is first.f_code and frame is not first

@@ -2,8 +2,8 @@
 
 IPython rewrites each of these to a call on ``get_ipython()``. Reading that text has no effect for
 the user, whereas a wrapped ``run_line_magic`` or ``system`` would break ``$name`` in commands. A
-use counts once however often a loop runs it, even in a branch that is not run, but not in a
-function that was defined earlier. Text in strings and comments is not a use.
+use counts once however often a loop runs it, and even in a branch that is not run; one in a
+function that an earlier cell defined does not count. Text in strings and comments is not a use.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from dev_analytics.process import kept
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
-    from dev_analytics.observers.llm.placing import Places
+    from dev_analytics.observers.llm.method_hooks import MethodHooks
     from dev_analytics.observers.llm.recorder import Recorder
 
 _SDKS: Final = "dev_analytics.observers.llm.sdks"
@@ -60,7 +60,7 @@ HOOKS: Final = {
 Each has ``hook(module)``, and ``COVERS``: which calls are seen, for the table in docs/models.md.
 """
 
-MISSING: Final = 'pip install "dev-analytics[llm]"'
+INSTALL: Final = 'pip install "dev-analytics[llm]"'
 
 
 class _State:
@@ -76,7 +76,7 @@ class _State:
         The modules in `HOOKS` that were imported while the extension was loaded.
     unhooked
         Those of them that could not be hooked because wrapt is missing.
-    places
+    methods
         The hooks in methods; None if there never was one.
     """
 
@@ -85,7 +85,7 @@ class _State:
         self.active: Recorder | None = None
         self.seen: Final[set[str]] = set()
         self.unhooked: Final[set[str]] = set()
-        self.places: Places | None = None
+        self.methods: MethodHooks | None = None
 
 
 State: Final = kept("hooks", _State)
@@ -108,8 +108,8 @@ def unregister() -> None:
     """Stop observing, and remove every hook that is not wrapped by another tool."""
     State.analytics = State.active = None
     _IMPORTS.end()
-    if State.places is not None:
-        State.places.take_out()
+    if State.methods is not None:
+        State.methods.remove()
 
 
 def wrap(owner: type | ModuleType, name: str, wrapper: Callable[..., Any]) -> None:
@@ -123,11 +123,11 @@ def wrap(owner: type | ModuleType, name: str, wrapper: Callable[..., Any]) -> No
         Called with the bound method, its object, arguments and keyword arguments, as wrapt does; a
         function is treated as a method of its first argument.
     """
-    from dev_analytics.observers.llm.placing import Places
+    from dev_analytics.observers.llm.method_hooks import MethodHooks
 
-    if State.places is None:
-        State.places = Places()
-    State.places.put(owner, name, wrapper)
+    if State.methods is None:
+        State.methods = MethodHooks()
+    State.methods.install(owner, name, wrapper)
 
 
 def _hook(module: ModuleType) -> None:

@@ -25,9 +25,9 @@ from dev_analytics.tools.entry_points import (
     package_of,
 )
 from dev_analytics.tools.kinds import Version
+from dev_analytics.tools.offer import offer_line
 from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import agreed_notice, scope_of
-from dev_analytics.tools.wanting import line
 from dev_analytics.tools.wording import DEMANDS, order
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def tool_events() -> dict[str, type[Event]]:
 def offers(consent: Consent) -> list[Offer]:
     """Return what the tools, unless they are off, would collect beyond what the user agreed to."""
     return [
-        Offer(each.key, scope_of(tool), line(tool, each.package, consent.tools.get(each.key)))
+        Offer(each.key, scope_of(tool), offer_line(tool, each.package, consent.tools.get(each.key)))
         for each, tool in usable()
         if tool.name not in consent.tools_off and each.agreed(consent) < tool.notice
     ]

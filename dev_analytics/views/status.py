@@ -15,7 +15,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.destinations import ARCHIVE, all_in_words, destinations, in_words
-from dev_analytics.observers.hooks import MISSING, State
+from dev_analytics.observers.hooks import INSTALL, State
 from dev_analytics.process.entry import FAILED
 from dev_analytics.process.messages import from_home
 from dev_analytics.tools.installed import Installed, installed, offers
@@ -143,7 +143,7 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
 def _llm_calls() -> dict[str, str]:
     """Return what to install if an SDK for language models was seen but is not observed."""
     if State.unhooked:
-        return {"LLM calls": f"not seen; to see them: {MISSING}"}
+        return {"LLM calls": f"not seen; to see them: {INSTALL}"}
     return {}
 
 

@@ -28,12 +28,12 @@ class Answer(NamedTuple):
     failed: object = None
 
     def updated(self, later: Answer) -> Answer:
-        """Return what is known after a `later` chunk.
+        """Return what is known after a `lazy` chunk.
 
         The later values win, except for counts that are all zero, as some servers send last.
         """
-        says_nought = tokens(later.input_tokens) == tokens(later.output_tokens) == 0
-        if says_nought and not any(map(tokens, later[1:6])):
+        is_zero = tokens(later.input_tokens) == tokens(later.output_tokens) == 0
+        if is_zero and not any(map(tokens, later[1:6])):
             later = Answer(later.model, failed=later.failed)
         return Answer(*map(_latest, self, later))
 

@@ -42,16 +42,16 @@ def begins(sdk: SDK, describe: Describe) -> Begin:
     return begin
 
 
-def watch(call: Call, answer: Any, *, later: bool = False) -> Any:
+def watch(call: Call, answer: Any, *, lazy: bool = False) -> Any:
     """Read an answer, or return an iterator that replaces a streamed one and reads its chunks.
 
     A generator of an SDK makes its request when it is first read, and without that there is no
-    call; for an asynchronous one, `later` says whether it does so.
+    call; for an asynchronous one, `lazy` says whether it does so.
     """
     if call.stream and hasattr(answer, "__anext__"):
-        return follow_async(call, answer, later=later)
+        return follow_async(call, answer, lazy=lazy)
     if call.stream and hasattr(answer, "__next__"):
-        return follow(call, answer, later=True)
+        return follow(call, answer, lazy=True)
     return read_whole(call, answer)
 
 
@@ -71,6 +71,6 @@ def observe(
     observe_request(owner, name, begins(sdk, describe), watch, announced=announced)
 
 
-def watch_later(call: Call, answer: Any) -> Any:
+def watch_lazy(call: Call, answer: Any) -> Any:
     """Do what `watch` does, for SDKs whose asynchronous generators also ask when first read."""
-    return watch(call, answer, later=True)
+    return watch(call, answer, lazy=True)

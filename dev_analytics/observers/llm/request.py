@@ -29,7 +29,9 @@ Fail = Callable[[Call, BaseException], None]
 """Notes for a call that its request failed."""
 
 
-def begun(begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+def begin_call(
+    begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Call | None:
     """Return the call of a method of `own` with these arguments; a failure is counted."""
     recorder = State.active
     if recorder is None:
@@ -45,15 +47,15 @@ _MAKING: Final[ContextVar[Call | None]] = ContextVar("making", default=None)
 """The call whose method is running, where a method below announces that its request goes out."""
 
 
-def making(call: Call) -> Token[Call | None] | None:
-    """Note that the request of a call is made from here on; give what this returns to `made`.
+def start_making(call: Call) -> Token[Call | None] | None:
+    """Note that a call's request is made from here on; pass the result to `stop_making`.
 
     Two functions, as a block with an object of its own takes three times as long.
     """
     return _MAKING.set(call) if call.unsent else None
 
 
-def made(before: Token[Call | None] | None) -> None:
+def stop_making(before: Token[Call | None] | None) -> None:
     """Note that it is not made any longer."""
     if before is not None:
         try:  # noqa: SIM105, takes a fifth of the time of a block that suppresses
@@ -62,7 +64,7 @@ def made(before: Token[Call | None] | None) -> None:
             pass  # a coroutine may be closed in another context
 
 
-def being_made() -> Call | None:
+def call_being_made() -> Call | None:
     """Return the call whose request is being made, if it has not gone out."""
     call = _MAKING.get()
     return call if call is not None and call.unsent else None
@@ -191,32 +193,32 @@ def _observing(
     """Return what calls a method that makes one request, as wrapt does."""
 
     def ask(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
-        call = begun(begin, own, args, kwargs)
+        call = begin_call(begin, own, args, kwargs)
         if call is None:
             return method(*args, **kwargs)
         call.unsent = announced
         try:
-            before = making(call)
+            before = start_making(call)
             try:
                 answer = method(*args, **kwargs)
             finally:
-                made(before)
+                stop_making(before)
         except BaseException as error:
             fail(call, error)
             raise
         return watch(call, answer)
 
     async def ask_async(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
-        call = begun(begin, own, args, kwargs)
+        call = begin_call(begin, own, args, kwargs)
         if call is None:
             return await method(*args, **kwargs)
         call.unsent = announced
         try:
-            before = making(call)
+            before = start_making(call)
             try:
                 answer = await method(*args, **kwargs)
             finally:
-                made(before)
+                stop_making(before)
         except BaseException as error:
             fail(call, error)
             raise

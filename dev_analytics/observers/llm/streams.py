@@ -15,7 +15,7 @@ from typing import Any
 
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.call import Call
-from dev_analytics.observers.llm.request import made, making
+from dev_analytics.observers.llm.request import Begin, begin_call, start_making, stop_making
 
 Part = Callable[[Any], Any]
 """Returns what is read of a chunk."""
@@ -26,7 +26,7 @@ def _whole(chunk: Any) -> Any:
 
 
 def follow(
-    call: Call, chunks: Iterator[Any], *, later: bool = False, part: Part = _whole
+    call: Call, chunks: Iterator[Any], *, lazy: bool = False, part: Part = _whole
 ) -> Iterator[Any]:
     """Return an iterator over the same chunks, which reads them for `call` and ends it.
 
@@ -34,14 +34,14 @@ def follow(
     ----------
     call, chunks
         The call, and the SDK's iterator.
-    later
+    lazy
         Whether the first chunk triggers the request, so that the call begins then.
     part
         Returns what is read of a chunk, if that is not all of it.
     """
 
     def following() -> Iterator[Any]:
-        if later:
+        if lazy:
             call.restart()
         iterator = iter(chunks)
         try:
@@ -49,11 +49,11 @@ def follow(
                 # Only an exception from the stream itself is its failure, not one that is thrown in
                 # below.
                 try:
-                    before = making(call)
+                    before = start_making(call)
                     try:
                         chunk = next(iterator)
                     finally:
-                        made(before)
+                        stop_making(before)
                 except StopIteration:
                     call.arrived()
                     return
@@ -71,30 +71,30 @@ def follow(
             call.end()
 
     followed = _named(following(), chunks)
-    if not later:
+    if not lazy:
         call.recorder.hold(followed, call)
     stream: Iterator[Any] = followed
     return stream
 
 
 def follow_async(
-    call: Call, chunks: AsyncIterator[Any], *, later: bool = False, part: Part = _whole
+    call: Call, chunks: AsyncIterator[Any], *, lazy: bool = False, part: Part = _whole
 ) -> AsyncIterator[Any]:
     """Do what `follow` does for an asynchronous iterator."""
 
     async def following() -> AsyncIterator[Any]:
         yield None  # begun
-        if later:
+        if lazy:
             call.restart()
         iterator = aiter(chunks)
         try:
             while True:
                 try:
-                    before = making(call)
+                    before = start_making(call)
                     try:
                         chunk = await anext(iterator)
                     finally:
-                        made(before)
+                        stop_making(before)
                 except StopAsyncIteration:
                     call.arrived()
                     return
@@ -118,7 +118,7 @@ def follow_async(
     followed = _named(following(), chunks)
     reference = weakref.ref(followed)
     begin_unknown(followed)
-    if not later:
+    if not lazy:
         call.recorder.hold(followed, call)
     stream: AsyncIterator[Any] = followed
     return stream
@@ -132,6 +132,24 @@ def follow_either(call: Call, chunks: Any) -> Any:
 def observe_parts(owner: type, name: str) -> None:
     """Install a hook in a method that returns the parts of an answer, for which a call is held."""
     wrap(owner, name, _parts)
+
+
+def observe_lazy_stream(owner: type, name: str, begin: Begin, part: Part = _whole) -> None:
+    """Install a hook in a method that returns a stream whose first chunk triggers the request.
+
+    The call begins unsent: a hook below announces that the request goes out.
+    """
+
+    def stream(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+        chunks = method(*args, **kwargs)
+        call = begin_call(begin, own, args, kwargs)
+        if call is None:
+            return chunks
+        call.unsent = True
+        follows = follow_async if hasattr(chunks, "__anext__") else follow
+        return follows(call, chunks, lazy=True, part=part)
+
+    wrap(owner, name, stream)
 
 
 def _parts(method: Any, answer: Any, args: Any, kwargs: Any) -> Any:

@@ -6,20 +6,20 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable
 
-from dev_analytics.views.report.places import Places
+from dev_analytics.views.report.numbering import Numbering
 
 
 class Sessions:
     """The sessions and the gaps in their numbers: about 35 bytes for each."""
 
     def __init__(self) -> None:
-        self._places = Places()
+        self._numbers = Numbering()
         self._lowest = array("I")
         self._highest = array("I")
         self._counts = array("Q")
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._numbers)
 
     def add_all(self, records: Iterable[tuple[str | None, int | None]]) -> None:
         """Count records by their session, if they have one, and by their number in it."""
@@ -28,21 +28,21 @@ class Sessions:
             by_session[session_id].append(seq)
         by_session.pop(None, None)
         for session, said in by_session.items():
-            place = self._places.of(session or "")
-            if place == len(self._counts):
+            index = self._numbers.number(session or "")
+            if index == len(self._counts):
                 self._lowest.append(0)
                 self._highest.append(0)
                 self._counts.append(0)
             if numbers := [seq for seq in said if seq is not None]:
-                self._add(place, min(numbers), max(numbers), len(numbers))
+                self._add(index, min(numbers), max(numbers), len(numbers))
 
-    def _add(self, place: int, lowest: int, highest: int, count: int) -> None:
-        if self._counts[place]:
-            lowest = min(lowest, self._lowest[place])
-            highest = max(highest, self._highest[place])
-        self._lowest[place] = lowest
-        self._highest[place] = highest
-        self._counts[place] += count
+    def _add(self, index: int, lowest: int, highest: int, count: int) -> None:
+        if self._counts[index]:
+            lowest = min(lowest, self._lowest[index])
+            highest = max(highest, self._highest[index])
+        self._lowest[index] = lowest
+        self._highest[index] = highest
+        self._counts[index] += count
 
     def gaps(self) -> tuple[int, int]:
         """Return how many sessions have missing numbers, and how many numbers are missing.

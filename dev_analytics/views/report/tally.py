@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from dev_analytics.views.report.activity import Activity
 from dev_analytics.views.report.forgotten import Forgotten
-from dev_analytics.views.report.places import Places
+from dev_analytics.views.report.numbering import Numbering
 from dev_analytics.views.report.records import (
     LIB,
     CellRecord,
@@ -104,7 +104,7 @@ class Tally(Struct):
     of_others: int = 0
     nobody: int = 0
     sessions: Sessions = field(default_factory=Sessions)
-    users: Places = field(default_factory=Places)
+    users: Numbering = field(default_factory=Numbering)
     activity: Activity = field(default_factory=Activity)
     events: Counts = field(default_factory=Counts)
     launches: Counts = field(default_factory=Counts)
@@ -131,7 +131,7 @@ class Tally(Struct):
             users.discard(None)
             self.nobody += sum(each.distinct_id is None for each in records)
         for user in users:
-            self.users.of(user)
+            self.users.number(user)
         said = [each.properties for each in records]
         self.sessions.add_all([(each.session_id, each.seq) for each in said])
         self.activity.span(times)

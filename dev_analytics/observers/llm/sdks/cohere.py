@@ -16,7 +16,7 @@ from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.method import begins, observe, request_of
-from dev_analytics.observers.llm.request import begun
+from dev_analytics.observers.llm.request import begin_call
 from dev_analytics.observers.llm.streams import follow_either
 
 COVERS: Final = (
@@ -68,7 +68,7 @@ def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
     if recorder is not None:
         try:
             within = _WithinAsync if hasattr(context, "__aenter__") else _Within
-            context.gen = within(context.gen, partial(begun, _BEGIN, client, args, kwargs))
+            context.gen = within(context.gen, partial(begin_call, _BEGIN, client, args, kwargs))
         except Exception as error:
             count_failure(recorder.drops, error)
     return context

@@ -6,7 +6,6 @@ An attempt that fails earlier, for example for want of a key, makes no request a
 
 from __future__ import annotations
 
-from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
@@ -15,8 +14,8 @@ from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, text, total
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
-from dev_analytics.observers.llm.request import begun, being_made, observe_request, read_whole
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.request import call_being_made, observe_request, read_whole
+from dev_analytics.observers.llm.streams import observe_lazy_stream
 
 COVERS: Final = (
     "dspy",
@@ -70,9 +69,9 @@ _SDKS: Final = {
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     wrap(module._Routing, "_target", _target)  # the base of both engines
-    for engine, follows in ((module.LM15Engine, follow), (module.AsyncLM15Engine, follow_async)):
+    for engine in (module.LM15Engine, module.AsyncLM15Engine):
         observe_request(engine, "complete", _begin, read_whole, announced=True)
-        wrap(engine, "stream", partial(_stream, follows))
+        observe_lazy_stream(engine, "stream", _begin_stream)
 
 
 def _begin(recorder: Recorder, engine: Any, args: Any, kwargs: Any) -> Call | None:
@@ -86,7 +85,7 @@ def _begin_stream(recorder: Recorder, engine: Any, args: Any, kwargs: Any) -> Ca
 def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
     """Look up the client that serves the model, to which the request goes out now."""
     lm, request = found = method(*args, **kwargs)
-    call = being_made()
+    call = call_being_made()
     if call is not None:
         try:
             names = [cls.__name__ for cls in type(lm).__mro__]
@@ -97,13 +96,3 @@ def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
         except Exception as error:
             count_failure(call.recorder.drops, error)
     return found
-
-
-def _stream(follows: Any, method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Return the events of an answer; the first one triggers the request."""
-    events = method(*args, **kwargs)
-    call = begun(_begin_stream, engine, args, kwargs)
-    if call is None:
-        return events
-    call.unsent = True
-    return follows(call, events, later=True)

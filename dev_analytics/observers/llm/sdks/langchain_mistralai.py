@@ -9,7 +9,7 @@ from typing import Any, Final
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.call import Call
-from dev_analytics.observers.llm.method import Request, observe, watch_later
+from dev_analytics.observers.llm.method import Request, observe, watch_lazy
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observed, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage
@@ -37,7 +37,7 @@ def hook(module: ModuleType) -> None:
         _hook_embeddings(module)
         return
     observe(LANGCHAIN, module.ChatMistralAI, "completion_with_retry", _request)
-    observe(LANGCHAIN, module, "acompletion_with_retry", _request, watch_later)
+    observe(LANGCHAIN, module, "acompletion_with_retry", _request, watch_lazy)
 
 
 def _request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:

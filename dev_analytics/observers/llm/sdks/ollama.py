@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import SDK, Answer
-from dev_analytics.observers.llm.method import Request, observe, watch_later
+from dev_analytics.observers.llm.method import Request, observe, watch_lazy
 
 COVERS: Final = (
     "ollama",
@@ -40,7 +40,7 @@ OLLAMA: Final = SDK("ollama", "ollama", read, "ollama")
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     for client in (module.Client, module.AsyncClient):
-        observe(OLLAMA, client, "_request", _request, watch_later)
+        observe(OLLAMA, client, "_request", _request, watch_lazy)
 
 
 def _request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
-from dev_analytics.observers.llm.request import begun, observe_preparing, observe_request
-from dev_analytics.observers.llm.streams import follow, follow_async
+from dev_analytics.observers.llm.request import observe_preparing, observe_request
+from dev_analytics.observers.llm.streams import observe_lazy_stream
 
 COVERS: Final = (
     "xai-sdk",
@@ -49,8 +46,7 @@ def hook(module: ModuleType) -> None:
     for name in ("sample", "sample_batch", "parse", "defer", "defer_batch", "compact"):
         observe_request(chat, name, _begin, _watch, announced=True)
     for name in ("stream", "stream_batch"):
-        is_async = inspect.isasyncgenfunction(getattr(chat, name))
-        wrap(chat, name, partial(_stream, follow_async if is_async else follow))
+        observe_lazy_stream(chat, name, _begin_stream, _so_far)
     observe_request(module.Client, "compact_context", _begin_compacting, _watch, _fail)
 
 
@@ -87,13 +83,3 @@ def _first(answer: Any) -> Any:
 def _so_far(pair: Any) -> Any:
     """Return the answer so far, which comes with each chunk."""
     return _first(pair[0]) if type(pair) is tuple and pair else None
-
-
-def _stream(follows: Any, method: Any, chat: Any, args: Any, kwargs: Any) -> Any:
-    """Return the same pairs of the answer so far and a chunk; the first triggers the request."""
-    pairs = method(*args, **kwargs)
-    call = begun(_begin_stream, chat, (), {})
-    if call is None:
-        return pairs
-    call.unsent = True
-    return follows(call, pairs, later=True, part=_so_far)

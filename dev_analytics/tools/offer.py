@@ -23,7 +23,7 @@ MAX_LISTED: Final = 8
 MAX_WORDS_LISTED: Final = 5
 
 
-def line(tool: Tool, package: str, agreed: Scope | None) -> str:
+def offer_line(tool: Tool, package: str, agreed: Scope | None) -> str:
     """Return the line of a question about what a tool would record beyond what was agreed to.
 
     The distribution `package` contains the tool. It is new to the user if nothing was `agreed`.

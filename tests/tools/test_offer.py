@@ -18,8 +18,8 @@ from dev_analytics.tools import (
     Why,
     Word,
 )
+from dev_analytics.tools.offer import offer_line
 from dev_analytics.tools.terms import scope_of
-from dev_analytics.tools.wanting import line
 
 WHY = Why("To know it.", kind="Which.", rows="How many.", seconds="How long.", well="How.")
 
@@ -73,7 +73,7 @@ def toy(*events: type[Event]) -> Tool:
 
 def wanted(tool: Tool, before: Tool | None = None) -> str:
     """What the tool would also like to record, as its question says it."""
-    text = line(tool, "toy-package", scope_of(before) if before is not None else None)
+    text = offer_line(tool, "toy-package", scope_of(before) if before is not None else None)
     begin = "Toy, by the package toy-package, would also like to record: "
     end = ". %dev_analytics schema toy shows all of it."
     assert text.startswith(begin)

@@ -24,7 +24,7 @@ import wrapt
 from fake_llm import MARK, FakeLLM, openai_chat
 
 from dev_analytics.observers import hooks
-from dev_analytics.observers.llm.placing import Places
+from dev_analytics.observers.llm.method_hooks import MethodHooks
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": MARK}]}
 OPENAI = openai.OpenAI
@@ -197,10 +197,10 @@ NAMES = ("told", "awaited", "generated", "managed")
 
 
 @pytest.fixture
-def places() -> Iterator[Places]:
-    made = Places()
+def method_hooks() -> Iterator[MethodHooks]:
+    made = MethodHooks()
     yield made
-    made.take_out()
+    made.remove()
 
 
 def described() -> list[object]:
@@ -221,7 +221,7 @@ def pickled(method: Any) -> Any:
     return pickle.loads(pickle.dumps(method))
 
 
-def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
+def test_a_hooked_method_looks_and_works_as_before(method_hooks: MethodHooks) -> None:
     seen: list[tuple[object, ...]] = []
 
     def hook(method: MethodType, own: Any, args: Any, kwargs: Any) -> Any:
@@ -230,7 +230,7 @@ def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
 
     before = described()
     for name in NAMES * 2:
-        places.put(Derived, name, hook)
+        method_hooks.install(Derived, name, hook)
     assert described() == before
     one = Derived()
     assert one.told(3) == (3, 4, Derived)
@@ -266,14 +266,14 @@ def test_a_hooked_method_looks_and_works_as_before(places: Places) -> None:
     assert [name for name, *_ in seen] == [
         *("told", "told", "told", "managed", "generated", "awaited", "told")
     ]
-    places.take_out()
+    method_hooks.remove()
     count = len(seen)
     assert one.told(3) == (3, 4, Derived)
     assert len(seen) == count
     assert "__signature__" not in vars(Derived.told)
 
 
-def test_what_another_tool_puts_into_our_place_is_left_to_it(places: Places) -> None:
+def test_what_another_tool_puts_into_our_place_is_left_to_it(method_hooks: MethodHooks) -> None:
     class Own:
         def told(self) -> str:
             return "own"
@@ -291,20 +291,20 @@ def test_what_another_tool_puts_into_our_place_is_left_to_it(places: Places) -> 
     seen: list[str] = []
     before = vars(Own)["generated"]
     for name in ("told", "generated"):
-        places.put(Own, name, hook)
+        method_hooks.install(Own, name, hook)
     # One that changes the code of the function, and one that restores what it found.
     Own.told.__code__ = theirs.__code__
     Own.generated = before  # type: ignore[method-assign]
     assert (Own().told(), [*Own().generated()], seen) == ("theirs", ["own"], [])
-    places.put(Own, "told", hook)
+    method_hooks.install(Own, "told", hook)
     assert (Own().told(), seen) == ("theirs", ["told"])
     # It goes before ours has gone, and puts ours back later.
     ours, Own.told.__code__ = Own.told.__code__, Own.generated.__code__
-    places.take_out()
+    method_hooks.remove()
     assert Own.told.__code__ is Own.generated.__code__
     assert vars(Own)["generated"] is before
     Own.told.__code__ = ours
-    places.take_out()
+    method_hooks.remove()
     assert (Own().told(), seen) == ("theirs", ["told"])
 
 

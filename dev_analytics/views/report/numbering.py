@@ -8,7 +8,7 @@ from typing import Final
 MIN_SLOTS: Final = 1 << 10
 
 
-class Places:
+class Numbering:
     """Numbers identifiers from 0 in the order in which they appear, and recognises them again.
 
     Of an identifier a hash of 64 bits is kept, in 8 bytes, and about 8 more in a table that finds
@@ -18,21 +18,21 @@ class Places:
 
     def __init__(self) -> None:
         self._hashes = array("q")
-        # In the slot of its low bits, or the next free one: its place plus 1; 0 is free.
+        # In the slot of its low bits, or the next free one: its number plus 1; 0 is free.
         self._slots = array("I", bytes(4 * MIN_SLOTS))
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def of(self, identifier: str) -> int:
-        """Return the place of an identifier; a new one gets the next place."""
+    def number(self, identifier: str) -> int:
+        """Return the number of an identifier; a new one gets the next number."""
         hashes, slots = self._hashes, self._slots
         key = hash(identifier)
         mask = len(slots) - 1
         slot = key & mask
-        while place := slots[slot]:
-            if hashes[place - 1] == key:
-                return place - 1
+        while entry := slots[slot]:
+            if hashes[entry - 1] == key:
+                return entry - 1
             slot = slot + 1 & mask
         hashes.append(key)
         slots[slot] = len(hashes)
@@ -46,8 +46,8 @@ class Places:
         self._slots = array("I")
         self._slots = slots = array("I", [0]) * size
         mask = size - 1
-        for place, key in enumerate(self._hashes, 1):
+        for entry, key in enumerate(self._hashes, 1):
             slot = key & mask
             while slots[slot]:
                 slot = slot + 1 & mask
-            slots[slot] = place
+            slots[slot] = entry

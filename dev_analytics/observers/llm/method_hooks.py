@@ -31,7 +31,7 @@ MAX_DEPTH: Final = 10
 """How many nested wrappers are followed."""
 
 
-class _InCode:
+class _CodeHook:
     """A hook inside one of the SDK's own functions."""
 
     def __init__(self, function: FunctionType, wrapper: Wrapper) -> None:
@@ -56,7 +56,7 @@ class _InCode:
 
         self._ours = _code(self._original, hook)
 
-    def put(self) -> None:
+    def install(self) -> None:
         # The code's description of the parameters is no longer right.
         vars(self.function).setdefault("__signature__", self._signature)
         self.function.__code__ = self._ours
@@ -64,7 +64,7 @@ class _InCode:
     def is_in_place(self) -> bool:
         return self.function.__code__ is self._ours
 
-    def take_out(self) -> bool:
+    def remove(self) -> bool:
         """Remove the hook, unless others have changed the code; return whether it was removed."""
         if self.is_in_place():
             self.function.__code__ = self._original
@@ -75,14 +75,14 @@ class _InCode:
         return True
 
 
-class _Bound(BoundFunctionWrapper):  # type: ignore[type-arg]
+class _BoundMethod(BoundFunctionWrapper):  # type: ignore[type-arg]
     """A wrapped method, as an object or a class has it: it is pickled and copied as a method is."""
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         holder = self._self_instance
         return getattr, (self._self_owner if holder is None else holder, self.__name__)
 
-    def __copy__(self) -> _Bound:
+    def __copy__(self) -> _BoundMethod:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -90,28 +90,28 @@ class _Bound(BoundFunctionWrapper):  # type: ignore[type-arg]
         return self if holder is None else getattr(deepcopy(holder, memo), self.__name__)
 
 
-class _Wrapped(FunctionWrapper):  # type: ignore[type-arg]
+class _WrappedMethod(FunctionWrapper):  # type: ignore[type-arg]
     """A wrapped method, as its class has it in its dictionary."""
 
-    __bound_function_wrapper__ = _Bound
+    __bound_function_wrapper__ = _BoundMethod
 
 
-class _OnTop:
+class _WrapperHook:
     """A hook that wraps an attribute of a class or a module."""
 
     def __init__(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
         self.owner, self.name = owner, name
         self._original = vars(owner)[name]
-        self._ours = _Wrapped(self._original, wrapper)
+        self._ours = _WrappedMethod(self._original, wrapper)
 
-    def put(self) -> None:
+    def install(self) -> None:
         setattr(self.owner, self.name, self._ours)
 
     def is_in_place(self) -> bool:
         # Others may have wrapped it, but must not have restored what was there before.
         return vars(self.owner).get(self.name) is not self._original
 
-    def take_out(self) -> bool:
+    def remove(self) -> bool:
         """Remove the hook, unless others have wrapped it; return whether it was removed."""
         now = vars(self.owner).get(self.name)
         if now is self._ours:
@@ -119,59 +119,58 @@ class _OnTop:
         return now is self._ours or now is self._original
 
 
-class Places:
+class MethodHooks:
     """The hooks that are in methods."""
 
     def __init__(self) -> None:
-        self._placed: list[tuple[object, _InCode | _OnTop]] = []
+        self._hooks: dict[object, _CodeHook | _WrapperHook] = {}
         self._lock = RLock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
 
-    def put(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
+    def install(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
         """Install a hook in a method, or in a function of a module, unless it is there."""
         function = _own_function(owner, name)
-        defining = next(each for each in _places(owner) if name in vars(each))
+        defining = next(each for each in _definers(owner) if name in vars(each))
         key: object = (defining, name) if function is None else function
         with self._lock:
-            for entry in self._placed:
-                if entry[0] == key:
-                    if entry[1].is_in_place():
-                        return
-                    self._placed.remove(entry)
-                    break
-            hook = (
-                _OnTop(defining, name, wrapper) if function is None else _InCode(function, wrapper)
-            )
+            hook = self._hooks.get(key)
+            if hook is not None and hook.is_in_place():
+                return
+            if function is None:
+                hook = _WrapperHook(defining, name, wrapper)
+            else:
+                hook = _CodeHook(function, wrapper)
             # Noted first, so that it is removed again whatever happens in between.
-            self._placed.append((key, hook))
-            hook.put()
+            self._hooks.pop(key, None)
+            self._hooks[key] = hook
+            hook.install()
 
-    def take_out(self) -> None:
-        """Remove all hooks that are not wrapped by others; the wrapped ones stay, idle."""
+    def remove(self) -> None:
+        """Remove all hooks that are not wrapped by others, the newest first; those stay, idle."""
         with self._lock:
-            for entry in reversed(self._placed.copy()):
+            for key, hook in reversed(self._hooks.copy().items()):
                 with suppress(Exception):
-                    if entry[1].take_out():
-                        self._placed.remove(entry)
+                    if hook.remove():
+                        del self._hooks[key]
 
     def _after_fork(self) -> None:
         self._lock = RLock()
 
 
-def _places(owner: Owner) -> tuple[Owner, ...]:
+def _definers(owner: Owner) -> tuple[Owner, ...]:
     """Return where a method of a class, or a function of a module, may be defined."""
     return owner.__mro__ if isinstance(owner, type) else (owner,)
 
 
 def _own_function(owner: Owner, name: str) -> FunctionType | None:
     """Return the SDK's own function for a method; None if there is none that can be hooked."""
-    for place in _places(owner):
-        top = vars(place).get(name)
-        if isinstance(place, type):
-            home, full_name = place.__module__, f"{place.__qualname__}.{name}"
+    for definer in _definers(owner):
+        top = vars(definer).get(name)
+        if isinstance(definer, type):
+            home, full_name = definer.__module__, f"{definer.__qualname__}.{name}"
         else:
-            home, full_name = place.__name__, name
+            home, full_name = definer.__name__, name
         for function in _below(top):
             # Re-exported classes name the module that exports them.
             own = _package(function.__globals__.get("__name__")) == _package(home)

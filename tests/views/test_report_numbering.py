@@ -1,4 +1,4 @@
-"""Places of identifiers, and what they and sessions take of memory."""
+"""Numbers for identifiers, and what they and sessions take of memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dev_analytics.views.report.activity import MAX_HOURS, Activity
-from dev_analytics.views.report.places import Places
+from dev_analytics.views.report.numbering import Numbering
 from dev_analytics.views.report.records import CellRecord, ErrorRecord
 from dev_analytics.views.report.sessions import Sessions
 
@@ -25,11 +25,11 @@ class Colliding(str):
 
 @pytest.mark.parametrize("made", [str, Colliding])
 def test_each_identifier_has_its_place_for_ever(made: Callable[[str], str]) -> None:
-    places = Places()
+    numbers = Numbering()
     names = [made(str(number)) for number in range(3_000)]
-    assert [places.of(name) for name in names] == list(range(3_000))
-    assert [places.of(name) for name in reversed(names)] == list(reversed(range(3_000)))
-    assert len(places) == 3_000
+    assert [numbers.number(name) for name in names] == list(range(3_000))
+    assert [numbers.number(name) for name in reversed(names)] == list(reversed(range(3_000)))
+    assert len(numbers) == 3_000
 
 
 def test_a_session_takes_some_fifty_bytes_at_most() -> None:
