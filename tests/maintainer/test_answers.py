@@ -91,7 +91,7 @@ def test_the_answer_is_what_the_records_say(
     assert is_right(question, asked.ask(question, begin, end), within)
 
 
-def test_who_is_forgotten_is_in_no_answer(lines: list[bytes], tmp_path: Path) -> None:
+def test_forgotten_users_are_in_no_answer(lines: list[bytes], tmp_path: Path) -> None:
     file = tmp_path / "log.jsonl"
     file.write_bytes(b"\n".join(lines[:500]))
     there = [json.loads(line) for line in lines[:500]]

@@ -91,7 +91,7 @@ def test_the_template_is_one_that_posthog_takes() -> None:
     assert not Draft202012Validator(TEMPLATE).is_valid(broken)
 
 
-def test_it_is_made_and_the_second_time_nothing_is_changed(api: FakeApi) -> None:
+def test_a_second_run_changes_nothing(api: FakeApi) -> None:
     number, said = apply(api)
     assert number == len(said) == 1 + len(tiles()) + 1 + 2
     is_right(api)
@@ -112,7 +112,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(api: FakeApi) -> Non
     assert apply(api, dry=True) == (0, [])
 
 
-def test_it_is_the_same_wherever_it_was_cut(api: FakeApi, clickhouse: ClickHouse) -> None:
+def test_the_result_is_the_same_wherever_it_was_interrupted(
+    api: FakeApi, clickhouse: ClickHouse
+) -> None:
     """Before and after each request: the next time it ends as if it had never been cut."""
     kept = {n: dict(v) for n, v in api.dashboards.items()}
     tiles_kept, insights_kept = dict(api.tiles), dict(api.insights)
@@ -137,7 +139,7 @@ def test_it_is_the_same_wherever_it_was_cut(api: FakeApi, clickhouse: ClickHouse
     assert number // 2 > len(tiles()) + 4, "every request was cut"
 
 
-def test_what_was_changed_by_hand_is_put_right_and_what_is_not_ours_stays(api: FakeApi) -> None:
+def test_changes_by_hand_are_undone_and_other_objects_stay(api: FakeApi) -> None:
     apply(api)
     shown = ours(api)
     insights = [tile for tile in shown["tiles"] if "insight" in tile]
@@ -199,7 +201,7 @@ def test_an_alert_follows_its_tile_and_nobody_else_s_is_touched(api: FakeApi) ->
     assert apply(api) == (0, [])
 
 
-def test_two_with_our_tag_are_nobody_s_to_choose(api: FakeApi) -> None:
+def test_two_dashboards_with_our_tag_are_an_error(api: FakeApi) -> None:
     apply(api)
     number = api.next_number()
     api.dashboards[number] = {"id": number, "name": NAME, "tags": [TAG], "deleted": False}
@@ -222,7 +224,7 @@ def test_a_plan_without_tags_is_refused_and_nothing_is_left(api: FakeApi) -> Non
     assert not api.alerts
 
 
-def test_a_plan_with_too_few_alerts_says_so_and_has_the_tiles(api: FakeApi) -> None:
+def test_a_plan_with_too_few_alerts_still_gets_the_tiles(api: FakeApi) -> None:
     """Those of somebody else count too; the alerts come last, and once there are more."""
     api.max_alerts = 1
     for _ in range(2):
@@ -238,7 +240,7 @@ def test_a_plan_with_too_few_alerts_says_so_and_has_the_tiles(api: FakeApi) -> N
     is_right(api)
 
 
-def test_two_at_once_end_with_one(api: FakeApi) -> None:
+def test_two_concurrent_runs_leave_one_dashboard(api: FakeApi) -> None:
     """A second run, from its beginning to its end, before any of the first requests of the first.
 
     Whatever both have made, one dashboard is left, and the next run makes it right.
@@ -282,7 +284,7 @@ def test_a_scope_that_is_missing_is_one_clear_line(api: FakeApi, scope: str) -> 
     is_right(api)
 
 
-def test_reading_is_enough_for_a_dry_run(api: FakeApi) -> None:
+def test_a_dry_run_only_needs_permission_to_read(api: FakeApi) -> None:
     apply(api)
     api.scopes = {"dashboard:read", "insight:read", "alert:read"}
     assert apply(api, dry=True) == (0, [])

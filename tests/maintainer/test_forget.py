@@ -91,7 +91,7 @@ def of(records: Records, user: str) -> Records:
     return [record for record in records if record["distinct_id"] == user]
 
 
-def test_the_naive_way_says_yes_and_deletes_nothing(api: FakeApi, whose: str) -> None:
+def test_the_ordinary_deletion_is_accepted_and_deletes_nothing(api: FakeApi, whose: str) -> None:
     before = stored(api)
     answer = project(api).post(
         "persons/bulk_delete/", {"distinct_ids": [whose], "delete_events": True}
@@ -101,9 +101,7 @@ def test_the_naive_way_says_yes_and_deletes_nothing(api: FakeApi, whose: str) ->
     assert stored(api) == before
 
 
-def test_the_records_are_counted_deleted_and_gone(
-    api: FakeApi, records: Records, whose: str
-) -> None:
+def test_forget_counts_deletes_and_checks(api: FakeApi, records: Records, whose: str) -> None:
     before = stored(api)
     place = InPostHog(project(api), seconds=1, pause=1)
     mine = of(records, whose)
@@ -131,7 +129,7 @@ def test_it_waits_for_the_weekly_job_and_asks_only_once(
     assert do(place, whose) == (Count(0, 0), [])
 
 
-def test_records_that_come_later_are_asked_for_again(
+def test_records_that_arrive_later_need_another_request(
     api: FakeApi, records: Records, whose: str
 ) -> None:
     place = InPostHog(project(api), seconds=1, pause=1)
@@ -148,13 +146,13 @@ def test_without_a_person_it_says_so_and_claims_nothing(api: FakeApi, whose: str
     assert not [one for one in api.requests if "bulk_delete" in one[1]]
 
 
-def test_nobody_s_records_are_no_records(api: FakeApi) -> None:
+def test_a_file_without_records_is_an_error(api: FakeApi) -> None:
     nobody = str(uuid.uuid4())
     assert do(InPostHog(project(api)), nobody) == (Count(0, 0), [])
     assert not [one for one in api.requests if one[0] == "POST" and "query" not in one[1]]
 
 
-def test_cut_anywhere_it_ends_right_the_next_time(
+def test_an_interrupted_run_is_completed_by_the_next(
     api: FakeApi, records: Records, whose: str
 ) -> None:
     number = 0
@@ -239,7 +237,7 @@ def own(clickhouse: ClickHouse, records: Records) -> Iterator[Any]:
     clickhouse.run("DROP DATABASE own")
 
 
-def test_a_clickhouse_of_one_s_own_has_a_statement_of_its_own(
+def test_a_self_hosted_clickhouse_gets_its_own_statement(
     own: Any, records: Records, whose: str
 ) -> None:
     url = f"http://127.0.0.1:{own.server_port}"
@@ -270,7 +268,9 @@ def archive(tmp_path: Path, records: Records) -> Path:
     return kept.file
 
 
-def test_an_archive_has_nothing_of_it_left(archive: Path, records: Records, whose: str) -> None:
+def test_nothing_of_a_forgotten_user_is_left_in_an_archive(
+    archive: Path, records: Records, whose: str
+) -> None:
     number = len(of(records, whose))
     place = InArchive(archive)
     assert place.count(whose) == Count(number, number)
@@ -354,7 +354,9 @@ def test_the_report_leaves_them_out(
     assert told["users"] == len({record["distinct_id"] for record in records}) - 1
 
 
-def test_the_command_over_posthog(run: Any, api: FakeApi, records: Records, whose: str) -> None:
+def test_the_command_deletes_from_posthog(
+    run: Any, api: FakeApi, records: Records, whose: str
+) -> None:
     named = ("--project", str(PROJECT), "--host", api.url, "--yes")
     code, out, err = run("forget", whose, *named)
     assert (code, out) == (1, "")
@@ -370,7 +372,7 @@ def test_the_command_over_posthog(run: Any, api: FakeApi, records: Records, whos
     assert KEY not in out
 
 
-def test_what_fails_is_one_line_without_the_key(
+def test_a_failure_is_one_line_without_the_key(
     run: Any, api: FakeApi, whose: str, tmp_path: Path
 ) -> None:
     named = ("--project", str(PROJECT), "--host", api.url)
@@ -418,13 +420,13 @@ def test_a_server_that_asks_to_wait_is_waited_for(api: FakeApi, whose: str) -> N
         asked.query("SELECT 1 FROM events LIMIT 1")
 
 
-def test_an_identifier_is_no_piece_of_sql() -> None:
+def test_an_identifier_cannot_inject_sql() -> None:
     for said in ("", "x", "' OR 1=1 --", f"{uuid.uuid4()}'", "1" * 36):
         with pytest.raises(ValueError, match="hexadecimal"):
             identifier(said)
 
 
-def test_of_two_who_forget_at_once_neither_takes_away_the_other_s(tmp_path: Path) -> None:
+def test_two_processes_that_forget_at_once_keep_both_identifiers(tmp_path: Path) -> None:
     file = tmp_path / "list"
     users = [str(uuid.UUID(int=number)) for number in range(40)]
     lists = [Forgotten(file) for _ in users]
@@ -472,7 +474,7 @@ def test_an_identifier_in_capitals_is_the_one_that_was_forgotten(tmp_path: Path)
         ({"deletion_errors": ["one"]}, "could not delete everything"),
     ],
 )
-def test_a_deletion_that_posthog_only_accepts_is_none(
+def test_a_deletion_that_posthog_accepts_but_does_not_queue_is_an_error(
     api: FakeApi, whose: str, answer: dict[str, Any], said: str
 ) -> None:
     api.answers_deletion = answer
@@ -480,7 +482,7 @@ def test_a_deletion_that_posthog_only_accepts_is_none(
         do(InPostHog(project(api), seconds=1, pause=1), whose)
 
 
-def test_what_cannot_be_forgotten_is_one_line(
+def test_an_unusable_place_is_one_line(
     run: Callable[..., tuple[int, str, str]], whose: str, tmp_path: Path
 ) -> None:
     missing = str(tmp_path / "missing.sqlite")
@@ -496,7 +498,7 @@ def test_what_cannot_be_forgotten_is_one_line(
         Forgotten(file / "forgotten.txt").add(whose)
 
 
-def test_a_line_that_does_not_fit_the_disk_leaves_the_list_as_it_was(
+def test_a_full_disk_leaves_the_list_as_it_was(
     whose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgotten = Forgotten(tmp_path / "forgotten.txt")

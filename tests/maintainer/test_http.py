@@ -75,7 +75,7 @@ ANSWERS: dict[str, tuple[int, Any]] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_whatever_is_answered_a_failure_is_one_line_without_the_key(
+def test_any_failing_answer_is_one_line_without_the_key(
     name: str,
     odd: Any,
     capsys: pytest.CaptureFixture[str],
@@ -100,7 +100,7 @@ def test_whatever_is_answered_a_failure_is_one_line_without_the_key(
 
 
 @pytest.mark.parametrize("password", ["two\nlines", "a\rreturn"])
-def test_a_secret_that_no_header_can_have_is_not_shown(
+def test_a_secret_that_is_no_valid_header_is_not_shown(
     password: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLICKHOUSE_USER", "me")
@@ -114,7 +114,7 @@ def test_a_secret_that_no_header_can_have_is_not_shown(
     assert repr(password)[1:-1] not in said.err
 
 
-def test_an_output_that_takes_nothing_is_one_line(
+def test_an_unwritable_output_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open("/dev/full", "w") as full:

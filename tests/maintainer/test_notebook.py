@@ -17,7 +17,9 @@ from dev_analytics.maintainer.questions import questions
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
 
-def test_its_answers_are_the_truths(population: Any, own_sockets: Callable[[], Config]) -> None:
+def test_the_notebook_s_answers_are_those_of_the_population(
+    population: Any, own_sockets: Callable[[], Config]
+) -> None:
     """Every question is asked, has its picture if it has one, and its answer is what was put in."""
     notebook = nbformat.read(FOLDER / "maintainer.ipynb", as_version=4)
     resources = {"metadata": {"path": FOLDER}}

@@ -132,7 +132,7 @@ def test_every_number_stands_for_at_least_twenty(uses: Uses) -> None:
 
 @FOUND
 @given(populations())
-def test_no_subtraction_gives_less_than_twenty(uses: Uses) -> None:
+def test_no_difference_is_smaller_than_twenty(uses: Uses) -> None:
     """Across tables, totals and successive weeks: of any two, and of sums of any three."""
     found = list(numbers(published(uses)).values())
     for one, other in combinations(found, 2):
@@ -143,7 +143,7 @@ def test_no_subtraction_gives_less_than_twenty(uses: Uses) -> None:
 
 @FOUND
 @given(populations(), st.data())
-def test_one_user_more_or_less_changes_nothing_below_twenty(
+def test_one_user_more_or_less_changes_nothing_or_a_whole_step(
     uses: Uses, data: st.DataObject
 ) -> None:
     users = sorted({user for user, _, _ in uses})
@@ -160,7 +160,7 @@ def test_one_user_more_or_less_changes_nothing_below_twenty(
 
 @FOUND
 @given(populations())
-def test_a_later_page_tells_no_more_of_a_week_than_the_first(uses: Uses) -> None:
+def test_a_later_page_reveals_no_more_about_a_week_than_the_first(uses: Uses) -> None:
     """There is no sum over weeks, so a page with a week more gives nothing to subtract."""
     lines = lines_of(uses)
     early = told(lines, now=MONDAY + timedelta(days=7))
@@ -226,7 +226,7 @@ def shares(total: int, kinds: int) -> Iterator[tuple[int, ...]]:
             yield first, *rest
 
 
-def test_no_group_of_fewer_follows_from_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_smaller_group_can_be_derived_from_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every population there can be: of those that have one page, no group has the same size below.
 
     Groups are the users of a word, those of two, those of one without the other, and those of none.
@@ -269,7 +269,7 @@ def test_a_number_is_rounded_down_to_steps_of_twenty_and_two_digits(users: int) 
     assert users - number < max(MIN_USERS, users // 10 + 1)
 
 
-def test_what_is_too_small_is_other_and_takes_the_next_with_it() -> None:
+def test_a_group_that_is_too_small_is_merged_with_the_next_into_other() -> None:
     groups = {"big": set(range(50)), "next": set(range(100, 125)), "small": set(range(200, 203))}
     assert [(cell.name, cell.users) for cell in cells(groups)] == [("big", 40), ("next", 20)]
     groups["small"] = set(range(200, 215))
@@ -282,7 +282,7 @@ def test_what_is_too_small_is_other_and_takes_the_next_with_it() -> None:
     assert cells({}) == []
 
 
-def test_without_other_nobody_can_tell_whether_there_is_somebody() -> None:
+def test_without_other_it_cannot_be_seen_whether_it_is_empty_or_small() -> None:
     """Else a table would say of each of its users that they used nothing else."""
     both = {"a": set(range(40)), "b": set(range(20))}
     assert [(cell.name, cell.users) for cell in cells(both)] == [("a", 40), ("b", 20)]
@@ -291,7 +291,7 @@ def test_without_other_nobody_can_tell_whether_there_is_somebody() -> None:
     assert cells({**both, "c": {7}, OTHER: {8}}) == cells(both)
 
 
-def test_which_of_two_goes_with_other_does_not_tell_which_is_smaller() -> None:
+def test_the_group_merged_into_other_does_not_reveal_which_is_smaller() -> None:
     one, more, few = set(range(25)), set(range(100, 126)), set(range(200, 219))
     assert cells({"a": one, "b": more, "c": few}) == cells({"a": more, "b": one, "c": few})
     assert OTHER in {cell.name for cell in cells({"a": one, "b": more, "c": few})}
@@ -305,20 +305,20 @@ MUTANTS: list[tuple[str, Callable[[int], int]]] = [
 
 
 @pytest.mark.parametrize(("name", "wrong"), MUTANTS, ids=[name for name, _ in MUTANTS])
-def test_a_rule_that_is_broken_is_seen(
+def test_a_broken_rule_of_the_page_is_detected(
     name: str, wrong: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(anonymous, "rounded_down", wrong)
     promise = (
         test_every_number_stands_for_at_least_twenty
         if name == "to the nearest"
-        else test_no_subtraction_gives_less_than_twenty
+        else test_no_difference_is_smaller_than_twenty
     )
     with pytest.raises(AssertionError):
         promise()
 
 
-def test_a_threshold_that_is_broken_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_threshold_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anonymous, "MIN_USERS", 5)
     with pytest.raises(AssertionError):
         test_every_number_stands_for_at_least_twenty()
@@ -330,7 +330,7 @@ def of_many(
     return [line(f"user {user}", word, at, event) for user in range(number)]
 
 
-def test_only_words_of_the_vocabularies_stand_in_it() -> None:
+def test_the_page_only_has_words_of_the_vocabularies() -> None:
     """Thirty who say the same private word together do not get it published."""
     odd = "<b>a-private-word</b>"
     events = ("$ai_generation", "$ai_embedding", "error raised", "feature used")
@@ -344,7 +344,7 @@ def test_only_words_of_the_vocabularies_stand_in_it() -> None:
     assert "a-private-word" not in as_json(as_published([week]))
 
 
-def test_only_who_said_yes_to_dev_is_counted() -> None:
+def test_only_users_who_agreed_to_dev_are_counted() -> None:
     """A project of PostHog's may hold a website's visitors, and models asked in other ways."""
     events = ("$ai_generation", "$pageview", "error raised", "feature used", "launched")
     for lib in ("web", "posthog-python", None):
@@ -368,7 +368,7 @@ def test_only_whole_weeks_that_have_ended_count() -> None:
     assert told(of_many("gpt-4o", at=NOW + timedelta(weeks=9))) == []
 
 
-def test_many_records_of_one_are_one_and_nobody_s_are_none() -> None:
+def test_a_user_counts_once_and_records_without_one_not_at_all() -> None:
     assert told([line("one", "gpt-4o", MONDAY) for _ in range(100)]) == []
     both = [line(user, "gpt-4o", MONDAY) for n in range(10) for user in (f"user {n}", f"USER {n}")]
     assert told(both) == []
@@ -376,7 +376,7 @@ def test_many_records_of_one_are_one_and_nobody_s_are_none() -> None:
     assert told([b"", b"{}", b"\xff", b'{"event": 1}']) == []
 
 
-def test_no_week_is_closed_of_which_nothing_was_read() -> None:
+def test_no_week_is_closed_before_a_record_of_it_was_read() -> None:
     """Exports that are too old would close the weeks since, without anybody, for ever."""
 
     def unreached(lines: list[bytes], now: datetime, **more: Any) -> date | None:
@@ -398,7 +398,7 @@ def test_no_week_is_closed_of_which_nothing_was_read() -> None:
     assert unreached([], ended, earlier=counted([], ended)) is None
 
 
-def test_who_is_forgotten_is_in_no_number(tmp_path: Path) -> None:
+def test_forgotten_users_are_in_no_number(tmp_path: Path) -> None:
     forgotten = Forgotten(tmp_path / "list")
     for user in range(11):
         forgotten.add(f"user {user}")
@@ -422,7 +422,7 @@ def test_the_truth_of_the_population_can_be_read_from_it(
     assert max(newest, key=lambda name: newest[name]) == population.RISING
 
 
-def test_the_page_is_of_itself_alone_and_says_its_rules(weeks: list[PublishedWeek]) -> None:
+def test_the_page_loads_nothing_external_and_states_its_rules(weeks: list[PublishedWeek]) -> None:
     made = page(weeks, "Made-up users.")
     assert made.startswith(MADE_BY)
     assert not re.search(r"<(script|link|img|iframe|object|base)|\bon\w+=|@import|url\(", made)
@@ -456,13 +456,13 @@ def test_the_page_shows_the_numbers_of_the_json_and_no_others(weeks: list[Publis
     assert {int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?=,|$| )", labels) if n} <= given
 
 
-def test_without_enough_users_there_is_a_page_that_says_so() -> None:
+def test_with_too_few_users_the_page_says_so() -> None:
     made = page(told(of_many("gpt-4o", 19)))
     assert "nothing can be shown" in made
     assert not re.search(r'class="number"', made)
 
 
-def test_the_command_writes_both_and_nothing_over_somebody_s_own(
+def test_the_command_writes_both_files_and_overwrites_no_other(
     made: tuple[Path, Any],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -496,7 +496,7 @@ def test_the_command_writes_both_and_nothing_over_somebody_s_own(
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"mine": 1}', None, "at_least", "weeks"])
-def test_without_what_was_published_before_nothing_is_counted(
+def test_without_the_published_json_nothing_is_counted(
     content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Else a week would be counted twice, where the JSON was lost or is no longer understood."""
@@ -522,7 +522,7 @@ def test_without_what_was_published_before_nothing_is_counted(
     assert html.read_text() == before
 
 
-def test_cut_off_between_the_two_files_no_week_is_counted_twice(
+def test_an_interruption_between_the_two_files_counts_no_week_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, folder = tmp_path / "events.jsonl", tmp_path / "page"
@@ -565,7 +565,7 @@ def test_a_page_that_another_run_wrote_meanwhile_is_not_written_over(
     assert "another run" in capsys.readouterr().err
 
 
-def test_what_is_forgotten_or_late_moves_no_page(tmp_path: Path) -> None:
+def test_deleted_or_late_records_change_no_published_number(tmp_path: Path) -> None:
     """The command itself: the same folder, a month of pages, with ever more or fewer records."""
     log, folder, forgotten = tmp_path / "events.jsonl", tmp_path / "page", tmp_path / "list"
     asked = ["maintainer", "publish", str(folder), str(log), "--list", str(forgotten)]

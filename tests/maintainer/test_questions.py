@@ -78,7 +78,7 @@ def is_right(question: Question, found: list[dict[str, Any]], records: list[Reco
     return same(found, EXPECTED[question.name](records))
 
 
-def test_every_question_has_an_answer_to_be_held_to() -> None:
+def test_every_question_has_an_expected_answer() -> None:
     assert {question.name for question in QUESTIONS} == set(EXPECTED)
 
 
@@ -91,7 +91,7 @@ def nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=ids)
-def test_posthog_s_own_parser_reads_it_and_knows_what_it_calls(question: Question) -> None:
+def test_posthog_s_parser_reads_each_question_and_knows_its_functions(question: Question) -> None:
     tree = parse(question.hogql)
     assert tree["limit"], "PostHog gives 100 rows without one"
     called = {node["name"] for node in nodes(tree) if node.get("node") == "Call"}
@@ -113,7 +113,7 @@ def test_the_answer_is_what_the_records_say(
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=ids)
-def test_a_dashboard_s_dates_bound_it(
+def test_a_question_is_bounded_by_the_dashboard_s_dates(
     question: Question, records: list[Record], clickhouse: ClickHouse, population: Any
 ) -> None:
     begin = population.BEGINS + timedelta(weeks=8)
@@ -168,7 +168,7 @@ MUTANTS = [
     MUTANTS,
     ids=[f"{q.name}-{old.strip()[:24]}" for q, old, _ in MUTANTS],
 )
-def test_a_question_that_is_wrong_is_caught(
+def test_a_wrong_question_is_caught(
     question: Question, old: str, new: str, records: list[Record], clickhouse: ClickHouse
 ) -> None:
     wrong = Question(
@@ -185,7 +185,7 @@ def test_a_question_that_is_wrong_is_caught(
     assert not is_right(question, found, records)
 
 
-def test_every_mutation_is_of_some_question() -> None:
+def test_every_mutation_fits_some_question() -> None:
     assert {(old, new) for _, old, new in MUTANTS} == set(MUTATIONS)
     assert {question.name for question, _, _ in MUTANTS} == set(EXPECTED)
 
@@ -267,7 +267,7 @@ def answers(
     return found
 
 
-def test_the_answers_are_the_truths_that_were_put_in(
+def test_the_answers_are_those_of_the_population(
     answers: dict[str, list[dict[str, Any]]], made: tuple[Path, Any], population: Any
 ) -> None:
     truth = made[1]
@@ -340,7 +340,9 @@ def test_the_same_seed_makes_the_same_population(population: Any) -> None:
         ("{filters}", "true", "dates"),
     ],
 )
-def test_a_file_that_is_no_question_says_why(old: str, new: str, complaint: str) -> None:
+def test_a_file_that_is_not_a_question_is_refused_with_a_reason(
+    old: str, new: str, complaint: str
+) -> None:
     text = "-- title: T\n-- reason: R.\n-- draw: table\nSELECT\n    1 WHERE {filters}\n"
     assert read("x", text).title == "T"
     with pytest.raises(QuestionError, match=complaint):

@@ -38,7 +38,7 @@ def test_every_question_and_variable_is_explained() -> None:
         assert f"| `{variable}` |" in PAGE
 
 
-def test_what_is_to_be_tried_first_works(
+def test_the_recommended_first_commands_work(
     population: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Line by line, with fewer users, but for the installation."""

@@ -61,7 +61,7 @@ def end(shell: Any, info: ExecutionInfo | None) -> None:
         ("import asyncio; await asyncio.sleep(0)", "ok"),
     ],
 )
-def test_a_cell_is_named_by_how_it_ended(run: Any, log: Any, code: str, outcome: str) -> None:
+def test_a_cell_is_recorded_with_its_outcome(run: Any, log: Any, code: str, outcome: str) -> None:
     run(code)
 
     assert outcomes(log) == [outcome]
@@ -121,7 +121,7 @@ def test_a_terminal_interrupted_in_an_await_counts_it_as_interrupted_and_goes_on
 # Which cells count
 
 
-def test_cells_are_paired_by_their_info_whatever_runs_between(
+def test_a_cell_s_end_is_matched_to_its_beginning_whatever_runs_between(
     shell: Any, cells: Any, log: Any
 ) -> None:
     outer = begin(shell, "outer")
@@ -143,7 +143,7 @@ def test_cells_are_paired_by_their_info_whatever_runs_between(
         "%%time\nget_ipython().run_cell('x = 1')",
     ],
 )
-def test_a_cell_in_a_cell_is_one_cell(run: Any, log: Any, code: str) -> None:
+def test_nested_cells_count_as_one(run: Any, log: Any, code: str) -> None:
     run(code)
     run("x = 2")
 
@@ -159,16 +159,14 @@ def test_the_error_of_a_nested_cell_is_recorded_once_and_the_outer_one_is_ok(
     assert [error["exception"] for error in log.of("error raised")] == ["ZeroDivisionError"]
 
 
-def test_an_error_that_a_nested_cell_hands_on_is_recorded_once(run: Any, log: Any) -> None:
+def test_an_error_that_passes_through_nested_cells_is_recorded_once(run: Any, log: Any) -> None:
     run("get_ipython().run_cell('1 / 0').raise_error()")
 
     assert outcomes(log) == ["error"]
     assert len(log.of("error raised")) == 1
 
 
-def test_the_cell_that_loads_the_extension_and_an_empty_one_count_not(
-    kernel: Any, log: Any
-) -> None:
+def test_the_loading_cell_and_an_empty_one_do_not_count(kernel: Any, log: Any) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
 
     notebook.run("%load_ext dev_analytics")
@@ -179,7 +177,7 @@ def test_the_cell_that_loads_the_extension_and_an_empty_one_count_not(
 
 
 @pytest.mark.parametrize("how", [{"silent": True}, {"store_history": False}])
-def test_a_cell_of_the_front_end_itself_counts_not(
+def test_a_cell_that_the_front_end_runs_for_itself_does_not_count(
     kernel: Any, log: Any, how: dict[str, bool]
 ) -> None:
     notebook = kernel()
@@ -196,7 +194,7 @@ def test_a_cell_of_the_front_end_itself_counts_not(
     assert log.of("error raised") == []
 
 
-def test_a_cell_in_a_subshell_counts_beside_the_cell_that_runs_in_the_main_shell(
+def test_a_cell_in_a_subshell_counts_in_addition_to_one_in_the_main_shell(
     kernel: Any, in_subshell: Any, log: Any
 ) -> None:
     notebook = kernel()
@@ -222,9 +220,7 @@ def test_a_cell_in_a_subshell_counts_beside_the_cell_that_runs_in_the_main_shell
 # Beginnings without an end, and ends without a beginning
 
 
-def test_an_end_without_a_result_ends_the_cell_and_counts_not(
-    shell: Any, run: Any, log: Any
-) -> None:
+def test_an_end_without_a_result_ends_the_cell_uncounted(shell: Any, run: Any, log: Any) -> None:
     info = begin(shell, "x = 1")
     end(shell, None)
     run("x = 2")
@@ -233,7 +229,7 @@ def test_an_end_without_a_result_ends_the_cell_and_counts_not(
     assert outcomes(log) == ["ok"]
 
 
-def test_an_end_without_a_beginning_counts_not(shell: Any, run: Any, log: Any) -> None:
+def test_an_end_without_a_beginning_does_not_count(shell: Any, run: Any, log: Any) -> None:
     end(shell, ExecutionInfo("x = 1", True, False, True, None, transformed_cell="x = 1"))
     assert log.records == []
     run("x = 2")
@@ -241,7 +237,7 @@ def test_an_end_without_a_beginning_counts_not(shell: Any, run: Any, log: Any) -
     assert outcomes(log) == ["ok"]
 
 
-def test_an_end_without_a_beginning_in_a_cell_leaves_that_cell_whole(
+def test_a_stray_end_within_a_cell_does_not_affect_the_cell(
     shell: Any, log: Any, cells: Any
 ) -> None:
     outer = begin(shell, "outer")
@@ -251,7 +247,7 @@ def test_an_end_without_a_beginning_in_a_cell_leaves_that_cell_whole(
     assert outcomes(log) == ["ok"]
 
 
-def test_a_cell_whose_end_never_came_does_not_make_the_next_look_nested(
+def test_a_cell_that_never_ended_does_not_make_the_next_look_nested(
     shell: Any, run: Any, log: Any
 ) -> None:
     begin(shell, "x = 1")
@@ -261,7 +257,7 @@ def test_a_cell_whose_end_never_came_does_not_make_the_next_look_nested(
     assert outcomes(log) == ["ok"]
 
 
-def test_a_cell_that_another_callback_keeps_from_running_leaves_the_next_one_whole(
+def test_a_cell_that_another_callback_prevents_does_not_affect_the_next(
     shell: Any, run: Any, log: Any
 ) -> None:
     def leave(info: object) -> None:
@@ -368,7 +364,7 @@ def state(shell: Any) -> dict[str, Any]:
     }
 
 
-def test_what_was_loaded_is_taken_away_whole(shell: Any, own_analytics: None) -> None:
+def test_the_example_can_be_unloaded_completely(shell: Any, own_analytics: None) -> None:
     before = state(shell)
 
     load_ipython_extension(shell)
@@ -378,7 +374,7 @@ def test_what_was_loaded_is_taken_away_whole(shell: Any, own_analytics: None) ->
     assert state(shell) == before
 
 
-def test_loading_twice_doubles_nothing(shell: Any, own_analytics: None) -> None:
+def test_loading_twice_records_nothing_twice(shell: Any, own_analytics: None) -> None:
     before = state(shell)
     load_ipython_extension(shell)
     once = state(shell)
@@ -418,9 +414,7 @@ def test_reloading_doubles_nothing(shell: Any, own_analytics: None, log: Any) ->
     assert after == before
 
 
-def test_a_process_that_loaded_reloaded_and_unloaded_has_nothing_to_do_at_its_end(
-    kernel: Any, log: Any
-) -> None:
+def test_loading_reloading_and_unloading_leave_nothing_to_do_at_exit(kernel: Any, log: Any) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
     notebook.run("%load_ext dev_analytics")
     notebook.run("%load_ext dev_analytics")
@@ -441,7 +435,7 @@ def test_a_process_that_loaded_reloaded_and_unloaded_has_nothing_to_do_at_its_en
     assert [one["reason"] for one in log.of("exited")] == ["unloaded", "unloaded"]
 
 
-def test_a_hook_that_somebody_put_before_ours_outlives_the_unloading(
+def test_a_hook_installed_above_ours_survives_unloading(
     shell: Any, own_analytics: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[object] = []
@@ -476,7 +470,7 @@ ip.run_cell("x = 1")
 
 
 @pytest.mark.parametrize("change", ["yes", "off and on"])
-def test_an_error_from_before_is_not_that_of_a_cell_that_is_run_inside(
+def test_an_earlier_error_is_not_that_of_a_nested_cell(
     shell: Any, own_analytics: None, data: Path, tmp_path: Path, change: str
 ) -> None:
     """A script's error was shown while nothing was collected; the inner cell runs after that."""
@@ -501,7 +495,7 @@ def test_an_error_from_before_is_not_that_of_a_cell_that_is_run_inside(
     assert not [record for record in sent if b"error raised" in record]
 
 
-def test_an_error_from_before_the_load_is_not_that_of_the_callback_that_loads(
+def test_an_error_from_before_loading_is_not_that_of_the_loading_callback(
     kernel: Any, click: Any, data: Path
 ) -> None:
     ConsentStore(data).agree(NOTICE, date.today())
@@ -525,7 +519,7 @@ def test_an_error_from_before_the_load_is_not_that_of_the_callback_that_loads(
     assert "error raised" not in shown
 
 
-def test_an_error_that_a_cell_beside_may_have_shown_is_nobody_s(
+def test_an_error_that_a_concurrent_cell_may_have_shown_is_nobody_s(
     kernel: Any, in_subshell: Any, log: Any, tmp_path: Path
 ) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})

@@ -72,9 +72,7 @@ def test_an_error_is_named_by_its_nearest_public_class(
 
 
 @pytest.mark.parametrize("code", ["x =", "if True:\nx = 1", "return 3"])
-def test_a_cell_that_does_not_compile_is_of_the_phase_compile(
-    run: Any, log: Any, code: str
-) -> None:
+def test_a_cell_that_does_not_compile_has_the_phase_compile(run: Any, log: Any, code: str) -> None:
     run(code)
 
     ((name, exact, _, phase),) = raised(log)
@@ -98,7 +96,7 @@ def test_a_subclass_that_claims_a_public_name_is_not_that_class() -> None:
 
 
 @pytest.mark.parametrize("module", [None, 3, ["builtins"], object()])
-def test_a_class_whose_module_is_no_text_is_not_public(module: object) -> None:
+def test_a_class_whose_module_is_not_a_string_is_not_public(module: object) -> None:
     own = type("KeyError", (ValueError,), {"__module__": module})
 
     assert public_class(own) == ("ValueError", False)
@@ -224,7 +222,7 @@ def test_a_public_name_that_leads_to_a_hostile_object_is_not_followed(
     monkeypatch.undo()
 
 
-def test_text_of_a_hostile_class_in_names_is_not_called(touched: Touched) -> None:
+def test_no_method_of_a_hostile_string_class_is_called(touched: Touched) -> None:
     text = type("Text", (str,), hostile_names(touched))
     code = (lambda: 1 / 0).__code__
     code = code.replace(co_filename=text("site-packages/x.py"), co_qualname=text("f"))
@@ -306,7 +304,7 @@ except ValueError as error:
          "    raise error.with_traceback(error.__traceback__.tb_next.tb_next)", "json"),
     ],
 )  # fmt: skip
-def test_where_an_error_was_that_an_earlier_cell_had_is_not_told(
+def test_the_old_frames_of_an_error_raised_again_are_left_out(
     run: Any, log: Any, code: str, package: str
 ) -> None:
     """It may have been without consent; that it is raised now is told."""
@@ -331,7 +329,7 @@ def test_a_file_of_the_user_with_a_public_name_is_user_code(
     assert raised(log) == [("ZeroDivisionError", True, "user code", "cell")]
 
 
-def test_a_module_of_the_user_in_a_folder_called_like_a_site_directory_is_user_code(
+def test_a_user_module_in_a_folder_named_like_a_site_directory_is_user_code(
     run: Any, log: Any, tmp_path: Path
 ) -> None:
     for name in ("notes on site-packages", "site-packages"):
@@ -352,7 +350,7 @@ def test_a_function_of_the_user_that_claims_a_public_module_is_user_code(
     assert raised(log) == [("ZeroDivisionError", True, "user code", "cell")]
 
 
-def test_only_our_own_frames_are_told(shell: Any, run: Any, log: Any) -> None:
+def test_only_our_own_frames_are_recorded(shell: Any, run: Any, log: Any) -> None:
     from dev_analytics.catalogue import vocabulary
 
     shell.user_ns["vocabulary"] = vocabulary
@@ -376,7 +374,7 @@ def test_only_our_own_frames_are_told(shell: Any, run: Any, log: Any) -> None:
         ("dev_analytics/../vocabulary", "read"),
     ],
 )
-def test_a_frame_that_claims_to_be_ours_and_is_not_there_is_left_out(
+def test_a_frame_that_falsely_claims_to_be_ours_is_left_out(
     run: Any, log: Any, module: str, function: str
 ) -> None:
     run(f"__name__ = {module!r}\n\ndef {function}():\n    1 / 0")
@@ -436,7 +434,7 @@ def test_a_script_that_a_cell_runs_tells_its_error(
     assert [cell["outcome"] for cell in log.of("cell executed")] == ["ok", "ok"]
 
 
-def test_a_failing_display_tells_its_error(kernel: Any, log: Any) -> None:
+def test_a_failing_display_records_its_error(kernel: Any, log: Any) -> None:
     notebook = kernel()
     notebook.run(LOG + str(log.path))
     notebook.run("class C:\n    def __repr__(self): return 1 / 0\nC()")
@@ -445,7 +443,7 @@ def test_a_failing_display_tells_its_error(kernel: Any, log: Any) -> None:
     assert raised(log) == [("ZeroDivisionError", True, "user code", "display")]
 
 
-def test_an_error_that_stays_the_last_one_is_recorded_once(run: Any, log: Any) -> None:
+def test_an_error_that_remains_the_last_one_is_recorded_once(run: Any, log: Any) -> None:
     run("1 / 0")
     run("x = 1")
     run("import sys; error = sys.last_value")
@@ -481,7 +479,7 @@ def test_the_error_of_a_widget_s_callback_is_recorded(kernel: Any, click: Any, l
     assert log.events.count("cell executed") == 2
 
 
-def test_the_error_of_a_widget_s_callback_in_a_cell_that_awaits_is_one_of_the_callback(
+def test_the_error_of_a_widget_callback_during_an_awaiting_cell_is_the_callback_s(
     kernel: Any, click: Any, log: Any, until: Any, tmp_path: Path
 ) -> None:
     notebook = kernel()
@@ -502,7 +500,7 @@ def test_the_error_of_a_widget_s_callback_in_a_cell_that_awaits_is_one_of_the_ca
     assert log.events.count("cell executed") == 3
 
 
-def test_a_cell_that_a_widget_s_callback_runs_tells_its_error_once(
+def test_a_cell_run_by_a_widget_callback_records_its_error_once(
     kernel: Any, click: Any, log: Any
 ) -> None:
     notebook = kernel()
@@ -545,7 +543,7 @@ def test_the_error_that_ends_a_thread_is_recorded(threads: Threads, log: Any) ->
     assert raised(log) == [("ZeroDivisionError", True, "user code", "thread")]
 
 
-def test_the_user_s_hook_of_before_still_runs(
+def test_a_user_hook_installed_earlier_still_runs(
     threads: Threads, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[object] = []
@@ -560,7 +558,7 @@ def test_the_user_s_hook_of_before_still_runs(
     assert len(raised(log)) == 1
 
 
-def test_a_user_s_hook_of_after_decides_whether_ours_runs(
+def test_a_user_hook_installed_later_decides_whether_ours_runs(
     threads: Threads, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads.register()
@@ -582,7 +580,7 @@ def test_a_user_s_hook_of_after_decides_whether_ours_runs(
     assert len(raised(log)) == 1
 
 
-def test_a_user_s_hook_that_fails_fails_as_without_the_extension(kernel: Any, log: Any) -> None:
+def test_a_failing_user_hook_fails_as_without_the_extension(kernel: Any, log: Any) -> None:
     shown = []
     for load in ("pass", "%load_ext dev_analytics"):
         notebook = kernel()

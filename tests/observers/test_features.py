@@ -58,7 +58,9 @@ def used(log: Any) -> list[tuple[str, str]]:
         ("'%pwd'", []),
     ],
 )
-def test_a_use_is_seen(run: Any, log: Any, code: str, expected: list[tuple[str, str]]) -> None:
+def test_each_kind_of_use_is_seen(
+    run: Any, log: Any, code: str, expected: list[tuple[str, str]]
+) -> None:
     run(code)
 
     assert used(log) == expected
@@ -88,7 +90,7 @@ def test_what_a_cell_magic_runs_is_seen_once(run: Any, log: Any, outer: str) -> 
     ]
 
 
-def test_cell_magics_in_cell_magics_are_followed_three_deep(run: Any, log: Any) -> None:
+def test_nested_cell_magics_are_followed_three_deep(run: Any, log: Any) -> None:
     run("%%time\n%%capture\n%%time\n%pwd")
     assert used(log)[-1] == ("line magic", "pwd")
     assert len(used(log)) == 4
@@ -129,7 +131,7 @@ CALL = "get_ipython().run_line_magic('pwd', '')"
         f'x = """ never ends {CALL}',
     ],
 )
-def test_text_of_a_use_in_a_string_or_a_comment_is_none(code: str) -> None:
+def test_text_in_a_string_or_a_comment_is_not_a_use(code: str) -> None:
     assert list(features(code)) == []
     (used,) = features(f"{CALL}\n{code}")
     assert used == ("line magic", "pwd")
@@ -160,7 +162,7 @@ def test_a_use_after_strings_and_comments_is_seen(before: str) -> None:
         *(f'"{CALL}"\n', "get_ipython().run_cell_magic('time', '', '"),
     ],
 )
-def test_the_time_it_takes_grows_as_the_cell_does(text: str) -> None:
+def test_the_time_grows_in_proportion_to_the_cell(text: str) -> None:
     def seconds(size: int) -> float:
         cell = text * (size // len(text)) + CALL
         begin = time.process_time()
@@ -224,7 +226,7 @@ def test_the_first_word_of_a_command_is_its_name(command: str, name: str) -> Non
         assert properties(FeatureUsed)["name"].accept(feature.name) == name
 
 
-def test_a_cell_with_very_many_uses_gives_some_and_counts_the_rest(
+def test_uses_beyond_the_limit_in_one_cell_are_counted_as_drops(
     shell: Any, analytics: Any, log: Any, cells: Any
 ) -> None:
     shell.run("if False:\n" + "    %pwd\n" * (MAX_USES + 7))
@@ -304,7 +306,7 @@ WORDS = st.sampled_from(
 @example("get_ipython().run_cell_magic('time', '', '!\\x00')")
 @example("get_ipython().run_cell_magic('time', '', '\\d')")
 @example("%%time\n%pwd\u2028%pwd\n%pwd")
-def test_whatever_stands_in_a_cell_only_words_of_the_vocabularies_come_out(cell: str) -> None:
+def test_any_cell_only_yields_words_of_the_vocabularies(cell: str) -> None:
     kinds: Any = properties(FeatureUsed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -341,7 +343,9 @@ def test_whatever_stands_in_a_cell_only_words_of_the_vocabularies_come_out(cell:
         *("pwd.x", "pwd*2", "x", "len", "if", "taken", "pwd\nls", "x = 1", "%pwd", "not_a_magic"),
     ],
 )
-def test_a_magic_by_its_bare_name_is_read_as_ipython_reads_it(shell: Any, cell: str) -> None:
+def test_a_magic_called_by_its_bare_name_is_recognised_as_ipython_does(
+    shell: Any, cell: str
+) -> None:
     """What IPython does with it while it runs is told only from version 9.4 on."""
     shell.user_ns["taken"] = 1
     shell.magics_manager.magics["line"]["taken"] = lambda line: None
@@ -386,7 +390,7 @@ def test_a_large_cell_takes_time_and_memory_in_the_order_of_the_cell(cell: str) 
     assert found[0].kind == "cell magic"
 
 
-def test_a_body_without_anything_of_ipythons_is_not_transformed(
+def test_a_body_without_ipython_syntax_is_not_transformed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = transform("%%time\nx = 1 % 2\ny = x != 3  # why\n")
@@ -395,12 +399,12 @@ def test_a_body_without_anything_of_ipythons_is_not_transformed(
 
 
 @pytest.mark.parametrize("line", ["!ls", "  %pwd", "x = !ls", "x =%pwd", "len?", "?len"])
-def test_a_body_with_something_of_ipythons_is(line: str) -> None:
+def test_a_body_with_ipython_syntax_is_transformed(line: str) -> None:
     body = f"if True:\n{line}\n" if line.startswith(" ") else f"y = 1\n{line}\n"
     assert len(list(features(transform(f"%%time\n{body}")))) == 2
 
 
-def test_a_body_that_is_no_text_of_pythons_says_nothing() -> None:
+def test_a_cell_magic_body_that_is_no_python_literal_is_skipped() -> None:
     """Python refuses the cell, too; so long as it is only looked at, it is any text."""
     code = r"get_ipython().run_cell_magic('time', '', '!ls \xzz')"
     assert [feature.name for feature in features(code)] == ["time"]

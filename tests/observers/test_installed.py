@@ -56,12 +56,12 @@ def test_an_installed_file_is_of_its_package(file: str, package: str) -> None:
         b"site-packages/pandas.py",
     ],
 )
-def test_any_other_file_is_of_none(file: object) -> None:
+def test_any_other_file_belongs_to_no_package(file: object) -> None:
     assert package_of(file) is None
 
 
 @given(st.text(st.characters(exclude_characters="\0"), max_size=20))
-def test_no_folder_of_the_user_is_installed_whatever_it_is_called(name: str) -> None:
+def test_no_user_folder_counts_as_installed_whatever_its_name(name: str) -> None:
     assert package_of(f"/home/jane/{name}/site-packages/pandas.py") is None
     assert package_of(f"/home/jane/site-packages{name}/pandas.py") is None
 
@@ -86,7 +86,7 @@ def test_no_folder_of_the_user_is_installed_whatever_it_is_called(name: str) -> 
         ("an_sdk.part", "an_sdk/part.py", "an_sdk/an_sdk-1.0.dist-info", False),
     ],
 )
-def test_a_folder_holds_a_distribution_if_what_describes_it_is_there(
+def test_a_folder_holds_a_distribution_if_its_metadata_is_there(
     tmp_path: Path, module: str, file: str, beside: str, installed: bool
 ) -> None:
     (tmp_path / beside).mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_a_folder_holds_a_distribution_if_what_describes_it_is_there(
         ([], True),
     ],
 )
-def test_another_distribution_with_a_module_of_the_name_is_not_meant(
+def test_another_distribution_with_such_a_module_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: list[str], installed: bool
 ) -> None:
     for name in beside:
@@ -126,11 +126,11 @@ def test_the_distribution_of_an_sdk_is_the_one_that_its_hooks_cover(tmp_path: Pa
 
 
 @pytest.mark.parametrize("file", [None, 1, "", "an_sdk", f"{SITE}/another.py", "/no/a/b.py"])
-def test_no_other_file_is_a_distributions(file: object) -> None:
+def test_no_other_file_belongs_to_a_distribution(file: object) -> None:
     assert not is_installed("an_sdk", file)
 
 
-def test_a_folder_called_so_counts_if_pythonpath_names_it(tmp_path: Path) -> None:
+def test_a_folder_named_site_packages_counts_if_pythonpath_has_it(tmp_path: Path) -> None:
     folders = [tmp_path / "apart" / "site-packages", tmp_path / "notes on site-packages"]
     for folder in folders:
         folder.mkdir(parents=True)

@@ -46,13 +46,13 @@ OWN = "ipykernel_launcher"
 
 
 @pytest.mark.parametrize(("variable", "name"), SIGNS.items())
-def test_a_front_end_is_known_by_a_variable_that_it_sets(variable: str, name: str) -> None:
+def test_a_front_end_is_recognised_by_a_variable_that_it_sets(variable: str, name: str) -> None:
     assert frontend({variable: MARK}, [], "") == name
     assert frontend({variable: ""}, [OWN, "bash", "jupyter-lab"], "") == name
 
 
 @pytest.mark.parametrize(("program", "name"), PROGRAMS.items())
-def test_a_front_end_is_known_by_the_nearest_program_above(program: str, name: str) -> None:
+def test_a_front_end_is_recognised_by_the_nearest_ancestor_program(program: str, name: str) -> None:
     assert frontend({}, [OWN, MARK, program, "jupyter-lab", "jupyter-notebook"], "") == name
 
 
@@ -62,7 +62,7 @@ def test_what_a_cell_starts_is_not_in_the_front_end_of_the_cell() -> None:
     assert frontend({}, [OWN, "papermill", *above], "no cells") == "papermill"
 
 
-def test_a_page_that_names_cells_in_its_own_way_is_known_by_that() -> None:
+def test_a_page_is_recognised_by_its_way_to_name_cells() -> None:
     """A kernel elsewhere has no variable of VS Code's, and a server above it."""
     assert frontend({}, [OWN, "jupyter-lab"], "vscode") == "vscode"
     assert frontend({"VSCODE_PID": MARK}, [OWN, "jupyter-lab"], "cells") == "jupyterlab"
@@ -70,7 +70,7 @@ def test_a_page_that_names_cells_in_its_own_way_is_known_by_that() -> None:
     assert frontend({}, [OWN, "jupyter-notebook"], "cells") == "notebook"
 
 
-def test_what_asks_for_no_cell_is_no_page() -> None:
+def test_a_request_that_runs_no_cell_has_no_page() -> None:
     asks = {"msg_type": "execute_request"}
     given: list[object] = [None, [], {}, {"header": None}, {"header": {"msg_type": "comm_msg"}}]
     assert {page(request) for request in given} == {""}
@@ -78,7 +78,7 @@ def test_what_asks_for_no_cell_is_no_page() -> None:
     assert page({"header": asks, "metadata": {"cellId": "7"}}) == "cells"
 
 
-def test_a_server_leaves_a_word_for_its_own_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_s_word_counts_for_its_own_kernels_only(monkeypatch: pytest.MonkeyPatch) -> None:
     word = server_word("lab")
     monkeypatch.setattr(os, "getppid", os.getpid)
     assert frontend((), [], "cells", word) == "jupyterlab"
@@ -89,13 +89,13 @@ def test_a_server_leaves_a_word_for_its_own_kernels(monkeypatch: pytest.MonkeyPa
     assert frontend((), [], "cells", word) == "jupyter kernel", "another's kernel"
 
 
-def test_a_front_end_without_a_sign_is_known_by_its_shell() -> None:
+def test_a_front_end_without_a_sign_is_recognised_by_its_shell() -> None:
     assert frontend({"HOME": MARK}, [MARK], "cells") == "jupyter kernel"
     for variable in ("HOME", "VSCODE_PID"):
         assert launch(SimpleNamespace(), {variable}, "", "")["frontend"] == "ipython terminal"
 
 
-def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary_and_no_other_is() -> None:
+def test_the_vocabulary_has_exactly_the_front_ends_that_can_be_recognised() -> None:
     told = {*SIGNS.values(), *PROGRAMS.values(), "jupyter kernel", "ipython terminal"}
 
     assert told == FRONTENDS.members - {OTHER}
@@ -112,7 +112,7 @@ def test_each_front_end_that_can_be_told_is_a_word_of_the_vocabulary_and_no_othe
         ("wasi", "wasm"),
     ],
 )
-def test_a_system_is_one_of_four(monkeypatch: pytest.MonkeyPatch, name: str, system: str) -> None:
+def test_the_system_is_one_of_four(monkeypatch: pytest.MonkeyPatch, name: str, system: str) -> None:
     monkeypatch.setattr(sys, "platform", name)
 
     assert launch(SimpleNamespace(), (), "", "")["os"] == system
@@ -125,7 +125,7 @@ def launched(log: Any) -> dict[str, Any]:
     return one
 
 
-def test_a_kernel_is_launched_once_and_exits_once(kernel: Any, log: Any) -> None:
+def test_a_kernel_records_one_launch_and_one_exit(kernel: Any, log: Any) -> None:
     notebook = kernel({"DEV_ANALYTICS_LOG": str(log.path)})
     notebook.run("%load_ext dev_analytics")
     for code in ("x = 1", "1 / 0", "", "%%capture\nx = 2", "x ="):
@@ -150,7 +150,7 @@ def test_a_kernel_is_launched_once_and_exits_once(kernel: Any, log: Any) -> None
     assert len({record["properties"]["$session_id"] for record in log.records}) == 1
 
 
-def test_a_terminal_is_launched_once_and_exits_once(terminal: Any, log: Any) -> None:
+def test_a_terminal_records_one_launch_and_one_exit(terminal: Any, log: Any) -> None:
     session = terminal("--DevAnalytics.sample_percent=0", env={"DEV_ANALYTICS_LOG": str(log.path)})
     session.prompt()
     session.run("%load_ext dev_analytics")

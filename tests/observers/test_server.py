@@ -12,7 +12,7 @@ from dev_analytics.observers import server
 from dev_analytics.observers.server import file_kind
 
 
-def test_the_import_that_every_server_pays_is_tiny() -> None:
+def test_the_import_in_every_server_is_tiny() -> None:
     """Nothing but the package itself, beside Python's own."""
     code = "import sys, dev_analytics; dev_analytics._jupyter_server_extension_points(); "
     code += "print(sorted(name for name in sys.modules if name.startswith('dev_analytics')), "

@@ -85,7 +85,7 @@ OPEN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("hint", OPEN.values(), ids=OPEN)
-def test_what_is_open_is_refused(hint: Any) -> None:
+def test_an_open_property_is_refused(hint: Any) -> None:
     with pytest.raises(DeclarationError) as refused:
         tool(event(hint))
     said = str(refused.value)
@@ -183,7 +183,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize(("said", "wrong"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any]) -> None:
+def test_an_error_in_an_event_is_named(said: str, wrong: Callable[[], Any]) -> None:
     newer = "must be optional" in said
     with pytest.raises(DeclarationError) as refused:
         tool(wrong(), notice=2 if newer else 1)
@@ -210,7 +210,7 @@ def test_what_is_wrong_in_an_event_is_named(said: str, wrong: Callable[[], Any])
         ("declared twice", {"events": (Made, Made)}),
     ],
 )
-def test_what_is_wrong_in_a_tool_is_named(said: str, changes: dict[str, Any]) -> None:
+def test_an_error_in_a_tool_is_named(said: str, changes: dict[str, Any]) -> None:
     with pytest.raises(DeclarationError) as refused:
         Tool(**{"name": "acme", "title": "Acme", "about": "To know.", "events": (Made,), **changes})
     assert said in str(refused.value)
@@ -221,7 +221,7 @@ def test_what_comes_later_is_optional_and_raises_the_notice() -> None:
     assert tool(event(later, UNSET), notice=2).notice == 2
 
 
-def test_a_tool_has_no_more_words_in_all_than_somebody_reads() -> None:
+def test_a_tool_may_have_256_words_in_all() -> None:
     def named(number: int) -> type[Event]:
         words = (f"word {number} {each}" for each in range(52))
         kind = Word("It.", (Vocabulary(f"list {number}", *words),))

@@ -55,7 +55,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "tests"
 
 
-def test_its_tests_pass(acme: Path) -> None:
+def test_the_example_s_tests_pass(acme: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=acme,
@@ -67,7 +67,7 @@ def test_its_tests_pass(acme: Path) -> None:
     assert "2 passed" in ran.stdout
 
 
-def test_its_lines_lead_to_a_delivered_record(
+def test_the_page_s_lines_lead_to_a_delivered_record(
     acme: Path,
     terminal: Callable[..., Any],
     data: Path,

@@ -47,7 +47,7 @@ class Opened(Event, frozen=True):
     version: Annotated[str, Version("Version.", distribution="pytest")]
 
 
-def test_the_bits_are_those_of_all_records_there_can_be() -> None:
+def test_the_bits_are_the_logarithm_of_all_possible_records() -> None:
     records = list(product(("bar", "line", "other"), (True, False, UNSET), range(11)))
     assert bits(Made) == pytest.approx(log2(len(records)))
     assert bits(Made, of_events=4) == pytest.approx(log2(4 * len(records)))

@@ -35,7 +35,7 @@ def agreed(tools: Path, data: Path, kept: Any) -> Analytics:
     return analytics
 
 
-def test_a_tool_names_no_time_span_that_began_before_the_yes(agreed: Analytics, kept: Any) -> None:
+def test_a_tool_cannot_report_a_time_span_from_before_the_yes(agreed: Analytics, kept: Any) -> None:
     """What a tool says of a time that nobody saw begin is no longer than the recording is old."""
     for seconds in (7.5, 3600.0, "an hour"):
         agreed.event("acme.chart_made", **{**MADE, "seconds": seconds})
@@ -48,7 +48,7 @@ def test_a_tool_names_no_time_span_that_began_before_the_yes(agreed: Analytics, 
     assert agreed.drops.counts == {"invalid": 1}
 
 
-def test_an_event_of_a_tool_is_a_record_as_the_core_s_own(agreed: Analytics, kept: Any) -> None:
+def test_a_tool_s_event_is_recorded_like_the_core_s(agreed: Analytics, kept: Any) -> None:
     agreed.event("cell_executed", outcome="ok", duration_ms=10)
     agreed.event("acme.chart_made", **MADE)
     core, acme = map(json.loads, kept.records)
@@ -61,7 +61,7 @@ def test_an_event_of_a_tool_is_a_record_as_the_core_s_own(agreed: Analytics, kep
     assert agreed.recording.recorded["acme: chart made"] == 1
 
 
-def test_what_is_not_declared_raises_where_strict_and_is_a_drop_for_users(
+def test_an_undeclared_event_raises_if_strict_and_is_a_drop_otherwise(
     agreed: Analytics, kept: Any, tmp_path: Path
 ) -> None:
     strict = Analytics(tmp_path / "strict", sink=kept, strict=True)
@@ -75,9 +75,7 @@ def test_what_is_not_declared_raises_where_strict_and_is_a_drop_for_users(
     assert kept.records == []
 
 
-def test_whoever_has_not_agreed_to_a_tool_is_told_how_to_be_asked_about_it(
-    tools: Path, data: Path
-) -> None:
+def test_the_status_says_how_to_be_asked_about_a_tool(tools: Path, data: Path) -> None:
     analytics = Analytics(data)
     store = analytics.gate.store
     store.agree(NOTICE, date.today())
@@ -114,7 +112,7 @@ def test_each_broken_tool_is_one_line_of_ours_and_the_other_works(
     assert len(kept.records) == 1
 
 
-def test_a_name_that_two_packages_take_is_neither_s(
+def test_a_name_that_two_packages_use_belongs_to_neither(
     agreed: Analytics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = tmp_path / "more" / "evil-0.1.dist-info"
@@ -155,7 +153,7 @@ def test_a_tool_that_is_installed_later_is_found(
     assert [json.loads(record)["event"] for record in kept.records] == ["late: done"]
 
 
-def test_names_that_no_tool_has_are_not_looked_for_without_end(agreed: Analytics) -> None:
+def test_unknown_names_are_not_looked_up_without_limit(agreed: Analytics) -> None:
     for number in range(registry.MAX_UNKNOWN + 50):
         agreed.event(f"nobody{number}.event")
     assert len(registry._Known.unknown) == registry.MAX_UNKNOWN
@@ -226,7 +224,7 @@ else:
 """
 
 
-def test_a_forked_child_may_be_the_first_to_look(python: Callable[..., str]) -> None:
+def test_a_forked_child_may_be_the_first_to_look_for_tools(python: Callable[..., str]) -> None:
     assert python(FIRST_IN_CHILD).strip() == "1 {}"
 
 

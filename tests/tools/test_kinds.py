@@ -16,7 +16,7 @@ from dev_analytics.tools import Count, Duration, Version
 
 
 @given(st.integers(1, 30_000))
-def test_a_count_has_as_many_values_as_it_says(most: int) -> None:
+def test_the_size_of_a_count_is_its_number_of_values(most: int) -> None:
     count = Count("Rows.", "rows", most=most)
     # Beyond 3 digits, each step of the rounding is met by every 5th number, and by the last.
     numbers = {*range(min(most, 9_999) + 1), *range(0, most + 1, 5), most}
@@ -34,7 +34,7 @@ def test_a_count_keeps_three_digits_and_its_bound(most: int, data: st.DataObject
 
 
 @given(st.sampled_from(["s", "ms"]), st.integers(0, 3), st.data())
-def test_a_duration_is_one_of_as_many_as_it_says(
+def test_the_size_of_a_duration_is_its_number_of_values(
     unit: str, decimals: int, data: st.DataObject
 ) -> None:
     duration = Duration("Time.", unit, decimals=decimals)
@@ -46,7 +46,7 @@ def test_a_duration_is_one_of_as_many_as_it_says(
 
 
 @pytest.mark.parametrize("value", [-1, -0.1, 1_000_001 * 2, math.nan, math.inf, 10**400, True, "1"])
-def test_a_time_that_is_none_is_refused(value: object) -> None:
+def test_an_invalid_time_is_refused(value: object) -> None:
     with pytest.raises(RefusedValueError):
         Duration("Time.", "s", decimals=2).accept(value)
 
@@ -57,7 +57,7 @@ def test_minus_zero_is_zero() -> None:
         assert math.copysign(1, kept) == 1  # type: ignore[arg-type]
 
 
-def test_a_version_is_what_the_installed_distribution_says() -> None:
+def test_a_version_is_that_of_the_installed_distribution() -> None:
     read = Version("Version.", distribution="pytest").read()
     assert read == ".".join(version("pytest").split(".")[:3])
     assert Version("Version.", distribution="no-such-thing-installed").read() == "other"
@@ -68,7 +68,7 @@ def test_a_version_is_what_the_installed_distribution_says() -> None:
     [("1.2.3.4", "1.2.3"), ("1.2+acme.17", "1.2"), ("2026.11.22", "2026.11.22"), ("0", "0"),
      ("jane", "other"), ("99999.1", "other"), ("1.0rc1", "1.0"), ("١.٢", "other"), ("", "other")],
 )  # fmt: skip
-def test_of_a_version_three_numbers_are_kept(
+def test_a_version_keeps_three_numbers(
     said: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = tmp_path / "toy-1.dist-info"

@@ -95,7 +95,7 @@ def test_a_new_tool_is_asked_about_with_all_its_events(
     assert wanted(toy(*events)) == said
 
 
-def test_of_a_known_tool_everything_that_has_grown_is_named_and_nothing_else() -> None:
+def test_a_question_about_a_known_tool_names_exactly_what_it_adds() -> None:
     assert wanted(toy(Made, Opened), toy(Made)) == '"opened"'
     assert wanted(toy(MadeMore), toy(Made)).split("; ") == [
         '"made" with another meaning',
@@ -108,5 +108,5 @@ def test_of_a_known_tool_everything_that_has_grown_is_named_and_nothing_else() -
     assert wanted(toy(MadeMore), toy(Opened)) == '"made"'
 
 
-def test_a_word_that_would_tell_the_reader_what_to_do_is_only_counted() -> None:
+def test_a_word_that_would_instruct_the_reader_is_only_counted() -> None:
     assert wanted(toy(MadeWithOrders), toy(Made)) == '"made", kind with 1 more word'

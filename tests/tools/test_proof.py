@@ -54,7 +54,7 @@ def test_a_tool_is_proved_with_every_property_attacked() -> None:
     assert "toy: made" in proof.table
 
 
-def test_the_makers_own_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_maker_s_environment_does_not_affect_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("DEV_ANALYTICS", "off")
@@ -70,7 +70,7 @@ LEAKS: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
-def test_a_word_that_lets_anything_through_is_found(
+def test_a_kind_that_lets_anything_through_is_found(
     leak: Callable[[Any], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CoreWord, "accept", lambda self, value: leak(value))
@@ -79,7 +79,7 @@ def test_a_word_that_lets_anything_through_is_found(
     assert str(found.value) == "no closed value: toy: made kind"
 
 
-def test_a_log_that_says_more_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_says_more_than_declared_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from dev_analytics.analytics import Analytics
 
     original = Analytics.event
@@ -94,7 +94,7 @@ def test_a_log_that_says_more_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         prove(toy())
 
 
-def test_an_event_that_can_say_too_much_is_found() -> None:
+def test_an_event_with_too_many_bits_is_found() -> None:
     hints = {f"n{n}": Annotated[int, Count("It.", "x", most=1_000_000)] for n in range(20)}
     own = {
         "__doc__": "It.", "wire": "toy: done", "__annotations__": hints, "__module__": __name__,
@@ -105,7 +105,7 @@ def test_an_event_that_can_say_too_much_is_found() -> None:
         Tool(name="toy", title="Toy", about="It.", events=(event,))
 
 
-def test_hostile_values_are_hostile() -> None:
+def test_the_hostile_values_are_hostile() -> None:
     marks = Marks()
     thrown = dict(hostile.values(marks, "bar"))
     assert len(thrown) > 40
@@ -163,7 +163,7 @@ def test_acme_s_own_tests_see_a_free_text(
     ],
     ids=["a computed word", "a choice of words"],
 )
-def test_a_vocabulary_that_is_made_from_the_user_s_machine_is_found(
+def test_a_vocabulary_computed_from_the_user_s_machine_is_found(
     made: str,
     said: str,
     tools: Path,
@@ -210,7 +210,7 @@ def test_the_fixture_keeps_records_and_leaves_nothing_behind(
     assert not get_analytics().gate.store.folder.exists()
 
 
-def test_a_request_whose_model_is_looked_up_is_among_the_records(analytics_events: Any) -> None:
+def test_a_request_whose_model_is_looked_up_is_recorded(analytics_events: Any) -> None:
     from dev_analytics import get_analytics
 
     get_analytics().event("message_send", model="gpt-4o-2024-08-06", input_tokens=12)

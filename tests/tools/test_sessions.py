@@ -101,7 +101,7 @@ def test_a_question_that_is_kept_as_it_is_does_not_come_again(
     assert ConsentStore(data).read().user_id
 
 
-def test_in_a_notebook_the_dialog_names_it_and_its_yes_covers_it(
+def test_the_dialog_names_the_tool_and_its_yes_covers_it(
     page: Callable[[], Any], data: Path
 ) -> None:
     notebook = page()
@@ -115,7 +115,7 @@ def test_in_a_notebook_the_dialog_names_it_and_its_yes_covers_it(
     assert ConsentStore(data).read().tools == scopes("acme")
 
 
-def test_in_a_notebook_the_dialog_comes_below_the_cell_that_used_it(
+def test_the_dialog_appears_below_the_cell_that_used_the_tool(
     page: Callable[[], Any], data: Path
 ) -> None:
     ConsentStore(data).agree(NOTICE, date.today())
@@ -150,7 +150,7 @@ def test_a_tool_used_in_a_kernel_is_asked_about_after_the_cell(
     assert "# waiting\n" in shown
 
 
-def test_what_a_session_has_waiting_is_not_sent_after_the_tool_is_off(
+def test_records_of_a_session_are_not_sent_after_the_tool_is_off(
     kernel: Callable[..., Any],
     data: Path,
     delivered: Any,

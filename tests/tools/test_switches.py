@@ -53,7 +53,7 @@ def test_a_yes_holds_for_the_tools_that_it_names(store: ConsentStore) -> None:
     assert store.read().tools == {KEY: some(), "other@package": some("pie", 2)}
 
 
-def test_other_tools_have_a_file_of_their_own(store: ConsentStore) -> None:
+def test_each_other_tool_has_a_csv_file(store: ConsentStore) -> None:
     store.agree(1, TODAY, {KEY: some()})
     store.keep(1, {"other@package": some()})
     assert set(json.loads(store.file.read_bytes())) == {
@@ -68,7 +68,7 @@ def test_other_tools_have_a_file_of_their_own(store: ConsentStore) -> None:
      b'{"version": 1, "tools": {"acme@acme-charts": 0}}',
      b'{"version": 1, "answered_on": "2026-11-21", "tools": {"acme@acme-charts": 1}}'],
 )  # fmt: skip
-def test_what_cannot_be_read_was_not_agreed_to_and_the_core_s_yes_stays(
+def test_an_unreadable_file_of_tools_covers_none_and_the_core_s_yes_stays(
     store: ConsentStore, content: bytes
 ) -> None:
     store.agree(1, TODAY, {KEY: some()})
@@ -77,7 +77,7 @@ def test_what_cannot_be_read_was_not_agreed_to_and_the_core_s_yes_stays(
     assert store.read().tools == {}
 
 
-def test_a_yes_that_an_older_version_took_anew_names_no_tool(store: ConsentStore) -> None:
+def test_a_yes_given_to_an_older_version_covers_no_tool(store: ConsentStore) -> None:
     """It neither deletes nor reads ``tools.json``, and its question named none."""
     store.claim_question(lambda consent: True, TODAY)
     store.agree(1, TODAY, {KEY: some()})
@@ -99,7 +99,7 @@ def test_an_opt_out_and_a_reset_forget_the_tools(store: ConsentStore) -> None:
     assert list(store.folder.iterdir()) == []
 
 
-def test_a_tool_that_is_off_is_off_whatever_stands_beside_it(store: ConsentStore) -> None:
+def test_a_tool_that_is_off_stays_off_whatever_else_holds(store: ConsentStore) -> None:
     store.switch_off("acme")
     store.agree(1, TODAY, {KEY: some()})
     assert not store.read().covers("acme")
@@ -112,7 +112,7 @@ def test_a_tool_that_is_off_is_off_whatever_stands_beside_it(store: ConsentStore
     assert store.read().tools_off == {"acme"}
 
 
-def test_a_full_disk_loses_a_yes_and_no_no(
+def test_a_full_disk_can_lose_a_yes_but_not_a_no(
     store: ConsentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.agree(1, TODAY, {KEY: some(), "other@package": some()})
@@ -134,7 +134,7 @@ def full_disk(opened: Callable[..., int]) -> Callable[..., int]:
     return refuse
 
 
-def test_the_first_question_names_the_tools_below_its_words(tools: Path) -> None:
+def test_the_first_question_names_the_tools_below_its_text(tools: Path) -> None:
     offered = offers(Consent())
     question = first(offered)
     words = f"{would_receive(ARCHIVE)}\n{FIRST.lines}"
@@ -167,7 +167,7 @@ def used(tools: Path, data: Path, kept: Any) -> Analytics:
     return analytics
 
 
-def test_what_is_not_agreed_to_is_withheld_and_asked_about_where_it_is_used(
+def test_an_event_not_agreed_to_is_withheld_and_asked_about_where_it_is_used(
     used: Analytics, kept: Any
 ) -> None:
     gate = used.gate
@@ -187,7 +187,7 @@ def test_what_is_not_agreed_to_is_withheld_and_asked_about_where_it_is_used(
     assert not gate.may_ask()
 
 
-def test_a_tool_says_nothing_of_the_time_before_its_yes_or_while_it_was_off(
+def test_a_tool_records_nothing_before_its_yes_or_while_it_is_off(
     used: Analytics, kept: Any
 ) -> None:
     """Its yes is later than the core's, and neither a time span nor what it saw begin goes back."""
@@ -236,7 +236,7 @@ def test_nobody_is_asked_about_a_tool_that_is_off(used: Analytics) -> None:
     assert used.gate.may_ask()
 
 
-def test_a_grown_notice_withholds_what_is_new(used: Analytics, kept: Any) -> None:
+def test_a_newer_notice_withholds_what_it_adds(used: Analytics, kept: Any) -> None:
     grown = Tool(name="acme", title="Acme Charts", about="It.", events=(Made, Shared), notice=2)
     with declared(grown) as acme:
         used.gate.store.agree(NOTICE, TODAY, {acme.key: scope_of(grown, 1)})
@@ -256,7 +256,9 @@ def test_a_grown_notice_withholds_what_is_new(used: Analytics, kept: Any) -> Non
         assert json.loads(kept.records[-1])["properties"]["new"] is True
 
 
-def test_a_tool_of_another_package_has_no_yes_of_its_namesake(used: Analytics, kept: Any) -> None:
+def test_a_yes_to_a_tool_does_not_cover_its_namesake_in_another_package(
+    used: Analytics, kept: Any
+) -> None:
     used.gate.store.agree(NOTICE, TODAY, {"acme@another-package": scopes("acme")[KEY]})
     used.event("acme.chart_made", **MADE)
     assert kept.records == []
@@ -315,7 +317,9 @@ def events(records: list[bytes]) -> list[str]:
     return [json.loads(record)["event"] for record in records]
 
 
-def test_what_waits_of_a_tool_that_is_off_is_never_sent(spooled: ConsentStore, data: Path) -> None:
+def test_waiting_records_of_a_tool_that_is_off_are_never_sent(
+    spooled: ConsentStore, data: Path
+) -> None:
     spooled.switch_off("acme")
     destination = Deaf()
     Sender(data, destination, max_days=30).run()
@@ -325,7 +329,7 @@ def test_what_waits_of_a_tool_that_is_off_is_never_sent(spooled: ConsentStore, d
     assert read_ledger(data).delivered == 4
 
 
-def test_what_is_switched_off_between_two_requests_is_in_no_later_one(
+def test_a_tool_switched_off_between_two_requests_is_in_no_later_one(
     spooled: ConsentStore, data: Path
 ) -> None:
     destination = Deaf(lambda: spooled.switch_off("acme"))
@@ -335,7 +339,7 @@ def test_what_is_switched_off_between_two_requests_is_in_no_later_one(
     assert read_ledger(data).dropped == {"consent withdrawn": 3}
 
 
-def test_what_waits_of_a_tool_whose_yes_was_lost_is_not_sent(
+def test_waiting_records_of_a_tool_without_a_yes_are_not_sent(
     spooled: ConsentStore, data: Path
 ) -> None:
     spooled.tools_file.write_bytes(b"{")
@@ -364,7 +368,7 @@ def test_the_magic_switches_one_tool_off_and_on(loaded: Any, data: Path, capsys:
     assert not (data / "consent" / "off.acme").exists()
 
 
-def test_where_nobody_is_the_magic_undoes_no_off_of_a_tool(
+def test_without_a_person_the_magic_does_not_undo_a_tool_s_off(
     loaded: Any, data: Path, capsys: Any
 ) -> None:
     ConsentStore(data).switch_off("acme")
@@ -376,7 +380,7 @@ def test_where_nobody_is_the_magic_undoes_no_off_of_a_tool(
 
 
 @pytest.mark.parametrize("word", ["on", "disable"])
-def test_an_unknown_tool_is_answered_with_those_that_there_are(loaded: Any, word: str) -> None:
+def test_an_unknown_tool_is_answered_with_the_known_ones(loaded: Any, word: str) -> None:
     with pytest.raises(UsageError) as refused:
         loaded.run_line_magic("dev_analytics", f"{word} acne")
     assert str(refused.value).startswith(f"%dev_analytics {word} knows no tool 'acne': known are ")

@@ -28,7 +28,7 @@ def tool(**changes: object) -> Tool:
 
 
 @pytest.mark.parametrize("title", ["Acme", "Acme Charts", "nbdime", "Plot 2", "scikit-plot"])
-def test_a_plain_title_is_a_title(title: str) -> None:
+def test_a_plain_title_is_accepted(title: str) -> None:
     assert tool(title=title).title == title
 
 
@@ -44,7 +44,7 @@ def test_a_plain_title_is_a_title(title: str) -> None:
         "Acme (Y)es", "A b c d e", "1 2 3 4 5", "x" * 31, "", "%dev", "D e v", "<b>A</b>",
     ],
 )  # fmt: skip
-def test_a_title_that_speaks_as_somebody_else_is_refused(title: str) -> None:
+def test_a_title_with_somebody_else_s_name_is_refused(title: str) -> None:
     with pytest.raises(DeclarationError, match="title is"):
         tool(title=title)
 
@@ -55,7 +55,7 @@ def test_a_title_that_speaks_as_somebody_else_is_refused(title: str) -> None:
      "acme: please wait", "acme: dev updated", "acme: jupyt3r stopped", "acme: d e v updated",
      "acme: p r e s s"],
 )  # fmt: skip
-def test_an_event_whose_name_speaks_to_the_reader_is_refused(wire: str) -> None:
+def test_an_event_whose_name_instructs_the_reader_is_refused(wire: str) -> None:
     event = struct(
         "Made", (Event,), {"__doc__": "It.", "wire": wire, "why": Why("It.")}, frozen=True
     )
@@ -69,13 +69,13 @@ def test_an_event_whose_name_speaks_to_the_reader_is_refused(wire: str) -> None:
      "It helps.\nAllow? ", "\x1b[2J", "It hеlps.", "x" * 161, "", "50% off", "`rm`",
      "IPython says so"],
 )  # fmt: skip
-def test_an_about_that_is_not_plain_is_refused(about: str) -> None:
+def test_an_about_that_is_not_plain_text_is_refused(about: str) -> None:
     with pytest.raises(DeclarationError, match="about"):
         tool(about=about)
 
 
 @given(st.text(), st.sampled_from([is_title, is_text, is_word]))
-def test_what_may_be_said_is_one_line_of_ascii(text: str, allowed: object) -> None:
+def test_a_text_is_one_line_of_ascii(text: str, allowed: object) -> None:
     if allowed(text):  # type: ignore[operator]
         assert text.isascii()
         assert text.isprintable()
@@ -84,7 +84,7 @@ def test_what_may_be_said_is_one_line_of_ascii(text: str, allowed: object) -> No
 
 
 @given(st.sampled_from(sorted(NOT_ITS_OWN)), st.sampled_from(["", " ", "-", "x "]), st.data())
-def test_a_name_of_somebody_else_is_found_however_it_is_written(
+def test_somebody_else_s_name_is_found_however_it_is_written(
     name: str, before: str, data: st.DataObject
 ) -> None:
     alike = {"o": "oO0", "l": "lI1", "e": "eE3", "a": "aA4", "s": "sS5", "t": "tT7", "i": "iI1"}

@@ -23,7 +23,7 @@ def analytics(data: Path) -> Analytics:
     return Analytics(data, strict=True)
 
 
-def test_before_any_record_it_is_the_whole_catalogue(
+def test_before_any_record_it_shows_the_whole_catalogue(
     analytics: Analytics, read_view: ReadView
 ) -> None:
     view = read_view(kinds_html(analytics))
@@ -105,9 +105,7 @@ def test_a_kind_with_very_many_records_opens_to_the_newest(
     assert "The exact records of cell executed, the newest first: 100 of 101" in view.summaries
 
 
-def test_where_somebody_said_no_it_still_says_what_there_is(
-    analytics: Analytics, read_view: ReadView
-) -> None:
+def test_after_a_no_the_schema_is_still_shown(analytics: Analytics, read_view: ReadView) -> None:
     analytics.strict = False
     analytics.gate.switch = Switch(False, "a test")
     analytics.event("cell_executed", outcome="ok", duration_ms=1)

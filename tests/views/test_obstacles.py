@@ -60,7 +60,7 @@ def said(analytics: Analytics) -> str:
     return " ".join(fields.values())
 
 
-def test_a_directory_in_which_all_is_well_has_none(agreed: Analytics, data: Path) -> None:
+def test_a_healthy_data_directory_has_no_obstacles(agreed: Analytics, data: Path) -> None:
     agreed.event("cell_executed", outcome="ok", duration_ms=1)
     assert said(agreed) == ""
     assert obstacles(data / "none") == {}
@@ -74,7 +74,7 @@ def test_a_directory_in_which_all_is_well_has_none(agreed: Analytics, data: Path
         ({"f_files": 9, "f_favail": 0}, "the disk is full"),
     ],
 )
-def test_a_disk_that_takes_nothing_is_named(
+def test_a_full_or_read_only_disk_is_reported(
     agreed: Analytics, monkeypatch: pytest.MonkeyPatch, fields: dict[str, int], why: str
 ) -> None:
     monkeypatch.setattr(os, "statvfs", disk(**fields))
@@ -82,7 +82,7 @@ def test_a_disk_that_takes_nothing_is_named(
 
 
 @pytest.mark.parametrize("folder", ["", "spool"])
-def test_a_folder_that_may_not_be_written_is_named(
+def test_an_unwritable_folder_is_reported(
     agreed: Analytics, data: Path, not_root: Callable[[Path], None], folder: str
 ) -> None:
     not_root(data / folder)

@@ -30,7 +30,9 @@ def test_before_an_answer_it_shows_what_would_have_been_sent(data: Path) -> None
     assert not data.exists(), "to look is no yes"
 
 
-def test_it_tells_waiting_from_sent(data: Path, until: Callable[..., None]) -> None:
+def test_waiting_records_are_distinguished_from_sent_ones(
+    data: Path, until: Callable[..., None]
+) -> None:
     analytics = Analytics(data, strict=True)
     cell(analytics)
     assert [fate for fate, _ in fates(analytics)] == ["would have been sent"]
@@ -43,7 +45,7 @@ def test_it_tells_waiting_from_sent(data: Path, until: Callable[..., None]) -> N
     assert [fate for fate, _ in fates(analytics)] == ["sent", "waiting"]
 
 
-def test_its_records_are_the_spool_s_and_the_log_s_bytes(data: Path, log: Any) -> None:
+def test_the_preview_has_the_same_bytes_as_spool_and_log(data: Path, log: Any) -> None:
     analytics = Analytics(data, strict=True)
     analytics.gate.store.agree(1, TODAY)
     analytics.log_to(log.path)
@@ -55,7 +57,7 @@ def test_its_records_are_the_spool_s_and_the_log_s_bytes(data: Path, log: Any) -
     analytics.pipeline.sink.purge()
 
 
-def test_where_somebody_said_no_there_is_nothing_to_show(data: Path) -> None:
+def test_after_a_no_the_preview_is_empty(data: Path) -> None:
     analytics = Analytics(data)
     analytics.gate.switch = Switch(False, "a test")
     cell(analytics)
@@ -119,7 +121,7 @@ def test_a_record_without_properties_of_its_own_can_be_opened_too(
     assert read_view(preview_html(analytics)).summaries == ["no properties of its own"]
 
 
-def test_a_notebook_is_given_the_newest_hundred_and_told_of_the_rest(
+def test_a_notebook_shows_the_newest_hundred_and_mentions_the_rest(
     data: Path, read_view: Callable[..., Any]
 ) -> None:
     analytics = Analytics(data, strict=True)
@@ -137,9 +139,7 @@ def test_a_notebook_is_given_the_newest_hundred_and_told_of_the_rest(
     assert preview(analytics).count("# would have been sent") == MAX_PREVIEWED
 
 
-def test_a_notebook_is_told_as_well_that_there_is_nothing(
-    data: Path, read_view: Callable[..., Any]
-) -> None:
+def test_a_notebook_says_that_there_is_nothing(data: Path, read_view: Callable[..., Any]) -> None:
     analytics = Analytics(data)
     analytics.gate.switch = Switch(False, "<b>a test</b>")
     cell(analytics)

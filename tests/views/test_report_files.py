@@ -21,7 +21,7 @@ def found(counted: Callable[..., Any], record: Callable[..., bytes]) -> Any:
     return counted(*(record("feature used", kind="kind", name=name) for name in features))
 
 
-def test_each_table_is_a_file_that_reads_back(found: Any, tmp_path: Path) -> None:
+def test_each_table_is_written_to_a_file_and_read_back(found: Any, tmp_path: Path) -> None:
     parts = tables(found, {})
     files = write_csv(tmp_path / "new" / "folder", parts)
     assert [file.name for file in files] == [f"{part.name}.csv" for part in parts]
@@ -33,7 +33,7 @@ def test_each_table_is_a_file_that_reads_back(found: Any, tmp_path: Path) -> Non
         assert len(rows) == len(part.rows)
 
 
-def test_no_name_is_a_formula(found: Any, tmp_path: Path) -> None:
+def test_no_name_can_be_a_formula(found: Any, tmp_path: Path) -> None:
     write_csv(tmp_path, tables(found, {}))
     with (tmp_path / "features.csv").open(newline="") as opened:
         names = {row["name"] for row in csv.DictReader(opened)}
@@ -55,7 +55,7 @@ def test_an_older_report_is_replaced_and_other_files_stay(found: Any, tmp_path: 
     assert not list(tmp_path.glob("*.new")) + list(tmp_path.glob(".*"))
 
 
-def test_what_is_no_report_is_not_written_over(found: Any, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_report_is_not_overwritten(found: Any, tmp_path: Path) -> None:
     parts = tables(found, {})
     (tmp_path / "gaps.csv").write_text("what,when\nmine,now\n")
     (tmp_path / "page.html").write_text("<!doctype html><title>mine</title>")
@@ -69,7 +69,7 @@ def test_what_is_no_report_is_not_written_over(found: Any, tmp_path: Path) -> No
     assert (tmp_path / "gaps.csv").read_text() == "what,when\nmine,now\n"
 
 
-def test_what_cannot_be_written_is_one_clear_line(found: Any, tmp_path: Path) -> None:
+def test_an_unwritable_file_is_one_clear_line(found: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for write in (
         lambda: write_csv(tmp_path / "file", tables(found, {})),

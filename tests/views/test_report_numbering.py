@@ -24,7 +24,7 @@ class Colliding(str):
 
 
 @pytest.mark.parametrize("made", [str, Colliding])
-def test_each_identifier_has_its_place_for_ever(made: Callable[[str], str]) -> None:
+def test_each_identifier_keeps_its_number(made: Callable[[str], str]) -> None:
     numbers = Numbering()
     names = [made(str(number)) for number in range(3_000)]
     assert [numbers.number(name) for name in names] == list(range(3_000))
@@ -48,7 +48,7 @@ def test_a_session_takes_some_fifty_bytes_at_most() -> None:
 
 @pytest.mark.parametrize("hours", [1, MAX_HOURS - 1, MAX_HOURS, 3 * MAX_HOURS])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_hours_are_all_there_or_none(hours: int, backwards: bool) -> None:
+def test_hours_are_counted_completely_or_not_at_all(hours: int, backwards: bool) -> None:
     begins = datetime(2026, 11, 1, 10, tzinfo=UTC)
     times = [begins + timedelta(hours=each) for each in range(hours + 1)]
     activity = Activity()

@@ -86,7 +86,7 @@ def test_the_same_records_give_the_same_report(name: str, tmp_path: Path) -> Non
     assert report(tmp_path) == report(SAMPLE), "and as all that a folder has"
 
 
-def test_a_folder_is_read_whole_and_what_holds_no_records_is_passed_over(tmp_path: Path) -> None:
+def test_all_files_with_records_in_a_folder_are_read(tmp_path: Path) -> None:
     half = len(LINES.splitlines()) // 2
     first, second = LINES.splitlines(keepends=True)[:half], LINES.splitlines(keepends=True)[half:]
     (tmp_path / "2026" / "11").mkdir(parents=True)
@@ -98,7 +98,7 @@ def test_a_folder_is_read_whole_and_what_holds_no_records_is_passed_over(tmp_pat
     assert report(tmp_path, tmp_path / "b.JSONL") == report(SAMPLE), "each file once"
 
 
-def test_how_far_it_is_never_goes_back(tmp_path: Path) -> None:
+def test_progress_never_goes_back(tmp_path: Path) -> None:
     for number, name in enumerate(("a.jsonl", "b.jsonl.gz", "c.parquet")):
         file = tmp_path / name
         MADE[{0: "log.jsonl", 1: "log.jsonl.gz", 2: "text.parquet"}[number]](file)
@@ -120,7 +120,7 @@ def test_how_far_it_is_never_goes_back(tmp_path: Path) -> None:
         ("cut.parquet", b"PAR1 and so on", "cut.parquet"),
     ],
 )
-def test_what_is_damaged_is_one_clear_line(
+def test_a_damaged_file_is_one_clear_line(
     name: str, content: bytes, says: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -150,7 +150,7 @@ def test_a_row_that_holds_no_record_is_counted(tmp_path: Path) -> None:
 ROW = "'launched' AS event, 'x' AS distinct_id, '{\n}' AS properties"
 
 
-def test_a_time_that_is_none_is_one_broken_row(tmp_path: Path) -> None:
+def test_an_invalid_time_is_one_broken_row(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     times = "('2026-11-22T10:00:00Z'), ('soon'), (NULL)"
     with_duckdb(
@@ -161,7 +161,7 @@ def test_a_time_that_is_none_is_one_broken_row(tmp_path: Path) -> None:
     assert (counted.records, counted.broken) == (1, 2)
 
 
-def test_a_name_is_no_pattern_and_says_nothing_of_what_is_in_it(tmp_path: Path) -> None:
+def test_a_file_name_is_not_a_pattern_and_does_not_decide_the_format(tmp_path: Path) -> None:
     """DuckDB takes signs in a path for other files, and words in it for columns."""
     place = tmp_path / "event=other" / "distinct_id=nobody"
     place.mkdir(parents=True)
@@ -181,7 +181,7 @@ def test_a_name_is_no_pattern_and_says_nothing_of_what_is_in_it(tmp_path: Path) 
         tally(source_of([place / name], tmp_path))
 
 
-def test_a_line_that_is_none_is_counted_in_zstd_too(tmp_path: Path) -> None:
+def test_a_line_without_a_record_is_counted_in_zstd_too(tmp_path: Path) -> None:
     bad = [b'{"torn', b"with \x01 in \x01 it", b"x" * (MAX_LINE + 10), b"\xff\xfe"]
     lines = LINES.splitlines()[:2]
     text = tmp_path / "a.jsonl"
@@ -206,9 +206,7 @@ def test_a_file_is_read_once_however_many_names_it_has(tmp_path: Path) -> None:
     assert report(folder / "a.jsonl", folder / "around" / "hard.jsonl") == report(SAMPLE)
 
 
-def test_a_folder_that_cannot_be_read_is_not_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.jsonl").write_bytes(LINES)
     closed = tmp_path / "closed"
     closed.mkdir()

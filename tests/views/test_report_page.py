@@ -77,7 +77,7 @@ def test_in_a_notebook_it_keeps_what_all_views_promise(
             assert part.finding in view.text
 
 
-def test_a_page_is_of_itself_alone(sample: Tally, hostile: Tally) -> None:
+def test_a_page_loads_nothing_external(sample: Tally, hostile: Tally) -> None:
     for found in (sample, hostile):
         parts = tables(found, {ODD: 1})
         made = page(found, parts, figures(parts))
@@ -127,13 +127,13 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_what_is_not_ok_is_not_told_by_colour_alone(hostile: Tally) -> None:
+def test_cells_that_failed_are_not_shown_by_colour_alone(hostile: Tally) -> None:
     for name in ("durations", "models"):
         assert "url(#dev-analytics-" in drawn(hostile)[name], "no hatching"
         assert "<pattern" in drawn(hostile)[name]
 
 
-def test_the_users_own_matplotlib_is_left_alone(sample: Tally) -> None:
+def test_the_user_s_matplotlib_is_left_alone(sample: Tally) -> None:
     code = f"""
 import sys
 from pathlib import Path
@@ -174,7 +174,7 @@ def test_without_matplotlib_one_line_says_what_to_install(
     assert made.count("<table>") == len(tables(sample, {}))
 
 
-def test_a_report_of_nothing_and_one_that_is_cut_say_so(counted: Callable[..., Tally]) -> None:
+def test_an_empty_report_and_a_truncated_one_say_so(counted: Callable[..., Tally]) -> None:
     none = counted()
     assert "There are no records to count." in report_html(none, tables(none, {}), {})
     rows: list[Row] = [(f"model {number}", number) for number in range(23)]

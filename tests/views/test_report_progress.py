@@ -10,7 +10,7 @@ import pytest
 from dev_analytics.views.report.progress import TerminalLine
 
 
-def test_a_line_of_the_progress_is_wiped_whenever_ctrl_c_comes() -> None:
+def test_the_progress_line_is_erased_whenever_it_is_interrupted() -> None:
     class Interrupted(io.StringIO):
         def flush(self) -> None:
             raise KeyboardInterrupt

@@ -143,7 +143,7 @@ def test_what_a_newer_version_or_another_tool_says_is_counted_by_its_name(
     assert len(found.users) == 1
 
 
-def test_what_a_record_does_not_say_is_not_given(counted: Count, record: Record) -> None:
+def test_a_missing_word_is_shown_as_not_given(counted: Count, record: Record) -> None:
     found = counted(record("$ai_generation"), record("cell executed", outcome="ok"))
     assert list(found.models) == [("not given", "not given")]
     assert found.outcomes == {("ok",): 1}
@@ -188,7 +188,7 @@ def test_a_broken_line_is_counted_and_hides_no_other(
         st.binary(max_size=40) | st.sampled_from([*map(example, EVENTS.values())]), max_size=12
     )
 )
-def test_no_bytes_end_it_and_every_line_is_counted_once(
+def test_any_bytes_can_be_read_and_each_line_counts_once(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "any.jsonl"
@@ -226,7 +226,7 @@ LINES = st.lists(
 
 
 @given(LINES)
-def test_the_sum_of_the_parts_is_the_whole(lines: list[dict[str, Any]]) -> None:
+def test_the_sum_of_the_parts_is_the_total(lines: list[dict[str, Any]]) -> None:
     found = Tally(Path("log"))
     for line in lines:
         found.add(json.encode(line))
@@ -253,7 +253,7 @@ def test_the_sum_of_the_parts_is_the_whole(lines: list[dict[str, Any]]) -> None:
 
 
 @given(st.lists(st.integers(0, 20), unique=True, min_size=1), st.randoms())
-def test_a_gap_is_what_is_missing_between_others(numbers: list[int], random: Any) -> None:
+def test_a_gap_is_a_number_missing_between_others(numbers: list[int], random: Any) -> None:
     found = Tally(Path("log"))
     random.shuffle(numbers)
     for seq in numbers:
@@ -264,7 +264,9 @@ def test_a_gap_is_what_is_missing_between_others(numbers: list[int], random: Any
     assert found.sessions.gaps() == (bool(missing), len(missing))
 
 
-def test_records_of_another_library_are_left_out_and_told(counted: Count, record: Record) -> None:
+def test_records_of_another_library_are_left_out_and_counted(
+    counted: Count, record: Record
+) -> None:
     """A project of PostHog's may hold those of a website, or of other ways to ask models."""
     lines = [
         record(event, **{"$lib": lib, "$ai_model": "gpt-4o"})
@@ -279,7 +281,7 @@ def test_records_of_another_library_are_left_out_and_told(counted: Count, record
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n"])
-def test_the_same_lines_however_a_program_writes_them(
+def test_the_records_are_the_same_however_a_program_writes_them(
     mark: bytes, end: bytes, counted: Count, record: Record
 ) -> None:
     lines = [record("x", seq=number).rstrip() for number in range(3)]
@@ -288,7 +290,7 @@ def test_the_same_lines_however_a_program_writes_them(
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 333])
-def test_where_a_file_is_cut_to_be_read_changes_nothing(
+def test_the_result_does_not_depend_on_where_blocks_end(
     size: int, counted: Count, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records, broken lines, one on two lines, two on one, one too long: each line once."""
@@ -312,7 +314,7 @@ def test_gaps_are_counted_in_each_session(counted: Count, record: Record) -> Non
     assert found.sessions.gaps() == (2, 3)
 
 
-def test_what_is_older_is_left_out_and_told(counted: Count, record: Record) -> None:
+def test_older_records_are_left_out_and_counted(counted: Count, record: Record) -> None:
     found = counted(
         record("x", "2026-10-31T23:59:59Z"),
         record("x", "2026-11-01T00:00:00Z"),
@@ -322,7 +324,7 @@ def test_what_is_older_is_left_out_and_told(counted: Count, record: Record) -> N
     assert (found.records, found.earlier) == (1, 2)
 
 
-def test_names_without_end_are_counted_as_one(
+def test_names_beyond_the_limit_are_counted_as_one(
     counted: Count, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "MAX_NAMES", 3)
@@ -337,7 +339,7 @@ NAMED = (
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_a_log_of_anybody_s_names_fills_no_memory(
+def test_a_foreign_log_cannot_fill_memory_with_names(
     event: str, counted: Count, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever a record names, of any kind: nothing that is counted by name grows without end."""
@@ -368,7 +370,7 @@ def test_it_reads_a_stream_however_long(tmp_path: Path, data: Path) -> None:
     assert peak(2000) < 1.5 * peak(200)
 
 
-def test_a_session_more_takes_little_memory(tmp_path: Path, data: Path, record: Record) -> None:
+def test_another_session_takes_little_memory(tmp_path: Path, data: Path, record: Record) -> None:
     file = tmp_path / "sessions.jsonl"
     number = 20_000
     names = (f"01a20509-47c0-7c6c-84e7-{each:012x}" for each in range(number))
@@ -380,9 +382,7 @@ def test_a_session_more_takes_little_memory(tmp_path: Path, data: Path, record: 
     assert taken / number < 200
 
 
-def test_progress_goes_from_nothing_to_all(
-    tmp_path: Path, data: Path, record: Record, kept: Any
-) -> None:
+def test_progress_goes_from_0_to_1(tmp_path: Path, data: Path, record: Record, kept: Any) -> None:
     file = tmp_path / "long.jsonl"
     file.write_bytes(record("x") * 20_000)
     told: list[tuple[float | None, int]] = []
@@ -407,7 +407,7 @@ def test_progress_goes_from_nothing_to_all(
         ("zstd", "file"),
     ],
 )
-def test_what_cannot_be_read_is_one_clear_line(
+def test_an_unreadable_source_is_one_clear_line(
     tmp_path: Path, data: Path, what: str, says: str
 ) -> None:
     file = tmp_path / "file"
@@ -428,7 +428,7 @@ def test_what_cannot_be_read_is_one_clear_line(
     assert says in str(refused.value)
 
 
-def test_a_pipe_is_read_as_it_comes(tmp_path: Path, data: Path) -> None:
+def test_a_pipe_is_read_as_a_stream(tmp_path: Path, data: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(example(EVENTS["launched"]) + b"\n",))
@@ -460,9 +460,7 @@ def test_a_sender_writes_the_archive_while_it_is_read(
     assert len(list(lines)) == 2 * len(kept.records) - 1
 
 
-def test_an_archive_of_anybody_s_is_read_to_its_end(
-    events: Analytics, data: Path, kept: Any
-) -> None:
+def test_a_foreign_archive_is_read_to_its_end(events: Analytics, data: Path, kept: Any) -> None:
     Archive(data).deliver(kept.records)
     with closing(sqlite3.connect(data / NAME)) as archive, archive:
         rows = [

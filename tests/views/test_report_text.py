@@ -55,7 +55,7 @@ def test_activity_is_by_the_hour_where_the_log_is_short_and_else_by_the_day(
     ]
 
 
-def test_gaps_drops_and_broken_lines_are_told(
+def test_gaps_drops_and_broken_lines_are_shown(
     counted: Callable[..., Any], record: Callable[..., bytes]
 ) -> None:
     found = counted(record("x", seq=1), record("x", seq=5), b"torn\n")
@@ -69,11 +69,11 @@ def test_gaps_drops_and_broken_lines_are_told(
         assert line in made
 
 
-def test_no_records_are_said_in_words(counted: Callable[..., Any]) -> None:
+def test_the_report_says_when_there_are_no_records(counted: Callable[..., Any]) -> None:
     assert shown(counted()).endswith("\n\nThere are no records to count.")
 
 
-def test_a_log_of_anybody_s_moves_no_cursor(
+def test_a_foreign_log_cannot_move_the_cursor(
     counted: Callable[..., Any], record: Callable[..., bytes]
 ) -> None:
     odd = "\x1b[2Jgone\r\n\u202eback\x9b1mC1\ud800".encode("utf-8", "replace").decode()
@@ -107,13 +107,13 @@ def test_no_line_is_wider_than_the_terminal(rows: list[Any], width: int) -> None
     assert max(map(len, made.splitlines())) <= width
 
 
-def test_a_terminal_without_room_gets_what_it_can(counted: Callable[..., Any]) -> None:
+def test_a_narrow_terminal_gets_what_fits(counted: Callable[..., Any]) -> None:
     part = Table("models", "Models", "Many.", {"model": "model", "n": "n" * 60}, [("gpt-4o", 7)])
     assert f"~  {'n' * 60}\n" in text(counted(), [part], 20)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
-def test_what_has_no_room_is_named(
+def test_a_column_that_does_not_fit_is_named(
     counted: Callable[..., Any], record: Callable[..., bytes], width: int
 ) -> None:
     said = {"$ai_provider": "openai", "$ai_model": "gpt-4o", "$ai_input_tokens": 10**9}

@@ -25,7 +25,7 @@ def test_all_events_are_listed_with_their_reasons() -> None:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_one_event_is_shown_whole_in_text_and_in_html(name: str) -> None:
+def test_a_single_event_is_shown_completely_as_text_and_html(name: str) -> None:
     event = EVENTS[name]
     assert list(named(event.wire)) == list(named(name)) == [name]
     text, html = schema_text(named(name)), schema_html(named(name))

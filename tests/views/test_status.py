@@ -29,7 +29,7 @@ def agreed(data: Path) -> Analytics:
     return analytics
 
 
-def test_the_notice_is_said_in_every_state(data: Path) -> None:
+def test_the_notice_is_shown_in_every_state(data: Path) -> None:
     analytics = Analytics(data)
     store, gate = analytics.gate.store, analytics.gate
     gate.notice = 3
@@ -52,7 +52,7 @@ def test_the_notice_is_said_in_every_state(data: Path) -> None:
     assert notice() == "none agreed to, the newest is 2"
 
 
-def test_whoever_has_something_withheld_is_told_how_to_be_asked_about_it(data: Path) -> None:
+def test_the_status_says_how_to_be_asked_about_what_is_withheld(data: Path) -> None:
     analytics = agreed(data)
     usual = rows(analytics)["to change"]
     assert "asks" not in usual

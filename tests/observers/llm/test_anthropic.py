@@ -74,7 +74,7 @@ def test_the_version_is_the_one_expected() -> None:
         assert anthropic.__version__ == os.environ["EXPECTED_ANTHROPIC"]
 
 
-def test_a_message_counts_what_is_cached_into_the_input(server: FakeLLM, recorded: Any) -> None:
+def test_the_input_of_a_message_includes_cached_tokens(server: FakeLLM, recorded: Any) -> None:
     answer = client(server).messages.create(**ASK)
     assert (type(answer).__name__, answer.usage.input_tokens) == ("Message", 20)
     assert recorded.call() == {**ASKED, **USAGE}
@@ -265,14 +265,14 @@ def test_an_error_event_in_a_stream(server: FakeLLM, recorded: Any) -> None:
     assert str(call["$ai_error"]).startswith("anthropic.")
 
 
-def test_counting_tokens_is_no_call(server: FakeLLM, recorded: Any) -> None:
+def test_counting_tokens_is_not_a_call(server: FakeLLM, recorded: Any) -> None:
     if newest():
         with pytest.raises(anthropic.NotFoundError):
             client(server).messages.count_tokens(model=ASK["model"], messages=ASK["messages"])
     assert recorded.calls() == []
 
 
-def test_what_goes_over_the_wire_is_unchanged(server: FakeLLM, recorded: Any) -> None:
+def test_requests_on_the_wire_are_unchanged(server: FakeLLM, recorded: Any) -> None:
     def ask() -> None:
         fresh = client(server)
         fresh.messages.create(**ASK)
@@ -294,9 +294,7 @@ def test_signatures_are_unchanged(recorded: Any) -> None:
     assert coroutines == [False, True]
 
 
-def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
-    server: FakeLLM, recorded: Any
-) -> None:
+def test_after_a_no_a_client_created_before_records_nothing(server: FakeLLM, recorded: Any) -> None:
     one = client(server)
     one.messages.create(**ASK)
     stream = one.messages.create(**ASK, stream=True)
@@ -313,7 +311,7 @@ def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
     assert after is before or not after.recorded["$ai_generation"]
 
 
-def test_without_a_key_nothing_is_asked(
+def test_without_a_key_there_is_no_call(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):

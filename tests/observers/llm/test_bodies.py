@@ -119,7 +119,7 @@ def test_a_body_of_bedrock_that_is_closed_is_recorded(server: FakeLLM, recorded:
     assert recorded.call()["$ai_is_error"] is False
 
 
-def test_a_body_that_a_handler_of_the_user_s_put_there_is_let_through(
+def test_a_body_that_the_user_s_handler_put_there_passes_untouched(
     server: FakeLLM, recorded: Any
 ) -> None:
     def change(parsed: Any, **_: object) -> None:

@@ -134,7 +134,7 @@ def test_a_stream_whose_delta_has_a_part_of_the_counts(
     assert recorded.call()["$ai_input_tokens"] == 335
 
 
-def test_counts_that_are_all_nought_at_the_end_say_nothing() -> None:
+def test_counts_that_are_all_zero_at_the_end_are_ignored() -> None:
     nought = {"input_tokens": 0, "output_tokens": 0}
     chunks = [
         KINDS["messages"][1].validate_python(each)
@@ -146,7 +146,7 @@ def test_counts_that_are_all_nought_at_the_end_say_nothing() -> None:
     assert (tokens(told.input_tokens), tokens(told.output_tokens)) == (20, 30)
 
 
-def test_what_shortening_the_context_took_is_counted_too() -> None:
+def test_tokens_spent_on_compaction_are_counted_too() -> None:
     """The SDK says of these entries that the totals leave them out."""
     spent = {"cache_read_input_tokens": 3, "cache_creation_input_tokens": 2}
     spent |= {"input_tokens": 1000, "output_tokens": 50}
@@ -162,7 +162,7 @@ def test_what_shortening_the_context_took_is_counted_too() -> None:
     assert tokens(told.cache_read_input_tokens) == 6
 
 
-def test_gemini_may_tell_its_parts_in_different_chunks() -> None:
+def test_gemini_s_counts_may_come_in_different_chunks() -> None:
     usages: list[Any] = [
         {"prompt_token_count": 100, "thoughts_token_count": 20, "tool_use_prompt_token_count": 7},
         {"prompt_token_count": 100, "candidates_token_count": 10},
@@ -202,7 +202,7 @@ def last(usage: Any, *, in_choice: bool = False) -> dict[str, Any]:
         [last(COUNTED), {**CHUNK, "choices": []}],
     ],
 )
-def test_counts_of_a_streamed_chat_in_whatever_chunk(
+def test_the_counts_of_a_streamed_chat_may_be_in_any_chunk(
     client: openai.OpenAI, server: FakeLLM, recorded: Any, ends: list[Any]
 ) -> None:
     server.replies.append(server_sent([CHUNK, CHUNK, *ends]))
@@ -212,7 +212,7 @@ def test_counts_of_a_streamed_chat_in_whatever_chunk(
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-def test_what_openai_writes_to_its_cache(
+def test_tokens_that_openai_writes_to_its_cache(
     client: openai.OpenAI, server: FakeLLM, recorded: Any, api: str
 ) -> None:
     details = {"cached_tokens": 100, "cache_write_tokens": 70}
@@ -267,7 +267,7 @@ def test_a_response_that_failed_is_an_error(
     assert recorded.call()["$ai_is_error"] is (status == "failed")
 
 
-def test_an_error_in_place_of_an_answer_is_one(
+def test_an_error_in_place_of_an_answer_is_an_error(
     client: openai.OpenAI, server: FakeLLM, recorded: Any
 ) -> None:
     server.replies.append(whole({"error": {"code": 502, "message": MARK}, "user_id": MARK}))
@@ -281,7 +281,7 @@ def test_an_error_in_place_of_an_answer_is_one(
 
 @pytest.mark.parametrize("address", [None, "a gateway of the user's"])
 @pytest.mark.parametrize("how", ["class", "provider"])
-def test_a_client_for_bedrock_is_served_by_aws(
+def test_a_bedrock_client_is_served_by_aws(
     server: FakeLLM, recorded: Any, how: str, address: str | None
 ) -> None:
     sent: list[httpx2.Request] = []
@@ -306,6 +306,6 @@ def test_a_client_for_bedrock_is_served_by_aws(
 
 
 @pytest.mark.parametrize("choices", [{"a": 1}, "abc", [None], [[]], 5, ({},)])
-def test_choices_of_another_shape_are_not_looked_into(choices: Any) -> None:
+def test_choices_of_another_shape_are_not_read(choices: Any) -> None:
     told = openai_sdk.read_usage({"choices": choices, "usage": {"prompt_tokens": 3}})
     assert (told.input_tokens, told.failed) == (3, None)

@@ -483,7 +483,7 @@ def run(name: str, server: FakeLLM) -> list[Any]:
 
 
 @each_ask
-def test_one_record_tells_the_operation_the_model_and_the_tokens(
+def test_one_record_has_the_operation_the_model_and_the_tokens(
     name: str, server: FakeLLM, recorded: Any
 ) -> None:
     one = ASKS[name]
@@ -506,7 +506,7 @@ def test_an_error_is_recorded_by_its_status(name: str, server: FakeLLM, recorded
 
 
 @each_ask
-def test_answers_and_requests_are_as_they_are_without_us(
+def test_answers_and_requests_are_the_same_as_without_hooks(
     name: str, server: FakeLLM, recorded: Any
 ) -> None:
     def told() -> list[str]:
@@ -529,7 +529,7 @@ def test_answers_and_requests_are_as_they_are_without_us(
     assert bodies[each : 2 * each] == bodies[2 * each :]
 
 
-def test_other_calls_to_aws_are_let_through(server: FakeLLM, recorded: Any) -> None:
+def test_other_calls_to_aws_pass_untouched(server: FakeLLM, recorded: Any) -> None:
     server.replies.append(Reply(b"{}"))
     queue = boto3.client("sqs", endpoint_url=server.address, config=ONCE, **CREDENTIALS)
     queue.list_queues()
@@ -617,7 +617,7 @@ def test_an_event_of_an_error_ends_a_conversation_of_mistral(
     assert recorded.call()["$ai_is_error"] is True
 
 
-def test_what_huggingface_asks_again_without_some_parameters_is_two_calls(
+def test_a_request_that_huggingface_repeats_without_some_parameters_is_two_calls(
     server: FakeLLM, recorded: Any
 ) -> None:
     """The first is an error of the server's."""
@@ -629,7 +629,7 @@ def test_what_huggingface_asks_again_without_some_parameters_is_two_calls(
     assert [call["$ai_is_error"] for call in recorded.calls()] == [True, False]
 
 
-def test_what_huggingface_refuses_to_ask_is_no_call(server: FakeLLM, recorded: Any) -> None:
+def test_a_request_that_huggingface_refuses_is_not_a_call(server: FakeLLM, recorded: Any) -> None:
     unknown: Any = MARK
     with pytest.raises(ValueError, match="provider"):
         InferenceClient(provider=unknown, token=MARK).chat_completion(SAID, model="x")
@@ -644,7 +644,7 @@ class NoToken(Credentials):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_without_a_token_nothing_is_asked_of_vertex_ai(
+def test_without_a_token_there_is_no_call_to_vertex_ai(
     server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
     client = genai.Client(
@@ -675,7 +675,7 @@ def test_without_a_token_nothing_is_asked_of_vertex_ai(
     assert (server.received, recorded.calls()) == ([], [])
 
 
-def test_what_boto3_does_not_send_is_no_call(
+def test_a_request_that_boto3_does_not_send_is_not_a_call(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For want of credentials, or because the answer is a mocked one."""

@@ -60,7 +60,7 @@ def test_a_stream(server: FakeLLM, recorded: Any) -> None:
     assert recorded.call() == {**STREAMED, **USAGE}
 
 
-def test_a_stream_that_counts_as_openai_s_does(server: FakeLLM, recorded: Any) -> None:
+def test_a_stream_that_counts_like_openai_s(server: FakeLLM, recorded: Any) -> None:
     asked = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
     server.replies.append(openai_chat(asked))
     assert len(list(client(server).chat.completions.create(**CHAT, stream=True))) == 4
@@ -134,7 +134,7 @@ def test_a_stream_that_is_cut(server: FakeLLM, recorded: Any) -> None:
     assert recorded.call() == {**STREAMED, "$ai_is_error": True, "$ai_error": "other"}
 
 
-def test_what_goes_over_the_wire_is_unchanged(server: FakeLLM, recorded: Any) -> None:
+def test_requests_on_the_wire_are_unchanged(server: FakeLLM, recorded: Any) -> None:
     def ask() -> None:
         fresh = client(server)
         fresh.chat.completions.create(**CHAT)

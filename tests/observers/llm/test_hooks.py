@@ -104,7 +104,7 @@ print(status(analytics, analytics.gate.now()[0]))
     assert log.of("$ai_generation") == []
 
 
-def test_a_status_with_all_there_says_nothing_of_it(recorded: Any) -> None:
+def test_a_complete_installation_is_not_mentioned_in_the_status(recorded: Any) -> None:
     assert "openai" in hooks.State.seen
     analytics = recorded.analytics
     assert "LLM calls" not in status_rows(analytics, analytics.gate.now()[0])
@@ -195,7 +195,7 @@ def test_a_failing_hook_module_is_counted_and_the_import_goes_on(
     hooks.State.seen.discard("an_sdk")
 
 
-def test_what_is_no_module_is_not_asked_and_a_lazy_one_stays_lazy(
+def test_an_object_in_sys_modules_is_not_touched_and_a_lazy_module_stays_lazy(
     analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     class Touched:
@@ -231,7 +231,7 @@ def test_what_is_no_module_is_not_asked_and_a_lazy_one_stays_lazy(
 
 
 @pytest.mark.parametrize("body", ["1 / 0", "raise ImportError", "import no_such_module"])
-def test_an_import_that_fails_shows_what_it_shows_without_us(
+def test_a_failing_import_shows_the_same_as_without_hooks(
     analytics: Analytics, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str
 ) -> None:
     (tmp_path / "a_broken_sdk.py").write_text(body)
@@ -259,7 +259,7 @@ def test_an_import_that_fails_shows_what_it_shows_without_us(
         ("xai_sdk.sync.chat", "xai_sdk/sync/chat.py"),  # a folder without __init__.py
     ],
 )
-def test_what_the_user_has_called_as_an_sdk_is_not_touched(
+def test_a_user_module_with_the_name_of_an_sdk_is_not_touched(
     recorded: Any,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

@@ -90,7 +90,7 @@ def strange_spec() -> ModuleType:
 @pytest.mark.parametrize(
     "thing", [MagicMock, Raises, lambda: RaisingModule("openai"), stub, strange_spec, lambda: None]
 )
-def test_what_is_no_module_that_was_imported_is_left_alone(
+def test_anything_but_an_imported_module_is_left_alone(
     recorded: Any, monkeypatch: pytest.MonkeyPatch, thing: Callable[[], Any]
 ) -> None:
     hooks.unregister()
@@ -111,7 +111,7 @@ def test_what_is_no_module_that_was_imported_is_left_alone(
     assert hooks.State.active is None
 
 
-def test_an_imported_module_is_told_of(
+def test_an_imported_module_is_reported(
     source: Path, imports: Imports, told: list[ModuleType]
 ) -> None:
     module = importlib.import_module(SDK)
@@ -129,7 +129,7 @@ def test_an_imported_module_is_told_of(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_module_that_another_thread_is_importing_is_told_of_when_it_has_been(
+def test_a_module_that_another_thread_imports_is_reported_once_imported(
     source: Path, imports: Imports, told: list[ModuleType], fails: bool
 ) -> None:
     ran().go_on.clear()
@@ -154,7 +154,7 @@ def test_a_module_that_another_thread_is_importing_is_told_of_when_it_has_been(
     assert [name for name in vars(module.__spec__) if "analytics" in name] == []
 
 
-def test_a_module_that_is_half_there_when_its_part_is_imported_is_told_of(
+def test_a_half_imported_package_is_reported_once_imported(
     source: Path, imports: Imports, told: list[ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own import had been begun, but not come so far that it stood in `sys.modules`."""
@@ -171,7 +171,7 @@ def test_a_module_that_is_half_there_when_its_part_is_imported_is_told_of(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_module_that_is_loaded_when_it_is_touched_is_told_of_then(
+def test_a_lazy_module_is_reported_when_it_is_loaded(
     source: Path, imports: Imports, told: list[ModuleType], when: str
 ) -> None:
     if when == "after":
@@ -191,7 +191,7 @@ def test_a_module_that_is_loaded_when_it_is_touched_is_told_of_then(
     assert told[0] is module
 
 
-def test_a_finder_of_the_users_whose_modules_are_loaded_when_touched(
+def test_lazy_modules_of_the_user_s_own_finder_stay_lazy(
     source: Path, imports: Imports, told: list[ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lazily:

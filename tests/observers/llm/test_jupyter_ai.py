@@ -70,7 +70,7 @@ def test_the_output_format_is_the_edit_format_of_the_call(
     assert (call["$ai_model"], call["$ai_input_tokens"]) == ("gpt-4o", 120)
 
 
-def test_a_call_beside_the_magic_has_no_format_of_it(
+def test_a_call_outside_the_magic_does_not_have_its_format(
     shell: Any, magic: Callable[[str], Any], server: FakeLLM, recorded: Any
 ) -> None:
     assert shell.run("%load_ext jupyter_ai_magic_commands").success

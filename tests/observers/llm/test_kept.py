@@ -79,7 +79,7 @@ def test_a_streaming_response_is_recorded_when_it_is_closed(
     assert recorded.call()["stream"] is parsed
 
 
-def test_what_is_kept_is_recorded_once_when_the_session_ends(
+def test_a_stream_that_is_kept_is_recorded_once_when_the_session_ends(
     client: openai.OpenAI, server: FakeLLM, recorded: Any
 ) -> None:
     claude = anthropic.Anthropic(base_url=server.address, api_key=MARK, max_retries=0)
@@ -127,7 +127,7 @@ with claude.messages.stream(**ask) as messages:
 """
 
 
-def test_what_a_session_has_in_its_globals_is_recorded_before_its_end(
+def test_a_stream_in_the_session_s_globals_is_recorded_at_its_end(
     server: FakeLLM, log: Any, data: Path, tmp_path: Path
 ) -> None:
     ConsentStore(data).agree(1, date.today())

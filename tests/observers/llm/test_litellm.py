@@ -115,7 +115,7 @@ def test_equal_embeddings_that_litellm_makes_itself_are_all_counted(
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")
-def test_a_streamed_response_that_litellm_tells_of_twice_is_counted_once(
+def test_a_streamed_response_that_litellm_reports_twice_is_counted_once(
     recorded: Any, options: Any
 ) -> None:
     list(litellm.responses(model="openai/gpt-4o", input=MARK, stream=True, **options))
@@ -144,7 +144,7 @@ def test_an_error_that_is_raised_again_is_counted_again(
 
 
 @pytest.mark.parametrize("first", [CLAUDE, "openai/gpt-4o"])
-def test_an_error_of_a_call_made_because_of_another_error_is_counted_too(
+def test_an_error_while_another_one_is_handled_is_counted_too(
     server: FakeLLM, recorded: Any, ask: Any, first: str
 ) -> None:
     server.replies.extend([failure(429), failure(529)])
@@ -172,7 +172,7 @@ def test_a_call_that_litellm_makes_itself(
 
 
 @both
-def test_a_stream_has_the_edit_format_in_which_it_was_asked_for(
+def test_a_stream_has_the_edit_format_in_which_it_was_requested(
     recorded: Any, options: Any, asynchronous: bool
 ) -> None:
     async def ask() -> None:
@@ -301,7 +301,7 @@ class LateError(Exception):
     """What a user's time limit raises."""
 
 
-def test_a_time_limit_that_ends_in_the_middle_of_a_hook_reaches_whoever_reads(
+def test_a_time_limit_that_ends_in_a_hook_reaches_the_user_s_code(
     recorded: Any, options: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(*_: object) -> None:
@@ -328,7 +328,7 @@ def test_a_time_limit_that_ends_in_the_middle_of_a_hook_reaches_whoever_reads(
 
 @both
 @pytest.mark.parametrize("assigned", [[], [Theirs()]], ids=["none", "one of theirs"])
-def test_whatever_the_user_assigns_each_request_is_one_record(
+def test_each_request_is_one_record_whatever_the_user_assigns(
     server: FakeLLM,
     recorded: Any,
     ask: Any,
@@ -348,7 +348,7 @@ def test_whatever_the_user_assigns_each_request_is_one_record(
     assert [call["$ai_is_error"] for call in recorded.calls()] == [False, False, True]
 
 
-def test_nothing_of_ours_stands_in_the_lists_of_litellm(recorded: Any, ask: Any) -> None:
+def test_litellm_s_callback_lists_stay_empty(recorded: Any, ask: Any) -> None:
     ask(CLAUDE)
     assert len(recorded.calls()) == 1
     for name, each in vars(litellm).items():
@@ -358,7 +358,7 @@ def test_nothing_of_ours_stands_in_the_lists_of_litellm(recorded: Any, ask: Any)
 
 @both
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_mocked_answer_is_no_call(
+def test_a_mocked_answer_is_not_a_call(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool, stream: bool
 ) -> None:
     ask(CLAUDE, asynchronous=asynchronous, stream=stream, mock_response="hi")
@@ -368,7 +368,7 @@ def test_a_mocked_answer_is_no_call(
 
 
 @both
-def test_what_fails_before_a_request_goes_out_is_no_call(
+def test_a_failure_before_the_request_goes_out_is_not_a_call(
     server: FakeLLM, recorded: Any, ask: Any, asynchronous: bool
 ) -> None:
     with pytest.raises(litellm.exceptions.BadRequestError):
@@ -435,7 +435,7 @@ def test_a_stream_that_is_left_early_is_one_call(
     assert (call["$ai_input_tokens"], call["stream"]) == (335, True)
 
 
-def test_a_stream_that_nobody_reads_is_as_many_calls_as_requests(
+def test_an_unread_stream_is_as_many_calls_as_requests(
     server: FakeLLM, recorded: Any, options: Any
 ) -> None:
     litellm.completion(CLAUDE, MESSAGES, stream=True, **options)
@@ -473,7 +473,7 @@ def test_each_request_that_is_tried_again_is_one_record(
     ]
 
 
-def test_a_message_in_the_words_of_anthropic(server: FakeLLM, recorded: Any, options: Any) -> None:
+def test_a_message_by_anthropic_s_api(server: FakeLLM, recorded: Any, options: Any) -> None:
     asked = {"model": CLAUDE, "messages": MESSAGES[1:], "max_tokens": 9, **options}
     asyncio.run(litellm.anthropic_messages(**asked))
     assert len(server.received) == 1

@@ -14,7 +14,7 @@ from litellm.types.caching import LiteLLMCacheType
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_from_the_cache_is_no_call(
+def test_a_cached_answer_is_not_a_call(
     server: FakeLLM,
     recorded: Any,
     monkeypatch: pytest.MonkeyPatch,

@@ -92,7 +92,7 @@ styles = pytest.mark.parametrize(
 @styles
 @pytest.mark.parametrize("first", ["theirs", "ours"])
 @pytest.mark.parametrize("out", ["theirs", "ours", "theirs for a while"])
-def test_each_call_is_one_record_whoever_came_first_and_whoever_goes_first(
+def test_each_call_is_one_record_in_any_order_of_loading_and_unloading(
     server: FakeLLM, recorded: Any, theirs: Theirs, first: str, out: str
 ) -> None:
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
@@ -163,7 +163,7 @@ def test_a_module_that_is_loaded_again_is_hooked_again(
     assert len(recorded.calls()) == 3
 
 
-def test_twenty_loads_leave_one_record_for_each_call(server: FakeLLM, recorded: Any) -> None:
+def test_after_twenty_loads_each_call_is_recorded_once(server: FakeLLM, recorded: Any) -> None:
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
     for number in range(20):
         hooks.unregister()
@@ -273,7 +273,9 @@ def test_a_hooked_method_looks_and_works_as_before(method_hooks: MethodHooks) ->
     assert "__signature__" not in vars(Derived.told)
 
 
-def test_what_another_tool_puts_into_our_place_is_left_to_it(method_hooks: MethodHooks) -> None:
+def test_code_that_another_tool_puts_in_place_of_ours_is_left_alone(
+    method_hooks: MethodHooks,
+) -> None:
     class Own:
         def told(self) -> str:
             return "own"
@@ -338,9 +340,7 @@ def test_threads_and_tasks_have_one_record_for_each_call_over_many_loads(
         assert len(recorded.calls()) == number * 220
 
 
-def test_hooks_that_come_and_go_under_running_calls_harm_none(
-    server: FakeLLM, recorded: Any
-) -> None:
+def test_hooks_can_come_and_go_while_calls_run(server: FakeLLM, recorded: Any) -> None:
     client = openai.OpenAI(base_url=f"{server.address}/v1", api_key=MARK, max_retries=0)
     over = threading.Event()
 

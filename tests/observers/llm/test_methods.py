@@ -240,7 +240,7 @@ def test_a_stream_read_in_part_is_one_call_without_tokens(
 
 
 @each_sdk
-def test_a_stream_that_nobody_reads_is_a_call_if_it_was_asked_for(
+def test_an_unread_stream_is_a_call_if_its_request_went_out(
     name: str, server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
     assert read(name, server, asynchronous, most=0) == []
@@ -286,7 +286,7 @@ REFUSED = {"google-genai": 5, "mistralai": 5, "boto3": ""}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_an_sdk_refuses_to_ask_is_no_call(
+def test_a_request_that_an_sdk_refuses_is_not_a_call(
     name: str, server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
     with pytest.raises(Exception, match=r"(?i)valid"):
@@ -328,7 +328,7 @@ def test_a_stream_that_is_cut(
 
 
 @each_sdk
-def test_what_goes_over_the_wire_and_what_comes_back_is_unchanged(
+def test_requests_and_answers_on_the_wire_are_unchanged(
     name: str, server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
     def asked() -> list[Any]:
@@ -344,7 +344,7 @@ def test_what_goes_over_the_wire_and_what_comes_back_is_unchanged(
 
 
 @each_sdk
-def test_a_stream_is_of_the_type_that_it_has_without_us(
+def test_a_stream_has_the_same_type_as_without_hooks(
     name: str, server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
     way = WAYS[name]
@@ -388,7 +388,7 @@ def test_signatures_are_unchanged_and_unloading_takes_the_hooks_out(
 
 @each_sdk
 @pytest.mark.parametrize("how", ["off", "disable", "DO_NOT_TRACK", "unload"])
-def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
+def test_after_a_no_a_client_created_before_records_nothing(
     name: str,
     server: FakeLLM,
     recorded: Any,

@@ -34,7 +34,7 @@ def test_a_chat_with_gemini(gemini: genai.Client, recorded: Any) -> None:
     assert [call["stream"] for call in recorded.calls()] == [False, True]
 
 
-def test_functions_that_gemini_calls_are_answered_by_a_request_with_counts_of_its_own(
+def test_each_round_of_gemini_s_function_calling_has_its_own_counts(
     gemini: genai.Client, server: FakeLLM, recorded: Any
 ) -> None:
     def high_tide(harbour: str) -> str:
@@ -65,7 +65,7 @@ def test_a_model_of_google_is_named_by_the_vocabulary(
     assert recorded.call()["$ai_model"] == named
 
 
-def test_what_tools_gave_gemini_is_part_of_the_input(
+def test_tokens_of_tool_results_are_part_of_gemini_s_input(
     gemini: genai.Client, server: FakeLLM, recorded: Any
 ) -> None:
     server.replies.append(
@@ -95,7 +95,7 @@ def test_a_raw_answer_of_cohere(server: FakeLLM, recorded: Any) -> None:
     assert [call["$ai_input_tokens"] for call in recorded.calls()] == [120, 120]
 
 
-def test_an_error_of_the_user_while_cohere_streams_is_none_of_the_call(
+def test_a_user_error_while_cohere_streams_is_not_the_call_s(
     server: FakeLLM, recorded: Any
 ) -> None:
     client = cohere.ClientV2(api_key=MARK, base_url=server.address)
@@ -148,7 +148,7 @@ def test_texts_and_embeddings_of_ollama(server: FakeLLM, recorded: Any) -> None:
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
-def test_a_stream_that_is_left_is_closed_as_it_is_without_us(
+def test_an_abandoned_stream_is_closed_as_without_hooks(
     server: FakeLLM, recorded: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At its end the loop closes all that it knows, and tells of what cannot be closed."""
@@ -164,7 +164,7 @@ def test_a_stream_that_is_left_is_closed_as_it_is_without_us(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_stream_that_is_read_later_is_as_quick_as_its_request(
+def test_the_latency_of_a_stream_does_not_include_the_time_before_it_is_read(
     server: FakeLLM, recorded: Any, asynchronous: bool
 ) -> None:
     """The request is made when the first chunk is asked for."""
@@ -193,7 +193,7 @@ def test_a_stream_that_is_read_later_is_as_quick_as_its_request(
     assert call["$ai_time_to_first_token"] <= lasted * 1.05
 
 
-def test_what_is_no_question_to_a_model_is_not_observed(server: FakeLLM, recorded: Any) -> None:
+def test_a_request_to_no_language_model_is_not_observed(server: FakeLLM, recorded: Any) -> None:
     with pytest.raises(ollama.ResponseError):
         ollama.Client(server.address).pull(MARK)
     assert recorded.calls() == []
@@ -239,7 +239,7 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("when", [0, 1, 2], ids=["before", "after the import", "after the client"])
-def test_loading_before_or_after_an_import_is_alike(
+def test_loading_before_or_after_the_import_makes_no_difference(
     server: FakeLLM, log: Any, name: str, when: int
 ) -> None:
     lines = [line.format(address=server.address) for line in CALLS[name]]

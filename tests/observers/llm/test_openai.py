@@ -326,9 +326,7 @@ class Held:
         return self._answer(path, body)
 
 
-def test_an_interrupt_of_the_user_s_is_no_error_of_the_provider(
-    server: FakeLLM, recorded: Any
-) -> None:
+def test_an_interrupt_is_not_an_error_of_the_provider(server: FakeLLM, recorded: Any) -> None:
     # A job in the background may have been told to take none.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     here = threading.get_ident()
@@ -342,7 +340,7 @@ def test_an_interrupt_of_the_user_s_is_no_error_of_the_provider(
     assert recorded.call() == ASKED
 
 
-def test_a_cancelled_task_is_no_error_of_the_provider(server: FakeLLM, recorded: Any) -> None:
+def test_a_cancelled_task_is_not_an_error_of_the_provider(server: FakeLLM, recorded: Any) -> None:
     asked = threading.Event()
     held = Held(server, asked.set)
 
@@ -360,7 +358,9 @@ def test_a_cancelled_task_is_no_error_of_the_provider(server: FakeLLM, recorded:
     assert recorded.call() == ASKED
 
 
-def test_a_wrong_call_raises_what_it_raises_without_us(server: FakeLLM, recorded: Any) -> None:
+def test_a_wrong_call_raises_the_same_error_as_without_hooks(
+    server: FakeLLM, recorded: Any
+) -> None:
     with pytest.raises(TypeError, match="Missing required arguments"):
         client(server).chat.completions.create(model="gpt-4o")  # type: ignore[call-overload]
     unsayable: Any = [object()]
@@ -378,7 +378,7 @@ def test_other_paths_are_not_observed(server: FakeLLM, recorded: Any) -> None:
     assert recorded.calls() == []
 
 
-def test_what_goes_over_the_wire_is_unchanged(server: FakeLLM, recorded: Any) -> None:
+def test_requests_on_the_wire_are_unchanged(server: FakeLLM, recorded: Any) -> None:
     def ask() -> None:
         fresh = client(server)
         fresh.chat.completions.create(**CHAT)
@@ -419,7 +419,7 @@ def test_unloading_takes_the_hooks_out(analytics: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["off", "disable", "DO_NOT_TRACK"])
-def test_after_a_no_no_call_is_recorded_of_a_client_made_before(
+def test_after_a_no_a_client_created_before_records_nothing(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     one = client(server)
@@ -453,7 +453,7 @@ def test_a_client_used_before_loading_is_observed_too(
     assert recorded.call() == {**ASKED, **USAGE}
 
 
-def test_a_hook_of_the_user_on_top_stays_and_ours_below_is_idle(
+def test_the_user_s_hook_above_ours_stays_and_ours_becomes_idle(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base: Any = next(cls for cls in openai.OpenAI.__mro__ if "request" in vars(cls))

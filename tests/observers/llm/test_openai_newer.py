@@ -211,7 +211,7 @@ def test_what_a_helper_raises_about_an_answer_is_the_call_s_error(
     assert call.get("$ai_input_tokens") == tokens
 
 
-def test_what_is_raised_about_a_chat_that_was_read_to_its_end_is_not_the_call_s_error(
+def test_an_error_after_a_chat_was_read_to_its_end_is_not_the_call_s(
     client: openai.OpenAI, server: FakeLLM, recorded: Any
 ) -> None:
     server.replies.append(chat_that_ends("length"))
@@ -223,7 +223,7 @@ def test_what_is_raised_about_a_chat_that_was_read_to_its_end_is_not_the_call_s_
     assert (call["$ai_is_error"], call["$ai_input_tokens"]) == (False, 120)
 
 
-def test_what_a_state_of_the_user_s_own_raises_is_no_call_s_error(
+def test_an_error_of_the_user_s_event_handler_is_not_the_call_s(
     client: openai.OpenAI, server: FakeLLM, recorded: Any
 ) -> None:
     server.replies.append(chat_that_ends("length"))
@@ -273,7 +273,7 @@ def test_a_response_of_the_beta(client: openai.OpenAI, recorded: Any) -> None:
     assert [call["stream"] for call in calls] == [False, True]
 
 
-def test_what_is_compacted_and_decided(
+def test_compacted_responses_and_decisions(
     client: openai.OpenAI, server: FakeLLM, recorded: Any
 ) -> None:
     counts: dict[str, Any] = {"input_tokens": 220, "output_tokens": 40, "total_tokens": 260}
@@ -291,7 +291,7 @@ def test_what_is_compacted_and_decided(
     assert {call["$ai_model"] for call in calls} == {"gpt-4o"}
 
 
-def test_what_is_posted_by_hand_is_a_call_however_its_address_is_written(
+def test_a_request_posted_by_hand_is_a_call_however_its_address_is_written(
     client: openai.OpenAI, server: FakeLLM, recorded: Any
 ) -> None:
     path = "chat/completions"
@@ -301,7 +301,7 @@ def test_what_is_posted_by_hand_is_a_call_however_its_address_is_written(
     assert len(recorded.calls()) == 3
 
 
-def test_a_property_of_the_user_s_client_is_not_asked(server: FakeLLM, recorded: Any) -> None:
+def test_no_property_of_the_user_s_client_is_read(server: FakeLLM, recorded: Any) -> None:
     asked: list[str] = []
 
     class Own(openai.OpenAI):
@@ -330,7 +330,7 @@ def test_an_answer_of_a_class_of_the_user_s_is_not_read(
 
 
 @pytest.mark.parametrize("tokens", [-1, 1.5, None, MARK, [MARK], 2**60])
-def test_what_is_no_number_of_tokens_is_left_out(
+def test_an_invalid_number_of_tokens_is_left_out(
     client: openai.OpenAI, server: FakeLLM, recorded: Any, tokens: Any
 ) -> None:
     answer = json.loads(openai_chat({"model": "gpt-4o"}).body)

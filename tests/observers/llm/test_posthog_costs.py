@@ -111,7 +111,7 @@ def test_a_hosted_model_is_billed_by_what_its_provider_counted(
 
 
 @pytest.mark.parametrize("ask", OWN, ids=lambda ask: ask.__name__)
-def test_a_model_on_one_s_own_machine_costs_nothing(recorded: Any, server: Any, ask: Any) -> None:
+def test_a_local_model_costs_nothing(recorded: Any, server: Any, ask: Any) -> None:
     bill = asked(recorded, ask, server)
     assert bill.received == 30
     assert not bill.costs
@@ -127,7 +127,7 @@ def test_embeddings_are_posthog_s_event_for_them(recorded: Any, server: Any, log
     assert billed(embedding).received == 0
 
 
-def test_reasoning_is_taken_out_exactly_where_posthog_adds_it() -> None:
+def test_reasoning_is_subtracted_exactly_where_posthog_adds_it() -> None:
     for model in MODELS.words:
         output = counted_output(model, 300, 200)
         properties = {
@@ -156,7 +156,7 @@ def test_reasoning_is_taken_out_exactly_where_posthog_adds_it() -> None:
         (None, "llama3.2", False),
     ],
 )
-def test_what_only_passes_through_one_s_own_machine_keeps_its_price(
+def test_a_model_behind_a_local_proxy_keeps_its_price(
     provider: str | None, model: str, free: bool
 ) -> None:
     said = prices({"provider": provider, "model": model})

@@ -61,7 +61,7 @@ def test_no_thread_and_no_process_is_started_for_it(server: FakeLLM, recorded: A
     assert len(recorded.calls()) == 2
 
 
-def test_streams_that_are_left_are_recorded_in_order_before_the_next_event(
+def test_abandoned_streams_are_recorded_in_order_before_the_next_event(
     server: FakeLLM, recorded: Any, log: Any
 ) -> None:
     """Garbage may be collected while a lock of ours is held, so it only waits to be recorded."""
@@ -108,7 +108,7 @@ def test_a_stream_collected_while_the_spool_is_locked_waits_for_no_lock(
     assert [b"$ai_generation" in record for record in kept.records] == [False, True, False]
 
 
-def test_what_is_called_at_the_end_of_the_process_keeps_its_order(
+def test_finalizers_of_the_user_s_keep_their_order(
     server: FakeLLM, recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first `weakref.finalize` of a process says when all of them come, the user's too."""
@@ -150,7 +150,7 @@ def test_a_call_that_began_before_the_yes_never_leaves(
     assert not observed.drops.counts, "it never was a record"
 
 
-def test_an_event_by_hand_names_its_model_and_who_serves_it(analytics: Analytics, log: Any) -> None:
+def test_an_event_by_hand_names_the_model_and_its_provider(analytics: Analytics, log: Any) -> None:
     analytics.event("message_send", model="openai/gpt-4o-2024-08-06")
     (request,) = log.of("$ai_generation")
     assert (request["$ai_model"], request["$ai_provider"]) == ("gpt-4o", "openai")

@@ -135,7 +135,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("ask", REFUSALS)
-def test_what_is_refused_before_it_goes_out_is_no_call(
+def test_a_request_refused_before_it_goes_out_is_not_a_call(
     ask: Callable[[FakeLLM], object], server: FakeLLM, recorded: Any
 ) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011, each has its own
@@ -144,7 +144,7 @@ def test_what_is_refused_before_it_goes_out_is_no_call(
     assert (server.received, recorded.calls()) == ([], [])
 
 
-def test_what_fails_when_the_answer_is_there_is_a_call(server: FakeLLM, recorded: Any) -> None:
+def test_a_failure_once_the_answer_is_there_is_a_call(server: FakeLLM, recorded: Any) -> None:
     def fails(response: object) -> None:
         json.dumps(object())
 
@@ -155,7 +155,7 @@ def test_what_fails_when_the_answer_is_there_is_a_call(server: FakeLLM, recorded
     assert (len(server.received), recorded.call()["$ai_is_error"]) == (1, True)
 
 
-def test_a_query_in_a_path_hides_no_call(server: FakeLLM, recorded: Any) -> None:
+def test_a_query_in_the_path_does_not_hide_a_call(server: FakeLLM, recorded: Any) -> None:
     body = {"model": "gpt-4o", "messages": SAID}
     an_openai(server).post("/chat/completions?x=1", body=body, cast_to=object)
     assert recorded.call()["$ai_model"] == "gpt-4o"
@@ -171,7 +171,7 @@ def test_a_query_in_a_path_hides_no_call(server: FakeLLM, recorded: Any) -> None
         ("http://localhost", {"json": object()}),
     ],
 )
-def test_what_requests_refuses_is_told(address: str, more: Any) -> None:
+def test_a_refusal_of_the_package_requests_is_recognised(address: str, more: Any) -> None:
     with pytest.raises((TypeError, requests.RequestException)) as caught:
         requests.post(address, **more)
     assert is_refused(caught.value)

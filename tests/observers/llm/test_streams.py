@@ -35,7 +35,7 @@ def test_a_loop_that_ends_cancels_a_stream_read_in_part(recorded: Any) -> None:
     assert recorded.call()["$ai_is_error"] is False
 
 
-def test_who_closes_a_stream_waits_until_that_of_the_sdk_is_closed(recorded: Any) -> None:
+def test_closing_a_stream_waits_until_the_sdk_s_is_closed(recorded: Any) -> None:
     closed = []
 
     async def chunks() -> AsyncIterator[int]:
@@ -56,7 +56,7 @@ def test_who_closes_a_stream_waits_until_that_of_the_sdk_is_closed(recorded: Any
     assert recorded.call()["$ai_is_error"] is False
 
 
-def test_a_stream_is_named_and_closed_as_that_of_the_sdk(recorded: Any) -> None:
+def test_a_stream_is_named_and_closed_like_the_sdk_s(recorded: Any) -> None:
     def chunks() -> Iterator[int]:
         try:
             yield 1
@@ -80,7 +80,7 @@ def test_a_stream_is_named_and_closed_as_that_of_the_sdk(recorded: Any) -> None:
     assert [call["$ai_is_error"] for call in recorded.calls()] == [False, False]
 
 
-def test_an_exception_thrown_into_a_stream_is_not_the_provider_s(recorded: Any) -> None:
+def test_an_exception_thrown_into_a_stream_is_not_the_provider_s_error(recorded: Any) -> None:
     stream: Any = follow(begin(), iter([1, 2]))
     assert next(stream) == 1
     with pytest.raises(ZeroDivisionError):
@@ -88,7 +88,7 @@ def test_an_exception_thrown_into_a_stream_is_not_the_provider_s(recorded: Any) 
     assert recorded.call()["$ai_is_error"] is False
 
 
-def test_an_interrupt_while_a_chunk_is_awaited_is_not_the_provider_s(recorded: Any) -> None:
+def test_an_interrupt_while_waiting_for_a_chunk_is_not_the_provider_s_error(recorded: Any) -> None:
     def chunks() -> Iterator[int]:
         yield 1
         raise KeyboardInterrupt
@@ -100,7 +100,7 @@ def test_an_interrupt_while_a_chunk_is_awaited_is_not_the_provider_s(recorded: A
     assert recorded.call()["$ai_is_error"] is False
 
 
-def test_what_the_stream_itself_raises_is_its_failure(recorded: Any) -> None:
+def test_an_error_raised_by_the_stream_is_its_failure(recorded: Any) -> None:
     def chunks() -> Iterator[int]:
         yield 1
         raise ConnectionError("cut")

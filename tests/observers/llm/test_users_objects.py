@@ -48,7 +48,7 @@ def parameters_of_bedrock(server: FakeLLM) -> None:
 
 
 @pytest.mark.parametrize("ask", [path_of_openai, client_of_openai, parameters_of_bedrock])
-def test_no_more_of_the_user_s_is_run_than_without_hooks(
+def test_no_more_of_the_user_s_code_runs_than_without_hooks(
     ask: Any, server: FakeLLM, recorded: Any
 ) -> None:
     def ran() -> list[str]:

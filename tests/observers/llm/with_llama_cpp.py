@@ -140,7 +140,7 @@ def test_a_file_of_the_user_is_other(
     assert recorded.call()["$ai_model"] == "other"
 
 
-def test_answers_are_as_they_are_without_us_and_nothing_of_them_is_kept(
+def test_answers_are_the_same_as_without_hooks_and_nothing_is_kept(
     recorded: Any, llama: Any, data: Path, everything: Any
 ) -> None:
     def told() -> list[Any]:

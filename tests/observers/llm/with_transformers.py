@@ -52,7 +52,7 @@ def tokens(call: dict[str, Any]) -> tuple[Any, Any]:
     return call["$ai_input_tokens"], call["$ai_output_tokens"]
 
 
-def test_what_is_generated_is_one_local_call_with_the_tokens_of_its_shapes(recorded: Any) -> None:
+def test_generated_text_is_one_local_call_with_the_tokens_of_its_shapes(recorded: Any) -> None:
     assert gpt().generate(IDS, max_new_tokens=4, do_sample=False).shape == (2, 7)
     call = recorded.call()
     assert tokens(call) == (6, 8)
@@ -77,7 +77,7 @@ def test_a_dictionary_of_outputs_and_embeddings_as_input(recorded: Any) -> None:
     assert list(map(tokens, recorded.calls())) == [(6, 8), (5, 4)]
 
 
-def test_an_encoder_s_input_is_not_before_the_output(recorded: Any) -> None:
+def test_the_output_of_an_encoder_does_not_repeat_its_input(recorded: Any) -> None:
     small = {"d_model": 8, "d_ff": 8, "d_kv": 4, "num_layers": 1, "num_heads": 2, "vocab_size": 16}
     config = T5Config(**small, decoder_start_token_id=0, eos_token_id=None)
     model = T5ForConditionalGeneration(config).eval()
@@ -114,7 +114,7 @@ def test_an_error_is_the_users_and_recorded(recorded: Any) -> None:
     assert (call["$ai_is_error"], call["$ai_error"]) == (True, "other")
 
 
-def test_results_and_warnings_are_as_they_are_without_us(recorded: Any) -> None:
+def test_results_and_warnings_are_the_same_as_without_hooks(recorded: Any) -> None:
     model = gpt()
 
     def told() -> list[Any]:
@@ -128,7 +128,7 @@ def test_results_and_warnings_are_as_they_are_without_us(recorded: Any) -> None:
     assert type(vars(transformers.GenerationMixin)["generate"]).__name__ == "function"
 
 
-def test_a_tensor_class_of_the_user_is_not_asked(recorded: Any) -> None:
+def test_a_tensor_class_of_the_user_is_not_read(recorded: Any) -> None:
     class Mine(torch.Tensor):  # type: ignore[misc]
         pass
 
@@ -136,7 +136,9 @@ def test_a_tensor_class_of_the_user_is_not_asked(recorded: Any) -> None:
     assert "$ai_input_tokens" not in recorded.call()
 
 
-def test_what_a_call_costs(recorded: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cost_of_a_call_is_what_posthog_computes(
+    recorded: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Beside the smallest model that there can be; some µs of milliseconds."""
     model = gpt()
     taken: dict[bool, list[float]] = {True: [], False: []}
@@ -153,7 +155,7 @@ def test_what_a_call_costs(recorded: Any, capsys: pytest.CaptureFixture[str]) ->
     assert min(taken[True]) < 1.5 * min(taken[False])
 
 
-def test_the_path_of_a_model_of_the_hub_is_no_part_of_it(
+def test_the_path_of_a_hub_model_s_snapshot_is_not_recorded(
     recorded: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("hub") / MARK

@@ -16,12 +16,12 @@ def test_a_chart_is_recorded_without_its_title(analytics_events):
     assert "Jane" not in str(analytics_events.records)
 
 
-def test_a_kind_of_the_user_s_own_is_other(analytics_events):
+def test_a_kind_that_the_user_defined_is_other(analytics_events):
     chart("Jane's spiral")
     assert analytics_events.of("acme: chart made")[0]["kind"] == "other"
 
 
-def test_what_is_not_declared_raises_here(analytics_events):
+def test_an_undeclared_event_raises_in_the_tests(analytics_events):
     with pytest.raises(ValueError, match="has no property 'title'"):
         get_analytics().event("acme.chart_made", title="Salaries of Jane")
 
