@@ -60,11 +60,6 @@ class DropLedger:
         with self._lock:
             return self.counts - self._stored
 
-    def stored(self, counts: Counter[Drop]) -> None:
-        """Record that `counts` are in the ledger on disk now."""
-        with self._lock:
-            self._stored += counts
-
     @contextmanager
     def storing(self) -> Iterator[Counter[Drop]]:
         """Yield the counts that are not on disk yet; they count as stored unless the block raises.

@@ -76,7 +76,7 @@ def enabled() -> list[Path]:
         # Where there is no home, or no folder for everybody, no kernel has one either.
         with contextlib.suppress(RuntimeError, OSError):
             files[place.file] = None
-    return [file for file in files if _is_there(file) and _is_ours(file)]
+    return [file for file in files if os.path.lexists(file) and _is_ours(file)]
 
 
 def enable(place: Place) -> Path:
@@ -91,7 +91,7 @@ def enable(place: Place) -> Path:
     """
     file = place.file
     before = None
-    if _is_there(file):
+    if os.path.lexists(file):
         if not _is_ours(file):
             raise ForeignFileError(file)
         before = file.read_text("utf-8")
@@ -128,7 +128,7 @@ def remove(place: Place) -> Path | None:
         It cannot be deleted.
     """
     file = place.file
-    if not _is_there(file):
+    if not os.path.lexists(file):
         return None
     if not _is_ours(file):
         raise ForeignFileError(file)
@@ -150,10 +150,6 @@ def _leave(file: Path, folders: list[Path]) -> None:
 def _shipped() -> str:
     """Return the file as it is shipped: in the package, or in a checkout of the repository."""
     return (_SHIPPED if _SHIPPED.exists() else _CHECKOUT).read_text("utf-8")
-
-
-def _is_there(file: Path) -> bool:
-    return os.path.lexists(file)
 
 
 def _is_ours(file: Path) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.asking import Asking
-from dev_analytics.apps.magics import HELP, NAME, WORDS, no_log
+from dev_analytics.apps.magics import HELP, NAME, WORDS, begin_log
 from dev_analytics.consent.asking.output import fitted
 from dev_analytics.consent.asking.presence import presence
 from dev_analytics.consent.store import ConsentStoreError
@@ -134,21 +133,18 @@ class Commands:
             raise UsageError(f"%{NAME} disable {error.args[0]}") from None
 
     def _log(self, rest: list[str]) -> str:
-        analytics = self._analytics
+        analytics, log = self._analytics, self._analytics.log
         match rest:
             case []:
-                log = analytics.log
                 return "No event log." if log is None else f"The event log is {log.path}."
             case ["--stop"]:
-                log = analytics.log
                 analytics.stop_log()
                 return "No event log." if log is None else f"The event log {log.path} has ended."
             case [file] if not file.startswith("--"):
-                try:
-                    path = analytics.log_to(Path(file))
-                except (OSError, ValueError, RuntimeError) as error:
-                    raise UsageError(f"%{NAME} log: {no_log(file, error)}") from None
-                return f"Every event is appended to {path}."
+                if why := begin_log(analytics, file):
+                    raise UsageError(f"%{NAME} log: {why}")
+                log = analytics.log
+                return f"Every event is appended to {log.path if log else file}."
         raise UsageError(f"%{NAME} log takes one file (in quotes if it has spaces), or --stop")
 
     def _preview(self, rest: list[str]) -> str:

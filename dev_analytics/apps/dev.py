@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from IPython.terminal.ipapp import TerminalIPythonApp
@@ -16,7 +15,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import catch_config_error
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.apps.magics import no_log
+from dev_analytics.apps.magics import begin_log
 from dev_analytics.config import LOG_VARIABLE, DevAnalytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStoreError
@@ -105,26 +104,15 @@ class Dev(TerminalIPythonApp):
             if alone:
                 self.exit(1)
             return
-        from dev_analytics.consent.asking.answering import farewell, unseen_farewell
-        from dev_analytics.consent.asking.presence import of_a_cell
+        from dev_analytics.consent.asking.answering import opt_out
 
-        store = get_analytics().gate.store
-        before = store.read()
         try:
-            missed = store.opt_out()
+            text = opt_out(get_analytics().gate.store)
         except ConsentStoreError as error:
-            say(
-                f"dev: the opt-out could not be stored: {error}. "
-                "Set DO_NOT_TRACK=1 to keep analytics off everywhere.",
-                sys.stderr,
-            )
+            say(f"dev: {error}.", sys.stderr)
             self.exit(1)
         # Standard output belongs to what runs next.
-        from dev_analytics.consent.asking.question import DISABLED
-
-        last = unseen_farewell(before) if of_a_cell() else farewell(before)
-        said = filter(None, (f"{DISABLED} {missed}".rstrip(), last))
-        say("\n".join(said), sys.stdout if alone else sys.stderr)
+        say(text, sys.stdout if alone else sys.stderr)
         if alone:
             if file := self.analytics_log or os.environ.get(LOG_VARIABLE):
                 self._log(file)
@@ -133,10 +121,8 @@ class Dev(TerminalIPythonApp):
             self.exit(0)
 
     def _log(self, file: str) -> None:
-        try:
-            get_analytics().log_to(Path(file))
-        except (OSError, ValueError, RuntimeError) as error:
-            say(f"dev: no event log, {no_log(file, error)}", sys.stderr)
+        if why := begin_log(get_analytics(), file):
+            say(f"dev: no event log, {why}", sys.stderr)
 
     def _given(self) -> Iterator[str]:
         if self.analytics is not None:

@@ -10,11 +10,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.analytics import Analytics, get_analytics
-from dev_analytics.apps.magics import no_log, register_magics, unregister_magics
+from dev_analytics.apps.magics import begin_log, register_magics, unregister_magics
 from dev_analytics.callbacks import after_reply, quiet
 from dev_analytics.config import SERVER_VARIABLE, DevAnalytics, load_settings
 from dev_analytics.consent.decision import Switch
@@ -236,19 +235,15 @@ class Session:
             environment_switch()
         except SettingError as error:
             settings = DevAnalytics(enabled=False)
-            self._refuse(error)
+            _say(str(error))
+            gate.switch = error.switch
         settings.on_refused = self._refuse_in_session
-        gate.sample_percent = settings.sample_percent
-        self._analytics.delivery = settings.delivery
+        self._apply(settings)
         if gate.switch is None:
             gate.switch = settings.switch
         elif gate.switch.source == _UNLOADED.source:
             gate.switch_in_session(environment_switch() or settings.switch)
         return settings
-
-    def _refuse(self, error: SettingError) -> None:
-        _say(str(error))
-        self._analytics.gate.switch = error.switch
 
     def _refuse_in_session(self, error: SettingError) -> None:
         _say(str(error))
@@ -264,14 +259,15 @@ class Session:
             else:
                 self._analytics.stop_log()
         else:
-            self._analytics.gate.sample_percent = self._settings.sample_percent
-            self._analytics.delivery = self._settings.delivery
+            self._apply(self._settings)
+
+    def _apply(self, settings: DevAnalytics) -> None:
+        self._analytics.gate.sample_percent = settings.sample_percent
+        self._analytics.delivery = settings.delivery
 
     def _log(self, file: str) -> None:
-        try:
-            self._analytics.log_to(Path(file))
-        except (OSError, ValueError, RuntimeError) as error:
-            _say(f"no event log, {no_log(file, error)}")
+        if why := begin_log(self._analytics, file):
+            _say(f"no event log, {why}")
 
     @quiet
     def _at_exit(self) -> None:

@@ -7,7 +7,6 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import json
 from traitlets.config import Configurable
@@ -18,12 +17,12 @@ from dev_analytics.apps.arguments import parse, program
 from dev_analytics.apps.autoload import ForeignFileError, Place
 from dev_analytics.apps.commands import RESET, RESET_QUESTION
 from dev_analytics.apps.configuration import read_configuration
-from dev_analytics.apps.magics import no_log
+from dev_analytics.apps.magics import begin_log
 from dev_analytics.apps.maintainer import command as maintainer
 from dev_analytics.apps.switches import UnattendedError, switch_off, switch_on
 from dev_analytics.config import LOG_VARIABLE, load_settings
-from dev_analytics.consent.asking.presence import of_a_cell, window
-from dev_analytics.consent.asking.question import DISABLED
+from dev_analytics.consent.asking.answering import opt_out
+from dev_analytics.consent.asking.presence import at_terminal, of_a_cell
 from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
@@ -50,11 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Working on the records of others is not a use of dev: it is not recorded.
         return maintainer.run(options, f"{program()} maintainer")
     analytics = get_analytics()
-    if file := os.environ.get(LOG_VARIABLE):
-        try:
-            analytics.log_to(Path(file))
-        except (OSError, ValueError, RuntimeError) as error:
-            say(f"{program()}: no event log, {no_log(file, error)}", sys.stderr)
+    file = os.environ.get(LOG_VARIABLE)
+    if file and (why := begin_log(analytics, file)):
+        say(f"{program()}: no event log, {why}", sys.stderr)
     user_id = analytics.gate.now()[1].user_id
     # An opt-out must work even if IPython's configuration is broken.
     delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
@@ -159,57 +156,34 @@ def _report(options: argparse.Namespace) -> str:
 
 def _on(options: argparse.Namespace) -> str:
     try:
-        return switch_on(get_analytics().gate.store, options.tool, attended=_attended())
+        return switch_on(get_analytics().gate.store, options.tool, attended=at_terminal())
     except (LookupError, UnattendedError, ConsentStoreError) as error:
         raise CommandError(error.args[0]) from None
 
 
 def _disable(options: argparse.Namespace) -> str:
-    if options.tool is not None:
-        try:
-            return switch_off(get_analytics().gate.store, options.tool)
-        except (LookupError, ConsentStoreError) as error:
-            raise CommandError(error.args[0]) from None
-    from dev_analytics.consent.asking.answering import farewell, unseen_farewell
-
     store = get_analytics().gate.store
-    before = store.read()
     try:
-        missed = store.opt_out()
-    except ConsentStoreError as error:
-        raise CommandError(
-            f"the opt-out could not be stored: {error}. "
-            "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
-        ) from None
-    goodbye = unseen_farewell(before) if of_a_cell() else farewell(before)
-    return "\n".join(filter(None, (f"{DISABLED} {missed}".rstrip(), goodbye)))
+        return opt_out(store) if options.tool is None else switch_off(store, options.tool)
+    except (LookupError, ConsentStoreError) as error:
+        raise CommandError(error.args[0]) from None
 
 
 def _reset(options: argparse.Namespace) -> str:
     if of_a_cell() and get_analytics().gate.store.read().refuses:
         raise CommandError("you opted out, and a cell cannot undo that: run this in a terminal")
     if not options.yes:
-        if not _attended():
+        if not at_terminal():
             raise CommandError("nobody can confirm the reset here: add --yes")
-        from dev_analytics.consent.asking.prompt import confirm
-        from dev_analytics.consent.asking.terminal import line_of
+        from dev_analytics.consent.asking.terminal import confirmed
 
-        try:
-            sure = confirm(RESET_QUESTION, line_of(None))
-        except (EOFError, KeyboardInterrupt):
-            print()
-            sure = False
-        if not sure:
+        if not confirmed(RESET_QUESTION):
             return "Nothing was changed."
     try:
         get_analytics().gate.store.reset()
     except ConsentStoreError as error:
         raise CommandError(error) from None
     return RESET
-
-
-def _attended() -> bool:
-    return window() is not None and not of_a_cell()
 
 
 def _enable(options: argparse.Namespace) -> str:

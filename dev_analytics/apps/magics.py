@@ -6,6 +6,7 @@ The commands themselves are in `dev_analytics.apps.commands`, which is loaded wi
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -87,10 +88,13 @@ def unregister_magics(shell: Any) -> None:
     vars(shell.magics_manager.user_magics).pop(NAME, None)
 
 
-def no_log(file: str, error: Exception) -> str:
-    """Return in one line why there is no event log."""
-    why = getattr(error, "strerror", None) or error
-    return f"cannot write {file!r}: {why}"
+def begin_log(analytics: Analytics, file: str) -> str:
+    """Begin an event log, and return in one line why that failed; empty if it did not."""
+    try:
+        analytics.log_to(Path(file))
+    except (OSError, ValueError, RuntimeError) as error:
+        return f"cannot write {file!r}: {getattr(error, 'strerror', None) or error}"
+    return ""
 
 
 def _complete(shell: Any, event: Any) -> list[str]:

@@ -218,9 +218,8 @@ def decide(
     if consent.opted_out:
         return never("1, opted out", "you opted out permanently")
     if consent.unreadable:
-        return never(
-            "1, store unreadable", f"the consent store cannot be used: {consent.unreadable}"
-        )
+        reason = f"the consent store cannot be used: {consent.unreadable}"
+        return never("1, store unreadable", reason)
     if environment.forbidden:
         return never("2, administrator's policy", environment.forbidden)
     if environment.do_not_track:
@@ -228,19 +227,20 @@ def decide(
     if switch is not None and not switch.on:
         return never("4, switched off", f"switched off for this session by {switch.source}")
     if switch is not None and switch.unattended and outside is not None and not outside.on:
-        return never(
-            "4, switched off",
-            f"switched off for this session by {outside.source}, and nobody here can undo that",
-        )
+        reason = f"switched off for this session by {outside.source}, and nobody here can undo that"
+        return never("4, switched off", reason)
     if consent.user_id is not None:
         newer = consent.notice < notice
-        missing, refused = _uncovered(consent, tools)
-        unknown = (newer and consent.kept_notice < notice) or refused < len(missing)
-        at_once = switch is not None and switch.explicit
         unnamed = not consent.names(recipient)
-        unknown = unknown or (unnamed and recipient not in consent.kept_recipients)
-        waits = not unknown or paused(consent, today)
-        ask = (newer or bool(missing) or unnamed) and can_answer and (at_once or not waits)
+        missing, refused = _uncovered(consent, tools)
+        unknown = (
+            (newer and consent.kept_notice < notice)
+            or (unnamed and recipient not in consent.kept_recipients)
+            or refused < len(missing)
+        )
+        at_once = switch is not None and switch.explicit
+        is_due = at_once or (unknown and not paused(consent, today))
+        ask = can_answer and is_due and (newer or unnamed or bool(missing))
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
         if newer:
             reason += f"; what notice {notice} adds is withheld until you agree to it"
@@ -253,9 +253,8 @@ def decide(
     if environment.ci:
         return off("8, CI", "CI is set, and nobody is asked there")
     if consent.draw is None:
-        return off(
-            "8, not drawn yet", "you have not been asked, and are not drawn for the sample yet"
-        )
+        reason = "you have not been asked, and are not drawn for the sample yet"
+        return off("8, not drawn yet", reason)
     if in_sample(consent.draw, sample_percent):
         return wait("7, in the sample", "you are in the sample of users who are asked")
     return off("8, not in the sample", "you are not in the sample of users who are asked")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from dev_analytics.analytics import get_analytics
 from dev_analytics.apps.maintainer.arguments import add_list, add_project, path
 from dev_analytics.apps.maintainer.output import MaintainerError, say
-from dev_analytics.consent.asking.presence import of_a_cell, window
+from dev_analytics.consent.asking.presence import at_terminal
 from dev_analytics.destinations.archive_file import NAME
 
 if TYPE_CHECKING:
@@ -132,16 +132,11 @@ def _places(options: argparse.Namespace) -> list[Place]:
 
 
 def _is_sure(number: int) -> bool:
-    from dev_analytics.consent.asking.prompt import confirm
-    from dev_analytics.consent.asking.terminal import line_of
+    from dev_analytics.consent.asking.terminal import confirmed
 
-    if window() is None or of_a_cell():
+    if not at_terminal():
         raise MaintainerError("nobody can confirm the deletion here: add --yes")
-    try:
-        return confirm(f"Delete {number:,} rows permanently? (y/N): ", line_of(None))
-    except (EOFError, KeyboardInterrupt):
-        print()
-        return False
+    return confirmed(f"Delete {number:,} rows permanently? (y/N): ")
 
 
 def _identifier(text: str) -> str:

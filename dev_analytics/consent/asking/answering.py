@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from dev_analytics.consent.asking.presence import of_a_cell
 from dev_analytics.consent.asking.question import (
     CONTACT,
     DISABLED,
@@ -15,7 +16,7 @@ from dev_analytics.consent.asking.question import (
 )
 from dev_analytics.consent.decision import Consent, Decision, Switch
 from dev_analytics.consent.gate import Gate
-from dev_analytics.consent.store import ConsentStoreError
+from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.destinations import ARCHIVE, in_words
 
 
@@ -77,11 +78,26 @@ def farewell(before: Consent) -> str:
     )
 
 
-def unseen_farewell(before: Consent) -> str:
-    """Return the last message of an opt-out where a notebook would keep the identifier."""
-    if before.user_id is None:
-        return ""
-    return "Your identifier is deleted. It is not shown here, where a notebook would keep it."
+def opt_out(store: ConsentStore) -> str:
+    """Opt out for ever by a command, and return its last message.
+
+    Raises
+    ------
+    ConsentStoreError
+        It could not be stored; the message says what to do.
+    """
+    before = store.read()
+    try:
+        missed = store.opt_out()
+    except ConsentStoreError as error:
+        raise ConsentStoreError(
+            f"the opt-out could not be stored: {error}. "
+            "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
+        ) from None
+    last = farewell(before)
+    if last and of_a_cell():
+        last = "Your identifier is deleted. It is not shown here, where a notebook would keep it."
+    return f"{DISABLED} {missed}".rstrip() + (f"\n{last}" if last else "")
 
 
 def holds(decision: Decision) -> str:

@@ -84,7 +84,7 @@ class Dialog:
     ) -> None:
         self.drops = drops
         self._by_page = by_page
-        self._notice = question.notice
+        self.notice = question.notice
         self._answered = answered
         self._records = records
         self._output: Output | None = None
@@ -132,7 +132,7 @@ class Dialog:
         self._output = output
         self._box.observe(lambda change: viewed(), "_view_count")
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
-        output.show({"text/plain": self._notice, WIDGET_VIEW: view}, {MARK: True})
+        output.show({"text/plain": self.notice, WIDGET_VIEW: view}, {MARK: True})
 
     def end(self, text: str) -> bool:
         """Replace it by `text`; return False if it had ended before."""
@@ -140,10 +140,6 @@ class Dialog:
         if ends:
             self._leave(text)
         return ends
-
-    def give_up(self) -> bool:
-        """Replace the dialog by its line of text; return False if it had ended before."""
-        return self.end(self._notice)
 
     def _end(self) -> bool:
         with self._ending:

@@ -139,7 +139,7 @@ class NotebookQuestion:
         ticks -= asyncio.get_running_loop().time() - due < 0.5
         if ticks:
             self._wait_for_view(ticks)
-        elif dialog.give_up():
+        elif dialog.end(dialog.notice):
             self._unseen()
 
 

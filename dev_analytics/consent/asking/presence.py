@@ -39,9 +39,7 @@ def presence(shell: Any) -> Presence:
     interactive = getattr(shell.parent, "interact", False) or getattr(
         shell, "embedded_active", False
     )
-    if interactive and not of_a_cell() and window() is not None:
-        return "terminal"
-    return "nobody"
+    return "terminal" if interactive and at_terminal() else "nobody"
 
 
 def of_user(result: Any) -> bool:
@@ -85,6 +83,11 @@ def of_a_cell() -> bool:
     Nobody types in the terminal that was made for it, and a notebook keeps what it prints.
     """
     return BELOW_KERNEL or of_a_kernel()
+
+
+def at_terminal() -> bool:
+    """Return whether a person is at the terminal of this process."""
+    return not of_a_cell() and window() is not None
 
 
 def _is_tty(stream: Any) -> bool:

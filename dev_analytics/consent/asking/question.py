@@ -212,21 +212,22 @@ def newer(
     """
     lines = (*news, *(offer.line for offer in offers))
     unnamed = recipient != ARCHIVE and recipient not in agreed
-    introduction: tuple[str, ...] = (f"You agreed to dev's anonymous analytics on {agreed_on}.",)
+    before = f"You agreed to dev's anonymous analytics on {agreed_on}"
+    introduction: tuple[str, ...] = (f"{before}.",)
     if unnamed:
         introduction = (
-            f"You agreed to dev's anonymous analytics on {agreed_on}, but not to this recipient.",
+            f"{before}, but not to this recipient.",
             "Nothing goes there unless you agree to it: the records are kept on this machine.",
         )
-    if lines and unnamed:
-        introduction = (
-            *introduction,
-            "They can now include more, too, but nothing that you write. None of this is collected",
-            "unless you agree to it:",
-        )
+        if lines:
+            introduction += (
+                "They can now include more, too, but nothing that you write. None of this is "
+                "collected",
+                "unless you agree to it:",
+            )
     elif lines:
         introduction = (
-            f"You agreed to dev's anonymous analytics on {agreed_on}. They can now include more,",
+            f"{before}. They can now include more,",
             "but still nothing that you write. None of this is collected unless you agree to it:",
         )
     return Question(

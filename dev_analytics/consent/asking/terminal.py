@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dev_analytics.consent.asking.presence import window
-from dev_analytics.consent.asking.prompt import FrontEndLine, Line
+from dev_analytics.consent.asking.prompt import FrontEndLine, Line, confirm
 from dev_analytics.process.request import of_vscode, request
 
 SETTLE_SECONDS: Final = 0.1
@@ -38,6 +38,15 @@ def line_of(shell: Any) -> Line:
     if descriptors is None:
         return FrontEndLine(None)
     return _TerminalLine(*descriptors, lambda: _typed_ahead(shell))
+
+
+def confirmed(question: str) -> bool:
+    """Return whether the user of a command confirms it at their terminal."""
+    try:
+        return confirm(question, line_of(None))
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return False
 
 
 def _typed_ahead(shell: Any) -> str:
@@ -63,23 +72,38 @@ def _lines(typed: bytes) -> list[str]:
     return [line.decode(errors="replace") for line in lines]
 
 
+class _Terminal:
+    """What the terminals of all systems have in common.
+
+    Parameters
+    ----------
+    descriptor
+        The file descriptor from which lines are read.
+    screen
+        The file descriptor to which the question is written.
+    typed_ahead
+        Takes from IPython's own prompt what it has read and not used, and returns it.
+    """
+
+    has_default = True
+    empty_cancels = False
+
+    def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
+        self._descriptor = descriptor
+        self._screen = screen
+        self._typed_ahead = typed_ahead
+
+    def write(self, text: str) -> None:
+        """Write a line."""
+        _show(self._screen, f"{text}\n")
+
+
 if sys.platform == "win32":
     import msvcrt
     import time
 
-    class _TerminalLine:
+    class _TerminalLine(_Terminal):
         """A Windows console."""
-
-        has_default = True
-        empty_cancels = False
-
-        def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
-            self._screen = screen
-            self._typed_ahead = typed_ahead
-
-        def write(self, text: str) -> None:
-            """Write a line."""
-            _show(self._screen, f"{text}\n")
 
         def discard(self) -> list[str]:
             """Discard the input that waits, and return its lines."""
@@ -101,32 +125,11 @@ else:
     import select
     import termios
 
-    class _TerminalLine:
-        """A POSIX terminal.
+    class _TerminalLine(_Terminal):
+        """A POSIX terminal."""
 
-        Parameters
-        ----------
-        descriptor
-            The file descriptor from which lines are read.
-        screen
-            The file descriptor to which the question is written.
-        typed_ahead
-            Takes from IPython's own prompt what it has read and not used, and returns it.
-        """
-
-        has_default = True
-        empty_cancels = False
-
-        def __init__(self, descriptor: int, screen: int, typed_ahead: Callable[[], str]) -> None:
-            self._descriptor = descriptor
-            self._screen = screen
-            self._typed_ahead = typed_ahead
-            self._rest = b""
-            self._ended = False
-
-        def write(self, text: str) -> None:
-            """Write a line."""
-            _show(self._screen, f"{text}\n")
+        _rest = b""
+        _ended = False
 
         def discard(self) -> list[str]:
             """Discard the input that waits, and return its lines."""
