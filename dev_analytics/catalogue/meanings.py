@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 
 from dev_analytics.catalogue.events import EVENTS, Event, properties
@@ -35,13 +35,8 @@ def added_since(notice: int) -> list[str]:
     A new event is one line, with its sentence; a new property of an older event is one, with its
     meaning.
     """
-    return added_to(EVENTS.values(), notice)
-
-
-def added_to(events: Iterable[type[Event]], notice: int) -> list[str]:
-    """Return the same of some events: the core's own, or those of a tool."""
     lines = []
-    for event in events:
+    for event in EVENTS.values():
         if event.since > notice:
             lines.append(f"{event.wire}: {sentence(event)}")
         else:

@@ -75,7 +75,7 @@ class Records:
     """
 
     def __init__(self, source: Lines, forgotten: Forgotten) -> None:
-        self._database = database("An answer")[1]
+        self._database = database("An answer")
         self._database.execute("RESET memory_limit")
         self._database.execute(_TABLE)
         for macro in _MACROS:

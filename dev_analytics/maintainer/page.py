@@ -8,7 +8,7 @@ from typing import Final
 from dev_analytics import __version__
 from dev_analytics.maintainer.anonymous import MIN_USERS, Cell
 from dev_analytics.maintainer.published import SUBJECTS, PublishedWeek, Subject
-from dev_analytics.views.markup import escape
+from dev_analytics.views.markup import escape, head
 
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics publish">'
 """The beginning of every page."""
@@ -73,17 +73,8 @@ RULES: Final = (
 
 def page(published: Sequence[PublishedWeek], note: str = "") -> str:
     """Return the page with these weeks, the oldest first, and a note at the top."""
-    return "\n".join([*_head(), *_body(published, note), "</body></html>\n"])
-
-
-def _head() -> Iterator[str]:
-    yield f'{MADE_BY}<head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width">'
-    yield (
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    )
-    yield f"<title>What users of dev share</title><style>\n{_STYLE}</style></head><body><main>"
+    made = head(MADE_BY, "What users of dev share", _STYLE)
+    return "\n".join([f"{made}<body><main>", *_body(published, note), "</body></html>\n"])
 
 
 def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
@@ -108,7 +99,8 @@ def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
         yield f'<p class="soft">Users in each week since {published[0].monday}.</p>'
         for subject in SUBJECTS:
             yield from _section(subject, published)
-    yield f"<section><h2>Why nobody can be identified here</h2><ul>{''.join(_rules())}</ul>"
+    rules = "".join(f"<li>{escape(rule)}</li>" for rule in RULES)
+    yield f"<section><h2>Why nobody can be identified here</h2><ul>{rules}</ul>"
     yield (
         "<p>There is one attack that these rules do not prevent. Somebody who sends records of "
         "many invented users before a week is counted can push a number up to its next step. They "
@@ -120,11 +112,6 @@ def _body(published: Sequence[PublishedWeek], note: str) -> Iterator[str]:
         '<a href="analytics.json">analytics.json</a>. Run <code>%dev_analytics</code> to see how '
         "to take part, stop, or be forgotten.</footer>"
     )
-
-
-def _rules() -> Iterator[str]:
-    for rule in RULES:
-        yield f"<li>{escape(rule)}</li>"
 
 
 def _section(subject: Subject, published: Sequence[PublishedWeek]) -> Iterator[str]:

@@ -70,14 +70,6 @@ class Feature(NamedTuple):
     name: str
 
 
-def features(code: str) -> Iterator[Feature]:
-    """Yield each use in a cell, given as IPython transformed it.
-
-    Names in it are the user's words, which are only looked up in the vocabularies.
-    """
-    return _features(code, MAX_DEPTH)
-
-
 def transform(cell: str) -> str:
     """Transform a cell as IPython does, without the transformers that the user added.
 
@@ -107,7 +99,12 @@ def automagic(cell: str, shell: Any) -> str:
     return f"get_ipython().run_line_magic('{name}', '')"
 
 
-def _features(code: str, deeper: int) -> Iterator[Feature]:
+def features(code: str, deeper: int = MAX_DEPTH) -> Iterator[Feature]:
+    """Yield each use in a cell, given as IPython transformed it.
+
+    Names in it are the user's words, which are only looked up in the vocabularies. Magics that run
+    their body are followed as many levels `deeper`.
+    """
     if "get_ipython()" not in code:
         return
     whole = _CELL_MAGIC.fullmatch(code)
@@ -125,7 +122,7 @@ def _features(code: str, deeper: int) -> Iterator[Feature]:
             yield Feature(f"{call['kind']} magic", magic)
         if whole:
             if magic in _RUN_BODY and deeper:
-                yield from _features(_body(whole["body"]), deeper - 1)
+                yield from features(_body(whole["body"]), deeper - 1)
             return  # it takes the whole cell, so the rest is its body's text
 
 

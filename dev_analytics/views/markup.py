@@ -55,6 +55,19 @@ def view(parts: Iterable[str]) -> str:
     return "".join([f'<div class="{classes}"><style>\n{_STYLE}</style>\n', *parts, "</div>"])
 
 
+def head(begins: str, title: str, style: str) -> str:
+    """Return the head of a whole page, which may load nothing and run no script."""
+    return "\n".join(
+        [
+            f'{begins}<head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width">',
+            '<meta http-equiv="Content-Security-Policy" '
+            "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+            f"<title>{escape(title)}</title><style>\n{style}</style></head>",
+        ]
+    )
+
+
 def many(label: str, parts: Iterable[str]) -> str:
     """Return long content in a box that scrolls, so that the notebook stays in sight."""
     opening = f'<div class="dev-analytics-many" role="region" tabindex="0" aria-label="{label}">'

@@ -119,11 +119,6 @@ def tokens(value: object) -> int | None:
     return None
 
 
-def total(*parts: object) -> object:
-    """Add the parts of a count; None if none of them is a number of tokens."""
-    return tokens(parts)
-
-
 def _latest(old: object, new: object) -> object:
     if new is None:
         return old

@@ -119,13 +119,7 @@ def _tokens(axes: Axes, part: Table) -> None:
     labels = [_label(row[:2]) for row in part.rows[:number]]
     taken, out = part.column("input_tokens")[:number], part.column("output_tokens")[:number]
     axes.barh(range(number), taken, color=_FIRST, height=0.7, label="input")
-    bars = axes.barh(
-        *(range(number), out),
-        left=taken,
-        height=0.7,
-        label="output",
-        **_HATCHED,
-    )
+    bars = axes.barh(range(number), out, left=taken, height=0.7, label="output", **_HATCHED)
     both = [f"{one + other:,}" for one, other in zip(taken, out, strict=True)]
     axes.bar_label(bars, both, padding=4)
     _upright(axes, labels)
@@ -138,14 +132,9 @@ def _histogram(axes: Axes, part: Table) -> None:
     bounds = [str(row[0]).removeprefix("under ").rpartition(" to ")[2] for row in part.rows[:-1]]
     cells, failed = part.column("cells"), part.column("not_ok")
     well = [every - bad for every, bad in zip(cells, failed, strict=True)]
-    axes.bar(range(len(cells)), well, color=_FIRST, width=0.9, label="ok")
-    bars = axes.bar(
-        *(range(len(cells)), failed),
-        bottom=well,
-        width=0.9,
-        label="not ok",
-        **_HATCHED,
-    )
+    places = range(len(cells))
+    axes.bar(places, well, color=_FIRST, width=0.9, label="ok")
+    bars = axes.bar(places, failed, bottom=well, width=0.9, label="not ok", **_HATCHED)
     axes.bar_label(bars, [f"{number:,}" if number else "" for number in cells], padding=2)
     axes.set_xticks([place + 0.5 for place in range(len(bounds))], bounds, fontsize=8)
     axes.set_yticks([])

@@ -13,6 +13,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import Any, Final
@@ -63,8 +64,7 @@ def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
         It cannot be read, or lacks a column.
     """
     named = [_literally(file)]
-    duckdb, connection = database("Parquet")
-    try:
+    with _connection("Parquet") as connection:
         described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", named)
         types = {name.lower(): kind for name, kind, *_ in described.fetchall()}
         if lacking := [name for name in _NEEDED if name not in types]:
@@ -76,10 +76,6 @@ def parquet(file: Path) -> Iterator[tuple[float, bytes]]:
         query = _RECORD.replace("PROPERTIES", properties)
         for place, line in enumerate(_fetched(connection.execute(query, named)), 1):
             yield place / number, line
-    except duckdb.Error as error:
-        raise PackedError(_first_line(error)) from None
-    finally:
-        connection.close()
 
 
 def zstd(file: Path, longest: int) -> Iterator[bytes]:
@@ -92,17 +88,11 @@ def zstd(file: Path, longest: int) -> Iterator[bytes]:
     PackedError
         It cannot be read.
     """
-    named = [_literally(file)]
-    duckdb, connection = database("zstd")
-    try:
+    with _connection("zstd") as connection:
         query = _LINES.replace("MAX_LINE", str(longest))
-        yield from _fetched(connection.execute(query, named))
+        yield from _fetched(connection.execute(query, [_literally(file)]))
         for _ in range(connection.execute(_REJECTED).fetchone()[0]):
             yield b"null"
-    except duckdb.Error as error:
-        raise PackedError(_first_line(error)) from None
-    finally:
-        connection.close()
 
 
 def _literally(file: Path) -> str:
@@ -126,8 +116,22 @@ def _fetched(result: Any) -> Iterator[bytes]:
             yield b"null" if line is None else line.encode("utf-8", "replace")
 
 
-def database(what: str) -> tuple[Any, Any]:
-    """Return an empty database in memory, and DuckDB's module.
+@contextmanager
+def _connection(what: str) -> Iterator[Any]:
+    """Yield an empty database for a block; what fails in it is a `PackedError` of one line."""
+    connection = database(what)
+    from duckdb import Error
+
+    try:
+        yield connection
+    except Error as error:
+        raise PackedError(str(error).partition("\n")[0]) from None
+    finally:
+        connection.close()
+
+
+def database(what: str) -> Any:
+    """Return an empty database in memory.
 
     Raises
     ------
@@ -143,8 +147,4 @@ def database(what: str) -> tuple[Any, Any]:
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute(f"SET memory_limit = '{_MEMORY}'; SET preserve_insertion_order = false")
     connection.execute("SET TimeZone = 'UTC'")
-    return duckdb, connection
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return connection

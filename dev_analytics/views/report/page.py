@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from dev_analytics import __version__
-from dev_analytics.views.markup import escape, view
+from dev_analytics.views.markup import escape, head, view
 from dev_analytics.views.report.overview import overview
 from dev_analytics.views.report.tables import Table, printable
 from dev_analytics.views.report.tally import Tally
@@ -85,12 +85,7 @@ def page(counted: Tally, parts: Sequence[Table], figures: Mapping[str, str], not
     """Return the report as a whole page: one file, no script, nothing external."""
     return "\n".join(
         [
-            f'{MADE_BY}<head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width">',
-            '<meta http-equiv="Content-Security-Policy" '
-            "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>Report: {_escaped(counted.source.name)}</title>",
-            f"<style>\n{_PAGE}{_PARTS}</style></head>",
+            head(MADE_BY, f"Report: {printable(counted.source.name)}", _PAGE + _PARTS),
             f'<body class="dev-analytics-report"><main><h1>What {_escaped(counted.source.name)} '
             "tells</h1>",
             *_body(counted, parts, figures, note, "h2"),

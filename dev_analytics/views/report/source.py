@@ -140,8 +140,8 @@ class Sources:
     def done(self) -> float | None:
         """The part that was read, from 0 to 1; None if it is unknown."""
         whole = self._ends[-1]
-        if not whole or self._place >= len(self._parts):
-            return 1.0 if whole else None
+        if not whole:
+            return None
         before, after = self._ends[self._place : self._place + 2]
         part = self._parts[self._place].done or 0
         return min(1.0, (before + (after - before) * part) / whole)

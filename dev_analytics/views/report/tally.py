@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ class Counts(dict[tuple[str, ...], int]):
             before = self.get(names)
         self[names] = (before or 0) + number
 
-    def add_all(self, names: Sequence[tuple[str, ...]]) -> None:
+    def add_all(self, names: Iterable[tuple[str, ...]]) -> None:
         """Count each name."""
         for each, number in Counter(names).items():
             self.add(*each, number=number)
@@ -144,8 +145,15 @@ class Tally(Struct):
                 self.events.add_all([(each.event,) for each in of_kind])
             else:
                 self.events.add(kind.__struct_config__.tag, number=len(of_kind))
-            if kind in _COUNT:
-                _COUNT[kind](self, [each.properties for each in of_kind])
+            said = [each.properties for each in of_kind]
+            if kind in _NAMED:
+                counts, *names = _NAMED[kind]
+                columns = [map(attrgetter(name), said) for name in names]
+                getattr(self, counts).add_all(zip(*columns, strict=True))
+            if kind is CellRecord:
+                self._add_cells(said)
+            elif kind in (RequestRecord, EmbeddingRecord):
+                self._add_requests(said)
         return len(lines)
 
     def _kept(self, lines: Sequence[Any]) -> tuple[list[Any], list[datetime]]:
@@ -178,10 +186,7 @@ class Tally(Struct):
             return True
         return False
 
-    def _launched(self, said: Sequence[Any]) -> None:
-        self.launches.add_all([(each.frontend, each.version) for each in said])
-
-    def _cells(self, said: Sequence[Any]) -> None:
+    def _add_cells(self, said: Sequence[Any]) -> None:
         for (outcome, ms), number in Counter([(c.outcome, c.duration_ms) for c in said]).items():
             self.outcomes.add(outcome, number=number)
             if ms is not None:
@@ -189,17 +194,7 @@ class Tally(Struct):
                 key = name, _rounded(ms)
                 self.durations[key] = self.durations.get(key, 0) + number
 
-    def _features(self, said: Sequence[Any]) -> None:
-        self.features.add_all([(each.kind, each.name) for each in said])
-
-    def _commands(self, said: Sequence[Any]) -> None:
-        self.commands.add_all([(each.command,) for each in said])
-
-    def _errors(self, said: Sequence[Any]) -> None:
-        self.errors.add_all([(each.exception, each.package) for each in said])
-
-    def _requests(self, said: Sequence[Any]) -> None:
-        self.edit_formats.add_all([(each.edit_format,) for each in said])
+    def _add_requests(self, said: Sequence[Any]) -> None:
         by_model: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
         for each in said:
             by_model[each.provider, each.model].append(each)
@@ -216,24 +211,18 @@ class Tally(Struct):
             sums.cached += sum([each.cached for each in requests])
             sums.reasoning += sum([each.reasoning for each in requests])
 
-    def _kernel_actions(self, said: Sequence[Any]) -> None:
-        self.kernel_actions.add_all([(each.action, each.status) for each in said])
 
-    def _file_actions(self, said: Sequence[Any]) -> None:
-        self.file_actions.add_all([(each.action, each.kind) for each in said])
-
-
-_COUNT: Final[dict[type, Callable[[Tally, Sequence[Any]], None]]] = {
-    LaunchedRecord: Tally._launched,
-    CellRecord: Tally._cells,
-    FeatureRecord: Tally._features,
-    CommandRecord: Tally._commands,
-    ErrorRecord: Tally._errors,
-    RequestRecord: Tally._requests,
-    EmbeddingRecord: Tally._requests,
-    KernelRecord: Tally._kernel_actions,
-    FileRecord: Tally._file_actions,
+_NAMED: Final[Mapping[type, tuple[str, ...]]] = {
+    LaunchedRecord: ("launches", "frontend", "version"),
+    FeatureRecord: ("features", "kind", "name"),
+    CommandRecord: ("commands", "command"),
+    ErrorRecord: ("errors", "exception", "package"),
+    RequestRecord: ("edit_formats", "edit_format"),
+    EmbeddingRecord: ("edit_formats", "edit_format"),
+    KernelRecord: ("kernel_actions", "action", "status"),
+    FileRecord: ("file_actions", "action", "kind"),
 }
+"""The counts in the tally that records of a kind add to, and the properties that name what."""
 
 
 def tally(

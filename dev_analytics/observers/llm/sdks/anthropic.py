@@ -9,12 +9,7 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.parsing import observe_parsing
 
-COVERS: Final = (
-    "anthropic",
-    "0.28",
-    "2.12",
-    "messages; also at AWS, Google and Azure",
-)
+COVERS: Final = ("anthropic", "0.28", "2.12", "messages; also at AWS, Google and Azure")
 
 OPERATIONS: Final = {
     "/v1/messages": "chat",

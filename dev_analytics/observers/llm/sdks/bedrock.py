@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text, total
+from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import (
@@ -88,7 +88,7 @@ def _counted(sent: object, received: object, read: object, written: object) -> A
     """Return the counts; AWS's own input count excludes cached tokens."""
     return Answer(
         None,
-        None if sent is None else total(sent, read, written),
+        None if sent is None else (sent, read, written),
         received,
         cache_read_input_tokens=read,
         cache_write_input_tokens=written,

@@ -11,18 +11,13 @@ from typing import Any, Final
 
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import wrap
-from dev_analytics.observers.llm.answers import SDK, Answer, get, text, total
+from dev_analytics.observers.llm.answers import SDK, Answer, get, text
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import call_being_made, observe_request, read_whole
 from dev_analytics.observers.llm.streams import observe_lazy_stream
 
-COVERS: Final = (
-    "dspy",
-    "3.4",
-    "3.4",
-    "calls through DSPy's own client",
-)
+COVERS: Final = ("dspy", "3.4", "3.4", "calls through DSPy's own client")
 
 
 def read(answer: Any) -> Answer:
@@ -44,13 +39,13 @@ def _read_anthropic(answer: Any) -> Answer:
     if found.input_tokens is None:
         return found
     cached = (found.cache_read_input_tokens, found.cache_write_input_tokens)
-    return found._replace(input_tokens=total(found.input_tokens, *cached))
+    return found._replace(input_tokens=(found.input_tokens, *cached))
 
 
 def _read_separately(answer: Any) -> Answer:
     """Return the content where the output count excludes reasoning."""
     found = read(answer)
-    return found._replace(output_tokens=total(found.output_tokens, found.reasoning_output_tokens))
+    return found._replace(output_tokens=(found.output_tokens, found.reasoning_output_tokens))
 
 
 DSPY: Final = SDK("dspy", "dspy", read)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.observers.llm.answers import SDK, Answer, get, total
+from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.method import Request, observe, request_of
 from dev_analytics.observers.llm.request import (
     observe_closing,
@@ -48,10 +48,10 @@ GOOGLE: Final = SDK("google-genai", "google.genai", read, "google")
 def read_embeddings(answer: Any) -> Answer:
     """Return the tokens of an answer with embeddings; Vertex AI counts each text, as a float."""
     sent = get(get(answer, "usage_metadata"), "prompt_token_count")
-    if sent is None:
-        each = [get(get(one, "statistics"), "token_count") for one in answer.embeddings or ()]
-        sent = total(*each)
-    return Answer(None, sent)
+    if sent is not None:
+        return Answer(None, sent)
+    texts = answer.embeddings or ()
+    return Answer(None, tuple(get(get(each, "statistics"), "token_count") for each in texts))
 
 
 def read_interaction(answer: Any) -> Answer | None:
@@ -64,8 +64,8 @@ def read_interaction(answer: Any) -> Answer | None:
     reasoning = get(usage, "total_thought_tokens")
     return Answer(
         get(answer, "model"),
-        total(get(usage, "total_input_tokens"), get(usage, "total_tool_use_tokens")),
-        total(get(usage, "total_output_tokens"), reasoning),
+        (get(usage, "total_input_tokens"), get(usage, "total_tool_use_tokens")),
+        (get(usage, "total_output_tokens"), reasoning),
         cache_read_input_tokens=get(usage, "total_cached_tokens"),
         reasoning_output_tokens=reasoning,
     )

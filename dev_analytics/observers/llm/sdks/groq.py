@@ -9,12 +9,7 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
-COVERS: Final = (
-    "groq",
-    "1.7",
-    "1.7",
-    "chat completions, embeddings",
-)
+COVERS: Final = ("groq", "1.7", "1.7", "chat completions, embeddings")
 
 OPERATIONS: Final = {
     "/openai/v1/chat/completions": "chat",
@@ -36,8 +31,5 @@ def read(answer: Any) -> Answer:
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     stainless.observe(
-        module,
-        SDK("groq", "groq", read),
-        (module.Groq, module.AsyncGroq),
-        OPERATIONS,
+        module, SDK("groq", "groq", read), (module.Groq, module.AsyncGroq), OPERATIONS
     )

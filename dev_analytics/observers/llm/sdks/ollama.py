@@ -13,12 +13,7 @@ from typing import Any, Final
 from dev_analytics.observers.llm.answers import SDK, Answer
 from dev_analytics.observers.llm.method import Request, observe, watch_lazy
 
-COVERS: Final = (
-    "ollama",
-    "0.4",
-    "0.6",
-    "`chat`, `generate`, `embed`, `embeddings`",
-)
+COVERS: Final = ("ollama", "0.4", "0.6", "`chat`, `generate`, `embed`, `embeddings`")
 
 OPERATIONS: Final = {
     "/api/chat": "chat",

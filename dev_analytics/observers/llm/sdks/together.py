@@ -9,12 +9,7 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
-COVERS: Final = (
-    "together",
-    "3.1",
-    "3.1",
-    "chat completions, completions, embeddings",
-)
+COVERS: Final = ("together", "3.1", "3.1", "chat completions, completions, embeddings")
 
 _PATHS: Final = {
     "/v1/chat/completions": "chat",
