@@ -147,6 +147,9 @@ def test_changes_by_hand_are_undone_and_other_objects_stay(api: FakeApi) -> None
     api.insights[insights[3]["insight"]["id"]]["query"] = {"kind": "InsightVizNode", "source": {}}
     api.tiles[insights[4]["id"]]["layouts"] = {}
     api.insights[insights[5]["insight"]["id"]]["deleted"] = True
+    api.dashboards[shown["id"]]["name"] = "another"
+    (text,) = [tile["id"] for tile in shown["tiles"] if "text" in tile]
+    api.tiles[text]["layouts"] = {}
     gone = insights[6]["insight"]
     api.insights[gone["id"]]["tags"] = [f"{TAG}:a-question-of-before"]
     own = api.next_number()
@@ -158,9 +161,11 @@ def test_changes_by_hand_are_undone_and_other_objects_stay(api: FakeApi) -> None
     (alert, other) = api.alerts.values()
     alert["subscribed_users"], alert["enabled"] = [99], False
     changes, said = apply(api)
-    assert changes == 6
+    assert changes == 7
     assert any("delete the insight" in line.lower() for line in said)
     assert apply(api) == (0, [])
+    assert ours(api)["name"] == NAME
+    assert api.tiles[text]["layouts"] != {}
     assert api.insights[gone["id"]]["deleted"]
     assert api.tiles[tile] == {
         "id": tile,
@@ -198,6 +203,17 @@ def test_an_alert_follows_its_tile_and_nobody_else_s_is_touched(api: FakeApi) ->
     api.insights[second["insight"]["id"]]["deleted"] = True  # a watched insight that is gone
     api.alerts["left"] = {**second, "id": "left"}
     apply(api)
+    assert apply(api) == (0, [])
+
+
+def test_an_alert_of_our_name_that_watches_no_tile_of_ours_is_left_alone(api: FakeApi) -> None:
+    apply(api)
+    (first, second) = api.alerts.values()
+    first["insight"], second["insight"] = None, {"id": 10**6}
+    changes, said = apply(api)
+    assert changes == 2
+    assert all(line.startswith("Make the alert") for line in said)
+    assert (first["insight"], second["insight"]) == (None, {"id": 10**6})
     assert apply(api) == (0, [])
 
 

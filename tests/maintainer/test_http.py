@@ -12,6 +12,8 @@ from uuid import UUID
 import pytest
 
 from dev_analytics.apps.jupyter import main
+from dev_analytics.maintainer.http import RequestError, Server
+from dev_analytics.maintainer.project import Project
 
 SECRET = "phx_of_nobody_else"
 USER = str(UUID(int=1))
@@ -69,6 +71,7 @@ ANSWERS: dict[str, tuple[int, Any]] = {
     "a list that goes on elsewhere": (200, {"results": [], "next": "https://example.org/x"}),
     "a list that goes on in a number": (200, {"results": [], "next": 5}),
     "another address": (302, {}),
+    "a broken server": (502, b"<html>Bad gateway</html>"),
     "what it was asked": (500, {"detail": "HEARD"}),
     "what it was asked, refused": (401, {"error": "HEARD"}),
 }
@@ -100,6 +103,19 @@ def test_any_failing_answer_is_one_line_without_the_key(
 
 
 @pytest.mark.parametrize("password", ["two\nlines", "a\rreturn"])
+def test_an_address_with_tls_where_nobody_listens_is_one_line() -> None:
+    with pytest.raises(RequestError, match=r"^https://127.0.0.1:1 cannot be reached: [^\n]+$"):
+        Server("https://127.0.0.1:1", {}, "").ask("GET", "/")
+
+
+def test_a_list_that_never_ends_is_one_line(odd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dev_analytics.maintainer.project.MAX_PAGES", 3)
+    url = f"http://127.0.0.1:{odd.server_port}"
+    odd.answers = 200, json.dumps({"results": [{}], "next": f"{url}/more"}).encode()
+    with pytest.raises(RequestError, match="has more than 3 pages of things/"):
+        list(Project(url, 1, SECRET).every("things/"))
+
+
 def test_a_secret_that_is_no_valid_header_is_not_shown(
     password: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,8 +22,8 @@ from dev_analytics.apps.jupyter import main
 from dev_analytics.catalogue.events import EDIT_FORMATS, EXCEPTIONS, MODELS
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.maintainer import anonymous
-from dev_analytics.maintainer.anonymous import MIN_USERS, cells, rounded_down
-from dev_analytics.maintainer.page import MADE_BY, RULES, page
+from dev_analytics.maintainer.anonymous import MIN_USERS, Cell, cells, rounded_down
+from dev_analytics.maintainer.page import MADE_BY, MAX_ROWS, RULES, page
 from dev_analytics.maintainer.publish import Weeks
 from dev_analytics.maintainer.published import (
     SUBJECTS,
@@ -34,6 +34,7 @@ from dev_analytics.maintainer.published import (
     read,
 )
 from dev_analytics.views.report.forgotten import Forgotten
+from dev_analytics.views.report.source import ReportError
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -456,6 +457,16 @@ def test_the_page_shows_the_numbers_of_the_json_and_no_others(weeks: list[Publis
     assert {int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?=,|$| )", labels) if n} <= given
 
 
+def test_a_long_table_shows_the_most_frequent_words_and_other() -> None:
+    words = [Cell(f"word {number}", 1000 - 20 * number) for number in range(MAX_ROWS + 5)]
+    subjects = {subject.name: [*words, Cell(OTHER, 20)] for subject in SUBJECTS}
+    made = page([PublishedWeek(date(2026, 1, 5), 1000, subjects)])
+    newest = made.partition("<details>")[0]
+    assert newest.count('<tr><th scope="row">') == MAX_ROWS
+    assert '<th scope="row">other</th>' in newest
+    assert "The JSON has 6 more." in newest
+
+
 def test_with_too_few_users_the_page_says_so() -> None:
     made = page(told(of_many("gpt-4o", 19)))
     assert "nothing can be shown" in made
@@ -493,6 +504,12 @@ def test_the_command_writes_both_files_and_overwrites_no_other(
     assert main(["maintainer", "publish", other]) == 1
     assert "no archive" in capsys.readouterr().err
     assert not data.exists()
+
+
+def test_a_published_json_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "analytics.json").mkdir()
+    with pytest.raises(ReportError, match="json: Is a directory"):
+        read(tmp_path / "analytics.json", tmp_path / "index.html")
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"mine": 1}', None, "at_least", "weeks"])

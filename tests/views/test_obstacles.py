@@ -97,3 +97,22 @@ def test_files_that_another_users_session_left_are_named(
         (data / name).touch()
         not_root(data / name)
     assert "ledger.lock, sender.lock, spool/a.jsonl and 1 more" in said(agreed)
+
+
+def test_a_folder_without_locks_is_reported(
+    agreed: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = "dev_analytics.views.obstacles.missing_locks"
+    monkeypatch.setattr(where, lambda file: "Function not implemented")
+    why = "files in it cannot be locked (Function not implemented)"
+    assert said(agreed).startswith(f"keeps no record, as {why}: ")
+
+
+def test_a_disk_that_does_not_answer_is_reported(
+    agreed: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "statvfs", fail)
+    assert said(agreed) == "keeps no record: Input/output error"

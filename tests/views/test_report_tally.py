@@ -25,7 +25,7 @@ from dev_analytics.destinations.archive_file import NAME, Archive
 from dev_analytics.views.report import source as reading
 from dev_analytics.views.report import tally as counting
 from dev_analytics.views.report.overview import fields
-from dev_analytics.views.report.source import MAX_LINE, ReportError, Source
+from dev_analytics.views.report.source import MAX_LINE, ReportError, Source, source_of
 from dev_analytics.views.report.tables import tables
 from dev_analytics.views.report.tally import FURTHER, Tally, tally
 
@@ -426,6 +426,14 @@ def test_an_unreadable_source_is_one_clear_line(
     with pytest.raises(ReportError, match=r"^[^\n]+$") as refused:
         tally(Source(None if what == "no archive" else file, data))
     assert says in str(refused.value)
+
+
+def test_one_missing_file_of_several_is_one_clear_line(
+    tmp_path: Path, data: Path, record: Record
+) -> None:
+    (tmp_path / "there").write_bytes(record("launched"))
+    with pytest.raises(ReportError, match="missing: there is no such file"):
+        tally(source_of([tmp_path / "there", tmp_path / "missing"], data))
 
 
 def test_a_pipe_is_read_as_a_stream(tmp_path: Path, data: Path) -> None:
