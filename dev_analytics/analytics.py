@@ -111,9 +111,8 @@ class Analytics:
     def delivery(self, delivery: Delivery | None) -> None:
         self._settle(delivery)
 
-    @property
     def agreed_delivery(self) -> Delivery | None:
-        """Where records go: as the settings say, or to the archive if the yes does not cover that.
+        """Return where records go: as set, or to the archive if the yes does not cover that.
 
         It stays the same object while nothing changes, because the spool compares by identity.
         """

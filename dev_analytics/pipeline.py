@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from dev_analytics.callbacks import is_of_handler
-from dev_analytics.catalogue.events import EVENTS, Embedding, LLMRequest, UndeclaredError, taking
+from dev_analytics.catalogue.events import (
+    EVENTS,
+    Embedding,
+    LLMRequest,
+    UndeclaredError,
+    spans,
+    taking,
+)
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
@@ -51,9 +58,8 @@ if TYPE_CHECKING:
         strict: bool
         openers: list[Callable[[], None]]
 
-        @property
         def agreed_delivery(self) -> Delivery | None:
-            """Where new records go."""
+            """Return where new records go."""
 
 
 MAX_PREVIEWED: Final = 1000
@@ -101,6 +107,8 @@ class _Handling:
         Whether the preview shows it.
     accept
         Returns the properties that may leave, as `events.accept` does.
+    spans
+        The properties that are durations, with their units per second.
     is_plain
         Whether nothing comes before that: most events have neither a tool nor a model, and each
         question that is not asked takes a hundredth of their time.
@@ -108,8 +116,8 @@ class _Handling:
 
     __slots__ = (
         *("state", "event", "tool", "recording", "unbroken", "collecting", "withheld", "wants"),
-        *("user_id", "silent", "opted_out", "tool_off", "accept", "is_shown", "is_plain"),
-        "_newest",
+        *("user_id", "silent", "opted_out", "tool_off", "accept", "spans", "is_shown"),
+        *("is_plain", "_newest"),
     )
 
     def __init__(
@@ -138,6 +146,7 @@ class _Handling:
         self.withheld = self.collecting and event.since > agreed
         self.collecting = self.collecting and not self.withheld
         self.accept = taking(event, agreed if self.collecting else newest).accept
+        self.spans = tuple(spans(event).items())
         asks_model = event is LLMRequest or event is Embedding
         self.is_shown = self.unbroken and not self.silent
         self.is_plain = not (self.silent or asks_model or tool is not None or self.withheld)
@@ -181,7 +190,7 @@ class Pipeline:
         self.launcher = Launcher(
             session.data,
             session.drops,
-            lambda: session.agreed_delivery,
+            session.agreed_delivery,
             session.gate.place.other,
         )
         self.sink: Sink = Spool(session.data, self.launcher, self._agrees) if sink is None else sink
@@ -372,7 +381,7 @@ class Pipeline:
                     return
             properties = self._completed(handling, properties)
         if began is None or handling.collecting:
-            properties = handling.recording.within(event, properties)
+            properties = handling.recording.within(event, handling.spans, properties)
         accepted = handling.accept(properties)
         # The accepted value is ours; the given one may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from dev_analytics.catalogue.events import CellExecuted, Event, Exited, spans
+from dev_analytics.catalogue.events import CellExecuted, Event, Exited
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.process.native import Clock, seconds
 
@@ -61,22 +61,26 @@ class Recording:
         form = self._forms.get(event) or self._form(event)
         return form.fill(accepted, next(self.seq), at)
 
-    def within(self, event: type[Event], given: dict[str, object]) -> dict[str, object]:
+    def within(
+        self,
+        event: type[Event],
+        spans: Collection[tuple[str, float]],
+        given: dict[str, object],
+    ) -> dict[str, object]:
         """Return properties of `event` with no time span longer than this is old, no cell more.
 
         It knows nothing of the time before it, whoever says what took so long.
         """
-        longer: dict[str, object] = {}
-        if event is Exited and type(cells := given.get("cells")) is int and cells > self.cells:
-            longer["cells"] = self.cells
-        for name, units in spans(event).items():
+        for name, units in spans:
             value = given.get(name)
             if type(value) is float or type(value) is int:
                 # Not `duration`: this is asked for every cell and every call.
-                lasted = Clock.monotonic() - self._started
-                if value > lasted * units:
-                    longer[name] = lasted * units
-        return {**given, **longer} if longer else given
+                lasted = (Clock.monotonic() - self._started) * units
+                if value > lasted:
+                    given = {**given, name: lasted}
+        if event is Exited and type(cells := given.get("cells")) is int and cells > self.cells:
+            given = {**given, "cells": self.cells}
+        return given
 
     def _form(self, event: type[Event]) -> Form:
         user_id = None if self.period is None else self.period.user_id

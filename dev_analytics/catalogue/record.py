@@ -143,29 +143,26 @@ class Form:
         own = uuid4() if uuid is None else uuid
         if self._prices is not None and (prices := self._prices(accepted)):
             accepted = {**accepted, **prices}
-        names = tuple(accepted)
         if self._comes_again:
-            content = (names, *accepted.values())
-            written = self._written.get(content) or self._keep(content, names, accepted)
+            content = (*accepted, *accepted.values())
+            written = self._written.get(content) or self._keep(content, accepted)
         else:
-            written = self._write(names, accepted)
-        return (
-            f"{self._head}{own}{self._time}{iso(seconds)}{self._properties}{written}"
-            f"{self._trace}{own if self._trace else ''}{self._seq}{seq}{self._tail}"
-        ).encode()
+            written = self._write(accepted, own)
+        return (f"{self._head}{own}{self._time}{iso(seconds)}{written}{seq}{self._tail}").encode()
 
-    def _write(self, names: tuple[str, ...], accepted: Mapping[str, object]) -> str:
-        """Return the properties as text, and what separates them from the common ones."""
+    def _write(self, accepted: Mapping[str, object], uuid: str) -> str:
+        """Return everything from the time to the number as text."""
+        names = tuple(accepted)
         if names != self._whole:
             order = self._orders.get(names) or self._order(names)
             accepted = {wire: accepted[name] for wire, name in order}
-        return encode(accepted)[1:-1].decode() + (", " if accepted else "")
+        own = encode(accepted)[1:-1].decode() + (", " if accepted else "")
+        trace = f"{self._trace}{uuid}" if self._trace else ""
+        return f"{self._properties}{own}{trace}{self._seq}"
 
-    def _keep(
-        self, content: tuple[object, ...], names: tuple[str, ...], accepted: Mapping[str, object]
-    ) -> str:
+    def _keep(self, content: tuple[object, ...], accepted: Mapping[str, object]) -> str:
         """Do the same, and keep it for the next such event."""
-        written = self._write(names, accepted)
+        written = self._write(accepted, "")
         if len(self._written) >= MAX_WRITTEN:
             self._written.clear()
         self._written[content] = written

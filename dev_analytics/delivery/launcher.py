@@ -40,8 +40,8 @@ class Launcher:
     drops
         What this process dropped; it is stored before a sender is started.
     delivery
-        Returns what to tell a sender now. None in a process that knows no settings, such as a
-        worker of a pool: it starts no sender, and leaves its records to a process that does.
+        Returns what to tell a sender now. It is None in a process that knows no settings, such as
+        a worker of a pool: that starts no sender, and leaves its records to a process that does.
     other
         Where else an opt-out counts, as it was when this process began: what a cell has put into
         the environment since then does not decide whose home this is.
@@ -50,6 +50,8 @@ class Launcher:
     ----------
     drops
         What this process dropped.
+    delivery
+        As given.
     failure
         Why the last sender could not be started, in words; empty if it was.
     gave_way
@@ -68,7 +70,7 @@ class Launcher:
         self.gave_way = False
         self._data = data
         self.drops = drops
-        self._delivery = delivery
+        self.delivery = delivery
         self._lock = RLock()
         self._starting = RLock()
         self._planned = False
@@ -89,7 +91,7 @@ class Launcher:
 
     def _silence(self) -> str:
         """Return a sentence about a sender that was started and has shown no sign of life."""
-        delivery, started = self.delivery, self._started
+        delivery, started = self.delivery(), self._started
         if delivery is None or not started or seconds() - started < BEGIN_SECONDS:
             return ""
         from dev_analytics.delivery.turns import lock_file
@@ -100,17 +102,12 @@ class Launcher:
             return ""
         return "the one that was started last has not begun"
 
-    @property
-    def delivery(self) -> Delivery | None:
-        """What to tell a sender now."""
-        return self._delivery()
-
     def start(self) -> None:
         """Start a sender without waiting for it; neither it nor its thread ever raises.
 
         If one is about to be started, it will send everything that is ready by then.
         """
-        if self.delivery is None:
+        if self.delivery() is None:
             return
         with self._lock:
             if self._planned:
@@ -164,7 +161,7 @@ class Launcher:
                 self._planned = False
 
     def _start(self, later: float = 0.0) -> None:
-        delivery = self.delivery
+        delivery = self.delivery()
         try:
             self._bound()
             if delivery is None or not self._is_needed(delivery):
@@ -207,7 +204,7 @@ class Launcher:
             from dev_analytics.delivery.backlog import Backlog
             from dev_analytics.delivery.bounds import bound
 
-            self.drops.count_all(bound(Backlog(self._data), self.delivery or Delivery()))
+            self.drops.count_all(bound(Backlog(self._data), self.delivery() or Delivery()))
             self.store_drops()
         except Exception:
             self.drops.count("failure inside")

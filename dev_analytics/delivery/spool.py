@@ -84,22 +84,22 @@ class Spool:
         """
         try:
             with self._lock:
-                file, delivery = self._file, self._launcher.delivery
+                file, delivery = self._file, self._launcher.delivery()
                 if file is None or user_id != self._user_id or delivery is not self._delivery:
                     file = self._file_for(user_id, delivery)
                 now = Clock.monotonic()
                 if not self._size:
                     self._due = now + self._flush_seconds()
                 try:
-                    file.append(record)
+                    file.append_held(record)
                 except FileGoneError:
                     file = self._find(file, user_id)
-                    file.append(record)
+                    file.append_held(record)
                 except FileClosedError:
                     # A signal handler has just recorded an event in this thread, and handed the
                     # file over.
                     file = self._file or self._open(user_id)
-                    file.append(record)
+                    file.append_held(record)
                 self._size += len(record) + 1
                 due, large = now >= self._due, self._size >= self._max_size
                 if due or large:
@@ -114,7 +114,7 @@ class Spool:
 
     def resume(self) -> None:
         """Start a sender if earlier processes left anything for it here."""
-        delivery = self._launcher.delivery
+        delivery = self._launcher.delivery()
         if delivery is not None and files(self._data, delivery.destination):
             self._launcher.start()
 
@@ -194,7 +194,7 @@ class Spool:
         self._user_id, self._size = user_id, 0
         if Clock.monotonic() < self._no_locks_until:
             raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-        self._delivery = self._launcher.delivery
+        self._delivery = self._launcher.delivery()
         self._limit()
         make_folder(self._folder)
         name = urandom(8).hex()
@@ -259,7 +259,7 @@ class Spool:
             self._launcher.drops.count("consent withdrawn", len(late))
             raise
         for line in late:
-            file.append(line)
+            file.append_held(line)
             self._size += len(line) + 1
         return file
 
@@ -318,7 +318,7 @@ class Spool:
         return self._handed_over is not None and self._handed_over.exists()
 
     def _flush_seconds(self) -> float:
-        delivery = self._launcher.delivery
+        delivery = self._launcher.delivery()
         return (delivery or Delivery).flush_seconds
 
 

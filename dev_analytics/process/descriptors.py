@@ -34,8 +34,8 @@ MAX_WRITTEN: Final = 16 * 2**20
 """More bytes than any of our files holds, except for event logs."""
 
 _MARKS: Final = itertools.cycle(range(1, 65))
-_SIGXFSZ: Final[int | None] = getattr(signal, "SIGXFSZ", None)
-_IGNORED: Final = int(signal.SIG_IGN)
+SIGXFSZ: Final[int | None] = getattr(signal, "SIGXFSZ", None)
+IGNORED: Final = int(signal.SIG_IGN)
 
 
 class NoLocksError(OSError):
@@ -172,7 +172,7 @@ def is_limit_told() -> bool:
 
     By default Python ignores the signal, so that such a write merely fails.
     """
-    return _SIGXFSZ is not None and handling(_SIGXFSZ) is not _IGNORED
+    return SIGXFSZ is not None and handling(SIGXFSZ) is not IGNORED
 
 
 def check_room(size: int) -> None:

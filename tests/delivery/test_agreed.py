@@ -92,13 +92,13 @@ def test_each_record_is_spooled_for_the_archive_until_the_yes_names_the_destinat
 
 def test_a_sender_is_not_even_told_who_is_not_agreed_to(data: Path) -> None:
     analytics = Analytics(data, delivery=PROJECTS[0], strict=True)
-    assert analytics.agreed_delivery == PROJECTS[0].replace(recipient=ARCHIVE)
-    assert analytics.pipeline.launcher.delivery is analytics.agreed_delivery
+    assert analytics.agreed_delivery() == PROJECTS[0].replace(recipient=ARCHIVE)
+    assert analytics.pipeline.launcher.delivery() is analytics.agreed_delivery()
     agree(data, PROJECTS[0])
     analytics.gate.now()
-    assert analytics.pipeline.launcher.delivery is analytics.delivery is PROJECTS[0]
+    assert analytics.pipeline.launcher.delivery() is analytics.delivery is PROJECTS[0]
     analytics.delivery = None
-    assert analytics.agreed_delivery is None
+    assert analytics.agreed_delivery() is None
 
 
 def left_by_an_older_version(data: Path, delivery: Delivery, number: int = 3) -> Path:
