@@ -1,7 +1,7 @@
-"""From the URL of a request to the public provider that serves it, or ``"other"``.
+"""Turns the URL of a request into the public provider that serves it, or ``"other"``.
 
-A host is a provider's only if it is that provider's own, or a subdomain of it, by whole labels. A
-machine of the user's own is ``"local"``. The URL is never passed on, nor any part of it.
+A host counts as a provider's only if it is that provider's own or a subdomain of it, by whole
+labels. The user's own machine is ``"local"``. No part of the URL is ever passed on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_URL: Final = 2048
 MAX_LABELS: Final = 10
 
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+", re.ASCII)
-"""Visible ASCII but the backslash, which some readers take for a slash."""
+"""Visible ASCII except the backslash, which some parsers take for a slash."""
 
 _LOCAL: Final = re.compile(
     r"localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0|::1?"

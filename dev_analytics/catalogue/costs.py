@@ -1,4 +1,4 @@
-"""What PostHog makes of token counts: what it adds up, and when a price has to be said.
+"""What PostHog makes of token counts: what it adds up, and when a price must be stated.
 
 PostHog prices a request by its model. It adds reasoning to the output of the Gemini models that
 report it apart, and knows no model that runs on the user's own machine.
@@ -35,7 +35,7 @@ def counted_output(model: str, output: int | None, reasoning: int | None) -> int
 
 
 def prices(request: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the prices that a request has to name: nought for one to the user's own machine."""
+    """Return the prices that a request must state: zero for one to the user's own machine."""
     if request.get("provider") not in OWN or re.match(_NEVER_LOCAL, str(request.get("model"))):
         return _NONE
     return {"input_token_price": 0, "output_token_price": 0}

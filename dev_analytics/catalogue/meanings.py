@@ -1,4 +1,4 @@
-"""What the catalogue says in words: of an event, of its properties, and of what a notice adds."""
+"""The catalogue in words: an event, its properties, and what a notice adds."""
 
 from __future__ import annotations
 

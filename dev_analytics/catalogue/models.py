@@ -1,8 +1,8 @@
-"""From the name a user wrote for a model to the public model that it means, or ``"other"``.
+"""Turns the name that a user wrote for a model into the public model that it means, or ``"other"``.
 
-A name is matched whole: without its closed, public decorations it is in the table that the package
-ships, or it is not. No part of a private name makes it public, so those of deployments, of private
-models and of files are ``"other"``. What comes out is the vocabulary's own word, never the name.
+A name is matched as a whole: without its public prefixes and suffixes, which are a closed set, it
+is in the table that the package ships, or it is not. No part of a private name makes it public, so
+deployments, private models and files are ``"other"``. The result is the vocabulary's own word.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class ModelName(NamedTuple):
     id
         A member of the vocabulary ``models``.
     provider
-        The member of ``providers`` that a prefix of the name gave, or None.
+        The member of ``providers`` that a prefix of the name gave, if any.
     fine_tuned
-        It is a fine-tuned one of that model; None where nothing says so.
+        True if it is a fine-tuned version of that model; None if that is unknown.
     """
 
     id: str
@@ -71,10 +71,10 @@ PREFIXES: Final = {
     "voyage": "voyageai",
     "xai": "x-ai",
 }
-"""What tools write before a name to say who serves the model, and whom it means."""
+"""The providers by the prefixes that tools write before a name to say who serves the model."""
 
 REGIONS: Final = frozenset("apac au ca eu global in jp us us-gov".split())
-"""What Bedrock writes before a name, and a point, to say where the model runs."""
+"""The prefixes, followed by a dot, with which Bedrock says where a model runs."""
 
 FAMILIES: Final = Vocabulary(
     "families",
@@ -119,17 +119,17 @@ TAG_WORDS: Final = frozenset(
     35b 80b 180b 1.2b 1.6b 2.7b 2.4b 7.8b 10.7b 0.8b 4k 0528 0324
     """.split()
 )
-"""What the tags in ollama's library are made of, with ``-`` between; any other tag is private."""
+"""The parts, separated by ``-``, of the tags in ollama's library; any other tag is private."""
 
 PUBLISHERS: Final = frozenset(
     """
     ai21 anthropic deepseek-ai google meta minimaxai mistralai moonshotai openai qwen zai-org
     """.split()
 )
-"""Who publishes models at Vertex AI; their names stand after ``publishers/WHO/models/``."""
+"""The publishers of models at Vertex AI, whose names have ``publishers/WHO/models/`` in front."""
 
 FIREWORKS: Final = "accounts/fireworks/models/"
-"""What Fireworks writes before the names of its own models; a user's account is another."""
+"""The prefix of Fireworks' own models; those of users have another account."""
 
 _PUBLISHED: Final = re.compile(r"publishers/([a-z0-9-]+)/models/(.+)")
 _PREFIX: Final = re.compile(r"([a-z_-]+)[/:](.+)")

@@ -1,9 +1,8 @@
 """Closed vocabularies: the only words that may leave.
 
-A value is looked up; what is passed on is the vocabulary's own member, never the value. What is
-not a member becomes ``"other"``. This is the one place where text is looked up, and the files in
-``vocabularies/`` are the one place where the long lists stand; each says in its first lines where
-its members come from.
+A value is looked up, and the vocabulary's own member is passed on, never the value; anything else
+becomes ``"other"``. Text is looked up only here. The long lists are files in ``vocabularies/``,
+each of which says in its first lines where its members come from.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ class Vocabulary:
     Parameters
     ----------
     name
-        What the documents call it; for a shipped vocabulary also the name of its file.
+        Its name in the documents; for a shipped vocabulary also that of its file.
     *members
         The words. Without any, they are read from ``vocabularies/<name>.txt`` when first needed.
 
     Attributes
     ----------
     shipped
-        Its words are those of a file.
+        Whether its words are those of a file.
     get
-        Returns the member that equals a plain text, or None: what `find` asks, without its call.
+        Returns the member that equals a plain ``str``, or None; `find` checks the type first.
     """
 
     def __init__(self, name: str, *members: str) -> None:

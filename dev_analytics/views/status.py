@@ -22,7 +22,7 @@ from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.views.markup import table, view
 from dev_analytics.views.obstacles import obstacles
 
-_HOW: Mapping[Rule, str] = {
+_HOW_TO_CHANGE: Mapping[Rule, str] = {
     "1, opted out": "%dev_analytics reset is the only way back",
     "1, store unreadable": "repair what it names, "
     "or %dev_analytics reset (makes a new consent store)",
@@ -31,7 +31,7 @@ _HOW: Mapping[Rule, str] = {
     "4, switched off": "%dev_analytics on (this session), %dev_analytics disable (never again)",
     "5, agreed": "%dev_analytics off (this session), %dev_analytics disable (for ever)",
 }
-_WRONG: Mapping[str, str] = {"stopped": "stopped", "hanging": "hangs"}
+_TROUBLE: Mapping[str, str] = {"stopped": "stopped", "hanging": "hangs"}
 _ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
 _ASK_MORE = "%dev_analytics on (asks about what is withheld)"
 
@@ -110,7 +110,7 @@ def _recipients(consent: Consent) -> str:
 
 
 def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
-    how = _HOW.get(decision.rule, _ASK)
+    how = _HOW_TO_CHANGE.get(decision.rule, _ASK)
     withheld = consent.notice < gate.notice or not consent.names(gate.recipient)
     more = decision.rule == "5, agreed" and (withheld or offers(consent))
     return f"{_ASK_MORE}, {how}" if more else how
@@ -155,7 +155,7 @@ def _sender(data: Path) -> dict[str, str]:
 def sender_trouble(data: Path) -> list[str]:
     """Return what is wrong with each sender that does nothing, since when, and what to do."""
     return [
-        f"{_WRONG[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
+        f"{_TROUBLE[each.trouble]}{'' if each.pid is None else f' (pid {each.pid})'}, no sign of"
         f" life since {each.since}: what waits for"
         f" {_title(each.destination)} is sent when it"
         f" {'is continued' if each.trouble == 'stopped' else 'goes on'}, or by the next one"

@@ -1,8 +1,8 @@
-"""Tells what was refused before a request went out from what failed on its way.
+"""Distinguishes a request that was refused before it went out from one that failed on its way.
 
-Where no method of the SDK tells them apart, the error of what lies below does: HTTP clients and
-gRPC refuse a wrong address or header, and every request once they are closed; json refuses what it
-cannot write. Only an error's type and traceback are looked at, so that nothing of the user's runs.
+Where no method of the SDK shows which, the error of a lower layer does: HTTP clients and gRPC
+refuse a wrong address or header, and every request once they are closed; json refuses what it
+cannot write. Only an error's type and traceback are read, so that nothing of the user's runs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ _CLASSES: Final = {
     ),
     "grpc": frozenset({"ExecuteBatchError", "UsageError"}),
 }
-"""The errors that tell of a refusal, by the package that raises them."""
-
-_CLOSED: Final = frozenset(
-    {("httpx._client", "send"), ("httpx2._client", "send"), ("aiohttp.client", "_request")}
-)
-"""The functions that raise a `RuntimeError` if their client is closed."""
+"""The errors that mean a refusal, by the package that raises them."""
 
 _SENDING: Final = frozenset({("httpx._client", "send"), ("httpx2._client", "send")})
+_CLOSED: Final = _SENDING | {("aiohttp.client", "_request")}
+"""The functions that raise a `RuntimeError` if their client is closed."""
+
 _BUILDING: Final = frozenset(
     {
         ("httpx._client", "build_request"),

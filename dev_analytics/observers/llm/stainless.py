@@ -33,6 +33,11 @@ _CARRIERS: Final = ("LengthFinishReasonError", "ContentFilterFinishReasonError")
 """Errors in parsing an answer that have the answer, whose tokens were used, as `completion`."""
 
 
+def at(address: str, operations: Mapping[str, str]) -> dict[str, str]:
+    """Return operations by path, and by the whole URL that an SDK uses with its default address."""
+    return {**operations, **{f"{address}{path}": each for path, each in operations.items()}}
+
+
 def observe(
     module: ModuleType,
     sdk: SDK,

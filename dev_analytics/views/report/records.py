@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
-from typing import Annotated, Any, Final, TypeAlias, get_args
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, get_args
 
 from msgspec import Meta, MsgspecError, Raw, Struct, ValidationError, convert, field, json, structs
 
@@ -89,69 +89,53 @@ class _FileAction(Said):
     kind: Name = MISSING
 
 
-class _Record(Struct, kw_only=True, gc=False, tag_field="event"):
+Properties = TypeVar("Properties", bound=Said)
+
+
+class _Record(Struct, Generic[Properties], gc=False, tag_field="event"):
+    properties: Properties
     timestamp: Time
     distinct_id: str | None = None
 
 
-class LaunchedRecord(_Record, tag=Launched.wire):
+class LaunchedRecord(_Record[_Launched], tag=Launched.wire):
     """A session began."""
 
-    properties: _Launched
 
-
-class CellRecord(_Record, tag=CellExecuted.wire):
+class CellRecord(_Record[_Cell], tag=CellExecuted.wire):
     """A cell was run."""
 
-    properties: _Cell
 
-
-class FeatureRecord(_Record, tag=FeatureUsed.wire):
+class FeatureRecord(_Record[_Feature], tag=FeatureUsed.wire):
     """A feature was used."""
 
-    properties: _Feature
 
-
-class CommandRecord(_Record, tag=CommandRun.wire):
+class CommandRecord(_Record[_Command], tag=CommandRun.wire):
     """A command was run."""
 
-    properties: _Command
 
-
-class ErrorRecord(_Record, tag=ErrorRaised.wire):
+class ErrorRecord(_Record[_Error], tag=ErrorRaised.wire):
     """An error reached the user."""
 
-    properties: _Error
 
-
-class RequestRecord(_Record, tag=LLMRequest.wire):
+class RequestRecord(_Record[_Request], tag=LLMRequest.wire):
     """A model was asked."""
 
-    properties: _Request
 
-
-class EmbeddingRecord(_Record, tag=Embedding.wire):
+class EmbeddingRecord(_Record[_Request], tag=Embedding.wire):
     """An embedding model was asked."""
 
-    properties: _Request
 
-
-class KernelRecord(_Record, tag=KernelAction.wire):
+class KernelRecord(_Record[_KernelAction], tag=KernelAction.wire):
     """A server did something to a kernel."""
 
-    properties: _KernelAction
 
-
-class FileRecord(_Record, tag=FileAction.wire):
+class FileRecord(_Record[_FileAction], tag=FileAction.wire):
     """A server did something to a file."""
 
-    properties: _FileAction
 
-
-class ExitedRecord(_Record, tag=Exited.wire):
+class ExitedRecord(_Record[Said], tag=Exited.wire):
     """A session ended."""
-
-    properties: Said
 
 
 class OtherRecord(Struct):

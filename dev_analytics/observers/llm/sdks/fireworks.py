@@ -17,18 +17,15 @@ COVERS: Final = (
     "chat completions, completions, embeddings, messages",
 )
 
-_PATHS: Final = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/embeddings": "embeddings",
-    "/v1/messages": "chat",
-}
-OPERATIONS: Final = {
-    f"{address}{path}": operation
-    for path, operation in _PATHS.items()
-    for address in ("", "https://api.fireworks.ai/inference")
-}
-"""The operations by path, and by the whole URL that the SDK uses with its default address."""
+OPERATIONS: Final = stainless.at(
+    "https://api.fireworks.ai/inference",
+    {
+        "/v1/chat/completions": "chat",
+        "/v1/completions": "text_completion",
+        "/v1/embeddings": "embeddings",
+        "/v1/messages": "chat",
+    },
+)
 
 
 def read(answer: Any) -> Answer | None:

@@ -11,17 +11,14 @@ from dev_analytics.observers.llm.sdks.openai import read_usage
 
 COVERS: Final = ("together", "3.1", "3.1", "chat completions, completions, embeddings")
 
-_PATHS: Final = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/embeddings": "embeddings",
-}
-OPERATIONS: Final = {
-    f"{address}{path}": operation
-    for path, operation in _PATHS.items()
-    for address in ("", "https://api-inference.together.ai")
-}
-"""The operations by path, and by the whole URL that the SDK uses with its default address."""
+OPERATIONS: Final = stainless.at(
+    "https://api-inference.together.ai",
+    {
+        "/v1/chat/completions": "chat",
+        "/v1/completions": "text_completion",
+        "/v1/embeddings": "embeddings",
+    },
+)
 
 
 def hook(module: ModuleType) -> None:
