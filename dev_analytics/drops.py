@@ -31,13 +31,7 @@ Drop: TypeAlias = Literal[
 
 
 class DropLedger:
-    """The drops of this session.
-
-    Attributes
-    ----------
-    counts
-        The number of drops by reason.
-    """
+    """The drops of this session; `counts` has their number by reason."""
 
     def __init__(self) -> None:
         self.counts: Counter[Drop] = Counter()

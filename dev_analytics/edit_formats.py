@@ -17,13 +17,7 @@ from dev_analytics.catalogue.events import EDIT_FORMATS, TOOLS
 
 
 class Asked(NamedTuple):
-    """How answers are asked for.
-
-    Attributes
-    ----------
-    edit_format, tool
-        Members of the vocabularies ``edit_formats`` and ``tools``.
-    """
+    """How answers are asked for, in words of the vocabularies ``edit_formats`` and ``tools``."""
 
     edit_format: str
     tool: str | None = None

@@ -47,16 +47,9 @@ class Recording:
         self._forms: dict[type[Event], Form] = {}
 
     def record(self, event: type[Event], accepted: Mapping[str, object], at: int) -> bytes:
-        """Return the next record, as bytes.
+        """Return the next record as bytes, with the properties that `events.accept` gave.
 
-        Parameters
-        ----------
-        event
-            The event's class.
-        accepted
-            Its properties, as `events.accept` gave them.
-        at
-            When, in whole seconds since the epoch.
+        `at` is its time, in whole seconds since the epoch.
         """
         form = self._forms.get(event) or self._form(event)
         return form.fill(accepted, next(self.seq), at)

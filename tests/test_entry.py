@@ -20,10 +20,10 @@ PACKAGE = Path(dev_analytics.__file__).parent
 
 
 def enter(data: Path, *flags: str, path: list[str]) -> None:
-    told = json.dumps({"path": path, "told": {"data": str(data), "max_days": 30}})
+    content = json.dumps({"path": path, "options": {"data": str(data), "max_days": 30}})
     subprocess.run(
         [sys.executable, *flags, str(ENTRY), "dev_analytics.delivery.sender_process"],
-        input=told.encode(),
+        input=content.encode(),
         capture_output=True,
     )
 

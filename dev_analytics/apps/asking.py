@@ -29,14 +29,7 @@ _ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 class Asking:
     """Asks the user of one shell.
 
-    Parameters
-    ----------
-    shell
-        The InteractiveShell.
-    analytics
-        Its gate takes the answer.
-    agreed
-        Called after each answer, and when a user who agreed switches a session on.
+    `agreed` is called after each answer, and when a user who agreed switches a session on.
     """
 
     def __init__(self, shell: Any, analytics: Analytics, agreed: Callable[[], None]) -> None:
@@ -55,8 +48,8 @@ class Asking:
     def start(self) -> None:
         """Ask at a terminal, if the rules say so.
 
-        A user who switched on with the command that began the session is told why it does not work,
-        if it does not.
+        Where a user switched on with the command that began the session, and it stays off, the
+        reason is shown.
         """
         switch, present = self._gate.switch, presence(self._shell)
         if switch is not None and switch.on and switch.explicit:

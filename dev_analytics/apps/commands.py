@@ -42,17 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class Commands:
-    """The commands in one shell.
-
-    Parameters
-    ----------
-    shell
-        The InteractiveShell.
-    analytics
-        The object that they show and change.
-    asking
-        Asks the user a question in this shell.
-    """
+    """The commands in one shell."""
 
     def __init__(self, shell: Any, analytics: Analytics, asking: Asking) -> None:
         self.shell = shell

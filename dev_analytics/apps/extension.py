@@ -35,15 +35,7 @@ _threads: Final[list[Threads]] = kept("threads", list)
 
 
 class Session:
-    """The extension in one shell.
-
-    Parameters
-    ----------
-    shell
-        The InteractiveShell.
-    analytics
-        Where the events go.
-    """
+    """The extension in one shell."""
 
     def __init__(self, shell: Any, analytics: Analytics) -> None:
         self.shell = shell
@@ -89,7 +81,7 @@ class Session:
             with contextlib.suppress(RuntimeError):
                 after_reply(self._begin)
                 return
-            # At its start a kernel knows nothing of its front end: the first cell tells.
+            # At its start a kernel knows nothing of its front end: the first cell shows it.
             self._load()
             return
         if not analytics.gate.settled:
@@ -219,7 +211,7 @@ class Session:
         if hasattr(self.shell, "kernel"):
             from dev_analytics.process.request import request
 
-            # A recording that an answer begins is told of the cell that was run before.
+            # A recording that an answer begins names the page of the cell that was run before.
             self._page = page(request(self.shell)) or self._page
         if analytics.gate.now()[0].collecting:
             analytics.pipeline.sink.resume()

@@ -28,15 +28,7 @@ _SPANS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class Report(Struct, frozen=True):
-    """A finished report.
-
-    Attributes
-    ----------
-    counted
-        The tally of the records.
-    parts
-        The tables made from it.
-    """
+    """A finished report: the tally of the records, and the tables made from it."""
 
     counted: Tally
     parts: list[Table]

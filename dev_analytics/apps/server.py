@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import atexit
 import os
-from pathlib import Path
 from typing import Any
 
 from dev_analytics.analytics import get_analytics
+from dev_analytics.apps.magics import begin_log
 from dev_analytics.config import SERVER_VARIABLE, load_settings
 from dev_analytics.consent.asking.saving import leave_out_marked
 from dev_analytics.consent.environment import SettingError, environment_switch
@@ -41,10 +41,7 @@ def _load(app: Any) -> None:
     environment_switch()
     gate.switch = gate.switch or settings.switch
     analytics.delivery = settings.delivery
-    if settings.log:
-        try:
-            analytics.log_to(Path(settings.log))
-        except (OSError, ValueError, RuntimeError):
-            app.log.warning("dev_analytics: no event log, its file cannot be written")
+    if settings.log and begin_log(analytics, settings.log):
+        app.log.warning("dev_analytics: no event log, its file cannot be written")
     ServerEvents(analytics).register(app.event_logger)
     atexit.register(analytics.pipeline.sink.close, at_exit=True)

@@ -37,14 +37,7 @@ def switch_off(store: ConsentStore, tool: str) -> str:
 def switch_on(store: ConsentStore, tool: str, *, attended: bool) -> str:
     """Switch `tool` on again, and return a sentence that says so.
 
-    Parameters
-    ----------
-    store
-        The user's consent store.
-    tool
-        The tool's name.
-    attended
-        A person is there. Code that runs by itself cannot undo an off.
+    Only a person can do that (`attended`): code that runs by itself cannot undo an off.
 
     Raises
     ------

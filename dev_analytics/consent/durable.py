@@ -14,17 +14,9 @@ from dev_analytics.process.systems import replace as put
 
 
 def replace(path: Path, new: Path, content: bytes) -> None:
-    """Replace the content of `path` atomically.
+    """Replace the content of `path` atomically, by way of the file `new`.
 
-    Parameters
-    ----------
-    path
-        The file.
-    new
-        Where it is written first. The name is always the same, so that whoever deletes everything
-        also finds what a killed writer left.
-    content
-        The whole new content.
+    The name of `new` is always the same, so that an opt-out also finds what a killed writer left.
 
     Raises
     ------
@@ -44,23 +36,10 @@ def replace(path: Path, new: Path, content: bytes) -> None:
 
 
 def mark(marker: Path, sentence: str, spare: Path) -> None:
-    """Create a marker: only the existence of the file counts.
+    """Create a marker, a file whose existence is all that counts, if it is missing or empty.
 
-    Parameters
-    ----------
-    marker
-        The file. If it is there already, it is left as it is, unless it is empty.
-    sentence
-        What it says to people; an empty file could be cleaned away. Where the disk is too full for
-        the sentence, the marker is created without it.
-    spare
-        A file that may be sacrificed for it: a disk too full for a new file still allows an old one
-        to be renamed.
-
-    Raises
-    ------
-    OSError
-        It could not be created.
+    It holds a sentence for people, as an empty file could be cleaned away; on a full disk it is
+    created without it. If there is no room for a new file either, `spare` is renamed to it.
     """
     flags = os.O_WRONLY | NO_LINK
     try:

@@ -23,6 +23,7 @@ _ANDROIDS: Final = frozenset({"ANDROID_DATA", "ANDROID_ROOT"})
 SITE_VARIABLE: Final = "XDG_CONFIG_DIRS"
 """What moves the site's folder, and with it the policy, on Linux."""
 
+_site_folder: Path | None = None
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -156,12 +157,7 @@ class Place(Value):
 def place_of(data: Path, other: Path | None = None) -> Place:
     """Return the place that belongs to a data directory.
 
-    Parameters
-    ----------
-    data
-        The data directory.
-    other
-        The other one, as another process determined it; None determines it here.
+    `other` is the other directory as another process determined it; None determines it here.
     """
     return Place(data, other or _elsewhere(data), _is_usual(data))
 
@@ -195,9 +191,10 @@ def _site(environ: Mapping[str, str]) -> Path:
         # As platformdirs does it, which only asks `os.environ`.
         named = environ[SITE_VARIABLE].split(os.pathsep)
         return Path(next((each for each in named if each.startswith("/")), "/etc/xdg"), NAME)
-    if _Site.folder is None or environ_now() is os.environ:
-        _Site.folder = _platform_path("site_config_path", SITE_VARIABLE, "/etc/xdg")
-    return _Site.folder
+    global _site_folder
+    if _site_folder is None or environ_now() is os.environ:
+        _site_folder = _platform_path("site_config_path", SITE_VARIABLE, "/etc/xdg")
+    return _site_folder
 
 
 def _platform_path(which: str, variable: str, usual: str) -> Path:
@@ -218,10 +215,6 @@ def _platform_path(which: str, variable: str, usual: str) -> Path:
         import platformdirs
     found: Path = getattr(platformdirs, which)(NAME, appauthor=False)
     return found
-
-
-class _Site:
-    folder: Path | None = None
 
 
 def read_policies(environ: Mapping[str, str] | None = None) -> dict[Path, Policy]:

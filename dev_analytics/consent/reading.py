@@ -32,20 +32,20 @@ Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 class StoredConsent:
-    """The files of one user's consent.
+    """The files of one user's consent; reading them creates nothing.
 
     Parameters
     ----------
     data
-        The data directory; reading creates nothing.
+        The data directory.
     place
         The same, as it was determined earlier; None determines it now.
 
     Attributes
     ----------
     other
-        The store that the user has without ``XDG_DATA_HOME``, if it is another one: an opt-out
-        there holds here.
+        The store in the usual place, if ``XDG_DATA_HOME`` moves this one: an opt-out there holds
+        here.
     """
 
     def __init__(self, data: Path, place: Place | None = None) -> None:
@@ -93,13 +93,7 @@ class StoredConsent:
         return consent
 
     def stamp(self) -> Stamp:
-        """Return a value that changes whenever one of the files does; zeros if there is no folder.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be looked at.
-        """
+        """Return a value that changes when one of the files does; zeros if there is no folder."""
         try:
             status = system.lstat(self._watched)
             if stat.S_ISLNK(status.st_mode):
@@ -115,13 +109,7 @@ class StoredConsent:
         return self._read()[0]
 
     def has_opt_out(self) -> bool:
-        """Return whether the opt-out is in this store.
-
-        Raises
-        ------
-        OSError
-            It cannot be looked for.
-        """
+        """Return whether the opt-out is in this store."""
         try:
             system.lstat(self.marker)
         except FileNotFoundError:
@@ -129,13 +117,7 @@ class StoredConsent:
         return True
 
     def off_names(self) -> list[str]:
-        """Return the names of the files that switch a tool off.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be listed.
-        """
+        """Return the names of the files that switch a tool off."""
         try:
             names = system.listdir(self._watched)
         except FileNotFoundError:
@@ -212,13 +194,7 @@ class StoredConsent:
         return consent
 
     def _understood(self, content: bytes) -> tuple[Consent, bool]:
-        """Return the consent, and whether it lasts; an unreadable ``tools.json`` agrees to no tool.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be listed.
-        """
+        """Return the consent, and whether it lasts; a bad ``tools.json`` agrees to no tool."""
         with unforked():
             from dev_analytics.consent.files import DamagedError, consent_of
 

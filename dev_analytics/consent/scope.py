@@ -30,12 +30,8 @@ DURATION_DIGITS: Final = 2
 class Scope(Value):
     """What a tool declares, or what of it a user agreed to.
 
-    Parameters
-    ----------
-    notice
-        The tool's notice.
-    terms
-        What may be said, by place: ``event``, ``event/property``, ``event/property/kind…``.
+    The terms say what may be recorded, by place: ``event``, ``event/property``,
+    ``event/property/kind…``.
     """
 
     notice: int
@@ -62,14 +58,9 @@ class Scope(Value):
         return Scope(max(self.notice, other.notice), terms)
 
     def allows(self, event: str, own: Mapping[str, object]) -> bool:
-        """Return whether this scope covers a record of `event` with the properties `own`.
+        """Return whether this scope covers a record of `event`.
 
-        Parameters
-        ----------
-        event
-            The event's name in the record.
-        own
-            The properties that only this event has: not those that all events share.
+        `own` are the properties that only this event has, not those that all events share.
         """
         if event not in self.terms or "/" in event:
             return False

@@ -6,8 +6,7 @@ moves the store, it is written to, and looked for in, the usual place too. ``off
 same for one other tool. ``consent.json`` is replaced as a whole, under a lock, and so is
 ``tools.json`` with the other tools that the same answer covers. A file that cannot be read, parsed
 or written, is another user's, or may be written by others, reads as *not agreed*: a fault can lose
-a yes, never a no. What could not be read is read again at the next event. The identifier is made
-here and nowhere else.
+a yes, never a no. What could not be read is read again at the next event.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dev_analytics.consent.answers import agreed, asked, kept
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove, replace
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
-from dev_analytics.destinations import ARCHIVE
 from dev_analytics.process.descriptors import make_folder, standard_taken
 from dev_analytics.process.messages import plain
-from dev_analytics.process.native import as_uuid, urandom
+from dev_analytics.process.native import urandom
 from dev_analytics.process.systems import sync_folder
 
 if TYPE_CHECKING:
@@ -62,67 +61,28 @@ class ConsentStore(StoredConsent):
         tools: Mapping[str, Scope] = {},
         recipients: Collection[str] = (),
     ) -> Consent:
-        """Store a yes to `notice` and to what `tools` declare, and return the resulting consent.
+        """Store a yes, as `answers.agreed` describes it, and return the resulting consent.
 
-        It is given to `recipients`, to those of an earlier yes, and always to the archive.
-
-        A user who agreed before keeps the identifier. An opt-out, seen or not, wins.
+        An opt-out, seen or not, wins.
 
         Raises
         ------
         ConsentStoreError
             The yes could not be stored, so there is none.
         """
-
-        def yes(before: Consent) -> Consent:
-            from dev_analytics.consent.scope import joined, uncovered
-
-            # What was agreed to stays, for another version of a tool in another environment.
-            agreed = joined(before.tools if before.user_id else {}, tools)
-            return before.replace(
-                user_id=before.user_id or as_uuid(urandom(16).hex(), 4),
-                notice=notice,
-                kept_notice=0,
-                recipients=before.recipients | {ARCHIVE, *recipients},
-                kept_recipients=before.kept_recipients - {*recipients},
-                answered_on=today,
-                asked_on=None,
-                asked=1,
-                tools=agreed,
-                kept_tools=uncovered(before.kept_tools, agreed),
-            )
-
-        return self._change(yes)
+        return self._change(lambda before: agreed(before, notice, today, tools, recipients))
 
     def keep(
         self, notice: int, tools: Mapping[str, Scope] = {}, recipients: Collection[str] = ()
     ) -> Consent:
         """Store that the user refuses everything new, and return the resulting consent.
 
-        Everything new is what `notice` and `tools` add, and those `recipients` that the yes does
-        not name.
-
         Raises
         ------
         ConsentStoreError
             It could not be stored.
         """
-
-        def kept(before: Consent) -> Consent:
-            if before.user_id is None:
-                return before
-            from dev_analytics.consent.scope import joined
-
-            kept_tools = joined(before.kept_tools, tools)
-            return before.replace(
-                kept_notice=notice,
-                kept_tools=kept_tools,
-                kept_recipients=before.kept_recipients | ({*recipients} - before.recipients),
-                asked_on=None,
-                asked=1,
-            )
-
-        return self._change(kept)
+        return self._change(lambda before: kept(before, notice, tools, recipients))
 
     def claim_question(self, may_ask: Callable[[Consent], bool], today: date) -> bool:
         """Record that the user is asked today; return False if the question may not be asked now.
@@ -136,16 +96,13 @@ class ConsentStore(StoredConsent):
         """
         claimed = False
 
-        def asked(before: Consent) -> Consent:
+        def claim(before: Consent) -> Consent:
             nonlocal claimed
             drawn = before if before.draw is not None else before.replace(draw=_draw())
             claimed = may_ask(drawn)
-            # Several questions on one day count once: `on` asks without a pause.
-            earlier = drawn.asked if drawn.asked_on else 0
-            asked = max(earlier, 1) if drawn.asked_on == today else earlier + 1
-            return drawn.replace(asked_on=today, asked=asked) if claimed else drawn
+            return asked(drawn, today) if claimed else drawn
 
-        self._change(asked)
+        self._change(claim)
         return claimed
 
     def opt_out(self) -> str:
@@ -301,13 +258,7 @@ class ConsentStore(StoredConsent):
         return self.folder / f"{OFF}{tool}"
 
     def _copy_epoch(self) -> None:
-        """Record the number of the usual place under which a yes is given.
-
-        Raises
-        ------
-        OSError
-            It cannot be read there, or noted here.
-        """
+        """Record the number of the usual place under which a yes is given."""
         if self.other is None:
             return
         if epoch := self.other.epoch():
@@ -346,10 +297,7 @@ class ConsentStore(StoredConsent):
     def _make_folder(self, *, replace_link: bool = False) -> None:
         """Create the folder, in a data directory that is the user's own.
 
-        Parameters
-        ----------
-        replace_link
-            Whether to remove a link of its name; nothing is written to where it leads.
+        With `replace_link`, a link of its name is removed: nothing is written to where it leads.
         """
         if self._homeless:
             raise FileNotFoundError(self._homeless)

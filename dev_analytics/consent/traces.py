@@ -46,12 +46,7 @@ _BY_DESCRIPTOR: Final = {os.open, os.stat, os.unlink} <= os.supports_dir_fd
 def purge(data: Path, user_id: str | None = None) -> None:
     """Delete the records in the data directory `data`, as far as possible.
 
-    Parameters
-    ----------
-    data
-        The data directory.
-    user_id
-        The identifier in the records, if it is known.
+    `user_id` is the identifier in them, if it is known.
     """
     marks = [_WORD, *([user_id.encode()] if user_id else ())]
     own = [*_OWN, *(files for each in destinations().values() for files in each.files)]
@@ -147,13 +142,7 @@ def _is_ledger(folder: int | Path, name: str) -> bool:
 
 
 def _reading(folder: int | Path, name: str) -> BinaryIO:
-    """Open a file of a folder without following a link.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened.
-    """
+    """Open a file of a folder without following a link."""
 
     def opener(path: str, flags: int) -> int:
         with standard_taken():

@@ -60,13 +60,7 @@ _any: Final = json.Decoder(_Any)
 
 
 class Allowed:
-    """Decides which lines may leave, under one consent.
-
-    Parameters
-    ----------
-    consent
-        The user's consent. What is newer than the notices that it covers may not leave.
-    """
+    """Decides which lines may leave: nothing newer than the notices that `consent` covers."""
 
     def __init__(self, consent: Consent) -> None:
         self._consent = consent

@@ -35,14 +35,8 @@ class Attempts:
 
     Parameters
     ----------
-    transport
-        Makes the requests.
-    permission
-        The user's consent.
-    notes
-        The log and the ledger.
-    suspects
-        The records that were refused even alone.
+    transport, permission, notes, suspects
+        What makes the requests, the user's consent, the log and ledger, the refused records.
     first_pause
         How long to wait before the second attempt, in seconds.
     alive

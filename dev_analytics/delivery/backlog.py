@@ -13,13 +13,7 @@ from dev_analytics.delivery.progress import lines, unsettled
 
 
 class Backlog:
-    """The files of the spool.
-
-    Parameters
-    ----------
-    data
-        The data directory.
-    """
+    """The files of the spool in a data directory."""
 
     def __init__(self, data: Path) -> None:
         self.folder = folder_of(data)

@@ -47,15 +47,7 @@ _forms: Final[dict[tuple[type[Event], int], Form]] = {}
 
 
 class Form:
-    """The one way to write the records of an event.
-
-    Parameters
-    ----------
-    event
-        The event.
-    notice
-        The notice that the user agreed to; anything newer is not allowed.
-    """
+    """The one way to write the records of an event, as far as `notice` covers them."""
 
     def __init__(self, event: type[Event], notice: int) -> None:
         declared = properties(event)

@@ -40,16 +40,14 @@ class Launcher:
     drops
         What this process dropped; it is stored before a sender is started.
     delivery
-        Returns what to tell a sender now. It is None in a process that knows no settings, such as
-        a worker of a pool: that starts no sender, and leaves its records to a process that does.
+        Returns the settings for a sender now. None in a process without settings, such as a worker
+        of a pool: it starts no sender, and leaves its records to a process that does.
     other
         Where else an opt-out counts, as it was when this process began: what a cell has put into
         the environment since then does not decide whose home this is.
 
     Attributes
     ----------
-    drops
-        What this process dropped.
     delivery
         As given.
     failure

@@ -153,13 +153,7 @@ def changed(ledger: Ledger, change: Change, data: Path) -> Ledger:
 
 @contextmanager
 def _exclusive(data: Path, wait: float) -> Iterator[None]:
-    """Keep other processes from changing the ledger.
-
-    Raises
-    ------
-    OSError
-        Another process held it for longer than `wait` seconds, or there can be no lock.
-    """
+    """Keep other processes from changing the ledger."""
     with ExitStack() as stack:
         try:
             try:

@@ -148,13 +148,7 @@ class LineFile:
         return identity(status) == self._identity
 
     def tail(self, start: int) -> list[bytes]:
-        """Return the lines from `start`, even of a deleted file, but none of a renewed one.
-
-        Raises
-        ------
-        OSError
-            They cannot be read.
-        """
+        """Return the lines from `start`, even of a deleted file, but none of a renewed one."""
         with self._lock:
             if not self._open or not self._is_ours():
                 return []

@@ -30,15 +30,7 @@ MAX_QUIET: Final = 86_400.0
 
 
 class Notes:
-    """The notes in a data directory.
-
-    Parameters
-    ----------
-    data
-        The data directory.
-    destination
-        Where the sender delivers.
-    """
+    """The notes in a data directory of the sender for `destination`."""
 
     def __init__(self, data: Path, destination: str) -> None:
         self._data = data

@@ -54,13 +54,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
 
 
 def put(data: Path, change: Change) -> None:
-    """Keep `change` until it can be added to the ledger.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-    """
+    """Keep `change` until it can be added to the ledger."""
     # Sorted by name, the changes of one process are in the order of their times.
     file = data / f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
     new = file.with_name(f"{file.name}.new")

@@ -20,14 +20,7 @@ class Changed(Exception):  # noqa: N818, not an error either
 
 
 class Permission:
-    """The consent of one user to one recipient.
-
-    Parameters
-    ----------
-    store
-        The user's consent.
-    recipient
-        The recipient, as a yes names it.
+    """The consent of one user to one recipient, as a yes names it.
 
     Attributes
     ----------
@@ -97,7 +90,7 @@ class Permission:
         Raises
         ------
         Stop
-            The user no longer agrees, or is another one.
+            As in `check`.
         Changed
             Some of what is about to be sent may no longer be allowed.
         """

@@ -94,13 +94,7 @@ def replacement(file: Path) -> Path:
 
 
 def write_lines(file: Path, lines: Iterable[bytes]) -> int:
-    """Write `lines` to `file`, for the user only, and return their checksum.
-
-    Raises
-    ------
-    OSError
-        They do not fit the disk.
-    """
+    """Write `lines` to `file`, for the user only, and return their checksum."""
     checksum = 0
     with open_file(file, "wb", opener=open_above) as opened:
         for line in lines:

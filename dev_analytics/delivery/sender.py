@@ -44,10 +44,8 @@ class Sender:
 
     Parameters
     ----------
-    data
-        The data directory.
-    transport
-        Delivers the records.
+    data, transport
+        The data directory, and what delivers its records.
     max_days
         The age, in days, at which a record expires.
     recipient

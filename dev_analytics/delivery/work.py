@@ -22,16 +22,7 @@ _REASONS: Final[dict[Verdict, Drop]] = {
 
 
 class Work:
-    """The work on a file that the caller holds.
-
-    Parameters
-    ----------
-    file
-        The file.
-    notes
-        Where the outcome of the records is noted.
-    oldest
-        The time before which a record is too old, written as in records.
+    """The work on a file that the caller holds; what is older than `oldest` is not sent.
 
     Attributes
     ----------

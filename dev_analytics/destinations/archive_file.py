@@ -39,15 +39,7 @@ _RECORD: Final = ("uuid", "timestamp", "event", "distinct_id", "properties", *_C
 
 
 class Archive:
-    """The archive in a data directory.
-
-    Parameters
-    ----------
-    data
-        The data directory.
-    max_rows
-        How many of the newest events are kept.
-    """
+    """The archive in a data directory; it keeps the newest `max_rows` events."""
 
     batch_size = 5_000
 

@@ -16,11 +16,6 @@ def put_aside(archive: Path) -> None:
 
     The files beside it are renamed first: SQLite would take its journal for that of the next
     archive.
-
-    Raises
-    ------
-    OSError
-        It cannot be renamed.
     """
     name = f"{archive.name}{_MARK}{date.today().isoformat()}"
     other, number = archive.with_name(name), 1

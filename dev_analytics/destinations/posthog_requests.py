@@ -60,10 +60,8 @@ class PostHog:
 
     Parameters
     ----------
-    project_key
-        The project's public key, which can write but not read.
-    host
-        Its address, which a yes names; requests go to no other.
+    project_key, host
+        Where the records go, as a yes names it; requests go to no other address.
     deadline
         How long a request may take from its first byte to its last, in seconds.
     """
@@ -155,11 +153,6 @@ class _Answer(Struct, frozen=True):
 class _Session(requests.Session):
     """A session that sends nothing of the user's, and reads little of the answer.
 
-    Parameters
-    ----------
-    confirm
-        Called when a connection is established, before anything is sent through it.
-
     Attributes
     ----------
     answer
@@ -218,15 +211,10 @@ class _Session(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections, and asks for a confirmation before they are used.
+    """Makes connections, and calls `confirm` when one is established, before anything is sent.
 
-    Parameters
-    ----------
-    confirm
-        Called when a connection is established, before anything is sent through it.
-    context
-        What HTTPS trusts: besides requests' own certificates those of the system and
-        ``SSL_CERT_FILE``.
+    `context` is what HTTPS trusts: besides requests' own certificates those of the system and
+    ``SSL_CERT_FILE``.
     """
 
     def __init__(self, confirm: Callable[[], None], context: ssl.SSLContext | None = None) -> None:

@@ -5,7 +5,7 @@ whatever a library writes to standard error would end up in that file.
 
 Files and folders that are created here only the user can use, whatever the umask. It may remove
 even the owner's permissions from a new one, which could then not be read or entered again. As it
-belongs to the whole process, it is never changed.
+belongs to the whole process, it is never changed. Where the system refuses, OSError is raised.
 """
 
 from __future__ import annotations
@@ -46,11 +46,6 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
     """Open a file as `os.open` does, and return a descriptor above 2.
 
     This can be the ``opener`` of ``open``.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened.
     """
     if flags & _WRITING and is_limit_told():
         check_room(MAX_WRITTEN)
@@ -65,13 +60,7 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder, and the missing ones above it.
-
-    Raises
-    ------
-    OSError
-        It cannot be made.
-    """
+    """Create a folder, and the missing ones above it."""
     try:
         _make(folder)
     except FileNotFoundError:
@@ -94,24 +83,12 @@ def _make(folder: Path) -> None:
 
 
 def touch(file: Path) -> None:
-    """Create a file if it is missing.
-
-    Raises
-    ------
-    OSError
-        It cannot be made.
-    """
+    """Create a file if it is missing."""
     system.close(open_above(file, system.O_CREAT | system.O_WRONLY))
 
 
 def pipe_above() -> tuple[int, int]:
-    """Return the descriptors of a pipe's ends, both above 2, the reading one first.
-
-    Raises
-    ------
-    OSError
-        No pipe can be made.
-    """
+    """Return the descriptors of a pipe's ends, both above 2, the reading one first."""
     with standard_taken():
         return system.pipe()
 

@@ -30,7 +30,7 @@ _PYTHON: Final = re.compile(
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _BEGIN: Final = "exec </dev/null >/dev/null 2>&1; {} -i /bin/sh {} &"
-_END: Final = "END-OF-WHAT-IS-TOLD"
+_END: Final = "END-OF-CONTENT"
 _NEEDED: Final = frozenset(
     {"CI", "CURL_CA_BUNDLE", "DO_NOT_TRACK", "HOME", "LANG", "LANGUAGE", "PATH"}
     | {"REQUESTS_CA_BUNDLE", "TMPDIR", "TZ", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
@@ -47,20 +47,12 @@ _NEEDED_BEGINNINGS: Final = (
 the system's folders, and those that decide about consent."""
 
 
-def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> None:
-    """Start a module's ``begin`` in a process and session of its own, which is not a visible child.
+def spawn(module: str, options: Mapping[str, object], *, later: float = 0.0) -> None:
+    """Call a module's ``begin`` with `options` in a process and session of its own.
 
-    What it is told goes through a pipe, as other users of the machine can read a command line; so
-    does the environment, where they can read that.
-
-    Parameters
-    ----------
-    module
-        The module, whose ``begin`` takes a dictionary.
-    told
-        The dictionary.
-    later
-        How many seconds to wait first, where this process ends now.
+    The process is not a visible child. The options go through a pipe, as other users of the machine
+    can read a command line; so does the environment, where they can read that. At the end of this
+    process, it waits first, for `later` seconds.
 
     Raises
     ------
@@ -73,11 +65,11 @@ def spawn(module: str, told: Mapping[str, object], *, later: float = 0.0) -> Non
     if sys.platform == "win32":
         from dev_analytics.process.windows_child import start_unbound
 
-        content = {"path": _path(), "told": told, "later": later}
+        content = {"path": _path(), "options": options, "later": later}
         start_unbound(command, json.dumps(content).encode(), environment())
         return
     sys.audit("os.posix_spawn", command[0], command, None)
-    script = _script(command, json.dumps({"path": _path(), "told": told}), later)
+    script = _script(command, json.dumps({"path": _path(), "options": options}), later)
     reading, writing = pipe_above()
     ours = system.fstat(writing)
     try:
@@ -174,15 +166,15 @@ def _is_safe(entry: Path) -> bool:
         return entry.is_absolute()
 
 
-def _script(command: Sequence[str], told: str, later: float) -> bytes:
-    """Return the script for a shell without an environment; `told` is its last line but one."""
+def _script(command: Sequence[str], content: str, later: float) -> bytes:
+    """Return the script for a shell without an environment; `content` is its last line but one."""
     lines = ["trap '' HUP"]
     if later:
         lines.append(f"sleep {later}")
     for name, value in environment().items():
         if _NAME.fullmatch(name):
             lines.append(f"export {name}={quote(value)}")
-    lines += ["unset PWD OLDPWD", f"exec {join(command)} >/dev/null 2>&1 <<'{_END}'", told, _END]
+    lines += ["unset PWD OLDPWD", f"exec {join(command)} >/dev/null 2>&1 <<'{_END}'", content, _END]
     return os.fsencode("\n".join(lines) + "\n")
 
 
@@ -207,13 +199,7 @@ def _close(descriptor: int, ours: os.stat_result) -> None:
 
 
 def _run_seen(reading: int) -> None:
-    """Run the shell as a child that is visible for an instant, if the system has no better way.
-
-    Raises
-    ------
-    OSError, ValueError, AttributeError, NotImplementedError
-        It cannot be started.
-    """
+    """Run the shell as a child that is visible for an instant, if the system has no better way."""
     files = [(system.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1, 2)]
     onto = (system.POSIX_SPAWN_DUP2, reading, 3)
     command = ["/bin/sh", "-c", "/bin/sh /dev/fd/3 &"]

@@ -1,7 +1,7 @@
 """What a process of our own runs first: it detaches itself, and finds the package.
 
 It is run as a file, by a Python that may not find the package yet, so it imports nothing of it
-before. It is told everything on standard input: the package's folder, the import path, and the
+before. Everything comes on standard input: the package's folder, the import path, and the
 dictionary for its module.
 """
 
@@ -30,8 +30,8 @@ def enter(module: str) -> None:
         _detach()
     _let_go_of_input()
     time.sleep(content.get("later", 0))
-    told = content["told"]
-    noted = Path(told["data"]) / FAILED
+    options = content["options"]
+    noted = Path(options["data"]) / FAILED
     try:
         _find_package(*content["path"])
         begin = import_module(module).begin
@@ -40,7 +40,7 @@ def enter(module: str) -> None:
         raise
     with contextlib.suppress(OSError):
         noted.unlink(missing_ok=True)
-    begin(told)
+    begin(options)
 
 
 def _detach() -> None:

@@ -49,7 +49,7 @@ class _Ours:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has ended, or, where the system does not tell, whether it is at its end."""
+        """Whether it has ended, or, where the system does not say, whether it is at its end."""
         if self.number and _LISTED:
             try:
                 system.stat(f"{_LIST}/{self.number}")
@@ -140,7 +140,7 @@ class _Forks:
 
 
 def _number_of_threads() -> int:
-    """Return how many threads this process has, or 0 if the system does not tell."""
+    """Return how many threads this process has, or 0 if the system does not say."""
     try:
         # A directory has one link from itself, one from above, and one from each folder in it.
         return system.stat(_LIST).st_nlink - 2

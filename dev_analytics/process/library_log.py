@@ -9,13 +9,7 @@ from threading import get_ident
 
 @contextmanager
 def unlogged(library: str) -> Iterator[None]:
-    """Drop what this thread logs under the name of `library`, and nothing from other threads.
-
-    Parameters
-    ----------
-    library
-        The name of its logger.
-    """
+    """Drop what this thread logs under the name of `library`, and nothing from other threads."""
     import logging
 
     thread = get_ident()

@@ -30,10 +30,7 @@ _GET_CHILD_SUBREAPER: Final = 37
 def run_unseen(command: str) -> bool:
     """Run a short shell command as an unseen child; return False if the system cannot do that.
 
-    Parameters
-    ----------
-    command
-        The command. It has the standard streams of this process, so it must not write to them.
+    It has the standard streams of this process, so it must not write to them.
 
     Raises
     ------

@@ -25,40 +25,28 @@ _ALONE: Final = (
 _IN_NO_JOB: Final = subprocess.CREATE_BREAKAWAY_FROM_JOB
 
 
-def start_unbound(command: Sequence[str], told: bytes, environment: Mapping[str, str]) -> None:
-    """Start a program, with `told` as its standard input, without waiting for it.
-
-    Raises
-    ------
-    OSError
-        It cannot be started.
-    """
-    # Large enough for all that is told, which waits there even after the end of this process.
-    reading, writing = _winapi.CreatePipe(None, len(told) + 1)
+def start_unbound(command: Sequence[str], content: bytes, environment: Mapping[str, str]) -> None:
+    """Start a program, with `content` as its standard input, without waiting for it."""
+    # Large enough for all of it, which waits there even after the end of this process.
+    reading, writing = _winapi.CreatePipe(None, len(content) + 1)
     try:
         descriptor = msvcrt.open_osfhandle(reading, os.O_RDONLY)
         try:
             _start(command, environment, descriptor)
         finally:
             os.close(descriptor)
-        _winapi.WriteFile(writing, told)
+        _winapi.WriteFile(writing, content)
     finally:
         _winapi.CloseHandle(writing)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], told: int) -> None:
-    """Start a program in no job, or else in that of this process.
-
-    Raises
-    ------
-    OSError
-        It cannot be started.
-    """
+def _start(command: Sequence[str], environment: Mapping[str, str], standard_input: int) -> None:
+    """Start a program in no job, or else in that of this process."""
     for flags in (_ALONE | _IN_NO_JOB, _ALONE):
         try:
             started = subprocess.Popen(
                 command,
-                stdin=told,
+                stdin=standard_input,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 # Otherwise the folder of this process could not be renamed or deleted meanwhile.

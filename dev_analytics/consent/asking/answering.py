@@ -1,4 +1,4 @@
-"""What an answer changes, and what the user is told afterwards."""
+"""What an answer changes, and what the user reads afterwards."""
 
 from __future__ import annotations
 
@@ -26,18 +26,10 @@ def take(
     offers: Sequence[Offer] = (),
     recipients: Collection[str] = (),
 ) -> str:
-    """Store an answer, and return what holds from then on, in words.
+    """Store an answer other than `Answer.NONE`, and return what holds from then on, in words.
 
-    Parameters
-    ----------
-    gate
-        Where the answer goes. If it cannot be stored, analytics are off for this session.
-    answer
-        Any answer but `Answer.NONE`.
-    offers
-        What other tools would record, as the question named it.
-    recipients
-        Who would receive the records, as the question named them.
+    `offers` and `recipients` are what the question named. If the answer cannot be stored,
+    analytics are off for this session.
     """
     try:
         missed = gate.answer(answer, offers, recipients)
@@ -51,17 +43,10 @@ def take(
 
 
 def farewell(before: Consent) -> str:
-    """Return the last message of an opt-out, which shows the deleted identifier once.
+    """Return the last message of an opt-out, with the identifier that it deleted.
 
-    Parameters
-    ----------
-    before
-        The consent before the opt-out.
-
-    Returns
-    -------
-    str
-        How to have delivered records deleted; empty if there was no identifier.
+    It is shown only here, so that the user can have delivered records deleted. The message is empty
+    if there was no identifier.
     """
     if before.user_id is None:
         return ""

@@ -68,10 +68,9 @@ class Dialog:
     records
         Returns what would be sent, as HTML.
     drops
-        Where failures are counted.
+        Counts failures.
     by_page
-        Takes the name of a widget, and returns whether the message that the kernel handles now is a
-        page's click on it.
+        Returns whether the kernel is handling a page's click on the widget of this name.
     """
 
     def __init__(

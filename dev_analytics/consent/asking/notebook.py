@@ -38,12 +38,8 @@ class NotebookQuestion:
 
     Parameters
     ----------
-    shell
-        The InteractiveShell of a kernel.
-    gate
-        Shows whether the question was answered elsewhere.
-    drops
-        Where failures are counted.
+    shell, gate, drops
+        The kernel's shell, the gate that knows of answers given elsewhere, the ledger of failures.
     make
         Makes a dialog.
     unanswered
@@ -169,16 +165,6 @@ class _Place:
         return reloaded or hash(cell_id(request)) == self._cell
 
 
-def _answer(consent: Consent) -> tuple[object, ...]:
-    """Return the fields that an answer changes."""
-    return (
-        consent.user_id,
-        consent.notice,
-        consent.kept_notice,
-        consent.recipients,
-        consent.kept_recipients,
-        consent.tools,
-        consent.kept_tools,
-        consent.opted_out,
-        consent.unreadable,
-    )
+def _answer(consent: Consent) -> Consent:
+    """Return `consent` without what changes without an answer."""
+    return consent.replace(draw=None, asked_on=None, asked=1, tools_off=frozenset())

@@ -21,13 +21,6 @@ class Output:
     It is sent through the kernel's session, not through ``display``: nothing that captures the
     outputs of a cell, such as ``%%capture``, gets it, and a thread or a later cell sends to the
     same place.
-
-    Parameters
-    ----------
-    shell
-        The InteractiveShell of a kernel.
-    request
-        The request that runs the cell.
     """
 
     def __init__(self, shell: Any, request: Any) -> None:

@@ -15,19 +15,7 @@ from dev_analytics.process.request import of_vscode, request
 
 
 class Passing:
-    """Shows a text below the cell that runs now.
-
-    Parameters
-    ----------
-    shell
-        The InteractiveShell of a kernel.
-    drops
-        Where failures are counted.
-    text
-        What is shown.
-    then
-        What replaces it for good.
-    """
+    """Shows `text` below the cell that runs now; `then` replaces it for good."""
 
     def __init__(self, shell: Any, drops: DropLedger, text: str, then: str) -> None:
         self.drops = drops

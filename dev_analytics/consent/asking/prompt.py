@@ -108,21 +108,10 @@ def ask(
     show: Callable[[], str],
     clock: Callable[[], float] = Clock.monotonic,
 ) -> Answer:
-    """Ask until there is an answer, or none can be expected.
+    """Ask until there is an answer, or none can be expected; `show` returns what would be sent.
 
     There is no answer after Ctrl-C, at the end of input, where the user cancels or the front end is
     gone, or after three answers that may not have come from a person.
-
-    Parameters
-    ----------
-    question
-        What is asked.
-    line
-        Where it is answered.
-    show
-        Returns what would be sent, as text.
-    clock
-        Returns the time in seconds.
     """
     if not line.has_default:
         question = question.unchosen

@@ -38,7 +38,7 @@ class Offer(Value):
     scope
         What a yes to it covers.
     line
-        What the user reads.
+        The line in the question.
     """
 
     key: str
@@ -67,7 +67,7 @@ class Question(Value):
         The line that replaces it in a notebook that can show no dialog. It has no default: nothing
         is chosen for a user who carries on.
     unanswered
-        What the user is told if there was no answer.
+        What the user reads if there was no answer.
     offers
         What other tools would record: the question names it, and a yes covers it.
     receives
@@ -197,18 +197,8 @@ def newer(
 ) -> Question:
     """Return the question about what is new: a newer notice, other tools, or a recipient.
 
-    Parameters
-    ----------
-    news
-        What the newer notice adds, a line each.
-    agreed_on
-        The day on which the user agreed to an older notice.
-    offers
-        What other tools would record in addition.
-    recipient
-        Who would receive the records.
-    agreed
-        The recipients that the user agreed to.
+    `news` has a line for each addition of the notice; the user agreed to an older one, and to the
+    recipients `agreed`, on the day `agreed_on`.
     """
     lines = (*news, *(offer.line for offer in offers))
     unnamed = recipient != ARCHIVE and recipient not in agreed

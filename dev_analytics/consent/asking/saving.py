@@ -17,13 +17,7 @@ _REFERENCE: Final = "IPY_MODEL_"
 
 
 def leave_out_marked(model: dict[str, Any], **_: Any) -> None:
-    """Remove the marked outputs from a notebook that is about to be written.
-
-    Parameters
-    ----------
-    model
-        What the server writes, as its contents service describes it.
-    """
+    """Remove the marked outputs from `model`, a notebook that the server is about to write."""
     if model.get("type") != "notebook":
         return
     content = _object(model.get("content"))
