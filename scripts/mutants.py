@@ -181,7 +181,7 @@ MUTANTS: Final = (
     Mutant("a tool's title that speaks as another",
            "tests/tools/test_wording.py::test_a_title_with_somebody_else_s_name_is_refused[Dev]",
            (Edit("dev_analytics/tools/declaration.py",
-                 "if other := somebody_else(self.title):", "if other := '':"),)),
+                 "if fault := improper(self.title):", "if fault := '':"),)),
     Mutant("a tool's version handed over", f"{HANDED}[a version]",
            (Edit("dev_analytics/tools/installed.py",
                  "return {**given, **self.versions}", "return {**self.versions, **given}"),
@@ -208,7 +208,7 @@ MUTANTS: Final = (
     Mutant("a tool's order in a question",
            f"{TOOL}test_a_question_about_more_words_shows_none_that_tells_its_reader_what_to_do",
            (Edit("dev_analytics/tools/offer.py",
-                 "for word in new if not order(word)]", "for word in new]"),)),
+                 "for word in new if not instruction(word)]", "for word in new]"),)),
     Mutant("a tool's name that is cut up",
            "tests/tools/test_wording.py::"
            "test_a_title_with_somebody_else_s_name_is_refused[d.e.v]",

@@ -68,13 +68,13 @@ class Weeks:
         earlier: Published | None = None,
     ) -> None:
         # Only whole weeks are counted.
-        until = _number(now)
-        first = min(_first(since), until)
+        until = _week_at(now)
+        first = min(_first_whole_week(since), until)
         self._counted = range(first, until)
         self._settled = range(0)
         self._earlier = earlier
         if earlier:
-            self._settled = range(_of(earlier.counted.since), _of(earlier.counted.until))
+            self._settled = range(_week_of(earlier.counted.since), _week_of(earlier.counted.until))
             # Without a gap: the JSON has one range, so later runs would take a gap for counted.
             self._counted = range(min(first, self._settled.start), max(until, self._settled.stop))
         self._forgotten = forgotten
@@ -88,7 +88,7 @@ class Weeks:
             if record is None:
                 continue
             # Any record shows how far the source goes, even one that is not counted.
-            self._newest = max(self._newest, _number(record.timestamp))
+            self._newest = max(self._newest, _week_at(record.timestamp))
             # A website or an app may use the same project: its users did not agree to this page.
             if record.properties.lib == LIB:
                 self._count(record)
@@ -98,7 +98,7 @@ class Weeks:
         user = record.distinct_id
         if user is None or (self._forgotten and user in self._forgotten):
             return
-        number = _number(record.timestamp)
+        number = _week_at(record.timestamp)
         if number not in self._counted or number in self._settled:
             return
         week = self._weeks.setdefault(number, Week())
@@ -113,13 +113,13 @@ class Weeks:
     def unreached(self) -> date | None:
         """The first week that would be closed although no record of it or a later one was read."""
         first = max(self._newest + 1, self._settled.stop, self._counted.start)
-        return _monday(first) if first in self._counted else None
+        return _monday_of(first) if first in self._counted else None
 
     def published(self) -> Published:
         """Return what may be published; a week with too few users is left out."""
         weeks = [
             PublishedWeek(
-                _monday(number),
+                _monday_of(number),
                 rounded_down(len(week.users)),
                 {each.name: cells(week.groups.get(each.name, {})) for each in SUBJECTS},
             )
@@ -129,7 +129,7 @@ class Weeks:
         if self._earlier:
             weeks += self._earlier.weeks
         weeks.sort(key=lambda week: week.monday)
-        counted = Counted(_monday(self._counted.start), _monday(self._counted.stop))
+        counted = Counted(_monday_of(self._counted.start), _monday_of(self._counted.stop))
         return Published(counted, weeks)
 
 
@@ -152,20 +152,20 @@ def count(
     return weeks.published()
 
 
-def _number(at: datetime) -> int:
+def _week_at(at: datetime) -> int:
     return (int(at.timestamp()) - _FIRST) // _WEEK
 
 
-def _first(since: datetime | None) -> int:
+def _first_whole_week(since: datetime | None) -> int:
     """Return the number of the first whole week since a time."""
     return max(0, -((_FIRST - int(since.timestamp())) // _WEEK)) if since else 0
 
 
-def _of(monday: date) -> int:
+def _week_of(monday: date) -> int:
     return (monday - _FIRST_MONDAY).days // 7
 
 
-def _monday(number: int) -> date:
+def _monday_of(number: int) -> date:
     return _FIRST_MONDAY + timedelta(weeks=number)
 
 

@@ -20,7 +20,7 @@ from typing import Final
 
 LETTERS: Final = "ghjkmnpqrstuvwxyz"
 PIECE: Final = 8
-"""How many letters of a mark are as bad as the whole."""
+"""How many letters of a mark in a row count as a leak."""
 
 DISGUISES: Final[dict[str, Callable[[str], str]]] = {
     "as it is": str,

@@ -44,7 +44,7 @@ from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import scope_of
 
 _SECONDS: Final = 60
-_HAS_A_SAY: Final = ("DO_NOT_TRACK", "CI")
+_AFFECTS_CONSENT: Final = ("DO_NOT_TRACK", "CI")
 
 
 class NotPrivateError(AssertionError):
@@ -215,7 +215,7 @@ def _own_environment(folder: str) -> Iterator[None]:
     """Remove, within a block, the variables of the tool maker and their CI that affect consent."""
     before = dict(os.environ)
     for name in list(os.environ):
-        if name in _HAS_A_SAY or name.startswith("DEV_ANALYTICS"):
+        if name in _AFFECTS_CONSENT or name.startswith("DEV_ANALYTICS"):
             del os.environ[name]
     os.environ["XDG_CONFIG_DIRS"] = folder
     try:

@@ -19,7 +19,7 @@ from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
 from dev_analytics.tools.kinds import Count, Duration, Version, held_type
-from dev_analytics.tools.wording import is_text, is_word, order, shown, somebody_else
+from dev_analytics.tools.wording import foreign_name, improper, instruction, is_text, is_word, shown
 
 MAX_PROPERTIES: Final = 20
 MAX_WORDS: Final = 64
@@ -101,10 +101,8 @@ class _Check:
                 f"wire is {shown(wire)}, allowed is {prefix!r} followed by lower-case words and "
                 f"digits with single spaces, up to {MAX_WIRE} characters"
             )
-        if other := somebody_else(own):
-            self._refuse(f"wire is {wire!r}, which speaks as {other}")
-        if said := order(own):
-            self._refuse(f"wire is {wire!r}, which tells its reader what to do ({said})")
+        if fault := improper(own):
+            self._refuse(f"wire is {wire!r}, which {fault}")
 
     def _check_class(self) -> None:
         event = self._event
@@ -132,8 +130,8 @@ class _Check:
         self._place = f"{place}, property {name!r}"
         if not NAME.fullmatch(name) or field.encode_name != name:
             self._refuse("its name must be of lower-case letters, digits and _, without rename")
-        if said := order(name):
-            self._refuse(f"its name tells its reader what to do ({said})")
+        if word := instruction(name):
+            self._refuse(f"its name tells its reader what to do ({word})")
         kinds: tuple[Any, ...] = getattr(hint, "__metadata__", ())
         if len(kinds) != 1 or type(kinds[0]) not in CLOSED:
             self._refuse(
@@ -197,10 +195,10 @@ class _Check:
                     f"vocabulary {vocabulary.name!r} has {shown(word)}, allowed are up to 40 "
                     "letters, digits, spaces and . _ + -: public names, and nothing of a user's"
                 )
-            if " " in word and (said := order(word)):
+            if " " in word and (found := instruction(word)):
                 self._refuse(
                     f"vocabulary {vocabulary.name!r} has {word!r}, which tells its reader what to "
-                    f"do ({said})"
+                    f"do ({found})"
                 )
 
     def _check_likeness(self, kind: Word) -> None:
@@ -227,7 +225,7 @@ class _Check:
     def _check_text(self, missing: str, text: object) -> None:
         if not is_text(text):
             self._refuse(f"{missing}, allowed is {TEXT}")
-        if other := somebody_else(str(text)):
+        if other := foreign_name(str(text)):
             self._refuse(f"{shown(text)} speaks of {other}, which is not the tool's to do")
 
     def _refuse(self, why: str) -> NoReturn:

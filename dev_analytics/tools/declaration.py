@@ -15,7 +15,7 @@ from dev_analytics.catalogue.events import EVENTS, Event, properties
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.tools.checks import NAME, TEXT, DeclarationError, check_event
 from dev_analytics.tools.information import MAX_BITS, bits
-from dev_analytics.tools.wording import is_text, is_title, order, shown, somebody_else
+from dev_analytics.tools.wording import foreign_name, improper, is_text, is_title, shown
 
 MAX_EVENTS: Final = 50
 MAX_WORDS_OF_A_TOOL: Final = 256
@@ -63,7 +63,7 @@ class Tool(Struct, frozen=True):
             )
         if self.name in RESERVED or self.name in EVENTS:
             raise DeclarationError(f"tool {self.name!r}: that name is reserved for dev_analytics")
-        if other := somebody_else(self.name):
+        if other := foreign_name(self.name):
             self._refuse(f"its name speaks as {other}, which is not its own")
         self._check_title()
         self._check_text("about", self.about)
@@ -97,15 +97,13 @@ class Tool(Struct, frozen=True):
                 f"title is {shown(self.title)}, allowed are up to four words of letters and "
                 "digits, 30 in all"
             )
-        if other := somebody_else(self.title):
-            self._refuse(f"title is {self.title!r}, which speaks as {other}")
-        if said := order(self.title):
-            self._refuse(f"title is {self.title!r}, which tells its reader what to do ({said})")
+        if fault := improper(self.title):
+            self._refuse(f"title is {self.title!r}, which {fault}")
 
     def _check_text(self, what: str, text: str) -> None:
         if not is_text(text):
             self._refuse(f"{what} must be {TEXT}, got {shown(text)}")
-        if other := somebody_else(text):
+        if other := foreign_name(text):
             self._refuse(f"{what} speaks of {other}, which is not the tool's to do")
 
     def _check_words(self) -> None:

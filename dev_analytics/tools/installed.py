@@ -28,7 +28,7 @@ from dev_analytics.tools.kinds import Version
 from dev_analytics.tools.offer import offer_line
 from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import agreed_notice, scope_of
-from dev_analytics.tools.wording import DEMANDS, order
+from dev_analytics.tools.wording import INSTRUCTIONS_IN_A_NAME, instruction
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -213,7 +213,7 @@ def _load(name: str) -> Installed | None:
     if len(packages) > 1:
         fault = f"its name is taken by several packages: {', '.join(packages)}"
         return _keep(Installed(name, packages[0], None, fault))
-    if order(packages[0], DEMANDS):
+    if instruction(packages[0], INSTRUCTIONS_IN_A_NAME):
         fault = "its package's name tells its reader what to do"
         # The question would contain it.
         return _keep(Installed(name, "unnamed", None, fault))

@@ -15,7 +15,7 @@ from dev_analytics.catalogue.values import Count, Duration, Flag, Word
 from dev_analytics.consent.scope import Scope, is_within
 from dev_analytics.tools.declaration import Tool
 from dev_analytics.tools.terms import is_optional, limits
-from dev_analytics.tools.wording import order
+from dev_analytics.tools.wording import instruction
 
 MAX_LISTED: Final = 8
 """How many events, or changes of them, a question names."""
@@ -94,7 +94,7 @@ def _more(event: type[Event], name: str, kind: Kind, agreed: Scope) -> Iterator[
 
 def _words(new: list[str]) -> str:
     """Return the new words as text, except any that would tell the reader what to do."""
-    shown = [f'"{word}"' for word in new if not order(word)][:MAX_WORDS_LISTED]
+    shown = [f'"{word}"' for word in new if not instruction(word)][:MAX_WORDS_LISTED]
     if not shown:
         return f"{len(new)} more {'word' if len(new) == 1 else 'words'}"
     rest = len(new) - len(shown)

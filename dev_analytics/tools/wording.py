@@ -16,7 +16,7 @@ MAX_TITLE_WORDS: Final = 4
 MAX_TEXT: Final = 160
 MAX_WORD: Final = 40
 
-NOT_ITS_OWN: Final = frozenset(
+FOREIGN_NAMES: Final = frozenset(
     {"dev", "devs", "devchat", "jupyter", "jupyterlab", "jupyterhub", "ipython", "ipykernel"}
     | {"python", "cpython", "pypi", "anaconda", "conda", "posthog", "openai", "anthropic"}
     | {"system", "security", "admin", "administrator", "root", "official", "warning", "police"}
@@ -25,14 +25,14 @@ NOT_ITS_OWN: Final = frozenset(
 )
 """Names that a tool must not use, as it would seem to speak for them."""
 
-ORDERS: Final = frozenset(
+INSTRUCTIONS: Final = frozenset(
     {"press", "enter", "answer", "confirm", "agree", "accept", "allow", "approve", "consent"}
     | {"yes", "please", "must", "password", "visit", "http", "https", "www"}
 )
 """Words that could tell the reader of a question what to do."""
 
-DEMANDS: Final = ORDERS - {"password", "visit", "http", "https", "www"}
-"""Those of them that are in no package's name."""
+INSTRUCTIONS_IN_A_NAME: Final = INSTRUCTIONS - {"password", "visit", "http", "https", "www"}
+"""Those of them that a package's name has no reason to contain."""
 
 _TITLE: Final = re.compile(r"[A-Za-z0-9]+([ .+-][A-Za-z0-9]+)*")
 _TEXT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.;'()+/_-]*")
@@ -71,17 +71,25 @@ def is_word(text: object) -> bool:
     )
 
 
-def somebody_else(text: str) -> str:
-    """Return the name in `text` that the tool must not use; empty if there is none.
+def foreign_name(text: str) -> str:
+    """Return somebody else's name in `text`, which a tool must not use; empty if there is none.
 
     Characters that look alike count as the same: ``Jupyt3r`` is Jupyter.
     """
-    return _found(text, NOT_ITS_OWN)
+    return _found(text, FOREIGN_NAMES)
 
 
-def order(text: str, orders: frozenset[str] = ORDERS) -> str:
+def instruction(text: str, words: frozenset[str] = INSTRUCTIONS) -> str:
     """Return the word in `text` that tells its reader what to do; empty if there is none."""
-    return _found(text, orders)
+    return _found(text, words)
+
+
+def improper(text: str) -> str:
+    """Return in words how `text` would mislead its reader; empty if it would not."""
+    if name := foreign_name(text):
+        return f"speaks as {name}"
+    word = instruction(text)
+    return word and f"tells its reader what to do ({word})"
 
 
 def shown(value: object) -> str:

@@ -130,6 +130,12 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         str, Word("It.", (Vocabulary("all", "jane"), Vocabulary("more", "JANE")))])),
     "a word like the one for all others": ("'Other' and 'other' differ", lambda: event(Annotated[
         str, Word("It.", (Vocabulary("all", "Other"),))])),
+    "a word that instructs the reader":
+        ("has 'just say yes', which tells its reader what to do (yes)", lambda: event(Annotated[
+        str, Word("It.", (Vocabulary("all", "just say yes"),))])),
+    "a property that instructs the reader":
+        ("its name tells its reader what to do (press)", lambda: event(
+        FLAG, __annotations__={"press_here": FLAG})),
     "blanks that nobody sees": ("has 'a  b'", lambda: event(Annotated[
         str, Word("It.", (Vocabulary("all", "a b", "a  b"),))])),
     "a cap": ("may not be capped", lambda: event(Annotated[

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.tools import DeclarationError, Event, Tool, Why
-from dev_analytics.tools.wording import NOT_ITS_OWN, is_text, is_title, is_word, somebody_else
+from dev_analytics.tools.wording import FOREIGN_NAMES, foreign_name, is_text, is_title, is_word
 
 struct: Callable[..., type[Event]] = type(Event)
 """Make a class of an event as a ``class`` statement does."""
@@ -83,15 +83,15 @@ def test_a_text_is_one_line_of_ascii(text: str, allowed: object) -> None:
         assert not set(text) & set('<>&"%$@:=?!|[]{}\\`~^#*')
 
 
-@given(st.sampled_from(sorted(NOT_ITS_OWN)), st.sampled_from(["", " ", "-", "x "]), st.data())
+@given(st.sampled_from(sorted(FOREIGN_NAMES)), st.sampled_from(["", " ", "-", "x "]), st.data())
 def test_somebody_else_s_name_is_found_however_it_is_written(
     name: str, before: str, data: st.DataObject
 ) -> None:
     alike = {"o": "oO0", "l": "lI1", "e": "eE3", "a": "aA4", "s": "sS5", "t": "tT7", "i": "iI1"}
     written = "".join(data.draw(st.sampled_from(alike.get(c, c + c.upper()))) for c in name)
-    assert somebody_else(f"{before}{written}")
+    assert foreign_name(f"{before}{written}")
 
 
 @pytest.mark.parametrize("text", ["Device", "developed", "Which charts deserve work.", "adevp"])
 def test_a_word_that_only_begins_like_one_is_not_somebody_else(text: str) -> None:
-    assert somebody_else(text) == ""
+    assert foreign_name(text) == ""

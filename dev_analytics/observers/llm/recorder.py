@@ -79,8 +79,8 @@ class Recorder:
     def hold(self, thing: object, call: Call) -> None:
         """Keep `call` for as long as `thing` lives, and record it then.
 
-        `weakref.finalize` would put a call at the end of the process, and so move those of the
-        user's own that is made later.
+        Not by `weakref.finalize`: it would register an exit handler, and so change the order of
+        those that the user's code registers.
         """
         number = id(thing)
 

@@ -1,7 +1,7 @@
-"""Records that are read from anybody's log: typed, bounded, and only what is counted.
+"""Records as they are read from any log: typed, bounded, and only with what is counted.
 
 A newer version's record may have more fields, which are skipped. An event of another tool is only
-known by name. Anything that does not fit is not a record.
+known by name. A line that does not fit is not a record.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Number: TypeAlias = Annotated[int, Meta(ge=0, le=10**12)]
 Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
-class Said(Struct, gc=False):
+class Common(Struct, gc=False):
     """What every record has."""
 
     session_id: str | None = field(name="$session_id", default=None)
@@ -44,31 +44,31 @@ class Said(Struct, gc=False):
     seq: Annotated[int, Meta(ge=0, lt=1 << 32)] | None = None
 
 
-class _Launched(Said):
+class _Launched(Common):
     frontend: Name = MISSING
     version: Name = MISSING
 
 
-class _Cell(Said):
+class _Cell(Common):
     outcome: Name = MISSING
     duration_ms: Number | None = None
 
 
-class _Feature(Said):
+class _Feature(Common):
     kind: Name = MISSING
     name: Name = MISSING
 
 
-class _Command(Said):
+class _Command(Common):
     command: Name = MISSING
 
 
-class _Error(Said):
+class _Error(Common):
     exception: Name = MISSING
     package: Name = MISSING
 
 
-class _Request(Said):
+class _Request(Common):
     provider: Name = field(name="$ai_provider", default=MISSING)
     model: Name = field(name="$ai_model", default=MISSING)
     input_tokens: Number = field(name="$ai_input_tokens", default=0)
@@ -79,17 +79,17 @@ class _Request(Said):
     edit_format: Name = MISSING
 
 
-class _KernelAction(Said):
+class _KernelAction(Common):
     action: Name = MISSING
     status: Name = MISSING
 
 
-class _FileAction(Said):
+class _FileAction(Common):
     action: Name = MISSING
     kind: Name = MISSING
 
 
-Properties = TypeVar("Properties", bound=Said)
+Properties = TypeVar("Properties", bound=Common)
 
 
 class _Record(Struct, Generic[Properties], gc=False, tag_field="event"):
@@ -134,7 +134,7 @@ class FileRecord(_Record[_FileAction], tag=FileAction.wire):
     """A server did something to a file."""
 
 
-class ExitedRecord(_Record[Said], tag=Exited.wire):
+class ExitedRecord(_Record[Common], tag=Exited.wire):
     """A session ended."""
 
 
@@ -150,9 +150,9 @@ class OtherRecord(Struct):
         if not isinstance(self.distinct_id, str):
             self.distinct_id = None
         try:
-            self.properties = convert(self.properties, Said)
+            self.properties = convert(self.properties, Common)
         except ValidationError:
-            self.properties = Said()
+            self.properties = Common()
 
 
 Known: TypeAlias = (

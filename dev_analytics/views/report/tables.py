@@ -1,7 +1,7 @@
 """The parts of a report: tables with a title and a finding, in whatever form they are shown.
 
 Text, HTML, CSV, fields and figures are all made from these, so that they agree. Their content may
-be shown anywhere: a log may be anybody's, so unprintable characters become question marks.
+be shown anywhere, and a log may come from anywhere: unprintable characters become question marks.
 """
 
 from __future__ import annotations

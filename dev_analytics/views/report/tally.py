@@ -32,7 +32,7 @@ from dev_analytics.views.report.sessions import Sessions
 from dev_analytics.views.report.source import Lines
 
 MAX_NAMES: Final = 10_000
-"""How many names of a kind are counted separately: a log may be anybody's, and memory is finite."""
+"""How many names of a kind are counted separately: a log may have any number of them."""
 FURTHER: Final = "further names"
 
 _OURS: Final = frozenset({LIB, None})
