@@ -13,7 +13,7 @@ from functools import partial, wraps
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.process.native import handling
+from dev_analytics.process.native import signal_handler
 
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar, TypeVarTuple
@@ -89,7 +89,7 @@ def after_reply(call: Callable[[], None]) -> None:
 
 def is_of_handler(error: BaseException) -> bool:
     """Return whether a signal handler of the user raised `error`."""
-    codes = {_code(handling(number)) for number in _SIGNALS}
+    codes = {_code(signal_handler(number)) for number in _SIGNALS}
     traceback = traceback_of(error)
     while traceback is not None:
         if traceback.tb_frame.f_code in codes:

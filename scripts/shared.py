@@ -32,7 +32,7 @@ ROWS: Final = (
            "tests/test_descriptors.py::"
            "test_a_number_that_was_given_away_is_written_to_by_its_owner_alone[our own file again]",
            (Edit("dev_analytics/delivery/lines.py",
-                 "known = self._mark and ask(self.descriptor, GET_MARK) == self._mark",
+                 "known = self._mark and control(self.descriptor, GET_MARK) == self._mark",
                  "known = True"),)),
     Mutant("shared: a file that was moved",
            "tests/delivery/test_lines.py::"

@@ -61,11 +61,11 @@ sys.exit(subprocess.run([sys.executable, *sys.argv[1:]], env=environ).returncode
 
 @LINUX
 @pytest.mark.parametrize(
-    ("name", "variable", "of_a_kernel"),
+    ("name", "variable", "belongs_to_kernel"),
     [("ipykernel_launcher", False, True), ("some-kernel", True, True), ("sh", False, False)],
 )
 def test_what_a_cell_starts_is_told_also_where_its_variable_is_taken_away(
-    tmp_path: Path, data: Path, name: str, variable: bool, of_a_kernel: bool
+    tmp_path: Path, data: Path, name: str, variable: bool, belongs_to_kernel: bool
 ) -> None:
     """Else a notebook that runs by itself would lift its user's opt-out by one command."""
     store = ConsentStore(data)
@@ -79,8 +79,8 @@ def test_what_a_cell_starts_is_told_also_where_its_variable_is_taken_away(
         check=False,
         env={**os.environ, **({"JPY_PARENT_PID": "1"} if variable else {})},
     )
-    assert ("a cell cannot undo that" in ran.stderr) is of_a_kernel
-    assert store.read().opted_out is of_a_kernel
+    assert ("a cell cannot undo that" in ran.stderr) is belongs_to_kernel
+    assert store.read().opted_out is belongs_to_kernel
 
 
 FED = "from dev_analytics.process.ancestors import is_fed\nprint(is_fed())"

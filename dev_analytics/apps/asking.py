@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dev_analytics.analytics import Analytics
 from dev_analytics.callbacks import quiet
 from dev_analytics.consent.asking.output import Output, fitted
-from dev_analytics.consent.asking.presence import Presence, of_user, presence
+from dev_analytics.consent.asking.presence import Presence, is_user_cell, presence
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.process.messages import say
@@ -20,8 +20,8 @@ from dev_analytics.process.request import handles_click, request
 
 if TYPE_CHECKING:
     from dev_analytics.consent.asking.notebook import NotebookQuestion
-    from dev_analytics.consent.asking.passing import Passing
     from dev_analytics.consent.asking.question import Answer, Question
+    from dev_analytics.consent.asking.transient import TransientText
 
 _ON: Final = Switch(True, "%dev_analytics on", explicit=True)
 
@@ -39,7 +39,7 @@ class Asking:
         self._shell = shell
         self._agreed = agreed
         self._open: NotebookQuestion | None = None
-        self._passing: Passing | None = None
+        self._transient: TransientText | None = None
         self._unanswered = ""
         self._shows_widgets = True
         # IPython unregisters by comparison, so one bound method is kept.
@@ -65,8 +65,8 @@ class Asking:
         self._leave_cells()
         if self._open is not None:
             self._close(self._unanswered)
-        if self._passing is not None:
-            self._passing.end()
+        if self._transient is not None:
+            self._transient.end()
 
     @property
     def is_open(self) -> bool:
@@ -134,9 +134,9 @@ class Asking:
             return text
         if present == "terminal":
             return f"{text}\n{last}"
-        from dev_analytics.consent.asking.passing import Passing
+        from dev_analytics.consent.asking.transient import TransientText
 
-        self._passing = Passing(self._shell, self.drops, f"{text}\n{last}", text)
+        self._transient = TransientText(self._shell, self.drops, f"{text}\n{last}", text)
         return ""
 
     def after_cell(self, present: Presence, running: Any) -> None:
@@ -161,7 +161,7 @@ class Asking:
         """
         if self._open is None or self._open.ended:
             self._leave_cells()
-        elif of_user(result) and presence(self._shell) == "notebook":
+        elif is_user_cell(result) and presence(self._shell) == "notebook":
             self._open.after_cell(request(self._shell))
 
     def _show(self, running: Any) -> bool:

@@ -112,7 +112,7 @@ def enable(place: Place) -> Path:
                 folder.chmod(0o755)
         new.replace(file)
     except OSError:
-        _leave(new, missing)
+        _clean_up(new, missing)
         raise
     return file
 
@@ -134,11 +134,11 @@ def remove(place: Place) -> Path | None:
         raise ForeignFileError(file)
     made = _made(file.read_text("utf-8"))
     file.unlink()
-    _leave(file, list(file.parents)[:made])
+    _clean_up(file, list(file.parents)[:made])
     return file
 
 
-def _leave(file: Path, folders: list[Path]) -> None:
+def _clean_up(file: Path, folders: list[Path]) -> None:
     """Delete a file, if it exists, and those of `folders` that are then empty."""
     with contextlib.suppress(OSError):
         file.unlink()

@@ -41,27 +41,27 @@ class Session:
         self.shell = shell
         self.drops = analytics.drops
         self._analytics = analytics
-        # It must not keep the session, as the gate has it longer.
+        # It must not refer to the session, which the gate would keep alive.
         self._attended = lambda: _is_attended(shell)
         analytics.gate.attended = self._attended
         self._settings = self._read_settings()
         self._cells = Cells(analytics, shell)
         self._asking: Asking | None = None
         self._page = ""
-        self._taken_away = False
+        self._torn_down = False
         self._process = os.getpid()
-        # The very same objects are unregistered, whatever becomes of the class.
+        # IPython, atexit and the gate compare by identity, so one bound method of each is kept.
         self._at_end = self._at_exit
         self._after_cell = self._ask_after_cell
         self._when_wanted = self._await_cell
-        # Where this is does not change, whatever a cell puts into the environment.
+        # The front end is recognised by the variables at load: a cell may change them later.
         self._variables = frozenset(os.environ)
         self._server = os.environ.get(SERVER_VARIABLE, "")
 
     def start(self) -> None:
         """Begin to follow the settings, observe, offer the magic, and ask at a terminal.
 
-        Each step has its opposite in `take_away`, which works whichever of them were taken.
+        Each step has its opposite in `tear_down`, which works whichever of them were taken.
         """
         analytics, shell = self._analytics, self.shell
         if self._settings.log and analytics.log is None:
@@ -74,7 +74,7 @@ class Session:
         atexit.register(self._at_end)
         # Before the question: what would be sent begins with the launch.
         analytics.open_with(self._launched)
-        self.answer_for_gate()
+        self.attach_to_gate()
         if hasattr(shell, "kernel"):
             self._await_cell()
             # What takes events is loaded when the user has the reply, or with the first event.
@@ -97,23 +97,23 @@ class Session:
             self._leave()
 
     def _leave(self) -> None:
-        self.take_away()
+        self.tear_down()
         if _sessions:
-            _sessions[-1].answer_for_gate()
+            _sessions[-1].attach_to_gate()
             return  # another shell in this process goes on
         self._analytics.stop_log()
         gate = self._analytics.gate
         if gate.switch is None or gate.switch.on or not gate.switch.explicit:
             gate.switch = _UNLOADED
 
-    def answer_for_gate(self) -> None:
-        """Let the gate ask the user of this shell, who is also whom its switches follow."""
+    def attach_to_gate(self) -> None:
+        """Let the gate ask the user of this shell, and no other one of this process."""
         self._analytics.gate.attended = self._attended
         self._analytics.gate.on_wanted = self._when_wanted
 
-    def take_away(self) -> None:
+    def tear_down(self) -> None:
         """Remove everything of ours from the shell and the process, however far `start` came."""
-        self._taken_away = True
+        self._torn_down = True
         steps: list[Callable[[], object]] = [
             lambda: atexit.unregister(self._at_end),
             lambda: self._analytics.openers.remove(self._launched),
@@ -158,10 +158,10 @@ class Session:
             self._leave_cells()
             return
         with unforked():
-            from dev_analytics.consent.asking.presence import of_user, presence
+            from dev_analytics.consent.asking.presence import is_user_cell, presence
             from dev_analytics.process.request import request
 
-        present = presence(self.shell) if of_user(result) else "nobody"
+        present = presence(self.shell) if is_user_cell(result) else "nobody"
         if present == "nobody":
             return
         self._leave_cells()
@@ -175,7 +175,7 @@ class Session:
 
     @quiet
     def _ask(self, present: Presence, running: Any) -> None:
-        if not self._taken_away and self._analytics.gate.may_ask():
+        if not self._torn_down and self._analytics.gate.may_ask():
             self.asking().after_cell(present, running)
 
     def _stop_asking(self) -> None:
@@ -188,7 +188,7 @@ class Session:
 
     @quiet
     def _begin(self) -> None:
-        if not self._taken_away:
+        if not self._torn_down:
             _watch_threads(self._analytics)
             self._analytics.recording  # noqa: B018, it begins
 
@@ -305,7 +305,7 @@ def load(shell: Any) -> None:
     except BaseException:
         if session is not None:
             _remove(_sessions, session)
-            session.take_away()
+            session.tear_down()
         if analytics.log is not before[4]:
             analytics.stop_log()
         gate.switch, gate.sample_percent, gate.attended, analytics.delivery, _ = before

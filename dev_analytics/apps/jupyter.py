@@ -22,7 +22,7 @@ from dev_analytics.apps.maintainer import command as maintainer
 from dev_analytics.apps.switches import UnattendedError, switch_off, switch_on
 from dev_analytics.config import LOG_VARIABLE, load_settings
 from dev_analytics.consent.asking.answering import opt_out
-from dev_analytics.consent.asking.presence import at_terminal, of_a_cell
+from dev_analytics.consent.asking.presence import at_terminal, started_by_cell
 from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{program()}: no event log, {why}", sys.stderr)
     user_id = analytics.gate.now()[1].user_id
     # An opt-out must work even if IPython's configuration is broken.
-    delivery = None if word in ("disable", "reset") else _begin_as_a_session(analytics.gate)
+    delivery = None if word in ("disable", "reset") else _apply_configuration(analytics.gate)
     try:
         text = {
             "status": _status,
@@ -96,11 +96,11 @@ def _status(options: argparse.Namespace) -> str:
     decision = analytics.gate.decision(can_answer=True)
     if options.json:
         return _text(machine_fields(analytics, decision, autoload.enabled()))
-    return machine(analytics, decision, autoload.enabled(), somebody=not of_a_cell())
+    return machine(analytics, decision, autoload.enabled(), somebody=not started_by_cell())
 
 
-def _begin_as_a_session(gate: Gate) -> Delivery | None:
-    """Apply IPython's configuration as a session does, and return where its records go."""
+def _apply_configuration(gate: Gate) -> Delivery | None:
+    """Apply IPython's configuration as a session does, and return where records go."""
     config, failures = read_configuration()
     for failure in failures:
         say(f"{program()}: {failure}", sys.stderr)
@@ -117,7 +117,7 @@ def _begin_as_a_session(gate: Gate) -> Delivery | None:
 
 
 def _preview(options: argparse.Namespace) -> str:
-    if of_a_cell():
+    if started_by_cell():
         raise CommandError(
             "the records contain your random identifier, which would be saved in the notebook: "
             "run this in a terminal"
@@ -170,7 +170,7 @@ def _disable(options: argparse.Namespace) -> str:
 
 
 def _reset(options: argparse.Namespace) -> str:
-    if of_a_cell() and get_analytics().gate.store.read().refuses:
+    if started_by_cell() and get_analytics().gate.store.read().refuses:
         raise CommandError("you opted out, and a cell cannot undo that: run this in a terminal")
     if not options.yes:
         if not at_terminal():

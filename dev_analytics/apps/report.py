@@ -112,7 +112,7 @@ def count(
     return Report(counted, tables(counted, read_ledger(data).dropped if source.own else {}))
 
 
-def since(said: str) -> datetime:
+def since(value: str) -> datetime:
     """Parse a day, or a time span that ends now.
 
     Raises
@@ -121,14 +121,14 @@ def since(said: str) -> datetime:
         It is neither.
     """
     try:
-        if span := re.fullmatch(r"(\d{1,6})([hdw])", said, re.ASCII):
+        if span := re.fullmatch(r"(\d{1,6})([hdw])", value, re.ASCII):
             return datetime.now(UTC) - timedelta(**{_SPANS[span[2]]: int(span[1])})
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", said, re.ASCII):
-            return datetime.combine(date.fromisoformat(said), time(), UTC)
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return datetime.combine(date.fromisoformat(value), time(), UTC)
     except (ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(
-        f"{said!r} is neither a day as 2026-11-01 nor a span as 12h, 7d, 4w"
+        f"{value!r} is neither a day as 2026-11-01 nor a span as 12h, 7d, 4w"
     )
 
 
@@ -145,5 +145,5 @@ def for_terminal(report: Report) -> str:
     return shown.encode(encoding, "replace").decode(encoding)
 
 
-def _path(said: str) -> Path:
-    return Path(said).expanduser()
+def _path(value: str) -> Path:
+    return Path(value).expanduser()

@@ -29,8 +29,8 @@ from dev_analytics.process.native import (
     ENVIRON,
     Clock,
     RLock,
-    begun_with,
     environ_now,
+    initial_variables,
     seconds,
     today,
 )
@@ -174,7 +174,7 @@ class Gate:
         self._variables: tuple[object, object] = (None, None)
         self._followed = False
         # Code that removes a variable does not undo what it said when the session began.
-        begun = begun_with(*_BEGUN_WITH)
+        begun = initial_variables(*_BEGUN_WITH)
         self._outside_variables = _outside_variables(begun)
         self._environment = self._read_environment()
         self.latest: State | None = None

@@ -14,7 +14,7 @@ from typing import Final
 from dev_analytics.delivery import Delivery, files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.forks import rest, start_thread, unforked
+from dev_analytics.process.forks import sleep, start_thread, unforked
 from dev_analytics.process.native import Clock, RLock, seconds
 
 MODULE: Final = "dev_analytics.delivery.sender_process"
@@ -143,9 +143,9 @@ class Launcher:
     def _start_after(self, pause: float) -> None:
         planned = True
         try:
-            if rest(0.0):
+            if sleep(0.0):
                 _import_all()
-            if not rest(pause):
+            if not sleep(pause):
                 self.gave_way = True
                 return
             with self._starting:

@@ -16,12 +16,12 @@ from dev_analytics.process.descriptors import (
     mark,
     open_above,
 )
-from dev_analytics.process.native import Clock, RLock, handling, system
+from dev_analytics.process.native import Clock, RLock, signal_handler, system
 from dev_analytics.process.systems import (
     GET_MARK,
     NO_WAIT,
     append_now,
-    ask,
+    control,
     identity,
     read_at,
 )
@@ -107,14 +107,14 @@ class LineFile:
             raise FileClosedError("the file is closed")
         try:
             # What `has_mark` does, without its call: this is done for every record.
-            known = self._mark and ask(self.descriptor, GET_MARK) == self._mark
+            known = self._mark and control(self.descriptor, GET_MARK) == self._mark
         except OSError:
             known = False
         if not known or Clock.monotonic() >= self._look:
             self._find()
         whole = b"\n" + line + b"\n" if self._torn else line + b"\n"
-        # What `is_limit_told` does, without its call.
-        if SIGXFSZ is not None and handling(SIGXFSZ) is not IGNORED:
+        # What `is_limit_signalled` does, without its call.
+        if SIGXFSZ is not None and signal_handler(SIGXFSZ) is not IGNORED:
             check_room(system.fstat(self.descriptor).st_size + len(whole))
         written = append_now(self.descriptor, whole)
         if written < len(whole):

@@ -42,7 +42,7 @@ def holding(file: Path) -> Iterator[bool]:
         return
     try:
         # The file may have been replaced or deleted between its opening and its locking.
-        yield _locked(descriptor) and _is(file, descriptor)
+        yield _locked(descriptor) and _is_open_as(file, descriptor)
     finally:
         _release(descriptor)
 
@@ -65,7 +65,7 @@ def locked(file: Path, *, wait: float) -> Iterator[int]:
         descriptor = open_above(file, os.O_RDWR | os.O_CREAT | NO_LINK)
         try:
             # A lock on a file that was deleted meanwhile would exclude no other process.
-            if lock(descriptor) and _is(file, descriptor):
+            if lock(descriptor) and _is_open_as(file, descriptor):
                 yield descriptor
                 return
         finally:
@@ -96,7 +96,7 @@ def holder_of(file: Path) -> Holder:
         status = file.stat()
     except OSError:
         return Holder(False)
-    if (pid := _named(status)) is not None:
+    if (pid := _listed_holder(status)) is not None:
         return Holder(True, pid)
     # A holder in another container has no process number here, but holds the lock.
     with holding(file) as mine:
@@ -116,14 +116,16 @@ def _release(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _is(file: Path, descriptor: int) -> bool:
+def _is_open_as(file: Path, descriptor: int) -> bool:
+    """Return whether the file that is open as `descriptor` is still the one at the path `file`."""
     try:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
     except OSError:
         return False
 
 
-def _named(status: os.stat_result) -> int | None:
+def _listed_holder(status: os.stat_result) -> int | None:
+    """Return the process that holds a file's lock, if the system lists it."""
     if sys.platform != "linux":
         return None
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"

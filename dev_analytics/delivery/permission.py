@@ -43,9 +43,9 @@ class Permission:
         Stop
             Nobody has.
         """
-        self._user_id = self.ask()
+        self._user_id = self.look_up()
 
-    def ask(self) -> str:
+    def look_up(self) -> str:
         """Return the identifier of the user who has agreed to this recipient.
 
         Raises
@@ -81,7 +81,7 @@ class Permission:
         Stop
             The user no longer agrees, or is another one.
         """
-        if self.ask() != self._user_id:
+        if self.look_up() != self._user_id:
             raise Stop
 
     def confirm(self) -> None:

@@ -96,7 +96,7 @@ class Sender:
                 # An opt-out deletes the archive, which on Windows fails while it is open. Now it
                 # is closed.
                 with contextlib.suppress(Stop):
-                    self._permission.ask()
+                    self._permission.look_up()
                 return
             finally:
                 self._notes.store()
@@ -125,7 +125,7 @@ class Sender:
                     if not held or self._deliver_file(file):
                         left.add(file)
         # If the user opted out during the last request, this deletes what is left.
-        self._permission.ask()
+        self._permission.look_up()
         return left
 
     def _deliver_file(self, file: Path) -> bool:
@@ -210,4 +210,4 @@ class Sender:
         work.keep(records)
         # If the user opted out in between, this deletes the new file.
         with contextlib.suppress(Stop):
-            self._permission.ask()
+            self._permission.look_up()

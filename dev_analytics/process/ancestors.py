@@ -41,7 +41,7 @@ def programs() -> Iterator[str]:
 
 
 @cache
-def of_a_kernel() -> bool:
+def belongs_to_kernel() -> bool:
     """Return whether this process is a kernel, or was started by a cell of one.
 
     That follows from its ancestors and from the variables that they were started with, which no

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.native import handling, system
-from dev_analytics.process.systems import GET_MARK, SET_MARK, ask, lock_now, open_now
+from dev_analytics.process.native import signal_handler, system
+from dev_analytics.process.systems import GET_MARK, SET_MARK, control, lock_now, open_now
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 MISSING_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -47,7 +47,7 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
 
     This can be the ``opener`` of ``open``.
     """
-    if flags & _WRITING and is_limit_told():
+    if flags & _WRITING and is_limit_signalled():
         check_room(MAX_WRITTEN)
     with standard_taken():
         descriptor = open_now(path, flags, mode)
@@ -130,7 +130,7 @@ def mark(descriptor: int) -> int:
         return 0
     number = next(_MARKS)
     try:
-        ask(descriptor, SET_MARK, number)
+        control(descriptor, SET_MARK, number)
     except OSError:
         return 0
     return number
@@ -139,17 +139,17 @@ def mark(descriptor: int) -> int:
 def has_mark(descriptor: int, number: int) -> bool:
     """Return whether a descriptor still belongs to the file with this mark."""
     try:
-        return bool(ask(descriptor, GET_MARK) == number)
+        return bool(control(descriptor, GET_MARK) == number)
     except OSError:
         return False
 
 
-def is_limit_told() -> bool:
+def is_limit_signalled() -> bool:
     """Return whether a write beyond a limit calls a handler of the user or ends the process.
 
     By default Python ignores the signal, so that such a write merely fails.
     """
-    return SIGXFSZ is not None and handling(SIGXFSZ) is not IGNORED
+    return SIGXFSZ is not None and signal_handler(SIGXFSZ) is not IGNORED
 
 
 def check_room(size: int) -> None:

@@ -28,7 +28,7 @@ def enter(module: str) -> None:
     content = loads(sys.stdin.buffer.read())
     if os.name == "posix":
         _detach()
-    _let_go_of_input()
+    _close_input()
     time.sleep(content.get("later", 0))
     options = content["options"]
     noted = Path(options["data"]) / FAILED
@@ -61,7 +61,7 @@ def _detach() -> None:
                     os.close(int(each))
 
 
-def _let_go_of_input() -> None:
+def _close_input() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

@@ -5,7 +5,7 @@ of them was importing: ours, or one of the standard library that the user's code
 fork waits until our import in another thread is over.
 
 From Python 3.12 on, a fork while other threads exist warns the user, who may have started none. If
-all of them are ours, they end before the fork: one that rests gives up, and one at work is soon
+all of them are ours, they end before the fork: one that sleeps gives up, and one at work is soon
 done. What was given up begins again later, as a thread that came back at once would be noticed,
 too.
 """
@@ -31,8 +31,8 @@ MAX_END_SECONDS: Final = 1.0
 STEP_SECONDS: Final = 0.001
 """How often a fork checks whether they have ended."""
 
-REST_SECONDS: Final = 0.02
-"""How often a thread that rests checks whether a fork waits."""
+POLL_SECONDS: Final = 0.02
+"""How often a thread that sleeps checks whether a fork waits."""
 
 _LIST: Final = "/proc/self/task"
 _LISTED: Final = sys.platform == "linux"
@@ -175,13 +175,13 @@ def start_thread(run: Callable[..., object], given: tuple[Any, ...]) -> None:
     _forks().start(run, given)
 
 
-def rest(seconds: float) -> bool:
-    """Rest in a thread of ours; return False at once if a fork waits for its end."""
+def sleep(seconds: float) -> bool:
+    """Sleep in a thread of ours; return False at once if a fork waits for its end."""
     forks = _forks()
     until = Clock.monotonic() + seconds
     while not forks.is_awaited:
         left = until - Clock.monotonic()
         if left <= 0:
             return True
-        Clock.sleep(min(left, REST_SECONDS))
+        Clock.sleep(min(left, POLL_SECONDS))
     return False

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 
-def made_anew(name: str) -> Any:
+def fresh_copy(name: str) -> Any:
     """Return a fresh copy of a module of the interpreter, which nothing has changed."""
     spec = BuiltinImporter.find_spec(name)
     if spec is None or spec.loader is None:
@@ -35,7 +35,7 @@ def made_anew(name: str) -> Any:
     return module
 
 
-_THREAD: Final = made_anew("_thread")
+_THREAD: Final = fresh_copy("_thread")
 # Replacements are made in `os`, which only imports these functions from there.
 if sys.platform == "win32" and os.name == "nt":
     import nt as _own
@@ -58,7 +58,7 @@ begin_thread: Final[Callable[[Callable[..., object], tuple[Any, ...]], int]] = (
 thread_number: Final[Callable[[], int]] = _THREAD.get_native_id
 """Return what the system calls this thread."""
 
-handling: Final[Callable[[int], object]] = importlib.import_module("_signal").getsignal
+signal_handler: Final[Callable[[int], object]] = importlib.import_module("_signal").getsignal
 """Return the handler of a signal, or a number if that is no function: `signal` turns it into a
 member of an enumeration, which takes ten times as long."""
 
@@ -108,7 +108,7 @@ def environ_now() -> Mapping[str, str]:
     return now if type(now) in _PLAIN else ENVIRON
 
 
-def begun_with(*names: str) -> dict[str, str]:
+def initial_variables(*names: str) -> dict[str, str]:
     """Return the values of these variables with which this process was started.
 
     It is empty where the system does not report them.
@@ -152,7 +152,7 @@ class Clock:
         and `perf_counter` then come from the kernel.
     """
 
-    _made: Final[Any] = made_anew("time")
+    _made: Final[Any] = fresh_copy("time")
     time: Callable[[], float] = _made.time
     monotonic: Callable[[], float] = _made.monotonic
     perf_counter: Callable[[], float] = _made.perf_counter

@@ -58,7 +58,7 @@ def cell_id(request: Any) -> str:
     return ""
 
 
-def of_vscode(request: Any) -> bool:
+def is_vscode(request: Any) -> bool:
     """Return whether `request` runs a cell of VS Code."""
     return cell_id(request).startswith(VSCODE)
 

@@ -17,7 +17,7 @@ else:
 GET_MARK: Final = own.GET_MARK
 SET_MARK: Final = own.SET_MARK
 append_now: Final = own.append_now
-ask: Final = own.ask
+control: Final = own.control
 deadline: Final = own.deadline
 erase: Final = own.erase
 give_way: Final = own.give_way

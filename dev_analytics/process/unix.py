@@ -24,12 +24,12 @@ GET_MARK = 0
 file never sends. So the number can mark our files; checking it takes a quarter of the time of an
 ``fstat``."""
 
-ask: Any = None
+control: Any = None
 # These have no file locks, and are not supported.
 if sys.platform not in ("emscripten", "wasi"):
     import fcntl
 
-    ask = fcntl.fcntl
+    control = fcntl.fcntl
     SET_MARK = getattr(fcntl, "F_SETSIG", None)
     GET_MARK = getattr(fcntl, "F_GETSIG", 0)
 

@@ -48,7 +48,7 @@ SET_MARK: int | None = None
 GET_MARK = 0
 
 
-def ask(descriptor: int, what: int, value: int = 0) -> int:
+def control(descriptor: int, what: int, value: int = 0) -> int:
     """Return 0: an open file has no mark here."""
     return 0
 

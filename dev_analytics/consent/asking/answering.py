@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dev_analytics.consent.asking.presence import of_a_cell
+from dev_analytics.consent.asking.presence import started_by_cell
 from dev_analytics.consent.asking.question import (
     CONTACT,
     DISABLED,
@@ -80,7 +80,7 @@ def opt_out(store: ConsentStore) -> str:
             "Set DO_NOT_TRACK=1 to keep analytics off everywhere"
         ) from None
     last = farewell(before)
-    if last and of_a_cell():
+    if last and started_by_cell():
         last = "Your identifier is deleted. It is not shown here, where a notebook would keep it."
     return f"{DISABLED} {missed}".rstrip() + (f"\n{last}" if last else "")
 

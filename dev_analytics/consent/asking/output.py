@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any, Final
 
 from dev_analytics.process.native import urandom
-from dev_analytics.process.request import of_vscode
+from dev_analytics.process.request import is_vscode
 
 MARK: Final = "dev_analytics_not_saved"
 """Marks an output in its metadata: the module `saving` leaves it out of the file."""
@@ -57,7 +57,7 @@ def fitted(text: str, request: Any) -> str:
 
     VS Code does not wrap an output by itself, so that the end of a long line is out of sight.
     """
-    if not of_vscode(request):
+    if not is_vscode(request):
         return text
     return "\n".join(
         fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)

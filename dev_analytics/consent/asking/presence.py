@@ -6,9 +6,9 @@ import os
 import sys
 from typing import Any, Literal, TypeAlias
 
-from dev_analytics.process.ancestors import is_fed, of_a_kernel
+from dev_analytics.process.ancestors import belongs_to_kernel, is_fed
 from dev_analytics.process.native import BELOW_KERNEL
-from dev_analytics.process.request import allows_input, cell_id, of_vscode, request
+from dev_analytics.process.request import allows_input, cell_id, is_vscode, request
 
 Presence: TypeAlias = Literal["nobody", "terminal", "console", "notebook"]
 """Who can answer, and how they can be asked.
@@ -33,7 +33,7 @@ def presence(shell: Any) -> Presence:
         running = request(shell)
         if not allows_input(running):
             return "nobody"
-        if cell_id(running) and not of_vscode(running):
+        if cell_id(running) and not is_vscode(running):
             return "notebook"
         return "nobody" if is_fed() else "console"
     interactive = getattr(shell.parent, "interact", False) or getattr(
@@ -42,13 +42,13 @@ def presence(shell: Any) -> Presence:
     return "terminal" if interactive and at_terminal() else "nobody"
 
 
-def of_user(result: Any) -> bool:
+def is_user_cell(result: Any) -> bool:
     """Return whether the ExecutionResult `result` is that of a cell that a user has written."""
     info = None if result is None else result.info
     return info is not None and info.store_history and bool(info.raw_cell.strip())
 
 
-def window() -> tuple[int, int] | None:
+def terminal_descriptors() -> tuple[int, int] | None:
     """Return the descriptors on which a person types and reads, or None if no window shows both.
 
     Where ``script``, ``ssh -tt`` or ``docker run -t`` run without a terminal, the one that they
@@ -77,17 +77,17 @@ def _are_one(keyboard: int, screen: int) -> bool:
     return os.tcgetpgrp(keyboard) == os.tcgetpgrp(screen)
 
 
-def of_a_cell() -> bool:
+def started_by_cell() -> bool:
     """Return whether a cell started this process, as a line with ``!`` does.
 
     Nobody types in the terminal that was made for it, and a notebook keeps what it prints.
     """
-    return BELOW_KERNEL or of_a_kernel()
+    return BELOW_KERNEL or belongs_to_kernel()
 
 
 def at_terminal() -> bool:
     """Return whether a person is at the terminal of this process."""
-    return not of_a_cell() and window() is not None
+    return not started_by_cell() and terminal_descriptors() is not None
 
 
 def _is_tty(stream: Any) -> bool:

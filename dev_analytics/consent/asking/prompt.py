@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from dev_analytics.consent.asking.question import Answer, Question, plain
+from dev_analytics.consent.asking.question import Answer, Question, normalized
 from dev_analytics.process.messages import say
 from dev_analytics.process.native import Clock
 
@@ -117,20 +117,20 @@ def ask(
         question = question.unchosen
     doubtful = 0
     try:
-        before = _plain(line.discard())
+        before = _normalized(line.discard())
         if before:
             line.write(THROWN_AWAY)
         line.write(question.lines)
         for _ in range(MAX_ASKED):
-            before |= _plain(line.discard())
+            before |= _normalized(line.discard())
             shown_at = clock()
-            text = plain(line.read(question.prompt))
+            text = normalized(line.read(question.prompt))
             seconds = clock() - shown_at
             if not text and line.empty_cancels:
                 break
             answer = question.parse(text)
             if line.has_more():
-                before |= _plain(line.discard())
+                before |= _normalized(line.discard())
                 doubt = SEVERAL
             elif answer in (Answer.YES, Answer.KEEP) and any(
                 text == earlier or (text and earlier and question.parse(earlier) is answer)
@@ -164,11 +164,11 @@ def confirm(question: str, line: Line, *, clock: Callable[[], float] = Clock.mon
     KeyboardInterrupt, EOFError
         There is no answer.
     """
-    before = _plain(line.discard())
+    before = _normalized(line.discard())
     yes = {"y", "yes"}
     for _ in range(MAX_DOUBTFUL):
         shown_at = clock()
-        text = plain(line.read(question))
+        text = normalized(line.read(question))
         seconds = clock() - shown_at
         if text not in yes or not yes.isdisjoint(before) or line.has_more():
             return False
@@ -185,5 +185,5 @@ def _may_be_fed(text: str, answer: Answer | None) -> bool:
     return answer is Answer.YES or not text
 
 
-def _plain(lines: Sequence[str]) -> set[str]:
-    return {plain(text) for text in lines}
+def _normalized(lines: Sequence[str]) -> set[str]:
+    return {normalized(text) for text in lines}

@@ -60,7 +60,7 @@ class Question(Value):
     choices
         The answers as a prompt offers them; Enter alone takes the one in brackets.
     typed
-        What may be typed for each answer, as `plain` returns it.
+        What may be typed for each answer, as `normalized` returns it.
     buttons
         The labels and answers of a notebook's buttons, in order.
     notice
@@ -114,14 +114,14 @@ class Question(Value):
 
     def parse(self, text: str) -> Answer | None:
         """Return the answer that was typed; None for anything else."""
-        typed = plain(text)
+        typed = normalized(text)
         answer = self.typed.get(typed)
         if answer is None and (bare := typed.replace(",", "").rstrip(" .!")) in _REFUSALS:
             answer = self.typed.get(bare)
         return answer
 
 
-def plain(text: str) -> str:
+def normalized(text: str) -> str:
     """Return what was typed in lower case, without outer spaces and curly apostrophes."""
     return text.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 

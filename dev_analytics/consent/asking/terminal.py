@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from dev_analytics.consent.asking.presence import window
+from dev_analytics.consent.asking.presence import terminal_descriptors
 from dev_analytics.consent.asking.prompt import FrontEndLine, Line, confirm
-from dev_analytics.process.request import of_vscode, request
+from dev_analytics.process.request import is_vscode, request
 
 SETTLE_SECONDS: Final = 0.1
 """How long nothing may follow a line: pasted lines follow sooner, a person's next line later."""
@@ -33,8 +33,8 @@ def line_of(shell: Any) -> Line:
     has no default. Where no window shows a terminal, nothing can be read.
     """
     if hasattr(shell, "kernel"):
-        return FrontEndLine(shell.kernel, empty_cancels=of_vscode(request(shell)))
-    descriptors = window()
+        return FrontEndLine(shell.kernel, empty_cancels=is_vscode(request(shell)))
+    descriptors = terminal_descriptors()
     if descriptors is None:
         return FrontEndLine(None)
     return _TerminalLine(*descriptors, lambda: _typed_ahead(shell))

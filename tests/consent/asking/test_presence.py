@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import pexpect
 import pytest
 
-from dev_analytics.consent.asking.presence import Presence, presence, window
+from dev_analytics.consent.asking.presence import Presence, presence, terminal_descriptors
 from dev_analytics.process.request import handles_click, handles_comm_message, request
 
 RUNS: dict[str, Any] = {
@@ -102,16 +102,16 @@ def test_a_person_types_on_the_terminal_that_they_read(
     with terminals() as screen, terminals() as forged:
         for name in ("stdout", "__stdout__", "stdin"):
             monkeypatch.setattr(sys, name, screen)
-        assert window() == (screen.fileno(), screen.fileno())
+        assert terminal_descriptors() == (screen.fileno(), screen.fileno())
         monkeypatch.setattr(sys, "stdin", forged)
-        assert window() is None
+        assert terminal_descriptors() is None
 
 
 ON_DEV_TTY = """
 import sys
-from dev_analytics.consent.asking.presence import window
+from dev_analytics.consent.asking.presence import terminal_descriptors
 sys.stdin = open("/dev/tty")
-print("asked:", window() is not None)
+print("asked:", terminal_descriptors() is not None)
 """
 
 

@@ -587,12 +587,12 @@ def test_what_is_new_is_not_agreed_to_ahead(
 
 INSIDE = """
 import os
-from dev_analytics.consent.asking.presence import of_a_cell
-before = of_a_cell()
+from dev_analytics.consent.asking.presence import started_by_cell
+before = started_by_cell()
 os.environ.pop("JPY_PARENT_PID", None)
-print(before, of_a_cell())
+print(before, started_by_cell())
 os.environ["JPY_PARENT_PID"] = "1"
-print(of_a_cell())
+print(started_by_cell())
 """
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from dev_analytics.callbacks import quiet
 from dev_analytics.consent.asking.output import MARK, Output, fitted
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.request import of_vscode, request
+from dev_analytics.process.request import is_vscode, request
 
 
-class Passing:
+class TransientText:
     """Shows `text` below the cell that runs now; `then` replaces it for good."""
 
     def __init__(self, shell: Any, drops: DropLedger, text: str, then: str) -> None:
@@ -27,7 +27,7 @@ class Passing:
         # VS Code saves by itself and reads no mark. It replaces all outputs of a cell where the
         # metadata of one changes, and those that it replaces may be older than this one.
         self._output.show(
-            {"text/plain": fitted(text, running)}, {} if of_vscode(running) else {MARK: True}
+            {"text/plain": fitted(text, running)}, {} if is_vscode(running) else {MARK: True}
         )
         # IPython unregisters by comparison, so one bound method is kept.
         self._callback = self._after_cell
