@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.analytics import Analytics
@@ -40,8 +41,6 @@ class Asking:
         self._agreed = agreed
         self._open: NotebookQuestion | None = None
         self._transient: TransientText | None = None
-        self._unanswered = ""
-        self._shows_widgets = True
         # IPython unregisters by comparison, so one bound method is kept.
         self._callback = self._follow
 
@@ -64,7 +63,7 @@ class Asking:
         """Stop asking, and withdraw a question that is open."""
         self._leave_cells()
         if self._open is not None:
-            self._close(self._unanswered)
+            self._open.withdraw()
         if self._transient is not None:
             self._transient.end()
 
@@ -166,21 +165,14 @@ class Asking:
 
     def _show(self, running: Any) -> bool:
         """Show the question below the cell of `running`; return False if widgets are not shown."""
-        if not self._shows_widgets:
-            return False
-        from dev_analytics.consent.asking.answering import holds, take
+        if self._open is not None and self._open.is_unseen:
+            return False  # otherwise each `on` would show one more dialog that nobody sees
         from dev_analytics.consent.asking.dialog import Dialog
         from dev_analytics.consent.asking.notebook import NotebookQuestion
 
         question = self._question()
-        self._close(question.unanswered)
-        self._unanswered = question.unanswered
-
-        def taken(answer: Answer) -> str:
-            text = take(self._gate, answer, question.offers, question.recipients)
-            self._agreed()
-            return text
-
+        if self._open is not None:
+            self._open.withdraw()
         try:
             self._open = NotebookQuestion(
                 self._shell,
@@ -188,14 +180,12 @@ class Asking:
                 self.drops,
                 make=lambda: Dialog(
                     question,
-                    taken,
+                    partial(self._take, question),
                     self._records_html,
                     self.drops,
                     by_page=lambda widget: handles_click(self._shell, widget),
                 ),
                 unanswered=question.unanswered,
-                holds=lambda: holds(self._gate.now()[0]),
-                unseen=self._unseen,
             )
         except ImportError:
             return False
@@ -203,10 +193,6 @@ class Asking:
         if self._callback not in self._shell.events.callbacks["post_run_cell"]:
             self._shell.events.register("post_run_cell", self._callback)
         return True
-
-    def _unseen(self) -> None:
-        # Otherwise each `on` would show one more dialog that nobody sees.
-        self._shows_widgets = False
 
     def _question(self) -> Question:
         from dev_analytics.catalogue.meanings import added_since
@@ -239,7 +225,6 @@ class Asking:
             return False
 
     def _prompt(self) -> str:
-        from dev_analytics.consent.asking.answering import take
         from dev_analytics.consent.asking.prompt import ask
         from dev_analytics.consent.asking.question import Answer
         from dev_analytics.consent.asking.terminal import line_of
@@ -248,6 +233,11 @@ class Asking:
         answer = ask(question, line_of(self._shell), show=self._records_text)
         if answer is Answer.NONE:
             return question.unanswered
+        return self._take(question, answer)
+
+    def _take(self, question: Question, answer: Answer) -> str:
+        from dev_analytics.consent.asking.answering import take
+
         text = take(self._gate, answer, question.offers, question.recipients)
         self._agreed()
         return text

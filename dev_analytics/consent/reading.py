@@ -134,7 +134,7 @@ class StoredConsent:
             raise _at(self.other.data, error) from None
 
     def _follow_other(self) -> None:
-        """Opt out here too, as the other place has an opt-out; never raises."""
+        """Opt out here too; only `ConsentStore` does, which reads where there are two places."""
 
     def _read(self) -> tuple[Consent, bool]:
         """Return the consent, and whether it holds until a file changes."""
@@ -183,7 +183,7 @@ class StoredConsent:
             raise _at(self.other.data, error) from None
 
     def _forget(self) -> None:
-        """Delete a yes that a reset of the other place has made void; never raises."""
+        """Delete a yes that a reset of the other place has made void; only `ConsentStore` does."""
 
     def _read_absent(self) -> Consent:
         consent, lasting = self._read()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dev_analytics.callbacks import after_reply, quiet
+from dev_analytics.consent.asking.answering import holds
 from dev_analytics.consent.asking.dialog import Dialog
 from dev_analytics.consent.asking.output import Output
 from dev_analytics.consent.decision import Consent
@@ -44,10 +45,11 @@ class NotebookQuestion:
         Makes a dialog.
     unanswered
         The text that replaces it if the user carries on without an answer.
-    holds
-        Returns what holds after an answer that was given elsewhere, in words.
-    unseen
-        Called when no front end shows it.
+
+    Attributes
+    ----------
+    is_unseen
+        Whether no front end showed it, so that it was withdrawn.
     """
 
     def __init__(
@@ -58,16 +60,13 @@ class NotebookQuestion:
         *,
         make: Callable[[], Dialog],
         unanswered: str,
-        holds: Callable[[], str],
-        unseen: Callable[[], None],
     ) -> None:
         self.drops = drops
         self._shell = shell
         self._gate = gate
         self._make = make
         self._unanswered = unanswered
-        self._holds = holds
-        self._unseen = unseen
+        self.is_unseen = False
         self._before = _answer(gate.store.read())
         self._dialog = make()
         self._place = _Place({})
@@ -90,6 +89,10 @@ class NotebookQuestion:
         """Replace it by `text`."""
         self._dialog.end(text)
 
+    def withdraw(self) -> None:
+        """Replace it by the text for a user who did not answer."""
+        self.close(self._unanswered)
+
     def after_cell(self, request: Any) -> None:
         """Follow the user, whose cell, run by `request`, has ended."""
         if not self._place.runs(request):
@@ -101,12 +104,12 @@ class NotebookQuestion:
             return
         decision, consent, _ = self._gate.now()
         if decision.silent or _answer(consent) != self._before:
-            self.close(self._holds())
+            self.close(holds(decision))
             return
         if Clock.monotonic() - self._since > READ_SECONDS:
             self._cells += 1
         if self._cells >= MAX_CELLS:
-            self.close(self._unanswered)
+            self.withdraw()
         elif self._place.lost(request) and self._moves < MAX_MOVES:
             self._moves += 1
             # A click may have come first, on the thread of a subshell.
@@ -136,7 +139,7 @@ class NotebookQuestion:
         if ticks:
             self._wait_for_view(ticks)
         elif dialog.end(dialog.notice):
-            self._unseen()
+            self.is_unseen = True
 
 
 class _Place:

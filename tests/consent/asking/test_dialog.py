@@ -94,8 +94,6 @@ def test_an_answer_that_comes_while_the_dialog_is_to_move_is_the_last_word(data:
             DropLedger(),
             make=make,
             unanswered="unanswered",
-            holds=lambda: "holds",
-            unseen=lambda: None,
         )
         request = {"header": {"msg_id": "1", "session": "a page"}, "metadata": {"cellId": "a"}}
         question.open(request)
