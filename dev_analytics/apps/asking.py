@@ -55,7 +55,7 @@ class Asking:
             decision = self._gate.decision(can_answer=present == "terminal")
             if decision.ask or not decision.collecting:
                 # Where nobody reads it, the standard output is somebody's data.
-                say(self.on(switch), sys.stderr if present == "nobody" else sys.stdout)
+                say(self._ask_at_once(), sys.stderr if present == "nobody" else sys.stdout)
         elif present == "terminal" and self._claim():
             say(self._prompt())
 
@@ -72,22 +72,20 @@ class Asking:
         """Whether a dialog waits for an answer."""
         return self._open is not None and not self._open.ended
 
-    def on(self, switch: Switch | None = None) -> str:
+    def on(self) -> str:
         """Switch the session on, ask if somebody can answer, and return what then holds, in words.
 
         The text is empty where a dialog is shown, which says it itself.
-
-        Parameters
-        ----------
-        switch
-            The switch of the command that began the session; None for the magic.
         """
-        if switch is None:
-            self._gate.switch_in_session(_ON)
-        present = presence(self._shell)
-        can_answer = present != "nobody"
+        self._gate.switch_in_session(_ON)
+        return self._ask_at_once()
+
+    def _ask_at_once(self) -> str:
+        from dev_analytics.consent.asking.answering import holds
         from dev_analytics.tools.installed import offers
 
+        present = presence(self._shell)
+        can_answer = present != "nobody"
         for offer in offers(self._gate.store.read()):
             self._gate.wanted[offer.key] = offer.scope
         decision = self._gate.decision(can_answer=can_answer)
@@ -103,8 +101,6 @@ class Asking:
                 if not decision.collecting:
                     return f"Analytics stay off: the consent store cannot be used: {error}."
             decision = self._gate.decision(can_answer=can_answer)
-        from dev_analytics.consent.asking.answering import holds
-
         return holds(decision)
 
     def off(self) -> str:
