@@ -214,12 +214,12 @@ held.wait()
 signal.raise_signal(signal.SIGALRM)
 go.set()
 # And in the middle of a record, whose file it hands over.
-append = LineFile.append
+append = LineFile.append_held
 def interrupted(file, line):
-    LineFile.append = append
+    LineFile.append_held = append
     signal.raise_signal(signal.SIGALRM)
     append(file, line)
-LineFile.append = interrupted
+LineFile.append_held = interrupted
 analytics.pipeline.sink._handed_over = None  # as a sender has taken that
 record()
 waiting = [line for file in (data / "spool").iterdir() for line in file.read_bytes().splitlines()]
