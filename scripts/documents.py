@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Raw, Struct, json
-from notices import ChangedNoticeError, Told, kept
+from notices import ChangedNoticeError, Notice, kept
 
 from dev_analytics import NOTICE
 from dev_analytics.catalogue import common
@@ -56,7 +56,7 @@ def documents(root: Path) -> dict[Path, bytes]:
         A notice that people agreed to would change.
     """
     notices, privacy = root / NOTICES, root / "PRIVACY.md"
-    before = json.decode(notices.read_bytes(), type=dict[str, Told]) if notices.exists() else {}
+    before = json.decode(notices.read_bytes(), type=dict[str, Notice]) if notices.exists() else {}
     return {
         notices: pretty(kept(before)),
         root / "docs/events.md": "\n".join(_events()).encode(),

@@ -23,7 +23,7 @@ from typing import Any, Final
 from vocabularies import prices, published
 from vocabularies.listed import litellm, openai_models, words_of
 from vocabularies.rules import Rules
-from vocabularies.withheld import is_template, tells_of_a_person
+from vocabularies.withheld import is_about_a_person, is_template
 
 from dev_analytics.catalogue.events import MODELS
 from dev_analytics.catalogue.models import FAMILIES, PREFIXES, without_prefixes
@@ -136,7 +136,7 @@ def models() -> dict[str, str]:
         if (
             model in MODELS.members
             and name not in MODELS.members
-            and not (is_template(name) or tells_of_a_person(name))
+            and not (is_template(name) or is_about_a_person(name))
             and " " not in name
             and FAMILIES.find(name.partition(":")[0]) is None
         ):

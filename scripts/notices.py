@@ -1,4 +1,4 @@
-"""What each notice told people, as ``docs/notices.json`` keeps it: the catalogue they agreed to.
+"""What each notice said to people, as ``docs/notices.json`` keeps it: what they agreed to.
 
 A notice in that file never changes. Whatever the catalogue has beyond it belongs to a higher
 notice, so that it is withheld until people agree to it.
@@ -16,7 +16,7 @@ from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.values import Count, Duration, Word
 
-Told: TypeAlias = dict[str, dict[str, str]]
+Notice: TypeAlias = dict[str, dict[str, str]]
 """What one notice names: by event and property, the form of the values."""
 
 EVERY: Final = "every record"
@@ -26,38 +26,33 @@ class ChangedNoticeError(Exception):
     """The catalogue contradicts a notice; the message says where."""
 
 
-def told() -> dict[str, Told]:
-    """Return what each notice tells according to the catalogue of now."""
-    return {str(notice): _told(notice) for notice in range(1, NOTICE + 1)}
+def notices_now() -> dict[str, Notice]:
+    """Return what each notice says according to the present catalogue."""
+    return {str(notice): _notice(notice) for notice in range(1, NOTICE + 1)}
 
 
-def kept(before: Mapping[str, Told]) -> dict[str, Told]:
-    """Return what each notice tells, where nothing that was told `before` has changed.
-
-    Parameters
-    ----------
-    before
-        The content of ``docs/notices.json``.
+def kept(before: Mapping[str, Notice]) -> dict[str, Notice]:
+    """Return what each notice says, unless one in `before`, from ``docs/notices.json``, changed.
 
     Raises
     ------
     ChangedNoticeError
         A notice of `before` would change.
     """
-    now = told()
+    now = notices_now()
     for notice, old in before.items():
         new = now.get(notice, {})
         if new != old:
             raise ChangedNoticeError(
                 f"notice {notice} is what people agreed to, and would change: "
                 f"{', '.join(_differences(old, new))}. What is new needs a higher NOTICE in "
-                "dev_analytics/__init__.py and that number as its since; what is gone stays told."
+                "dev_analytics/__init__.py and that number as its since; what is gone stays there."
             )
     return now
 
 
-def _told(notice: int) -> Told:
-    found: Told = {}
+def _notice(notice: int) -> Notice:
+    found: Notice = {}
     if notice == 1:
         every = {**common.RECORD, **common.PROPERTIES}
         found[EVERY] = {name: _text(field.schema) for name, field in every.items()}
@@ -85,7 +80,7 @@ def _text(schema: Mapping[str, object]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in schema.items())
 
 
-def _differences(old: Told, new: Told) -> list[str]:
+def _differences(old: Notice, new: Notice) -> list[str]:
     before, after = (
         {(event, name, form) for event in each for name, form in each[event].items()}
         | {(event, "", "") for event in each}

@@ -15,10 +15,10 @@ from typing import Any, Final, get_args
 
 from dev_analytics.catalogue.models import PREFIXES, REGIONS, without_prefixes
 from vocabularies.rules import Rules
-from vocabularies.withheld import is_template, tells_of_a_person
+from vocabularies.withheld import is_about_a_person, is_template
 
 MODES: Final = frozenset({"chat", "completion", "embedding", "responses"})
-"""What litellm calls the models of language."""
+"""The modes that litellm gives language models."""
 
 PROVIDERS: Final = frozenset(
     """
@@ -26,7 +26,7 @@ PROVIDERS: Final = frozenset(
     fireworks_ai gemini groq mistral moonshot openai perplexity vertex_ai voyage xai
     """.split()
 )
-"""Those of litellm's providers whose names are those of their makers."""
+"""The providers of litellm that use the names that the models' makers use."""
 
 MAKERS: Final = frozenset(
     """
@@ -37,7 +37,7 @@ MAKERS: Final = frozenset(
     tiiuae upstage zai-org
     """.split()
 )
-"""Who publishes open models on Hugging Face, as litellm's other providers call them."""
+"""Publishers of open models on Hugging Face, by the names that litellm's other providers use."""
 
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*[A-Za-z0-9]")
 _NOT_A_NAME: Final = re.compile(
@@ -64,21 +64,21 @@ def models() -> set[str]:
         for name, provider in _of_litellm()
         if _MODEL.fullmatch(name)
         and not _NOT_A_NAME.search(name)
-        # A model that learned from another is not that one, as a rule of parts has it.
+        # A distilled model is not the one it learned from, although a rule about parts says so.
         and ("distill" in name or rules.model(name.lower(), provider) is None)
         and name.lower() not in ids
     }
-    # Of two that differ by capitals only, the makers' own has some.
+    # Of two names that differ only in case, the makers' own has capitals.
     capitals = {name.lower() for name in found if name != name.lower()}
     return {
         name
         for name in {*(found - capitals), *openai_models()} - ids
-        if not is_template(name) and not tells_of_a_person(name)
+        if not is_template(name) and not is_about_a_person(name)
     }
 
 
 def openai_models() -> set[str]:
-    """Return the models of language that OpenAI lists, without what says when each was made."""
+    """Return the language models that OpenAI lists, without their dated versions."""
     from openai.types import ChatModel, EmbeddingModel
     from openai.types.shared import ResponsesModel
 
@@ -96,7 +96,7 @@ def litellm() -> dict[str, Any]:
 
 
 def words_of(*types: Any) -> Iterator[str]:
-    """Yield the words of literal types, however they are put together."""
+    """Yield the words of literal types, however they are nested."""
     for each in types:
         inner = get_args(getattr(each, "__value__", each))
         yield from (word for word in inner if type(word) is str)

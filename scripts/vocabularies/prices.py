@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from vocabularies.withheld import is_template, tells_of_a_person
+from vocabularies.withheld import is_about_a_person, is_template
 
 
 def described() -> str:
@@ -20,7 +20,7 @@ def models() -> set[str]:
         model.id
         for provider in providers
         for model in provider.models
-        if not is_template(model.id) and not tells_of_a_person(model.id)
+        if not is_template(model.id) and not is_about_a_person(model.id)
     }
 
 

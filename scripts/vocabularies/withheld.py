@@ -1,4 +1,4 @@
-"""Which public models the vocabulary leaves out: their names would tell of a person.
+"""Which public models the vocabulary leaves out: their names would say something of a person.
 
 A model that a private person published names that person, and one that is made for role play or
 that is "uncensored" says what somebody looks for. Neither helps to support a model: ``"other"`` is
@@ -19,7 +19,7 @@ AUTHORS: Final = frozenset(
     thedrummer undi95
     """.split()
 )
-"""Who publishes under a name of their own, or for role play."""
+"""Publishers who use a name of their own, or publish for role play."""
 
 THEMES: Final = frozenset(
     """
@@ -42,7 +42,7 @@ TITLES: Final = frozenset(
 _WORD: Final = re.compile(r"[a-z0-9]+")
 
 
-def tells_of_a_person(model: str) -> bool:
+def is_about_a_person(model: str) -> bool:
     """Return whether the name of a public model names a private person or a sexual theme."""
     name = model.lower()
     return not (

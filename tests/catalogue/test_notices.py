@@ -10,7 +10,7 @@ import notices
 import pytest
 from documents import NOTICES, ROOT, main
 from msgspec import json
-from notices import ChangedNoticeError, kept, told
+from notices import ChangedNoticeError, kept, notices_now
 
 from dev_analytics import NOTICE
 from dev_analytics.catalogue import common, events
@@ -138,7 +138,7 @@ def test_a_new_field_of_every_record_is_refused(
 def test_words_may_be_added_to_a_vocabulary(before: dict[str, Any]) -> None:
     """A notice tells which lists there are. What a word of them may be is told by each list."""
     assert "timeit" not in str(before)
-    assert told() == before
+    assert notices_now() == before
 
 
 def test_the_command_refuses_to_rewrite_a_notice_and_writes_nothing(

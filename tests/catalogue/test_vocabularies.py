@@ -22,7 +22,7 @@ from vocabularies import listed, prices, published
 from vocabularies.exceptions import full_name
 from vocabularies.sections import parse
 from vocabularies.sources import SOURCES as AS_THEY_ARE
-from vocabularies.withheld import is_template, tells_of_a_person
+from vocabularies.withheld import is_about_a_person, is_template
 
 from dev_analytics.catalogue import public_names
 from dev_analytics.catalogue.models import FAMILIES
@@ -237,10 +237,10 @@ class TestClosedSet:
         assert vocabulary.member(Hostile(read(name)[0])) == OTHER
 
 
-def test_no_model_tells_of_a_person() -> None:
-    assert [model for model in read("models") if tells_of_a_person(model)] == []
+def test_no_model_is_about_a_person() -> None:
+    assert [model for model in read("models") if is_about_a_person(model)] == []
     assert [model for model in read("models") if is_template(model)] == []
-    assert [name for name in public_names.models() if tells_of_a_person(name)] == []
+    assert [name for name in public_names.models() if is_about_a_person(name)] == []
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_no_model_tells_of_a_person() -> None:
 def test_private_authors_and_sexual_themes_are_told_from_public_models(
     model: str, private: bool
 ) -> None:
-    assert tells_of_a_person(model) is private
+    assert is_about_a_person(model) is private
 
 
 def test_the_tables_of_public_names_are_not_stale() -> None:
