@@ -24,8 +24,8 @@ from dev_analytics.catalogue.events import (
     Embedding,
     LLMRequest,
     UndeclaredError,
+    acceptor,
     spans,
-    taking,
 )
 from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
@@ -106,7 +106,7 @@ class _Handling:
     is_shown
         Whether the preview shows it.
     accept
-        Returns the properties that may leave, as `events.accept` does.
+        Returns the properties that may leave, as `Acceptor.accept` does.
     spans
         The properties that are durations, with their units per second.
     is_plain
@@ -145,7 +145,7 @@ class _Handling:
         self.wants = self.collecting and agreed < newest
         self.withheld = self.collecting and event.since > agreed
         self.collecting = self.collecting and not self.withheld
-        self.accept = taking(event, agreed if self.collecting else newest).accept
+        self.accept = acceptor(event, agreed if self.collecting else newest).accept
         self.spans = tuple(spans(event).items())
         asks_model = event is LLMRequest or event is Embedding
         self.is_shown = self.unbroken and not self.silent
@@ -283,20 +283,21 @@ class Pipeline:
         if "multiprocessing.util" in sys.modules:
             from multiprocessing.util import register_after_fork
 
-            # A worker ends with os._exit, but calls the finalizers of multiprocessing before.
+            # A worker's own start discards the finalizers that it has by now.
             register_after_fork(self, Pipeline._finish_with_worker)
 
     def begin_in_child(self) -> None:
         """Begin in a forked child whose parent had no pipeline yet."""
         self._forked = True
         self._user_id = self._session.gate.now()[1].user_id
-        if "multiprocessing.util" in sys.modules:
-            self._finish_with_worker()
+        self._finish_with_worker()
 
     def _finish_with_worker(self) -> None:
-        from multiprocessing.util import Finalize
+        """Finish at the end of a worker of multiprocessing, which skips what an exit would call."""
+        if "multiprocessing.util" in sys.modules:
+            from multiprocessing.util import Finalize
 
-        Finalize(None, self._finish, exitpriority=1)
+            Finalize(None, self._finish, exitpriority=1)
 
     def _finish(self) -> None:
         """Record what waits, and store what was dropped; never raises.

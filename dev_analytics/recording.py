@@ -47,7 +47,7 @@ class Recording:
         self._forms: dict[type[Event], Form] = {}
 
     def record(self, event: type[Event], accepted: Mapping[str, object], at: int) -> bytes:
-        """Return the next record as bytes, with the properties that `events.accept` gave.
+        """Return the next record as bytes, with the properties that `Acceptor.accept` returned.
 
         `at` is its time, in whole seconds since the epoch.
         """

@@ -206,7 +206,7 @@ def test_a_newer_property_is_withheld_alone(
     newer = {**events.properties(request), "stream": Flag("Newer.", since=2)}
     monkeypatch.setattr(events, "properties", lambda event: newer)
     # Nothing that was kept of the real declaration.
-    monkeypatch.setattr("dev_analytics.pipeline.taking", events.taking.__wrapped__)
+    monkeypatch.setattr("dev_analytics.pipeline.acceptor", events.acceptor.__wrapped__)
     agree(analytics)
     analytics.event("message_send", input_tokens=3, stream=True)
     analytics.gate.store.agree(2, TODAY)

@@ -304,7 +304,7 @@ def real_shell(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     declared[request] = {**declared[request], "stream": newer}
     monkeypatch.setattr(events, "properties", lambda event: declared[event])
     # Nothing that was kept of the real declaration.
-    monkeypatch.setattr("dev_analytics.pipeline.taking", events.taking.__wrapped__)
+    monkeypatch.setattr("dev_analytics.pipeline.acceptor", events.acceptor.__wrapped__)
     return shell
 
 

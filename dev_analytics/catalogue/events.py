@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hint
 
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
-from dev_analytics import NOTICE, __version__
+from dev_analytics import __version__
 from dev_analytics.catalogue.values import (
     MAX_TOKENS,
     Count,
@@ -452,76 +452,62 @@ def spans(event: type[Event]) -> Mapping[str, float]:
     }
 
 
-class Taking:
-    """What may leave of the properties of one event, after a yes to one notice.
+class Acceptor:
+    """Decides which properties of one event may leave, after a yes to one notice.
 
     Parameters
     ----------
     event
-        The event that they belong to.
+        The event.
     notice
         The notice that the user agreed to; newer properties are withheld.
     """
 
-    __slots__ = ("_event", "_takers")
+    __slots__ = ("_accepts", "_event")
 
     def __init__(self, event: type[Event], notice: int) -> None:
         self._event = event
-        self._takers = {
+        self._accepts = {
             name: kind.accept if kind.since <= notice else None
             for name, kind in properties(event).items()
         }
 
     def accept(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Return the properties that may leave, with their accepted values; see `accept`."""
-        takers = self._takers
+        """Return the properties that may leave, with their accepted values.
+
+        Parameters
+        ----------
+        given
+            The properties by name; those with the value None are left out.
+
+        Raises
+        ------
+        UndeclaredError
+            The event has no such property, or lacks a required one.
+        RefusedValueError
+            A property cannot have such a value.
+        """
+        accepts, event = self._accepts, self._event
         accepted: dict[str, object] = {}
         try:
             for name, value in given.items():
                 # A subclass of str could run the user's code.
                 if type(name) is not str:
-                    raise UndeclaredError(
-                        f"{self._event.wire!r}: a property's name must be a plain string"
-                    )
-                if name not in takers:
-                    raise UndeclaredError(f"{self._event.wire!r} has no property {name!r}")
-                if value is not None and (taker := takers[name]) is not None:
-                    accepted[name] = taker(value)
+                    raise UndeclaredError(f"{event.wire!r}: a property's name must be a plain str")
+                if name not in accepts:
+                    raise UndeclaredError(f"{event.wire!r} has no property {name!r}")
+                if value is not None and (accept := accepts[name]) is not None:
+                    accepted[name] = accept(value)
         except RefusedValueError as error:
-            raise RefusedValueError(f"{self._event.wire!r}, property {name!r}: {error}") from None
+            raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
         # Checked before the record takes a number, which would otherwise be missing in the
         # recording.
-        if len(accepted) < len(takers) and not required(self._event) <= accepted.keys():
-            missing = ", ".join(sorted(required(self._event) - accepted.keys()))
-            raise UndeclaredError(f"{self._event.wire!r} must have {missing}")
+        if len(accepted) < len(accepts) and (lacks := required(event) - accepted.keys()):
+            raise UndeclaredError(f"{event.wire!r} must have {', '.join(sorted(lacks))}")
         return accepted
 
 
 @cache
-def taking(event: type[Event], notice: int) -> Taking:
-    """Return what may leave of the properties of `event`, after a yes to `notice`."""
-    return Taking(event, notice)
-
-
-def accept(
-    event: type[Event], given: Mapping[str, object], notice: int = NOTICE
-) -> dict[str, object]:
-    """Return the properties that may leave, with their accepted values.
-
-    Parameters
-    ----------
-    event
-        The event that they belong to.
-    given
-        The properties by name; those with the value None are left out.
-    notice
-        The notice that the user agreed to; newer properties are withheld.
-
-    Raises
-    ------
-    UndeclaredError
-        `event` has no such property, or lacks a required one.
-    RefusedValueError
-        A property cannot have such a value.
-    """
-    return taking(event, notice).accept(given)
+def acceptor(event: type[Event], notice: int) -> Acceptor:
+    """Return what accepts the properties of `event`, after a yes to `notice`."""
+    return Acceptor(event, notice)

@@ -127,7 +127,7 @@ class Form:
         Parameters
         ----------
         accepted
-            The event's properties, as `events.accept` gave them.
+            The event's properties, as `Acceptor.accept` returned them.
         seq
             Its number in the recording.
         seconds

@@ -18,7 +18,7 @@ from dev_analytics.catalogue.events import (
     Event,
     LLMRequest,
     UndeclaredError,
-    accept,
+    acceptor,
     properties,
 )
 from dev_analytics.catalogue.values import (
@@ -130,24 +130,26 @@ def test_no_field_of_an_event_is_outside_the_catalogue() -> None:
 
 def test_an_undeclared_property_is_refused_by_name() -> None:
     with pytest.raises(UndeclaredError, match="'cell executed' has no property 'source'"):
-        accept(CellExecuted, {"outcome": "ok", "duration_ms": 1, "source": "x = 1"})
+        acceptor(CellExecuted, NOTICE).accept(
+            {"outcome": "ok", "duration_ms": 1, "source": "x = 1"}
+        )
 
 
 @pytest.mark.parametrize("name", sorted(set(Event.__struct_fields__) | {"trace_id"}))
 def test_no_caller_sets_a_common_property(name: str) -> None:
     for event in EVENTS.values():
         with pytest.raises(UndeclaredError):
-            accept(event, {name: "mine"})
+            acceptor(event, NOTICE).accept({name: "mine"})
 
 
 def test_a_value_of_another_kind_is_refused_without_being_shown() -> None:
     with pytest.raises(RefusedValueError) as refused:
-        accept(CellExecuted, {"duration_ms": "a secret"})
+        acceptor(CellExecuted, NOTICE).accept({"duration_ms": "a secret"})
     assert str(refused.value) == "'cell executed', property 'duration_ms': not a number but str"
 
 
 def test_none_stands_for_what_is_not_known() -> None:
-    assert accept(LLMRequest, {"model": None, "input_tokens": None}) == {}
+    assert acceptor(LLMRequest, NOTICE).accept({"model": None, "input_tokens": None}) == {}
 
 
 class Newer(Event, frozen=True):
@@ -160,8 +162,8 @@ class Newer(Event, frozen=True):
 
 def test_what_is_newer_than_the_notice_is_withheld() -> None:
     given_values: dict[str, Any] = {"stream": True, "number": 5}
-    assert accept(Newer, given_values, notice=1) == {"number": 5}
-    assert accept(Newer, given_values, notice=2) == given_values
+    assert acceptor(Newer, 1).accept(given_values) == {"number": 5}
+    assert acceptor(Newer, 2).accept(given_values) == given_values
 
 
 ALL_NAMES = sorted({name for event in EVENTS.values() for name in properties(event)})
@@ -175,7 +177,7 @@ def test_no_text_gets_through_but_members_and_versions(name: str, texts: dict[st
     event = EVENTS[name]
     for key, text in texts.items():
         try:
-            accepted = accept(event, {key: text})
+            accepted = acceptor(event, NOTICE).accept({key: text})
         except (UndeclaredError, RefusedValueError):
             continue
         kind = properties(event)[key]

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 import dev_analytics
+from dev_analytics import NOTICE
 from dev_analytics.catalogue.events import (
     EVENTS,
     CellExecuted,
     Event,
     LLMRequest,
     UndeclaredError,
-    accept,
+    acceptor,
     required,
 )
 from dev_analytics.catalogue.examples import typical
@@ -43,7 +44,7 @@ SESSION = "01a203fe-05c8-7d9e-b5a2-31333a3ee290"
 
 
 def record(user: str | None = USER) -> bytes:
-    accepted = accept(CellExecuted, {"outcome": "ok", "duration_ms": 123})
+    accepted = acceptor(CellExecuted, NOTICE).accept({"outcome": "ok", "duration_ms": 123})
     form = Form(CellExecuted, distinct_id=user, session_id=SESSION)
     return form.fill(accepted, 17, 1_795_341_600)
 

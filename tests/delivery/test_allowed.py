@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics import NOTICE, RELEASES, __version__
-from dev_analytics.catalogue.events import EVENTS, LLMRequest, accept, properties
+from dev_analytics.catalogue.events import EVENTS, LLMRequest, acceptor, properties
 from dev_analytics.catalogue.examples import GIVEN
 from dev_analytics.catalogue.record import Form, new_session_id, uuid4
 from dev_analytics.catalogue.source import functions
@@ -27,7 +27,7 @@ CONSENT = Consent(user_id=USER, notice=NOTICE, answered_on=date(2026, 11, 26))
 
 def record(name: str, given_: Any = None, user: str | None = USER) -> bytes:
     event = EVENTS[name]
-    accepted = accept(event, GIVEN[name] if given_ is None else given_)
+    accepted = acceptor(event, NOTICE).accept(GIVEN[name] if given_ is None else given_)
     form = Form(event, distinct_id=user, session_id=new_session_id(1_764_000_000))
     return form.fill(accepted, 3, 1_764_000_007)
 
@@ -72,7 +72,7 @@ def rewritten(line: bytes) -> bytes:
     own, event = whole["properties"], EVENT_OF[whole["event"]]
     wires = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
     given_ = {name: own[wires[name]] for name in properties(event) if wires[name] in own}
-    accepted = accept(event, given_)
+    accepted = acceptor(event, NOTICE).accept(given_)
     for name, kind in properties(event).items():
         if isinstance(kind, Version) and VERSION.fullmatch(given_[name]):
             accepted[name] = given_[name]

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dev_analytics import NOTICE
-from dev_analytics.catalogue.events import CellExecuted, accept
+from dev_analytics.catalogue.events import CellExecuted, acceptor
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
@@ -79,7 +79,7 @@ class Faults(RuleBasedStateMachine):
     def line(self, kind: str) -> bytes:
         session_id = new_session_id(1_764_000_000)
         form = Form(CellExecuted, distinct_id=self.user_id, session_id=session_id)
-        accepted = accept(CellExecuted, {"outcome": "ok", "duration_ms": 7})
+        accepted = acceptor(CellExecuted, NOTICE).accept({"outcome": "ok", "duration_ms": 7})
         made = form.fill(accepted, 1, 4_000_000_000)
         if kind == "declared":
             return made
