@@ -147,7 +147,12 @@ class Cells:
 
     def _used(self, info: Any, began: State) -> bool:
         """Record the features that a cell used, and return whether it ran a script."""
-        code = _code(info, self._shell)
+        # As IPython transformed it, which it reports from version 9.4 on.
+        code = getattr(info, "transformed_cell", None)
+        if code is None:
+            from dev_analytics.observers.features import automagic, transform
+
+            code = automagic(transform(info.raw_cell), self._shell)
         if "get_ipython()" not in code:
             return False
         from dev_analytics.observers.features import MAX_USES, features
@@ -213,6 +218,7 @@ class _Cell(_Before):
     __slots__ = ("beside_another", "by_user", "info", "start", "thread")
 
     def __init__(self, info: Any, began: State, by_user: bool) -> None:
+        # Not by a call of what it is based on: this is done for every cell.
         self.began = began
         self.last_value = id(sys.__dict__.get("last_value"))
         self.info: weakref.ref[Any] = weakref.ref(info)
@@ -252,25 +258,15 @@ class _Running(threading.local):
         cell. An interrupted ``await`` in a terminal ends with a new info for the same text.
         """
         cells = self._cells
-        for depth in range(len(cells) - 1, -1, -1):
-            cell = cells[depth]
+        for cell in reversed(cells):
             begun: Any = cell.info()
             if begun is not None and (
                 begun is info or info is None or begun.raw_cell is info.raw_cell
             ):
+                depth = cells.index(cell)
                 del cells[depth:]
                 return cell, depth == 0
         return None, False
-
-
-def _code(info: Any, shell: Any) -> str:
-    """Return the cell as IPython transformed it; IPython reports that from version 9.4 on."""
-    code = getattr(info, "transformed_cell", None)
-    if code is not None:
-        return str(code)
-    from dev_analytics.observers.features import automagic, transform
-
-    return automagic(transform(info.raw_cell), shell)
 
 
 def _outcome(before: BaseException | None, error: BaseException | None) -> str:
