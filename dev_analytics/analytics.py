@@ -80,7 +80,7 @@ class Analytics:
         self.data = data_directory() if data is None else data
         self.gate = Gate(self.data, sample_percent=sample_percent, notice=NOTICE)
         self.drops = DropLedger()
-        # What was settled and decided last, and what follows: the spool asks for every record.
+        # The settings and the state last seen, and what follows: the spool asks for every record.
         self._agreed: _Agreed = (None, None, None)
         self._settle(delivery)
         self.strict = strict

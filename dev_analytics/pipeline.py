@@ -110,8 +110,8 @@ class _Handling:
     spans
         The properties that are durations, with their units per second.
     is_plain
-        Whether nothing comes before that: most events have neither a tool nor a model, and each
-        question that is not asked takes a hundredth of their time.
+        Whether nothing has to be done before that: most events have neither a tool nor a model,
+        and each further check would take a hundredth of an event's time.
     """
 
     __slots__ = (
@@ -414,7 +414,7 @@ class Pipeline:
                 session.drops.count("disk error")
 
     def _stay_silent(self, handling: _Handling) -> None:
-        """Let go of what waits, as nothing may be collected or even shown."""
+        """Delete or hand over what waits, as nothing may be collected or even shown."""
         if handling.opted_out:
             self.preview.clear()
             self.sink.purge()
@@ -422,7 +422,7 @@ class Pipeline:
             self.sink.rest()
 
     def _completed(self, handling: _Handling, properties: dict[str, object]) -> dict[str, object]:
-        """Return the properties with what is known besides: the format asked for, a tool's own."""
+        """Return the properties with those known here: edit format, public model name, a tool's."""
         session, event, tool = self._session, handling.event, handling.tool
         if event is LLMRequest or event is Embedding:
             complete, put_public_name = _completions()
@@ -437,7 +437,7 @@ class Pipeline:
         return properties
 
     def _aside(self, recording: Recording) -> Recording:
-        """Return the rehearsal for what is not sent: no record of a recording is missing then."""
+        """Return the rehearsal for a record that is not sent, so that it leaves no gap in `seq`."""
         if recording.period is None:
             return recording
         with self._changing:

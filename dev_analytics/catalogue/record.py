@@ -1,7 +1,7 @@
 """The record: what one event becomes, and the one place where it becomes bytes.
 
-Preview, event log, spool line and request body hold the bytes that `Form.fill` gives, so that what
-a user sees is what is sent.
+Preview, event log, spool line and request body hold the bytes that `Form.fill` returns, so that
+what a user sees is what is sent.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ _Order: TypeAlias = "tuple[tuple[str, str], ...]"
 MAX_ORDERS: Final = 64
 """How many sets of properties a form knows how to write."""
 MAX_WRITTEN: Final = 256
-"""How many different contents a form keeps as text: encoding takes longer than finding one.
+"""How many different contents a form caches as text: looking one up is faster than encoding it.
 
-They are told apart by their values alone, as each property has values of one type only.
+Equal values are the same content, because each property has values of one type only.
 """
 _OPEN: Final[dict[str, Any]] = dict.fromkeys(Event.__struct_fields__, UNSET)
 
@@ -68,8 +68,8 @@ _OPEN: Final[dict[str, Any]] = dict.fromkeys(Event.__struct_fields__, UNSET)
 class Form:
     """The record of one event in one recording, with the places to fill in.
 
-    What its records have in common is written once: encoding all of it for each one takes longer
-    than all else that becomes of it in memory.
+    What its records have in common is encoded once: encoding it for each of them would take longer
+    than everything else that is done in memory.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Form:
         self._event = event
         self._required = required(event)
         self._prices: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
-        # What is not given is left out; what has a value of its own is the same in every record.
+        # Fields without a value are left out; those with a default are the same in every record.
         own: dict[str, Any] = {
             name: UNSET
             for name, default in defaults(event).items()
@@ -98,7 +98,7 @@ class Form:
             self._prices, own["trace_id"] = prices, ""
         properties = event(session_id=session_id, seq=0, **own)
         whole = encode(Record(event.wire, distinct_id, "", "", properties)).decode()
-        # No text holds these signs, as a quotation mark in one is not written alone.
+        # No value contains these markers, as quotation marks in values are escaped.
         self._head, whole = _cut(whole, '"uuid": "')
         self._time, whole = _cut(whole, '"timestamp": "')
         self._properties, whole = _cut(whole, '"properties": {')
@@ -108,13 +108,12 @@ class Form:
         self._seq, self._tail = _cut(whole, '"seq": ')
         self._tail = self._tail.removeprefix("0")
         self._wires = {name: wires[name] for name in own}
-        # What is given whole and in order, by names that stay, is written as it is.
+        # Properties that are complete, in order and not renamed are encoded as given.
         self._whole = tuple(own) if tuple(own) == tuple(self._wires.values()) else None
         self._orders: dict[tuple[str, ...], _Order] = {}
-        # Words and the rounded times of cells come again; numbers of tokens hardly ever do, and a
-        # list cannot be looked up.
+        # Words and rounded durations recur; token counts hardly ever do, and lists have no hash.
         lists = any(type(kind) is Frames for kind in declared(event).values())
-        self._comes_again = not (self._trace or lists)
+        self._recurs = not (self._trace or lists)
         self._written: dict[tuple[object, ...], str] = {}
 
     def fill(
@@ -143,7 +142,7 @@ class Form:
         own = uuid4() if uuid is None else uuid
         if self._prices is not None and (prices := self._prices(accepted)):
             accepted = {**accepted, **prices}
-        if self._comes_again:
+        if self._recurs:
             content = (*accepted, *accepted.values())
             written = self._written.get(content) or self._keep(content, accepted)
         else:
@@ -151,7 +150,7 @@ class Form:
         return (f"{self._head}{own}{self._time}{iso(seconds)}{written}{seq}{self._tail}").encode()
 
     def _write(self, accepted: Mapping[str, object], uuid: str) -> str:
-        """Return everything from the time to the number as text."""
+        """Return the text between the time and the number."""
         names = tuple(accepted)
         if names != self._whole:
             order = self._orders.get(names) or self._order(names)
@@ -161,7 +160,7 @@ class Form:
         return f"{self._properties}{own}{trace}{self._seq}"
 
     def _keep(self, content: tuple[object, ...], accepted: Mapping[str, object]) -> str:
-        """Do the same, and keep it for the next such event."""
+        """Return the same text, and cache it."""
         written = self._write(accepted, "")
         if len(self._written) >= MAX_WRITTEN:
             self._written.clear()
@@ -169,9 +168,9 @@ class Form:
         return written
 
     def _order(self, names: tuple[str, ...]) -> _Order:
-        """Return how the event's class orders and names these properties, without the common.
+        """Return the wire names and names of these properties, in the order of the event's class.
 
-        Working it out takes as long as encoding them, and one kind of call always gives the same.
+        It is cached: working it out takes as long as encoding, and a caller mostly passes the same.
 
         Raises
         ------
@@ -199,12 +198,12 @@ def encode(content: Record | Mapping[str, object]) -> bytes:
 
 @lru_cache(maxsize=4)
 def iso(seconds: int) -> str:
-    """Write a time in whole seconds since the epoch as RFC 3339, in UTC."""
+    """Return a time in whole seconds since the epoch as RFC 3339 text, in UTC."""
     return Clock.strftime("%Y-%m-%dT%H:%M:%S+00:00", Clock.gmtime(seconds))
 
 
 def uuid4() -> str:
-    """Return a random UUID4 (RFC 9562) as text, in a fraction of the time that ``uuid`` takes."""
+    """Return a random UUID4 (RFC 9562) as text, several times faster than ``uuid`` does."""
     try:
         return _draw()
     except IndexError:
@@ -217,15 +216,15 @@ def new_session_id(seconds: int) -> str:
 
 
 class _Drawn:
-    """Identifiers that wait to be used: many at once are drawn and written much faster."""
+    """Identifiers made in advance: making many at once is several times faster."""
 
     waiting: Final[list[str]] = []
 
     @classmethod
     def more(cls) -> str:
-        """Draw more, and give one of them."""
+        """Make more, and return one of them."""
         drawn = int.from_bytes(urandom(16 * _DRAWN_AT_ONCE)) & _RANDOM | _FIXED
-        # In groups of four digits, with three dashes too many in each, which all leave at once.
+        # Groups of four digits, with three dashes too many in each: all are deleted at once.
         digits = bytearray(drawn.to_bytes(16 * _DRAWN_AT_ONCE).hex("-", 2).encode())
         del digits[34::40], digits[29::39], digits[4::38]
         # One split takes half the time of as many slices.

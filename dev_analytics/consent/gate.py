@@ -243,10 +243,10 @@ class Gate:
         consent = (self.stored() if stored is None else stored).current()
         # Written out for the usual case: the call would take as long as the two look-ups.
         if os.environ is ENVIRON and _READ is not None:
-            do_not_track, dev_analytics = self._variables
-            if _READ(_DO_NOT_TRACK) != do_not_track or _READ(_DEV_ANALYTICS) != dev_analytics:
-                self.follow_environment()
-        elif _variables() != self._variables:
+            variables = _READ(_DO_NOT_TRACK), _READ(_DEV_ANALYTICS)
+        else:
+            variables = _variables()
+        if variables != self._variables:
             self.follow_environment()
         if Clock.monotonic() >= self._policy_look:
             self._look_at_policy()

@@ -4,7 +4,7 @@ A process locks the file that it writes, so that whoever gets the lock knows tha
 gone: ``kill -9`` loses nothing. When a file is due, it is renamed and belongs to the sender. A
 forked child has a file of its own. There is no mmap and no database, so it works on NFS too.
 
-A process that is recording always has a file, even an empty one: that shows others that it is.
+A process that is recording always has a file, even an empty one, which shows others that it is.
 
 If somebody has deleted or moved the file, the writer notices before the next record, begins another
 one, and counts what was lost. Where machines do not share locks, a sender on another machine may
@@ -224,7 +224,7 @@ class Spool:
         return file
 
     def _limit(self) -> None:
-        """Return the maximum size of a file, which leaves most of a small spool to others."""
+        """Set the maximum size of a file, which leaves most of a small spool to others."""
         self._max_size = min(MAX_BYTES, (self._delivery or Delivery).max_mib * 2**20 / 8)
 
     def _find(self, file: LineFile, user_id: str) -> LineFile:
@@ -291,7 +291,7 @@ class Spool:
         return self._file
 
     def _hand_over(self, *, also_beside_another: bool) -> None:
-        """Hand the file over to the sender, but no second small one while the first still waits."""
+        """Hand the file over, but no second small one while the sender has not taken the first."""
         self._due = Clock.monotonic() + self._flush_seconds()
         if self._file is None or (self._is_waiting() and not also_beside_another):
             return

@@ -218,7 +218,7 @@ class _Cell(_Before):
     __slots__ = ("beside_another", "by_user", "info", "start", "thread")
 
     def __init__(self, info: Any, began: State, by_user: bool) -> None:
-        # Not by a call of what it is based on: this is done for every cell.
+        # Without a call of `super`, as this is done for every cell.
         self.began = began
         self.last_value = id(sys.__dict__.get("last_value"))
         self.info: weakref.ref[Any] = weakref.ref(info)
