@@ -102,7 +102,6 @@ def test_any_failing_answer_is_one_line_without_the_key(
         assert SECRET not in said.out + said.err
 
 
-@pytest.mark.parametrize("password", ["two\nlines", "a\rreturn"])
 def test_an_address_with_tls_where_nobody_listens_is_one_line() -> None:
     with pytest.raises(RequestError, match=r"^https://127.0.0.1:1 cannot be reached: [^\n]+$"):
         Server("https://127.0.0.1:1", {}, "").ask("GET", "/")
@@ -116,6 +115,7 @@ def test_a_list_that_never_ends_is_one_line(odd: Any, monkeypatch: pytest.Monkey
         list(Project(url, 1, SECRET).every("things/"))
 
 
+@pytest.mark.parametrize("password", ["two\nlines", "a\rreturn"])
 def test_a_secret_that_is_no_valid_header_is_not_shown(
     password: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
