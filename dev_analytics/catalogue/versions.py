@@ -30,7 +30,11 @@ def installed_version(distribution: str) -> str:
         # What runs, whatever is installed beside it.
         return _leading_numbers(__version__)
     try:
-        said = _header_version(distribution) or _version_of_metadata(distribution)
+        said = _header_version(distribution)
+        if not said:
+            from importlib.metadata import version
+
+            said = version(distribution)
         return _leading_numbers(said) or OTHER
     except Exception:
         # Its metadata is missing, has no version, or is broken in a way of its own.
@@ -95,9 +99,3 @@ def _said_in(file: str) -> str:
             if not line.strip():
                 break
     return ""
-
-
-def _version_of_metadata(distribution: str) -> str:
-    from importlib.metadata import version
-
-    return version(distribution)

@@ -105,8 +105,8 @@ def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[obj
             break
         innermost = frame
         followed.add(id(frame))
-        module = _module_of(frame)
-        if module is not None and module.partition(".")[0] in OPEN:
+        module = dict.get(frame.f_globals, "__name__")
+        if type(module) is str and module.partition(".")[0] in OPEN:
             frames.append((module, frame.f_code.co_qualname, traceback.tb_lineno))
         traceback = traceback.tb_next
     return innermost, frames
@@ -136,8 +136,3 @@ def _is_earlier(frame: FrameType, first: FrameType, followed: set[int]) -> bool:
 def _package(frame: FrameType | None) -> str:
     package = None if frame is None else package_of(frame.f_code.co_filename)
     return PACKAGES.find(package) or "user code"
-
-
-def _module_of(frame: FrameType) -> str | None:
-    name = dict.get(frame.f_globals, "__name__")
-    return name if type(name) is str else None

@@ -9,7 +9,7 @@ is reported, and not before its own code has run.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -137,19 +137,15 @@ class Imports:
     def _found_by_others(
         self, name: str, path: Any, target: ModuleType | None
     ) -> ModuleSpec | None:
-        for other in self._others():
-            spec: ModuleSpec | None = other.find_spec(name, path, target)
-            if spec is not None:
-                return spec
+        """Ask the finders that come after this one: those before it were asked already."""
+        is_after = False
+        for finder in list(sys.meta_path):
+            if is_after and hasattr(finder, "find_spec"):
+                spec: ModuleSpec | None = finder.find_spec(name, path, target)
+                if spec is not None:
+                    return spec
+            is_after = is_after or finder is self
         return None
-
-    def _others(self) -> Iterator[Any]:
-        """Return the finders that come after ours: those before it have been asked."""
-        after = False
-        for each in list(sys.meta_path):
-            if after and hasattr(each, "find_spec"):
-                yield each
-            after = after or each is self
 
 
 def _is_installed(spec: Any, name: str) -> bool:

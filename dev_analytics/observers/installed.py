@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -102,10 +102,6 @@ def _named() -> Iterator[str]:
     yield str(Path(os.__file__).parent)
     yield from getattr(site, "getsitepackages", list)()
     yield getattr(site, "USER_SITE", None) or ""
-    yield from _of_installers(PYTHONPATH.split(os.pathsep))
-
-
-def _of_installers(entries: Iterable[str]) -> Iterator[str]:
-    for entry in entries:
-        if Path(entry).name in _INSTALL_NAMES:
-            yield str(Path(entry).absolute())
+    for entry in map(Path, PYTHONPATH.split(os.pathsep)):
+        if entry.name in _INSTALL_NAMES:
+            yield str(entry.absolute())

@@ -73,8 +73,8 @@ def status_rows(
         **({"identifier": consent.user_id} if consent.user_id and somebody else {}),
         "to change": _to_change(decision, consent, analytics.gate),
         "this session": _counted(analytics.recording.recorded) or "no events",
-        **_llm_calls(),
-        **_tools(consent, decision),
+        **({"LLM calls": f"not seen; to see them: {INSTALL}"} if State.unhooked else {}),
+        **{f"tool {each.name}": _tool(each, consent, decision) for each in installed()},
         "waiting": _waiting(Backlog(data).count(), analytics.pipeline.launcher.trouble),
         **obstacles(data),
         **_sender(data),
@@ -116,11 +116,6 @@ def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
     return f"{_ASK_MORE}, {how}" if more else how
 
 
-def _tools(consent: Consent, decision: Decision) -> dict[str, str]:
-    """Return for each installed tool whether it is on, and why."""
-    return {f"tool {each.name}": _tool(each, consent, decision) for each in installed()}
-
-
 def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
     if each.tool is None:
         return f"not used, {each.fault} (package {each.package})"
@@ -138,13 +133,6 @@ def _tool(each: Installed, consent: Consent, decision: Decision) -> str:
         return f"on: you agreed to its notice {agreed}, what is newer is withheld ({whose})"
     how = f"%dev_analytics disable {each.name} switches it off"
     return f"on: you agreed to its notice {agreed}; {how} ({whose})"
-
-
-def _llm_calls() -> dict[str, str]:
-    """Return what to install if an SDK for language models was seen but is not observed."""
-    if State.unhooked:
-        return {"LLM calls": f"not seen; to see them: {INSTALL}"}
-    return {}
 
 
 def _sender(data: Path) -> dict[str, str]:

@@ -178,18 +178,14 @@ class _Addresses:
         reference, written = self._written.get(id(url), (None, ""))
         if reference is not None and reference() is url:
             return written
-        if not _is_url(type(url)):
+        # The objects of httpx never change; one of another class may be the user's.
+        if not (belongs(type(url), "httpx") or belongs(type(url), "httpx2")):
             return None
         if len(self._written) >= MAX_ADDRESSES:
             self._written.clear()
         written = str(url)
         self._written[id(url)] = weakref.ref(url), written
         return written
-
-
-def _is_url(cls: type) -> bool:
-    """Return whether a class is one of httpx, whose objects never change."""
-    return belongs(cls, "httpx") or belongs(cls, "httpx2")
 
 
 def _cloud(client: type, clouds: Mapping[str, str]) -> str | None:

@@ -34,20 +34,14 @@ class Table(Struct, frozen=True):
 
     Attributes
     ----------
-    name
-        The name of its file or field.
-    title
-        The heading above it.
-    finding
-        Its result, in one sentence.
+    name, title, finding
+        The name of its file or field, the heading above it, and its result in one sentence.
     columns
         The headings of its columns, by the names of their fields.
-    rows
-        The values, the largest first, or in the order of time or size.
+    rows, ordered
+        The values, the largest first unless they have an order of their own, such as of time.
     bar
         The column for which bars are drawn, if there is one.
-    ordered
-        Whether the rows have an order of their own.
     """
 
     name: str

@@ -75,21 +75,15 @@ class Tally(Struct):
 
     Attributes
     ----------
-    source
-        What was read.
-    own
-        Whether that is this machine's own archive.
-    since
-        What is older is left out.
-    forgotten
-        The identifiers whose records are left out.
+    source, own
+        What was read, and whether that is this machine's own archive.
+    since, forgotten
+        Which records are left out: older ones, and those of these identifiers.
     records, broken, earlier, of_forgotten, of_others
         How many records were counted, how many lines are no records, and how many records were left
-        out as too old, as records of forgotten users, and as records of other libraries.
-    sessions, users, nobody
-        The sessions, the identifiers of users, and the number of records without one.
-    activity
-        The times of the records.
+        out: as too old, of forgotten users, of other libraries.
+    users, nobody
+        The identifiers of users, and the number of records without one.
     durations
         The durations of cells in ms, by outcome; as they are rounded, there are few different ones.
     """

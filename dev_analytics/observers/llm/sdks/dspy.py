@@ -12,9 +12,8 @@ from typing import Any, Final
 from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, text
-from dev_analytics.observers.llm.call import Call
-from dev_analytics.observers.llm.recorder import Recorder
-from dev_analytics.observers.llm.request import call_being_made, observe_request, read_whole
+from dev_analytics.observers.llm.method import begins, observe, request_of
+from dev_analytics.observers.llm.request import call_being_made
 from dev_analytics.observers.llm.streams import observe_lazy_stream
 
 COVERS: Final = ("dspy", "3.4", "3.4", "calls through DSPy's own client")
@@ -65,16 +64,8 @@ def hook(module: ModuleType) -> None:
     """Install the hooks."""
     wrap(module._Routing, "_target", _target)  # the base of both engines
     for engine in (module.LM15Engine, module.AsyncLM15Engine):
-        observe_request(engine, "complete", _begin, read_whole, announced=True)
-        observe_lazy_stream(engine, "stream", _begin_stream)
-
-
-def _begin(recorder: Recorder, engine: Any, args: Any, kwargs: Any) -> Call | None:
-    return recorder.begin(DSPY, "chat", None)
-
-
-def _begin_stream(recorder: Recorder, engine: Any, args: Any, kwargs: Any) -> Call | None:
-    return recorder.begin(DSPY, "chat", None, stream=True)
+        observe(DSPY, engine, "complete", request_of("chat"), announced=True)
+        observe_lazy_stream(engine, "stream", begins(DSPY, request_of("chat", stream=True)))
 
 
 def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
