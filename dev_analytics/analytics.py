@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics import NOTICE
-from dev_analytics.callbacks import count_failure
+from dev_analytics.callbacks import is_of_handler
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.delivery import Delivery
@@ -144,15 +144,18 @@ class Analytics:
             Only if `strict`: the event, a property or the kind of a value is not in the catalogue.
         """
         try:
-            pipeline = self._pipeline or self._load()
+            (self._pipeline or self._load()).event(name, began, properties)
         except UnservedError:
-            return
+            pass
         except Exception as error:
-            count_failure(self.drops, error)
-            if self.strict:
+            pipeline = self._pipeline
+            refused = pipeline is not None and pipeline.has_refused(error)
+            self.drops.count("invalid" if refused else "failure inside")
+            if self.strict or is_of_handler(error):
                 raise
-        else:
-            pipeline.event(name, began, properties)
+        finally:
+            if self._forked and self._pipeline is not None:
+                self._pipeline.store_drops()
 
     def open_with(self, opener: Callable[[], None]) -> None:
         """Call `opener` at the beginning of each recording, and now if one has begun."""

@@ -211,19 +211,70 @@ class Pipeline:
         return self._of(self._session.gate.now()[2])
 
     def event(self, name: str, began: State | None, properties: dict[str, object]) -> None:
-        """Record one event, after those that wait; see `Analytics.event`."""
-        try:
-            if self._waiting:
-                self.catch_up()
-            self._take(name, began, properties)
-        except Exception as error:
-            refused = isinstance(error, UndeclaredError | RefusedValueError)
-            self._session.drops.count("invalid" if refused else "failure inside")
-            if self._session.strict or is_of_handler(error):
-                raise
-        finally:
-            if self._forked:
-                self._store_drops()
+        """Record one event, after those that wait; see `Analytics.event`.
+
+        Raises
+        ------
+        UndeclaredError, RefusedValueError
+            The event, a property or the kind of a value is not in the catalogue.
+        """
+        if self._waiting:
+            self.catch_up()
+        if type(name) is not str:
+            raise UndeclaredError("an event's name must be a plain string")
+        session = self._session
+        state = session.gate.now()
+        handling = self._handlings.get(name)
+        if (
+            handling is None
+            or handling.state is not state
+            or handling.recording is not self._recording
+        ):
+            handling = self._handling(name, state)
+        if began is not None and began is not state:
+            handling = handling.since(began)
+        event, log = handling.event, session.log
+        if not handling.is_plain:
+            if handling.silent:
+                self._stay_silent(handling)
+                if not (log or session.strict):
+                    return
+            properties = self._completed(handling, properties)
+        if began is None or handling.collecting:
+            properties = handling.recording.within(event, handling.spans, properties)
+        accepted = handling.accept(properties)
+        # The accepted value is ours; the given one may be an object of the user's.
+        if event is LLMRequest and accepted.get("operation") == "embeddings":
+            event = Embedding
+        if not (at := int(seconds())):
+            session.drops.count("a time that cannot be")
+            return
+        collecting, recording = handling.collecting, handling.recording
+        if not collecting:
+            recording = self._aside(recording)
+        record = recording.record(event, accepted, at)
+        if log or not handling.silent:
+            recording.recorded[event.wire] += 1
+        if handling.is_shown:
+            self.preview.append(Previewed(record, collecting))
+        if collecting:
+            try:
+                self.sink.accept(record, handling.user_id)
+            except OSError as error:
+                if is_of_handler(error):
+                    raise
+                session.drops.count("disk error")
+        if log:
+            try:
+                log.append(record)
+            except OSError as error:
+                if is_of_handler(error):
+                    raise
+                session.drops.count("disk error")
+
+    def has_refused(self, error: Exception) -> bool:
+        """Return whether `error` says that an event is not as the catalogue declares it."""
+        return isinstance(error, UndeclaredError | RefusedValueError)
 
     def later(self, record: Callable[[], None]) -> None:
         """Call `record` before the next event.
@@ -307,12 +358,12 @@ class Pipeline:
         try:
             with self._finishing:
                 self.catch_up()
-                self._store_drops()
+                self.store_drops()
         except Exception:
             self._session.drops.count("failure inside")
 
-    def _store_drops(self) -> None:
-        # Before a yes there is no ledger.
+    def store_drops(self) -> None:
+        """Store what was dropped, unless there is no ledger yet, before a yes."""
         if self._user_id is not None:
             self.launcher.store_drops()
 
@@ -359,59 +410,6 @@ class Pipeline:
         if tool is None and handling.unbroken:
             self._handlings[name] = handling
         return handling
-
-    def _take(self, name: str, began: State | None, properties: dict[str, object]) -> None:
-        if type(name) is not str:
-            raise UndeclaredError("an event's name must be a plain string")
-        session = self._session
-        state = session.gate.now()
-        handling = self._handlings.get(name)
-        if (
-            handling is None
-            or handling.state is not state
-            or handling.recording is not self._recording
-        ):
-            handling = self._handling(name, state)
-        if began is not None and began is not state:
-            handling = handling.since(began)
-        event, log = handling.event, session.log
-        if not handling.is_plain:
-            if handling.silent:
-                self._stay_silent(handling)
-                if not (log or session.strict):
-                    return
-            properties = self._completed(handling, properties)
-        if began is None or handling.collecting:
-            properties = handling.recording.within(event, handling.spans, properties)
-        accepted = handling.accept(properties)
-        # The accepted value is ours; the given one may be an object of the user's.
-        if event is LLMRequest and accepted.get("operation") == "embeddings":
-            event = Embedding
-        if not (at := int(seconds())):
-            session.drops.count("a time that cannot be")
-            return
-        collecting, recording = handling.collecting, handling.recording
-        if not collecting:
-            recording = self._aside(recording)
-        record = recording.record(event, accepted, at)
-        if log or not handling.silent:
-            recording.recorded[event.wire] += 1
-        if handling.is_shown:
-            self.preview.append(Previewed(record, collecting))
-        if collecting:
-            try:
-                self.sink.accept(record, handling.user_id)
-            except OSError as error:
-                if is_of_handler(error):
-                    raise
-                session.drops.count("disk error")
-        if log:
-            try:
-                log.append(record)
-            except OSError as error:
-                if is_of_handler(error):
-                    raise
-                session.drops.count("disk error")
 
     def _stay_silent(self, handling: _Handling) -> None:
         """Delete or hand over what waits, as nothing may be collected or even shown."""

@@ -231,8 +231,8 @@ ROWS: Final = (
     Mutant("shared: what a signal handler raises",
            f"{_NATIVE}"
            "test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller",
-           (Edit("dev_analytics/pipeline.py",
-                 "if self._session.strict or is_of_handler(error):", "if self._session.strict:"),)),
+           (Edit("dev_analytics/analytics.py",
+                 "if self.strict or is_of_handler(error):", "if self.strict:"),)),
     Mutant("shared: the lock of threading",
            f"{_NATIVE}"
            "test_a_signal_handler_that_records_waits_for_no_lock_of_the_standard_librarys",

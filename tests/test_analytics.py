@@ -407,7 +407,8 @@ def test_every_place_that_collects_is_found_by_one_search() -> None:
         str(file.relative_to(package))
         for file in package.rglob("*.py")
         if any(
-            call in file.read_text("utf-8") for call in ("._take(", "recording.record(", ".fill(")
+            call in file.read_text("utf-8")
+            for call in ("pipeline.event(", "recording.record(", ".fill(")
         )
     }
     assert behind == {"pipeline.py", "recording.py", "catalogue/examples.py"}

@@ -64,8 +64,7 @@ class Recorder:
     def record(self, call: Call) -> None:
         """Record a call that is over; if it began before the yes, it is not sent."""
         try:
-            # The pipeline has been loaded when the call began.
-            self.analytics.pipeline.event("message_send", call.consent, call.properties())
+            self.analytics.event("message_send", call.consent, **call.properties())
         except Exception as error:
             count_failure(self.drops, error)
 
