@@ -243,6 +243,8 @@ class Pipeline:
         if began is None or handling.collecting:
             properties = handling.recording.within(event, handling.spans, properties)
         accepted = handling.accept(properties)
+        if handling.silent and not log:
+            return
         # The accepted value is ours; the given one may be an object of the user's.
         if event is LLMRequest and accepted.get("operation") == "embeddings":
             event = Embedding
@@ -253,8 +255,6 @@ class Pipeline:
         if not collecting:
             recording = self._aside(recording)
         record = recording.record(event, accepted, at)
-        if log or not handling.silent:
-            recording.recorded[event.wire] += 1
         if handling.is_shown:
             self.preview.append(Previewed(record, collecting))
         if collecting:

@@ -34,8 +34,6 @@ class Recording:
         Its random UUID7, whose time is that of its beginning.
     seq
         The numbers of its records, from 1.
-    recorded
-        How many records of each event it has.
     """
 
     def __init__(self, period: Period | None) -> None:
@@ -43,7 +41,6 @@ class Recording:
         self._started = Clock.monotonic() if period is None else period.started_monotonic
         self.session_id = new_session_id(int(seconds() if period is None else period.started))
         self.seq = itertools.count(1)
-        self.recorded: Counter[str] = Counter()
         self._forms: dict[type[Event], Form] = {}
 
     def record(self, event: type[Event], accepted: Mapping[str, object], at: int) -> bytes:
@@ -80,6 +77,11 @@ class Recording:
         form = Form(event, distinct_id=user_id, session_id=self.session_id)
         self._forms[event] = form
         return form
+
+    @property
+    def recorded(self) -> Counter[str]:
+        """How many records of each event it has, by the event's name."""
+        return Counter({event.wire: form.filled for event, form in self._forms.copy().items()})
 
     @property
     def cells(self) -> int:

@@ -79,10 +79,16 @@ class Form:
         The user's UUID4, None without consent.
     session_id
         The recording.
+
+    Attributes
+    ----------
+    filled
+        How many records it has made.
     """
 
     def __init__(self, event: type[Event], *, distinct_id: str | None, session_id: str) -> None:
         self._event = event
+        self.filled = 0
         self._required = required(event)
         self._prices: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
         # Fields without a value are left out; those with a default are the same in every record.
@@ -147,6 +153,7 @@ class Form:
             written = self._written.get(content) or self._keep(content, accepted)
         else:
             written = self._write(accepted, own)
+        self.filled += 1
         return (f"{self._head}{own}{self._time}{iso(seconds)}{written}{seq}{self._tail}").encode()
 
     def _write(self, accepted: Mapping[str, object], uuid: str) -> str:
