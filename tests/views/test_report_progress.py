@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dev_analytics.views.report.progress import CellOutput, TerminalLine
+from dev_analytics.views.report.progress import CellOutput, Progress, TerminalLine
 
 
 def test_the_progress_line_is_erased_whenever_it_is_interrupted() -> None:
@@ -54,3 +54,16 @@ def test_in_a_terminal_the_line_is_erased(
     output.show("read")
     assert output.end("done") == "done"
     assert stream.getvalue() == (f"\rread\r{' ' * 4}\r" if is_terminal else "")
+
+
+def test_progress_is_shown_once_it_takes_a_while_and_then_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr("dev_analytics.views.report.progress.Clock", clock)
+    shown: list[str] = []
+    progress = Progress(shown.append)
+    for now in (0.1, 0.8, 0.9, 1.1):
+        progress(None if now > 1 else now / 2, 1000)
+    assert shown == [f"[{'#' * 9}{'.' * 15}]  40%  1,000 records read", "1,000 records read"]
