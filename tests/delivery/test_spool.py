@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -27,7 +28,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import add_to_ledger, read_ledger
-from dev_analytics.delivery.lines import LOOK_SECONDS
+from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.progress import lines
@@ -86,6 +87,25 @@ def test_a_record_is_on_disk_when_accept_returns(data: Path, spool: Spool) -> No
     (file,) = Backlog(data).files()
     assert file.read_bytes() == b"one\ntwo\n"
     assert file.name.endswith(LIVE)
+
+
+def test_no_file_is_handed_over_while_a_thread_appends_to_it(
+    data: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.accept(b"one", USER)
+    append, other = LineFile.append_held, threading.Thread(target=spool.rest)
+
+    def slowly(file: LineFile, line: bytes) -> None:
+        other.start()
+        other.join(0.1)
+        append(file, line)
+
+    monkeypatch.setattr(LineFile, "append_held", slowly)
+    spool.accept(b"two", USER)
+    other.join()
+    (file,) = Backlog(data).files()
+    assert file.read_bytes() == b"one\ntwo\n"
+    assert not file.name.endswith(LIVE)
 
 
 def test_folder_and_file_are_the_user_s_alone_whatever_the_umask(data: Path, spool: Spool) -> None:
