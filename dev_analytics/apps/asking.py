@@ -143,9 +143,13 @@ class Asking:
             return
         if present == "terminal":
             say(self._prompt())
-        elif present != "notebook" or not self._show(running):
+        elif present == "notebook":
+            if not self._show(running):
+                Output(self._shell, running).show({"text/plain": self._question().notice})
+        else:
+            # The publisher first sends what the cell has printed: its reply has not done that yet.
             notice = fitted(self._question().notice, running)
-            Output(self._shell, running).show({"text/plain": notice})
+            self._shell.display_pub.publish({"text/plain": notice})
 
     @quiet
     def _follow(self, result: Any) -> None:

@@ -108,6 +108,15 @@ def test_in_vscode_nothing_is_shown_below_a_cell_that_has_ended_and_no_widget_is
     assert ConsentStore(data).read().opted_out is (typed == "n")
 
 
+@pytest.mark.parametrize("cell", ["a", ""], ids=["vscode", "a console"])
+def test_the_line_that_says_how_to_answer_stands_below_what_the_cell_printed(
+    kernel: Callable[..., Any], cell: str
+) -> None:
+    page = NotebookPage(kernel({"DEV_ANALYTICS": "on"}), in_vscode)
+    shown = page.run(f"{LOAD}\nprint('printed')", cell)
+    assert shown.replace("\n", " ") == f"printed {FIRST.notice}"
+
+
 def _wrapped(text: str) -> str:
     """Check that each line of a text is whole in VS Code, and return it as other pages get it."""
     assert max(map(len, text.split("\n"))) <= COLUMNS, text
