@@ -75,8 +75,8 @@ class Recording:
     def _form(self, event: type[Event]) -> Form:
         user_id = None if self.period is None else self.period.user_id
         form = Form(event, distinct_id=user_id, session_id=self.session_id)
-        self._forms[event] = form
-        return form
+        # Another thread may have been quicker: each form counts the records that it has made.
+        return self._forms.setdefault(event, form)
 
     @property
     def recorded(self) -> Counter[str]:

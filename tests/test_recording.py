@@ -27,6 +27,7 @@ from dev_analytics import Analytics, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
+from dev_analytics.catalogue.record import Form
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
@@ -389,3 +390,27 @@ def test_what_is_withheld_leaves_no_gap(
             analytics.event("cell_executed", **wrong)
     analytics.event("command_run", command="status")
     assert [json.loads(each)["properties"]["seq"] for each in kept.records] == [1, 2]
+
+
+def test_cells_of_threads_that_begin_together_are_all_counted(
+    analytics: Analytics, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analytics.gate.store.agree(1, TODAY)
+    both = threading.Barrier(2, timeout=10)
+
+    def made_at_once(*given: Any, **named: Any) -> Form:
+        both.wait()
+        return Form(*given, **named)
+
+    analytics.recording  # noqa: B018, it begins
+    monkeypatch.setattr("dev_analytics.recording.Form", made_at_once)
+    cell = {"outcome": "ok", "duration_ms": 1}
+    threads = [
+        threading.Thread(target=analytics.event, args=("cell_executed",), kwargs=cell)
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(kept.records), analytics.recording.cells) == (2, 2)
