@@ -68,7 +68,7 @@ class Notes:
         )
         self._unnoted[file.name] = change
         self.store()
-        return file.name not in self._unnoted
+        return not self.lacks(file)
 
     def store(self) -> None:
         """Store what could not be stored before."""
@@ -80,6 +80,10 @@ class Notes:
             # Whatever has held it all that time probably still does.
             self._wait = LOCK_SECONDS if free else 0.0
             del self._unnoted[name]
+
+    def lacks(self, file: Path) -> bool:
+        """Return whether counts of `file` could not be stored yet."""
+        return file.name in self._unnoted
 
     def forget(self, file: Path) -> None:
         """Forget the counts of `file` that could not be noted: it is read again from there."""

@@ -159,9 +159,13 @@ class Sender:
         work.quarantine()
         if staying := self._staying(work):
             self._keep(work, staying)
-        else:
-            work.settle(reader.end)
-        return bool(staying)
+            return True
+        if not work.settle(reader.end):
+            # The file stays, as what is deleted uncounted would be missing from the sums. It is
+            # read again from the former offset: some records are sent again, with the same uuid.
+            self._notes.forget(work.file)
+            return True
+        return False
 
     def _expire(self, file: Path) -> None:
         """Delete the expired records in `file`, as its own sender may never start."""

@@ -90,10 +90,11 @@ class Work:
         if number:
             self._dropped[drop] += number
 
-    def settle(self, end: int) -> None:
-        """Record the outcome of all records up to `end`."""
-        if self._delivered or self._dropped:
-            self._note(end=end)
+    def settle(self, end: int) -> bool:
+        """Record the outcome of all records up to `end`; return False if the ledger has no room."""
+        if self._delivered or self._dropped or self._notes.lacks(self.file):
+            return self._note(end=end)
+        return True
 
     def keep(self, lines: Iterable[bytes]) -> None:
         """Replace the file's content with `lines`; if the disk is full, all of it stays."""

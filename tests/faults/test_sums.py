@@ -213,3 +213,16 @@ class TestFaults(Faults.TestCase):  # type: ignore[misc, valid-type]
     """Bounded, so that it takes half a minute."""
 
     settings = settings(max_examples=int(os.environ.get("SEQUENCES", "10")), stateful_step_count=12)
+
+
+@pytest.mark.parametrize("number", [1, 40])
+@pytest.mark.parametrize("kind", ["declared", "newer"])
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_sender_that_cannot_count_deletes_nothing(number: int, kind: str, archived: bool) -> None:
+    faults = Faults()
+    faults.agree()
+    faults.record(number, kind, archived)
+    faults.send(None, True, archived)
+    faults.no_record_is_lost()
+    faults.the_ledger_adds_up()
+    faults.teardown()
