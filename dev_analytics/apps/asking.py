@@ -41,6 +41,7 @@ class Asking:
         self._agreed = agreed
         self._open: NotebookQuestion | None = None
         self._transient: TransientText | None = None
+        self._asked_in: object = None
         # IPython unregisters by comparison, so one bound method is kept.
         self._callback = self._follow
 
@@ -96,6 +97,7 @@ class Asking:
                 if self._gate.claim_question():
                     if present == "notebook" and self._show(request(self._shell)):
                         return ""
+                    self._asked_in = _message(request(self._shell))
                     return self._prompt()
             except ConsentStoreError as error:
                 if not decision.collecting:
@@ -139,7 +141,8 @@ class Asking:
 
         Where no dialog can be shown below it, one line of text says how to answer.
         """
-        if self.is_open or not self._claim():
+        asked = self._asked_in is not None and self._asked_in == _message(running)
+        if self.is_open or asked or not self._claim():
             return
         if present == "terminal":
             say(self._prompt())
@@ -249,3 +252,8 @@ class Asking:
     def _leave_cells(self) -> None:
         if self._callback in self._shell.events.callbacks["post_run_cell"]:
             self._shell.events.unregister("post_run_cell", self._callback)
+
+
+def _message(running: Any) -> object:
+    """Return the identifier of a kernel's request; None if there is none."""
+    return running.get("header", {}).get("msg_id")

@@ -117,6 +117,16 @@ def test_the_line_that_says_how_to_answer_stands_below_what_the_cell_printed(
     assert shown.replace("\n", " ") == f"printed {FIRST.notice}"
 
 
+def test_a_cell_that_loads_and_asks_asks_no_second_time(kernel: Callable[..., Any]) -> None:
+    page = NotebookPage(kernel(), in_vscode)
+    sent = page.send(f"{LOAD}\n%dev_analytics on", "a")
+    page.typed("q")
+    page.until(lambda: sent in page._idle)
+    shown = " ".join(page.below("a").split())
+    assert FIRST.unanswered in shown
+    assert FIRST.notice not in shown
+
+
 def _wrapped(text: str) -> str:
     """Check that each line of a text is whole in VS Code, and return it as other pages get it."""
     assert max(map(len, text.split("\n"))) <= COLUMNS, text
