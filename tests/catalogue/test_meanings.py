@@ -35,9 +35,12 @@ class Newer(Event, frozen=True):
 
 @pytest.fixture
 def newer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A catalogue of notice 3."""
-    monkeypatch.setitem(cast(dict[str, Any], EVENTS), "older", Older)
-    monkeypatch.setitem(cast(dict[str, Any], EVENTS), "newer", Newer)
+    """A catalogue of notice 3, with these events alone."""
+    events = cast(dict[str, Any], EVENTS)
+    for name in list(events):
+        monkeypatch.delitem(events, name)
+    monkeypatch.setitem(events, "older", Older)
+    monkeypatch.setitem(events, "newer", Newer)
 
 
 def test_every_event_has_one_sentence() -> None:

@@ -67,8 +67,8 @@ class Dreamt(Event, frozen=True):
 class DreamtLater(Dreamt, frozen=True):
     """A dream was dreamt."""
 
-    since = 2
-    vivid: Annotated[bool, Flag("It was in colour.", since=2)]
+    since = NOTICE + 1
+    vivid: Annotated[bool, Flag("It was in colour.", since=NOTICE + 1)]
 
 
 def add(monkeypatch: pytest.MonkeyPatch, event: type[Event]) -> None:
@@ -87,8 +87,8 @@ def test_an_event_with_a_higher_notice_is_added_and_nothing_changed(
     monkeypatch: pytest.MonkeyPatch, before: dict[str, Any]
 ) -> None:
     add(monkeypatch, DreamtLater)
-    monkeypatch.setattr(notices, "NOTICE", 2)
-    assert kept(before) == {**before, "2": {"dreamt": {"vivid": "flag"}}}
+    monkeypatch.setattr(notices, "NOTICE", NOTICE + 1)
+    assert kept(before) == {**before, str(NOTICE + 1): {"dreamt": {"vivid": "flag"}}}
 
 
 def test_what_is_newer_than_the_newest_notice_is_in_none(
@@ -109,7 +109,7 @@ COLOURS = Vocabulary("colours", "red", "green")
         {"duration_ms": Duration("How long it ran.", "s")},
         {"duration_ms": Duration("How long it ran.", "ms", decimals=3)},
         {"duration_ms": Flag("How long it ran.")},
-        {"outcome": Flag("How it ended.", since=2)},
+        {"outcome": Flag("How it ended.", since=NOTICE + 1)},
     ],
     ids=["property", "vocabulary", "unit", "digits", "kind", "since"],
 )
