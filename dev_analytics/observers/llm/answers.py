@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     failed: object = None
 
     def updated(self, later: Answer) -> Answer:
-        """Return what is known after a `lazy` chunk.
+        """Return what is known after a `later` chunk.
 
         The later values win, except for counts that are all zero, as some servers send last.
         """

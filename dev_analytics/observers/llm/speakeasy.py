@@ -17,18 +17,11 @@ from dev_analytics.observers.llm.streams import follow_either
 
 
 def observe_methods(sdk: SDK, owner: type, names: Iterable[str], describe: Describe) -> None:
-    """Install hooks in methods that make a request, and in their asynchronous forms.
-
-    The parameters are those of `observe`.
-    """
-    observe_sending(owner, *_both_forms(owner, "do_request"))
+    """Install hooks in methods that make a request; the parameters are those of `observe`."""
+    below = [name for name in ("do_request", "do_request_async") if hasattr(owner, name)]
+    observe_sending(owner, *below)
     for name in names:
-        for form in _both_forms(owner, name):
-            observe(sdk, owner, form, describe, watch_stream, announced=True)
-
-
-def _both_forms(owner: type, name: str) -> list[str]:
-    return [form for form in (name, f"{name}_async") if hasattr(owner, form)]
+        observe(sdk, owner, name, describe, watch_stream, announced=True)
 
 
 def watch_stream(call: Call, answer: Any) -> Any:

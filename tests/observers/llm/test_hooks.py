@@ -303,3 +303,28 @@ def lazy(name: str) -> Any:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize(
+    ("module", "gone"),
+    [
+        ("botocore.client", "botocore.endpoint.Endpoint"),
+        ("aiobotocore.client", "aiobotocore.eventstream.AioEventStream"),
+        ("cohere.v2.raw_client", "cohere.v2.raw_client.AsyncRawV2Client"),
+        ("cohere.raw_base_client", "cohere.raw_base_client.RawBaseCohere"),
+        ("mistralai.client.chat", "mistralai.client.chat.Chat.stream"),
+        ("mistralai.client.conversations", "mistralai.client.conversations.Conversations.start"),
+        ("mistralai.client.fim", "mistralai.client.fim.Fim.complete_async"),
+        ("mistralai.client.embeddings", "mistralai.client.embeddings.Embeddings.create"),
+    ],
+)
+def test_calls_that_an_sdk_no_longer_lets_us_see_are_a_counted_failure(
+    module: str, gone: str, analytics: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importlib.import_module(module)
+    monkeypatch.delattr(gone)
+    hooks.register(analytics)
+    try:
+        assert analytics.drops.counts == {"failure inside": 1}
+    finally:
+        hooks.unregister()

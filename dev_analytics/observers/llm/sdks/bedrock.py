@@ -103,18 +103,16 @@ def hook(module: ModuleType) -> None:
     package = module.__name__.partition(".")[0]
     prefix, iterate = ("", "__iter__") if package == "botocore" else ("Aio", "__aiter__")
 
-    def classes(part: str, *names: str) -> list[type]:
-        defined = vars(importlib.import_module(f"{package}.{part}"))
-        return [defined[name] for name in names if name in defined]
+    def classes(part: str) -> dict[str, Any]:
+        return vars(importlib.import_module(f"{package}.{part}"))
 
-    for client in classes("client", f"{prefix}BaseClient"):
-        observe_request(client, "_make_api_call", _begin, _watch, announced=True)
-    for endpoint in classes("endpoint", f"{prefix}Endpoint"):
-        observe_sending(endpoint, "_send")
-    for events in classes("eventstream", f"{prefix}EventStream"):
-        observe_parts(events, iterate)
-        observe_closing(events)
-    for body in classes("response", *_BODIES):
+    observe_sending(classes("endpoint")[f"{prefix}Endpoint"], "_send")
+    client = classes("client")[f"{prefix}BaseClient"]
+    observe_request(client, "_make_api_call", _begin, _watch, announced=True)
+    events = classes("eventstream")[f"{prefix}EventStream"]
+    observe_parts(events, iterate)
+    observe_closing(events)
+    for body in [each for name, each in classes("response").items() if name in _BODIES]:
         for name in ("read", "readinto"):
             if name in vars(body):
                 observe_result(body, name, _read, end)

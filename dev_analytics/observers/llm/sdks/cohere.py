@@ -49,13 +49,16 @@ def read(answer: Any) -> Answer | None:
 
 
 COHERE: Final = SDK("cohere", "cohere", read, "cohere")
-_CLIENTS: Final = ("RawV2Client", "AsyncRawV2Client", "RawBaseCohere", "AsyncRawBaseCohere")
+_CLIENTS: Final = {
+    "cohere.v2.raw_client": ("RawV2Client", "AsyncRawV2Client"),
+    "cohere.raw_base_client": ("RawBaseCohere", "AsyncRawBaseCohere"),
+}
 _BEGIN: Final = begins(COHERE, request_of("chat", stream=True))
 
 
 def hook(module: ModuleType) -> None:
     """Install the hooks in a module's clients, by either version of the API."""
-    for client in [vars(module)[name] for name in _CLIENTS if name in vars(module)]:
+    for client in [vars(module)[name] for name in _CLIENTS[module.__name__]]:
         observe(COHERE, client, "chat", request_of("chat"))
         observe(COHERE, client, "embed", request_of("embeddings"))
         wrap(client, "chat_stream", _chat_stream)

@@ -66,7 +66,7 @@ def hook(module: ModuleType) -> None:
     name = module.__name__.rpartition(".")[2].capitalize()
     cls = vars(module)[name]
     if name == "Embeddings":
-        observe_methods(_EMBEDDINGS, cls, ("create",), request_of("embeddings"))
+        observe_methods(_EMBEDDINGS, cls, _both_forms("create"), request_of("embeddings"))
         return
     operation = "text_completion" if name == "Fim" else "chat"
     if name == "Conversations":
@@ -74,7 +74,12 @@ def hook(module: ModuleType) -> None:
         streamed = [f"{each}_stream" for each in whole]
     else:
         sdk, whole, streamed = MISTRAL, ["complete"], ["stream"]
-    observe_methods(sdk, cls, whole, request_of(operation))
-    observe_methods(sdk, cls, streamed, request_of(operation, stream=True))
+    observe_methods(sdk, cls, _both_forms(*whole), request_of(operation))
+    observe_methods(sdk, cls, _both_forms(*streamed), request_of(operation, stream=True))
     for stream in (module.eventstreaming.EventStream, module.eventstreaming.EventStreamAsync):
         observe_closing(stream)
+
+
+def _both_forms(*names: str) -> list[str]:
+    """Return the names of methods, and those of their asynchronous forms."""
+    return [form for name in names for form in (name, f"{name}_async")]
