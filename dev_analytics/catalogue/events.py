@@ -1,4 +1,4 @@
-"""The ten events: what each means and which properties it has.
+"""The events: what each means and which properties it has.
 
 An event is a class, and its fields are the properties. Users read its ``__doc__``, which is
 assigned because ``python -OO`` strips docstrings. The `Kind` in a field's ``Annotated`` alone

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dev_analytics import get_analytics
+from dev_analytics import NOTICE, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.apps.magics import WORDS
 from dev_analytics.catalogue.events import EVENTS
@@ -78,8 +78,8 @@ def test_status_names_the_rule_that_decided(
         return line(run("%dev_analytics"), "analytics")
 
     store = ConsentStore(data)
-    store.agree(1, TODAY)
-    assert decided() == f"on: you agreed on {TODAY} (notice 1)"
+    store.agree(NOTICE, TODAY)
+    assert decided() == f"on: you agreed on {TODAY} (notice {NOTICE})"
     run("%dev_analytics off")
     assert decided() == "off: switched off for this session by %dev_analytics off"
     run("%dev_analytics on")

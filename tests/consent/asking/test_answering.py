@@ -16,6 +16,7 @@ import pytest
 from fake_posthog import to_posthog
 from pages import NotebookPage
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.asking.answering import farewell
 from dev_analytics.consent.asking.output import MARK
 from dev_analytics.consent.asking.question import CONTACT, DISABLED, WAY_BACK
@@ -29,7 +30,7 @@ USER_ID = "71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4"
 
 
 def agreed(data: Path) -> str:
-    user_id = ConsentStore(data).agree(1, TODAY, recipients=[POSTHOG]).user_id
+    user_id = ConsentStore(data).agree(NOTICE, TODAY, recipients=[POSTHOG]).user_id
     assert user_id is not None
     return user_id
 

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 
 CELLS = (
@@ -153,7 +154,7 @@ def test_the_extension_was_loaded_in_these_runs(
 def test_a_batch_run_undoes_no_off_that_stood_outside_and_somebody_may(
     kernel: Callable[..., Any], data: Path, off: str
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     if off == "DEV_ANALYTICS":
         notebook = kernel({off: "off"})
     else:
