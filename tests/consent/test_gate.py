@@ -7,12 +7,13 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dev_analytics.consent.asking.question import Answer
 from dev_analytics.consent.decision import Rule, Switch
-from dev_analytics.consent.environment import data_directory
+from dev_analytics.consent.environment import SITE_VARIABLE, data_directory, read_environment
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
 
@@ -272,6 +273,56 @@ def test_a_session_in_ci_stays_in_ci_when_code_takes_the_variable_away(
     assert in_ci.decision(can_answer=True).rule == "8, CI"
     elsewhere = Gate(data, sample_percent=100, notice=1)
     assert elsewhere.decision(can_answer=True).rule == "8, not drawn yet"
+
+
+class Asked(dict[str, str]):
+    """Remembers the names for which it was asked."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def get(self, name: str, *default: Any) -> Any:
+        self.names.add(name)
+        return super().get(name, *default)
+
+    def __contains__(self, name: object) -> bool:
+        self.names.add(str(name))
+        return super().__contains__(name)
+
+
+def variables_of_rules() -> list[str]:
+    """Return the variables that the rules look at; where the site's policy lies is none."""
+    asked = Asked()
+    read_environment(asked)
+    return sorted(asked.names - {SITE_VARIABLE})
+
+
+def test_the_variables_of_rules_are_found() -> None:
+    assert {"CI", "DO_NOT_TRACK", "DEV_ANALYTICS_POLICY"} <= set(variables_of_rules())
+
+
+@pytest.mark.parametrize("name", variables_of_rules())
+def test_no_variable_of_a_rule_is_taken_back_by_code(
+    name: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Gate(data, sample_percent=100, notice=1).decision(can_answer=True)
+    monkeypatch.setenv(name, "1")
+    gate = Gate(data, sample_percent=100, notice=1)
+    stood = gate.decision(can_answer=True)
+    monkeypatch.delenv(name)
+    assert gate.decision(can_answer=True) == stood != elsewhere
+
+
+@pytest.mark.parametrize("name", sorted({*variables_of_rules()} - {"DEV_ANALYTICS_POLICY"}))
+def test_a_variable_of_a_rule_holds_at_the_next_event(
+    name: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy is looked at every few seconds instead, with its variable."""
+    ConsentStore(data).agree(1, TODAY)
+    gate = Gate(data, sample_percent=100, notice=1)
+    assert rule(gate) == "5, agreed"
+    monkeypatch.setenv(name, "1")
+    assert rule(gate) == rule(Gate(data, sample_percent=100, notice=1))
 
 
 def test_a_no_by_a_variable_ends_the_period_at_the_next_call(
