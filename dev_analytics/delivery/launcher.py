@@ -48,8 +48,6 @@ class Launcher:
 
     Attributes
     ----------
-    delivery
-        As given.
     failure
         Why the last sender could not be started, in words; empty if it was.
     gave_way

@@ -75,6 +75,7 @@ class _CodeHook:
         return True
 
 
+# Only from wrapt 2 on its classes take type arguments at runtime, and 1.16 is allowed.
 class _BoundMethod(BoundFunctionWrapper):  # type: ignore[type-arg]
     """A wrapped method, as an object or a class has it: it is pickled and copied as a method is."""
 
