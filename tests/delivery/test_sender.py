@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_posthog import KEY, Answer, FakePostHog, hang, ok, sometimes, status, to_posthog
+from fake_posthog import (
+    KEY,
+    Answer,
+    FakePostHog,
+    hang,
+    ok,
+    sometimes,
+    status,
+    store_and_hang,
+    to_posthog,
+)
 
 from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
@@ -87,7 +97,7 @@ def test_killed_at_many_moments_it_loses_nothing_and_repeats_itself_exactly(
     """A request of 3,000 events takes six batches: each is killed again and again on its way.
 
     The moments are spread over what the sender does: before its first request, while the server
-    has one, and after an answer.
+    has one, and after an answer. At the last one the server has stored a batch and not said so.
     """
     chance, most = random.Random(1), int(os.environ.get("MAX_KILLS", "10"))
     records = [record for _ in range(6) for record in spool_events(500, posthog.url)]
@@ -115,6 +125,14 @@ def test_killed_at_many_moments_it_loses_nothing_and_repeats_itself_exactly(
         kills += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
+    records += spool_events(500, posthog.url)
+    stored = sum(map(len, posthog.stored.values()))
+    posthog.answer(then=store_and_hang)
+    process = start_sender(posthog.url)
+    until(lambda: sum(map(len, posthog.stored.values())) > stored)
+    process.kill()
+    process.wait()
+    posthog.released.set()
     posthog.answer(then=ok)
     assert start_sender(posthog.url).wait() == 0
 
