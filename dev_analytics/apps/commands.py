@@ -72,6 +72,8 @@ class Commands:
             raise UsageError(f"%{NAME} knows no {word!r}: {meant}")
         command: Callable[[list[str]], str] = getattr(self, f"_{word}")
         began = self._analytics.gate.at_beginning()
+        # Not all that a command shows is printed: it stands below what the cell has printed so far.
+        print(end="", flush=True)
         text = command(rest)
         self._analytics.event("command_run", began, command=word)
         if text:

@@ -482,6 +482,22 @@ def test_a_word_of_the_magic_takes_the_question_back(page: Open, word: str) -> N
     assert notebook.below("a") == said.strip()
 
 
+@pytest.mark.parametrize("word", ["on", "disable"])
+def test_what_a_word_shows_stands_below_what_the_cell_has_printed(
+    page: Open, store: ConsentStore, word: str
+) -> None:
+    if word == "disable":
+        store.agree(NOTICE, date.today())
+    notebook = page()
+    notebook.run(LOAD, "a")
+    notebook.run(f"print('printed')\n%dev_analytics {word}", "b")
+    notebook.settle()
+    printed, shown = [
+        each["data"]["text/plain"] for each in notebook.outputs if each["cell"] == "b"
+    ]
+    assert printed == "printed\n" != shown
+
+
 def test_on_asks_at_once_and_moves_the_question_to_its_cell(page: Open) -> None:
     notebook = page()
     notebook.run(LOAD, "a")
