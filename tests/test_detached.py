@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import dev_analytics
+from dev_analytics.consent.decision import VARIABLES
 from dev_analytics.process.detached import environment, python
 
 PROJECT = Path(dev_analytics.__file__).parent.parent
@@ -20,7 +21,7 @@ def test_it_is_given_the_variables_that_it_needs_and_no_other(
 ) -> None:
     needed = {"PATH", "HOME", "LC_ALL", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "HTTPS_PROXY"}
     needed |= {"no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "XDG_CONFIG_DIRS"}
-    needed |= {"DEV_ANALYTICS_POLICY", "DO_NOT_TRACK", "CI"}
+    needed |= {"DEV_ANALYTICS_POLICY", *VARIABLES.values()}
     others = {"OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "JPY_SESSION_NAME"}
     others |= {"USER", "PWD", "OLDPWD", "PYTHONINSPECT"}
     for name in needed | others:

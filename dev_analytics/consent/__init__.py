@@ -14,6 +14,8 @@ from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 class Value:
     """A value: the class's annotations are its fields, and the class's attributes their defaults.
 
+    The fields of the class that it extends come first.
+
     Raises
     ------
     TypeError
@@ -25,7 +27,7 @@ class Value:
     _needed: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
-        cls._fields = tuple(cls.__annotations__)
+        cls._fields += tuple(cls.__annotations__)
         cls._known = frozenset(cls._fields)
         cls._needed = frozenset(name for name in cls._fields if not hasattr(cls, name))
 

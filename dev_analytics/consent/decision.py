@@ -98,8 +98,23 @@ class Consent(Value):
         return recipient == ARCHIVE or recipient in self.recipients
 
 
-class Environment(Value):
-    """What decides besides the user: the administrator and environment variables.
+class Variables(Value):
+    """The environment variables that decide: whether each is set and means yes.
+
+    A field is a variable's name in lower case. What reads, watches and passes on these variables
+    learns from here which there are.
+    """
+
+    do_not_track: bool = False
+    ci: bool = False
+
+
+VARIABLES: Final = {field: field.upper() for field in Variables._fields}
+"""The names of the variables, by their fields."""
+
+
+class Environment(Variables):
+    """What decides besides the user: environment variables and the administrator.
 
     Parameters
     ----------
@@ -107,14 +122,16 @@ class Environment(Value):
         Why an administrator's policy forbids analytics, in words; empty if none does.
     unread
         Whether it forbids only because it could not be read; it is then read again.
-    do_not_track, ci
-        Whether the variables of these names are set and mean yes.
     """
 
     forbidden: str = ""
     unread: bool = False
-    do_not_track: bool = False
-    ci: bool = False
+
+    def joined(self, other: Environment) -> Environment:
+        """Return the environment in which all holds that holds in one of these two."""
+        return Environment(
+            **{name: getattr(self, name) or getattr(other, name) for name in self._fields}
+        )
 
 
 class Switch(Value):
@@ -147,6 +164,8 @@ class Decision(Value):
         Whether to collect, and whether to ask.
     rule, reason
         The rule that decided both, and why, in words.
+    to_change
+        What the user can do about it, in words.
     silent
         Whether somebody said no, or may have: nothing is kept then, not even in memory.
     """
@@ -155,6 +174,7 @@ class Decision(Value):
     ask: bool
     rule: Rule
     reason: str
+    to_change: str = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
     silent: bool = False
 
 
@@ -202,8 +222,8 @@ def decide(
     def off(rule: Rule, reason: str, *, ask: bool = False) -> Decision:
         return Decision(False, ask, rule, reason)
 
-    def never(rule: Rule, reason: str) -> Decision:
-        return Decision(False, False, rule, reason, silent=True)
+    def never(rule: Rule, reason: str, to_change: str) -> Decision:
+        return Decision(False, False, rule, reason, to_change, silent=True)
 
     def wait(rule: Rule, why: str, *, at_once: bool = False) -> Decision:
         if not can_answer:
@@ -216,19 +236,24 @@ def decide(
         return off(rule, f"{why} but you have not answered yet", ask=True)
 
     if consent.opted_out:
-        return never("1, opted out", "you opted out permanently")
+        way_back = "%dev_analytics reset is the only way back"
+        return never("1, opted out", "you opted out permanently", way_back)
     if consent.unreadable:
         reason = f"the consent store cannot be used: {consent.unreadable}"
-        return never("1, store unreadable", reason)
+        repair = "repair what it names, or %dev_analytics reset (makes a new consent store)"
+        return never("1, store unreadable", reason, repair)
     if environment.forbidden:
-        return never("2, administrator's policy", environment.forbidden)
+        return never("2, administrator's policy", environment.forbidden, "ask your administrator")
     if environment.do_not_track:
-        return never("3, DO_NOT_TRACK", "DO_NOT_TRACK is set")
+        unset = "unset DO_NOT_TRACK, then %dev_analytics on"
+        return never("3, DO_NOT_TRACK", "DO_NOT_TRACK is set", unset)
+    switch_on = "%dev_analytics on (this session), %dev_analytics disable (never again)"
     if switch is not None and not switch.on:
-        return never("4, switched off", f"switched off for this session by {switch.source}")
+        reason = f"switched off for this session by {switch.source}"
+        return never("4, switched off", reason, switch_on)
     if switch is not None and switch.unattended and outside is not None and not outside.on:
         reason = f"switched off for this session by {outside.source}, and nobody here can undo that"
-        return never("4, switched off", reason)
+        return never("4, switched off", reason, switch_on)
     if consent.user_id is not None:
         newer = consent.notice < notice
         unnamed = not consent.names(recipient)
@@ -242,11 +267,12 @@ def decide(
         is_due = at_once or (unknown and not paused(consent, today))
         ask = can_answer and is_due and (newer or unnamed or bool(missing))
         reason = f"you agreed on {consent.answered_on} (notice {consent.notice})"
+        to_change = "%dev_analytics off (this session), %dev_analytics disable (for ever)"
         if newer:
             reason += f"; what notice {notice} adds is withheld until you agree to it"
         if unnamed:
             reason += f"; nothing goes to {in_words(recipient)} until you agree to it"
-        return Decision(True, ask, "5, agreed", reason)
+        return Decision(True, ask, "5, agreed", reason, to_change)
     if switch is not None:
         why = f"this session is switched on by {switch.source}"
         return wait("6, switched on", why, at_once=switch.explicit)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent import Value
-from dev_analytics.consent.decision import Environment, Switch
+from dev_analytics.consent.decision import VARIABLES, Environment, Switch
 from dev_analytics.process.forks import unforked
 from dev_analytics.process.native import environ_now, open_file
 
@@ -58,8 +58,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     return Environment(
         forbidden=forbidden,
         unread=unread,
-        do_not_track=means_yes(environ.get("DO_NOT_TRACK")),
-        ci=means_yes(environ.get("CI")),
+        **{field: means_yes(environ.get(name)) for field, name in VARIABLES.items()},
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from dev_analytics.consent.decision import (
+    VARIABLES,
     Consent,
     Decision,
     Environment,
@@ -44,12 +45,12 @@ if TYPE_CHECKING:
 POLICY_SECONDS: Final = 10.0
 """How often a session looks at the administrator's policy, in seconds."""
 
-_OUTSIDE: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "CI")
-_BEGUN_WITH: Final = ("DO_NOT_TRACK", "DEV_ANALYTICS_POLICY", "DEV_ANALYTICS", SITE_VARIABLE)
+_OUTSIDE: Final = (*VARIABLES.values(), "DEV_ANALYTICS_POLICY")
+# Not CI, which forbids nothing: tests that begin in one take it away.
+_BEGUN_WITH: Final = tuple({*_OUTSIDE, "DEV_ANALYTICS", SITE_VARIABLE} - {"CI"})
+_WATCHED: Final = ("DEV_ANALYTICS", *VARIABLES.values())
 _READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
-_ENCODED: Final[Any] = getattr(ENVIRON, "encodekey", str)
-_DO_NOT_TRACK: Final = _ENCODED("DO_NOT_TRACK")
-_DEV_ANALYTICS: Final = _ENCODED("DEV_ANALYTICS")
+_ENCODED: Final[Any] = tuple(map(getattr(ENVIRON, "encodekey", str), _WATCHED))
 
 
 def _threads() -> list[threading.Thread]:
@@ -64,16 +65,15 @@ def _threads() -> list[threading.Thread]:
     return [*running.copy().values(), *beginning.copy().values()]
 
 
-def _variables() -> tuple[object, object]:
+def _variables() -> list[object]:
     """Return the variables that are checked at every event, to see whether they changed.
 
     ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``. So the
     dictionary below it is asked for encoded names, unless `os.environ` was replaced.
     """
     if os.environ is ENVIRON and _READ is not None:
-        return _READ(_DO_NOT_TRACK), _READ(_DEV_ANALYTICS)
-    now = environ_now()
-    return now.get("DO_NOT_TRACK"), now.get("DEV_ANALYTICS")
+        return [*map(_READ, _ENCODED)]
+    return [*map(environ_now().get, _WATCHED)]
 
 
 class Period:
@@ -171,7 +171,7 @@ class Gate:
         self.wanted: dict[str, Scope] = {}
         self.on_wanted: Callable[[], None] | None = None
         self._recipient = ARCHIVE
-        self._variables: tuple[object, object] = (None, None)
+        self._variables: list[object] = [None] * len(_WATCHED)
         self._followed = False
         # Code that removes a variable does not undo what it said when the session began.
         begun = initial_variables(*_BEGUN_WITH)
@@ -241,9 +241,9 @@ class Gate:
         """Return the state for an event; never raises."""
         stored = self._stored
         consent = (self.stored() if stored is None else stored).current()
-        # Written out for the usual case: the call would take as long as the two look-ups.
+        # Written out for the usual case: the call would take as long as a look-up.
         if os.environ is ENVIRON and _READ is not None:
-            variables = _READ(_DO_NOT_TRACK), _READ(_DEV_ANALYTICS)
+            variables = [*map(_READ, _ENCODED)]
         else:
             variables = _variables()
         if variables != self._variables:
@@ -290,7 +290,7 @@ class Gate:
         in_session, self._followed = self._followed, True
         if variables == self._variables:
             return
-        if variables[1] != self._variables[1]:
+        if variables[0] != self._variables[0]:
             try:
                 switch = environment_switch()
             except SettingError as error:
@@ -327,13 +327,7 @@ class Gate:
         for variables in self._outside_variables:
             if all(environ.get(name, "") == value for name, value in variables.items()):
                 continue
-            outside = read_environment({**environ, **variables})
-            environment = environment.replace(
-                forbidden=environment.forbidden or outside.forbidden,
-                unread=environment.unread or outside.unread,
-                do_not_track=environment.do_not_track or outside.do_not_track,
-                ci=environment.ci or outside.ci,
-            )
+            environment = environment.joined(read_environment({**environ, **variables}))
         # What could not be read is read again at the next event.
         self._policy_look = 0.0 if environment.unread else Clock.monotonic() + POLICY_SECONDS
         return environment

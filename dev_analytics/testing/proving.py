@@ -27,6 +27,7 @@ from dev_analytics.catalogue.events import Event, properties
 from dev_analytics.catalogue.examples import typical
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.values import Word
+from dev_analytics.consent.decision import VARIABLES
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.testing import hostile
 from dev_analytics.testing.closed import strange, unexplained
@@ -44,7 +45,6 @@ from dev_analytics.tools.sealing import sealed
 from dev_analytics.tools.terms import scope_of
 
 _SECONDS: Final = 60
-_AFFECTS_CONSENT: Final = ("DO_NOT_TRACK", "CI")
 
 
 class NotPrivateError(AssertionError):
@@ -215,7 +215,7 @@ def _own_environment(folder: str) -> Iterator[None]:
     """Remove, within a block, the variables of the tool maker and their CI that affect consent."""
     before = dict(os.environ)
     for name in list(os.environ):
-        if name in _AFFECTS_CONSENT or name.startswith("DEV_ANALYTICS"):
+        if name in VARIABLES.values() or name.startswith("DEV_ANALYTICS"):
             del os.environ[name]
     os.environ["XDG_CONFIG_DIRS"] = folder
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dev_analytics import __version__
 from dev_analytics.analytics import Analytics
-from dev_analytics.consent.decision import Consent, Decision, Rule
+from dev_analytics.consent.decision import Consent, Decision
 from dev_analytics.consent.gate import Gate
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
@@ -22,17 +22,7 @@ from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.views.markup import table, view
 from dev_analytics.views.obstacles import obstacles
 
-_HOW_TO_CHANGE: Mapping[Rule, str] = {
-    "1, opted out": "%dev_analytics reset is the only way back",
-    "1, store unreadable": "repair what it names, "
-    "or %dev_analytics reset (makes a new consent store)",
-    "2, administrator's policy": "ask your administrator",
-    "3, DO_NOT_TRACK": "unset DO_NOT_TRACK, then %dev_analytics on",
-    "4, switched off": "%dev_analytics on (this session), %dev_analytics disable (never again)",
-    "5, agreed": "%dev_analytics off (this session), %dev_analytics disable (for ever)",
-}
 _TROUBLE: Mapping[str, str] = {"stopped": "stopped", "hanging": "hangs"}
-_ASK = "%dev_analytics on (asks you), %dev_analytics disable (never ask)"
 _ASK_MORE = "%dev_analytics on (asks about what is withheld)"
 
 
@@ -110,10 +100,9 @@ def _recipients(consent: Consent) -> str:
 
 
 def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:
-    how = _HOW_TO_CHANGE.get(decision.rule, _ASK)
     withheld = consent.notice < gate.notice or not consent.names(gate.recipient)
     more = decision.rule == "5, agreed" and (withheld or offers(consent))
-    return f"{_ASK_MORE}, {how}" if more else how
+    return f"{_ASK_MORE}, {decision.to_change}" if more else decision.to_change
 
 
 def _tool(each: Installed, consent: Consent, decision: Decision) -> str:

@@ -51,7 +51,12 @@ def test_rule_1_an_opt_out_beats_everything() -> None:
     consent = Consent(opted_out=True, user_id=USER, notice=1, answered_on=TODAY, draw=0.0)
     decision = decided(consent, switch=TYPED_ON)
     assert decision == Decision(
-        False, False, "1, opted out", "you opted out permanently", silent=True
+        False,
+        False,
+        "1, opted out",
+        "you opted out permanently",
+        "%dev_analytics reset is the only way back",
+        silent=True,
     )
 
 
@@ -89,7 +94,8 @@ def test_rule_5_a_yes_collects_and_asks_no_more(
     switch: Switch | None, ci: bool, can_answer: bool
 ) -> None:
     decision = decided(AGREED, Environment(ci=ci), switch, can_answer=can_answer)
-    assert decision == Decision(True, False, "5, agreed", "you agreed on 2026-11-01 (notice 1)")
+    assert (decision.collecting, decision.ask, decision.rule) == (True, False, "5, agreed")
+    assert decision.reason == "you agreed on 2026-11-01 (notice 1)"
 
 
 def test_rule_5_a_newer_notice_is_withheld_and_asked_about() -> None:
