@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -303,6 +304,9 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     shell: Any = InteractiveShell()
     shell.run = lambda code: shell.run_cell(code, store_history=True)
     yield shell
+    # At its end the process would collect garbage once for each shell, for longer than xdist waits
+    # for a worker: what was measured in one that it kills is lost.
+    atexit.unregister(shell.atexit_operations)
     sys.excepthook, sys.displayhook = before
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, name):

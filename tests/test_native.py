@@ -297,22 +297,23 @@ def test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller
     """A time limit of the user's that is over while a tool records something is over."""
     ConsentStore(data).agree(NOTICE, date.today())
     analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6))
-    analytics.event("cell_executed", outcome="ok", duration_ms=1)
+
+    def record() -> None:
+        analytics.event("cell_executed", outcome="ok", duration_ms=1)
+
+    record()
     before = signal.signal(signal.SIGALRM, late)
     line = 0
     try:
         while True:
             line += 1
-            tracer, reached = raise_at(line, lambda _: signal.raise_signal(signal.SIGALRM))
-            sys.settrace(tracer)
             try:
-                next(apart(lambda: analytics.event("cell_executed", outcome="ok", duration_ms=1)))
+                with raise_at(line, lambda _: signal.raise_signal(signal.SIGALRM)) as reached:
+                    next(apart(record))
             except LateError:
                 assert reached
             else:
                 assert not reached, reached
-            finally:
-                sys.settrace(None)
             if not reached:
                 break
     finally:
@@ -369,13 +370,9 @@ def test_an_interrupt_at_any_line_of_a_cells_record_leaves_nobody_waiting(
     line = interrupted = 0
     while True:
         line += 1
-        tracer, reached = raise_at(line, KeyboardInterrupt)
         shell.user_ns["value"] = line
-        sys.settrace(tracer)
-        try:
+        with raise_at(line, KeyboardInterrupt) as reached:
             result = next(apart(lambda: shell.run("x = value")))
-        finally:
-            sys.settrace(None)
         assert result.success
         assert shell.user_ns["x"] == line
         if not reached:
