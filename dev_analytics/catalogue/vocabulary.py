@@ -8,6 +8,7 @@ each of which says in its first lines where its members come from.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -83,12 +84,9 @@ def read(name: str) -> list[str]:
 
 def origin(name: str) -> str:
     """Return what a shipped file says of itself: what its members are and where they come from."""
-    heading = []
-    for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
-        if not line.startswith("#") or line.startswith(_ORIGIN_ENDS):
-            break
-        heading.append(line.removeprefix("# "))
-    return " ".join(heading)
+    lines = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
+    heading = takewhile(lambda line: line[:1] == "#" and not line.startswith(_ORIGIN_ENDS), lines)
+    return " ".join(line.removeprefix("# ") for line in heading)
 
 
 def _closed(members: tuple[str, ...] | list[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from dev_analytics.process.native import Clock
 from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import DeclarationError
 from dev_analytics.tools import installed as registry
+from dev_analytics.views.status import status_rows
 
 SOURCE = '''"""What it records."""
 
@@ -397,6 +398,8 @@ def test_an_update_that_says_more_is_withheld_until_it_is_agreed_to(
     assert '"made"' in offer.line
     if "invalid" not in analytics.drops.counts:
         assert analytics.gate.may_ask()
+    told = status_rows(analytics, analytics.gate.decision(can_answer=True))["tool evil"]
+    assert told.startswith("off: it wants more than you agreed to, %dev_analytics on asks")
     agree(analytics)
     assert registry.offers(analytics.gate.store.read()) == []
     assert evil().agreed(analytics.gate.store.read()) == notice

@@ -111,6 +111,13 @@ def test_progress_never_goes_back(tmp_path: Path) -> None:
     assert told[-1] == pytest.approx(1, abs=0.01)
 
 
+def test_the_progress_in_empty_files_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    source = source_of([tmp_path], tmp_path)
+    assert list(source.blocks()) == [b""]
+    assert source.done is None
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

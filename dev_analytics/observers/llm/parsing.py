@@ -7,33 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import fields
 from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.llm.request import counted, observe_result
 
 
 def observe_parsing(*readers: type) -> None:
     """Install hooks in classes around a stream, so that what they raise is its call's error."""
     for reader in readers:
-        wrap(reader, "__init__", _make)
+        observe_result(reader, "__init__", _made)
 
 
-def _make(method: Any, reader: Any, args: Any, kwargs: Any) -> None:
-    """Make a reader; its own iterator takes each chunk from the stream, and parses it."""
-    method(*args, **kwargs)
-    recorder = State.active
-    if recorder is None:
-        return
-    try:
-        own = fields(reader)
-        call = recorder.held(own.get("_raw_stream"))
-        if call is not None:
-            events = own["_iterator"]
-            parsed = _ParsedAsync if hasattr(events, "__anext__") else _Parsed
-            own["_iterator"] = parsed(call, events)
-    except Exception as error:
-        count_failure(recorder.drops, error)
+@counted
+def _made(recorder: Recorder, reader: Any, *of_method: Any) -> None:
+    """Replace a reader's own iterator, which takes each chunk from the stream, and parses it."""
+    own = fields(reader)
+    call = recorder.held(own.get("_raw_stream"))
+    if call is not None:
+        events = own["_iterator"]
+        parsed = _ParsedAsync if hasattr(events, "__anext__") else _Parsed
+        own["_iterator"] = parsed(call, events)
 
 
 class _Parsed:

@@ -39,27 +39,23 @@ class Recorder:
         address: str | None = None,
     ) -> Call | None:
         """Begin a call; None while nothing is collected. The parameters are those of `Call`."""
-        try:
-            analytics = self.analytics
-            consent = analytics.gate.at_beginning()
-            if consent[0].silent and analytics.log is None:
-                return None
-            pipeline = analytics.pipeline
-            if pipeline.waits:
-                pipeline.catch_up()
-            return Call(
-                self,
-                sdk,
-                operation,
-                model,
-                consent=consent,
-                stream=stream,
-                provider=provider,
-                address=address,
-            )
-        except Exception as error:
-            count_failure(self.drops, error)
+        analytics = self.analytics
+        consent = analytics.gate.at_beginning()
+        if consent[0].silent and analytics.log is None:
             return None
+        pipeline = analytics.pipeline
+        if pipeline.waits:
+            pipeline.catch_up()
+        return Call(
+            self,
+            sdk,
+            operation,
+            model,
+            consent=consent,
+            stream=stream,
+            provider=provider,
+            address=address,
+        )
 
     def record(self, call: Call) -> None:
         """Record a call that is over; if it began before the yes, it is not sent."""
@@ -84,19 +80,14 @@ class Recorder:
         number = id(thing)
 
         def ended(reference: object) -> None:
-            # Called in the middle of anything, by the garbage collector.
-            held = self._held.get(number)
-            if held is not None and held[1] is reference:
-                del self._held[number]
-                call.abandon()
+            # Called in the middle of anything, by the garbage collector, unless it was released.
+            self._held.pop(number, None)
+            call.abandon()
 
-        try:
-            before = self.release(thing)
-            self._held[number] = call, weakref.ref(thing, ended)
-            if before is not None and before is not call:
-                before.abandon()
-        except Exception as error:
-            count_failure(self.drops, error)
+        before = self.release(thing)
+        self._held[number] = call, weakref.ref(thing, ended)
+        if before is not None and before is not call:
+            before.abandon()
 
     def held(self, thing: object) -> Call | None:
         """Return the call that is held for `thing`."""

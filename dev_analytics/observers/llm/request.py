@@ -102,7 +102,7 @@ def _note_sent(*of_method: Any) -> None:
 def observe_result(
     owner: type,
     name: str,
-    returned: Callable[[Any, Any, tuple[Any, ...], Mapping[str, Any]], None],
+    returned: Callable[..., None] = lambda own, result, args, kwargs: None,
     failed: Callable[[Any, BaseException], None] = lambda own, error: None,
     before: Callable[[Any], None] = lambda own: None,
 ) -> None:
@@ -206,7 +206,7 @@ def _observing(
         except BaseException as error:
             fail(call, error)
             raise
-        return watch(call, answer)
+        return watched(watch, call, answer)
 
     async def ask_async(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
         call = begin_call(begin, own, args, kwargs)
@@ -222,9 +222,33 @@ def _observing(
         except BaseException as error:
             fail(call, error)
             raise
-        return watch(call, answer)
+        return watched(watch, call, answer)
 
     return ask_async if is_async else ask
+
+
+def watched(watch: Watch, call: Call, answer: Any) -> Any:
+    """Return what `watch` returns; if it fails, that is counted, and the answer is the SDK's."""
+    try:
+        return watch(call, answer)
+    except Exception as error:
+        call.end()
+        count_failure(call.recorder.drops, error)
+        return answer
+
+
+def counted(look: Callable[..., None]) -> Callable[..., None]:
+    """Return what calls `look` with the recorder, while there is one, and counts its failures."""
+
+    def looked(*given: Any) -> None:
+        recorder = State.active
+        if recorder is not None:
+            try:
+                look(recorder, *given)
+            except Exception as error:
+                count_failure(recorder.drops, error)
+
+    return looked
 
 
 def read_whole(call: Call, answer: Any) -> Any:
@@ -237,12 +261,7 @@ def read_whole(call: Call, answer: Any) -> Any:
 def observe_closing(stream: type) -> None:
     """End the call if its stream is closed early; some versions cannot close one."""
     if hasattr(stream, "close"):
-        wrap(stream, "close", _close)
-
-
-def _close(method: Any, stream: Any, args: Any, kwargs: Any) -> Any:
-    end(stream)
-    return method(*args, **kwargs)
+        observe_result(stream, "close", before=end)
 
 
 def end(thing: Any, error: BaseException | None = None) -> None:

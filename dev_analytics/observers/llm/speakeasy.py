@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.method import Describe, observe, watch
@@ -28,10 +27,6 @@ def watch_stream(call: Call, answer: Any) -> Any:
     """Watch a stream's own iterator for the call, which ends with it at the latest."""
     if not call.stream or not hasattr(answer, "generator"):
         return watch(call, answer)
-    try:
-        answer.generator = follow_either(call, answer.generator)
-        call.recorder.hold(answer, call)
-    except Exception as error:
-        call.end()
-        count_failure(call.recorder.drops, error)
+    answer.generator = follow_either(call, answer.generator)
+    call.recorder.hold(answer, call)
     return answer

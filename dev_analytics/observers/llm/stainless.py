@@ -6,20 +6,24 @@ import inspect
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, belongs, fields, text
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import (
     Fail,
+    Watch,
+    counted,
     end,
     observe_preparing,
     observe_request,
     observe_result,
+    read_whole,
+    watched,
 )
 from dev_analytics.observers.llm.streams import follow_either, observe_parts
 
@@ -96,9 +100,7 @@ def observe(
             address=None if known else addresses.of(own),
         )
 
-    def watch(call: Call, answer: Any) -> Any:
-        _watch(call, answer, streams, raw)
-        return answer
+    watch_parsed = partial(_watch, streams, ())
 
     def fail(call: Call, error: BaseException) -> None:
         # A class of the user's, which may be derived of one, is not asked.
@@ -117,21 +119,22 @@ def observe(
             fail(call, error)
             raise
         if inspect.iscoroutine(parsed):
-            return _parsed(call, parsed, streams, fail)
-        _watch(call, parsed, streams)
-        return parsed
+            return _parsed(call, parsed, watch_parsed, fail)
+        return watched(watch_parsed, call, parsed)
 
     for client in clients:
         # It fails where a key is missing, or what is asked cannot be written as JSON.
         observe_preparing(client, "_build_request")
-        observe_request(client, "request", begin, watch, fail, announced=True)
+        observe_request(
+            client, "request", begin, partial(_watch, streams, raw), fail, announced=True
+        )
     for response in raw:
         wrap(response, "parse", parse)
     for response in _classes(module, "_response", _BODIES):
         if not hasattr(response, "read"):
             continue  # the oldest versions have read the body before
         # If the body breaks off, its call has failed.
-        observe_result(response, "read", lambda *read: None, end)
+        observe_result(response, "read", failed=end)
         for name in _READING:
             observe_parts(response, name)
     observe_ends(sdk.package, *streams, *raw)
@@ -144,25 +147,18 @@ def observe_ends(package: str, *classes: type) -> None:
     one. The modules of the SDK's own classes begin with `package`.
     """
 
-    def close(method: Any, closed: Any, args: Any, kwargs: Any) -> Any:
-        recorder = State.active
-        if recorder is not None:
-            try:
-                own = fields(closed)
-                parsed = (own.get("_parsed_by_type") or {}).values()
-                # A class to parse it as may be the user's.
-                known = [each for each in parsed if belongs(type(each), package)]
-                for each in (closed, own.get("_raw_stream"), *known):
-                    call = recorder.release(each)
-                    if call is not None:
-                        call.end()
-            except Exception as error:
-                count_failure(recorder.drops, error)
-        return method(*args, **kwargs)
+    @counted
+    def close(recorder: Recorder, closed: Any) -> None:
+        own = fields(closed)
+        parsed = (own.get("_parsed_by_type") or {}).values()
+        # A class to parse it as may be the user's.
+        known = [each for each in parsed if belongs(type(each), package)]
+        for each in (closed, own.get("_raw_stream"), *known):
+            end(each)
 
     for cls in classes:
         if hasattr(cls, "close"):
-            wrap(cls, "close", close)
+            observe_result(cls, "close", before=close)
 
 
 class _Addresses:
@@ -203,29 +199,24 @@ def _classes(module: ModuleType, part: str, names: tuple[str, ...]) -> Iterator[
         yield from (vars(found)[name] for name in names if name in vars(found))
 
 
-async def _parsed(call: Call, parsing: Any, streams: tuple[type, ...], fail: Fail) -> Any:
+async def _parsed(call: Call, parsing: Any, watch: Watch, fail: Fail) -> Any:
     try:
         parsed = await parsing
     except BaseException as error:
         fail(call, error)
         raise
-    _watch(call, parsed, streams)
-    return parsed
+    return watched(watch, call, parsed)
 
 
-def _watch(call: Call, answer: Any, streams: tuple[type, ...], raw: tuple[type, ...] = ()) -> None:
+def _watch(streams: tuple[type, ...], raw: tuple[type, ...], call: Call, answer: Any) -> Any:
     """Read an answer now, or when its user does."""
-    try:
-        if issubclass(type(answer), raw):
-            call.arrived()
-            call.recorder.hold(answer, call)
-        elif issubclass(type(answer), streams):
-            # Some versions make the iterator when it is first asked for.
-            answer._iterator = follow_either(call, answer._iterator)
-            call.recorder.hold(answer, call)
-        else:
-            call.read(answer)
-            call.end()
-    except Exception as error:
-        call.end()
-        count_failure(call.recorder.drops, error)
+    if issubclass(type(answer), raw):
+        call.arrived()
+        call.recorder.hold(answer, call)
+    elif issubclass(type(answer), streams):
+        # Some versions make the iterator when it is first asked for.
+        answer._iterator = follow_either(call, answer._iterator)
+        call.recorder.hold(answer, call)
+    else:
+        read_whole(call, answer)
+    return answer

@@ -232,10 +232,10 @@ def quantile(counts: Mapping[int, int], percent: int) -> int:
     """Return the value that `percent` of all values do not exceed; 0 if there are none."""
     values = sorted(counts)
     sums = list(accumulate(counts[value] for value in values))
-    for value, reached in zip(values, sums, strict=True):
-        if reached * 100 >= sums[-1] * percent:
-            return value
-    return 0
+    reached = (
+        value for value, sum_ in zip(values, sums, strict=True) if sum_ * 100 >= sums[-1] * percent
+    )
+    return next(reached, 0)
 
 
 def _duration(ms: int) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, text
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
@@ -144,22 +143,18 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
 
 def _watch(call: Call, answer: Any) -> Any:
     """Read an answer, or attach the call to what its user reads: a stream, or a body."""
-    try:
-        parts = [answer[part] for part in _STREAMS if part in answer]
-        # A handler of the user's may have put something else there.
-        held = [
-            part
-            for part in parts
-            if belongs(type(part), "botocore") or belongs(type(part), "aiobotocore")
-        ]
-        if not held:
-            return read_whole(call, answer)
-        if not call.stream:
-            call.read(answer)
-        call.recorder.hold(held[0], call)
-    except Exception as error:
-        call.end()
-        count_failure(call.recorder.drops, error)
+    parts = [answer[part] for part in _STREAMS if part in answer]
+    # A handler of the user's may have put something else there.
+    held = [
+        part
+        for part in parts
+        if belongs(type(part), "botocore") or belongs(type(part), "aiobotocore")
+    ]
+    if not held:
+        return read_whole(call, answer)
+    if not call.stream:
+        call.read(answer)
+    call.recorder.hold(held[0], call)
     return answer
 
 

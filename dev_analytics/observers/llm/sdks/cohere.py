@@ -11,12 +11,11 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.method import begins, observe, request_of
-from dev_analytics.observers.llm.request import begin_call
+from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.llm.request import begin_call, counted, observe_result, watched
 from dev_analytics.observers.llm.streams import follow_either
 
 COVERS: Final = (
@@ -61,20 +60,14 @@ def hook(module: ModuleType) -> None:
     for client in [vars(module)[name] for name in _CLIENTS[module.__name__]]:
         observe(COHERE, client, "chat", request_of("chat"))
         observe(COHERE, client, "embed", request_of("embeddings"))
-        wrap(client, "chat_stream", _chat_stream)
+        observe_result(client, "chat_stream", _chat_stream)
 
 
-def _chat_stream(method: Any, client: Any, args: Any, kwargs: Any) -> Any:
-    """Return what the method returns; the request is made when that context is entered."""
-    context = method(*args, **kwargs)
-    recorder = State.active
-    if recorder is not None:
-        try:
-            within = _WithinAsync if hasattr(context, "__aenter__") else _Within
-            context.gen = within(context.gen, partial(begin_call, _BEGIN, client, args, kwargs))
-        except Exception as error:
-            count_failure(recorder.drops, error)
-    return context
+@counted
+def _chat_stream(recorder: Recorder, client: Any, context: Any, args: Any, kwargs: Any) -> None:
+    """Observe the context that is returned: the request is made when it is entered."""
+    within = _WithinAsync if hasattr(context, "__aenter__") else _Within
+    context.gen = within(context.gen, partial(begin_call, _BEGIN, client, args, kwargs))
 
 
 class _Context:
@@ -99,9 +92,7 @@ class _Context:
             self._call.fail(error)
 
     def _entered(self, response: Any) -> Any:
-        if self._call is not None:
-            _watch(self._call, response)
-        return response
+        return response if self._call is None else watched(_watch, self._call, response)
 
     def _end(self) -> None:
         if self._call is not None:
@@ -158,9 +149,6 @@ class _WithinAsync(_Context):
         await self._generator.aclose()
 
 
-def _watch(call: Call, response: Any) -> None:
-    try:
-        response._data = follow_either(call, response._data)
-    except Exception as error:
-        call.end()
-        count_failure(call.recorder.drops, error)
+def _watch(call: Call, response: Any) -> Any:
+    response._data = follow_either(call, response._data)
+    return response

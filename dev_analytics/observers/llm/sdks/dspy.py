@@ -9,11 +9,10 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, get, text
 from dev_analytics.observers.llm.method import begins, observe, request_of
-from dev_analytics.observers.llm.request import call_being_made
+from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.llm.request import call_being_made, counted, observe_result
 from dev_analytics.observers.llm.streams import observe_lazy_stream
 
 COVERS: Final = ("dspy", "3.4", "3.4", "calls through DSPy's own client")
@@ -62,23 +61,20 @@ _SDKS: Final = {
 
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    wrap(module._Routing, "_target", _target)  # the base of both engines
+    observe_result(module._Routing, "_target", _found)  # the base of both engines
     for engine in (module.LM15Engine, module.AsyncLM15Engine):
         observe(DSPY, engine, "complete", request_of("chat"), announced=True)
         observe_lazy_stream(engine, "stream", begins(DSPY, request_of("chat", stream=True)))
 
 
-def _target(method: Any, engine: Any, args: Any, kwargs: Any) -> Any:
-    """Look up the client that serves the model, to which the request goes out now."""
-    lm, request = found = method(*args, **kwargs)
+@counted
+def _found(recorder: Recorder, engine: Any, target: Any, *arguments: Any) -> None:
+    """Note the client that serves the model, to which the request goes out now."""
+    lm, request = target
     call = call_being_made()
     if call is not None:
-        try:
-            names = [cls.__name__ for cls in type(lm).__mro__]
-            call.sdk = next((_SDKS[name] for name in names if name in _SDKS), DSPY)
-            call.model, call.address = text(request.model), lm.base_url
-            call.unsent = False
-            call.restart()
-        except Exception as error:
-            count_failure(call.recorder.drops, error)
-    return found
+        names = [cls.__name__ for cls in type(lm).__mro__]
+        call.sdk = next((_SDKS[name] for name in names if name in _SDKS), DSPY)
+        call.model, call.address = text(request.model), lm.base_url
+        call.unsent = False
+        call.restart()

@@ -17,7 +17,7 @@ from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.outer import current_outer, outer_method
 from dev_analytics.observers.llm.recorder import Recorder
-from dev_analytics.observers.llm.request import observe_request, read_whole
+from dev_analytics.observers.llm.request import observe_request, read_whole, watched
 from dev_analytics.observers.llm.sdks.openai import read_usage
 from dev_analytics.observers.llm.streams import follow_either
 
@@ -53,7 +53,7 @@ def hook(module: ModuleType) -> None:
     """Install the hooks in the module's client: the synchronous or the asynchronous one."""
     client = vars(module).get("InferenceClient") or module.AsyncInferenceClient
     run = _run_async if inspect.iscoroutinefunction(client._inner_post) else _run
-    observe_request(client, "_inner_post", _begin, _keep)
+    observe_request(client, "_inner_post", _begin, lambda call, data: data)
     for name, operation in OPERATIONS.items():
         wrap(client, name, partial(run, operation))
 
@@ -62,44 +62,35 @@ def _run(operation: str, method: Any, client: Any, args: Any, kwargs: Any) -> An
     """Run a public method, and read its answer."""
     with outer_method(operation) as outer:
         answer = method(*args, **kwargs)
-    return _watch(outer.call, answer)
+    return answer if outer.call is None else watched(_watch, outer.call, answer)
 
 
 async def _run_async(operation: str, method: Any, client: Any, args: Any, kwargs: Any) -> Any:
     """Do what `_run` does, asynchronously."""
     with outer_method(operation) as outer:
         answer = await method(*args, **kwargs)
-    return _watch(outer.call, answer)
+    return answer if outer.call is None else watched(_watch, outer.call, answer)
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
-    """Begin a call if one of the observed public methods is running."""
+    """Begin a call if one of the observed public methods is running, which can read its answer."""
     outer = current_outer()
     if outer is None:
         return None
     request = args[0] if args else kwargs["request_parameters"]
     body = request.json
-    return recorder.begin(
+    outer.call = recorder.begin(
         HUGGINGFACE,
         outer.operation,
         (body.get("model") if type(body) is dict else None) or request.model,
         stream=kwargs.get("stream") is True,
         address=request.url,
     )
+    return outer.call
 
 
-def _keep(call: Call, data: Any) -> Any:
-    """Keep the call for the public method, which can read the answer."""
-    outer = current_outer()
-    if outer is not None:
-        outer.call = call
-    return data
-
-
-def _watch(call: Call | None, answer: Any) -> Any:
+def _watch(call: Call, answer: Any) -> Any:
     """Read an answer; replace a streamed one with an iterator that reads its chunks."""
-    if call is None:
-        return answer
     if call.stream and (hasattr(answer, "__next__") or hasattr(answer, "__anext__")):
         return follow_either(call, answer)
     return read_whole(call, answer)

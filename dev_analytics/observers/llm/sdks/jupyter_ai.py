@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import State, wrap
+from dev_analytics.observers.hooks import wrap
+from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.llm.request import counted
 
 COVERS: Final = None
 """Not listed: its calls are recorded in the SDKs that it uses."""
@@ -19,14 +20,14 @@ def hook(module: ModuleType) -> None:
 
 
 def _run_ai_cell(method: Any, magics: Any, args: Any, kwargs: Any) -> Any:
-    """Run the magic with its format in force; no other argument of it is read."""
-    recorder = State.active
+    """Run the magic with its format in force."""
     with ExitStack() as stack:
-        if recorder is not None:
-            try:
-                options = args[0] if args else kwargs["args"]
-                edit_format = recorder.analytics.edit_format(options.format, tool="jupyter_ai")
-                stack.enter_context(edit_format)
-            except Exception as error:
-                count_failure(recorder.drops, error)
+        _enter(stack, args, kwargs)
         return method(*args, **kwargs)
+
+
+@counted
+def _enter(recorder: Recorder, stack: ExitStack, args: Any, kwargs: Any) -> None:
+    """Put the format in force; no other argument of the magic is read."""
+    options = args[0] if args else kwargs["args"]
+    stack.enter_context(recorder.analytics.edit_format(options.format, tool="jupyter_ai"))

@@ -16,14 +16,13 @@ from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
 from dev_analytics.catalogue.models import PREFIXES
 from dev_analytics.catalogue.vocabulary import OTHER
-from dev_analytics.observers.hooks import State, wrap
+from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
-from dev_analytics.observers.llm.request import observe_request, observe_result
+from dev_analytics.observers.llm.request import counted, observe_request, observe_result
 
 COVERS: Final = (
     "litellm",
@@ -121,20 +120,6 @@ def _class(module: str, name: str) -> type:
     return found
 
 
-def _counted(look: Callable[..., None]) -> Callable[..., None]:
-    """Return what calls `look` with the recorder, while there is one, and counts its failures."""
-
-    def counted(*given: Any) -> None:
-        recorder = State.active
-        if recorder is not None:
-            try:
-                look(recorder, *given)
-            except Exception as error:
-                count_failure(recorder.drops, error)
-
-    return counted
-
-
 # The request is sent.
 
 
@@ -211,7 +196,7 @@ def _interrupted(call: Call, error: BaseException) -> None:
 
 def _before(look: Callable[..., None]) -> Callable[..., Any]:
     """Return a hook that lets `look` see a call of litellm's own before it goes on."""
-    seen = _counted(look)
+    seen = counted(look)
 
     def hooked(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
         seen(own, args, kwargs)
@@ -282,13 +267,13 @@ _READ: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """The `Logging` objects of the streams that are being read."""
 
 
-@_counted
+@counted
 def _note(recorder: Recorder, stream: Any) -> None:
     """Note that a stream is being read; its request may be sent only now."""
     _READ.add(stream.logging_obj)
 
 
-@_counted
+@counted
 def _read(recorder: Recorder, stream: Any, chunk: Any, *arguments: Any) -> None:
     call = recorder.held(stream.logging_obj)
     if call is None:
@@ -310,7 +295,7 @@ def _closed(recorder: Recorder, stream: Any, args: Any, kwargs: Any) -> None:
     _ended(stream, None)
 
 
-@_counted
+@counted
 def _ended(recorder: Recorder, stream: Any, error: BaseException | None) -> None:
     """End the call of a stream that was read to its end, was closed, or failed."""
     _read(stream, None)

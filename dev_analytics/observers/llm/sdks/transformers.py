@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.callbacks import count_failure
-from dev_analytics.observers.hooks import State, wrap
+from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, fields
 from dev_analytics.observers.llm.call import Call
+from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.llm.request import begin_call, watched
 
 COVERS: Final = (
     "transformers",
@@ -36,7 +38,7 @@ def hook(module: ModuleType) -> None:
 
 def _generate(method: Any, model: Any, args: Any, kwargs: Any) -> Any:
     """Run `generate`, and count the tokens."""
-    call = None if _GENERATING.get() else _begin(model, kwargs)
+    call = None if _GENERATING.get() else begin_call(_begin, model, args, kwargs)
     if call is None:
         return method(*args, **kwargs)
     token = _GENERATING.set(True)
@@ -48,51 +50,41 @@ def _generate(method: Any, model: Any, args: Any, kwargs: Any) -> Any:
     finally:
         _GENERATING.reset(token)
     call.arrived()
-    _tell(call, model, args, kwargs, answer)
+    return watched(partial(_watch, model, args, kwargs), call, answer)
+
+
+def _begin(recorder: Recorder, model: Any, args: Any, kwargs: Mapping[str, Any]) -> Call | None:
+    # The main input of an audio or image model has another name.
+    if getattr(type(model), "main_input_name", None) != "input_ids":
+        return None
+    config = fields(fields(model)["config"])
+    return recorder.begin(
+        TRANSFORMERS,
+        "text_completion",
+        config.get("_name_or_path"),
+        stream=kwargs.get("streamer") is not None,
+    )
+
+
+def _watch(model: Any, args: Any, kwargs: Mapping[str, Any], call: Call, answer: Any) -> Any:
+    """Add the token counts that the shapes give, and end the call."""
+    config = fields(fields(model)["config"])
+    given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
+    output = answer.sequences if belongs(type(answer), "transformers") else answer
+    sent, received = _shape(given), _shape(output)
+    # The output repeats the input, unless that was embedded or read by an encoder.
+    repeated = 0 if sent is None or config.get("is_encoder_decoder") is True else sent[1]
+    if sent is None:
+        sent = _shape(kwargs.get("inputs_embeds"))
+    call.add(
+        Answer(
+            None,
+            sent and sent[0] * sent[1],
+            received and received[0] * max(0, received[1] - repeated),
+        )
+    )
     call.end()
     return answer
-
-
-def _begin(model: Any, kwargs: Mapping[str, Any]) -> Call | None:
-    recorder = State.active
-    # The main input of an audio or image model has another name.
-    if recorder is None or getattr(type(model), "main_input_name", None) != "input_ids":
-        return None
-    try:
-        config = fields(fields(model)["config"])
-        return recorder.begin(
-            TRANSFORMERS,
-            "text_completion",
-            config.get("_name_or_path"),
-            stream=kwargs.get("streamer") is not None,
-        )
-    except Exception as error:
-        count_failure(recorder.drops, error)
-        return None
-
-
-def _tell(call: Call, model: Any, args: Any, kwargs: Mapping[str, Any], answer: Any) -> None:
-    """Add the token counts that the shapes give."""
-    try:
-        config = fields(fields(model)["config"])
-        given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
-        embedded = kwargs.get("inputs_embeds")
-        if belongs(type(answer), "transformers"):
-            answer = answer.sequences
-        sent, received = _shape(given), _shape(answer)
-        # The output repeats the input, unless that was embedded or read by an encoder.
-        repeated = 0 if sent is None or config.get("is_encoder_decoder") is True else sent[1]
-        if sent is None:
-            sent = _shape(embedded)
-        call.add(
-            Answer(
-                None,
-                sent and sent[0] * sent[1],
-                received and received[0] * max(0, received[1] - repeated),
-            )
-        )
-    except Exception as error:
-        count_failure(call.recorder.drops, error)
 
 
 def _shape(tensor: object) -> tuple[int, int] | None:
