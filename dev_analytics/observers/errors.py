@@ -20,7 +20,6 @@ from dev_analytics.observers.installed import package_of
 _MRO: Final = type.__dict__["__mro__"].__get__
 _MODULE: Final = type.__dict__["__module__"].__get__
 _QUALNAME: Final = type.__dict__["__qualname__"].__get__
-_CLASS_DICT: Final = type.__dict__["__dict__"].__get__
 _MODULE_DICT: Final = vars(ModuleType)["__dict__"].__get__
 
 _RESUMED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
@@ -71,21 +70,14 @@ def _is_found_at(cls: type, module: str, qualname: str) -> bool:
     A class can claim any name, and so can a module of the user.
     """
     found: object = sys.modules.get(module)
-    # Not isinstance, here and below: it would read the object's __class__.
+    # Not isinstance: it would read the object's __class__.
     if not issubclass(type(found), ModuleType):
         return False
     top = module.partition(".")[0]
     file = _MODULE_DICT(found).get("__file__")
     if module not in sys.builtin_module_names and package_of(file) != top:
         return False
-    for part in qualname.split("."):
-        if issubclass(type(found), ModuleType):
-            found = _MODULE_DICT(found).get(part)
-        elif issubclass(type(found), type):
-            found = _CLASS_DICT(found).get(part)
-        else:
-            return False
-    return found is cls
+    return _MODULE_DICT(found).get(qualname) is cls
 
 
 def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[object]]:

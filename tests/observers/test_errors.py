@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import sys
 import textwrap
 import threading
@@ -12,9 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 
 from dev_analytics.catalogue.events import ErrorRaised, properties
+from dev_analytics.observers import errors
 from dev_analytics.observers.errors import describe, public_class
 from dev_analytics.observers.threads import Threads
 
@@ -128,6 +131,11 @@ def test_a_class_in_a_module_of_the_user_with_a_public_name_is_not_public(
         patch.setitem(sys.modules, "pandas.errors", made)
         assert public_class(made.ParserError) == ("ValueError", False)
         assert public_class(own) == ("KeyError", False)
+
+
+def test_without_python_s_own_builtins_no_class_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "builtins", types.ModuleType("builtins"))
+    assert public_class(ValueError) == ("other", False)
 
 
 # Nothing of an error is called
@@ -264,6 +272,19 @@ def test_the_package_is_that_of_the_innermost_frame(run: Any, log: Any) -> None:
 
     packages = [error["package"] for error in log.of("error raised")]
     assert packages == ["user code", "json", "pandas", "IPython", "user code", "importlib"]
+
+
+def test_the_frames_below_compiled_code_are_followed() -> None:
+    """A frame of compiled code has no caller."""
+    series = pandas.Series([1])
+    assert describe(caught(lambda: series.map(lambda _: json.loads("{"))))["package"] == "json"
+
+
+def test_a_traceback_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = caught(lambda: json.loads("{"))
+    assert describe(error)["package"] == "json"
+    monkeypatch.setattr(errors, "MAX_FRAMES_READ", 2)
+    assert describe(error)["package"] == "user code"
 
 
 KEPT = """
