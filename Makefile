@@ -80,8 +80,9 @@ bench: .venv/test.stamp .venv/rivals.stamp ## Measure what the extension costs, 
 	$(BIN)/python tests/benchmarks/side_by_side/run.py
 
 documents: .venv/demo.stamp ## Make the documents that come from the code: docs/events.md, schemas, tables.
-	$(BIN)/python scripts/documents.py
 	$(BIN)/python scripts/sdk_table.py
+	$(BIN)/python scripts/refresh_vocabularies.py sdks
+	$(BIN)/python scripts/documents.py
 
 sample: .venv/demo.stamp ## Run the notebooks for real, keep 1,000 records; make a page of made-up users.
 	$(BIN)/python notebooks/sample.py

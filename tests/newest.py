@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from dev_analytics.catalogue.events import SDKS as WORDS
+
 PROJECT: Final = Path(__file__).parents[1]
 TESTS: Final = "tests/observers/llm"
 FOLDER: Final = Path(sys.prefix) / "newest"
@@ -43,10 +45,11 @@ class SDK(NamedTuple):
 
 BOTH: Final = ("test_methods.py", "test_methods_apart.py", "test_further_asks.py")
 SDKS: Final = {
-    "openai": SDK(("openai",), ("test_openai.py", "test_openai_newer.py")),
-    "anthropic": SDK(("anthropic",), ("test_anthropic.py",)),
-    "groq": SDK(("groq",), ("test_groq.py",)),
-    "litellm": SDK(("litellm",), ("test_litellm.py",)),
+    **{
+        name: SDK((name,), tuple(sorted(file.name for file in found)))
+        for name in WORDS.words
+        if (found := [*(PROJECT / TESTS).glob(f"test_{name}*.py")])
+    },
     "google-genai": SDK(("google-genai",), BOTH, "google or gemini or interactions"),
     "mistralai": SDK(("mistralai",), BOTH, "mistral"),
     "cohere": SDK(("cohere",), BOTH, "cohere"),

@@ -57,12 +57,7 @@ MODELS: Final = Vocabulary("models")
 OPERATIONS: Final = Vocabulary(
     "operations", "chat", "text_completion", "generate_content", "embeddings"
 )
-SDKS: Final = Vocabulary(
-    "sdks",
-    *("openai", "anthropic", "google-genai", "mistralai", "cohere", "ollama", "groq", "litellm"),
-    *("huggingface_hub", "boto3", "dspy", "transformers", "together", "fireworks", "xai-sdk"),
-    *("langchain-mistralai", "llama-cpp-python"),
-)
+SDKS: Final = Vocabulary("sdks")
 EDIT_FORMATS: Final = Vocabulary("edit_formats")
 TOOLS: Final = Vocabulary("tools", "dev", "aider", "jupyter_ai")
 KERNEL_ACTIONS: Final = Vocabulary("kernel actions", "start", "interrupt", "restart", "shutdown")

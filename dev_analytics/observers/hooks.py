@@ -21,44 +21,55 @@ if TYPE_CHECKING:
     from dev_analytics.observers.llm.recorder import Recorder
 
 _SDKS: Final = "dev_analytics.observers.llm.sdks"
+# made by make documents
 HOOKS: Final = {
-    "openai": f"{_SDKS}.openai",
-    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai",
-    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai",
     "anthropic": f"{_SDKS}.anthropic",
     "anthropic.lib.streaming._messages": f"{_SDKS}.anthropic",
     "anthropic.lib.streaming._beta_messages": f"{_SDKS}.anthropic",
-    "groq": f"{_SDKS}.groq",
-    "together": f"{_SDKS}.together",
-    "fireworks": f"{_SDKS}.fireworks",
-    "xai_sdk.sync.chat": f"{_SDKS}.xai",
-    "xai_sdk.aio.chat": f"{_SDKS}.xai",
-    "litellm": f"{_SDKS}.litellm",
-    "google.genai.models": f"{_SDKS}.google_genai",
-    "google.genai._gaos.interactions": f"{_SDKS}.google_genai",
-    **{
-        f"{place}.{name}": f"{_SDKS}.mistralai"
-        for place in ("mistralai.client", "mistralai")
-        for name in ("agents", "chat", "conversations", "embeddings", "fim")
-    },
-    "cohere.v2.raw_client": f"{_SDKS}.cohere",
-    "cohere.raw_base_client": f"{_SDKS}.cohere",
-    "ollama._client": f"{_SDKS}.ollama",
-    "huggingface_hub.inference._client": f"{_SDKS}.huggingface",
-    "huggingface_hub.inference._generated._async_client": f"{_SDKS}.huggingface",
     "botocore.client": f"{_SDKS}.bedrock",
     "aiobotocore.client": f"{_SDKS}.bedrock",
+    "cohere.v2.raw_client": f"{_SDKS}.cohere",
+    "cohere.raw_base_client": f"{_SDKS}.cohere",
     "dspy.clients.engines.lm15_engine": f"{_SDKS}.dspy",
+    "fireworks": f"{_SDKS}.fireworks",
+    "google.genai.models": f"{_SDKS}.google_genai",
+    "google.genai._gaos.interactions": f"{_SDKS}.google_genai",
+    "groq": f"{_SDKS}.groq",
+    "huggingface_hub.inference._client": f"{_SDKS}.huggingface",
+    "huggingface_hub.inference._generated._async_client": f"{_SDKS}.huggingface",
+    "jupyter_ai_magic_commands.magics": f"{_SDKS}.jupyter_ai",
     "langchain_mistralai.chat_models": f"{_SDKS}.langchain_mistralai",
     "langchain_mistralai.embeddings": f"{_SDKS}.langchain_mistralai",
-    "transformers.generation.utils": f"{_SDKS}.transformers",
+    "litellm": f"{_SDKS}.litellm",
     "llama_cpp.llama": f"{_SDKS}.llama_cpp",
-    "jupyter_ai_magic_commands.magics": f"{_SDKS}.jupyter_ai",
+    "mistralai.client.agents": f"{_SDKS}.mistralai",
+    "mistralai.client.chat": f"{_SDKS}.mistralai",
+    "mistralai.client.conversations": f"{_SDKS}.mistralai",
+    "mistralai.client.embeddings": f"{_SDKS}.mistralai",
+    "mistralai.client.fim": f"{_SDKS}.mistralai",
+    "mistralai.agents": f"{_SDKS}.mistralai",
+    "mistralai.chat": f"{_SDKS}.mistralai",
+    "mistralai.conversations": f"{_SDKS}.mistralai",
+    "mistralai.embeddings": f"{_SDKS}.mistralai",
+    "mistralai.fim": f"{_SDKS}.mistralai",
+    "ollama._client": f"{_SDKS}.ollama",
+    "openai": f"{_SDKS}.openai",
+    "openai.lib.streaming.chat._completions": f"{_SDKS}.openai",
+    "openai.lib.streaming.responses._responses": f"{_SDKS}.openai",
+    "together": f"{_SDKS}.together",
+    "transformers.generation.utils": f"{_SDKS}.transformers",
+    "xai_sdk.sync.chat": f"{_SDKS}.xai",
+    "xai_sdk.aio.chat": f"{_SDKS}.xai",
 }
-"""Our modules, by the modules of SDKs that they hook.
+"""Our modules, by the modules of SDKs that they hook."""
 
-Each has ``hook(module)``, and ``COVERS``: which calls are seen, for the table in docs/models.md.
-"""
+DISTRIBUTIONS: Final = {
+    "fireworks": "fireworks-ai",
+    "google": "google-genai",
+    "llama_cpp": "llama-cpp-python",
+}
+"""The distributions of modules that are called otherwise than these."""
+# until here
 
 INSTALL: Final = 'pip install "dev-analytics[llm]"'
 

@@ -14,17 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.observers.hooks import DISTRIBUTIONS
 from dev_analytics.process.native import PYTHONPATH
 
 _FROZEN: Final = "<frozen "
 _METADATA: Final = (".dist-info", ".egg-info")
 _INSTALL_NAMES: Final = frozenset({"site-packages", "dist-packages"})
-_DISTRIBUTIONS: Final = {
-    "fireworks": "fireworks-ai",
-    "google": "google-genai",
-    "llama_cpp": "llama-cpp-python",
-}
-"""The distributions of modules whose own name is that of somebody else's distribution."""
 
 _NAME: Final = r"(.+?)(?:-[0-9].*)?\.[a-z-]+"
 """The name of a metadata folder: the distribution, perhaps its version, and an ending. It is only
@@ -55,7 +50,7 @@ def is_installed(module: str, file: object) -> bool:
         return False
     top, *inner = module.split(".")
     called = _normalized(top)
-    meant = _DISTRIBUTIONS.get(top, called)
+    meant = DISTRIBUTIONS.get(top, called)
     is_in_place = package_of(file) == top
     if is_in_place and meant == called:
         return True

@@ -2,24 +2,25 @@
 
 from typing import Final
 
+from sdk_table import packages
+
 _NAMES: Final = """
-aiohttp aiosqlite altair anthropic anyio attrs azure-core beautifulsoup4 bokeh boto3 botocore
-catboost click cloudpickle cohere cryptography dask datasets dill distributed django dspy
-fastapi filelock fireworks-ai flask fsspec gensim geopandas google-api-core google-auth
-google-cloud-bigquery google-genai groq grpcio gymnasium h11 httpcore httpx huggingface-hub
-hypothesis ipykernel ipyparallel ipython ipywidgets jax jinja2 joblib jsonschema jupysql
-jupyter-client jupyter-core keras langchain-classic langchain-core langgraph lightgbm lightning
-litellm llama-index-core llvmlite matplotlib mistralai mlflow-skinny msgspec narwhals nbclient
-nbconvert nbformat networkx nltk numba numpy ollama openai openpyxl optuna oracledb packaging
-pandas pandera papermill parso patsy pexpect pillow pint pip platformdirs playwright plotly
-polars prompt-toolkit psutil psycopg psycopg2-binary py4j pydantic pydantic-core pygments
-pymongo pymysql pyparsing pyproj pytest python-dateutil pytz pyyaml pyzmq rasterio ray redis
-referencing requests rich s3fs safetensors scikit-learn scipy scrapy seaborn selenium
-sentence-transformers shapely snowflake-connector-python spacy sqlalchemy sqlglot sqlmodel
-starlette statsmodels sympy tenacity together tokenizers torch tornado tqdm traitlets
-transformers trio typer urllib3 wandb websockets werkzeug xai-sdk xarray xgboost xlrd zarr
+aiohttp aiosqlite altair anyio attrs azure-core beautifulsoup4 bokeh botocore catboost click
+cloudpickle cryptography dask datasets dill distributed django fastapi filelock flask fsspec
+gensim geopandas google-api-core google-auth google-cloud-bigquery grpcio gymnasium h11
+httpcore httpx hypothesis ipykernel ipyparallel ipython ipywidgets jax jinja2 joblib
+jsonschema jupysql jupyter-client jupyter-core keras langchain-classic langchain-core
+langgraph lightgbm lightning llama-index-core llvmlite matplotlib mlflow-skinny msgspec
+narwhals nbclient nbconvert nbformat networkx nltk numba numpy openpyxl optuna oracledb
+packaging pandas pandera papermill parso patsy pexpect pillow pint pip platformdirs
+playwright plotly polars prompt-toolkit psutil psycopg psycopg2-binary py4j pydantic
+pydantic-core pygments pymongo pymysql pyparsing pyproj pytest python-dateutil pytz pyyaml
+pyzmq rasterio ray redis referencing requests rich s3fs safetensors scikit-learn scipy
+scrapy seaborn selenium sentence-transformers shapely snowflake-connector-python spacy
+sqlalchemy sqlglot sqlmodel starlette statsmodels sympy tenacity tokenizers torch tornado
+tqdm traitlets trio typer urllib3 wandb websockets werkzeug xarray xgboost xlrd zarr
 """
-DISTRIBUTIONS: Final = tuple(_NAMES.split())
+DISTRIBUTIONS: Final = tuple(sorted({*_NAMES.split(), *packages()}))
 # Modules of many exceptions that hardly ever reach a notebook.
 PASSED_OVER: Final = (
     "aiohttp.web_exceptions",

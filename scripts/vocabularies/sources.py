@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
+import sdk_table
+
 from vocabularies import listed, magics, prices, published, stdlib, wheels
 
 if TYPE_CHECKING:
@@ -76,4 +78,5 @@ SOURCES: Final = {
         lambda: prices.models() | listed.models() | published.models(),
     ),
     "providers": _known(prices.described, prices.providers),
+    "sdks": _known(lambda: "the modules in dev_analytics/observers/llm/sdks", sdk_table.words),
 }

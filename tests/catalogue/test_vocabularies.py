@@ -32,7 +32,7 @@ FILES = sorted(FOLDER.glob("*.txt"))
 NAMES = [path.stem for path in FILES]
 EXPECTED = {
     *("cell_magics", "edit_formats", "exceptions", "frontends", "line_magics", "models"),
-    *("packages", "providers", "shell_commands"),
+    *("packages", "providers", "sdks", "shell_commands"),
 }
 # What is installed is read once: thousands of modules.
 SOURCES = {

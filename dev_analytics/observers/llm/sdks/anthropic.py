@@ -9,6 +9,11 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.parsing import observe_parsing
 
+MODULES: Final = (
+    "anthropic",
+    "anthropic.lib.streaming._messages",
+    "anthropic.lib.streaming._beta_messages",
+)
 COVERS: Final = ("anthropic", "0.28", "2.12", "messages; also at AWS, Google and Azure")
 
 OPERATIONS: Final = {
@@ -71,6 +76,9 @@ def _compacted(usage: Any, *names: str) -> object:
     return tuple(get(each, name) for each in spent for name in names)
 
 
+ANTHROPIC: Final = SDK("anthropic", "anthropic", read, errors=("pydantic_core",))
+
+
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     if module.__name__ != "anthropic":
@@ -78,7 +86,7 @@ def hook(module: ModuleType) -> None:
         return
     stainless.observe(
         module,
-        SDK("anthropic", "anthropic", read, errors=("pydantic_core",)),
+        ANTHROPIC,
         (module.Anthropic, module.AsyncAnthropic),
         OPERATIONS,
         clouds=_CLOUDS,

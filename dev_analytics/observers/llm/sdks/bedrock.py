@@ -26,6 +26,7 @@ from dev_analytics.observers.llm.request import (
 )
 from dev_analytics.observers.llm.streams import observe_parts
 
+MODULES: Final = ("botocore.client", "aiobotocore.client")
 COVERS: Final = (
     "boto3, aiobotocore",
     "1.43",

@@ -18,6 +18,7 @@ from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import begin_call, counted, observe_result, watched
 from dev_analytics.observers.llm.streams import follow_either
 
+MODULES: Final = ("cohere.v2.raw_client", "cohere.raw_base_client")
 COVERS: Final = (
     "cohere",
     "5.16",

@@ -15,6 +15,7 @@ from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import call_being_made, counted, observe_result
 from dev_analytics.observers.llm.streams import observe_lazy_stream
 
+MODULES: Final = ("dspy.clients.engines.lm15_engine",)
 COVERS: Final = ("dspy", "3.4", "3.4", "calls through DSPy's own client")
 
 

@@ -10,6 +10,7 @@ from dev_analytics.observers.llm.answers import SDK, Answer
 from dev_analytics.observers.llm.sdks import anthropic
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
+MODULES: Final = ("fireworks",)
 COVERS: Final = (
     "fireworks-ai",
     "1.2",
@@ -35,11 +36,10 @@ def read(answer: Any) -> Answer | None:
     return read_usage(answer)
 
 
+FIREWORKS: Final = SDK("fireworks", "fireworks", read, "fireworks")
+
+
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    stainless.observe(
-        module,
-        SDK("fireworks", "fireworks", read, "fireworks"),
-        (module.Fireworks, module.AsyncFireworks),
-        OPERATIONS,
-    )
+    clients = (module.Fireworks, module.AsyncFireworks)
+    stainless.observe(module, FIREWORKS, clients, OPERATIONS)

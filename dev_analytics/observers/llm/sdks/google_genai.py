@@ -20,6 +20,7 @@ from dev_analytics.observers.llm.request import (
 )
 from dev_analytics.observers.llm.speakeasy import observe_methods
 
+MODULES: Final = ("google.genai.models", "google.genai._gaos.interactions")
 COVERS: Final = (
     "google-genai",
     "1.0",

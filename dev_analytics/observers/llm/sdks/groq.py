@@ -9,6 +9,7 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
+MODULES: Final = ("groq",)
 COVERS: Final = ("groq", "1.7", "1.7", "chat completions, embeddings")
 
 OPERATIONS: Final = {
@@ -28,8 +29,9 @@ def read(answer: Any) -> Answer:
     return found._replace(failed=True) if get(own, "error") else found
 
 
+GROQ: Final = SDK("groq", "groq", read)
+
+
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    stainless.observe(
-        module, SDK("groq", "groq", read), (module.Groq, module.AsyncGroq), OPERATIONS
-    )
+    stainless.observe(module, GROQ, (module.Groq, module.AsyncGroq), OPERATIONS)

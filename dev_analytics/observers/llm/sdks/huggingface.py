@@ -21,6 +21,10 @@ from dev_analytics.observers.llm.request import observe_request, read_whole, wat
 from dev_analytics.observers.llm.sdks.openai import read_usage
 from dev_analytics.observers.llm.streams import follow_either
 
+MODULES: Final = (
+    "huggingface_hub.inference._client",
+    "huggingface_hub.inference._generated._async_client",
+)
 COVERS: Final = (
     "huggingface_hub",
     "0.36",

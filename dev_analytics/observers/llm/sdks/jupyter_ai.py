@@ -10,6 +10,7 @@ from dev_analytics.observers.hooks import wrap
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import counted
 
+MODULES: Final = ("jupyter_ai_magic_commands.magics",)
 COVERS: Final = None
 """Not listed: its calls are recorded in the SDKs that it uses."""
 

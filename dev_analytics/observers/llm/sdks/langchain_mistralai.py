@@ -14,6 +14,7 @@ from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observed, read_whole
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
+MODULES: Final = ("langchain_mistralai.chat_models", "langchain_mistralai.embeddings")
 COVERS: Final = (
     "langchain-mistralai",
     "1.1",

@@ -24,6 +24,7 @@ from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import counted, observe_request, observe_result
 
+MODULES: Final = ("litellm",)
 COVERS: Final = (
     "litellm",
     "1.83",

@@ -16,6 +16,7 @@ from dev_analytics.observers.llm.answers import SDK, Answer, get, text
 from dev_analytics.observers.llm.method import Request, observe, request_of
 from dev_analytics.observers.llm.outer import current_outer, outer_method
 
+MODULES: Final = ("llama_cpp.llama",)
 COVERS: Final = (
     "llama-cpp-python",
     "0.3.36",

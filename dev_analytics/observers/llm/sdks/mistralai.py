@@ -13,6 +13,11 @@ from dev_analytics.observers.llm.method import request_of
 from dev_analytics.observers.llm.request import observe_closing
 from dev_analytics.observers.llm.speakeasy import observe_methods
 
+MODULES: Final = tuple(
+    f"{place}.{name}"
+    for place in ("mistralai.client", "mistralai")
+    for name in ("agents", "chat", "conversations", "embeddings", "fim")
+)
 COVERS: Final = (
     "mistralai",
     "1.2",

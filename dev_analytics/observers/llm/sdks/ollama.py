@@ -13,6 +13,7 @@ from typing import Any, Final
 from dev_analytics.observers.llm.answers import SDK, Answer
 from dev_analytics.observers.llm.method import Request, observe, watch_lazy
 
+MODULES: Final = ("ollama._client",)
 COVERS: Final = ("ollama", "0.4", "0.6", "`chat`, `generate`, `embed`, `embeddings`")
 
 OPERATIONS: Final = {

@@ -10,6 +10,11 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK, Answer, get, get_rare
 from dev_analytics.observers.llm.parsing import observe_parsing
 
+MODULES: Final = (
+    "openai",
+    "openai.lib.streaming.chat._completions",
+    "openai.lib.streaming.responses._responses",
+)
 COVERS: Final = (
     "openai",
     "1.3",
@@ -97,6 +102,9 @@ def _cached_beside(usage: Any, details: Any) -> object:
     return cached if cached is not None else get_rare(usage, "prompt_cache_hit_tokens")
 
 
+OPENAI: Final = SDK("openai", "openai", read, errors=("pydantic_core",))
+
+
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
     if module.__name__ != "openai":
@@ -106,7 +114,7 @@ def hook(module: ModuleType) -> None:
         return
     stainless.observe(
         module,
-        SDK("openai", "openai", read, errors=("pydantic_core",)),
+        OPENAI,
         (module.OpenAI, module.AsyncOpenAI),
         OPERATIONS,
         clouds=_CLOUDS,

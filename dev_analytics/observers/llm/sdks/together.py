@@ -9,6 +9,7 @@ from dev_analytics.observers.llm import stainless
 from dev_analytics.observers.llm.answers import SDK
 from dev_analytics.observers.llm.sdks.openai import read_usage
 
+MODULES: Final = ("together",)
 COVERS: Final = ("together", "3.1", "3.1", "chat completions, completions, embeddings")
 
 OPERATIONS: Final = stainless.at(
@@ -21,11 +22,9 @@ OPERATIONS: Final = stainless.at(
 )
 
 
+TOGETHER: Final = SDK("together", "together", read_usage, "together")
+
+
 def hook(module: ModuleType) -> None:
     """Install the hooks."""
-    stainless.observe(
-        module,
-        SDK("together", "together", read_usage, "together"),
-        (module.Together, module.AsyncTogether),
-        OPERATIONS,
-    )
+    stainless.observe(module, TOGETHER, (module.Together, module.AsyncTogether), OPERATIONS)

@@ -18,6 +18,7 @@ from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import begin_call, watched
 
+MODULES: Final = ("transformers.generation.utils",)
 COVERS: Final = (
     "transformers",
     "5.24",

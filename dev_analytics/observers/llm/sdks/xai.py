@@ -11,6 +11,7 @@ from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observe_preparing, observe_request
 from dev_analytics.observers.llm.streams import observe_lazy_stream
 
+MODULES: Final = ("xai_sdk.sync.chat", "xai_sdk.aio.chat")
 COVERS: Final = (
     "xai-sdk",
     "1.21",
