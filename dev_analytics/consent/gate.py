@@ -249,7 +249,7 @@ class Gate:
         if variables != self._variables:
             self.follow_environment()
         if Clock.monotonic() >= self._policy_look:
-            self._look_at_policy()
+            self._read_anew(self._environment, self._variables)
         latest = self.latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()
 
@@ -271,6 +271,7 @@ class Gate:
 
     def _decide_anew(self) -> State:
         with self._deciding:
+            given = self._switch, self._environment, self._recipient
             # Read under the lock: meanwhile another thread may have seen a newer consent.
             consent = self.stored().current()
             decision = self._decide(consent, can_answer=False)
@@ -282,26 +283,29 @@ class Gate:
                 if period is None or not period.is_of(consent, recipient):
                     self._period = Period(consent, recipient)
             self.latest = latest = (decision, consent, self._period)
+            now = self._switch, self._environment, self._recipient
+            if any(one is not other for one, other in zip(given, now, strict=True)):
+                # A signal handler has changed one meanwhile.
+                return self._decide_anew()
             return latest
 
     def follow_environment(self) -> None:
         """Follow a change of the environment; a changed ``DEV_ANALYTICS`` is the newest switch."""
-        variables = _variables()
         in_session, self._followed = self._followed, True
-        if variables == self._variables:
-            return
-        if variables[0] != self._variables[0]:
-            try:
-                switch = environment_switch()
-            except SettingError as error:
-                switch = error.switch
-            if switch is not None and in_session:
-                self.switch_in_session(switch)
-            elif switch is not None:
-                self.switch = switch
-        self._variables = variables
-        self._environment = self._read_environment()
-        self.latest = None
+        while True:
+            before, variables = self._environment, _variables()
+            if variables == self._variables:
+                return
+            if variables[0] != self._variables[0]:
+                try:
+                    switch = environment_switch()
+                except SettingError as error:
+                    switch = error.switch
+                if switch is not None and in_session:
+                    self.switch_in_session(switch)
+                elif switch is not None:
+                    self.switch = switch
+            self._read_anew(before, variables)
 
     def _begin_with_variable(self, begun: Mapping[str, str]) -> None:
         """Keep an off that this process was started with, if a cell has changed it since."""
@@ -316,11 +320,19 @@ class Gate:
             # The present value was set in the session.
             self._followed = True
 
-    def _look_at_policy(self) -> None:
-        environment = self._read_environment()
-        if environment != self._environment:
-            self._environment = environment
-            self.latest = None
+    def _read_anew(self, before: Environment, variables: list[object]) -> None:
+        """Read the environment, and decide by it and its `variables` from now on.
+
+        Another thread or a signal handler that has replaced the one `before` knows better.
+        """
+        with self._deciding:
+            environment = self._read_environment()
+            changed = environment != before or variables != self._variables
+            if changed and self._environment is before:
+                # In this order: an event in the middle of it reads it anew too, and so does the
+                # next one after an interrupt.
+                self.latest = None
+                self._environment, self._variables = environment, variables
 
     def _read_environment(self) -> Environment:
         environ, environment = environ_now(), read_environment()
@@ -348,8 +360,9 @@ class Gate:
     def recipient(self, recipient: str) -> None:
         if recipient == self._recipient:
             return
-        self._recipient = recipient
-        self.latest = None
+        with self._deciding:
+            self._recipient = recipient
+            self.latest = None
         if self.on_wanted is not None:
             consent = self.stored().current()
             if consent.user_id is not None and not consent.names(recipient):
@@ -364,7 +377,7 @@ class Gate:
     def decision(self, *, can_answer: bool) -> Decision:
         """Return the decision for a question, reading everything anew; never raises."""
         self.now()
-        self._environment = self._read_environment()
+        self._read_anew(self._environment, self._variables)
         self.latest = None
         return self._decide(self.stored().read(), can_answer=can_answer)
 
