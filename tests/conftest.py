@@ -35,6 +35,9 @@ from guard import Guard, outside
 SECONDS = 240
 """How long a test waits for a process before it fails; nothing is timed by it."""
 
+MEASURED = "PYTHON_MEASURED" in os.environ
+"""Whether `make coverage` runs the tests."""
+
 # The same examples each time: what was found once is found again, and `make privacy` looks further.
 settings.register_profile(
     "tests",
@@ -111,6 +114,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, at in enumerate(SLOWEST_FIRST) if at in item.nodeid), last)
 
     items.sort(key=place)
+
+
+def pytest_sessionfinish() -> None:
+    """Save what `make coverage` measured: a worker that ends slowly is killed before it does."""
+    coverage = sys.modules.get("coverage")
+    if coverage is not None and (measured := coverage.Coverage.current()) is not None:
+        measured.stop()
+        measured.save()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -466,6 +477,9 @@ def kernel(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]
     for one in started:
         one.client.stop_channels()
         if one.manager.has_kernel:
+            if MEASURED:
+                one.manager.signal_kernel(signal.SIGTERM)
+                end(one.manager.is_alive)
             one.manager.shutdown_kernel(now=True)
 
 
@@ -534,6 +548,9 @@ def _terminals() -> Iterator[Callable[..., Terminal]]:
 
     yield start
     for one in started:
+        if MEASURED:
+            one.process.kill(signal.SIGTERM)
+            end(one.process.isalive)
         # It says so where a process that was killed takes its time to be gone.
         with suppress(pexpect.ExceptionPexpect):
             one.process.close(force=True)
@@ -549,6 +566,13 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 def lasting_terminal() -> Iterator[Callable[..., Terminal]]:
     """Start terminals that no test has for itself; they are ended after those of its module."""
     yield from _terminals()
+
+
+def end(is_alive: Callable[[], bool]) -> None:
+    """Wait for a process that saves what it measured: what is killed says nothing."""
+    deadline = time.monotonic() + 5
+    while is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
