@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from dev_analytics.consent.store import ConsentStore
-from dev_analytics.process.ancestors import program
+from dev_analytics.process import ancestors
+from dev_analytics.process.ancestors import program, programs
+from dev_analytics.process.native import environ_of
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,21 @@ def test_the_programs_above_are_told_the_nearest_first(tmp_path: Path) -> None:
         [sys.executable, str(outer)], capture_output=True, text=True, check=True, env=os.environ
     )
     assert ran.stdout == "jupyter-inner jupyter-outer\n"
+
+
+def test_no_more_programs_are_named_than_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ancestors, "MAX_ANCESTORS", 1)
+    assert len(list(programs())) == (1 if sys.platform == "linux" else 0)
+
+
+def test_a_process_that_has_ended_has_no_program_and_no_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert environ_of(ended.pid) == b""
+    monkeypatch.setattr(os, "getpid", lambda: ended.pid)
+    assert list(programs()) == []
 
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of other programs")

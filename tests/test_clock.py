@@ -24,6 +24,7 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.bounds import bound
 from dev_analytics.observers.cells import Cells
+from dev_analytics.process import native
 from dev_analytics.process.native import EARLIEST, Clock, seconds, today
 
 MINUTE = 60.0
@@ -180,6 +181,25 @@ def test_without_a_kernel_that_tells_a_time_there_is_no_record_but_a_count(
     analytics.event("cell_executed", outcome="ok", duration_ms=1)
     assert log.records == []
     assert analytics.drops.counts == {"a time that cannot be": 1}
+
+
+def test_a_kernel_without_times_in_text_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that hides them."""
+
+    def read(file: Path, encoding: str) -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    for name in ("time", "monotonic", "perf_counter", "is_faked"):
+        monkeypatch.setattr(Clock, name, getattr(Clock, name))
+    monkeypatch.setattr(Path, "read_text", read)
+    native._ask_kernel()
+    assert Clock.is_faked
+    assert seconds() == 0
+
+
+def test_a_time_that_no_calendar_has_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "time", lambda: 1e20)
+    assert abs(seconds() - time.time()) < MINUTE
 
 
 def set_to(monkeypatch: pytest.MonkeyPatch, now: float) -> None:

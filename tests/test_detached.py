@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import dev_analytics
 from dev_analytics.consent.decision import VARIABLES
+from dev_analytics.process import detached
 from dev_analytics.process.detached import environment, python
 
 PROJECT = Path(dev_analytics.__file__).parent.parent
@@ -115,6 +117,7 @@ FLAGS = "from dev_analytics.process.detached import flags; print(*flags())"
         ("", "-P"),
         ("-I", "-I"),
         ("-E -s -B", "-P -E -s -B"),
+        ("-S -X pycache_prefix=/tmp/compiled", "-P -S -X pycache_prefix=/tmp/compiled"),
         ("-I -X utf8 -W error -X dev -O", "-I -X utf8"),
     ],
 )
@@ -122,5 +125,23 @@ def test_what_the_user_shut_out_is_shut_out_there(given: str, expected: str) -> 
     """And what is for the user's own code is not taken over: warnings, checks of developers."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = [sys.executable, *given.split(), "-c", FLAGS]
-    ran = subprocess.run(command, env=env, capture_output=True, text=True)
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, cwd=PROJECT)
     assert (ran.stdout, ran.stderr) == (f"{expected}\n", "")
+
+
+def test_a_variable_that_no_shell_can_name_prevents_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHON-X", "value")
+    monkeypatch.setenv("PYTHON_X", "a 'value'")
+    script = detached._script([sys.executable, "-c", "import os; print(os.environ)"], "", 0.0)
+    shown = script.replace(b">/dev/null", b"").replace(b"2>&1", b"")
+    ran = subprocess.run(["/bin/sh"], input=shown, env={}, capture_output=True, text=False)
+    assert ran.stderr == b""
+    assert b"\"a 'value'\"" in ran.stdout
+    assert b"PYTHON-X" not in ran.stdout
+
+
+def test_options_that_no_pipe_holds_are_an_error_and_nobody_waits() -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.E2BIG)):
+        detached.spawn("no_module", {"much": "x" * 2**21})

@@ -19,10 +19,13 @@ ENTRY = Path(entry.__file__)
 PACKAGE = Path(dev_analytics.__file__).parent
 
 
-def enter(data: Path, *flags: str, path: list[str]) -> None:
+SENDER = "dev_analytics.delivery.sender_process"
+
+
+def enter(data: Path, *flags: str, path: list[str], module: str = SENDER) -> None:
     content = json.dumps({"path": path, "options": {"data": str(data), "max_days": 30}})
     subprocess.run(
-        [sys.executable, *flags, str(ENTRY), "dev_analytics.delivery.sender_process"],
+        [sys.executable, *flags, str(ENTRY), module],
         input=content.encode(),
         capture_output=True,
     )
@@ -31,11 +34,13 @@ def enter(data: Path, *flags: str, path: list[str]) -> None:
 def test_why_it_could_not_begin_is_said_until_one_does(data: Path, tmp_path: Path) -> None:
     """Its Python lacks what the package needs, as another one of the same name does."""
     data.mkdir(mode=0o700)
-    enter(data, "-I", "-S", path=[str(PACKAGE.parent)])
     analytics = Analytics(data)
-    said = status_rows(analytics, analytics.gate.now()[0])
-    assert said["sender"].startswith("could not begin: ModuleNotFoundError: no module ")
-    assert (data / entry.FAILED).stat().st_mode & 0o777 == 0o600
+    for flags, module in ((("-I", "-S"), SENDER), (("-I",), "dev_analytics.no_such_module")):
+        enter(data, *flags, path=[str(PACKAGE.parent)], module=module)
+        said = status_rows(analytics, analytics.gate.now()[0])
+        assert said["sender"].startswith("could not begin: ModuleNotFoundError: no module ")
+        assert (data / entry.FAILED).stat().st_mode & 0o777 == 0o600
+        (data / entry.FAILED).write_text("of an earlier one")
     enter(data, "-I", path=[str(PACKAGE.parent)])
     assert "sender" not in status_rows(analytics, analytics.gate.now()[0])
 
@@ -43,7 +48,7 @@ def test_why_it_could_not_begin_is_said_until_one_does(data: Path, tmp_path: Pat
 def test_who_has_opted_out_finds_no_new_file(data: Path) -> None:
     ConsentStore(data).opt_out()
     before = sorted(data.rglob("*"))
-    enter(data, "-I", "-S", path=["/nowhere"])
+    enter(data, "-I", path=["/nowhere"], module="dev_analytics.no_such_module")
     assert sorted(data.rglob("*")) == before
 
 

@@ -227,3 +227,8 @@ def test_an_exception_of_a_signal_handler_leaves_it_free() -> None:
     while lock._is_owned():  # the tests behind this one would wait for ever
         lock.release()
     assert not held
+
+
+def test_a_system_that_lists_no_threads_counts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forks, "_LIST", "/nowhere/task")
+    assert forks._number_of_threads() == 0

@@ -16,12 +16,14 @@ import pytest
 
 from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
+from dev_analytics.consent import gate
 from dev_analytics.consent.decision import Consent, Switch
 from dev_analytics.consent.gate import Period
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.observers.cells import Cells
+from dev_analytics.process.native import fresh_copy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -397,3 +399,17 @@ def test_an_interrupt_at_any_line_of_a_cells_record_leaves_nobody_waiting(
     assert isinstance(analytics.pipeline.sink, Spool)
     analytics.gate.switch = Switch(False, "the end")
     analytics.pipeline.sink.rest()
+
+
+def test_threads_are_known_also_where_threading_has_no_list_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a later Python."""
+    monkeypatch.setattr(gate, "vars", lambda module: {}, raising=False)
+    assert gate._threads() == threading.enumerate()
+
+
+def test_a_module_that_is_not_built_in_is_imported() -> None:
+    """On some systems `time` is an extension."""
+    assert fresh_copy("json") is json
+    assert fresh_copy("_thread") is not sys.modules["_thread"]

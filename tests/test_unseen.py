@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.process.unseen_child import run_unseen
+from dev_analytics.process import unseen_child
+from dev_analytics.process.native import system
+from dev_analytics.process.unseen_child import adopts_orphans, run_unseen
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux knows children whose end is told to nobody"
@@ -198,3 +204,49 @@ def test_an_interrupt_that_comes_as_signals_are_blocked_leaves_none_blocked(
     with pytest.raises(KeyboardInterrupt):
         run_unseen("true")
     assert block(signal.SIG_BLOCK, []) == before
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The C library, of which a test can replace functions."""
+    found = ctypes.CDLL(None, use_errno=True)
+    own = SimpleNamespace(clone=found.clone, system=found.system, prctl=found.prctl)
+    monkeypatch.setattr(unseen_child, "_library", lambda: own)
+    return own
+
+
+def test_a_shell_that_could_not_be_started_is_an_error(library: SimpleNamespace) -> None:
+    library.system = ctypes.CDLL(None).atoi
+    assert run_unseen("0")
+    with pytest.raises(OSError, match=os.strerror(errno.EAGAIN)):
+        run_unseen("1")
+
+
+def test_a_system_that_makes_no_such_child_is_told_from_one_that_makes_no_more(
+    library: SimpleNamespace,
+) -> None:
+    def refused(number: int) -> Callable[..., int]:
+        return lambda *given: min(-1, ctypes.set_errno(number))
+
+    library.clone = refused(errno.ENOSYS)
+    assert not run_unseen("true")
+    library.clone = refused(errno.ENOMEM)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOMEM)):
+        run_unseen("true")
+
+
+def test_the_first_process_of_a_container_adopts_orphans(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not adopts_orphans()
+    monkeypatch.setattr(system, "getpid", lambda: 1)
+    assert adopts_orphans()
+
+
+def test_without_a_c_library_no_child_is_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a Python that was linked statically."""
+
+    def load(name: str | None, **options: object) -> None:
+        raise OSError("dynamic loading is not supported")
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert not run_unseen("true")
+    assert not adopts_orphans()

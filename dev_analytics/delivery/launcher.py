@@ -138,7 +138,7 @@ class Launcher:
         self._next_start = Clock.monotonic() + START_SECONDS
         self._start()
 
-    def _start_after(self, pause: float) -> None:
+    def _start_after(self, pause: float) -> None:  # in a thread of ours
         planned = True
         try:
             if sleep(0.0):
@@ -189,7 +189,7 @@ class Launcher:
                 return
         self._bound()
 
-    def _bound_in_turn(self) -> None:
+    def _bound_in_turn(self) -> None:  # in a thread of ours
         # Two at once would block each other's ledger, and leave their counts for later.
         with self._starting:
             _import_all()
@@ -226,7 +226,7 @@ class Launcher:
         return options
 
 
-def _import_all() -> None:
+def _import_all() -> None:  # in a thread of ours
     """Import what a thread of ours needs, at a time when no fork happens; never raises."""
     with contextlib.suppress(Exception), unforked():
         import dev_analytics.delivery.bounds

@@ -61,14 +61,12 @@ def is_fed() -> bool:
         return False
     try:
         descriptor = os.open(f"/proc/{above[0][0]}/fd/0", _ONLY_LOOK)
+        try:
+            return not min(os.get_terminal_size(descriptor))
+        finally:
+            os.close(descriptor)
     except OSError:
         return True
-    try:
-        return not min(os.get_terminal_size(descriptor))
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
 
 
 def _processes() -> Iterator[tuple[int, str]]:

@@ -91,7 +91,9 @@ class _Forks:
             raise
 
     @staticmethod
-    def _run(ours: _Ours, run: Callable[..., object], given: tuple[Any, ...]) -> None:
+    def _run(  # in a thread of ours
+        ours: _Ours, run: Callable[..., object], given: tuple[Any, ...]
+    ) -> None:
         try:
             # An exception from a trace function, or one raised in all threads, would be printed.
             with contextlib.suppress(BaseException):
@@ -175,7 +177,7 @@ def start_thread(run: Callable[..., object], given: tuple[Any, ...]) -> None:
     _forks().start(run, given)
 
 
-def sleep(seconds: float) -> bool:
+def sleep(seconds: float) -> bool:  # in a thread of ours
     """Sleep in a thread of ours; return False at once if a fork waits for its end."""
     forks = _forks()
     until = Clock.monotonic() + seconds

@@ -70,7 +70,7 @@ def run_unseen(command: str) -> bool:
     return False
 
 
-def import_all() -> None:
+def import_all() -> None:  # in a thread of ours
     """Import what is needed, if it is available.
 
     To end a thread that still exists at the end of the process, glibc loads a library at that time,

@@ -441,6 +441,33 @@ def test_a_python_that_does_not_begin_is_said(
     launcher.start()
     until(lambda: read_ledger(data).delivered == 1)
     assert launcher.trouble == ""
+    launcher._started -= BEGIN_SECONDS + 1
+    assert launcher.trouble == "", "it showed a sign of life"
+
+
+def test_a_process_without_settings_starts_neither_a_sender_nor_a_thread(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(
+        "dev_analytics.delivery.launcher.start_thread", lambda *given: started.append(given)
+    )
+    Launcher(data, DropLedger(), lambda: None).start()
+    assert started == []
+    Launcher(data, DropLedger(), Delivery).start()
+    assert len(started) == 1
+
+
+def test_a_spool_that_cannot_be_bounded_is_a_failure_inside(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("dev_analytics.delivery.bounds.bound", fail)
+    launcher = Launcher(data, DropLedger(), Delivery)
+    launcher.bound_spool(at_once=True)
+    assert launcher.drops.counts == {"failure inside": 1}
 
 
 @pytest.mark.parametrize("python", ["", "/nowhere/python"])
