@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import warnings
@@ -25,12 +26,11 @@ def entries_by_tool() -> Mapping[str, tuple[EntryPoint, ...]]:
     from importlib.metadata import entry_points
 
     found: dict[str, tuple[EntryPoint, ...]] = {}
-    try:
+    # Some package's metadata may be broken.
+    with contextlib.suppress(Exception):
         for entry in entry_points(group=GROUP):
             if NAME.fullmatch(entry.name):
                 found[entry.name] = (*found.get(entry.name, ()), entry)
-    except Exception:  # noqa: S110, some package's metadata is broken
-        pass
     return found
 
 

@@ -1,8 +1,8 @@
 """A copy, by value, of a tool's declaration, to which its module has no reference.
 
-The copy is what is agreed to, shown and recorded. The tool's own objects are read once, if they
-have exactly the expected types, and never again: to change a vocabulary, a class or a `Tool` later
-has no effect.
+The copy is what is agreed to, shown and recorded. The tool's own objects are read once, and never
+again: to change a vocabulary, a class or a `Tool` later has no effect. The copy is checked as every
+`Tool` is, so that a text or a number that is not of exactly this type is refused.
 """
 
 from __future__ import annotations
@@ -22,20 +22,16 @@ from dev_analytics.tools.kinds import Count, Duration, Version, held_type
 _Kind: TypeAlias = Word | Flag | Count | Duration | Version
 
 
-def sealed(tool: object) -> Tool:
+def sealed(tool: Tool) -> Tool:
     """Return a copy of `tool` to which only this package refers, checked again.
 
     Raises
     ------
     DeclarationError
-        It is not a declaration, or one that is not allowed.
+        It is no longer a declaration that is allowed.
     """
-    if type(tool) is not Tool or type(tool.events) is not tuple:
-        raise DeclarationError("what is declared is no Tool")
     try:
         events = tuple(map(_copied, tool.events))
-    except DeclarationError:
-        raise
     except Exception as error:
         raise DeclarationError("its events were changed after they were declared") from error
     return Tool(
@@ -44,8 +40,6 @@ def sealed(tool: object) -> Tool:
 
 
 def _copied(event: type[Event]) -> type[Event]:
-    if type(event) is not type(Event):
-        raise DeclarationError("an event is no class made from Event")
     own = vars(event)
     kinds = {
         name: _kind(hint.__metadata__[0])
@@ -55,36 +49,30 @@ def _copied(event: type[Event]) -> type[Event]:
     optional = {field.name for field in fields(event) if field.default is UNSET}
     namespace: dict[str, Any] = {
         "__module__": __name__,
-        "__doc__": _text(_text(own["__doc__"]).partition("\n")[0]),
+        "__doc__": own["__doc__"].partition("\n")[0],
         "__annotations__": {name: _hint(kind, name in optional) for name, kind in kinds.items()},
-        "wire": _text(own["wire"]),
-        "why": _why(own["why"]),
-        "since": _number(own.get("since", 1)),
+        "wire": own["wire"],
+        "why": Why(own["why"].event, **own["why"].properties),
+        "since": own.get("since", 1),
         **dict.fromkeys(optional & kinds.keys(), UNSET),
     }
     make: Any = type(Event)
-    made: type[Event] = make(_text(event.__name__), (Event,), namespace, frozen=True)
+    made: type[Event] = make(event.__name__, (Event,), namespace, frozen=True)
     return made
 
 
-def _kind(kind: object) -> _Kind:
+def _kind(kind: Any) -> _Kind:
     match kind:
         case Word() if type(kind) is Word:
-            given = kind.vocabularies
-            vocabularies = tuple(_vocabulary(each) for each in given)
-            return Word(_text(kind.meaning), vocabularies, _number(kind.since))
+            return Word(kind.meaning, tuple(map(_vocabulary, kind.vocabularies)), kind.since)
         case Flag() if type(kind) is Flag:
-            return Flag(_text(kind.meaning), _number(kind.since))
+            return Flag(kind.meaning, kind.since)
         case Count() if type(kind) is Count:
-            return Count(
-                _text(kind.meaning), _text(kind.unit), _number(kind.since), _number(kind.most)
-            )
+            return Count(kind.meaning, kind.unit, kind.since, kind.most)
         case Duration() if type(kind) is Duration:
-            unit, decimals = _text(kind.unit), _number(kind.decimals)
-            return Duration(_text(kind.meaning), unit, _number(kind.since), decimals)
+            return Duration(kind.meaning, kind.unit, kind.since, kind.decimals)
         case Version() if type(kind) is Version:
-            name = _text(kind.distribution)
-            return Version(_text(kind.meaning), _number(kind.since), distribution=name)
+            return Version(kind.meaning, kind.since, distribution=kind.distribution)
     raise DeclarationError("a property is of no closed kind")
 
 
@@ -92,28 +80,9 @@ def _vocabulary(vocabulary: Any) -> Vocabulary:
     words = words_of(vocabulary) if type(vocabulary) is Vocabulary else None
     if not words:
         raise DeclarationError("a vocabulary is not of plain words")
-    return Vocabulary(_text(vocabulary.name), *words)
-
-
-def _why(why: object) -> Why:
-    if type(why) is not Why or type(why.properties) is not dict:
-        raise DeclarationError("an event has no Why")
-    given = why.properties.items()
-    return Why(_text(why.event), **{_text(name): _text(reason) for name, reason in given})
+    return Vocabulary(vocabulary.name, *words)
 
 
 def _hint(kind: _Kind, optional: bool) -> Any:
     held: Any = held_type(kind)
     return Annotated[held | UnsetType if optional else held, kind]
-
-
-def _text(text: object) -> str:
-    if type(text) is not str:
-        raise DeclarationError("a text is not plain")
-    return text
-
-
-def _number(number: object) -> int:
-    if type(number) is not int:
-        raise DeclarationError("a number is not plain")
-    return number

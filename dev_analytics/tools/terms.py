@@ -28,15 +28,13 @@ def scope_of(tool: Tool, notice: int | None = None) -> Scope:
     return Scope(last, terms)
 
 
-def agreed_notice(tool: Tool, agreed: Scope | None) -> int:
+def agreed_notice(tool: Tool, agreed: Scope) -> int:
     """Return the notice up to which `agreed` covers the events of `tool`.
 
     If everything that the tool declares is covered, all events are. Otherwise those up to the
     agreed notice are, unless they say more than was agreed to; then none is, whatever notice the
     tool claims.
     """
-    if agreed is None:
-        return 0
     if agreed.covers(scope_of(tool)):
         return tool.notice
     older = scope_of(tool, agreed.notice)
@@ -65,9 +63,8 @@ def limits(place: str, kind: Kind) -> tuple[str, Term]:
             return f"{place}/count/{kind.unit}", kind.most
         case Duration():
             return f"{place}/duration/{kind.unit}", kind.decimals
-        case Version():
-            return f"{place}/version/{kind.distribution}", 1
-    raise TypeError(f"no terms for {kind!r}")
+    assert isinstance(kind, Version)
+    return f"{place}/version/{kind.distribution}", 1
 
 
 def is_optional(event: type[Event], name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import py_compile
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -307,6 +308,18 @@ REFUSED = {
     "words that differ in blanks alone": ('"bar", "line"', '"a bar", "a  bar"'),
     "a title that is cut up": ('title="Evil"', 'title="De-v"'),
     "a number too long for a file": ("    wire =", "    since = 10**5000\n    wire ="),
+    "another kind than was checked": (
+        "(Made,))", "(Made,))\nMade.__annotations__['kind'] = Annotated[str, "
+        "type('W', (Word,), {})('Kind.', (KINDS,))]"),
+    "other words than were checked": ("(Made,))", "(Made,))\nKINDS._members = {'bar': 'pie'}"),
+    "another vocabulary than was checked": (
+        "(Made,))", "(Made,))\nKINDS.__class__ = type('V', (Vocabulary,), {})"),
+    "a text of a subclass after the check": (
+        "(Made,))", "(Made,))\nWHY.event = type('S', (str,), {})('To know it.')"),
+    "a number of a subclass after the check": ("(Made,))", "(Made,))\nMade.since = True"),
+    "no reason any longer": ("(Made,))", "(Made,))\ndel Made.why"),
+    "an event that is none any longer": (
+        "(Made,))", "(Made,))\n__import__('msgspec').structs.force_setattr(TOOL, 'events', 'x')"),
     "two lists of one name": (
         "Word(\"Kind.\", (KINDS,))", 'Word("Kind.", (KINDS, Vocabulary("kinds", "pie")))'),
 }  # fmt: skip
@@ -344,6 +357,21 @@ def test_a_declaration_that_ends_the_process_when_it_is_read_again_ends_nothing(
     analytics.event("evil.made", **RIGHT)
     assert analytics.drops.counts == {"invalid": 1}
     assert "ends the process" in evil().fault
+
+
+def test_an_interrupt_while_a_declaration_is_imported_is_the_users(install: Install) -> None:
+    install(f"raise KeyboardInterrupt\n{SOURCE}")
+    with pytest.raises(KeyboardInterrupt):
+        evil()
+
+
+def test_a_declaration_without_its_source_is_not_used(install: Install, tmp_path: Path) -> None:
+    install()
+    module = tmp_path / "site" / "evil_tool.py"
+    py_compile.compile(str(module), str(module.with_suffix(".pyc")))
+    module.unlink()
+    assert evil().tool is None
+    assert evil().fault == "the source of its declaration cannot be read"
 
 
 def test_what_a_yes_covers_stays_small(install: Install) -> None:

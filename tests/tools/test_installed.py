@@ -17,6 +17,8 @@ from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.process import things
 from dev_analytics.tools import installed as registry
+from dev_analytics.tools.literals import unwritten
+from dev_analytics.views.reading import read
 from dev_analytics.views.status import status_rows
 
 KEY = "acme@acme-charts"
@@ -129,6 +131,38 @@ def test_a_name_that_two_packages_use_belongs_to_neither(
     (row,) = [text for name, text in status_rows(agreed, agreed.gate.now()[0]).items()
               if name == "tool acme"]  # fmt: skip
     assert "taken by several packages: acme-charts, evil" in row
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("METADATA", b"\xff"), ("entry_points.txt", b"\xff"),
+     ("entry_points.txt", b"[dev_analytics.events]\nNot a name = acme:TOOL\n")],
+    ids=["unreadable metadata", "unreadable entry points", "no name of a tool"],
+)  # fmt: skip
+def test_a_package_with_broken_metadata_raises_nothing(
+    agreed: Analytics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    info = tmp_path / "more" / "hurt-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "entry_points.txt").write_text("[dev_analytics.events]\nhurt = hurt_tool:TOOL\n")
+    (info / name).write_bytes(content)
+    monkeypatch.syspath_prepend(str(tmp_path / "more"))
+    found = {each.name: each.package for each in registry.installed()}
+    assert found.get("hurt", "unnamed") == "unnamed"
+    assert ("hurt" in found) is (name == "METADATA")
+
+
+def test_the_preview_reads_the_record_of_a_tool_by_its_declaration(
+    agreed: Analytics, kept: Any
+) -> None:
+    agreed.event("acme.chart_made", **MADE)
+    assert read(kept.records[0]).own == {"kind": "bar", "seconds": "0.4", "titled": "true"}
+
+
+def test_a_source_that_cannot_be_parsed_holds_no_text_of_the_tool(tools: Path) -> None:
+    (acme,) = [tool for _, tool in registry.usable() if tool.name == "acme"]
+    assert unwritten(acme, (tools / "acme" / "analytics.py").read_text()) is None
+    assert unwritten(acme, "if") == "name"
 
 
 def test_a_tool_that_is_installed_later_is_found(

@@ -14,6 +14,7 @@ from dev_analytics.tools import (
     Flag,
     Tool,
     UnsetType,
+    Version,
     Vocabulary,
     Why,
     Word,
@@ -46,6 +47,22 @@ class MadeMore(Event, frozen=True):
     rows: Annotated[int, Count("Rows of it.", "rows", most=20)]
     seconds: Annotated[float, Duration("Time.", "s", decimals=3)]
     well: Annotated[bool | UnsetType, Flag("It went well.")] = UNSET
+
+
+class MadeInDetail(Event, frozen=True):
+    """A chart was made."""
+
+    wire = "toy: made"
+    why = Why("To know it.", shape="Which.", version="Which.", **WHY.properties)
+
+    kind: Annotated[str, Word("Kind.", (Vocabulary("kinds", "bar", "line"),))]
+    rows: Annotated[int, Count("Rows.", "rows", most=10)]
+    seconds: Annotated[float, Duration("Time.", "s", decimals=2)]
+    well: Annotated[bool, Flag("It went well.")]
+    shape: Annotated[str | UnsetType, Word("Shape.", (Vocabulary("shapes", "flat", "round"),))] = (
+        UNSET
+    )
+    version: Annotated[str | UnsetType, Version("Version.", distribution="toy")] = UNSET
 
 
 class MadeWithOrders(Event, frozen=True):
@@ -106,6 +123,9 @@ def test_a_question_about_a_known_tool_names_exactly_what_it_adds() -> None:
         '"made", well, which may be left out',
     ]
     assert wanted(toy(MadeMore), toy(Opened)) == '"made"'
+    assert wanted(toy(MadeInDetail), toy(Made)) == (
+        '"made", shape (one of 2 words); "made", version (a version)'
+    )
 
 
 def test_a_word_that_would_instruct_the_reader_is_only_counted() -> None:
