@@ -28,8 +28,7 @@ from dev_analytics.process.native import RLock
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import State
     from dev_analytics.delivery.lines import LineFile
-    from dev_analytics.delivery.sink import Sink
-    from dev_analytics.pipeline import Pipeline
+    from dev_analytics.pipeline import Pipeline, Sink
     from dev_analytics.recording import Recording
 
     _Agreed = tuple[object, State | None, Delivery | None]

@@ -44,9 +44,32 @@ if TYPE_CHECKING:
     from dev_analytics.consent.gate import Gate, Period, State
     from dev_analytics.delivery import Delivery
     from dev_analytics.delivery.lines import LineFile
-    from dev_analytics.delivery.sink import Sink
     from dev_analytics.drops import DropLedger
     from dev_analytics.tools.installed import Found
+
+    class Sink(Protocol):
+        """Takes the records that the user agreed to send, in the user's own thread at once.
+
+        It is the spool, or what a test puts there.
+        """
+
+        def accept(self, record: bytes, user_id: str) -> None:
+            """Accept the bytes of one record, without a line end; may raise OSError."""
+
+        def resume(self) -> None:
+            """Send what earlier sessions left."""
+
+        def rest(self) -> None:
+            """Release the file, as the session is off; its content was recorded before."""
+
+        def close(self, *, at_exit: bool) -> None:
+            """Release everything at the end of the session, or (`at_exit`) of the process."""
+
+        def purge(self) -> None:
+            """Delete what was not delivered yet, as the user opted out."""
+
+        def after_fork(self) -> None:
+            """Begin anew, in a forked child."""
 
     class Session(Protocol):
         """The attributes of `Analytics` that a pipeline uses."""

@@ -33,8 +33,7 @@ def give_to_archive(backlog: Backlog, store: ConsentStore) -> None:
         with holding(file) as held, contextlib.suppress(OSError):
             # The consent is read only now, after the process that wrote the file had read it.
             consent = store.read()
-            if not held or consent.user_id is None:
-                continue
-            if allowed(destination, consent.recipients) == ARCHIVE:
+            agreed = held and consent.user_id is not None
+            if agreed and allowed(destination, consent.recipients) == ARCHIVE:
                 random = file.name.partition("-")[0]
                 rename(backlog.data, file, file.with_name(f"{random}-{ARCHIVE}{READY}"))

@@ -65,9 +65,8 @@ class Permission:
             can_answer=False,
             today=date.today(),
         )
-        if not decision.collecting or consent.user_id is None:
-            raise Stop
-        if not consent.names(self._recipient):
+        agreed = decision.collecting and consent.names(self._recipient)
+        if not agreed or consent.user_id is None:
             raise Stop
         if consent != self._consent:
             self._consent, self.allowed = consent, Allowed(consent)

@@ -130,15 +130,13 @@ class Sender:
 
     def _deliver_file(self, file: Path) -> bool:
         """Deliver the records of a file, and return whether any of them stay."""
-        try:
+        with contextlib.suppress(FileNotFoundError):  # an opt-out deleted it
             start = resume(self._data, file)
             with open_file(file, "rb", opener=open_above) as opened:
                 if self._deliver_from(self._work(file), Reader(opened, start)):
                     return True
             erase(file)
             replacement(file).unlink(missing_ok=True)
-        except FileNotFoundError:
-            pass  # an opt-out deleted it
         return False
 
     def _deliver_from(self, work: Work, reader: Reader) -> bool:

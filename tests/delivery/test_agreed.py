@@ -20,10 +20,12 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery, spool_name
 from dev_analytics.delivery.agreed import allowed, give_to_archive
 from dev_analytics.delivery.backlog import Backlog
-from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.delivery.ledger import add_to_ledger, read_ledger
 from dev_analytics.delivery.locks import holding
+from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.destinations.archive_file import Archive
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -158,6 +160,16 @@ def test_files_are_given_only_by_whoever_holds_them_and_only_under_a_yes(data: P
     )
     give_to_archive(Backlog(data), store)
     assert [each.name for each in Backlog(data).files()] == ["0123456789abcdef-archive.jsonl"]
+
+
+def test_what_was_delivered_before_is_not_given_to_the_archive(data: Path) -> None:
+    file = left_by_an_older_version(data, PROJECTS[0])
+    first = file.read_bytes().index(b"\n") + 1
+    add_to_ledger(data, Change(file=file.name, end=first, delivered=1))
+    give_to_archive(Backlog(data), ConsentStore(data))
+    Sender(data, Archive(data), max_days=30).run()
+    assert archived(data) == ["log"] * 2
+    assert read_ledger(data).delivered == 3
 
 
 class Watching:

@@ -21,7 +21,7 @@ from dev_analytics.catalogue.events import EVENTS, properties
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.destinations.archive_file import Archive, columns
+from dev_analytics.destinations.archive_file import Archive, columns, read
 from dev_analytics.destinations.damaged_archive import damaged as put_aside_archives
 from dev_analytics.destinations.transport import Unacceptable, Unreachable
 from dev_analytics.views.status import status
@@ -144,6 +144,13 @@ def test_a_table_is_made_whole_or_not_at_all(
         archive.deliver([record()])
     monkeypatch.undo()
     assert query(data, "SELECT name FROM sqlite_master") == []
+
+
+def test_a_file_that_is_no_archive_cannot_be_read(data: Path) -> None:
+    data.mkdir()
+    (data / "archive.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(Unreachable, match="the archive cannot be read: file is not a database"):
+        list(read(data / "archive.sqlite"))
 
 
 def test_a_list_is_json_and_what_is_not_known_is_null(data: Path, archive: Archive) -> None:

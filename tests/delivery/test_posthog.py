@@ -48,7 +48,7 @@ from fake_posthog import (
 
 from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.sender import Sender
-from dev_analytics.destinations.posthog_requests import PostHog
+from dev_analytics.destinations.posthog_requests import PostHog, _Adapter
 from dev_analytics.destinations.transport import Refused, Unacceptable, Unreachable
 
 DEADLINE = 0.5
@@ -503,6 +503,12 @@ def test_requests_go_to_the_address_that_was_agreed_to_also_through_a_proxy(
 
 OK, WARNING = {"result": "ok"}, {"result": "warning", "details": "person_processing_disabled"}
 RETRY = {"result": "retry", "details": "not_persisted"}
+
+
+def test_consent_is_asked_for_once_at_each_request_however_often_a_proxy_is_used() -> None:
+    adapter = _Adapter(lambda: None)
+    pools = adapter.proxy_manager_for("http://127.0.0.1:9").pool_classes_by_scheme
+    assert adapter.proxy_manager_for("http://127.0.0.1:9").pool_classes_by_scheme is pools
 
 
 def test_the_newer_endpoint_gets_the_very_bytes_of_the_spool_too(

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,18 @@ from fake_posthog import (
 from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
+from dev_analytics.delivery.attempts import MAX_TRIES
+from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
+from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
+from dev_analytics.delivery.permission import Changed, Permission
 from dev_analytics.delivery.sender import Sender
+from dev_analytics.delivery.turns import turn
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.destinations.archive_file import Archive
 from dev_analytics.destinations.posthog_requests import PostHog
-from dev_analytics.destinations.transport import Unreachable
+from dev_analytics.destinations.transport import Unacceptable, Unreachable
 from dev_analytics.process.descriptors import open_above
 
 IDENTITY = ("uuid", "timestamp", "event", "distinct_id")
@@ -57,6 +64,11 @@ class Counting:
     def records(self) -> list[bytes]:
         """All that it acknowledged."""
         return [record for batch in self.batches for record in batch]
+
+    @property
+    def failures(self) -> int:
+        """How many failures are still to come."""
+        return len(self._failures)
 
     def deliver(self, records: Any) -> None:
         if self._before:
@@ -523,8 +535,6 @@ def test_a_file_that_somebody_holds_is_left_to_the_next_one(
     data: Path, spool_events: Any, waiting: Any
 ) -> None:
     """And is not waited for."""
-    from dev_analytics.delivery.locks import holding
-
     records = spool_events(10)
     spool(data, "held", other(records[0]) + b"\n")
     destination = Counting()
@@ -534,6 +544,89 @@ def test_a_file_that_somebody_holds_is_left_to_the_next_one(
     run(data, destination)
     assert len(destination.records) == 11
     assert waiting() == []
+
+
+def test_what_is_too_old_and_held_by_somebody_is_left_to_the_next_one(
+    data: Path, spool_events: Any
+) -> None:
+    (record,) = spool_events(1)
+    file = spool(data, "held", other(record, timestamp="2020-01-01T00:00:00+00:00") + b"\n")
+    with holding(file):
+        assert run(data, Counting()).dropped == {}
+        assert file.exists()
+    assert run(data, Counting()).dropped == {"expired": 1}
+
+
+def test_a_refused_record_in_a_file_that_somebody_holds_stays_there(
+    data: Path, spool_events: Any
+) -> None:
+    """It is put aside once another record is accepted, unless its file is no longer its own."""
+    record, *rest = spool_events(3)
+    for file in Backlog(data).ready():
+        file.unlink()
+    refused = spool(data, "refused", record + b"\n")
+    os.utime(refused, (1, 1))
+    spool(data, "accepted", b"".join(line + b"\n" for line in rest))
+    with ExitStack() as stack:
+
+        def hold(number: int) -> None:
+            if destination.failures == 0:
+                stack.enter_context(holding(refused))
+
+        destination = Counting(Unacceptable("no"), before=hold)
+        run(data, destination)
+    assert destination.records == rest
+    assert refused.read_bytes() == record + b"\n"
+
+
+def test_one_that_another_works_for_does_nothing(data: Path, spool_events: Any) -> None:
+    spool_events(3)
+    destination = Counting()
+    with turn(data, ARCHIVE):
+        run(data, destination)
+    assert destination.batches == []
+    assert Backlog(data).count() == 3
+
+
+def test_what_is_left_to_it_at_its_last_moment_is_delivered_too(
+    data: Path, spool_events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another sender found its lock taken, and left the file to it."""
+    _, late = spool_events(2)
+    look_up = Permission.look_up
+
+    def then(permission: Permission) -> str:
+        if destination.batches and not late_ones:
+            late_ones.append(spool(data, "late-archive", other(late) + b"\n"))
+        return look_up(permission)
+
+    late_ones: list[Path] = []
+    destination = Counting()
+    monkeypatch.setattr(Permission, "look_up", then)
+    assert run(data, destination).delivered == 3
+    assert len(destination.batches) == 2
+
+
+def test_a_spool_from_which_nothing_can_be_removed_is_not_sent_again_and_again(
+    data: Path, spool_events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root, as whom tests may run, can write to every folder."""
+    spool_events(3)
+    destination = Counting()
+    monkeypatch.setattr(os, "access", lambda *given: False)
+    ledger = run(data, destination)
+    assert destination.batches == []
+    assert ledger.failure == "the spool cannot be written"
+    assert Backlog(data).count() == 3
+
+
+def test_a_consent_that_changes_at_each_attempt_loses_no_record(
+    data: Path, spool_events: Any
+) -> None:
+    records = spool_events(3)
+    destination = Counting(*[Changed() for _ in range(MAX_TRIES + 1)])
+    assert run(data, destination).delivered == 3
+    assert destination.records == records
 
 
 def test_two_at_once_are_one(posthog: FakePostHog, spool_events: Any, start_sender: Any) -> None:

@@ -525,8 +525,9 @@ def test_what_came_too_late_for_a_sender_on_another_machine_is_written_again(
     assert launcher.drops.counts == {}
 
 
+@pytest.mark.parametrize("is_reused", [True, False])
 def test_a_descriptor_that_a_daemon_closed_gets_no_record_and_loses_none(
-    data: Path, spool: Spool, launcher: Started, tmp_path: Path
+    data: Path, spool: Spool, launcher: Started, tmp_path: Path, is_reused: bool
 ) -> None:
     spool.accept(b"before", USER)
     (held,) = [
@@ -535,6 +536,10 @@ def test_a_descriptor_that_a_daemon_closed_gets_no_record_and_loses_none(
         if os.path.realpath(one).startswith(str(data))
     ]
     os.close(held)
+    if not is_reused:
+        spool.accept(b"after", USER)
+        assert waiting(data) == [b"before", b"after"]
+        return
     descriptor = os.open(tmp_path / "the user's", os.O_CREAT | os.O_RDWR)
     assert descriptor == held
     try:
@@ -656,6 +661,37 @@ def test_where_files_cannot_be_locked_nothing_is_said_but_by_the_status(
     assert f"files in it cannot be locked ({os.strerror(number)})" in done.stdout
     assert read_ledger(data).dropped == {"disk error": 3}
     assert not list((data / "spool").glob("*"))
+
+
+def test_a_file_that_can_be_locked_the_next_time_is_tried_again_at_once(
+    data: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("dev_analytics.delivery.spool.lock", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.accept(b"lost", USER)
+    assert list((data / "spool").iterdir()) == []
+    spool.accept(b"kept", USER)
+    assert waiting(data) == [b"kept"]
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_file_that_a_sender_elsewhere_took_while_a_daemon_closed_it_is_begun_anew(
+    data: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch, is_deleted: bool
+) -> None:
+    monkeypatch.setattr("dev_analytics.delivery.lines.LOOK_SECONDS", 0.0)
+    spool.accept(b"before", USER)
+    live = data / "spool" / names(data)[0]
+    assert spool._file is not None
+    os.close(spool._file.descriptor)
+    ready = live.rename(live.with_name(live.name.removesuffix(LIVE) + ".jsonl"))
+    if is_deleted:
+        ready.unlink()
+    spool.accept(b"after", USER)
+    assert waiting(data) == ([b"after"] if is_deleted else [b"before", b"after"])
 
 
 @pytest.mark.parametrize("then", ["nothing", "another yes"])

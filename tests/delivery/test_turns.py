@@ -23,7 +23,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holder_of
-from dev_analytics.delivery.turns import QUIET_SECONDS, lock_file, turn, turns
+from dev_analytics.delivery.turns import QUIET_SECONDS, _is_stopped, lock_file, turn, turns
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process import detached
@@ -85,6 +85,12 @@ def test_a_sender_that_gives_no_sign_of_life_for_long_is_told_of(data: Path) -> 
             (trouble,) = sender_trouble(data)
             assert trouble.startswith("hangs")
             assert name in trouble
+
+
+def test_a_process_that_has_ended_is_not_called_stopped() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not _is_stopped(ended.pid)
 
 
 LOADED = """

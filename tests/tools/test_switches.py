@@ -28,6 +28,7 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.sender import Sender
 from dev_analytics.destinations import ARCHIVE, would_receive
+from dev_analytics.destinations.transport import Unreachable
 from dev_analytics.process.native import Clock, system
 from dev_analytics.tools import UNSET, Event, Flag, Tool, UnsetType, Why
 from dev_analytics.tools.installed import declared, offers
@@ -337,6 +338,22 @@ def test_a_tool_switched_off_between_two_requests_is_in_no_later_one(
     assert events(destination.records) == ["acme: chart made", *["cell executed"] * 4]
     assert Backlog(data).count() == 0
     assert read_ledger(data).dropped == {"consent withdrawn": 3}
+
+
+def test_a_tool_switched_off_between_two_attempts_is_in_no_further_one(
+    spooled: ConsentStore, data: Path
+) -> None:
+    def fail_once() -> None:
+        if len(destination.records) == 1:
+            spooled.switch_off("acme")
+            raise Unreachable("gone")
+
+    destination = Deaf(fail_once)
+    destination.batch_size = 1
+    Sender(data, destination, max_days=30, first_pause=0.001).run()
+    assert events(destination.records) == ["acme: chart made", *["cell executed"] * 4]
+    assert read_ledger(data).delivered == 4
+    assert read_ledger(data).dropped == {"consent withdrawn": 4}
 
 
 def test_waiting_records_of_a_tool_without_a_yes_are_not_sent(
