@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -285,13 +286,16 @@ class ConsentStore(StoredConsent):
         self._make_folder(replace_link=replace_link)
         try:
             with unlogged("filelock"), contextlib.ExitStack() as stack:
-                with standard_taken():
+                with standard_taken(), warnings.catch_warnings():
+                    # Where there are no locks, a newer filelock warns the user, and locks by a file
+                    # that a killed process would leave for ever. An older one raises.
+                    warnings.filterwarnings("error", "flock not supported")
                     lock = FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600)
                     stack.enter_context(lock)
                 yield
         except Timeout as error:
             raise TimeoutError("another process holds the consent store") from error
-        except NotImplementedError as error:
+        except (NotImplementedError, UserWarning) as error:
             raise OSError("the file system has no locks") from error
 
     def _make_folder(self, *, replace_link: bool = False) -> None:

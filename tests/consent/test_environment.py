@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import UserDict
 from datetime import date
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +11,7 @@ from typing import NoReturn
 import platformdirs
 import pytest
 
+from dev_analytics.consent import environment
 from dev_analytics.consent.decision import Environment, Switch
 from dev_analytics.consent.environment import (
     NAME,
@@ -151,3 +154,18 @@ def test_the_data_directory_is_the_user_s_own(
     monkeypatch.chdir(tmp_path)
     assert data_directory({"DEV_ANALYTICS_DIR": "here"}) == tmp_path / "here"
     assert data_directory({"DEV_ANALYTICS_DIR": "~/here"}) == Path.home() / "here"
+
+
+def test_the_sites_folder_is_the_last_known_one_where_the_environment_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unreadable(UserDict[str, str]):
+        def __contains__(self, name: object) -> bool:
+            raise AssertionError("the user's code")
+
+        def get(self, *name: object) -> NoReturn:
+            raise AssertionError("the user's code")
+
+    known = environment._site({})
+    monkeypatch.setattr(os, "environ", Unreadable())
+    assert environment._site({}) == known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -10,8 +11,9 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from filelock import FileLock
@@ -625,6 +627,34 @@ def test_a_store_that_another_process_holds_says_so(
             store.agree(1, TODAY)
         store.opt_out()
     assert store.read().opted_out, "an opt-out waits for nobody"
+
+
+def test_where_there_are_no_locks_no_yes_is_stored_but_a_no(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> NoReturn:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(ConsentStoreError, match="the file system has no locks"):
+        store.agree(1, TODAY)
+    store.opt_out()
+    assert store.read().opted_out
+
+
+@pytest.mark.parametrize(
+    "no", [ConsentStore.opt_out, partial(ConsentStore.switch_off, tool="acme")]
+)
+def test_a_no_that_is_written_holds_though_the_disk_confirms_nothing(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch, no: Callable[[ConsentStore], object]
+) -> None:
+    def fail(folder: Path) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    store.agree(1, TODAY)
+    monkeypatch.setattr("dev_analytics.consent.store.sync_folder", fail)
+    no(store)
+    assert store.read().opted_out or store.read().tools_off == {"acme"}
 
 
 def test_a_write_leaves_no_line_in_a_log_of_everything(

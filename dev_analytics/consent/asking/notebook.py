@@ -100,8 +100,6 @@ class NotebookQuestion:
 
     @quiet
     def _follow(self, request: Any) -> None:
-        if self.ended:
-            return
         decision, consent, _ = self._gate.now()
         if decision.silent or _answer(consent) != self._before:
             self.close(holds(decision))

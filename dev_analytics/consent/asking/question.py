@@ -203,9 +203,8 @@ def newer(
     lines = (*news, *(offer.line for offer in offers))
     unnamed = recipient != ARCHIVE and recipient not in agreed
     before = f"You agreed to dev's anonymous analytics on {agreed_on}"
-    introduction: tuple[str, ...] = (f"{before}.",)
     if unnamed:
-        introduction = (
+        introduction: tuple[str, ...] = (
             f"{before}, but not to this recipient.",
             "Nothing goes there unless you agree to it: the records are kept on this machine.",
         )
@@ -215,7 +214,7 @@ def newer(
                 "collected",
                 "unless you agree to it:",
             )
-    elif lines:
+    else:
         introduction = (
             f"{before}. They can now include more,",
             "but still nothing that you write. None of this is collected unless you agree to it:",

@@ -17,10 +17,11 @@ from fake_posthog import to_posthog
 from pages import NotebookPage
 
 from dev_analytics import NOTICE
-from dev_analytics.consent.asking.answering import farewell
+from dev_analytics.consent.asking.answering import farewell, take
 from dev_analytics.consent.asking.output import MARK
-from dev_analytics.consent.asking.question import CONTACT, DISABLED, WAY_BACK
+from dev_analytics.consent.asking.question import CONTACT, DISABLED, KEPT, WAY_BACK, Answer
 from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations import ARCHIVE
 
@@ -124,3 +125,20 @@ def test_status_shows_it_to_a_person_and_is_not_saved_with_it(
     (shown,) = [output for output in notebook.outputs if output["cell"] == "b"]
     assert shown["metadata"] == {MARK: True}
     assert not re.search(user_id, os.fsdecode(json.dumps(notebook.replies, default=str)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer.YES, "Analytics stay off: your answer could not be stored: "),
+        (Answer.NO, "Analytics are off for this session; set DO_NOT_TRACK=1"),
+        (Answer.KEEP, f"{KEPT} That could not be stored, so you will be asked again: "),
+    ],
+)
+def test_an_answer_that_cannot_be_stored_says_so_and_collects_nothing(
+    data: Path, answer: Answer, said: str
+) -> None:
+    data.write_text("a file in the place of the folder")
+    gate = Gate(data, sample_percent=10, notice=NOTICE)
+    assert said in take(gate, answer)
+    assert not gate.decision(can_answer=True).collecting

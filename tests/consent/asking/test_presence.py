@@ -107,6 +107,13 @@ def test_a_person_types_on_the_terminal_that_they_read(
         assert terminal_descriptors() is None
 
 
+def test_a_stream_that_cannot_say_what_it_is_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", object())
+    assert terminal_descriptors() is None
+
+
 ON_DEV_TTY = """
 import sys
 from dev_analytics.consent.asking.presence import terminal_descriptors

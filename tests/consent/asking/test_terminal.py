@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from dev_analytics.consent.asking import terminal
 from dev_analytics.consent.asking.prompt import FrontEndLine, Line
 from dev_analytics.consent.asking.terminal import line_of
 
@@ -69,6 +70,15 @@ def test_what_waits_is_returned_and_gone(pty: Pty) -> None:
     pty.types(b"n\n")
     assert line.read("? ") == "n", "also the end that had no Enter behind it"
     assert not line.has_more()
+
+
+def test_a_program_that_types_without_end_is_not_read_for_ever(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_MAX_CHUNKS", 1)
+    pty.types(b"y\n" * 3)
+    assert pty.line.discard() == ["y"]
+    assert pty.line.discard() == []
 
 
 def test_more_lines_than_one_are_seen(pty: Pty) -> None:
