@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from dev_analytics.catalogue.events import SDKS as WORDS
+from dev_analytics.observers.hooks import DISTRIBUTIONS
 
 PROJECT: Final = Path(__file__).parents[1]
 TESTS: Final = "tests/observers/llm"
@@ -46,7 +47,7 @@ class SDK(NamedTuple):
 BOTH: Final = ("test_methods.py", "test_methods_apart.py", "test_further_asks.py")
 SDKS: Final = {
     **{
-        name: SDK((name,), tuple(sorted(file.name for file in found)))
+        name: SDK((DISTRIBUTIONS.get(name, name),), tuple(sorted(file.name for file in found)))
         for name in WORDS.words
         if (found := [*(PROJECT / TESTS).glob(f"test_{name}*.py")])
     },
