@@ -184,7 +184,7 @@ class Asking:
                 make=lambda: Dialog(
                     question,
                     partial(self._take, question),
-                    self._records_html,
+                    partial(self._records, as_html=True),
                     self.drops,
                     by_page=lambda widget: handles_click(self._shell, widget),
                 ),
@@ -209,17 +209,11 @@ class Asking:
         news = added_since(consent.notice)
         return newer(news, consent.answered_on, others, recipient, consent.recipients)
 
-    def _records_html(self) -> str:
-        from dev_analytics.views.kinds import kinds_html
+    def _records(self, *, as_html: bool) -> str:
+        from dev_analytics.views.kinds import kinds_html, kinds_text
 
         self._analytics.recording  # noqa: B018, a rehearsal begins
-        return kinds_html(self._analytics)
-
-    def _records_text(self) -> str:
-        from dev_analytics.views.kinds import kinds_text
-
-        self._analytics.recording  # noqa: B018, a rehearsal begins
-        return kinds_text(self._analytics)
+        return (kinds_html if as_html else kinds_text)(self._analytics)
 
     def _claim(self) -> bool:
         try:
@@ -233,7 +227,8 @@ class Asking:
         from dev_analytics.consent.asking.terminal import line_of
 
         question = self._question()
-        answer = ask(question, line_of(self._shell), show=self._records_text)
+        records = partial(self._records, as_html=False)
+        answer = ask(question, line_of(self._shell), show=records)
         if answer is Answer.NONE:
             return question.unanswered
         return self._take(question, answer)
