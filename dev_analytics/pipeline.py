@@ -284,16 +284,18 @@ class Pipeline:
             try:
                 self.sink.accept(record, handling.user_id)
             except OSError as error:
-                if is_of_handler(error):
-                    raise
-                session.drops.count("disk error")
+                self._count_unwritten(error)
         if log:
             try:
                 log.append(record)
             except OSError as error:
-                if is_of_handler(error):
-                    raise
-                session.drops.count("disk error")
+                self._count_unwritten(error)
+
+    def _count_unwritten(self, error: OSError) -> None:
+        """Count a record that was not written, unless a signal handler of the user's raised."""
+        if is_of_handler(error):
+            raise error
+        self._session.drops.count("disk error")
 
     def has_refused(self, error: Exception) -> bool:
         """Return whether `error` says that an event is not as the catalogue declares it."""

@@ -165,8 +165,7 @@ ROWS: Final = (
            (Edit("dev_analytics/pipeline.py",
                  "                self.sink.accept(record, handling.user_id)\n"
                  "            except OSError as error:\n"
-                 "                if is_of_handler(error):\n                    raise\n"
-                 '                session.drops.count("disk error")\n',
+                 "                self._count_unwritten(error)\n",
                  "                self.sink.accept(record, handling.user_id)\n"
                  "            except OSError:\n                pass\n"),)),
     Mutant("shared: a warnings filter", _AS_IT_WAS,
