@@ -1,4 +1,4 @@
-"""Atomic and durable changes of the store's files."""
+"""Markers of the store, and the deletion of its files."""
 
 from __future__ import annotations
 
@@ -8,31 +8,7 @@ import stat
 from pathlib import Path
 
 from dev_analytics.process.descriptors import open_above
-from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import NO_LINK, erase
-from dev_analytics.process.systems import replace as put
-
-
-def replace(path: Path, new: Path, content: bytes) -> None:
-    """Replace the content of `path` atomically, by way of the file `new`.
-
-    The name of `new` is always the same, so that an opt-out also finds what a killed writer left.
-
-    Raises
-    ------
-    OSError
-        It could not be written; `path` is unchanged.
-    """
-    try:
-        descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | NO_LINK)
-        with open_file(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        put(new, path)
-    except BaseException:
-        delete(new)
-        raise
 
 
 def mark(marker: Path, sentence: str, spare: Path) -> None:

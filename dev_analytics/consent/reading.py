@@ -61,7 +61,6 @@ class StoredConsent:
         if place.other is not None:
             self.other = type(self)(place.other)
         self.epoch_file = self.folder / "epoch"
-        self._epoch_new = self.folder / "epoch.new"
         self._is_usual = place.is_usual
         self._watched = str(self.folder)
         self._homeless = "" if data.is_absolute() else _HOMELESS

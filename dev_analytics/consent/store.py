@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Final
 
 from dev_analytics.consent.answers import agreed, asked, kept
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.durable import delete, mark, remove, replace
+from dev_analytics.consent.durable import delete, mark, remove
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
-from dev_analytics.process.descriptors import make_folder, standard_taken
+from dev_analytics.process.descriptors import make_folder, replace_content, standard_taken
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import urandom
 from dev_analytics.process.systems import sync_folder
@@ -227,7 +227,7 @@ class ConsentStore(StoredConsent):
                     self.other.reset()
                 if self._is_usual:
                     # A yes in a moved place that is unknown here must not outlive the opt-out.
-                    replace(self.epoch_file, self._epoch_new, urandom(4).hex().encode())
+                    replace_content(self.epoch_file, urandom(4).hex().encode(), durable=True)
                 remove(self.marker)
                 sync_folder(self.folder)
         except OSError as error:
@@ -263,7 +263,7 @@ class ConsentStore(StoredConsent):
         if self.other is None:
             return
         if epoch := self.other.epoch():
-            replace(self.epoch_file, self._epoch_new, epoch)
+            replace_content(self.epoch_file, epoch, durable=True)
         else:
             remove(self.epoch_file)
 
@@ -273,8 +273,8 @@ class ConsentStore(StoredConsent):
         if consent.tools or consent.kept_tools:
             from dev_analytics.consent.tool_files import tools_bytes
 
-            replace(self.tools_file, self._tools_new, tools_bytes(consent))
-        replace(self.file, self._new, consent_bytes(consent))
+            replace_content(self.tools_file, tools_bytes(consent), durable=True)
+        replace_content(self.file, consent_bytes(consent), durable=True)
         sync_folder(self.folder)
 
     @contextlib.contextmanager

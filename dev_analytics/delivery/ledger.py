@@ -20,9 +20,8 @@ from msgspec.structs import replace
 from dev_analytics.delivery import folder_of, pending
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change
-from dev_analytics.process.descriptors import NoLocksError, open_above
+from dev_analytics.process.descriptors import NoLocksError, open_above, replace_content
 from dev_analytics.process.native import open_file
-from dev_analytics.process.systems import replace as put
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -95,17 +94,13 @@ def change_ledger(
     OSError
         It cannot be written, or another process held it for longer than `wait` seconds.
     """
-    file = data / NAME
     # The lock would create it, readable for everybody.
     if not data.is_dir():
         raise FileNotFoundError("there is no data directory")
     with _exclusive(data, wait):
         ledger, waited = _read(data)
         merged = list(dict.fromkeys([*ledger.merged[-MAX_MERGED:], *waited]))
-        new = file.with_name(f"{NAME}.new")
-        with open_file(new, "wb", opener=open_above) as opened:
-            opened.write(json.encode(replace(change(ledger), merged=merged)))
-        put(new, file)
+        replace_content(data / NAME, json.encode(replace(change(ledger), merged=merged)))
         pending.delete(data, waited)
 
 

@@ -15,9 +15,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import open_above, replace_content
 from dev_analytics.process.native import Clock, open_file, urandom
-from dev_analytics.process.systems import replace
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 """Strict, as the data directory may be a folder in which the user keeps other things."""
@@ -56,15 +55,8 @@ class Change(Struct, frozen=True, omit_defaults=True):
 def put(data: Path, change: Change) -> None:
     """Keep `change` until it can be added to the ledger."""
     # Sorted by name, the changes of one process are in the order of their times.
-    file = data / f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
-    new = file.with_name(f"{file.name}.new")
-    try:
-        with open_file(new, "wb", opener=open_above) as opened:
-            opened.write(json.encode(change))
-        replace(new, file)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
+    name = f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
+    replace_content(data / name, json.encode(change))
 
 
 def waiting(data: Path) -> dict[str, Change]:

@@ -21,8 +21,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.native import signal_handler, system
-from dev_analytics.process.systems import GET_MARK, SET_MARK, control, lock_now, open_now
+from dev_analytics.process.native import open_file, signal_handler, system
+from dev_analytics.process.systems import (
+    GET_MARK,
+    NO_LINK,
+    SET_MARK,
+    control,
+    erase,
+    lock_now,
+    open_now,
+    replace,
+)
 
 _BUSY: Final = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK})
 MISSING_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
@@ -80,6 +89,38 @@ def _make(folder: Path) -> None:
     else:
         if stat.S_IMODE(folder.stat().st_mode) & _FOLDER != _FOLDER:
             folder.chmod(_FOLDER)
+
+
+def replace_content(file: Path, content: bytes, *, durable: bool = False) -> None:
+    """Replace the content of a file atomically, by way of a file with ".new" after its name.
+
+    That name is always the same, so that an opt-out also finds what a killed writer left.
+
+    Parameters
+    ----------
+    file, content
+        The file, which need not exist, and its new content.
+    durable
+        Whether to wait until the content has reached the disk.
+
+    Raises
+    ------
+    OSError
+        It could not be written; the file is unchanged.
+    """
+    new = file.with_name(f"{file.name}.new")
+    try:
+        descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | NO_LINK)
+        with open_file(descriptor, "wb") as opened:
+            opened.write(content)
+            if durable:
+                opened.flush()
+                os.fsync(descriptor)
+        replace(new, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            erase(new)
+        raise
 
 
 def touch(file: Path) -> None:

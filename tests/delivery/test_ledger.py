@@ -18,7 +18,6 @@ import pytest
 from filelock import FileLock, SoftFileLock
 from msgspec.structs import replace
 
-from dev_analytics.delivery import pending
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import (
     MAX_SETTLED,
@@ -30,6 +29,7 @@ from dev_analytics.delivery.ledger import (
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change, put
 from dev_analytics.drops import DropLedger
+from dev_analytics.process import descriptors
 
 
 def test_without_a_ledger_everything_is_nought(data: Path) -> None:
@@ -327,7 +327,7 @@ def test_a_change_that_cannot_be_kept_leaves_no_half_of_it(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     data.mkdir()
-    monkeypatch.setattr(pending, "replace", fail)
+    monkeypatch.setattr(descriptors, "replace", fail)
     with pytest.raises(OSError, match="No space left"):
         put(data, Change(delivered=1))
     assert list(data.iterdir()) == []
