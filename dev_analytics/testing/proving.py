@@ -221,6 +221,5 @@ def _own_environment(folder: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in set(os.environ) - set(before):
-            del os.environ[name]
+        os.environ.clear()
         os.environ.update(before)

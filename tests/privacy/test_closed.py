@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import EVENTS
-from dev_analytics.testing.closed import strange
+from dev_analytics.catalogue.events import EVENTS, LLMRequest
+from dev_analytics.testing import closed
+from dev_analytics.testing.closed import strange, strange_properties
 from dev_analytics.testing.marks import DISGUISES, Marks
+from dev_analytics.tools import Duration, Event, Why
+
+TIME = Duration("Time.", "s")
+
+
+class Slept(Event, frozen=True):
+    """The toy slept."""
+
+    wire = "toy: slept"
+    why = Why("To know it.", seconds="How long.")
+
+    seconds: Annotated[int, TIME]
+
 
 FRAME = ("dev_analytics.drops", "DropLedger.count")
 GIVEN: dict[str, dict[str, object]] = {
@@ -81,6 +96,7 @@ def changed(line: bytes, **values: object) -> bytes:
         {"frames": ["dev_analytics.acme:DropLedger.count:1"]},
         {"frames": ["dev_analytics.drops:DropLedger.count:99999"]},
         {"frames": "dev_analytics.drops:DropLedger.count:36"},
+        {"frames": ["acme:main:1"]},
         {"seq": True},
         {"seq": 0},
         {"$lib_version": "9.9.9"},
@@ -118,6 +134,25 @@ def test_a_missing_property_an_order_and_a_repetition_are_caught(line: bytes) ->
     assert strange(line.replace(b'"seq"', b'"outcome": "ok", "seq"'))
 
 
+@pytest.mark.parametrize("line", ["error_raised"], indirect=True)
+def test_a_kind_that_the_reading_does_not_know_is_caught(
+    line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closed, "Flag", closed.Word)
+    assert strange(line) == ["error raised exact=True"]
+
+
+def test_a_price_is_zero_and_a_tool_s_duration_within_its_limit() -> None:
+    for event, name, value, is_closed in (
+        (LLMRequest, "$ai_input_token_price", 0, True),
+        (LLMRequest, "$ai_input_token_price", 1, False),
+        (Slept, "seconds", TIME.longest, True),
+        (Slept, "seconds", 10 * TIME.longest, False),
+    ):
+        found = f"{event.wire} {name}={value}"
+        assert (found in strange_properties(event, {name: value})) is not is_closed
+
+
 def test_a_place_in_our_own_source_is_closed(analytics: Analytics) -> None:
     first = next(
         number for number in range(99) if _placed(analytics, number)
@@ -138,6 +173,7 @@ def test_a_mark_is_found_in_every_disguise(disguise: str, before: str, after: by
     hidden = DISGUISES[disguise](marks("place")).encode()
     marks("another place")
     assert marks.found_in(before.encode() + b" " + hidden + b" " + after) == ["place"]
+    assert marks.found_in(gzip.compress(hidden)) == ["place"]
 
 
 @given(text=st.binary() | st.text().map(str.encode))

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from dev_analytics.catalogue.values import Word as CoreWord
-from dev_analytics.testing import NotPrivateError, hostile, prove
+from dev_analytics.consent.scope import Scope
+from dev_analytics.delivery.spool import Spool
+from dev_analytics.testing import NotPrivateError, hostile, plugin, prove
 from dev_analytics.testing.marks import Marks
 from dev_analytics.tools import (
     Count,
@@ -92,6 +95,51 @@ def test_a_log_that_says_more_than_declared_is_found(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Analytics, "event", careless)
     with pytest.raises(NotPrivateError, match="what is private was written: a text"):
         prove(toy())
+
+
+def test_a_tool_that_was_changed_after_its_declaration_is_refused() -> None:
+    tool = toy()
+    force_setattr(tool, "events", [Made])
+    with pytest.raises(NotPrivateError, match="what is declared is no Tool"):
+        prove(tool)
+
+
+@pytest.mark.parametrize(
+    ("broken", "found"),
+    [
+        ("proving.unexplained", r"toy: made: kind can hold anything"),
+        ("proving.payload_bits", r"toy: made can say 201 bits, at most 200 are allowed"),
+        ("proving._is_independent", r"what toy declares differs from one user to another"),
+    ],
+)
+def test_what_another_check_says_of_a_declaration_refuses_it(
+    broken: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The declaration checks itself, too: the proof does not rely on that."""
+    said = {"unexplained": ["kind"], "payload_bits": 201, "_is_independent": False}
+    monkeypatch.setattr(
+        f"dev_analytics.testing.{broken}", lambda event: said[broken.partition(".")[2]]
+    )
+    with pytest.raises(NotPrivateError, match=f"^{found}$"):
+        prove(toy())
+
+
+def test_records_that_were_not_agreed_to_or_not_written_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Scope, "allows", lambda *_: False)
+        with pytest.raises(NotPrivateError, match="toy: made says what its declaration does not"):
+            prove(toy())
+    monkeypatch.setattr(Spool, "accept", lambda *_: None)
+    with pytest.raises(NotPrivateError, match="do not hold the same records"):
+        prove(toy())
+
+
+def test_where_dev_analytics_cannot_run_the_plugin_skips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dev_analytics.process.why_unserved", lambda: "no file system")
+    with pytest.raises(pytest.skip.Exception, match="dev_analytics is off: no file system"):
+        plugin._skip_where_unserved()
 
 
 def test_an_event_with_too_many_bits_is_found() -> None:
