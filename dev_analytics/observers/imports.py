@@ -61,8 +61,6 @@ class Imports:
             if package in self._names and package not in self._running:
                 self._look(package, under_way=True)
             return None
-        if target is None and name in sys.modules:
-            return None
         spec = self._found_by_others(name, path, target)
         with suppress(Exception):
             if spec is not None and _is_installed(spec, name) and spec.loader is not None:

@@ -247,6 +247,33 @@ def test_a_stray_end_within_a_cell_does_not_affect_the_cell(
     assert outcomes(log) == ["ok"]
 
 
+def test_a_cell_counts_though_another_thread_replaces_the_list_of_cells(
+    shell: Any, log: Any, cells: Any
+) -> None:
+    info = begin(shell, "x = 1")
+    cells._open = []
+    end(shell, info)
+
+    assert outcomes(log) == ["ok"]
+
+
+def test_a_feature_is_seen_though_ipython_does_not_report_the_transformed_cell(
+    shell: Any, log: Any, cells: Any
+) -> None:
+    """As up to version 9.3."""
+    info = begin(shell, "%time 1")
+    info.transformed_cell = None
+    end(shell, info)
+
+    assert [feature["name"] for feature in log.of("feature used")] == ["time"]
+
+
+def test_callbacks_that_somebody_has_removed_are_no_failure(shell: Any, cells: Any) -> None:
+    shell.events.callbacks["post_run_cell"].clear()
+    cells.unregister()
+    assert not [each for each in shell.events.callbacks["pre_run_cell"] if "Cells" in repr(each)]
+
+
 def test_a_cell_that_never_ended_does_not_make_the_next_look_nested(
     shell: Any, run: Any, log: Any
 ) -> None:

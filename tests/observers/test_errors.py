@@ -564,6 +564,14 @@ def test_the_error_that_ends_a_thread_is_recorded(threads: Threads, log: Any) ->
     assert raised(log) == [("ZeroDivisionError", True, "user code", "thread")]
 
 
+def test_a_second_shell_does_not_install_the_hook_again(threads: Threads) -> None:
+    before = threading.excepthook
+    threads.register()
+    threads.register()
+    threads.unregister()
+    assert threading.excepthook is before
+
+
 def test_a_user_hook_installed_earlier_still_runs(
     threads: Threads, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from dev_analytics.tools import (
     Why,
     Word,
 )
+from dev_analytics.tools.entry_points import GROUP
 
 KINDS = Vocabulary("kinds", "bar", "line")
 struct: Callable[..., type[Event]] = type(Event)
@@ -121,6 +123,15 @@ def test_what_another_check_says_of_a_declaration_refuses_it(
         f"dev_analytics.testing.{broken}", lambda event: said[broken.partition(".")[2]]
     )
     with pytest.raises(NotPrivateError, match=f"^{found}$"):
+        prove(toy())
+
+
+def test_a_declaration_whose_source_cannot_be_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = EntryPoint("toy", "no_such_module:TOOL", GROUP)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
+    with pytest.raises(NotPrivateError, match="the source of the declaration of toy cannot be"):
         prove(toy())
 
 

@@ -234,3 +234,29 @@ def test_a_loader_that_another_tool_has_changed_keeps_its_change(
     module = importlib.import_module(SDK)
     assert (told, seen) == ([module], [SDK])
     assert loaders[0].exec_module.__name__ == "<lambda>"
+
+
+def test_a_module_that_is_not_there_is_not_found_as_without_us(
+    imports: Imports, told: list[ModuleType]
+) -> None:
+    imports.begin()
+    with pytest.raises(ModuleNotFoundError) as missed:
+        importlib.import_module(SDK)
+    assert (missed.value.name, told) == (SDK, [])
+
+
+def test_a_module_whose_import_ends_as_it_is_looked_at_is_reported(
+    imports: Imports, told: list[ModuleType], source: Path
+) -> None:
+    module = importlib.import_module(SDK)
+    spec = module.__spec__
+    assert spec is not None
+    imports._report_when_initialized(spec, module)
+    assert told == [module]
+    assert type(spec) is ModuleSpec
+
+
+def test_a_module_whose_import_ends_after_unloading_is_not_hooked() -> None:
+    hooks.unregister()
+    hooks._hook(ModuleType("openai"))
+    assert hooks.State.active is None
