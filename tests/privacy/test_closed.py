@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import EVENTS, LLMRequest
+from dev_analytics.catalogue.events import EVENTS, ErrorRaised, LLMRequest
 from dev_analytics.testing import closed
 from dev_analytics.testing.closed import strange, strange_properties
 from dev_analytics.testing.marks import DISGUISES, Marks
@@ -96,7 +96,6 @@ def changed(line: bytes, **values: object) -> bytes:
         {"frames": ["dev_analytics.acme:DropLedger.count:1"]},
         {"frames": ["dev_analytics.drops:DropLedger.count:99999"]},
         {"frames": "dev_analytics.drops:DropLedger.count:36"},
-        {"frames": ["acme:main:1"]},
         {"seq": True},
         {"seq": 0},
         {"$lib_version": "9.9.9"},
@@ -142,10 +141,12 @@ def test_a_kind_that_the_reading_does_not_know_is_caught(
     assert strange(line) == ["error raised exact=True"]
 
 
-def test_a_price_is_zero_and_a_tool_s_duration_within_its_limit() -> None:
+def test_a_price_is_zero_a_place_ours_and_a_tool_s_duration_within_its_limit() -> None:
     for event, name, value, is_closed in (
         (LLMRequest, "$ai_input_token_price", 0, True),
         (LLMRequest, "$ai_input_token_price", 1, False),
+        (ErrorRaised, "frames", [], True),
+        (ErrorRaised, "frames", ["acme:main:1"], False),
         (Slept, "seconds", TIME.longest, True),
         (Slept, "seconds", 10 * TIME.longest, False),
     ):

@@ -66,10 +66,7 @@ class Recorder:
 
     def record_later(self, call: Call) -> None:
         """Record a call before the next event, if recording it now could wait for a lock."""
-        try:
-            self.analytics.pipeline.later(partial(self.record, call))
-        except Exception:
-            self.drops.count("failure inside")
+        self.analytics.pipeline.later(partial(self.record, call))
 
     def hold(self, thing: object, call: Call) -> None:
         """Keep `call` for as long as `thing` lives, and record it then.
@@ -84,10 +81,7 @@ class Recorder:
             self._held.pop(number, None)
             call.abandon()
 
-        before = self.release(thing)
         self._held[number] = call, weakref.ref(thing, ended)
-        if before is not None and before is not call:
-            before.abandon()
 
     def held(self, thing: object) -> Call | None:
         """Return the call that is held for `thing`."""

@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import itertools
+import json
 import pickle
 import sys
 import threading
@@ -271,6 +272,38 @@ def test_a_hooked_method_looks_and_works_as_before(method_hooks: MethodHooks) ->
     assert one.told(3) == (3, 4, Derived)
     assert len(seen) == count
     assert "__signature__" not in vars(Derived.told)
+
+
+def call(method: Any, own: Any, args: Any, kwargs: Any) -> Any:
+    return method(*args, **kwargs)
+
+
+def test_what_another_tool_has_restored_or_described_itself_is_removed_all_the_same(
+    method_hooks: MethodHooks,
+) -> None:
+    class Own:
+        def told(self) -> str:
+            return "own"
+
+    code, theirs = Own.told.__code__, inspect.Signature()
+    method_hooks.install(Own, "told", call)
+    Own.told.__code__ = code
+    Own.told.__signature__ = theirs  # type: ignore[attr-defined]
+    method_hooks.remove()
+    assert not method_hooks._hooks
+    assert vars(Own.told) == {"__signature__": theirs}
+
+
+def test_a_method_that_is_no_function_of_its_class_is_wrapped(method_hooks: MethodHooks) -> None:
+    class Own:
+        counted = json.dumps
+
+    before = dict(vars(Own))
+    method_hooks.install(Own, "counted", call)
+    assert vars(Own)["counted"] is not json.dumps
+    assert inspect.getsource(json.dumps).startswith("def dumps")
+    method_hooks.remove()
+    assert dict(vars(Own)) == before
 
 
 def test_code_that_another_tool_puts_in_place_of_ours_is_left_alone(

@@ -460,6 +460,11 @@ def test_a_failure_of_ours_does_not_reach_the_user(
             if recorded.analytics.drops.counts.pop("failure inside", 0):
                 counted.add(place)
     assert counted >= {"call.current", "call.tokens"}
+    monkeypatch.setattr("dev_analytics.observers.llm.call.is_refused", fail)
+    server.replies.append(failure(500))
+    with pytest.raises(Exception, match=MARK):
+        ask(name, server, asynchronous)
+    assert recorded.analytics.drops.counts.pop("failure inside", 0)
 
 
 @each_sdk

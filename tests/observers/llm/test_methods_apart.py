@@ -13,10 +13,12 @@ import cohere
 import mistralai.client
 import ollama
 import pytest
-from fake_llm import GOOGLE_USAGE, MARK, FakeLLM, google_answer, whole
+from fake_llm import GOOGLE_USAGE, MARK, FakeLLM, failure, google_answer, whole
 from google import genai
 from google.genai import types
+from huggingface_hub import InferenceClient
 
+from dev_analytics.consent.decision import Switch
 from dev_analytics.observers import hooks
 
 SAID: Any = [{"role": "user", "content": MARK}]
@@ -111,6 +113,28 @@ def test_a_user_error_while_cohere_streams_is_not_the_call_s(
     assert recorded.call()["$ai_is_error"] is False
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_error_of_cohere_while_nothing_is_collected_is_the_user_s(
+    server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    recorded.analytics.stop_log()
+    recorded.analytics.gate.switch = Switch(False, "a test")
+    server.replies.append(failure(500))
+    asked: Any = {"model": "command-r-plus", "messages": SAID}
+    options: Any = {"api_key": MARK, "base_url": server.address, "max_retries": 0}
+
+    async def ask_async() -> None:
+        async for _ in cohere.AsyncClientV2(**options).chat_stream(**asked):
+            pass
+
+    def ask() -> None:
+        list(cohere.ClientV2(**options).chat_stream(**asked))
+
+    with pytest.raises(cohere.errors.InternalServerError):
+        asyncio.run(ask_async()) if asynchronous else ask()
+    assert recorded.calls() == []
+
+
 def test_a_loop_closes_the_same_generators_of_cohere_as_without_us(
     server: FakeLLM, recorded: Any
 ) -> None:
@@ -196,6 +220,9 @@ def test_the_latency_of_a_stream_does_not_include_the_time_before_it_is_read(
 def test_a_request_to_no_language_model_is_not_observed(server: FakeLLM, recorded: Any) -> None:
     with pytest.raises(ollama.ResponseError):
         ollama.Client(server.address).pull(MARK)
+    server.replies.append(whole([0.5]))
+    hub = InferenceClient(model=server.address)
+    assert hub.sentence_similarity(MARK, other_sentences=[MARK]) == [0.5]
     assert recorded.calls() == []
 
 

@@ -171,6 +171,35 @@ def test_a_raw_answer_is_read_when_its_user_parses_it(server: FakeLLM, recorded:
     assert recorded.call() == {**ASKED, **USAGE}
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_raw_answer_that_cannot_be_parsed_is_a_failed_call(
+    server: FakeLLM, recorded: Any, asynchronous: bool
+) -> None:
+    server.replies.append(Reply(b"{"))
+
+    async def ask_async() -> None:
+        asking = async_client(server).chat.completions.with_streaming_response
+        async with asking.create(**CHAT) as raw:
+            await raw.parse()
+
+    def ask() -> None:
+        client(server).chat.completions.with_raw_response.create(**CHAT).parse()
+
+    with pytest.raises(json.JSONDecodeError):
+        asyncio.run(ask_async()) if asynchronous and newest() else ask()
+    assert recorded.call()["$ai_is_error"]
+
+
+def test_an_address_of_a_class_of_the_user_s_is_not_asked_for_its_provider(
+    server: FakeLLM, recorded: Any
+) -> None:
+    one = client(server)
+    theirs: Any = type("Address", (type(one.base_url),), {})
+    one._base_url = theirs(str(one.base_url))
+    one.chat.completions.create(**CHAT)
+    assert recorded.call()["$ai_provider"] == "other"
+
+
 def test_a_raw_answer_that_nobody_parses_is_one_call(server: FakeLLM, recorded: Any) -> None:
     client(server).chat.completions.with_raw_response.create(**CHAT)
     assert recorded.call() == ASKED
@@ -545,12 +574,13 @@ def test_two_hundred_tasks_have_each_its_own_edit_format(
 def test_a_client_with_another_address_has_another_provider(
     recorded: Any, in_memory: Callable[[], openai.AsyncOpenAI]
 ) -> None:
-    asked = []
+    asked, addresses = [], []
 
     async def ask() -> None:
         one = in_memory()
         for number in range(MAX_ADDRESSES + 6):
             one.base_url = OPENROUTER if number % 3 else FAR_OFF
+            addresses.append(one.base_url)
             there = str(one.base_url).startswith(OPENROUTER)
             asked.append("openrouter" if there else "openai")
             await one.chat.completions.create(**CHAT)

@@ -110,3 +110,10 @@ def test_an_error_raised_by_the_stream_is_its_failure(recorded: Any) -> None:
     with pytest.raises(ConnectionError, match="cut"):
         next(stream)
     assert recorded.call()["$ai_is_error"] is True
+
+
+def test_a_stream_that_is_no_generator_may_be_left_early(recorded: Any) -> None:
+    stream: Any = follow(begin(), iter([1, 2]))
+    assert next(stream) == 1
+    stream.close()
+    assert recorded.call()["$ai_is_error"] is False

@@ -114,15 +114,12 @@ def hook(module: ModuleType) -> None:
     observe_closing(events)
     for body in [each for name, each in classes("response").items() if name in _BODIES]:
         for name in ("read", "readinto"):
-            if name in vars(body):
-                observe_result(body, name, _read, end)
+            observe_result(body, name, _read, end)
         observe_closing(body)
 
 
 def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | None:
     """Begin a call if the request goes to a language model."""
-    if len(args) != 2:
-        return None
     # No method of a class of the user's is called.
     name, parameters = text(args[0]), args[1]
     if name not in STREAMED or not issubclass(type(parameters), dict):

@@ -120,10 +120,6 @@ class _Within(_Context):
         self._end()
         return self._generator.throw(*error)
 
-    def close(self) -> None:
-        self._end()
-        self._generator.close()
-
 
 class _WithinAsync(_Context):
     """Does what an asynchronous generator does for its context."""
@@ -144,10 +140,6 @@ class _WithinAsync(_Context):
     async def athrow(self, *error: Any) -> Any:
         self._end()
         return await self._generator.athrow(*error)
-
-    async def aclose(self) -> None:
-        self._end()
-        await self._generator.aclose()
 
 
 def _watch(call: Call, response: Any) -> Any:

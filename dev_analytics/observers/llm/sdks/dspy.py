@@ -35,8 +35,6 @@ def read(answer: Any) -> Answer:
 def _read_anthropic(answer: Any) -> Answer:
     """Return the content where the input count excludes cached tokens."""
     found = read(answer)
-    if found.input_tokens is None:
-        return found
     cached = (found.cache_read_input_tokens, found.cache_write_input_tokens)
     return found._replace(input_tokens=(found.input_tokens, *cached))
 

@@ -147,7 +147,6 @@ def _arrived(call: Call, answer: Any) -> Any:
     return answer
 
 
-MAX_FRAMES: Final = 14
 _MODULES: Final = ("litellm.llms.", f"{_CORE}.logging_utils", "dev_analytics.observers.llm.")
 """The modules of the frames between the request and the function that has the `Logging`."""
 _NAMES: Final = ("logging_obj", "litellm_logging_obj")
@@ -158,16 +157,18 @@ def _find_logging(frame: FrameType | None) -> Any:
 
     Return None for a request from anywhere else, such as one to a cache or for a price.
     """
-    for _ in range(MAX_FRAMES):
-        name = None if frame is None else frame.f_globals.get("__name__")
-        if frame is None or type(name) is not str or not name.startswith(_MODULES):
-            return None
-        if name.startswith("litellm."):
+    while frame is not None and (module := _module(frame)).startswith(_MODULES):
+        if module.startswith("litellm."):
             for each in [frame.f_locals.get(name) for name in _NAMES]:
                 if belongs(type(each), f"{_CORE}.litellm_logging"):
                     return each
         frame = frame.f_back
     return None
+
+
+def _module(frame: FrameType) -> str:
+    name = frame.f_globals.get("__name__")
+    return name if type(name) is str else ""
 
 
 def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:

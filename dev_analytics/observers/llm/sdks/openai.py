@@ -83,23 +83,20 @@ def read_usage(answer: Any) -> Answer:
         sent, received = get(usage, sent_name), get(usage, received_name)
     details = get(usage, f"{sent_name}_details")
     cached = get(details, "cached_tokens")
+    if cached is None:
+        # Moonshot and DeepSeek have it next to the details, not in them.
+        cached = get_rare(usage, "cached_tokens")
+    if cached is None:
+        cached = get_rare(usage, "prompt_cache_hit_tokens")
     return Answer(
         get(answer, "model"),
         sent,
         received,
-        # Moonshot and DeepSeek have it next to the details, not in them.
-        cached if cached is not None else _cached_beside(usage, details),
+        cached,
         get(details, "cache_write_tokens"),
         get(get(usage, f"{received_name}_details"), "reasoning_tokens"),
         failed,
     )
-
-
-def _cached_beside(usage: Any, details: Any) -> object:
-    if details is not None:
-        return None
-    cached = get_rare(usage, "cached_tokens")
-    return cached if cached is not None else get_rare(usage, "prompt_cache_hit_tokens")
 
 
 OPENAI: Final = SDK("openai", "openai", read, errors=("pydantic_core",))
