@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from clickhouse import ClickHouse
-from fake_api import KEY, PROJECT, SCOPES, USER, FakeApi
+from fake_api import KEY, PROJECT, SCOPES, USER, FakeApi, RefusedError
 from jsonschema import Draft202012Validator
 from shapes import TEMPLATE
 
@@ -215,6 +215,27 @@ def test_an_alert_of_our_name_that_watches_no_tile_of_ours_is_left_alone(api: Fa
     assert all(line.startswith("Make the alert") for line in said)
     assert (first["insight"], second["insight"]) == (None, {"id": 10**6})
     assert apply(api) == (0, [])
+
+
+def test_a_watched_insight_that_cannot_be_read_stops_the_run(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose it is would be unknown: a second alert might be made."""
+    apply(api)
+    alert = next(iter(api.alerts.values()))
+    alert["insight"] = {"id": 10**6}
+    insights = api._insights
+
+    def failing(method: str, rest: str, *more: Any) -> Any:
+        if rest.startswith(str(10**6)):
+            raise RefusedError(500, "out of order")
+        return insights(method, rest, *more)
+
+    monkeypatch.setattr(api, "_insights", failing)
+    with pytest.raises(RequestError) as raised:
+        apply(api)
+    assert raised.value.status == 500
+    assert alert["insight"] == {"id": 10**6}
 
 
 def test_two_dashboards_with_our_tag_are_an_error(api: FakeApi) -> None:

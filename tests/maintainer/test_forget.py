@@ -129,6 +129,31 @@ def test_it_waits_for_the_weekly_job_and_asks_only_once(
     assert do(place, whose) == (Count(0, 0), [])
 
 
+class Slow:
+    """A place that is still deleting when it is first asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def count(self, user: str) -> Count:
+        number = 0 if self.asked[-1:] == ["done"] else 7
+        return Count(number, number)
+
+    def delete(self, user: str) -> str:
+        self.asked.append("deletes")
+        return ""
+
+    def is_done(self, user: str) -> bool:
+        self.asked.append("done" if self.asked[-1:] == ["asked"] else "asked")
+        return self.asked in (["asked"], ["asked", "deletes", "asked", "done"])
+
+
+def test_a_deletion_that_takes_a_while_is_asked_about_again() -> None:
+    place = Slow()
+    assert do(place, "user")[0].stored == 0
+    assert place.asked == ["asked", "deletes", "asked", "done"]
+
+
 def test_records_that_arrive_later_need_another_request(
     api: FakeApi, records: Records, whose: str
 ) -> None:
@@ -492,6 +517,12 @@ def test_an_unusable_place_is_one_line(
         "",
         f"jupyter dev-analytics maintainer forget: {missing}: No such file or directory\n",
     )
+    log = tmp_path / "log.jsonl"
+    log.write_text("{}\n")
+    assert (
+        "is not an archive; logs and exports are never changed" in run("forget", whose, str(log))[2]
+    )
+    assert log.read_text() == "{}\n"
     file = tmp_path / "no folder"
     file.touch()
     with pytest.raises(ForgottenError, match=r"Not a directory|File exists"):

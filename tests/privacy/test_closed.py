@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import EVENTS, ErrorRaised, LLMRequest
+from dev_analytics.catalogue.values import Word
 from dev_analytics.testing import closed
 from dev_analytics.testing.closed import strange, strange_properties
 from dev_analytics.testing.marks import DISGUISES, Marks
@@ -137,7 +138,7 @@ def test_a_missing_property_an_order_and_a_repetition_are_caught(line: bytes) ->
 def test_a_kind_that_the_reading_does_not_know_is_caught(
     line: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closed, "Flag", closed.Word)
+    monkeypatch.setattr(closed, "Flag", Word)
     assert strange(line) == ["error raised exact=True"]
 
 

@@ -9,12 +9,15 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
+import httpx
 import litellm
 import pytest
-from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat, whole
+from fake_llm import MARK, FakeLLM, Reply, failure, openai_chat, server_sent, whole
+from litellm.llms.custom_httpx.http_handler import HTTPHandler
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers import hooks
@@ -120,6 +123,17 @@ def test_a_streamed_response_that_litellm_reports_twice_is_counted_once(
 ) -> None:
     list(litellm.responses(model="openai/gpt-4o", input=MARK, stream=True, **options))
     assert recorded.call()["sdk"] == "litellm"
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer:UserWarning")
+def test_an_error_within_a_streamed_response_is_a_failed_call(
+    server: FakeLLM, recorded: Any, options: Any
+) -> None:
+    error = {"type": "error", "code": "server_error", "message": MARK, "param": None}
+    server.replies.append(server_sent([{**error, "sequence_number": 0}], named=True, done=False))
+    with suppress(litellm.exceptions.APIError):
+        list(litellm.responses(model="openai/gpt-4o", input=MARK, stream=True, **options))
+    assert recorded.call()["$ai_is_error"]
 
 
 @both
@@ -248,6 +262,50 @@ def test_a_connection_that_is_cut(
     call = recorded.call()
     assert (call["sdk"], call["$ai_is_error"]) == ("litellm", True)
     assert call["$ai_error"] == f"litellm.exceptions.{type(caught.value).__name__}"
+
+
+def test_a_stream_that_is_cut_is_a_failed_call(server: FakeLLM, recorded: Any, ask: Any) -> None:
+    ask(CLAUDE, stream=True)
+    assert len(recorded.calls()) == 1
+    reply = server.answer(server.received[0].path, server.received[0].body)
+    server.replies.append(reply._replace(cut=len(reply.body) // 2))
+    with pytest.raises(Exception, match=r"(?i)connection|peer|closed|payload|read"):
+        ask(CLAUDE, stream=True)
+    assert [call["$ai_is_error"] for call in recorded.calls()] == [False, True]
+
+
+def logging(kind: str) -> Any:
+    """Return what litellm makes for each call."""
+    given = (CLAUDE, MESSAGES, False, kind, time.time(), MARK, MARK)
+    made: Any = litellm.litellm_core_utils.litellm_logging.Logging(*given)
+    made.model_call_details.update(model=CLAUDE, call_type=kind, custom_llm_provider="anthropic")
+    return made
+
+
+def test_two_requests_of_a_call_are_one_and_those_of_another_kind_none(
+    server: FakeLLM, recorded: Any
+) -> None:
+    post = HTTPHandler().post
+    for kind in ("completion", "rerank"):
+        one = logging(kind)
+        for _ in range(2):
+            server.replies.append(whole({}))
+            post(f"{server.address}/{MARK}", json={}, logging_obj=one)
+        del one
+    assert len(server.received) == 4
+    assert recorded.call()["sdk"] == "litellm"
+
+
+def test_an_interrupt_is_no_error_of_the_provider(
+    recorded: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(httpx.Client, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ask(CLAUDE)
+    assert recorded.call()["$ai_is_error"] is False
 
 
 @both
