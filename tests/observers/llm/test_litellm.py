@@ -131,7 +131,7 @@ def test_an_error_within_a_streamed_response_is_a_failed_call(
 ) -> None:
     error = {"type": "error", "code": "server_error", "message": MARK, "param": None}
     server.replies.append(server_sent([{**error, "sequence_number": 0}], named=True, done=False))
-    with suppress(litellm.exceptions.APIError):
+    with suppress(Exception):  # as later versions raise
         list(litellm.responses(model="openai/gpt-4o", input=MARK, stream=True, **options))
     assert recorded.call()["$ai_is_error"]
 

@@ -268,15 +268,20 @@ def _failed(recorder: Recorder, logging: Any, args: Any, kwargs: Any) -> None:
 _READ: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """The `Logging` objects of the streams that are being read."""
 
+_AWAITED: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+"""The streams whose next chunk is awaited: newer versions close one before they raise its error."""
+
 
 @counted
 def _note(recorder: Recorder, stream: Any) -> None:
     """Note that a stream is being read; its request may be sent only now."""
     _READ.add(stream.logging_obj)
+    _AWAITED.add(stream)
 
 
 @counted
 def _read(recorder: Recorder, stream: Any, chunk: Any, *arguments: Any) -> None:
+    _AWAITED.discard(stream)
     call = recorder.held(stream.logging_obj)
     if call is None:
         return
@@ -294,7 +299,8 @@ def _read(recorder: Recorder, stream: Any, chunk: Any, *arguments: Any) -> None:
 
 @_before
 def _closed(recorder: Recorder, stream: Any, args: Any, kwargs: Any) -> None:
-    _ended(stream, None)
+    if stream not in _AWAITED:
+        _ended(stream, None)
 
 
 @counted
