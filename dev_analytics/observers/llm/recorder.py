@@ -66,7 +66,10 @@ class Recorder:
 
     def record_later(self, call: Call) -> None:
         """Record a call before the next event, if recording it now could wait for a lock."""
-        self.analytics.pipeline.later(partial(self.record, call))
+        try:
+            self.analytics.pipeline.later(partial(self.record, call))
+        except Exception:
+            self.drops.count("failure inside")
 
     def hold(self, thing: object, call: Call) -> None:
         """Keep `call` for as long as `thing` lives, and record it then.

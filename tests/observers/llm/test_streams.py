@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -117,3 +118,19 @@ def test_a_stream_that_is_no_generator_may_be_left_early(recorded: Any) -> None:
     assert next(stream) == 1
     stream.close()
     assert recorded.call()["$ai_is_error"] is False
+
+
+def test_a_failure_to_record_a_stream_that_is_collected_is_counted(
+    recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The garbage collector would print it."""
+    stream: Any = follow(begin(), iter([1, 2]))
+    next(stream)
+
+    def fail(record: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(recorded.analytics.pipeline, "later", fail)
+    del stream
+    gc.collect()
+    assert recorded.analytics.drops.counts.pop("failure inside") == 1
