@@ -170,10 +170,8 @@ def load_settings(parent: Any) -> DevAnalytics:
         raise SettingError("c.DevAnalytics", section, "a section with settings")
     try:
         return DevAnalytics(parent=parent)
-    except TraitError:
-        if refused := _refused(parent.config):
-            raise refused from None
-        raise
+    except TraitError as error:
+        raise (_refused(parent.config) or error) from None
 
 
 def _refused(config: Config) -> SettingError | None:

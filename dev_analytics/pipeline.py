@@ -321,11 +321,10 @@ class Pipeline:
     def catch_up(self) -> None:
         """Record what waits, in order."""
         waiting = []
-        while self._waiting:
-            try:
+        # Another thread may take the last one.
+        with suppress(IndexError):
+            while self._waiting:
                 waiting.append(self._waiting.popleft())
-            except IndexError:  # another thread was quicker
-                break
         for record in waiting:
             record()
 

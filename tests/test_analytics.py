@@ -412,3 +412,53 @@ def test_every_place_that_collects_is_found_by_one_search() -> None:
         )
     }
     assert behind == {"pipeline.py", "recording.py", "catalogue/examples.py"}
+
+
+@pytest.mark.parametrize("where", ["sink", "log"])
+def test_what_a_signal_handler_raises_while_a_record_is_written_reaches_its_caller(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A time limit of the user's is an OSError, as a full disk is."""
+
+    class Interrupted:
+        def accept(self, *given: object) -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+        append = accept
+
+    def limit(*given: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    agree(analytics)
+    analytics.strict = False
+    part = analytics.pipeline if where == "sink" else analytics
+    monkeypatch.setattr(part, where, Interrupted())
+    try:
+        with pytest.raises(TimeoutError):
+            cell(analytics)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        monkeypatch.undo()
+    assert "disk error" not in analytics.drops.counts
+
+
+def test_a_log_that_a_forked_child_cannot_open_is_counted(
+    analytics: Analytics, tmp_path: Path
+) -> None:
+    log = analytics.log
+    assert log is not None
+    log.path.unlink()
+    log.path.mkdir()
+    analytics.after_fork()
+    assert analytics.log is None
+    assert analytics.drops.counts == {"disk error": 1}
+
+
+def test_a_record_that_fails_at_the_end_of_a_worker_is_counted(analytics: Analytics) -> None:
+    def fail() -> None:
+        raise ValueError
+
+    analytics.pipeline.later(fail)
+    analytics.pipeline._finish()
+    assert analytics.drops.counts == {"failure inside": 1}

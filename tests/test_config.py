@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets import TraitError
+from traitlets.config import Config
 
-from dev_analytics.config import DevAnalytics
+from dev_analytics.config import DevAnalytics, _refused
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED
 
@@ -122,3 +124,12 @@ def test_a_bad_value_beats_every_switch_that_came_before(profile: Path) -> None:
     assert ran.stderr == f"dev_analytics: {bad}; analytics stay off\n"
     assert ran.stdout.startswith("is False")
     assert f"off: switched off for this session by an invalid setting: {bad}\n" in ran.stdout
+
+
+def test_without_a_session_a_bad_value_is_the_error_of_traitlets() -> None:
+    with pytest.raises(TraitError, match="sample_percent"):
+        DevAnalytics().update_config(Config({"DevAnalytics": {"sample_percent": 101}}))
+
+
+def test_a_configuration_that_is_right_refuses_nothing() -> None:
+    assert _refused(Config({"DevAnalytics": {"sample_percent": 100}})) is None

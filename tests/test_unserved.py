@@ -18,7 +18,9 @@ import pytest
 
 import dev_analytics
 from dev_analytics.analytics import Analytics
+from dev_analytics.apps import unserved
 from dev_analytics.apps.arguments import WORDS
+from dev_analytics.apps.dev import Dev
 from dev_analytics.apps.magics import WORDS as MAGIC_WORDS
 from dev_analytics.process import UnservedError, line, why_unserved
 
@@ -123,6 +125,29 @@ def test_dev_runs_as_ipython_does_and_says_that_no_opt_out_was_stored(
     assert elsewhere("emscripten", code).splitlines() == ["42"]
     code = run.format(["--analytics-disable", untitled, "-c", "print(6 * 7)"])
     assert elsewhere("emscripten", code).splitlines() == [line(why), "42"]
+
+
+def test_dev_that_shall_only_opt_out_fails_where_nothing_is_stored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dev_analytics.apps.dev.why_unserved", lambda: "no disk")
+    make: Callable[[], Any] = Dev  # IPython's own has no types
+    with pytest.raises(SystemExit) as ended:
+        make()._opt_out(alone=True)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"{line('no disk')}\n"
+
+
+def test_who_loads_it_twice_at_a_terminal_reads_the_line_each_time(
+    shell: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(unserved, "presence", lambda shell: "terminal")
+    monkeypatch.setattr(unserved, "why_unserved", lambda: "no disk")
+    for _ in range(2):
+        unserved.load(shell)
+        assert capsys.readouterr().out == f"{line('no disk')}\n"
+    unserved.unload(shell)
+    assert "dev_analytics" not in shell.magics_manager.magics["line"]
 
 
 def test_who_loads_it_in_a_notebook_reads_one_line_and_nobody_is_asked(

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from IPython.core.error import StdinNotImplementedError, UsageError
+from IPython.core.error import UsageError
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps.asking import Asking
@@ -225,16 +225,13 @@ class Commands:
         return ""
 
     def _confirmed(self) -> bool:
-        nobody = f"%{NAME} reset asks first, but nobody can answer here: add --yes"
         if presence(self.shell) == "nobody":
-            raise UsageError(nobody)
+            raise UsageError(f"%{NAME} reset asks first, but nobody can answer here: add --yes")
         from dev_analytics.consent.asking.prompt import confirm
         from dev_analytics.consent.asking.terminal import line_of
 
         try:
             return confirm(RESET_QUESTION, line_of(self.shell))
-        except StdinNotImplementedError:
-            raise UsageError(nobody) from None
         except (EOFError, KeyboardInterrupt):
             return False
 

@@ -19,6 +19,8 @@ import httpx
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
+from dev_analytics.apps import autoload
+from dev_analytics.apps.jupyter import main
 from dev_analytics.consent.store import ConsentStore
 
 ROOT = Path(__file__).parent.parent.parent
@@ -379,6 +381,19 @@ def test_somebody_s_own_file_of_this_name_stays(environment: Environment, word: 
     assert "was not made by dev_analytics, so it is left as it is" in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert environment.tree() == then
+
+
+def test_a_file_that_is_no_text_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "50-dev-analytics.py").write_bytes(b"\xff\xfe")
+    assert not autoload._is_ours(tmp_path / "50-dev-analytics.py")
+
+
+def test_a_system_without_a_folder_for_everybody_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    monkeypatch.setattr("IPython.core.application.SYSTEM_CONFIG_DIRS", [])
+    assert main(["enable", "--system"]) == 1
+    assert capsys.readouterr().err.endswith("enable: this system has no folder for everybody\n")
 
 
 def test_a_file_of_an_older_version_is_renewed_and_still_knows_its_folders(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from fake_posthog import to_posthog
 from interruptions import interrupt_everywhere, sessions_that_something_keeps
 
 from dev_analytics import get_analytics
-from dev_analytics.apps.extension import load, unload
+from dev_analytics.apps import extension
+from dev_analytics.apps.extension import Session, load, unload
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
@@ -273,6 +275,40 @@ def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
     unload(shell)
     events = [json.loads(line)["event"] for line in log.read_bytes().splitlines()]
     assert events[-3:] == ["launched", "cell executed", "exited"]
+
+
+@pytest.mark.parametrize("fails_at", ["__init__", "start"])
+def test_a_load_that_fails_leaves_switch_and_log_as_they_were(
+    shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: str
+) -> None:
+    analytics = get_analytics()
+    shell.config.DevAnalytics.log_file = str(tmp_path / "log.jsonl")
+    shell.config.DevAnalytics.enabled = False
+    original = getattr(Session, fails_at)
+
+    def interrupted(*given: Any) -> None:
+        original(*given)
+        raise KeyboardInterrupt
+
+    before = analytics.gate.switch, analytics.gate.sample_percent, analytics.delivery
+    callbacks = {event: list(each) for event, each in shell.events.callbacks.items()}
+    with monkeypatch.context() as broken:
+        broken.setattr(Session, fails_at, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load(shell)
+    assert (analytics.gate.switch, analytics.gate.sample_percent, analytics.delivery) == before
+    assert analytics.log is None
+    assert shell.events.callbacks == callbacks
+
+
+def test_a_session_of_modules_that_were_replaced_ends_at_the_next_load(shell: Any) -> None:
+    ended: list[str] = []
+    of_before: Any = SimpleNamespace(shell=shell, stop=lambda: ended.append("stopped"))
+    extension._sessions.append(of_before)
+    load(shell)
+    assert ended == ["stopped"]
+    assert [type(each) for each in extension._sessions if each.shell is shell] == [Session]
+    unload(shell)
 
 
 def test_an_unload_that_is_interrupted_leaves_nothing(

@@ -276,6 +276,32 @@ def test_disable_that_cannot_be_stored_fails_and_says_so(data: Path) -> None:
     assert ran.stderr.count("\n") == 1
 
 
+def test_a_reset_that_cannot_delete_fails_and_says_so(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "consent" / "consent.json").mkdir(parents=True)
+    (data / "consent" / "consent.json" / "kept").touch()
+    assert main(["reset", "--yes"]) == 1
+    assert "reset: " in capsys.readouterr().err
+    assert (data / "consent" / "consent.json" / "kept").exists()
+
+
+def test_a_yes_while_a_command_runs_does_not_cover_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ConsentStore(data).agree(NOTICE, TODAY)
+
+    def preview(options: object) -> str:
+        ConsentStore(data).reset()
+        ConsentStore(data).agree(NOTICE, TODAY)
+        return "what it shows"
+
+    monkeypatch.setattr("dev_analytics.apps.jupyter._preview", preview)
+    assert main(["preview"]) == 0
+    assert capsys.readouterr().out == "what it shows\n"
+    assert Backlog(data).count() == 0
+
+
 def test_reset_asks_somebody_and_takes_a_flag_from_nobody(data: Path) -> None:
     store = ConsentStore(data)
     store.opt_out()

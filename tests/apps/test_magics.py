@@ -177,6 +177,16 @@ def test_reset_asks_somebody_and_takes_a_flag_from_nobody(
     assert list(store.folder.iterdir()) == []
 
 
+def test_a_reset_that_cannot_delete_is_one_clear_line(
+    run: Callable[[str], str], data: Path
+) -> None:
+    (data / "consent" / "consent.json").mkdir(parents=True)
+    (data / "consent" / "consent.json" / "kept").touch()
+    shown = run("%dev_analytics reset --yes")
+    assert shown.startswith("UsageError: %dev_analytics reset: ")
+    assert (data / "consent" / "consent.json" / "kept").exists()
+
+
 def test_a_reset_where_nobody_is_undoes_no_opt_out(run: Callable[[str], str], data: Path) -> None:
     store = ConsentStore(data)
     for refuse in (store.opt_out, lambda: store.switch_off("acme")):

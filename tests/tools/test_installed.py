@@ -150,6 +150,7 @@ def test_a_package_with_broken_metadata_raises_nothing(
     found = {each.name: each.package for each in registry.installed()}
     assert found.get("hurt", "unnamed") == "unnamed"
     assert ("hurt" in found) is (name == "METADATA")
+    assert "Not a name" not in found
 
 
 def test_the_preview_reads_the_record_of_a_tool_by_its_declaration(

@@ -20,7 +20,7 @@ from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.apps.jupyter import main
-from dev_analytics.apps.switches import switch_off
+from dev_analytics.apps.switches import switch_off, switch_on
 from dev_analytics.consent.asking.question import FIRST, Answer, first, newer
 from dev_analytics.consent.decision import Consent, Switch
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
@@ -489,3 +489,17 @@ def test_a_switch_that_cannot_be_undone_stays_and_says_so(
     with pytest.raises(ConsentStoreError):
         store.switch_on("acme")
     assert store.read().tools_off == {"acme"}
+    with pytest.raises(ConsentStoreError, match="acme: it could not be undone: "):
+        switch_on(store, "acme", attended=True)
+
+
+def test_a_switch_that_cannot_be_stored_says_what_else_ends_it(
+    store: ConsentStore, data: Path, tools: Path
+) -> None:
+    data.write_text("a file in the place of the folder")
+    with pytest.raises(ConsentStoreError, match=r"acme: it could not be stored: .* off ends all"):
+        switch_off(store, "acme")
+
+
+def test_what_was_not_off_is_not_called_switched_on(store: ConsentStore, tools: Path) -> None:
+    assert switch_on(store, "acme", attended=True) == "Acme Charts was not switched off."
