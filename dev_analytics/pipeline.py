@@ -53,8 +53,11 @@ if TYPE_CHECKING:
         It is the spool, or what a test puts there.
         """
 
-        def accept(self, record: bytes, user_id: str) -> None:
-            """Accept the bytes of one record, without a line end; may raise OSError."""
+        def accept(self, record: bytes, user_id: str, recipient: str) -> None:
+            """Accept the bytes of one record, without a line end; may raise OSError.
+
+            It is of a recording of this user's for this recipient.
+            """
 
         def resume(self) -> None:
             """Send what earlier sessions left."""
@@ -139,7 +142,7 @@ class _Handling:
 
     __slots__ = (
         *("state", "event", "tool", "recording", "unbroken", "collecting", "withheld", "wants"),
-        *("user_id", "silent", "opted_out", "tool_off", "accept", "spans", "is_shown"),
+        *("user_id", "recipient", "silent", "opted_out", "tool_off", "accept", "spans", "is_shown"),
         *("is_plain", "_newest"),
     )
 
@@ -155,7 +158,9 @@ class _Handling:
         decision, consent, period = state
         self.state, self.event, self.tool, self.recording = state, event, tool, recording
         self._newest = newest
-        self.user_id = "" if period is None else period.user_id
+        self.user_id, self.recipient = (
+            ("", "") if period is None else (period.user_id, period.recipient)
+        )
         self.unbroken = recording.period is period and (began is None or began[2] is period)
         self.collecting = self.unbroken and period is not None
         self.silent, self.opted_out = decision.silent, decision.rule == "1, opted out"
@@ -282,7 +287,7 @@ class Pipeline:
             self.preview.append(Previewed(record, collecting))
         if collecting:
             try:
-                self.sink.accept(record, handling.user_id)
+                self.sink.accept(record, handling.user_id, handling.recipient)
             except OSError as error:
                 self._count_unwritten(error)
         if log:

@@ -257,7 +257,7 @@ class Kept:
     def __init__(self) -> None:
         self.records: list[bytes] = []
 
-    def accept(self, record: bytes, user_id: str) -> None:
+    def accept(self, record: bytes, user_id: str, recipient: str) -> None:
         assert user_id.encode() in record
         self.records.append(record)
 

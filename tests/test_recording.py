@@ -146,7 +146,7 @@ class Sent:
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
 
-    def accept(self, record: bytes, user_id: str) -> None:
+    def accept(self, record: bytes, user_id: str, recipient: str) -> None:
         assert user_id.encode() in record
         os.write(self._descriptor, record + b"\n")
 

@@ -116,7 +116,11 @@ class LineFile:
         # What `is_limit_signalled` does, without its call.
         if SIGXFSZ is not None and signal_handler(SIGXFSZ) is not IGNORED:
             check_room(system.fstat(self.descriptor).st_size + len(whole))
-        written = append_now(self.descriptor, whole)
+        # Looked up in the same line, as a signal handler may have closed it since: between this and
+        # the write none can run.
+        written = append_now(self.descriptor, whole) if self._open else None
+        if written is None:
+            raise FileClosedError("the file is closed")
         if written < len(whole):
             self._take_back(written)
             raise OSError("the line did not fit")
@@ -157,6 +161,8 @@ class LineFile:
 
     def _find(self) -> None:
         """Continue after what others have written, create the file again, or raise."""
+        if not self._open:
+            raise FileClosedError("the file is closed")
         if self.find():
             self._look = Clock.monotonic() + LOOK_SECONDS
         elif self._renewed:

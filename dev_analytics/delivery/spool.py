@@ -74,8 +74,11 @@ class Spool:
         self._no_locks_until = 0.0
         self._handed_over: Path | None = None
 
-    def accept(self, record: bytes, user_id: str) -> None:
+    def accept(self, record: bytes, user_id: str, recipient: str | None = None) -> None:
         """Keep the bytes of one record; it is dropped where the user no longer agrees.
+
+        So is one for another recipient than that of now, if it is given: a record that an event in
+        another thread has overtaken tells a new recipient nothing of the time before.
 
         Raises
         ------
@@ -85,6 +88,8 @@ class Spool:
         try:
             with self._lock:
                 file, delivery = self._file, self._launcher.delivery()
+                if recipient is not None and recipient != (delivery or Delivery).recipient:
+                    raise RevokedError("the recording has ended")
                 if file is None or user_id != self._user_id or delivery is not self._delivery:
                     file = self._file_for(user_id, delivery)
                 now = Clock.monotonic()
@@ -98,8 +103,7 @@ class Spool:
                 except FileClosedError:
                     # A signal handler has just recorded an event in this thread, and handed the
                     # file over.
-                    file = self._file or self._open(user_id)
-                    file.append_held(record)
+                    return self.accept(record, user_id, recipient)
                 self._size += len(record) + 1
                 due, large = now >= self._due, self._size >= self._max_size
                 if due or large:
@@ -139,12 +143,9 @@ class Spool:
     def purge(self) -> None:
         """Delete what this process has not handed over."""
         with self._lock:
-            file, self._file = self._file, None
             self._user_id = ""
-            if file is not None:
-                file.close()
-                with contextlib.suppress(OSError):
-                    file.path.unlink()
+            if self._file is not None:
+                self._discard(self._file)
 
     def after_fork(self) -> None:
         """Release the parent's file, and the lock in case one of its threads held it.
@@ -170,7 +171,7 @@ class Spool:
         if file is not None and delivery is not self._delivery:
             file = self._follow(delivery)
         if file is None or user_id != self._user_id:
-            file = self._open(user_id)
+            file = self._open(user_id, delivery)
         return file
 
     def _begin_next(self, user_id: str, *, also_beside_another: bool) -> None:
@@ -178,9 +179,9 @@ class Spool:
         self._hand_over(also_beside_another=also_beside_another)
         if self._file is None:
             with contextlib.suppress(OSError):
-                self._open(user_id)
+                self._open(user_id, self._launcher.delivery())
 
-    def _open(self, user_id: str) -> LineFile:
+    def _open(self, user_id: str, delivery: Delivery | None) -> LineFile:
         """Begin a file. It gets its name only once it is locked, so that no process adopts it.
 
         Raises
@@ -190,16 +191,25 @@ class Spool:
         OSError
             It cannot be begun.
         """
-        self.purge()
-        self._user_id, self._size = user_id, 0
+        if not self._agrees(user_id):
+            # A record that comes late deletes none of a later user's.
+            if user_id == self._user_id:
+                self.purge()
+            raise RevokedError("the user does not agree")
+        if self._file is not None:
+            if user_id == self._user_id:
+                # A signal handler has just recorded an event in this thread.
+                return self._file_for(user_id, delivery)
+            self._discard(self._file)
+        self._user_id = user_id
         if Clock.monotonic() < self._no_locks_until:
             raise NoLocksError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-        self._delivery = self._launcher.delivery()
+        self._delivery = delivery
         self._limit()
         make_folder(self._folder)
         name = urandom(8).hex()
-        if self._delivery is not None:
-            name = f"{name}-{self._delivery.destination}"
+        if delivery is not None:
+            name = f"{name}-{delivery.destination}"
         file = LineFile(self._folder / f"{name}.new")
         live = self._folder / f"{name}{LIVE}"
         try:
@@ -212,16 +222,28 @@ class Spool:
                 self._no_locks_until = Clock.monotonic() + NO_LOCKS_SECONDS
             raise
         file.path = live
-        self._file = file
+        if self._file is not None and user_id == self._user_id:
+            # A signal handler again.
+            self._discard(file)
+            return self._file_for(user_id, delivery)
+        self._file, self._size = file, 0
         # This process may have been stopped since it last checked. From now on an opt-out sees the
         # file.
         if not self._agrees(user_id):
             self.purge()
             raise RevokedError("the user does not agree")
-        if self._delivery is None:
+        if delivery is None:
             # It starts no sender, and may end before a thread gets to run.
             self._launcher.bound_spool(at_once=True)
         return file
+
+    def _discard(self, file: LineFile) -> None:
+        """Close and delete a file."""
+        if self._file is file:
+            self._file = None
+        file.close()
+        with contextlib.suppress(OSError):
+            file.path.unlink()
 
     def _limit(self) -> None:
         """Set the maximum size of a file, which leaves most of a small spool to others."""
@@ -250,11 +272,13 @@ class Spool:
         OSError
             No file can be begun.
         """
+        if self._file is gone:
+            # At once, so that an event of a signal handler does not count it again.
+            self._file = None
         late = self._count_gone(gone)
-        self._file = None
         gone.close()
         try:
-            file = self._open(user_id)
+            file = self._open(user_id, self._delivery)
         except RevokedError:
             self._launcher.drops.count("consent withdrawn", len(late))
             raise
@@ -282,12 +306,12 @@ class Spool:
 
     def _follow(self, delivery: Delivery | None) -> LineFile | None:
         """Follow changed settings; what was recorded under the former ones is handed over."""
-        before, self._delivery = self._delivery, delivery
-        self._limit()
-        if _destination(before) != _destination(delivery):
+        if _destination(self._delivery) != _destination(delivery):
             self._hand_over(also_beside_another=True)
             # Its sender may not come soon, and must not delay the records for the new one.
             self._handed_over = None
+        self._delivery = delivery
+        self._limit()
         return self._file
 
     def _hand_over(self, *, also_beside_another: bool) -> None:
@@ -301,10 +325,10 @@ class Spool:
             except OSError:
                 self._file = None
                 return
-        file, self._file = self._file, None
+        file, size, self._file = self._file, self._size, None
         ready = _ready(file.path)
         with contextlib.suppress(OSError):
-            if self._size:
+            if size:
                 file.path.rename(ready)
                 self._handed_over = ready
             else:

@@ -19,6 +19,7 @@ from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.destinations import ARCHIVE
 
 KEY = "phc_of_a_test"
 APPEND_BOUND = 15
@@ -72,7 +73,7 @@ def test_the_spool_against_a_bare_write(
         os.write(descriptor, record + b"\n")
 
     alone = in_turns(
-        lambda: agreed.pipeline.sink.accept(record, user_id), bare, rounds=200, loops=50
+        lambda: agreed.pipeline.sink.accept(record, user_id, ARCHIVE), bare, rounds=200, loops=50
     )
     whole = in_turns(event, bare, rounds=200, loops=50)
     os.close(descriptor)

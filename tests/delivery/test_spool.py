@@ -34,6 +34,7 @@ from dev_analytics.delivery.pending import Change
 from dev_analytics.delivery.progress import lines
 from dev_analytics.delivery.spool import MAX_BYTES, Spool
 from dev_analytics.delivery.writers import writers
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.destinations.posthog import HOST
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.native import Clock
@@ -726,5 +727,5 @@ def test_a_session_asks_for_consent_when_its_file_is_begun(
     assert user_id is not None
     ConsentStore(data).opt_out()
     time.sleep(LOOK_SECONDS)
-    analytics.pipeline.sink.accept(user_id.encode(), user_id)
+    analytics.pipeline.sink.accept(user_id.encode(), user_id, ARCHIVE)
     assert user_id.encode() not in everything(data)

@@ -1,0 +1,126 @@
+"""The spool where a signal handler of the user records an event at any line of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interruptions import raise_at
+
+from dev_analytics import NOTICE
+from dev_analytics.analytics import Analytics
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery import Delivery, destination_of
+from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.spool import Spool
+from dev_analytics.destinations import ARCHIVE
+
+TODAY = date(2026, 11, 22)
+POSTHOG = f"posthog https://eu.i.posthog.com phc_{'a' * 43}"
+
+
+def spool_of(analytics: Analytics) -> Spool:
+    spool = analytics.pipeline.sink
+    assert type(spool) is Spool
+    return spool
+
+
+def records(data: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Return the destination and the content of every record."""
+    backlog = Backlog(data)
+    return [
+        (destination_of(file), json.loads(line))
+        for file in backlog.files()
+        for line in file.read_bytes().splitlines()
+    ]
+
+
+def event(analytics: Analytics, action: str) -> None:
+    analytics.event("kernel_action", action=action, status="success")
+
+
+def in_handler(meanwhile: Callable[[Analytics], object], analytics: Analytics, at: str) -> None:
+    meanwhile(analytics)
+
+
+def everywhere(
+    data: Path,
+    delivery: Delivery | None,
+    begin: Callable[[Analytics], object],
+    meanwhile: Callable[[Analytics], object],
+) -> Iterator[tuple[Analytics, list[str]]]:
+    """Record an event, with `meanwhile` at the first line of ours, at the second, and so on."""
+    line, reached = 0, [""]
+    while reached:
+        line += 1
+        store = ConsentStore(data / str(line))
+        store.agree(NOTICE, TODAY)
+        # What was changed just now is read again at every event.
+        os.utime(store.folder, (0, 0))
+        analytics = Analytics(store.data, delivery=delivery)
+        event(analytics, "start")
+        begin(analytics)
+        with raise_at(line, partial(in_handler, meanwhile, analytics)) as reached:
+            event(analytics, "interrupt")
+        event(analytics, "shutdown")
+        yield analytics, reached
+        spool_of(analytics).purge()
+    assert line > 50
+
+
+def test_a_handler_s_event_is_kept_while_a_file_is_begun(data: Path) -> None:
+    def rest(analytics: Analytics) -> None:
+        spool_of(analytics).rest()
+
+    for analytics, reached in everywhere(data, None, rest, lambda now: event(now, "restart")):
+        found = [record["properties"] for _, record in records(analytics.data)]
+        expected = ["start", "interrupt", "shutdown"] + ["restart"] * bool(reached)
+        assert Counter(each["action"] for each in found) == Counter(expected), reached
+        assert {each["seq"] for each in found} == {*range(1, len(expected) + 1)}, reached
+
+
+def test_a_later_user_s_file_has_no_record_of_a_former_one(data: Path) -> None:
+    def another_user(analytics: Analytics) -> None:
+        store = ConsentStore(analytics.data)
+        store.reset()
+        store.agree(NOTICE, TODAY)
+        event(analytics, "restart")
+
+    for analytics, reached in everywhere(data, None, lambda _: None, another_user):
+        found = [record for _, record in records(analytics.data)]
+        user = analytics.gate.store.read().user_id
+        assert {record["distinct_id"] for record in found} == {user}, reached
+        assert not reached or len(found) in (2, 3), reached
+
+
+def test_a_new_recipient_gets_nothing_of_the_recording_before(data: Path) -> None:
+    def agree(analytics: Analytics) -> None:
+        ConsentStore(analytics.data).agree(NOTICE, TODAY, recipients=[POSTHOG])
+        event(analytics, "restart")
+
+    delivery = Delivery(flush_seconds=1e6, recipient=POSTHOG)
+    for analytics, reached in everywhere(data, delivery, lambda _: None, agree):
+        places: dict[str, set[str]] = {}
+        for destination, record in records(analytics.data):
+            places.setdefault(record["properties"]["$session_id"], set()).add(destination)
+        assert all(len(each) == 1 for each in places.values()), reached
+        assert not reached or delivery.destination in set.union(*places.values()), reached
+
+
+@pytest.mark.parametrize("recipient", [ARCHIVE, POSTHOG])
+def test_a_record_that_was_overtaken_is_counted(data: Path, recipient: str) -> None:
+    store = ConsentStore(data)
+    user = store.agree(NOTICE, TODAY, recipients=[POSTHOG]).user_id
+    assert user is not None
+    analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6, recipient=POSTHOG))
+    analytics.pipeline.sink.accept(b"{}", user, recipient)
+    assert len(records(data)) == (recipient == POSTHOG)
+    assert analytics.drops.counts["consent withdrawn"] == (recipient == ARCHIVE)
+    spool_of(analytics).purge()
