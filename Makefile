@@ -67,7 +67,7 @@ lint: .venv/test.stamp ## Check style and types.
 
 privacy: .venv/test.stamp ## Prove that nothing private leaves, at length; print what each event can say.
 	$(BIN)/python -m dev_analytics.testing.payloads
-	$(BIN)/python -m pytest tests/privacy --hypothesis-profile=privacy
+	$(BIN)/python -m pytest tests/privacy tests/test_recording.py --hypothesis-profile=privacy
 
 mutants: .venv/test.stamp ## Break the promise in one way after another; a test must see each.
 	$(BIN)/python scripts/mutants.py
