@@ -55,7 +55,6 @@ SHORT = (
             for name in ("interactiveshell", "events", "magic", "async_helpers")
         ],
     ),
-    Suite("ipywidgets", ["ipywidgets"], shells=False),
 )
 CONTROL = Suite(
     "ipython",

@@ -1,4 +1,4 @@
-"""What others test in IPython and ipywidgets ends alike with the extension in every shell."""
+"""What others test in IPython ends alike with the extension in every shell."""
 
 from __future__ import annotations
 
