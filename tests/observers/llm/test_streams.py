@@ -11,9 +11,16 @@ import pytest
 
 from dev_analytics.observers.hooks import State
 from dev_analytics.observers.llm.answers import SDK
+from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.streams import follow, follow_async
 
 OPENAI = SDK("openai", "openai", lambda answer: None)
+
+
+@pytest.fixture(autouse=True)
+def recorder(recorded: Any) -> None:
+    """A recorder, as the import of an SDK makes one."""
+    State.active = Recorder(recorded.analytics)
 
 
 def begin() -> Any:
