@@ -193,8 +193,7 @@ class Asking:
         except ImportError:
             return False
         self._open.open(running)
-        if self._callback not in self._shell.events.callbacks["post_run_cell"]:
-            self._shell.events.register("post_run_cell", self._callback)
+        self._shell.events.register("post_run_cell", self._callback)
         return True
 
     def _question(self) -> Question:

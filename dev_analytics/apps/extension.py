@@ -140,8 +140,7 @@ class Session:
 
     def _await_cell(self) -> None:
         """Ask after the next cell, if somebody is there then and something is left to ask."""
-        if self._after_cell not in self.shell.events.callbacks["post_run_cell"]:
-            self.shell.events.register("post_run_cell", self._after_cell)
+        self.shell.events.register("post_run_cell", self._after_cell)
 
     def _leave_cells(self) -> None:
         if self._after_cell in self.shell.events.callbacks["post_run_cell"]:

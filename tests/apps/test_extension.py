@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 from fake_posthog import to_posthog
+from filelock import FileLock
 from interruptions import interrupt_everywhere, sessions_that_something_keeps
 
 from dev_analytics import get_analytics
 from dev_analytics.apps import extension
 from dev_analytics.apps.extension import Session, load, unload
+from dev_analytics.consent.asking.question import ON
 from dev_analytics.consent.decision import Rule
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
@@ -308,6 +310,60 @@ def test_a_session_of_modules_that_were_replaced_ends_at_the_next_load(shell: An
     load(shell)
     assert ended == ["stopped"]
     assert [type(each) for each in extension._sessions if each.shell is shell] == [Session]
+    unload(shell)
+
+
+def test_the_end_of_a_process_is_recorded_once_by_the_last_session_and_by_no_child(
+    shell: Any, log: Any
+) -> None:
+    get_analytics().log_to(log.path)
+    load(shell)
+    (session,) = extension._sessions
+    of_another_shell: Any = SimpleNamespace(shell=None)
+    session._process = os.getppid()
+    session._at_exit()
+    session._process = os.getpid()
+    extension._sessions.append(of_another_shell)
+    session._at_exit()
+    assert "exited" not in log.events
+    extension._sessions.remove(of_another_shell)
+    session._at_exit()
+    assert log.events.count("exited") == 1
+    session.tear_down()
+    get_analytics().stop_log()
+
+
+def test_a_session_that_was_unloaded_before_its_reply_begins_no_recording(shell: Any) -> None:
+    load(shell)
+    (session,) = extension._sessions
+    unload(shell)
+    get_analytics().pipeline.forget()
+    before = get_analytics().pipeline._recording
+    session._begin()
+    assert get_analytics().pipeline._recording is before
+
+
+def test_where_the_store_is_held_nobody_is_asked_and_on_says_why(
+    shell: Any, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dev_analytics.consent.store.LOCK_SECONDS", 0.0)
+    load(shell)
+    gate = get_analytics().gate
+    asking = extension._sessions[-1].asking()
+    monkeypatch.setattr("dev_analytics.apps.asking.presence", lambda shell: "terminal")
+    monkeypatch.setattr(gate, "sample_percent", 100)
+    data.mkdir(exist_ok=True)
+    with FileLock(data / "consent.lock"):
+        assert asking.on() == (
+            "Analytics stay off: the consent store cannot be used: another process holds the "
+            "consent store."
+        )
+        asking.after_cell("terminal", {})
+    gate.store.agree(1, date.today())
+    monkeypatch.setattr(gate, "notice", 2)
+    with FileLock(data / "consent.lock"):
+        assert asking.on() == ON, "what was agreed to holds"
+    assert capsys.readouterr().out == ""
     unload(shell)
 
 

@@ -35,6 +35,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.attempts import MAX_TRIES
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.bounds import begins_before
 from dev_analytics.delivery.ledger import Ledger, change_ledger, read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import LOG_BYTES, QUARANTINE_BYTES, Notes
@@ -546,13 +547,22 @@ def test_a_file_that_somebody_holds_is_left_to_the_next_one(
     assert waiting() == []
 
 
-def test_what_is_too_old_and_held_by_somebody_is_left_to_the_next_one(
-    data: Path, spool_events: Any
+def test_what_is_too_old_and_taken_by_somebody_is_left_to_them(
+    data: Path, spool_events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They come after it was read and before it is locked."""
     (record,) = spool_events(1)
-    file = spool(data, "held", other(record, timestamp="2020-01-01T00:00:00+00:00") + b"\n")
-    with holding(file):
-        assert run(data, Counting()).dropped == {}
+    file = spool(data, "taken", other(record, timestamp="2020-01-01T00:00:00+00:00") + b"\n")
+    with ExitStack() as stack:
+
+        def take(*given: Any) -> bool:
+            if given[0] == file:
+                stack.enter_context(holding(file))
+            return begins_before(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("dev_analytics.delivery.sender.begins_before", take)
+            assert run(data, Counting()).dropped == {}
         assert file.exists()
     assert run(data, Counting()).dropped == {"expired": 1}
 

@@ -136,8 +136,8 @@ class NotebookQuestion:
         ticks -= asyncio.get_running_loop().time() - due < 0.5
         if ticks:
             self._wait_for_view(ticks)
-        elif dialog.end(dialog.notice):
-            self.is_unseen = True
+        else:
+            self.is_unseen = dialog.end(dialog.notice)
 
 
 class _Place:
