@@ -420,8 +420,13 @@ class Pipeline:
     def _keep_sent(self, user_id: str | None) -> None:
         """Keep in the preview only records that were sent, and only those of the same user."""
         same = user_id is not None and user_id == self._user_id
-        sent = [each for each in self.preview if each.accepted] if same else []
-        self.preview = deque(sent, maxlen=MAX_PREVIEWED)
+        if not same:
+            self.preview.clear()
+        # In place, as another thread or a signal handler may add one meanwhile.
+        with suppress(IndexError):
+            for _ in range(len(self.preview)):
+                if (each := self.preview.popleft()).accepted:
+                    self.preview.append(each)
         self._user_id = user_id
 
     def _handling(self, name: str, state: State) -> _Handling:

@@ -145,7 +145,7 @@ class Commands:
 
         _no_more("preview", rest)
         analytics = self._analytics
-        sent = any(each.accepted for each in analytics.pipeline.preview)
+        sent = any(each.accepted for each in tuple(analytics.pipeline.preview))
         if sent and presence(self.shell) == "nobody":
             return UNREAD
         # A notebook saves its outputs; only our server extension leaves out those with the mark.

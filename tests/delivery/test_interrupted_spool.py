@@ -114,6 +114,16 @@ def test_a_new_recipient_gets_nothing_of_the_recording_before(data: Path) -> Non
         assert not reached or delivery.destination in set.union(*places.values()), reached
 
 
+def test_the_preview_shows_every_record_while_a_recording_begins(data: Path) -> None:
+    def end(analytics: Analytics) -> None:
+        analytics.pipeline._recording = None
+
+    for analytics, reached in everywhere(data, None, end, lambda now: event(now, "restart")):
+        shown = [json.loads(each.record)["uuid"] for each in analytics.pipeline.preview]
+        assert sorted(shown) == sorted(each["uuid"] for _, each in records(analytics.data)), reached
+        assert not analytics.drops.counts, reached
+
+
 @pytest.mark.parametrize("recipient", [ARCHIVE, POSTHOG])
 def test_a_record_that_was_overtaken_is_counted(data: Path, recipient: str) -> None:
     store = ConsentStore(data)
