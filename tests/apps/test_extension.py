@@ -16,11 +16,11 @@ from fake_posthog import to_posthog
 from filelock import FileLock
 from interruptions import interrupt_everywhere, sessions_that_something_keeps
 
-from dev_analytics import get_analytics
+from dev_analytics import NOTICE, get_analytics
 from dev_analytics.apps import extension
 from dev_analytics.apps.extension import Session, load, unload
 from dev_analytics.consent.asking.question import ON
-from dev_analytics.consent.decision import Rule
+from dev_analytics.consent.decision import Rule, Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
 from dev_analytics.observers.hooks import HOOKS
@@ -331,6 +331,21 @@ def test_the_end_of_a_process_is_recorded_once_by_the_last_session_and_by_no_chi
     assert log.events.count("exited") == 1
     session.tear_down()
     get_analytics().stop_log()
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_who_switches_on_what_they_agreed_to_is_told_nothing(
+    shell: Any, data: Path, capsys: pytest.CaptureFixture[str], agreed: bool
+) -> None:
+    if agreed:
+        ConsentStore(data).agree(NOTICE, date.today())
+    load(shell)
+    get_analytics().gate.switch = Switch(True, "dev --analytics", explicit=True)
+    extension._sessions[-1].asking().start()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert (shown.err == "") is agreed
+    unload(shell)
 
 
 def test_a_session_that_was_unloaded_before_its_reply_begins_no_recording(shell: Any) -> None:

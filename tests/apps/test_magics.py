@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from dev_analytics.apps.magics import WORDS
 from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.consent.asking.question import DISABLED, WAY_BACK
 from dev_analytics.consent.store import ConsentStore
+from dev_analytics.views.report.figures import INSTALL
 
 TODAY = date.today()
 
@@ -352,6 +354,14 @@ def test_a_report_takes_the_shell_s_options(run: Callable[[str], str], tmp_path:
     assert f"Wrote {tmp_path}/a report.html.\n" in shown
     assert (tmp_path / "tables" / "events.csv").exists()
     assert "ACTIVITY" not in shown
+
+
+def test_a_report_without_matplotlib_says_what_it_lacks(
+    run: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    shown = run(f"%dev_analytics report --html {tmp_path}/report.html {SAMPLE}")
+    assert shown.splitlines()[-2:] == [INSTALL, f"Wrote {tmp_path}/report.html."]
 
 
 @pytest.mark.parametrize(
