@@ -268,7 +268,8 @@ def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
     unload(shell)
     get_analytics().gate.switch = None
     before = sessions_that_something_keeps()
-    failed, _ = interrupt_everywhere(shell, error)
+    # What a line leaves when it fails the second time does not depend on the error.
+    failed, _ = interrupt_everywhere(shell, error, once=error is RuntimeError)
     assert failed > 100
     # Python keeps the frames of an error that was interrupted while it was handled: not hundreds.
     assert sessions_that_something_keeps() - before < 10
@@ -431,7 +432,7 @@ def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
         "unload(get_ipython())\n"
         "from dev_analytics import get_analytics; get_analytics().gate.switch = None\n"
         "from interruptions import interrupt_everywhere\n"
-        "failed, survived = interrupt_everywhere(get_ipython(), KeyboardInterrupt)\n"
+        "failed, survived = interrupt_everywhere(get_ipython(), KeyboardInterrupt, once=True)\n"
         "print(failed > 100)"
     )
     assert ran.text == "True\n"
