@@ -28,7 +28,9 @@ OFF: Final = "off."
 _OFF_NAME: Final = r"(?a:off\.[a-z][a-z0-9_]{1,29})"
 _HOMELESS: Final = "there is no home directory to keep it in"
 OPTED_OUT: Final = Consent(opted_out=True)
-Stamp: TypeAlias = tuple[int, int, int, int]
+Stamp: TypeAlias = tuple[int, int, int, int, int]
+"""The times of a folder and what it is. A program that copies files may put its own time back to
+what it was (mtime), but not the time of its last change (ctime)."""
 
 
 class StoredConsent:
@@ -81,7 +83,8 @@ class StoredConsent:
             return self._read_absent()
         except OSError as error:
             return Consent(unreadable=words(error))
-        state = (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid, beside)
+        times = status.st_mtime_ns, status.st_ctime_ns
+        state = (times, status.st_ino, status.st_mode, status.st_uid, beside)
         seen = self._seen
         if seen is not None and seen[0] == state:
             return seen[1]
@@ -98,10 +101,11 @@ class StoredConsent:
             if stat.S_ISLNK(status.st_mode):
                 status = system.stat(self._watched)
         except FileNotFoundError:
-            return (0, 0, 0, 0)
+            return (0, 0, 0, 0, 0)
         except OSError as error:
             raise _at(self.data, error) from None
-        return (status.st_mtime_ns, status.st_ino, status.st_mode, status.st_uid)
+        times = status.st_mtime_ns, status.st_ctime_ns
+        return (*times, status.st_ino, status.st_mode, status.st_uid)
 
     def read(self) -> Consent:
         """Read the files; never raises."""

@@ -105,18 +105,22 @@ class Launcher:
         """
         if self.delivery() is None:
             return
-        with self._lock:
-            if self._planned:
-                return
-            self._planned = True
-            self.gave_way = False
-            pause = max(0.0, self._next_start - Clock.monotonic())
         try:
+            with self._lock:
+                if self._planned:
+                    return
+                self._planned = True
+                self.gave_way = False
+                pause = max(0.0, self._next_start - Clock.monotonic())
             start_thread(self._start_after, (pause,))
         except RuntimeError:
             # No thread can be started at the end of a process.
             self._planned = False
             self._start()
+        except BaseException:
+            # After an interrupt there may be none, and the next event plans another start.
+            self._planned = False
+            raise
 
     def after_fork(self) -> None:
         """Forget the threads of the parent, in a forked child."""

@@ -364,3 +364,14 @@ def test_where_consent_is_kept_is_settled_when_the_gate_is_made(
     for store in (gate.stored(), gate.store):
         assert store.other is not None
         assert (store.data, store.other.data) == (tmp_path / "moved" / usual.name, usual)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no time of the last change")
+def test_an_opt_out_counts_where_the_folder_s_time_is_put_back(gate: Gate) -> None:
+    gate.answer(Answer.YES)
+    folder = gate.store.folder
+    os.utime(folder, (0, 0))
+    assert gate.now()[0].collecting
+    (folder / "opted-out").touch()
+    os.utime(folder, (0, 0))
+    assert rule(gate) == "1, opted out"

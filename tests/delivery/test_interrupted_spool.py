@@ -6,21 +6,24 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from interruptions import raise_at
+from interruptions import apart, raise_at
 
 from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery, destination_of
 from dev_analytics.delivery.backlog import Backlog
+from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.drops import DropLedger
 
 TODAY = date(2026, 11, 22)
 POSTHOG = f"posthog https://eu.i.posthog.com phc_{'a' * 43}"
@@ -134,3 +137,22 @@ def test_a_record_that_was_overtaken_is_counted(data: Path, recipient: str) -> N
     assert len(records(data)) == (recipient == POSTHOG)
     assert analytics.drops.counts["consent withdrawn"] == (recipient == ARCHIVE)
     spool_of(analytics).purge()
+
+
+def test_a_sender_starts_after_an_interrupt_at_any_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(
+        "dev_analytics.delivery.launcher.start_thread", lambda run, given: started.append(run)
+    )
+    line, reached = 0, [""]
+    while reached:
+        line += 1
+        started.clear()
+        launcher = Launcher(data, DropLedger(), Delivery)
+        with suppress(KeyboardInterrupt), raise_at(line, KeyboardInterrupt) as reached:
+            next(apart(launcher.start))
+        launcher.start()
+        assert started, reached
+    assert line > 5
