@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import dev_analytics
-from dev_analytics import Analytics, get_analytics
+from dev_analytics import NOTICE, Analytics, get_analytics
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import EVENTS, CellExecuted, UndeclaredError, spans
 from dev_analytics.catalogue.values import Flag, RefusedValueError
@@ -34,7 +34,7 @@ def cell(analytics: Analytics) -> None:
 
 
 def agree(analytics: Analytics) -> str:
-    user_id = analytics.gate.store.agree(1, TODAY).user_id
+    user_id = analytics.gate.store.agree(NOTICE, TODAY).user_id
     assert user_id is not None
     return user_id
 
@@ -189,12 +189,12 @@ def test_a_newer_event_is_withheld_until_it_is_agreed_to(
     analytics: Analytics, kept: Any, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agree(analytics)
-    monkeypatch.setattr(CellExecuted, "since", 2)
+    monkeypatch.setattr(CellExecuted, "since", NOTICE + 1)
     cell(analytics)
     assert kept.records == []
     assert analytics.drops.counts == {"withheld by notice": 1}
     assert [record["distinct_id"] for record in log.records] == [None], "the log still shows it"
-    analytics.gate.store.agree(2, TODAY)
+    analytics.gate.store.agree(NOTICE + 1, TODAY)
     cell(analytics)
     assert len(kept.records) == 1
 
@@ -203,13 +203,13 @@ def test_a_newer_property_is_withheld_alone(
     analytics: Analytics, kept: Any, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = events.EVENTS["message_send"]
-    newer = {**events.properties(request), "stream": Flag("Newer.", since=2)}
+    newer = {**events.properties(request), "stream": Flag("Newer.", since=NOTICE + 1)}
     monkeypatch.setattr(events, "properties", lambda event: newer)
     # Nothing that was kept of the real declaration.
     monkeypatch.setattr("dev_analytics.pipeline.acceptor", events.acceptor.__wrapped__)
     agree(analytics)
     analytics.event("message_send", input_tokens=3, stream=True)
-    analytics.gate.store.agree(2, TODAY)
+    analytics.gate.store.agree(NOTICE + 1, TODAY)
     analytics.event("message_send", input_tokens=3, stream=True)
     old, new = (json.loads(record)["properties"] for record in kept.records)
     assert "stream" not in old

@@ -14,6 +14,7 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from dev_analytics import NOTICE
 from dev_analytics.config import DevAnalytics, _refused
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED
@@ -30,7 +31,7 @@ ON, OFF = "c.DevAnalytics.enabled = True\n", "c.DevAnalytics.enabled = False\n"
 @pytest.fixture
 def profile(data: Path) -> Path:
     """The profile of a user who agreed."""
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     folder = Path(os.environ["IPYTHONDIR"]) / "profile_default"
     folder.mkdir(parents=True)
     return folder

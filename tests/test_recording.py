@@ -23,7 +23,7 @@ from fake_posthog import to_posthog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dev_analytics import Analytics, get_analytics
+from dev_analytics import NOTICE, Analytics, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
@@ -363,11 +363,11 @@ def test_a_recipient_has_recordings_of_its_own(analytics: Analytics, kept: Any) 
         properties = json.loads(kept.records[-1])["properties"]
         return properties["$session_id"], properties["seq"]
 
-    store.agree(1, TODAY)
+    store.agree(NOTICE, TODAY)
     (here, first), began = cell(), analytics.gate.at_beginning()
     analytics.delivery = elsewhere
     assert (cell(), first) == ((here, 2), 1), "it was not agreed to, so nothing changes"
-    store.agree(1, TODAY, recipients=[elsewhere.recipient])
+    store.agree(NOTICE, TODAY, recipients=[elsewhere.recipient])
     analytics.event("cell_executed", began, outcome="ok", duration_ms=1)
     assert len(kept.records) == 2, "a cell that began before is not sent"
     there, number = cell()
@@ -380,10 +380,10 @@ def test_a_recipient_has_recordings_of_its_own(analytics: Analytics, kept: Any) 
 def test_what_is_withheld_leaves_no_gap(
     analytics: Analytics, kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analytics.gate.store.agree(1, TODAY)
+    analytics.gate.store.agree(NOTICE, TODAY)
     analytics.event("command_run", command="status")
     with monkeypatch.context() as newer:
-        newer.setattr(CellExecuted, "since", 2)
+        newer.setattr(CellExecuted, "since", NOTICE + 1)
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
     for wrong in ({"outcome": "ok"}, {"outcome": "ok", "duration_ms": "1"}, {"secret": 1}):
         with pytest.raises((UndeclaredError, RefusedValueError)):
@@ -395,7 +395,7 @@ def test_what_is_withheld_leaves_no_gap(
 def test_cells_of_threads_that_begin_together_are_all_counted(
     analytics: Analytics, kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analytics.gate.store.agree(1, TODAY)
+    analytics.gate.store.agree(NOTICE, TODAY)
     both = threading.Barrier(2, timeout=10)
 
     def made_at_once(*given: Any, **named: Any) -> Form:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
+from dev_analytics import NOTICE
 from dev_analytics.apps import autoload
 from dev_analytics.apps.jupyter import main
 from dev_analytics.consent.store import ConsentStore
@@ -204,7 +205,7 @@ print("collecting", get_analytics().gate.now()[0].collecting)"""
 def test_the_profile_goes_before_the_environment_and_that_before_the_machine(
     environment: Environment, data: Path
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     for folder, enabled in (
         (environment.system / "etc" / "ipython", False),
         (environment.prefix / "etc" / "ipython", True),
@@ -219,7 +220,7 @@ def test_the_profile_goes_before_the_environment_and_that_before_the_machine(
 def test_a_broken_configuration_of_the_machine_leaves_that_of_the_user_in_force(
     environment: Environment, data: Path
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     for folder, text in (
         (environment.system / "etc" / "ipython", "1 / 0"),
         (environment.user / "profile_default", "get_config().DevAnalytics.enabled = False"),

@@ -16,6 +16,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.asking.answering import farewell
 from dev_analytics.consent.asking.prompt import READING_SECONDS
 from dev_analytics.consent.asking.question import DISABLED, FIRST, ON
@@ -31,7 +32,7 @@ TODAY = date.today()
 def prepare(store: ConsentStore, state: str) -> None:
     """Bring the store into a state."""
     if state == "agreed":
-        store.agree(1, TODAY)
+        store.agree(NOTICE, TODAY)
     elif state == "opted out":
         store.opt_out()
     else:
@@ -324,7 +325,7 @@ def test_an_opt_out_survives_every_corruption(data: Path, damage: str) -> None:
 @pytest.mark.parametrize("damage", [*sorted(set(CORRUPTIONS) - {"an old yes"}), "a folder"])
 def test_a_yes_that_is_damaged_is_none_and_it_says_why(data: Path, damage: str) -> None:
     store = ConsentStore(data)
-    store.agree(1, TODAY)
+    store.agree(NOTICE, TODAY)
     store.file.unlink()
     if damage == "a folder":
         store.file.mkdir()
@@ -425,13 +426,13 @@ def test_nothing_is_imported_beyond_ipython_and_the_extension() -> None:
 
 
 def test_a_magic_is_newer_than_a_flag(dev: Callable[..., Any], data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     ran = run("--analytics", "-c", f"get_ipython().run_line_magic('dev_analytics', 'off')\n{LOOK}")
     assert "collecting False" in ran.stdout
 
 
 def test_a_magic_undoes_no_flag_where_nobody_can_answer(data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     ran = run(
         "--no-analytics", "-c", f"get_ipython().run_line_magic('dev_analytics', 'on')\n{LOOK}"
     )
@@ -464,7 +465,7 @@ def test_flags_are_recorded_by_their_names_alone(log: Any) -> None:
 
 @pytest.mark.parametrize("flag", ["--analytics", ""])
 def test_a_bad_setting_is_one_clear_line_and_off_whatever_the_flag(data: Path, flag: str) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     ran = run(*filter(None, [flag]), "--DevAnalytics.sample_percent=many", "-c", LOOK)
     assert ran.stdout == "collecting False\n"
     assert ran.stderr.splitlines()[0] == (

@@ -63,7 +63,7 @@ def test_a_bad_setting_is_one_clear_line_and_analytics_stay_off(
     value: str,
     allowed: str,
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     given = eval(value)
     shell.config.DevAnalytics[setting] = given
     load(shell)
@@ -80,7 +80,7 @@ def test_a_bad_setting_is_one_clear_line_and_analytics_stay_off(
 def test_a_bad_variable_is_one_clear_line_and_analytics_stay_off(
     kernel: Callable[..., Any], data: Path
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     notebook = kernel({"DEV_ANALYTICS": "maybe"})
     assert notebook.run(LOAD).text == (
         "dev_analytics: DEV_ANALYTICS must be on or off, got 'maybe'; analytics stay off\n"
@@ -130,7 +130,7 @@ def test_settings_come_from_ipython_s_configuration(
 def test_a_setting_changed_in_the_session_counts_at_once(
     shell: Any, data: Path, tmp_path: Path
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     load(shell)
     assert rule(shell) == "5, agreed"
     shell.run("%config DevAnalytics.enabled = False")
@@ -154,7 +154,7 @@ def test_a_setting_changed_in_the_session_counts_at_once(
 def test_a_bad_setting_in_a_session_is_one_clear_line_and_analytics_are_off(
     kernel: Callable[..., Any], data: Path
 ) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     notebook = kernel()
     notebook.run(LOAD)
     bad = "c.DevAnalytics.sample_percent must be a number from 0 to 100, got 500"
@@ -169,7 +169,7 @@ def test_a_bad_setting_in_a_session_is_one_clear_line_and_analytics_are_off(
 
 
 def test_unloading_ends_collection_and_the_log(shell: Any, data: Path, log: Any) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     load(shell)
     get_analytics().log_to(log.path)
     shell.run("1")
@@ -187,7 +187,7 @@ def test_unloading_ends_collection_and_the_log(shell: Any, data: Path, log: Any)
 
 
 def test_a_session_switched_off_stays_off_when_it_is_reloaded(shell: Any, data: Path) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     load(shell)
     shell.run("%dev_analytics off")
     unload(shell)
@@ -387,7 +387,7 @@ def test_an_unload_that_is_interrupted_leaves_nothing(
     shell: Any, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As while it starts what delivers the records: a second one would find nothing to unload."""
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     before = {event: list(callbacks) for event, callbacks in shell.events.callbacks.items()}
     load(shell)
 
@@ -443,7 +443,7 @@ def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
 
 
 def test_where_nothing_is_left_to_ask_what_asks_is_never_loaded(kernel: Any, data: Path) -> None:
-    ConsentStore(data).agree(1, date.today())
+    ConsentStore(data).agree(NOTICE, date.today())
     notebook = kernel(None)
     notebook.run("%load_ext dev_analytics")
     notebook.run("1")

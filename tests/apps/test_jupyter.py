@@ -108,7 +108,7 @@ def test_a_log_that_cannot_be_written_is_one_line_and_the_command_works(
 
 
 def test_the_status_is_that_of_a_session_with_ipython_s_configuration(data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     assert line(run().stdout, "analytics").startswith("on")
     profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
     profile.mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_who_has_no_home_has_the_status_too(data: Path, monkeypatch: pytest.Monk
 
 def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
     posthog = Delivery(recipient=to_posthog("http://127.0.0.1:9", "phc_x"))
-    ConsentStore(data).agree(1, TODAY, recipients=[posthog.recipient])
+    ConsentStore(data).agree(NOTICE, TODAY, recipients=[posthog.recipient])
     profile = Path(os.environ["IPYTHONDIR"]) / "profile_default"
     profile.mkdir(parents=True)
     (profile / "ipython_config.json").write_text(
@@ -152,7 +152,7 @@ def test_its_records_go_where_those_of_a_session_would(data: Path) -> None:
     assert "until you agree" not in line(run("status").stdout, "analytics")
     assert len(Backlog(data).files(posthog.destination)) == len(Backlog(data).files()) == 3
     ConsentStore(data).reset()
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     assert run("preview").returncode == 0
     assert len(Backlog(data).files(ARCHIVE)) == len(Backlog(data).files()) == 1, (
         "it is not agreed to"
@@ -179,7 +179,7 @@ def test_the_sample_is_that_of_ipython_s_configuration(data: Path) -> None:
 def test_status_tells_of_every_process_that_records(
     kernel: Callable[..., Any], data: Path, until: Callable[..., None]
 ) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     one, two, off = kernel(), kernel(), kernel({"DEV_ANALYTICS": "off"})
     for notebook in (one, two, off):
         notebook.run("%load_ext dev_analytics")
@@ -202,7 +202,7 @@ def test_status_tells_of_every_process_that_records(
 def test_status_lists_a_process_until_it_is_switched_off(
     kernel: Callable[..., Any], data: Path
 ) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     notebook = kernel(None, "--DevAnalytics.flush_interval=0")
     notebook.run("%load_ext dev_analytics")
     for code, recording in (
@@ -235,9 +235,9 @@ def test_status_tells_of_a_sender_that_runs(data: Path) -> None:
 
 
 def test_status_for_a_script(data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     status = fields()
-    assert (status["collecting"], status["rule"], status["notice"]) == (True, 5, 1)
+    assert (status["collecting"], status["rule"], status["notice"]) == (True, 5, NOTICE)
     assert (status["opted_out"], status["waiting"], status["failure"]) == (False, 0, None)
     run("disable")
     status = fields()
@@ -248,7 +248,7 @@ def test_status_for_a_script(data: Path) -> None:
 def test_preview_shows_the_exact_records_that_wait(data: Path) -> None:
     assert run("preview").stdout.startswith("No records are waiting.")
     assert json.loads(run("preview", "--json").stdout) == []
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     session = Analytics(data, delivery=None, strict=True)
     session.event("cell_executed", outcome="ok", duration_ms=10)
     record = session.pipeline.preview[-1].record.decode()
@@ -257,7 +257,7 @@ def test_preview_shows_the_exact_records_that_wait(data: Path) -> None:
 
 
 def test_disable_opts_out_for_every_process(kernel: Callable[..., Any], data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     notebook = kernel()
     notebook.run("%load_ext dev_analytics")
     last = farewell(ConsentStore(data).read())
@@ -368,7 +368,7 @@ def test_every_word_is_one_of_the_catalogue(word: str) -> None:
 def test_a_word_is_recorded_after_a_yes_alone(data: Path) -> None:
     run("status")
     assert not data.exists()
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     run("status")
     (record,) = json.loads(run("preview", "--json").stdout)
     assert record["event"] == "command run"
@@ -519,7 +519,7 @@ def test_a_command_that_began_before_a_yes_is_not_recorded(
     """The yes comes in another process while the command waits."""
 
     def waits(options: object) -> str:
-        ConsentStore(data).agree(1, TODAY)
+        ConsentStore(data).agree(NOTICE, TODAY)
         return "waited"
 
     monkeypatch.setattr("dev_analytics.apps.jupyter._status", waits)

@@ -96,7 +96,7 @@ def test_status_names_the_rule_that_decided(
 
 
 def test_off_and_on_switch_this_session(run: Callable[[str], str], data: Path) -> None:
-    ConsentStore(data).agree(1, TODAY)
+    ConsentStore(data).agree(NOTICE, TODAY)
     gate = get_analytics().gate
     assert "off for this session" in run("%dev_analytics off")
     assert not gate.now()[0].collecting
@@ -117,7 +117,7 @@ def test_on_says_why_it_cannot(run: Callable[[str], str], data: Path) -> None:
 
 
 def test_disable_opts_out_for_ever_and_at_once(run: Callable[[str], str], data: Path) -> None:
-    user_id = ConsentStore(data).agree(1, TODAY).user_id
+    user_id = ConsentStore(data).agree(NOTICE, TODAY).user_id
     assert run("%dev_analytics disable").strip() == f"{DISABLED} {WAY_BACK}"
     assert ConsentStore(data).read().opted_out
     assert user_id is not None
@@ -172,7 +172,7 @@ def test_reset_asks_somebody_and_takes_a_flag_from_nobody(
     run: Callable[[str], str], data: Path
 ) -> None:
     store = ConsentStore(data)
-    store.agree(1, TODAY)
+    store.agree(NOTICE, TODAY)
     assert "add --yes" in run("%dev_analytics reset")
     assert store.read().user_id is not None
     assert run("%dev_analytics reset --yes").startswith("Forgotten")

@@ -19,6 +19,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from dev_analytics import NOTICE as NEWEST
 from dev_analytics.consent.asking.prompt import READING_SECONDS
 from dev_analytics.consent.asking.question import DISABLED, FIRST
 from dev_analytics.consent.store import ConsentStore
@@ -41,7 +42,7 @@ def prepare(store: ConsentStore, state: str) -> None:
         on = f', "asked_on": "{asked}"' if asked else ""
         store.file.write_text(f'{{"version": 1, "draw": {draw}{on}}}')
     elif state == "agreed":
-        store.agree(1, TODAY)
+        store.agree(NEWEST, TODAY)
     elif state == "opted out":
         store.opt_out()
 

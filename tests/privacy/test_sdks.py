@@ -11,6 +11,7 @@ import pytest
 from fake_llm import MARK, FakeLLM, failure, running
 from further_ways import WAYS
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.observers import hooks
 
@@ -24,7 +25,7 @@ def server() -> Iterator[FakeLLM]:
 @pytest.fixture
 def hooked(analytics: Analytics, log: Any) -> Iterator[Analytics]:
     """The hooks, while everything is kept that can be: records, a log, a preview."""
-    analytics.gate.store.agree(1, date.today())
+    analytics.gate.store.agree(NOTICE, date.today())
     hooks.register(analytics)
     yield analytics
     hooks.unregister()

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
+from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
 
 
@@ -187,7 +188,7 @@ def test_after_a_yes_they_are_delivered_and_hold_nothing_of_the_user(
     until: Callable[..., None],
     everything: Callable[[Path], bytes],
 ) -> None:
-    user_id = ConsentStore(data).agree(1, date.today()).user_id
+    user_id = ConsentStore(data).agree(NOTICE, date.today()).user_id
     running = server()
     work(running, marks)
     running.stop()
@@ -214,7 +215,7 @@ def test_whoever_says_no_says_it_to_the_server_too(
     why: str,
 ) -> None:
     store = ConsentStore(data)
-    store.agree(1, date.today())
+    store.agree(NOTICE, date.today())
     arguments = []
     if why == "policy":
         (tmp_path / "policy.json").write_text('{"analytics": "forbidden"}')

@@ -10,6 +10,7 @@ from typing import Any
 from fake_posthog import to_posthog
 from msgspec.structs import replace
 
+from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Switch
 from dev_analytics.delivery import Delivery
@@ -25,7 +26,7 @@ def rows(analytics: Analytics) -> dict[str, str]:
 
 def agreed(data: Path) -> Analytics:
     analytics = Analytics(data)
-    analytics.gate.store.agree(1, date.today())
+    analytics.gate.store.agree(NOTICE, date.today())
     return analytics
 
 
@@ -57,13 +58,13 @@ def test_the_status_says_how_to_be_asked_about_what_is_withheld(data: Path) -> N
     usual = rows(analytics)["to change"]
     assert "asks" not in usual
     more = f"%dev_analytics on (asks about what is withheld), {usual}"
-    analytics.gate.notice = 2
+    analytics.gate.notice = NOTICE + 1
     assert rows(analytics)["to change"] == more
-    analytics.gate.store.keep(2)
+    analytics.gate.store.keep(NOTICE + 1)
     assert rows(analytics)["to change"] == more, "also after it was kept as it is"
-    analytics.gate.store.agree(2, date.today())
+    analytics.gate.store.agree(NOTICE + 1, date.today())
     assert rows(analytics)["to change"] == usual
-    analytics.gate.notice = 3
+    analytics.gate.notice = NOTICE + 2
     analytics.gate.switch = Switch(False, "a test")
     assert "asks" not in rows(analytics)["to change"]
 
@@ -107,13 +108,13 @@ def test_the_recipients_are_named_and_where_records_go_now(data: Path) -> None:
     us = Delivery(recipient=to_posthog(HOST, "phc_of_a_test"))
     elsewhere = Delivery(recipient=to_posthog("https://posthog.example.org", "phc_of_a_test"))
     assert rows(analytics)["recipients"] == "none agreed to"
-    analytics.gate.store.agree(1, date.today(), recipients=[us.recipient])
+    analytics.gate.store.agree(NOTICE, date.today(), recipients=[us.recipient])
     analytics.delivery = us
     shown = rows(analytics)
     named = "PostHog at https://us.i.posthog.com (project phc_of_a_test)"
     assert shown["recipients"] == f"the archive on this machine, {named}"
     assert shown["delivered"] == f"nothing yet; records of this session go to {named}"
-    assert shown["analytics"].endswith("(notice 1)")
+    assert shown["analytics"].endswith(f"(notice {NOTICE})")
     assert "asks" not in shown["to change"]
     analytics.delivery = elsewhere
     shown = rows(analytics)
@@ -122,7 +123,7 @@ def test_the_recipients_are_named_and_where_records_go_now(data: Path) -> None:
     assert f"as you did not agree to {other}" in shown["delivered"]
     assert shown["analytics"].endswith(f"nothing goes to {other} until you agree to it")
     assert "asks about what is withheld" in shown["to change"]
-    analytics.gate.store.keep(1, recipients=[elsewhere.recipient])
+    analytics.gate.store.keep(NOTICE, recipients=[elsewhere.recipient])
     assert rows(analytics)["recipients"].endswith(f"{named}; not {other}, as you chose")
 
 

@@ -123,7 +123,7 @@ def test_the_file_is_the_same_where_the_user_agreed(
     without: Callable[[str], bytes],
     code: str,
 ) -> None:
-    before = ConsentStore(data).agree(1, date.today())
+    before = ConsentStore(data).agree(NOTICE, date.today())
     monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
     monkeypatch.setenv("PYTHONPATH", newer_catalogue["PYTHONPATH"])
     with_it, said = run(tmp_path / "with", tmp_path / "home with", "nbclient", code + STARTUP)
