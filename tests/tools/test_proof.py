@@ -101,8 +101,8 @@ def test_a_log_that_says_more_than_declared_is_found(monkeypatch: pytest.MonkeyP
 
 def test_a_tool_that_was_changed_after_its_declaration_is_refused() -> None:
     tool = toy()
-    force_setattr(tool, "events", [Made])
-    with pytest.raises(NotPrivateError, match="what is declared is no Tool"):
+    force_setattr(tool, "events", ("no event",))
+    with pytest.raises(NotPrivateError, match="its events were changed after they were declared"):
         prove(tool)
 
 
