@@ -117,7 +117,8 @@ FLAGS = "from dev_analytics.process.detached import flags; print(*flags())"
         ("", "-P"),
         ("-I", "-I"),
         ("-E -s -B", "-P -E -s -B"),
-        ("-S -X pycache_prefix=/tmp/compiled", "-P -S -X pycache_prefix=/tmp/compiled"),
+        ("-S", "-P -S"),
+        ("-X pycache_prefix=/tmp/compiled", "-P -X pycache_prefix=/tmp/compiled"),
         ("-I -X utf8 -W error -X dev -O", "-I -X utf8"),
     ],
 )

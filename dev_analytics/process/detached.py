@@ -116,7 +116,7 @@ def flags() -> list[str]:
         kept.append("-E")
     if given.no_user_site and not given.isolated:
         kept.append("-s")
-    if given.no_site:
+    if given.no_site:  # pragma: no cover - measuring begins in site; test_detached.py runs it
         kept.append("-S")
     if sys.dont_write_bytecode:
         kept.append("-B")
