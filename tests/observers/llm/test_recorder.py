@@ -92,13 +92,13 @@ def test_a_stream_collected_while_the_spool_is_locked_waits_for_no_lock(
     accept = kept.accept
     busy: list[Any] = []
 
-    def collecting(record: bytes, user_id: str) -> None:
+    def collecting(record: bytes, user_id: str, recipient: str) -> None:
         nonlocal stream
         assert not busy, "one record is written in the midst of another"
         busy.append(True)
         stream = None
         gc.collect()
-        accept(record, user_id)
+        accept(record, user_id, recipient)
         busy.clear()
 
     kept.accept = collecting
