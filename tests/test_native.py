@@ -217,10 +217,10 @@ signal.raise_signal(signal.SIGALRM)
 go.set()
 # And in the middle of a record, whose file it hands over.
 append = LineFile.append_held
-def interrupted(file, line):
+def interrupted(file, line, now):
     LineFile.append_held = append
     signal.raise_signal(signal.SIGALRM)
-    append(file, line)
+    append(file, line, now)
 LineFile.append_held = interrupted
 analytics.pipeline.sink._handed_over = None  # as a sender has taken that
 record()

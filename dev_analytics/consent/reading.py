@@ -6,6 +6,7 @@ or that others may write. What could not be read is read again at the next event
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from contextlib import suppress
@@ -28,9 +29,9 @@ OFF: Final = "off."
 _OFF_NAME: Final = r"(?a:off\.[a-z][a-z0-9_]{1,29})"
 _HOMELESS: Final = "there is no home directory to keep it in"
 OPTED_OUT: Final = Consent(opted_out=True)
-Stamp: TypeAlias = tuple[int, int, int, int, int]
-"""The times of a folder and what it is. A program that copies files may put its own time back to
-what it was (mtime), but not the time of its last change (ctime)."""
+Stamp: TypeAlias = tuple[int, int, int]
+"""The times of a folder, and its number. A program that copies files may put the time of its
+content back (mtime), but not that of any change (ctime), such as that of its owner or mode."""
 
 
 class StoredConsent:
@@ -64,7 +65,8 @@ class StoredConsent:
             self.other = type(self)(place.other)
         self.epoch_file = self.folder / "epoch"
         self._is_usual = place.is_usual
-        self._watched = str(self.folder)
+        # As bytes: the name of the folder would be encoded anew for every event.
+        self._watched = os.fsencode(self.folder)
         self._homeless = "" if data.is_absolute() else _HOMELESS
         self._absent: Consent | None = None
         self._seen: tuple[tuple[object, ...], Consent] | None = None
@@ -83,8 +85,7 @@ class StoredConsent:
             return self._read_absent()
         except OSError as error:
             return Consent(unreadable=words(error))
-        times = status.st_mtime_ns, status.st_ctime_ns
-        state = (times, status.st_ino, status.st_mode, status.st_uid, beside)
+        state = status.st_mtime_ns, status.st_ctime_ns, status.st_ino, beside
         seen = self._seen
         if seen is not None and seen[0] == state:
             return seen[1]
@@ -101,11 +102,10 @@ class StoredConsent:
             if stat.S_ISLNK(status.st_mode):
                 status = system.stat(self._watched)
         except FileNotFoundError:
-            return (0, 0, 0, 0, 0)
+            return (0, 0, 0)
         except OSError as error:
             raise _at(self.data, error) from None
-        times = status.st_mtime_ns, status.st_ctime_ns
-        return (*times, status.st_ino, status.st_mode, status.st_uid)
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
     def read(self) -> Consent:
         """Read the files; never raises."""
@@ -122,7 +122,7 @@ class StoredConsent:
     def off_names(self) -> list[str]:
         """Return the names of the files that switch a tool off."""
         try:
-            names = system.listdir(self._watched)
+            names = system.listdir(str(self.folder))
         except FileNotFoundError:
             return []
         # Few users have such a file, and the pattern is compiled for the first one only.

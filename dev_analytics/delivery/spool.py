@@ -96,10 +96,10 @@ class Spool:
                 if not self._size:
                     self._due = now + self._flush_seconds()
                 try:
-                    file.append_held(record)
+                    file.append_held(record, now)
                 except FileGoneError:
                     file = self._find(file, user_id)
-                    file.append_held(record)
+                    file.append_held(record, now)
                 except FileClosedError:
                     # A signal handler has just recorded an event in this thread, and handed the
                     # file over.
@@ -283,7 +283,7 @@ class Spool:
             self._launcher.drops.count("consent withdrawn", len(late))
             raise
         for line in late:
-            file.append_held(line)
+            file.append_held(line, Clock.monotonic())
             self._size += len(line) + 1
         return file
 

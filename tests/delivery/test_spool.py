@@ -96,10 +96,10 @@ def test_no_file_is_handed_over_while_a_thread_appends_to_it(
     spool.accept(b"one", USER)
     append, other = LineFile.append_held, threading.Thread(target=spool.rest)
 
-    def slowly(file: LineFile, line: bytes) -> None:
+    def slowly(file: LineFile, line: bytes, now: float) -> None:
         other.start()
         other.join(0.1)
-        append(file, line)
+        append(file, line, now)
 
     monkeypatch.setattr(LineFile, "append_held", slowly)
     spool.accept(b"two", USER)
