@@ -102,5 +102,12 @@ def test_a_reason_that_is_missing_is_a_failure(content: dict[str, Any]) -> None:
     assert document.NO_REASON in document.behind(changed)
 
 
+def test_to_send_events_twice_is_not_to_keep_more(content: dict[str, Any]) -> None:
+    changed = json.loads(json.dumps(content))
+    changed["figures"]["kill"]["glean"] |= {"median": 1467, "number": 1}
+    assert ("kill", "glean") not in document.ahead(changed)
+    assert document.field("kill", "glean", changed["figures"]) == "1,467<br>some of them twice"
+
+
 def test_a_reason_is_of_a_row_and_a_library() -> None:
     assert all(row in rows.ROWS and library in LIBRARIES for row, library in REASONS)

@@ -85,6 +85,8 @@ def field(row: str, library: str, figures: dict[str, Any]) -> str:
     if found["number"] > 1:
         low, high = (_number(found[name], about.digits) for name in ("low", "high"))
         lines.append(f"{low} to {high}")
+    if about.of and found["median"] > about.of:
+        lines.append("some of them twice")
     if library != OWN and own.get("median", 0) > 0 and found["median"] >= 0:
         lines.append("" if about.of else f"{_times(found['median'] / own['median'])}x")
     return "<br>".join(filter(None, lines))
@@ -109,7 +111,9 @@ def ahead(content: dict[str, Any]) -> list[tuple[str, str]]:
             better = (
                 own["low"] > other["high"] and own["median"] - other["median"] >= 10**-about.digits
             )
-            if other["median"] > own["median"] if about.of else better:
+            # More than there were is no better: some came twice.
+            kept, own_kept = (min(one["median"], about.of) for one in (other, own))
+            if kept > own_kept if about.of else better:
                 found.append((row, library))
     return found
 
