@@ -38,7 +38,7 @@ ROWS: Final = (
            "tests/delivery/test_lines.py::"
            "test_a_log_that_was_moved_away_begins_anew_where_it_was",
            (Edit("dev_analytics/delivery/lines.py",
-                 "if not known or Clock.monotonic() >= self._look:", "if not known:"),)),
+                 "if not known or now >= self._look:", "if not known:"),)),
     Mutant("shared: a child that is seen",
            f"{_UNSEEN}test_nobody_sees_the_process_that_starts_a_sender[waits]",
            (Edit("dev_analytics/process/detached.py",
@@ -163,10 +163,10 @@ ROWS: Final = (
     Mutant("shared: what a limit keeps from the spool",
            f"{_SHARED}test_whatever_the_user_changes_a_cell_is_recorded_or_counted",
            (Edit("dev_analytics/pipeline.py",
-                 "                self.sink.accept(record, handling.user_id)\n"
+                 "                self.sink.accept(record, handling.user_id, handling.recipient)\n"
                  "            except OSError as error:\n"
                  "                self._count_unwritten(error)\n",
-                 "                self.sink.accept(record, handling.user_id)\n"
+                 "                self.sink.accept(record, handling.user_id, handling.recipient)\n"
                  "            except OSError:\n                pass\n"),)),
     Mutant("shared: a warnings filter", _AS_IT_WAS,
            _loaded('import warnings; warnings.simplefilter("ignore")')),
