@@ -12,12 +12,12 @@ a yes, never a no. What could not be read is read again at the next event.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.answers import agreed, asked, kept
 from dev_analytics.consent.decision import Consent
@@ -286,17 +286,21 @@ class ConsentStore(StoredConsent):
         self._make_folder(replace_link=replace_link)
         try:
             with unlogged("filelock"), contextlib.ExitStack() as stack:
-                with standard_taken(), warnings.catch_warnings():
-                    # Where there are no locks, a newer filelock warns the user, and locks by a file
-                    # that a killed process would leave for ever. An older one raises.
-                    warnings.filterwarnings("error", "flock not supported")
-                    lock = FileLock(self.data / "consent.lock", timeout=LOCK_SECONDS, mode=0o600)
-                    stack.enter_context(lock)
+                with standard_taken():
+                    file, given = self.data / "consent.lock", dict[str, Any](mode=0o600)
+                    if hasattr(FileLock, "fallback_to_soft"):
+                        # Where there are no locks, a newer one would warn the user, and lock by a
+                        # file that a killed process leaves for ever.
+                        given["fallback_to_soft"] = False
+                    stack.enter_context(FileLock(file, timeout=LOCK_SECONDS, **given))
                 yield
         except Timeout as error:
             raise TimeoutError("another process holds the consent store") from error
-        except (NotImplementedError, UserWarning) as error:
-            raise OSError("the file system has no locks") from error
+        except (NotImplementedError, OSError) as error:
+            # Versions of filelock report it in one way or the other.
+            if isinstance(error, NotImplementedError) or error.errno == errno.ENOSYS:
+                raise OSError("the file system has no locks") from error
+            raise
 
     def _make_folder(self, *, replace_link: bool = False) -> None:
         """Create the folder, in a data directory that is the user's own.
