@@ -58,8 +58,6 @@ class StoredConsent:
         self.file = self.folder / "consent.json"
         self.marker = self.folder / "opted-out"
         self.tools_file = self.folder / "tools.json"
-        self._new = self.folder / "consent.json.new"
-        self._tools_new = self.folder / "tools.json.new"
         self.other: StoredConsent | None = None
         if place.other is not None:
             self.other = type(self)(place.other)

@@ -24,7 +24,12 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.durable import delete, mark, remove
 from dev_analytics.consent.places import check_owner, read_own
 from dev_analytics.consent.reading import OFF, OPTED_OUT, StoredConsent, words
-from dev_analytics.process.descriptors import make_folder, replace_content, standard_taken
+from dev_analytics.process.descriptors import (
+    make_folder,
+    replace_content,
+    replacement,
+    standard_taken,
+)
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import urandom
 from dev_analytics.process.systems import sync_folder
@@ -127,7 +132,7 @@ class ConsentStore(StoredConsent):
         except OSError as error:
             if not os.path.lexists(self.marker):
                 self._opt_out_of_other()
-                delete(self._new, self.file)
+                delete(replacement(self.file), self.file)
                 raise ConsentStoreError(words(error)) from error
         missed = self._opt_out_of_other()
         # A process that is writing now finds the marker afterwards, and deletes what it wrote.
@@ -205,7 +210,7 @@ class ConsentStore(StoredConsent):
         with contextlib.suppress(OSError, DamagedError):
             user_id = consent_of(read_own(self.file)).user_id
         if not self.folder.is_symlink():
-            delete(self._new, self.file, self._tools_new, self.tools_file)
+            delete(*self._answer_files())
         purge(self.data, user_id)
 
     def reset(self) -> None:
@@ -221,7 +226,7 @@ class ConsentStore(StoredConsent):
             with self._lock(replace_link=True):
                 off = [self.folder / name for name in self.off_names()]
                 self.purge()
-                for path in (self._new, self.file, self._tools_new, self.tools_file, *off):
+                for path in (*self._answer_files(), *off):
                     remove(path)
                 if self.other is not None and os.path.lexists(self.other.folder):
                     self.other.reset()
@@ -276,6 +281,11 @@ class ConsentStore(StoredConsent):
             replace_content(self.tools_file, tools_bytes(consent), durable=True)
         replace_content(self.file, consent_bytes(consent), durable=True)
         sync_folder(self.folder)
+
+    def _answer_files(self) -> list[Path]:
+        """Return the files with the answer, and what a killed writer left of new ones."""
+        files = self.file, self.tools_file
+        return [*map(replacement, files), *files]
 
     @contextlib.contextmanager
     def _lock(self, *, replace_link: bool = False) -> Iterator[None]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
 from dev_analytics.delivery.pending import Change
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import open_above, replacement
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import take_place
 
@@ -86,11 +86,6 @@ def rename(data: Path, file: Path, to: Path) -> None:
     if end := resume(data, file):
         add_to_ledger(data, Change(file=to.name, end=end))
     file.rename(to)
-
-
-def replacement(file: Path) -> Path:
-    """Return the path at which to write the replacement of `file`."""
-    return file.with_name(f"{file.name}.new")
 
 
 def write_lines(file: Path, lines: Iterable[bytes]) -> int:

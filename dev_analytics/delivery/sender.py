@@ -28,13 +28,13 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import MAX_QUIET, Notes
 from dev_analytics.delivery.permission import Permission, Stop
-from dev_analytics.delivery.progress import Reader, lines, replacement, resume, unsettled
+from dev_analytics.delivery.progress import Reader, lines, resume, unsettled
 from dev_analytics.delivery.suspects import Suspects
 from dev_analytics.delivery.turns import sign_of_life, turn
 from dev_analytics.delivery.work import Work
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.destinations.transport import Transport
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import open_above, replacement
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import erase
 

@@ -91,10 +91,16 @@ def _make(folder: Path) -> None:
             folder.chmod(_FOLDER)
 
 
-def replace_content(file: Path, content: bytes, *, durable: bool = False) -> None:
-    """Replace the content of a file atomically, by way of a file with ".new" after its name.
+def replacement(file: Path) -> Path:
+    """Return the path at which the replacement of `file` is written.
 
-    That name is always the same, so that an opt-out also finds what a killed writer left.
+    It is always the same, so that an opt-out also finds what a killed writer left.
+    """
+    return file.with_name(f"{file.name}.new")
+
+
+def replace_content(file: Path, content: bytes, *, durable: bool = False) -> None:
+    """Replace the content of a file atomically, by way of its `replacement`.
 
     Parameters
     ----------
@@ -108,7 +114,7 @@ def replace_content(file: Path, content: bytes, *, durable: bool = False) -> Non
     OSError
         It could not be written; the file is unchanged.
     """
-    new = file.with_name(f"{file.name}.new")
+    new = replacement(file)
     try:
         descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | NO_LINK)
         with open_file(descriptor, "wb") as opened:

@@ -199,13 +199,14 @@ def test_a_version_keeps_three_numbers_of_what_is_installed(
     installed_version.cache_clear()
 
 
+@pytest.mark.parametrize("described", ["\nVersion: 3.2.1 comes soon\n", ""])
 @pytest.mark.parametrize("metadata", ["Name: acme-versioned\n", ""])
 def test_a_version_that_only_the_description_names_is_none(
-    metadata: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    metadata: str, described: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "acme_versioned-1.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text(f"{metadata}\nVersion: 3.2.1 comes soon\n", "utf-8")
+    (folder / "METADATA").write_text(f"{metadata}{described}", "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     installed_version.cache_clear()
     assert Version("", distribution="acme-versioned").read() == "other"

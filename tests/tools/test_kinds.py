@@ -77,15 +77,3 @@ def test_a_version_keeps_three_numbers(
     installed_version.cache_clear()
     monkeypatch.syspath_prepend(str(tmp_path))
     assert Version("Version.", distribution="toy").read() == kept
-
-
-@pytest.mark.parametrize("rest", ["", "\nVersion: 1.2.3 is in its description\n"])
-def test_metadata_without_a_version_is_other(
-    rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    info = tmp_path / "toy-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: toy\n{rest}", "utf-8")
-    installed_version.cache_clear()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert Version("Version.", distribution="toy").read() == "other"
