@@ -657,6 +657,27 @@ def test_a_no_that_is_written_holds_though_the_disk_confirms_nothing(
     assert store.read().opted_out or store.read().tools_off == {"acme"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sync of a folder")
+def test_an_answer_is_on_the_disk_before_it_counts_and_so_is_its_name(
+    store: ConsentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real calls are made, and noted: which file, and whether the answer counted by then."""
+    synced: list[tuple[str, bool]] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        there = {path.stat().st_ino: path.name for path in store.data.rglob("*")}
+        consent = ConsentStore(store.data).read()
+        synced.append((there[os.fstat(descriptor).st_ino], bool(consent.user_id)))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store.agree(1, TODAY)
+    assert synced == [("consent.json.new", False), ("consent", True)]
+    store.opt_out()
+    assert ("consent", False) in synced[2:]
+
+
 def test_a_write_leaves_no_line_in_a_log_of_everything(
     store: ConsentStore, caplog: pytest.LogCaptureFixture
 ) -> None:
