@@ -137,7 +137,7 @@ MUTANTS: Final = (
                  "        if True:\n            try:"),
             # The spool refuses it as well, for two reasons.
             Edit("dev_analytics/delivery/spool.py",
-                 "if recipient is not None and recipient != (delivery or Delivery).recipient:",
+                 "if recipient != (delivery or Delivery).recipient:",
                  "if False:"),
             Edit("dev_analytics/delivery/spool.py",
                  "self._agrees = agrees", "self._agrees = lambda user_id: True"))),

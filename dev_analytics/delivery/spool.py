@@ -74,11 +74,11 @@ class Spool:
         self._no_locks_until = 0.0
         self._handed_over: Path | None = None
 
-    def accept(self, record: bytes, user_id: str, recipient: str | None = None) -> None:
+    def accept(self, record: bytes, user_id: str, recipient: str) -> None:
         """Keep the bytes of one record; it is dropped where the user no longer agrees.
 
-        So is one for another recipient than that of now, if it is given: a record that an event in
-        another thread has overtaken tells a new recipient nothing of the time before.
+        So is one for another recipient than that of now: a record that an event in another thread
+        has overtaken tells a new recipient nothing of the time before.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Spool:
         try:
             with self._lock:
                 file, delivery = self._file, self._launcher.delivery()
-                if recipient is not None and recipient != (delivery or Delivery).recipient:
+                if recipient != (delivery or Delivery).recipient:
                     raise RevokedError("the recording has ended")
                 if file is None or user_id != self._user_id or delivery is not self._delivery:
                     file = self._file_for(user_id, delivery)

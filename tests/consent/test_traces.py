@@ -121,7 +121,7 @@ def test_every_name_that_the_spool_gives_is_one_of_ours(
     data: Path, delivery: Delivery | None
 ) -> None:
     spool = Spool(data, Launcher(data, DropLedger(), lambda: delivery))
-    spool.accept(b"{}", "somebody")
+    spool.accept(b"{}", "somebody", (delivery or Delivery).recipient)
     (live,) = (data / "spool").iterdir()
     spool.rest()
     (ready,) = (data / "spool").iterdir()

@@ -83,8 +83,8 @@ def waiting(data: Path) -> list[bytes]:
 
 
 def test_a_record_is_on_disk_when_accept_returns(data: Path, spool: Spool) -> None:
-    spool.accept(b"one", USER)
-    spool.accept(b"two", USER)
+    spool.accept(b"one", USER, ARCHIVE)
+    spool.accept(b"two", USER, ARCHIVE)
     (file,) = Backlog(data).files()
     assert file.read_bytes() == b"one\ntwo\n"
     assert file.name.endswith(LIVE)
@@ -93,7 +93,7 @@ def test_a_record_is_on_disk_when_accept_returns(data: Path, spool: Spool) -> No
 def test_no_file_is_handed_over_while_a_thread_appends_to_it(
     data: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool.accept(b"one", USER)
+    spool.accept(b"one", USER, ARCHIVE)
     append, other = LineFile.append_held, threading.Thread(target=spool.rest)
 
     def slowly(file: LineFile, line: bytes, now: float) -> None:
@@ -102,7 +102,7 @@ def test_no_file_is_handed_over_while_a_thread_appends_to_it(
         append(file, line, now)
 
     monkeypatch.setattr(LineFile, "append_held", slowly)
-    spool.accept(b"two", USER)
+    spool.accept(b"two", USER, ARCHIVE)
     other.join()
     (file,) = Backlog(data).files()
     assert file.read_bytes() == b"one\ntwo\n"
@@ -112,7 +112,7 @@ def test_no_file_is_handed_over_while_a_thread_appends_to_it(
 def test_folder_and_file_are_the_user_s_alone_whatever_the_umask(data: Path, spool: Spool) -> None:
     before = os.umask(0)
     try:
-        spool.accept(b"one", USER)
+        spool.accept(b"one", USER, ARCHIVE)
     finally:
         os.umask(before)
     (file,) = Backlog(data).files()
@@ -129,7 +129,7 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.drops import DropLedger
 data = Path(sys.argv[1])
 spool = Spool(data, Launcher(data, DropLedger(), Delivery))
-spool.accept(b"first", "user")
+spool.accept(b"first", "user", "archive")
 import os, posix
 from dev_analytics.delivery import lines
 seen = []
@@ -139,7 +139,7 @@ lines.append_now = lambda at, content: seen.append(bytes(content)) or write(at, 
 opened = []
 sys.addaudithook(lambda name, of: opened.append(of) if name == "open" else None)
 for number in range(100):
-    spool.accept(b"record %d" % number, "user")
+    spool.accept(b"record %d" % number, "user", "archive")
 assert seen == [b"record %d\\n" % number for number in range(100)], seen
 assert opened == [], opened
 import fcntl
@@ -184,7 +184,7 @@ get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
 def test_a_forked_child_writes_its_own_file_and_lets_go_of_its_parent_s(
     data: Path, spool: Spool
 ) -> None:
-    spool.accept(b"parent", USER)
+    spool.accept(b"parent", USER, ARCHIVE)
     (file,) = Backlog(data).files()
     reading, writing = os.pipe()
     child = os.fork()
@@ -192,7 +192,7 @@ def test_a_forked_child_writes_its_own_file_and_lets_go_of_its_parent_s(
         try:
             spool.after_fork()
             held = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
-            spool.accept(b"child", USER)
+            spool.accept(b"child", USER, ARCHIVE)
             os.write(writing, b"let go" if str(file) not in held else b"kept")
         finally:
             os._exit(0)
@@ -200,7 +200,7 @@ def test_a_forked_child_writes_its_own_file_and_lets_go_of_its_parent_s(
     os.close(writing)
     with open(reading, "rb") as answer:
         assert answer.read() == b"let go"
-    spool.accept(b"parent again", USER)
+    spool.accept(b"parent again", USER, ARCHIVE)
     assert file.read_bytes() == b"parent\nparent again\n"
     assert sorted(waiting(data)) == [b"child", b"parent", b"parent again"]
 
@@ -211,7 +211,7 @@ def test_a_torn_last_line_and_an_empty_one_are_no_records(tmp_path: Path) -> Non
 
 
 def test_a_live_file_is_its_writer_s_alone(data: Path, spool: Spool) -> None:
-    spool.accept(b"one", USER)
+    spool.accept(b"one", USER, ARCHIVE)
     (file,) = Backlog(data).files()
     assert Backlog(data).ready() == []
     with holding(file) as held:
@@ -222,14 +222,14 @@ def test_a_live_file_is_its_writer_s_alone(data: Path, spool: Spool) -> None:
 def test_nothing_is_due_before_its_time(data: Path, spool: Spool, launcher: Started) -> None:
     due(launcher, 3600)
     for _ in range(10):
-        spool.accept(b"record", USER)
+        spool.accept(b"record", USER, ARCHIVE)
     assert launcher.times == 0
     assert Backlog(data).ready() == []
 
 
 def test_after_its_time_a_file_is_the_sender_s(data: Path, spool: Spool, launcher: Started) -> None:
     due(launcher, 0)
-    spool.accept(b"record", USER)
+    spool.accept(b"record", USER, ARCHIVE)
     assert launcher.times == 1
     (file,) = Backlog(data).ready()
     assert file.read_bytes() == b"record\n"
@@ -241,7 +241,7 @@ def test_a_process_that_handed_a_file_over_is_still_seen_to_record(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
     due(launcher, 0)
-    spool.accept(b"record", USER)
+    spool.accept(b"record", USER, ARCHIVE)
     states = sorted((each.state, each.waiting) for each in writers(data))
     assert states == [("ended", 1), ("recording", 0)]
     assert len(names(data)) == 1, "a file without records is none that waits"
@@ -253,7 +253,7 @@ def test_a_process_that_handed_a_file_over_is_still_seen_to_record(
 def test_one_that_is_off_is_not_and_what_it_recorded_before_waits(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
-    spool.accept(b"record", USER)
+    spool.accept(b"record", USER, ARCHIVE)
     spool.rest()
     assert [(each.state, each.waiting) for each in writers(data)] == [("ended", 1)]
     spool.close(at_exit=True)
@@ -273,7 +273,7 @@ def test_a_record_waits_from_when_it_came_and_not_from_when_its_file_was_made(
 ) -> None:
     for now, started in ((0.0, 0), (60.0, 1), (300.0, 1), (360.0, 2)):
         monkeypatch.setattr(Clock, "monotonic", lambda now=now: now)
-        spool.accept(b"record", USER)
+        spool.accept(b"record", USER, ARCHIVE)
         assert launcher.times == started
         for file in Backlog(data).ready():
             file.unlink()
@@ -284,12 +284,12 @@ def test_no_second_small_file_is_handed_over_while_the_first_waits(
 ) -> None:
     due(launcher, 0)
     for number in range(10):
-        spool.accept(b"record %d" % number, USER)
+        spool.accept(b"record %d" % number, USER, ARCHIVE)
     assert len(Backlog(data).ready()) == 1
     assert len(names(data)) == 2
     assert launcher.times == 10
     Backlog(data).ready()[0].unlink()
-    spool.accept(b"one more", USER)
+    spool.accept(b"one more", USER, ARCHIVE)
     (file,) = Backlog(data).ready()
     assert file.read_bytes().count(b"\n") == 10
 
@@ -298,9 +298,9 @@ def test_what_waits_for_another_destination_holds_nothing_back(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
     due(launcher, 3600)
-    spool.accept(b"for the archive", USER)
+    spool.accept(b"for the archive", USER, ARCHIVE)
     launcher.told = Delivery(flush_seconds=0, recipient=to_posthog(HOST))
-    spool.accept(b"for PostHog", USER)
+    spool.accept(b"for PostHog", USER, to_posthog(HOST))
     assert len(Backlog(data).ready("archive")) == 1
     assert len(Backlog(data).ready(launcher.told.destination)) == 1
 
@@ -311,7 +311,7 @@ def test_large_files_are_handed_over_one_after_the_other(
     due(launcher, 3600)
     record = b"x" * (MAX_BYTES // 4)
     for _ in range(13):
-        spool.accept(record, USER)
+        spool.accept(record, USER, ARCHIVE)
     assert len(Backlog(data).ready()) == 3
     assert len(waiting(data)) == 13
     assert launcher.times == 0
@@ -321,7 +321,7 @@ def test_the_end_hands_over_what_is_left_and_starts_a_sender(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
     due(launcher, 3600)
-    spool.accept(b"record", USER)
+    spool.accept(b"record", USER, ARCHIVE)
     spool.close(at_exit=True)
     assert launcher.times == 1
     assert len(Backlog(data).ready()) == 1
@@ -340,7 +340,7 @@ def test_a_new_process_sees_to_what_an_earlier_one_left(
 ) -> None:
     spool.resume()
     assert launcher.times == 0
-    spool.accept(b"record", USER)
+    spool.accept(b"record", USER, ARCHIVE)
     Spool(data, launcher).resume()
     assert launcher.times == 1
     launcher.told = Delivery(recipient=to_posthog(HOST))
@@ -373,7 +373,7 @@ def test_trimming_drops_the_oldest_first(data: Path) -> None:
 
 
 def test_trimming_takes_no_file_that_is_written_or_sent(data: Path, spool: Spool) -> None:
-    spool.accept(b"live", USER)
+    spool.accept(b"live", USER, ARCHIVE)
     sent = data / "spool" / "sent.jsonl"
     sent.write_bytes(b"sent\n")
     with holding(sent):
@@ -398,15 +398,15 @@ def test_what_was_trimmed_is_counted_and_stays_counted(data: Path, until: Until)
 def test_another_identifier_begins_another_file_and_the_old_records_are_gone(
     data: Path, spool: Spool
 ) -> None:
-    spool.accept(b"old", USER)
+    spool.accept(b"old", USER, ARCHIVE)
     before = names(data)
-    spool.accept(b"new", USER.replace("5", "6"))
+    spool.accept(b"new", USER.replace("5", "6"), ARCHIVE)
     assert waiting(data) == [b"new"]
     assert names(data) != before
 
 
 def test_what_is_purged_is_closed_and_gone(data: Path, spool: Spool, launcher: Started) -> None:
-    spool.accept(b"record", USER)
+    spool.accept(b"record", USER, ARCHIVE)
     spool.purge()
     assert list((data / "spool").iterdir()) == []
     spool.close(at_exit=True)
@@ -487,21 +487,21 @@ def test_a_file_that_is_gone_is_noticed_and_what_was_lost_with_it_is_counted(
     data: Path, spool: Spool, launcher: Started, monkeypatch: pytest.MonkeyPatch, away: Any
 ) -> None:
     for number in range(3):
-        spool.accept(b"lost %d" % number, USER)
+        spool.accept(b"lost %d" % number, USER, ARCHIVE)
     away(data / "spool" / names(data)[0])
     later = Clock.monotonic() + LOOK_SECONDS
     monkeypatch.setattr(Clock, "monotonic", lambda: later)
-    spool.accept(b"kept", USER)
+    spool.accept(b"kept", USER, ARCHIVE)
     assert waiting(data) == [b"kept"]
     assert launcher.drops.counts == {"deleted from the spool by somebody": 3}
-    spool.accept(b"and more", USER)
+    spool.accept(b"and more", USER, ARCHIVE)
     assert waiting(data) == [b"kept", b"and more"]
 
 
 def test_what_was_lost_with_the_last_file_is_counted_at_the_end(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
-    spool.accept(b"lost", USER)
+    spool.accept(b"lost", USER, ARCHIVE)
     (data / "spool" / names(data)[0]).unlink()
     spool.close(at_exit=True)
     assert launcher.drops.counts == {"deleted from the spool by somebody": 1}
@@ -513,15 +513,15 @@ def test_what_came_too_late_for_a_sender_on_another_machine_is_written_again(
 ) -> None:
     """Its locks are not ours: it took the file while it was written, and deleted it at the end."""
     monkeypatch.setattr("dev_analytics.delivery.lines.LOOK_SECONDS", 0.0)
-    spool.accept(b"in time", USER)
+    spool.accept(b"in time", USER, ARCHIVE)
     live = data / "spool" / names(data)[0]
     ready = live.rename(live.with_name(live.name.removesuffix(LIVE) + ".jsonl"))
-    spool.accept(b"in time, too", USER)
+    spool.accept(b"in time, too", USER, ARCHIVE)
     end = ready.stat().st_size
-    spool.accept(b"late", USER)
+    spool.accept(b"late", USER, ARCHIVE)
     add_to_ledger(data, Change(file=ready.name, end=end, delivered=2))
     ready.unlink()
-    spool.accept(b"later", USER)
+    spool.accept(b"later", USER, ARCHIVE)
     assert waiting(data) == [b"late", b"later"]
     assert launcher.drops.counts == {}
 
@@ -530,7 +530,7 @@ def test_what_came_too_late_for_a_sender_on_another_machine_is_written_again(
 def test_a_descriptor_that_a_daemon_closed_gets_no_record_and_loses_none(
     data: Path, spool: Spool, launcher: Started, tmp_path: Path, is_reused: bool
 ) -> None:
-    spool.accept(b"before", USER)
+    spool.accept(b"before", USER, ARCHIVE)
     (held,) = [
         int(one.name)
         for one in Path("/proc/self/fd").iterdir()
@@ -538,13 +538,13 @@ def test_a_descriptor_that_a_daemon_closed_gets_no_record_and_loses_none(
     ]
     os.close(held)
     if not is_reused:
-        spool.accept(b"after", USER)
+        spool.accept(b"after", USER, ARCHIVE)
         assert waiting(data) == [b"before", b"after"]
         return
     descriptor = os.open(tmp_path / "the user's", os.O_CREAT | os.O_RDWR)
     assert descriptor == held
     try:
-        spool.accept(b"after", USER)
+        spool.accept(b"after", USER, ARCHIVE)
         spool.purge()
         os.write(descriptor, b"theirs")
     finally:
@@ -564,7 +564,7 @@ def test_the_spool_stays_within_its_bound_though_no_sender_ever_starts(
     drops = DropLedger()
     spool = Spool(data, Launcher(data, drops, lambda: settings))
     for number in range(30_000):
-        spool.accept(b"%06d" % number + b"x" * 94, USER)
+        spool.accept(b"%06d" % number + b"x" * 94, USER, ARCHIVE)
 
     kept: list[bytes] = []
 
@@ -593,7 +593,7 @@ def test_room_is_left_in_the_spool_for_the_file_that_is_written(data: Path) -> N
     launcher.bound_spool = at_once  # type: ignore[method-assign]
     spool, sizes = Spool(data, launcher), []
     for number in range(2_000):
-        spool.accept(b"%06d" % number + b"x" * 94, USER)
+        spool.accept(b"%06d" % number + b"x" * 94, USER, ARCHIVE)
         sizes.append(size(data))
     assert 0.8 * 0.1 * 2**20 < max(sizes) <= 0.1 * 2**20
     spool.purge()
@@ -609,7 +609,7 @@ def test_short_processes_that_start_no_sender_keep_the_spool_within_its_bound(
         if worker == 0:
             spool = Spool(data, Launcher(data, DropLedger(), lambda: None))
             for _ in range(50):
-                spool.accept(b"x" * 99, USER)
+                spool.accept(b"x" * 99, USER, ARCHIVE)
             os._exit(0)
         assert os.waitpid(worker, 0) == (worker, 0)
     assert size(data) <= 0.1 * 2**20
@@ -673,9 +673,9 @@ def test_a_file_that_can_be_locked_the_next_time_is_tried_again_at_once(
     with monkeypatch.context() as broken:
         broken.setattr("dev_analytics.delivery.spool.lock", refuse)
         with pytest.raises(OSError, match="Input/output"):
-            spool.accept(b"lost", USER)
+            spool.accept(b"lost", USER, ARCHIVE)
     assert list((data / "spool").iterdir()) == []
-    spool.accept(b"kept", USER)
+    spool.accept(b"kept", USER, ARCHIVE)
     assert waiting(data) == [b"kept"]
 
 
@@ -684,14 +684,14 @@ def test_a_file_that_a_sender_elsewhere_took_while_a_daemon_closed_it_is_begun_a
     data: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch, is_deleted: bool
 ) -> None:
     monkeypatch.setattr("dev_analytics.delivery.lines.LOOK_SECONDS", 0.0)
-    spool.accept(b"before", USER)
+    spool.accept(b"before", USER, ARCHIVE)
     live = data / "spool" / names(data)[0]
     assert spool._file is not None
     os.close(spool._file.descriptor)
     ready = live.rename(live.with_name(live.name.removesuffix(LIVE) + ".jsonl"))
     if is_deleted:
         ready.unlink()
-    spool.accept(b"after", USER)
+    spool.accept(b"after", USER, ARCHIVE)
     assert waiting(data) == ([b"after"] if is_deleted else [b"before", b"after"])
 
 
@@ -704,14 +704,14 @@ def test_a_writer_that_an_opt_out_found_stopped_begins_no_new_file(
     user_id = store.agree(NOTICE, date.today()).user_id
     assert user_id is not None
     spool = Spool(data, launcher, lambda user: store.current().user_id == user)
-    spool.accept(user_id.encode(), user_id)
+    spool.accept(user_id.encode(), user_id, ARCHIVE)
     store.opt_out()
     if then == "another yes":
         store.reset()
         store.agree(NOTICE, date.today())
     time.sleep(LOOK_SECONDS)  # how often a writer looks whether its file is there
     for _ in range(2):
-        spool.accept(user_id.encode(), user_id)
+        spool.accept(user_id.encode(), user_id, ARCHIVE)
     spool.close(at_exit=False)
     assert user_id.encode() not in everything(data)
     assert names(data) == []
