@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +34,22 @@ from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.ledger import change_ledger
 from dev_analytics.destinations import ARCHIVE, in_words
 from dev_analytics.destinations.archive_file import Archive
+from dev_analytics.process import things
 
 BIN = Path(sys.executable).parent
 TODAY = date.today()
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``jupyter dev-analytics`` where nobody is."""
+    """Run the command where nobody is, in this process, which has no `Analytics` yet."""
+    things().pop("analytics", None)
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = main(arguments)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def installed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Start ``jupyter dev-analytics`` as its user does, where nobody is."""
     return subprocess.run(
         [BIN / "jupyter", "dev-analytics", *arguments],
         capture_output=True,
@@ -62,9 +73,9 @@ def fields() -> dict[str, Any]:
 
 
 def test_status_is_what_it_shows_without_a_word(data: Path) -> None:
-    ran = run()
+    ran = installed()
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout == run("status").stdout
+    assert ran.stdout == installed("status").stdout
     assert line(ran.stdout, "analytics").startswith("off: you have not been asked")
     assert line(ran.stdout, "notice") == f"none agreed to, the newest is {NOTICE}"
     assert line(ran.stdout, "waiting") == "nothing"
@@ -82,7 +93,7 @@ def test_python_m_is_the_same(data: Path) -> None:
         text=True,
         check=True,
     )
-    assert ran.stdout == run("status").stdout
+    assert ran.stdout == installed("status").stdout
 
 
 def test_the_log_that_the_variable_names_has_every_command(
@@ -261,7 +272,7 @@ def test_disable_opts_out_for_every_process(kernel: Callable[..., Any], data: Pa
     notebook = kernel()
     notebook.run("%load_ext dev_analytics")
     last = farewell(ConsentStore(data).read())
-    ran = run("disable")
+    ran = installed("disable")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{DISABLED}\n{last}\n", "")
     assert "you opted out permanently" in notebook.run("%dev_analytics").text
     assert not any((data / "spool").glob("*"))
@@ -269,7 +280,7 @@ def test_disable_opts_out_for_every_process(kernel: Callable[..., Any], data: Pa
 
 def test_disable_that_cannot_be_stored_fails_and_says_so(data: Path) -> None:
     data.write_text("a file where the folder should be")
-    ran = run("disable")
+    ran = installed("disable")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("jupyter dev-analytics disable: the opt-out could not be stored")
     assert "DO_NOT_TRACK=1" in ran.stderr
@@ -305,11 +316,11 @@ def test_a_yes_while_a_command_runs_does_not_cover_it(
 def test_reset_asks_somebody_and_takes_a_flag_from_nobody(data: Path) -> None:
     store = ConsentStore(data)
     store.opt_out()
-    ran = run("reset")
+    ran = installed("reset")
     assert ran.returncode == 1
     assert "add --yes" in ran.stderr
     assert store.read().opted_out
-    ran = run("reset", "--yes")
+    ran = installed("reset", "--yes")
     assert (ran.returncode, ran.stdout.startswith("Forgotten")) == (0, True)
     assert not store.read().opted_out
 
@@ -339,14 +350,14 @@ def test_reset_in_a_terminal_is_confirmed(data: Path, typed: str, forgotten: boo
     "arguments", [["no-such-word"], ["status", "more"], ["enable", "--user", "--system"]]
 )
 def test_what_is_not_understood_exits_with_two(arguments: list[str]) -> None:
-    ran = run(*arguments)
+    ran = installed(*arguments)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "jupyter dev-analytics" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
 def test_help_names_every_word() -> None:
-    shown = run("--help").stdout
+    shown = installed("--help").stdout
     for word in WORDS:
         assert f"\n    {word} " in shown
         with pytest.raises(SystemExit) as ended:
@@ -379,7 +390,7 @@ SAMPLE = Path(__file__).parents[2] / "docs" / "sample-analytics.jsonl"
 
 
 def test_a_report_is_80_columns_where_there_is_no_terminal() -> None:
-    ran = run("report", str(SAMPLE))
+    ran = installed("report", str(SAMPLE))
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "ACTIVITY BY HOUR" in ran.stdout
     assert 70 < max(map(len, ran.stdout.splitlines())) <= 80
@@ -535,33 +546,30 @@ OF_A_CELL = (
 )
 
 
-@pytest.mark.parametrize("cell", OF_A_CELL)
-def test_a_command_of_a_cell_shows_no_identifier(
-    kernel: Callable[..., Any], data: Path, cell: str
-) -> None:
-    user_id = ConsentStore(data).agree(NOTICE, TODAY).user_id
-    assert user_id is not None
-    Analytics(data, delivery=None).event("cell_executed", outcome="ok", duration_ms=1)
+def test_a_command_of_a_cell_shows_no_identifier(kernel: Callable[..., Any], data: Path) -> None:
     notebook = kernel()
-    for words, says in (
-        ("status", "agreed to"),
-        ("preview", "run this in a terminal"),
-        ("preview --json", "run this in a terminal"),
-        ("disable", "Your identifier is deleted. It is not shown here"),
-    ):
-        shown = notebook.run(cell.format(words)).text
-        assert says in shown
-        assert user_id not in shown
-    assert ConsentStore(data).read().opted_out
+    for cell in OF_A_CELL:
+        ConsentStore(data).reset()
+        user_id = ConsentStore(data).agree(NOTICE, TODAY).user_id
+        assert user_id is not None
+        Analytics(data, delivery=None).event("cell_executed", outcome="ok", duration_ms=1)
+        for words, says in (
+            ("status", "agreed to"),
+            ("preview", "run this in a terminal"),
+            ("preview --json", "run this in a terminal"),
+            ("disable", "Your identifier is deleted. It is not shown here"),
+        ):
+            shown = notebook.run(cell.format(words)).text
+            assert says in shown
+            assert user_id not in shown
+        assert ConsentStore(data).read().opted_out
 
 
-@pytest.mark.parametrize("cell", OF_A_CELL)
-@pytest.mark.parametrize("words", ["reset --yes", "on acme"])
-def test_a_command_of_a_cell_undoes_no_off(
-    kernel: Callable[..., Any], data: Path, cell: str, words: str
-) -> None:
+def test_a_command_of_a_cell_undoes_no_off(kernel: Callable[..., Any], data: Path) -> None:
+    notebook = kernel()
     store = ConsentStore(data)
-    store.switch_off("acme")
-    shown = kernel().run(cell.format(words)).text
-    assert "undo that" in shown
-    assert store.read().tools_off == {"acme"}
+    for cell in OF_A_CELL:
+        for words in ("reset --yes", "on acme"):
+            store.switch_off("acme")
+            assert "undo that" in notebook.run(cell.format(words)).text
+            assert store.read().tools_off == {"acme"}
