@@ -7,7 +7,6 @@ ledger, the settings and the event log.
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -22,7 +21,14 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process import UnservedError, kept, why_unserved
-from dev_analytics.process.forks import unforked
+from dev_analytics.process.forks import (
+    around_fork,
+    begin_child,
+    in_child,
+    is_under_way,
+    letting_import,
+    unforked,
+)
 from dev_analytics.process.native import RLock
 
 if TYPE_CHECKING:
@@ -87,9 +93,11 @@ class Analytics:
         self._sink = sink
         self.openers: list[Callable[[], None]] = []
         self._loading = RLock()
+        self._made: Pipeline | None = None
+        # The same, but none while a fork is under way: an event asks whether it is in the child.
         self._pipeline: Pipeline | None = None
         self._forked = False
-        _ALL.add(self)
+        _ALL[id(self)] = self
 
     @property
     def pipeline(self) -> Pipeline:
@@ -143,26 +151,30 @@ class Analytics:
             Only if `strict`: the event, a property or the kind of a value is not in the catalogue.
         """
         try:
-            (self._pipeline or self._load()).event(name, began, properties)
+            if (pipeline := self._pipeline) is not None:
+                pipeline.event(name, began, properties)
+            else:
+                with letting_import():
+                    self._load().event(name, began, properties)
         except UnservedError:
             pass
         except Exception as error:
-            pipeline = self._pipeline
-            refused = pipeline is not None and pipeline.has_refused(error)
+            made = self._made
+            refused = made is not None and made.has_refused(error)
             self.drops.count("invalid" if refused else "failure inside")
             if self.strict or is_of_handler(error):
                 raise
         finally:
-            if self._forked and self._pipeline is not None:
-                self._pipeline.store_drops()
+            if self._forked and self._made is not None:
+                self._made.store_drops()
 
     def open_with(self, opener: Callable[[], None]) -> None:
         """Call `opener` at the beginning of each recording, and now if one has begun."""
         with self._loading:
-            if self._pipeline is None:
+            if self._made is None:
                 self.openers.append(opener)
                 return
-        self._pipeline.open_with(opener)
+        self._made.open_with(opener)
 
     def edit_format(
         self, edit_format: str, *, tool: str | None = None
@@ -207,6 +219,14 @@ class Analytics:
         if log is not None:
             log.close()
 
+    def before_fork(self) -> None:
+        """Let an event ask whether it is in the child, where it may come before our hook."""
+        self._pipeline = None
+
+    def after_fork_in_parent(self) -> None:
+        """Let events ask no longer."""
+        self._pipeline = self._made
+
     def after_fork(self) -> None:
         """Start a recording and files of its own in a forked child."""
         self._loading = RLock()
@@ -214,8 +234,9 @@ class Analytics:
         self.gate.after_fork()
         # The parent stores what it dropped before.
         self.drops.after_fork()
-        if self._pipeline is not None:
-            self._pipeline.after_fork()
+        if self._made is not None:
+            self._made.after_fork()
+        self._pipeline = self._made
         log, self.log = self.log, None
         if log is not None:
             log.abandon()
@@ -232,16 +253,21 @@ class Analytics:
 
     def _load(self) -> Pipeline:
         _check_served()
-        with self._loading:
-            if self._pipeline is None:
-                with unforked():
-                    from dev_analytics.pipeline import Pipeline
+        begin_child()
+        if self._made is not None:
+            return self._made
+        # In this order, as a fork holds the first one while hooks of the user's record events.
+        with unforked(), self._loading:
+            if self._made is None:
+                from dev_analytics.pipeline import Pipeline
 
                 pipeline = Pipeline(self, self._sink)
                 if self._forked:
                     pipeline.begin_in_child()
-                self._pipeline = pipeline
-            return self._pipeline
+                self._made = pipeline
+                if not is_under_way():
+                    self._pipeline = pipeline
+            return self._made
 
 
 def _check_served() -> None:
@@ -254,17 +280,25 @@ def get_analytics() -> Analytics:
     return kept("analytics", lambda: Analytics(delivery=None))
 
 
-_ALL: Final[weakref.WeakSet[Analytics]] = kept("all analytics", weakref.WeakSet)
+_ALL: Final[weakref.WeakValueDictionary[int, Analytics]] = kept(
+    "every analytics", weakref.WeakValueDictionary
+)
 
 
-def _after_fork() -> None:
-    for analytics in _ALL:
-        analytics.after_fork()
+def _for_each(call: Callable[[Analytics], None]) -> Callable[[], None]:
+    """Return what calls `call` with every one, while other threads may make more."""
+
+    def called() -> None:
+        for reference in _ALL.valuerefs():
+            if (analytics := reference()) is not None:
+                call(analytics)
+
+    return called
 
 
 def _follow_forks() -> bool:
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+    in_child(_for_each(Analytics.after_fork))
+    around_fork(_for_each(Analytics.before_fork), _for_each(Analytics.after_fork_in_parent))
     return True
 
 

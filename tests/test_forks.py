@@ -232,3 +232,77 @@ def test_an_exception_of_a_signal_handler_leaves_it_free() -> None:
 def test_a_system_that_lists_no_threads_counts_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forks, "_LIST", "/nowhere/task")
     assert forks._number_of_threads() == 0
+
+
+EARLY = """
+import json
+hooked = []
+os.register_at_fork(**{sys.argv[2]: lambda: [each() for each in hooked]})
+from dev_analytics.analytics import Analytics
+from dev_analytics.delivery import Delivery
+
+data, made = Path(sys.argv[1]), sys.argv[3]
+analytics = Analytics(data, delivery=Delivery(flush_seconds=1e6), strict=True)
+cell = lambda: analytics.event("cell_executed", outcome="ok", duration_ms=1)
+if made == "made":
+    cell()
+hooked.append(cell)
+assert fork(cell) == 0
+hooked.clear()
+cell()
+assert analytics._pipeline is analytics._made is analytics.pipeline
+records = [
+    json.loads(line) for file in (data / "spool").iterdir() for line in file.open("rb")
+]
+assert len({each["uuid"] for each in records}) == len(records), records
+sessions = {}
+for each in records:
+    sessions.setdefault(each["properties"]["$session_id"], []).append(each["properties"]["seq"])
+print(sorted(sorted(numbers) for numbers in sessions.values()))
+"""
+
+
+@pytest.mark.parametrize("made", ["made", "not made"])
+@pytest.mark.parametrize(
+    ("hook", "parents", "childs"),
+    [("before", 2, 1), ("after_in_parent", 2, 1), ("after_in_child", 1, 2)],
+)
+def test_an_event_in_a_hook_of_the_user_before_ours_has_its_own_process_recording(
+    tmp_path: Path, hook: str, parents: int, childs: int, made: str
+) -> None:
+    ConsentStore(tmp_path).agree(NOTICE, date.today())
+    parents += made == "made"
+    expected = sorted(list(range(1, number + 1)) for number in (parents, childs))
+    assert run(EARLY, str(tmp_path), hook, made) == f"{expected}\n"
+
+
+WAITING = """
+hooked = []
+os.register_at_fork(before=lambda: [each() for each in hooked])
+from dev_analytics.analytics import Analytics
+from dev_analytics.delivery import Delivery
+from dev_analytics.process.forks import unforked
+
+analytics = Analytics(Path(sys.argv[1]), delivery=Delivery(flush_seconds=1e6), strict=True)
+cell = lambda: analytics.event("cell_executed", outcome="ok", duration_ms=1)
+cell()
+held = threading.Event()
+def decide():
+    with analytics.gate._deciding:
+        held.set()
+        with unforked():
+            pass
+def record():
+    analytics.gate.latest = None
+    threading.Thread(target=decide).start()
+    held.wait()
+    cell()
+hooked.append(record)
+signal.alarm(60)
+print(fork())
+"""
+
+
+def test_an_event_before_a_fork_waits_for_no_thread_that_waits_for_the_fork(tmp_path: Path) -> None:
+    ConsentStore(tmp_path).agree(NOTICE, date.today())
+    assert run(WAITING, str(tmp_path)) == "0\n"

@@ -6,7 +6,6 @@ what a user sees is what is sent.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -22,6 +21,7 @@ from dev_analytics.catalogue.events import (
 )
 from dev_analytics.catalogue.events import properties as declared
 from dev_analytics.catalogue.values import Frames
+from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import Clock, as_uuid, urandom
 
 
@@ -243,9 +243,8 @@ class _Drawn:
 
 _draw: Final = _Drawn.waiting.pop
 
-if hasattr(os, "register_at_fork"):
-    # Parent and child must not use the same ones.
-    os.register_at_fork(after_in_child=_Drawn.waiting.clear)
+# Parent and child must not use the same ones.
+in_child(_Drawn.waiting.clear)
 
 
 def _cut(text: str, after: str) -> tuple[str, str]:

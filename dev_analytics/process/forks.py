@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -68,12 +68,23 @@ class _Forks:
         Held by the thread that imports something for us.
     is_awaited
         Whether a fork waits for our threads.
+    under_way
+        The numbers of the threads whose fork has been prepared, and is not over in this process.
+    before, after_in_parent, in_child
+        What is called at a fork: before it, in the parent once none is under way, in the child.
     """
 
     def __init__(self) -> None:
         self.importing: Any = RLock()
+        self._forking: Any = RLock()
         self.is_awaited = False
+        self.under_way: set[int] = set()
+        self.before: list[Callable[[], None]] = []
+        self.after_in_parent: list[Callable[[], None]] = []
+        self.in_child: list[Callable[[], None]] = []
         self._threads: list[_Ours] = []
+        self._process = system.getpid()
+        self._has_begun = False
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before,
@@ -103,6 +114,9 @@ class _Forks:
             ours.at_end = True
 
     def _before(self) -> None:
+        # Not by `importing` alone: a hook of the user's may let others import meanwhile; another
+        # fork would then wait for the locks of further hooks, and these for it.
+        self._forking.acquire(timeout=MAX_WAIT_SECONDS)
         is_inside = self.importing._is_owned()
         until = Clock.monotonic() + MAX_WAIT_SECONDS
         free = self.importing.acquire(timeout=MAX_WAIT_SECONDS)
@@ -117,6 +131,9 @@ class _Forks:
             if steps < 0:
                 # The next fork does not wait for them again.
                 self._threads = []
+        self._has_begun = False
+        self.under_way.add(thread_number())
+        _call(self.before)
 
     def _is_seen(self) -> bool:
         """Return whether Python would warn about this fork, and only because of our threads."""
@@ -128,17 +145,46 @@ class _Forks:
 
     def _after_in_parent(self) -> None:
         self.is_awaited = False
-        if self.importing._is_owned():
-            self.importing.release()
+        self.under_way.discard(thread_number())
+        if not self.under_way:
+            _call(self.after_in_parent)
+        for lock in (self.importing, self._forking):
+            if lock._is_owned():
+                lock.release()
 
     def _after_in_child(self) -> None:
+        if not self._has_begun:
+            self._begin_child()
+
+    def begin_child(self) -> None:
+        if system.getpid() != self._process:
+            self._begin_child()
+            self._has_begun = True
+
+    @contextlib.contextmanager
+    def letting_import(self) -> Iterator[None]:
+        self.begin_child()
+        if thread_number() not in self.under_way or not self.importing._is_owned():
+            yield
+            return
+        self.importing.release()
+        try:
+            yield
+        finally:
+            self.importing.acquire(timeout=MAX_WAIT_SECONDS)
+
+    def _begin_child(self) -> None:
         self.is_awaited = False
+        self.under_way.clear()
         self._threads = []
-        if self.importing._is_owned():
-            self.importing.release()
-        else:
-            # The fork has waited long enough; in the child the thread with the lock does not exist.
-            self.importing._at_fork_reinit()
+        for lock in (self.importing, self._forking):
+            if lock._is_owned():
+                lock.release()
+            else:
+                # The fork has waited long enough; in the child the thread with it does not exist.
+                lock._at_fork_reinit()
+        _call(self.in_child)
+        self._process = system.getpid()
 
 
 def _number_of_threads() -> int:
@@ -151,7 +197,46 @@ def _number_of_threads() -> int:
 
 
 def _forks() -> _Forks:
-    return kept("what a fork waits for", _Forks)
+    return kept("forks", _Forks)
+
+
+def _call(functions: Iterable[Callable[[], None]]) -> None:
+    """Call all of `functions`: a failure of one concerns no other, and nobody else."""
+    for function in functions:
+        with contextlib.suppress(Exception):
+            function()
+
+
+def in_child(begin: Callable[[], None]) -> None:
+    """Call `begin` in every forked child, before anything is recorded there."""
+    _forks().in_child.append(begin)
+
+
+def around_fork(before: Callable[[], None], after_in_parent: Callable[[], None]) -> None:
+    """Call `before` when a fork begins, and `after_in_parent` when none is under way any longer."""
+    _forks().before.append(before)
+    _forks().after_in_parent.append(after_in_parent)
+
+
+def begin_child() -> None:
+    """Begin in a forked child, if this is one that has not begun.
+
+    A hook that the user registered before ours runs first there, and may record an event.
+    """
+    _forks().begin_child()
+
+
+def letting_import() -> AbstractContextManager[None]:
+    """Return a block in which other threads may import, even if this one is about to fork.
+
+    In a hook of the user's it may be, and then it may wait for a thread that waits for its fork.
+    """
+    return _forks().letting_import()
+
+
+def is_under_way() -> bool:
+    """Return whether a fork has been prepared: what is left here, its child will find."""
+    return bool(_forks().under_way)
 
 
 def unforked() -> AbstractContextManager[Any]:

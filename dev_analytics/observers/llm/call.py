@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from dev_analytics.callbacks import count_failure
@@ -15,6 +14,7 @@ from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
 from dev_analytics.observers.llm.refusal import is_refused
+from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import Clock
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def _begin_process() -> None:
     _process = object()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_process)
+in_child(_begin_process)
 
 
 class Call:

@@ -9,7 +9,6 @@ is no such function, as for a generator, the method is wrapped.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from wrapt import BoundFunctionWrapper, FunctionWrapper
 
+from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import RLock
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], Any], Any]
@@ -126,8 +126,7 @@ class MethodHooks:
     def __init__(self) -> None:
         self._hooks: dict[object, _CodeHook | _WrapperHook] = {}
         self._lock = RLock()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
+        in_child(self._after_fork)
 
     def install(self, owner: Owner, name: str, wrapper: Wrapper) -> None:
         """Install a hook in a method, or in a function of a module, unless it is there."""
