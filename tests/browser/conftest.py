@@ -31,6 +31,7 @@ _FLAGS = (
     "--no-sandbox",
     "--no-first-run",
     "--disable-gpu",
+    "--js-flags=--no-opt --no-maglev",  # no page is open for as long as optimizing its code takes
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
@@ -101,8 +102,11 @@ class Server:
         self.root = folder / "notebooks"
         self.specs = folder / "data" / "kernels"
         self.settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-        for path in (self.root, self.specs, self.settings):
+        configuration = folder / "jupyter_config_dir" / "labconfig"
+        for path in (self.root, self.specs, self.settings, configuration):
             path.mkdir(parents=True)
+        # Each page would have Node look whether Lab's own scripts are to be built anew.
+        (configuration / "page_config.json").write_text('{"buildCheck": false}')
         # Lab's news come with buttons of their own, named Yes and No.
         (self.settings / "notification.jupyterlab-settings").write_text(
             '{"fetchNews": "false", "checkForUpdates": false}'
@@ -245,7 +249,7 @@ class NotebookPage:
 
     def wait(self) -> None:
         """Wait for the end of what was started."""
-        self.page.wait_for_function("window.started === 0")
+        self._wait_until("window.started === 0")
 
     def outputs(self, cell: int) -> list[dict[str, Any]]:
         """Return a cell's outputs, as the notebook holds them."""
@@ -289,7 +293,7 @@ class NotebookPage:
         """Run a cell until the page knows that it killed the kernel; another one is started."""
         self.page.evaluate(_END)
         self.start(cell)
-        self.page.wait_for_function("window.ended")
+        self._wait_until("window.ended")
 
     def end_kernel(self) -> None:
         """Shut the kernel down."""
@@ -300,15 +304,19 @@ class NotebookPage:
         self.page.evaluate(
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
         )
-        self.page.wait_for_function(
+        self._wait_until(
             "theme => document.body.dataset.jpThemeName === theme"
             # It hides everything for a frame.
             " && window.jupyterapp.shell.isVisible",
             arg=theme,
         )
 
+    def _wait_until(self, condition: str, **arg: Any) -> None:
+        """Look now and then: a look at each frame has Chromium draw sixty in a second."""
+        self.page.wait_for_function(condition, polling=50, **arg)
+
     def _wait_for_kernel(self) -> None:
-        self.page.wait_for_function(_READY)
+        self._wait_until(_READY)
 
 
 @pytest.fixture(scope="package")

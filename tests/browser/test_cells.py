@@ -13,13 +13,19 @@ from playwright.sync_api import expect
 from dev_analytics.consent.asking.question import DISABLED, ON
 
 LOAD = "%load_ext dev_analytics"
+CLEAR = "from IPython.display import clear_output\nclear_output()"
 SECONDS = re.compile(r"^[0-9.]+\s*$")
 
 
+# How a cell waits is its kernel's affair, and no front end's: each has one way.
 @pytest.mark.parametrize(
-    ("imported", "sleep", "at_once"),
-    [("time", "time.sleep(0.1)", False), ("asyncio", "await asyncio.sleep(0.1)", True)],
-    ids=["sleep", "await"],
+    ("front_end", "imported", "sleep", "at_once"),
+    [
+        ("lab", "time", "time.sleep(0.1)", False),
+        ("notebook", "asyncio", "await asyncio.sleep(0.1)", True),
+    ],
+    indirect=["front_end"],
+    ids=["lab-sleep", "notebook-await"],
 )
 def test_an_answer_during_a_long_cell_neither_waits_in_vain_nor_holds_the_cell_up(
     open_notebook: Callable[..., Any],
@@ -60,13 +66,13 @@ def test_an_answer_during_a_long_cell_neither_waits_in_vain_nor_holds_the_cell_u
     assert slept["duration_ms"] >= 950 * seconds, "rounded to two digits"
 
 
+# A front end clears outputs, and only the kernel captures them.
 @pytest.mark.parametrize(
-    ("cell", "left"),
-    [
-        (f"{LOAD}\nprint('gone')\nfrom IPython.display import clear_output\nclear_output()", ""),
-        (f"%%capture kept\n{LOAD}\nprint('captured')", "'captured\\n'"),
-    ],
-    ids=["clear_output", "capture"],
+    ("front_end", "cell", "left"),
+    [(front_end, f"{LOAD}\nprint('gone')\n{CLEAR}", "") for front_end in ("lab", "notebook")]
+    + [("lab", f"%%capture kept\n{LOAD}\nprint('captured')", "'captured\\n'")],
+    indirect=["front_end"],
+    ids=["lab-clear_output", "notebook-clear_output", "lab-capture"],
 )
 def test_a_cell_that_takes_its_outputs_away_leaves_the_question(
     open_notebook: Callable[..., Any], stored: Any, log: Any, cell: str, left: str

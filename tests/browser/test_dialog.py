@@ -60,11 +60,14 @@ def senders(log: Any) -> set[str | None]:
     return {record["distinct_id"] for record in log.records}
 
 
-def test_the_question_stands_below_the_first_cell_and_nothing_is_collected_before_the_answer(
+def test_nothing_is_collected_before_the_answer_and_a_yes_holds_from_the_next_event_on(
     open_notebook: Callable[..., Any], data: Path, stored: Any, log: Any
 ) -> None:
-    """It is the same for who sees it and who hears it, and no answer is chosen before."""
-    notebook = open_notebook(LOAD, "1 + 1")
+    """The question below the first cell is the same for who sees it and who hears it.
+
+    No answer is chosen before; a yes is stored, and said in one line.
+    """
+    notebook = open_notebook(LOAD, "1 + 1", "2 + 2")
     notebook.run(0)
     expect(notebook.question).to_have_count(1)
     for said in (" ".join(FIRST.introduction), FIRST.words):
@@ -86,14 +89,6 @@ def test_the_question_stands_below_the_first_cell_and_nothing_is_collected_befor
     assert set(stored.fields) == {"version", "draw", "asked_on"}
     assert log.events == ["launched", "cell executed"]
     assert senders(log) == {None}
-
-
-def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
-    open_notebook: Callable[..., Any], stored: Any, log: Any
-) -> None:
-    notebook = open_notebook(LOAD, "1 + 1")
-    notebook.run(0)
-    expect(notebook.question).to_have_count(1)
     notebook.note_widget_messages()
     notebook.button("Yes").click()
     expect(notebook.question).to_have_count(0)
@@ -102,7 +97,7 @@ def test_yes_is_stored_said_in_one_line_and_holds_from_the_next_event_on(
     # The recording begins with the answer, and with its launch.
     assert [each["event"] for each in log.records if each["distinct_id"]] == ["launched"]
     assert log.records[-1]["distinct_id"] == stored.user
-    notebook.run(1)
+    notebook.run(2)
     assert log.events[-1] == "cell executed"
     assert log.records[-1]["distinct_id"] == stored.user
     assert [output["data"] for output in notebook.outputs(0)] == [{"text/plain": ON}]
