@@ -292,28 +292,23 @@ def test_an_opt_out_that_cannot_be_stored_is_told_and_nothing_runs(
     assert ran.stderr.count("\n") == 1
 
 
+# `tests/consent/test_store.py` has every corruption; here is what a whole session makes of some.
 CORRUPTIONS = {
-    "empty": b"",
     "half JSON": b'{"version": 1, "answ',
-    "byte order mark": b'\xef\xbb\xbf{"version": 1}',
-    "list": b"[]",
-    "null": b"null",
-    "invalid UTF-8": b"\xff\xfe",
-    "number for a user": b'{"version": 1, "answer": "yes", "user_id": 7}',
     "an old yes": b'{"version": 1, "answer": "yes", "user_id": '
     b'"71b00c15-cdb5-4ee2-afb1-2f11ecfbebf4", "notice": 1, "answered_on": "2026-01-01"}',
 }
 
 
-@pytest.mark.parametrize("damage", [*CORRUPTIONS, "a folder", "no file", "a link to nowhere"])
-def test_an_opt_out_survives_every_corruption(data: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", [*CORRUPTIONS, "a folder", "a link to nowhere"])
+def test_an_opt_out_survives_a_corruption(data: Path, damage: str) -> None:
     store = ConsentStore(data)
     store.opt_out()
     if damage == "a folder":
         store.file.mkdir()
     elif damage == "a link to nowhere":
         store.file.symlink_to(data / "nowhere")
-    elif damage != "no file":
+    else:
         store.file.write_bytes(CORRUPTIONS[damage])
     ran = run("--analytics", "-c", LOOK, typed="y\n")
     assert ran.stdout == "collecting False\n"
@@ -322,7 +317,7 @@ def test_an_opt_out_survives_every_corruption(data: Path, damage: str) -> None:
     assert not delivered_or_waiting(data)
 
 
-@pytest.mark.parametrize("damage", [*sorted(set(CORRUPTIONS) - {"an old yes"}), "a folder"])
+@pytest.mark.parametrize("damage", ["half JSON", "a folder"])
 def test_a_yes_that_is_damaged_is_none_and_it_says_why(data: Path, damage: str) -> None:
     store = ConsentStore(data)
     store.agree(NOTICE, TODAY)
@@ -347,7 +342,6 @@ def test_a_yes_that_cannot_be_stored_is_none(dev: Callable[..., Any], data: Path
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-c", "print(1)"],
         ["-c", "1/0"],
         ["-c", "import sys; sys.exit(3)"],
         ["program.py", "a", "b"],

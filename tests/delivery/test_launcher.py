@@ -247,9 +247,14 @@ def notebooks(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("destination", ["", "phc_test"], ids=["archive", "PostHog"])
+# A sender to PostHog imports the most; SQLite is the archive's.
 @pytest.mark.parametrize(
-    "path", [None, "", ".", ":", ".:/nowhere", "./", "{here}", "{linked}", "../notebooks"]
+    ("path", "destination"),
+    [
+        (path, "phc_test")
+        for path in (None, "", ".", ":", ".:/nowhere", "./", "{here}", "{linked}", "../notebooks")
+    ]
+    + [(path, "") for path in (None, ".", "{here}")],
 )
 def test_nothing_in_the_notebook_s_folder_is_imported(
     data: Path,
