@@ -22,7 +22,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery
 from dev_analytics.testing.marks import Marks
 
-SCALE = settings().max_examples / 100
+SCALE = settings().max_examples / 200
 Strange = Callable[[bytes], list[str]]
 
 
