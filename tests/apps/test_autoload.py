@@ -11,6 +11,7 @@ import sysconfig
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,22 @@ from dev_analytics.consent.store import ConsentStore
 ROOT = Path(__file__).parent.parent.parent
 PLACES = ("--user", "--sys-prefix", "--system")
 LOADED = "print('loaded', 'dev_analytics' in get_ipython().extension_manager.loaded)"
+
+
+COMMANDS = """
+import json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from dev_analytics.__main__ import main
+from dev_analytics.process import things
+
+for line in sys.stdin:
+    things().pop("analytics", None)  # of the command before
+    sys.argv[1:] = json.loads(line)
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = main()
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
 
 
 class Environment:
@@ -84,6 +101,31 @@ class Environment:
         assert (ran.returncode, ran.stderr) == (0, "")
         return ran.stdout
 
+    @contextmanager
+    def commands(self) -> Iterator[Callable[..., str]]:
+        """Run several commands, which must succeed, in one process of its interpreter."""
+        environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        with subprocess.Popen(
+            [self.python, "-c", COMMANDS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environ,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            typed, shown = process.stdin, process.stdout
+
+            def command(*arguments: str) -> str:
+                print(json.dumps(arguments), file=typed, flush=True)
+                code, out, err = json.loads(shown.readline())
+                assert (code, err) == (0, ""), arguments
+                return str(out)
+
+            yield command
+            typed.close()
+            assert process.wait(240) == 0
+
     def terminal(self, code: str) -> str:
         """Run code in IPython."""
         ran = self.run("-m", "IPython", "-c", code)
@@ -138,33 +180,32 @@ def clear(environment: Environment, place: str) -> None:
     profile.rename(profile.with_name(f"was{place}"))
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("before", ["nothing", "an empty folder", "files of others"])
-def test_remove_leaves_every_tree_as_it_was_before_enable(
-    environment: Environment, place: str, before: str
-) -> None:
-    startup = environment.startup(place)
-    if before == "an empty folder":
-        startup.mkdir(parents=True)
-    elif before == "files of others":
-        furnish(environment, place)
-    then = environment.tree()
-    said = environment.command("enable", place)
-    file = startup / "50-dev-analytics.py"
-    assert str(file) in said
-    now = environment.tree()
-    assert {path: now[path] for path in then} == then, "nothing else is touched"
-    new = set(now) - set(then)
-    assert str(file) in new
-    assert new <= {str(file), *map(str, file.parents)}
-    if before == "files of others":
-        assert environment.command("enable", place) == said, "a second time changes nothing"
-        assert environment.tree() == now
-    assert str(file) in environment.command("remove", place)
-    assert environment.tree() == then
-    if before == "files of others":
-        assert "There is no" in environment.command("remove", place)
-        assert environment.tree() == then
+def test_remove_leaves_every_tree_as_it_was_before_enable(environment: Environment) -> None:
+    with environment.commands() as command:
+        for place in PLACES:
+            startup = environment.startup(place)
+            file = startup / "50-dev-analytics.py"
+            for before in ("nothing", "an empty folder", "files of others"):
+                case = f"{place} with {before}"
+                if before == "an empty folder":
+                    startup.mkdir(parents=True)
+                elif before == "files of others":
+                    startup.rmdir()
+                    furnish(environment, place)
+                then = environment.tree()
+                said = command("enable", place)
+                assert str(file) in said, case
+                now = environment.tree()
+                assert {path: now[path] for path in then} == then, f"{case}: something is touched"
+                new = set(now) - set(then)
+                assert str(file) in new, case
+                assert new <= {str(file), *map(str, file.parents)}, case
+                assert command("enable", place) == said, f"{case}: a second time changes something"
+                assert environment.tree() == now, case
+                assert str(file) in command("remove", place), case
+                assert environment.tree() == then, case
+                assert "There is no" in command("remove", place), case
+                assert environment.tree() == then, case
 
 
 @pytest.mark.parametrize("place", PLACES[1:])
@@ -183,19 +224,21 @@ def test_what_is_for_everybody_can_be_read_by_everybody(
 
 def test_the_three_places_do_not_disturb_each_other(environment: Environment) -> None:
     then = environment.tree()
-    for place in PLACES:
-        environment.command("enable", place)
-    for place in PLACES:
-        files = re.findall(r"loaded by +(.*)", environment.command("status"))[0].split(", ")
-        assert str(environment.startup(place) / "50-dev-analytics.py") in files
-        environment.command("remove", place)
-    assert "%load_ext dev_analytics only" in environment.command("status")
+    with environment.commands() as command:
+        for place in PLACES:
+            command("enable", place)
+        for place in PLACES:
+            files = re.findall(r"loaded by +(.*)", command("status"))[0].split(", ")
+            assert str(environment.startup(place) / "50-dev-analytics.py") in files
+            command("remove", place)
+        assert "%load_ext dev_analytics only" in command("status")
     assert environment.tree() == then
 
 
 def test_the_user_s_place_is_what_no_flag_means(environment: Environment) -> None:
-    assert environment.command("enable") == environment.command("enable", "--user")
-    environment.command("remove")
+    with environment.commands() as command:
+        assert command("enable") == command("enable", "--user")
+        command("remove")
     assert not environment.user.exists()
 
 
@@ -247,17 +290,20 @@ CODE = (
 )
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_terminal_loads_it_while_it_is_enabled(environment: Environment, place: str) -> None:
-    furnish(environment, place)
-    environment.command("enable", place)
-    shown = environment.terminal(CODE)
-    assert "loaded True" in shown
-    assert theirs(shown)
-    environment.command("remove", place)
-    shown = environment.terminal(CODE)
-    assert "loaded False" in shown
-    assert theirs(shown)
+def test_a_terminal_loads_it_while_it_is_enabled(environment: Environment) -> None:
+    for place in PLACES:
+        furnish(environment, place)
+        if place == PLACES[0]:
+            assert "loaded False" in environment.terminal(CODE), "installing alone loads nothing"
+        environment.command("enable", place)
+        shown = environment.terminal(CODE)
+        assert "loaded True" in shown, place
+        assert theirs(shown), place
+        environment.command("remove", place)
+        shown = environment.terminal(CODE)
+        assert "loaded False" in shown, place
+        assert theirs(shown), place
+        clear(environment, place)
 
 
 @pytest.fixture
@@ -294,32 +340,42 @@ def test_a_lab_s_kernel_loads_it_while_it_is_enabled(
     environment: Environment, lab: httpx.Client
 ) -> None:
     name = environment.kernelspec()
-    for place in PLACES:
-        furnish(environment, place)
-        for word, loaded in (("enable", True), ("remove", False)):
-            environment.command(word, place)
-            kernel = lab.post("api/kernels", json={"name": name}).json()["id"]
-            file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{kernel}.json"
-            client = BlockingKernelClient(connection_file=str(file))
-            client.load_connection_file()
-            # Its heartbeat takes a kernel that is slow for a second for a dead one.
-            client.start_channels(hb=False)
-            client.wait_for_ready(timeout=240)
-            outputs: list[dict[str, Any]] = []
-            client.execute_interactive(CODE, timeout=240, output_hook=outputs.append)
-            client.stop_channels()
-            lab.delete(f"api/kernels/{kernel}")
-            shown = "".join(output["content"].get("text", "") for output in outputs)
-            assert f"loaded {loaded}" in shown
-            assert theirs(shown)
-        clear(environment, place)
+
+    def shown() -> str:
+        kernel = lab.post("api/kernels", json={"name": name}).json()["id"]
+        file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{kernel}.json"
+        client = BlockingKernelClient(connection_file=str(file))
+        client.load_connection_file()
+        # Its heartbeat takes a kernel that is slow for a second for a dead one.
+        client.start_channels(hb=False)
+        client.wait_for_ready(timeout=240)
+        outputs: list[dict[str, Any]] = []
+        client.execute_interactive(CODE, timeout=240, output_hook=outputs.append)
+        client.stop_channels()
+        lab.delete(f"api/kernels/{kernel}")
+        return "".join(output["content"].get("text", "") for output in outputs)
+
+    with environment.commands() as command:
+        for place in PLACES:
+            furnish(environment, place)
+            command("enable", place)
+            seen = shown()
+            assert "loaded True" in seen, place
+            assert theirs(seen), place
+            command("remove", place)
+            if place != PLACES[-1]:
+                clear(environment, place)
+    seen = shown()
+    assert "loaded False" in seen, "removed from each place"
+    assert theirs(seen)
 
 
 def test_it_is_never_loaded_twice(
     environment: Environment, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in PLACES:
-        environment.command("enable", place)
+    with environment.commands() as command:
+        for place in PLACES:
+            command("enable", place)
     monkeypatch.setenv("DEV_ANALYTICS_LOG", str(log.path))
     environment.terminal("%load_ext dev_analytics\n1 + 1")
     assert log.events.count("launched") == 1
