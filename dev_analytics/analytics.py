@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics import NOTICE
-from dev_analytics.callbacks import is_of_handler
+from dev_analytics.callbacks import counting, is_of_handler
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.delivery import Delivery
@@ -155,7 +155,7 @@ class Analytics:
                 pipeline.event(name, began, properties)
             else:
                 with letting_import():
-                    self._load().event(name, began, properties)
+                    self.pipeline.event(name, began, properties)
         except UnservedError:
             pass
         except Exception as error:
@@ -164,6 +164,12 @@ class Analytics:
             self.drops.count("invalid" if refused else "failure inside")
             if self.strict or is_of_handler(error):
                 raise
+        except BaseException as error:
+            # The user has interrupted.
+            made = self._made
+            if made is None or not made.has_written_despite(error):
+                self.drops.count("failure inside")
+            raise
         finally:
             if self._forked and self._made is not None:
                 self._made.store_drops()
@@ -279,6 +285,8 @@ def get_analytics() -> Analytics:
     """Return the one `Analytics` of this process; the first call creates it."""
     return kept("analytics", lambda: Analytics(delivery=None))
 
+
+counting.add(Analytics.event.__code__)
 
 _ALL: Final[weakref.WeakValueDictionary[int, Analytics]] = kept(
     "every analytics", weakref.WeakValueDictionary

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial, wraps
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
@@ -41,17 +41,22 @@ traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 """Return the traceback of an error, and nothing of what its class does instead."""
 
 
-def count_failure(drops: DropLedger, error: Exception) -> None:
+counting: Final[set[CodeType]] = set()
+"""The code that counts what passes it, so that nothing is counted twice."""
+
+
+def count_failure(drops: DropLedger, error: BaseException) -> None:
     """Count an internal failure in code that the user's code has called.
 
     Raises
     ------
-    Exception
-        `error` is not ours: a signal handler of the user's raised it in the middle of our code, for
-        example at the end of a time limit, for the user's code to catch.
+    BaseException
+        `error` is not ours: the user interrupted, or a signal handler of theirs raised it in the
+        middle of our code, for example at the end of a time limit, for the user's code to catch.
     """
-    drops.count("failure inside")
-    if is_of_handler(error):
+    if not _passes(error, counting):
+        drops.count("failure inside")
+    if not issubclass(type(error), Exception) or is_of_handler(error):
         raise error
 
 
@@ -67,8 +72,9 @@ def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
     def quietly(observer: O, *given: *Given) -> None:
         try:
             callback(observer, *given)
-        except (Exception, KeyboardInterrupt):
-            observer.drops.count("failure inside")
+        except (Exception, KeyboardInterrupt) as error:
+            if not _passes(error, counting):
+                observer.drops.count("failure inside")
 
     return quietly
 
@@ -89,7 +95,11 @@ def after_reply(call: Callable[[], None]) -> None:
 
 def is_of_handler(error: BaseException) -> bool:
     """Return whether a signal handler of the user raised `error`."""
-    codes = {_code(signal_handler(number)) for number in _SIGNALS}
+    return _passes(error, {_code(signal_handler(number)) for number in _SIGNALS})
+
+
+def _passes(error: BaseException, codes: Collection[CodeType | None]) -> bool:
+    """Return whether `error` was raised in code that one of `codes` called, or in itself."""
     traceback = traceback_of(error)
     while traceback is not None:
         if traceback.tb_frame.f_code in codes:

@@ -59,6 +59,9 @@ if TYPE_CHECKING:
             It is of a recording of this user's for this recipient.
             """
 
+        def has(self, record: bytes) -> bool:
+            """Return whether a record is among the last ones that were accepted."""
+
         def resume(self) -> None:
             """Send what earlier sessions left."""
 
@@ -232,6 +235,7 @@ class Pipeline:
         self._changing = RLock()
         self._finishing = RLock()
         self._forked = False
+        self._written_despite = 0
 
     @property
     def recording(self) -> Recording:
@@ -285,22 +289,33 @@ class Pipeline:
         record = recording.record(event, accepted, at)
         if handling.is_shown:
             self.preview.append(Previewed(record, collecting))
-        if collecting:
-            try:
-                self.sink.accept(record, handling.user_id, handling.recipient)
-            except OSError as error:
-                self._count_unwritten(error)
-        if log:
-            try:
-                log.append(record)
-            except OSError as error:
-                self._count_unwritten(error)
+        try:
+            if collecting:
+                try:
+                    self.sink.accept(record, handling.user_id, handling.recipient)
+                except OSError as error:
+                    self._count_unwritten(error)
+            if log:
+                try:
+                    log.append(record)
+                except OSError as error:
+                    self._count_unwritten(error)
+        except BaseException as error:
+            # With a log, something of it may be lost nevertheless.
+            if collecting and not log and self.sink.has(record):
+                self._written_despite = id(error)
+            raise
 
     def _count_unwritten(self, error: OSError) -> None:
         """Count a record that was not written, unless a signal handler of the user's raised."""
         if is_of_handler(error):
             raise error
         self._session.drops.count("disk error")
+
+    def has_written_despite(self, error: BaseException) -> bool:
+        """Return whether the record of the event that `error` ended is in the spool."""
+        noted, self._written_despite = self._written_despite, 0
+        return noted == id(error)
 
     def has_refused(self, error: Exception) -> bool:
         """Return whether `error` says that an event is not as the catalogue declares it."""
@@ -330,8 +345,13 @@ class Pipeline:
         with suppress(IndexError):
             while self._waiting:
                 waiting.append(self._waiting.popleft())
-        for record in waiting:
-            record()
+        left = iter(waiting)
+        try:
+            for record in left:
+                record()
+        finally:
+            # After an interrupt.
+            self._waiting.extendleft(reversed([*left]))
 
     def open_with(self, opener: Callable[[], None]) -> None:
         """Call `opener` at the beginning of each recording, and now if one has begun."""

@@ -261,6 +261,9 @@ class Kept:
         assert user_id.encode() in record
         self.records.append(record)
 
+    def has(self, record: bytes) -> bool:
+        return record in self.records
+
     def resume(self) -> None:
         """Nothing is left by an earlier session."""
 

@@ -150,6 +150,9 @@ class Sent:
         assert user_id.encode() in record
         os.write(self._descriptor, record + b"\n")
 
+    def has(self, record: bytes) -> bool:
+        return False
+
     def resume(self) -> None: ...
 
     def rest(self) -> None: ...

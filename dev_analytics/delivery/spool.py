@@ -26,8 +26,8 @@ from typing import Final
 from dev_analytics.delivery import LIVE, READY, Delivery, files, folder_of
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
-from dev_analytics.process.descriptors import NoLocksError, lock, make_folder
-from dev_analytics.process.native import Clock, RLock, urandom
+from dev_analytics.process.descriptors import NoLocksError, lock, make_folder, open_above
+from dev_analytics.process.native import Clock, RLock, open_file, urandom
 from dev_analytics.process.systems import unlock_now
 
 MAX_BYTES: Final = 4 * 2**20
@@ -35,6 +35,10 @@ MAX_BYTES: Final = 4 * 2**20
 
 NO_LOCKS_SECONDS: Final = 60.0
 """How long to wait before trying again on a file system without locks, in seconds."""
+
+
+LOOKED_AT: Final = 2**16
+"""How much at the end of a file is looked at for a record that was just written, in bytes."""
 
 
 class RevokedError(OSError):
@@ -115,6 +119,16 @@ class Spool:
                 self._launcher.start()
             if large:
                 self._launcher.bound_spool()
+
+    def has(self, record: bytes) -> bool:
+        """Return whether a record is the last one in a file, or a signal handler's is after it."""
+        handed_over = [] if self._handed_over is None else [self._handed_over]
+        for path in [*([self._file.path] if self._file else ()), *handed_over]:
+            with contextlib.suppress(OSError), open_file(path, "rb", opener=open_above) as opened:
+                opened.seek(-min(LOOKED_AT, opened.seek(0, os.SEEK_END)), os.SEEK_END)
+                if record in opened.read():
+                    return True
+        return False
 
     def resume(self) -> None:
         """Start a sender if earlier processes left anything for it here."""

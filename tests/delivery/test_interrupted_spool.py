@@ -17,6 +17,7 @@ from interruptions import apart, raise_at
 
 from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
+from dev_analytics.callbacks import quiet
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery, destination_of
 from dev_analytics.delivery.backlog import Backlog
@@ -70,8 +71,9 @@ def everywhere(
         analytics = Analytics(store.data, delivery=delivery)
         event(analytics, "start")
         begin(analytics)
-        with raise_at(line, partial(in_handler, meanwhile, analytics)) as reached:
-            event(analytics, "interrupt")
+        act = partial(in_handler, meanwhile, analytics)
+        with suppress(KeyboardInterrupt), raise_at(line, act) as reached:
+            next(apart(partial(event, analytics, "interrupt")))
         event(analytics, "shutdown")
         yield analytics, reached
         spool_of(analytics).purge()
@@ -156,3 +158,51 @@ def test_a_sender_starts_after_an_interrupt_at_any_line(
         launcher.start()
         assert started, reached
     assert line > 5
+
+
+@pytest.mark.parametrize("begin", [lambda now: None, lambda now: spool_of(now).rest()])
+def test_what_an_interrupt_loses_is_counted_and_nothing_else(
+    data: Path, begin: Callable[[Analytics], object]
+) -> None:
+    def interrupt(analytics: Analytics) -> None:
+        raise KeyboardInterrupt
+
+    lost = 0
+    for number, (analytics, reached) in enumerate(everywhere(data, None, begin, interrupt)):
+        numbers = [record["properties"]["seq"] for _, record in records(analytics.data)]
+        counted = analytics.drops.counts.total()
+        # At the first line the event has not begun.
+        assert len(numbers) + counted == 3 - (number == 0), (reached, numbers, counted)
+        lost += counted
+    assert lost > 10
+
+
+def test_what_waits_behind_an_interrupted_call_is_recorded(data: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    ConsentStore(data).agree(NOTICE, TODAY)
+    analytics = Analytics(data, delivery=None)
+    analytics.pipeline.later(interrupt)
+    for action in ("start", "interrupt"):
+        analytics.pipeline.later(partial(event, analytics, action))
+    with pytest.raises(KeyboardInterrupt):
+        event(analytics, "shutdown")
+    event(analytics, "restart")
+    actions = [record["properties"]["action"] for _, record in records(data)]
+    assert actions == ["start", "interrupt", "restart"]
+    assert analytics.drops.counts.total() == 1
+
+
+def test_an_interrupt_that_a_callback_keeps_to_itself_is_counted_once(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    ConsentStore(data).agree(NOTICE, TODAY)
+    analytics = Analytics(data, delivery=None)
+    event(analytics, "start")
+    monkeypatch.setattr(analytics.pipeline.sink, "accept", interrupt)
+    quiet(lambda observer: event(analytics, "interrupt"))(analytics)
+    assert analytics.drops.counts.total() == 1

@@ -61,7 +61,7 @@ class Recorder:
         """Record a call that is over; if it began before the yes, it is not sent."""
         try:
             self.analytics.event("message_send", call.consent, **call.properties())
-        except Exception as error:
+        except BaseException as error:
             count_failure(self.drops, error)
 
     def record_later(self, call: Call) -> None:
