@@ -1,7 +1,7 @@
 """What a sender writes down: the ledger, its log, and the records that it put aside.
 
-The log holds times, numbers and reasons, and nothing of any event. Delivery goes on if one of these
-cannot be written.
+The log holds times, numbers and reasons, and nothing of any event. Delivery goes on without log and
+quarantine, but not without a ledger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.ledger import LOCK_SECONDS, add_to_ledger, change_ledger
 from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.pending import Change
+from dev_analytics.delivery.pending import Change, check_room
 
 LOG: Final = "sender.log"
 QUARANTINE: Final = "quarantine"
@@ -41,6 +41,14 @@ class Notes:
     def acknowledged(self, number: int) -> None:
         """Log that so many records were acknowledged."""
         self._say(f"{number} delivered")
+
+    def has_room(self) -> bool:
+        """Return whether what is delivered can be noted; otherwise it would be sent once more."""
+        try:
+            check_room(self._data)
+        except OSError:
+            return False
+        return True
 
     def settled(
         self,

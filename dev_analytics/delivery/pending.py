@@ -15,11 +15,16 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from dev_analytics.process.descriptors import open_above, replace_content
+from dev_analytics.process.descriptors import open_above, replace_content, replacement
 from dev_analytics.process.native import Clock, open_file, urandom
+from dev_analytics.process.systems import erase
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 """Strict, as the data directory may be a folder in which the user keeps other things."""
+
+
+ROOM: Final = 2**14
+"""More bytes than a ledger has."""
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
@@ -54,9 +59,29 @@ class Change(Struct, frozen=True, omit_defaults=True):
 
 def put(data: Path, change: Change) -> None:
     """Keep `change` until it can be added to the ledger."""
+    replace_content(_another(data), json.encode(change))
+
+
+def check_room(data: Path) -> None:
+    """Raise unless there is room for a ledger.
+
+    Raises
+    ------
+    OSError
+        Nothing that is delivered now could be noted.
+    """
+    new = replacement(_another(data))
+    try:
+        with open_file(new, "wb", opener=open_above) as opened:
+            opened.write(bytes(ROOM))
+    finally:
+        with contextlib.suppress(OSError):
+            erase(new)
+
+
+def _another(data: Path) -> Path:
     # Sorted by name, the changes of one process are in the order of their times.
-    name = f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
-    replace_content(data / name, json.encode(change))
+    return data / f"ledger-{int(Clock.time() * 1e9):016x}{urandom(4).hex()}.json"
 
 
 def waiting(data: Path) -> dict[str, Change]:

@@ -116,10 +116,6 @@ class Sender:
             raise Stop
         left: set[Path] = set()
         while files := [file for file in self._backlog.ready(self._name) if file not in left]:
-            if not os.access(self._backlog.folder, os.W_OK):
-                # Records that could not be removed afterwards would be sent again and again.
-                self._notes.failed("the spool cannot be written")
-                raise Stop
             for file in files:
                 with holding(file) as held:
                     if not held or self._deliver_file(file):
@@ -130,6 +126,10 @@ class Sender:
 
     def _deliver_file(self, file: Path) -> bool:
         """Deliver the records of a file, and return whether any of them stay."""
+        if not (os.access(self._backlog.folder, os.W_OK) and self._notes.has_room()):
+            # Records that could not be removed afterwards would be sent again and again.
+            self._notes.failed("the spool cannot be written")
+            raise Stop
         with contextlib.suppress(FileNotFoundError):  # an opt-out deleted it
             start = resume(self._data, file)
             with open_file(file, "rb", opener=open_above) as opened:
@@ -148,8 +148,8 @@ class Sender:
                 while batches:
                     self._attempts.deliver(work, batches)
                 work.quarantine()
-                if not self._staying(work):
-                    work.settle(reader.end)
+                if not self._staying(work) and not work.settle(reader.end):
+                    raise Stop
         except Stop:
             unsent = chain.from_iterable(batches)
             self._keep(work, chain(self._suspects.of(work.file), unsent, self._rest(work, reader)))

@@ -125,6 +125,21 @@ def test_a_file_stays_whole_where_it_cannot_be_noted_what_is_left_of_it(
     assert set(kept.read_text().split()) == {json.loads(record)["uuid"] for record in records[10:]}
 
 
+def test_where_a_batch_cannot_be_noted_no_other_is_sent(
+    data: Path, spool_events: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    spool_events(35)
+    with monkeypatch.context() as broken:
+        broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
+        assert send(data, Kept(kept))
+    assert len(kept.read_text().split()) == Kept.batch_size
+    assert counted(data) == 35
+    assert send(data, Kept(kept))
+    assert len(kept.read_text().split()) == 35 + Kept.batch_size
+    assert read_ledger(data).delivered == 35
+
+
 def fail(_: object) -> bytes:
     raise OSError("the disk is full")
 

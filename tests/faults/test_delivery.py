@@ -383,7 +383,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, limit[1]))
 Sender(data, Picky(), max_days=30).run()
 resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 waiting = [line for file in (data / "spool").glob("*") for line in file.read_bytes().splitlines()]
-assert set(taken) == set(records) - {{bad}}
+# Where nothing could be noted, it would be sent again by each sender.
+assert set(taken) == (set(records) - {{bad}} if {room} else set())
 assert bad in waiting, "it is nowhere else"
 assert (data / "quarantine").stat().st_size == 30_001
 taken.clear()
