@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -187,6 +187,13 @@ class _Handling:
         return _Handling(self.state, self.event, self.tool, self.recording, self._newest, began)
 
 
+def _check_names(properties: Mapping[str, object]) -> None:
+    """Refuse a name that is no plain string: looking one up could run the user's code."""
+    for name in properties:
+        if type(name) is not str:
+            raise UndeclaredError("a property's name must be a plain str")
+
+
 @cache
 def _completions() -> tuple[Callable[[dict[str, object]], None], ...]:
     """Return the functions that complete a request to a model, loaded with the first one."""
@@ -271,10 +278,14 @@ class Pipeline:
                 self._stay_silent(handling)
                 if not (log or session.strict):
                     return
+            if began is None:
+                # Observers, who know when it began, name properties plainly.
+                _check_names(properties)
             properties = self._completed(handling, properties)
-        if began is None or handling.collecting:
-            properties = handling.recording.within(event, handling.spans, properties)
+        # First, as from here on every name is a plain string: no look-up runs the user's code.
         accepted = handling.accept(properties)
+        if began is None or handling.collecting:
+            accepted = handling.recording.within(event, handling.spans, accepted, handling.accept)
         if handling.silent and not log:
             return
         # The accepted value is ours; the given one may be an object of the user's.

@@ -12,14 +12,20 @@ from collections import Counter
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import dev_analytics
 from dev_analytics import NOTICE, Analytics, get_analytics
 from dev_analytics.catalogue import events
-from dev_analytics.catalogue.events import EVENTS, CellExecuted, UndeclaredError, spans
+from dev_analytics.catalogue.events import (
+    EVENTS,
+    CellExecuted,
+    UndeclaredError,
+    properties,
+    spans,
+)
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.pipeline import MAX_PREVIEWED
@@ -121,6 +127,43 @@ def test_no_time_span_and_no_number_of_cells_is_larger_than_its_recording(
         if each in SPANNING[name]:
             assert said[wire] <= longest * units
     assert said.get("cells", 0) == 0, "it has none"
+
+
+class Hostile(str):
+    """A name that says when it is looked up."""
+
+    touched: ClassVar[list[str]] = []
+
+    def __eq__(self, other: object) -> bool:
+        self.touched.append(str.__str__(self))
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        self.touched.append(str.__str__(self))
+        return str.__hash__(self)
+
+
+def called_with(event: str, /, **given: object) -> None:
+    """Do what Python does for any call."""
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [(event, name) for event, cls in EVENTS.items() for name in properties(cls)],
+)
+def test_a_name_of_the_user_s_own_class_runs_none_of_its_code(
+    analytics: Analytics, event: str, name: str
+) -> None:
+    analytics.strict = False
+    agree(analytics)
+    given = {Hostile(name): 1}
+    Hostile.touched.clear()
+    called_with(event, **given)
+    expected = [*Hostile.touched]
+    Hostile.touched.clear()
+    analytics.event(event, **given)
+    assert Hostile.touched == expected
+    assert analytics.drops.counts == {"invalid": 1}
 
 
 def test_records_are_numbered_in_their_session(analytics: Analytics, log: Any) -> None:

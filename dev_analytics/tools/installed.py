@@ -116,7 +116,7 @@ class Found(Struct, frozen=True):
         """
         if not self.versions:
             return given
-        if not self.versions.keys().isdisjoint(name for name in given if type(name) is str):
+        if not self.versions.keys().isdisjoint(given):
             raise UndeclaredError(
                 f"{self.event.wire!r}: a version is read from what is installed, not given"
             )
