@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas
 import pytest
 
 from dev_analytics.catalogue.events import ErrorRaised, properties
@@ -276,6 +275,8 @@ def test_the_package_is_that_of_the_innermost_frame(run: Any, log: Any) -> None:
 
 def test_the_frames_below_compiled_code_are_followed() -> None:
     """A frame of compiled code has no caller."""
+    import pandas
+
     series = pandas.Series([1])
     assert describe(caught(lambda: series.map(lambda _: json.loads("{"))))["package"] == "json"
 
