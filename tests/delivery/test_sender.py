@@ -112,7 +112,7 @@ def test_killed_at_many_moments_it_loses_nothing_and_repeats_itself_exactly(
     The moments are spread over what the sender does: before its first request, while the server
     has one, and after an answer. At the last one the server has stored a batch and not said so.
     """
-    chance, most = random.Random(1), int(os.environ.get("MAX_KILLS", "10"))
+    chance, most = random.Random(1), int(os.environ.get("MAX_KILLS", "6"))
     records = [record for _ in range(6) for record in spool_events(500, posthog.url)]
     assert len(waiting()) == 3000
     failing = sometimes(0.15, 503, 1)
@@ -746,7 +746,7 @@ def test_memory_stays_flat_with_the_backlog(data: Path, spool_events: Any) -> No
     server.RequestHandlerClass = Quick
     record = spool_events(2)[1]
     found = {}
-    for number in (10_000, int(os.environ.get("MAX_RECORDS", "100000"))):
+    for number in (10_000, int(os.environ.get("MAX_RECORDS", "50000"))):
         fill(data, record, number, server.url)
         found[number] = peak(data, server.url)
         assert read_ledger(data).delivered >= number

@@ -271,7 +271,7 @@ def test_eight_kernels_at_once_lose_nothing(kernel: Any, data: Path, until: Unti
             each.client.execute(
                 """
 from dev_analytics import get_analytics
-for number in range(5_000):
+for number in range(2_000):
     get_analytics().event("cell_executed", outcome="ok", duration_ms=number)
 """
             )
@@ -290,12 +290,12 @@ for number in range(5_000):
     until(lambda: not Backlog(data).files())
     counts = dict(rows(data, "SELECT event, count(*) FROM events GROUP BY event"))
     assert (counts["launched"], counts["exited"]) == (8, 8)
-    assert counts["cell executed"] >= 80_000
+    assert counts["cell executed"] >= 32_000
     sessions = dict(rows(data, "SELECT session_id, count(*) FROM events GROUP BY session_id"))
     last = dict(rows(data, "SELECT session_id, max(seq) FROM events GROUP BY session_id"))
     assert len(sessions) == 8
     assert sessions == last, "a gap in a session's numbers"
-    assert all(number > 10_000 for number in last.values())
+    assert all(number > 4_000 for number in last.values())
     assert read_ledger(data).dropped == {}
     assert read_ledger(data).delivered == sum(sessions.values())
 

@@ -392,7 +392,7 @@ def lenient(data: Path) -> Analytics:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples * 3 // 10)
 @given(data_of=st.data())
 def test_whatever_an_event_is_given_only_closed_values_are_recorded(
     lenient: Analytics, foreign: Any, name: str, data_of: Any

@@ -101,7 +101,7 @@ def server(tmp_path: Path, until: Callable[..., None]) -> Iterator[Callable[...,
 NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def work(server: Server, mark: Callable[[str], str]) -> None:
+def work(server: Server, mark: Callable[[str], str], *, restart: bool = True) -> None:
     """Do what a front end does, in a folder and files whose names are the user's own."""
     folder = server("POST", "contents", type="directory")["path"]
     home = mark("folder")
@@ -129,10 +129,11 @@ def work(server: Server, mark: Callable[[str], str]) -> None:
     kernel = session["kernel"]["id"]
     # An interrupt in the middle of a kernel's imports is a traceback of its own.
     server.await_kernel(kernel)
-    server("POST", f"kernels/{kernel}/interrupt")
-    server.await_kernel(kernel)
-    server("POST", f"kernels/{kernel}/restart")
-    server.await_kernel(kernel)
+    if restart:
+        server("POST", f"kernels/{kernel}/interrupt")
+        server.await_kernel(kernel)
+        server("POST", f"kernels/{kernel}/restart")
+        server.await_kernel(kernel)
     server("DELETE", f"sessions/{session['id']}")
 
 
@@ -227,7 +228,7 @@ def test_whoever_says_no_says_it_to_the_server_too(
     else:
         arguments = ["--DevAnalytics.enabled=False"]
     running = server(*arguments)
-    work(running, marks)
+    work(running, marks, restart=False)
     running.stop()
     assert not (data / "spool").exists()
     assert not (data / "archive.sqlite").exists()
