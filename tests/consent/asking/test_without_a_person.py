@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,16 @@ def answer(data: Path) -> Callable[[], str]:
         return "no" if consent.opted_out else "yes" if consent.user_id else "none"
 
     return read
+
+
+@contextmanager
+def case(typed: str) -> Iterator[None]:
+    """Name what is typed in whatever fails."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"with {typed!r}")
+        raise
 
 
 def fed(feeder: str) -> list[str]:
@@ -374,23 +384,33 @@ def test_leaving_the_question_with_a_key_is_no_answer(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "typed"),
+    ("prompt", "answers"),
     [
-        *((SIMPLE, text) for text in ("", "y", "Y", "YES", "n", "never", "No, thanks!", "q")),
-        *((EDITED, text) for text in ("", "y", "n", "exit")),
+        (SIMPLE, ("", "y", "Y", "YES", "n", "never", "No, thanks!", "q")),
+        (EDITED, ("", "y", "n", "exit")),
     ],
 )
 def test_every_answer_of_a_person_is_taken_as_it_is_meant(
-    session: Callable[..., Session], answer: Callable[[], str], prompt: str, typed: str
+    session: Callable[..., Session],
+    answer: Callable[[], str],
+    data: Path,
+    prompt: str,
+    answers: tuple[str, ...],
 ) -> None:
+    """The first is asked for at the start, each other one by the command, of a user unasked."""
     dev = session(prompt, "--analytics", command=DEV)
+    for typed in answers:
+        with case(typed):
+            dev.sees(FIRST.prompt)
+            dev.reads()
+            dev.types(f"{typed}\r")
+            means = str(FIRST.parse(typed)).removeprefix("Answer.").lower()
+            dev.sees({"yes": ON[:40], "no": DISABLED, "none": NO_ANSWER}[means])
+            assert answer() == means
+            dev.is_at_the_prompt()
+        ConsentStore(data).reset()
+        dev.types(f"{ON_COMMAND}\r")
     dev.sees(FIRST.prompt)
-    dev.reads()
-    dev.types(f"{typed}\r")
-    means = str(FIRST.parse(typed)).removeprefix("Answer.").lower()
-    dev.sees({"yes": ON[:40], "no": DISABLED, "none": NO_ANSWER}[means])
-    assert answer() == means
-    dev.is_at_the_prompt()
 
 
 def test_a_person_who_was_too_quick_reads_and_answers(
@@ -507,20 +527,19 @@ def test_at_the_start_a_question_mark_shows_the_launch(terminal: Callable[..., A
     ipython.leave()
 
 
+ENDS = {
+    "y\r": ON[:40],
+    "\x03": NO_ANSWER,
+    "q\r": NO_ANSWER,
+    "\r\r": SEVERAL,
+    "?\r": "would have been sent",
+    "what\r": FIRST.possible,
+}
+
+
 @pytest.mark.parametrize("prompt", [SIMPLE, EDITED])
-@pytest.mark.parametrize(
-    ("keys", "says"),
-    [
-        ("y\r", ON[:40]),
-        ("\x03", NO_ANSWER),
-        ("q\r", NO_ANSWER),
-        ("\r\r", SEVERAL),
-        ("?\r", "would have been sent"),
-        ("what\r", FIRST.possible),
-    ],
-)
 def test_the_terminal_is_left_in_the_mode_that_it_was_in(
-    session: Callable[..., Session], prompt: str, keys: str, says: str
+    session: Callable[..., Session], data: Path, prompt: str
 ) -> None:
     mode = "import termios; print('mode', termios.tcgetattr(0)[:6], 'end')\r"
 
@@ -534,18 +553,21 @@ def test_the_terminal_is_left_in_the_mode_that_it_was_in(
     before = look()
     ipython.types(f"{LOAD}\r")
     ipython.is_at_the_prompt()
-    ipython.types(f"{ON_COMMAND}\r")
-    ipython.sees(FIRST.prompt)
-    if says == ON[:40]:
-        ipython.reads()
-    ipython.types(keys)
-    ipython.sees(says)
-    if says not in (ON[:40], NO_ANSWER):
-        ipython.sees(FIRST.prompt)
-        ipython.types("q\r")
-        ipython.sees(NO_ANSWER)
-    ipython.is_at_the_prompt()
-    assert look() == before
+    for keys, says in ENDS.items():
+        ipython.types(f"{ON_COMMAND}\r")
+        with case(keys):
+            ipython.sees(FIRST.prompt)
+            if says == ON[:40]:
+                ipython.reads()
+            ipython.types(keys)
+            ipython.sees(says)
+            if says not in (ON[:40], NO_ANSWER):
+                ipython.sees(FIRST.prompt)
+                ipython.types("q\r")
+                ipython.sees(NO_ANSWER)
+            ipython.is_at_the_prompt()
+            assert look() == before
+        ConsentStore(data).reset()
 
 
 # The same holds for the way back from an opt-out.
