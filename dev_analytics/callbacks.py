@@ -42,7 +42,7 @@ traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 
 
 counting: Final[set[CodeType]] = set()
-"""The code that counts what passes it, so that nothing is counted twice."""
+"""The code that counts an interrupt that passes it, so that none is counted twice."""
 
 
 def count_failure(drops: DropLedger, error: BaseException) -> None:
@@ -54,9 +54,10 @@ def count_failure(drops: DropLedger, error: BaseException) -> None:
         `error` is not ours: the user interrupted, or a signal handler of theirs raised it in the
         middle of our code, for example at the end of a time limit, for the user's code to catch.
     """
-    if not _passes(error, counting):
+    is_interrupt = not issubclass(type(error), Exception)
+    if not (is_interrupt and _passes(error, counting)):
         drops.count("failure inside")
-    if not issubclass(type(error), Exception) or is_of_handler(error):
+    if is_interrupt or is_of_handler(error):
         raise error
 
 
@@ -72,7 +73,10 @@ def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
     def quietly(observer: O, *given: *Given) -> None:
         try:
             callback(observer, *given)
-        except (Exception, KeyboardInterrupt) as error:
+        except Exception:
+            # Nothing is read of the error: an audit hook of the user's may refuse that, too.
+            observer.drops.count("failure inside")
+        except KeyboardInterrupt as error:
             if not _passes(error, counting):
                 observer.drops.count("failure inside")
 
