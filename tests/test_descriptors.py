@@ -251,11 +251,12 @@ def test_what_a_sender_is_told_reaches_no_file_that_took_its_pipe_s_place(
     assert (tmp_path / "user's").read_bytes() == b""
 
 
+@pytest.mark.parametrize("unknown", [None, 9999])
 def test_without_a_mark_the_file_itself_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unknown: int | None
 ) -> None:
-    """As on a system whose open files keep no number."""
-    monkeypatch.setattr("dev_analytics.process.descriptors.SET_MARK", None)
+    """As on a system whose open files keep no number, or that refuses to set it."""
+    monkeypatch.setattr("dev_analytics.process.descriptors.SET_MARK", unknown)
     file = LineFile(tmp_path / "log", renewed=True)
     file.append(b"one")
     user = os.open(tmp_path / "user's", os.O_WRONLY | os.O_CREAT)

@@ -754,3 +754,12 @@ def test_memory_stays_flat_with_the_backlog(data: Path, spool_events: Any) -> No
     small, large = found.values()
     print(f"peak memory in KiB: {found}")
     assert large / small < 1.1
+
+
+def test_a_file_that_was_delivered_meanwhile_counts_as_empty(data: Path, spool_events: Any) -> None:
+    spool_events(3)
+    backlog = Backlog(data)
+    seen = backlog.files()
+    assert list(backlog.counts(seen).values()) == [3]
+    run(data, Counting())
+    assert list(backlog.counts(seen).values()) == [0]

@@ -366,6 +366,8 @@ def test_the_command(
     assert KEY not in said.out + said.err
     assert main([*word, "--apply", *named]) == 0
     assert "up to date" in capsys.readouterr().out
+    assert main([*word, "--apply", "--errors-above", "7.5", *named]) == 0
+    assert "up to date" not in capsys.readouterr().out, "one alert has another bound"
     assert KEY.encode() not in api.heard, "in a header, and nowhere else"
     api.scopes = set()
     assert main([*word, "--apply", *named]) == 1

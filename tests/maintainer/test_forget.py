@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import fake_api
+import pexpect
 import pytest
 from clickhouse import TABLE, ClickHouse
 from fake_api import KEY, PROJECT, FakeApi
 
 from dev_analytics.apps.jupyter import main
+from dev_analytics.consent.asking.prompt import READING_SECONDS
 from dev_analytics.destinations.archive_file import Archive, read
 from dev_analytics.maintainer.forget import (
     Count,
@@ -359,6 +363,46 @@ def test_the_command_says_how_many_and_leaves_them_out_of_reports(
     assert code == 0
     assert len(Forgotten()) == 1
     assert not data.exists(), "a maintainer's work is no use of dev, and leaves no trace here"
+
+
+@pytest.mark.parametrize("typed", ["n", "", "y"])
+def test_in_a_terminal_the_deletion_is_confirmed(
+    archive: Path, records: Records, whose: str, typed: str
+) -> None:
+    process = pexpect.spawn(
+        sys.executable,
+        ["-m", "dev_analytics", "maintainer", "forget", whose, str(archive)],
+        encoding="utf-8",
+        timeout=240,
+    )
+    number = len(of(records, whose))
+    process.expect_exact(f"Delete {number} rows permanently? (y/N): ")
+    time.sleep(READING_SECONDS)
+    process.sendline(typed)
+    process.expect(pexpect.EOF)
+    process.close()
+    assert process.exitstatus == 0
+    assert ("Nothing was changed." in process.before) == (typed != "y")
+    assert InArchive(archive).count(whose).records == (0 if typed == "y" else number)
+
+
+def test_without_a_place_it_is_the_archive_of_this_machine(
+    run: Any, records: Records, whose: str, data: Path
+) -> None:
+    code, out, err = run("forget", whose, "--yes")
+    assert (code, out) == (1, "")
+    assert "there is no archive on this machine" in err
+    data.mkdir()
+    kept = Archive(data)
+    kept.deliver([json.dumps(record).encode() for record in records])
+    assert run("forget", whose, "--yes")[::2] == (0, "")
+    assert InArchive(kept.file).count(whose).records == 0
+
+
+def test_a_clickhouse_without_a_project_is_one_line(run: Any, whose: str) -> None:
+    code, out, err = run("forget", whose, "--clickhouse", "http://127.0.0.1:9")
+    assert (code, out) == (1, "")
+    assert err.endswith(f"no project is given: use --project, or set {PROJECT_VARIABLE}\n")
 
 
 def test_the_report_leaves_them_out(

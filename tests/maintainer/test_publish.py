@@ -503,6 +503,9 @@ def test_the_command_writes_both_files_and_overwrites_no_other(
     assert "no such file" in capsys.readouterr().err
     assert main(["maintainer", "publish", other]) == 1
     assert "no archive" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main([*asked[:2], str(tmp_path / "file" / "page"), *asked[3:]]) == 1
+    assert capsys.readouterr().err.endswith("/file/page: Not a directory\n")
     assert not data.exists()
 
 
