@@ -137,7 +137,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def trust_one(file: Path) -> None:
     """Name clients one authority of the usual list, which all of them would take 25 ms to load.
 
-    Nothing that tests start talks to anybody over TLS.
+    The tests of HTTPS take the usual list again.
     """
     end = "-----END CERTIFICATE-----\n"
     file.write_text(certifi.contents().partition(end)[0] + end)

@@ -58,7 +58,7 @@ DEADLINE = 0.5
 def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NETRC"):
+    for name in ("CURL_CA_BUNDLE", "NETRC"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -699,8 +699,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 @pytest.fixture
-def https(authority: SimpleNamespace) -> Iterator[FakePostHog]:
-    """A PostHog that speaks HTTPS with a certificate of a private authority."""
+def https(authority: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakePostHog]:
+    """A PostHog that speaks HTTPS with a certificate of a private authority.
+
+    Trusted are the usual authorities, and not the one that other tests make do with.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.own, authority.key)
     server = FakePostHog(context)
