@@ -79,20 +79,14 @@ def children(process: int) -> list[str]:
 
 
 def add_events(number: int = 1, key: str = "", host: str = "") -> None:
-    """Leave events of a process that is gone, whose user agreed to where they go."""
-    recipient = to_posthog(host, key) if key else ARCHIVE
-    code = f"""
-from datetime import date
-from dev_analytics import get_analytics
-from dev_analytics.delivery import Delivery
-from dev_analytics import NOTICE
-delivery = get_analytics().delivery = Delivery(recipient={recipient!r})
-get_analytics().gate.store.agree(NOTICE, date.today(), recipients=[delivery.recipient])
-for _ in range({number}):
-    get_analytics().event("message_send", model="gpt-4o", provider="openai")
-assert not get_analytics().drops.counts
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+    """Leave events that no process holds any more, whose user agreed to where they go."""
+    data, delivery = data_directory(), Delivery(recipient=to_posthog(host, key) if key else ARCHIVE)
+    ConsentStore(data).agree(NOTICE, date.today(), recipients=[delivery.recipient])
+    analytics = Analytics(data, delivery=delivery, strict=True)
+    for _ in range(number):
+        analytics.event("message_send", model="gpt-4o", provider="openai")
+    analytics.delivery = None  # it starts no sender
+    analytics.pipeline.sink.close(at_exit=False)
 
 
 def waits_for_an_answer(data: Path, until: Until) -> int:
