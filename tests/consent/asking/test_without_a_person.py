@@ -199,33 +199,38 @@ def test_a_bracketed_paste_at_the_prompt_is_a_cell_and_no_answer(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "pasted"),
+    ("prompt", "pastes"),
     [
-        (SIMPLE, "y\rx = 1\r"),
-        (SIMPLE, "\r\r"),
-        (SIMPLE, "\x1b[200~y\rx = 1\r\x1b[201~\r"),
-        (EDITED, "yes\r\r"),
+        (SIMPLE, ("y\rx = 1\r", "\r\r", "\x1b[200~y\rx = 1\r\x1b[201~\r")),
+        (EDITED, ("yes\r\r",)),
     ],
 )
 def test_lines_that_are_pasted_at_the_question_are_no_answer(
-    session: Callable[..., Session], answer: Callable[[], str], prompt: str, pasted: str
+    session: Callable[..., Session],
+    answer: Callable[[], str],
+    data: Path,
+    prompt: str,
+    pastes: tuple[str, ...],
 ) -> None:
     ipython = session(prompt)
     ipython.sees("In ")
     ipython.types(f"{LOAD}\r")
     ipython.is_at_the_prompt()
-    ipython.types(f"{ON_COMMAND}\r")
-    for _ in range(2):
-        ipython.sees(FIRST.prompt)
-        ipython.reads()
-        ipython.types(pasted)
-        ipython.sees(SEVERAL)
-    ipython.sees(FIRST.prompt)
-    ipython.reads()
-    ipython.types(pasted)
-    ipython.sees(NO_ANSWER)
-    assert answer() == "none"
-    ipython.is_at_the_prompt()
+    for pasted in pastes:
+        ipython.types(f"{ON_COMMAND}\r")
+        with case(pasted):
+            for _ in range(2):
+                ipython.sees(FIRST.prompt)
+                ipython.reads()
+                ipython.types(pasted)
+                ipython.sees(SEVERAL)
+            ipython.sees(FIRST.prompt)
+            ipython.reads()
+            ipython.types(pasted)
+            ipython.sees(NO_ANSWER)
+            assert answer() == "none"
+            ipython.is_at_the_prompt()
+        ConsentStore(data).reset()
 
 
 # 9: Enter without a look at the question.
