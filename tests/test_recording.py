@@ -313,7 +313,7 @@ def real_shell(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @given(steps=STEPS)
-@settings(max_examples=settings().max_examples // 10)
+@settings(max_examples=settings().max_examples // (5 if settings().max_examples > 100 else 10))
 @example(steps=["cell", "yes", "cell"])
 @example(steps=["cell", "yes elsewhere", "cell", "off", "cell", "on", "cell"])
 @example(steps=["yes", "cell", "opt-out", "reset", "yes", "cell"])
