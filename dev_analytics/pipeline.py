@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -180,18 +180,11 @@ class _Handling:
         self.spans = tuple(spans(event).items())
         asks_model = event is LLMRequest or event is Embedding
         self.is_shown = self.unbroken and not self.silent
-        self.is_plain = not (self.silent or asks_model or tool is not None or self.withheld)
+        self.is_plain = not (asks_model or tool is not None or self.withheld)
 
     def since(self, began: State) -> _Handling:
         """Return how an event is handled that began in another state of consent."""
         return _Handling(self.state, self.event, self.tool, self.recording, self._newest, began)
-
-
-def _check_names(properties: Mapping[str, object]) -> None:
-    """Refuse a name that is no plain string: looking one up could run the user's code."""
-    for name in properties:
-        if type(name) is not str:
-            raise UndeclaredError("a property's name must be a plain str")
 
 
 @cache
@@ -273,19 +266,19 @@ class Pipeline:
         if began is not None and began is not state:
             handling = handling.since(began)
         event, log = handling.event, session.log
+        if handling.silent:
+            self._stay_silent(handling)
+            if not (log or session.strict):
+                return
+        for each in properties:
+            # Looking up a name of a class derived from str could run the user's code.
+            if type(each) is not str:
+                raise UndeclaredError(f"{event.wire!r}: a property's name must be a plain string")
         if not handling.is_plain:
-            if handling.silent:
-                self._stay_silent(handling)
-                if not (log or session.strict):
-                    return
-            if began is None:
-                # Observers, who know when it began, name properties plainly.
-                _check_names(properties)
             properties = self._completed(handling, properties)
-        # First, as from here on every name is a plain string: no look-up runs the user's code.
-        accepted = handling.accept(properties)
         if began is None or handling.collecting:
-            accepted = handling.recording.within(event, handling.spans, accepted, handling.accept)
+            properties = handling.recording.within(event, handling.spans, properties)
+        accepted = handling.accept(properties)
         if handling.silent and not log:
             return
         # The accepted value is ours; the given one may be an object of the user's.

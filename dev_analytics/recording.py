@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from dev_analytics.catalogue.events import CellExecuted, Event, Exited
@@ -56,12 +56,10 @@ class Recording:
         event: type[Event],
         spans: Collection[tuple[str, float]],
         given: dict[str, object],
-        accept: Callable[[Mapping[str, object]], dict[str, object]],
     ) -> dict[str, object]:
-        """Return accepted properties with no time span longer than this is old, no cell more.
+        """Return properties of `event` with no time span longer than this is old, no cell more.
 
-        It knows nothing of the time before it, whoever says what took so long. What it replaces is
-        accepted again.
+        It knows nothing of the time before it, whoever says what took so long.
         """
         for name, units in spans:
             value = given.get(name)
@@ -69,9 +67,9 @@ class Recording:
                 # Not `duration`: this is asked for every cell and every call.
                 lasted = (Clock.monotonic() - self._started) * units
                 if value > lasted:
-                    given = accept({**given, name: lasted})
+                    given = {**given, name: lasted}
         if event is Exited and type(cells := given.get("cells")) is int and cells > self.cells:
-            given = accept({**given, "cells": self.cells})
+            given = {**given, "cells": self.cells}
         return given
 
     def _form(self, event: type[Event]) -> Form:
