@@ -158,12 +158,16 @@ def own_sockets() -> Iterator[Callable[[], Config]]:
     A port that is free when the manager looks may be taken when the kernel listens. The path of a
     socket has at most 104 bytes, so it is not below the test's folder. Kernels of one configuration
     must not start at once: they would share sockets, and not say so.
+
+    A kernel has a minute to end: on a busy machine it starts its sender late.
     """
     with TemporaryDirectory(prefix="k-", ignore_cleanup_errors=True) as folder:
 
         def configure() -> Config:
             place = Path(mkdtemp(dir=folder), "k")
-            return Config(KernelManager={"transport": "ipc", "ip": str(place)})
+            return Config(
+                KernelManager={"transport": "ipc", "ip": str(place), "shutdown_wait_time": 60}
+            )
 
         yield configure
 
