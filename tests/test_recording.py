@@ -235,8 +235,6 @@ class User:
             case "unload":
                 unload(self.shell)
             case "load":
-                if not any(each.shell is self.shell for each in sessions()):
-                    self.analytics.gate.switch = None
                 load(self.shell)
 
     def call(self, changes: tuple[str, ...]) -> None:
@@ -315,6 +313,7 @@ def real_shell(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 @given(steps=STEPS)
 @settings(max_examples=settings().max_examples // (5 if settings().max_examples > 100 else 10))
 @example(steps=["cell", "yes", "cell"])
+@example(steps=["yes", "off", "unload", "load", "cell"])
 @example(steps=["cell", "yes elsewhere", "cell", "off", "cell", "on", "cell"])
 @example(steps=["yes", "cell", "opt-out", "reset", "yes", "cell"])
 @example(steps=["yes", "cell", During("cell", ("opt-out", "reset", "yes elsewhere")), "cell"])
