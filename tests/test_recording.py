@@ -84,10 +84,8 @@ class Held:
         if step in ("yes", "yes elsewhere", "newer yes") and not self.opted_out:
             notice = max(self.notice, 2 if step == "newer yes" else 1)
             held = replace(self, agreed=True, notice=notice)
-        elif step == "off":
-            held = replace(self, switched_off=True)
-        elif step == "on":
-            held = replace(self, switched_off=False)
+        elif step in ("off", "on") and self.loaded:
+            held = replace(self, switched_off=step == "off")
         elif step == "opt-out":
             held = replace(self, agreed=False, opted_out=True, notice=0)
         elif step == "reset":
@@ -111,7 +109,8 @@ def without_what_had_no_consent(steps: Sequence[Step]) -> Iterator[Step]:
             if unbroken:
                 yield step
             else:
-                yield "wait"
+                # A cell and a call look at consent as they begin, a thread does not.
+                yield "begin" if before.collecting and step.what != "thread" else "wait"
                 yield from step.changes
                 yield "look at once"
         else:
@@ -197,8 +196,13 @@ class User:
                 self.take(step.what, step.changes)
             else:
                 self.take(step)
-        if any(each.shell is self.shell for each in sessions()):
+        if self.is_loaded:
             unload(self.shell)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is a magic that could switch the session."""
+        return any(each.shell is self.shell for each in sessions())
 
     def at_once(self, changes: tuple[str, ...]) -> None:
         for change in changes:
@@ -216,7 +220,7 @@ class User:
             case "newer yes":
                 store.agree(2, TODAY)
                 _ = self.analytics.recording
-            case "off" | "on":
+            case "off" | "on" if self.is_loaded:
                 self.analytics.gate.switch = Switch(step == "on", "a test", explicit=True)
                 if step == "on":
                     _ = self.analytics.recording
@@ -226,6 +230,8 @@ class User:
                 self.elsewhere.reset()
             case "look" | "look at once":
                 _ = self.analytics.recording
+            case "begin":
+                self.analytics.gate.at_beginning()
             case "cell" | "error":
                 self.shell.run(f"at_once({changes!r}){'; 1 / 0' if step == 'error' else ''}")
             case "call":
@@ -314,6 +320,9 @@ def real_shell(shell: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 @settings(max_examples=settings().max_examples // (5 if settings().max_examples > 100 else 10))
 @example(steps=["cell", "yes", "cell"])
 @example(steps=["yes", "off", "unload", "load", "cell"])
+@example(steps=["yes", "unload", "on", "call"])
+@example(steps=["yes elsewhere", During("cell", ("yes", "newer yes"))])
+@example(steps=["yes elsewhere", During("thread", ("yes", "newer yes")), During("call", ("off",))])
 @example(steps=["cell", "yes elsewhere", "cell", "off", "cell", "on", "cell"])
 @example(steps=["yes", "cell", "opt-out", "reset", "yes", "cell"])
 @example(steps=["yes", "cell", During("cell", ("opt-out", "reset", "yes elsewhere")), "cell"])
