@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
 from mutant import Edit, Mutant
 from shared import ROWS
 
@@ -284,6 +286,14 @@ def tests(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def kill_left(folder: Path) -> None:
+    """Kill what a mutant in `folder` has started apart, such as a sender that never ends."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(str(folder) in argument for argument in process.cmdline()):
+                process.kill()
+
+
 def outcome(mutant: Mutant) -> str:
     """Make a mutant in a copy of its own, and return what its test made of it."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
@@ -292,6 +302,7 @@ def outcome(mutant: Mutant) -> str:
         for edit in mutant.edits:
             (folder / edit.file).write_text(applied(edit, folder), "utf-8")
         ran = tests(folder, mutant.test)
+        kill_left(folder)
     # Only 1 says that a test has failed; a copy that does not even start proves nothing.
     return {0: "SURVIVED", 1: "caught"}.get(ran.returncode, f"BROKEN ({ran.returncode})")
 
