@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.ledger import LOCK_SECONDS, add_to_ledger, change_ledger
 from dev_analytics.delivery.lines import LineFile
-from dev_analytics.delivery.pending import Change, check_room
+from dev_analytics.delivery.pending import Change
 
 LOG: Final = "sender.log"
 QUARANTINE: Final = "quarantine"
@@ -41,14 +41,6 @@ class Notes:
     def acknowledged(self, number: int) -> None:
         """Log that so many records were acknowledged."""
         self._say(f"{number} delivered")
-
-    def has_room(self) -> bool:
-        """Return whether what is delivered can be noted; otherwise it would be sent once more."""
-        try:
-            check_room(self._data)
-        except OSError:
-            return False
-        return True
 
     def settled(
         self,

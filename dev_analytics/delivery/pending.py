@@ -62,21 +62,18 @@ def put(data: Path, change: Change) -> None:
     replace_content(_another(data), json.encode(change))
 
 
-def check_room(data: Path) -> None:
-    """Raise unless there is room for a ledger.
-
-    Raises
-    ------
-    OSError
-        Nothing that is delivered now could be noted.
-    """
+def has_room(data: Path) -> bool:
+    """Return whether what is delivered can be noted; otherwise it would be sent once more."""
     new = replacement(_another(data))
     try:
         with open_file(new, "wb", opener=open_above) as opened:
             opened.write(bytes(ROOM))
+    except OSError:
+        return False
     finally:
         with contextlib.suppress(OSError):
             erase(new)
+    return True
 
 
 def _another(data: Path) -> Path:

@@ -27,6 +27,7 @@ from dev_analytics.delivery.bounds import begins_before, oldest
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.notes import MAX_QUIET, Notes
+from dev_analytics.delivery.pending import has_room
 from dev_analytics.delivery.permission import Permission, Stop
 from dev_analytics.delivery.progress import Reader, lines, resume, unsettled
 from dev_analytics.delivery.suspects import Suspects
@@ -126,7 +127,7 @@ class Sender:
 
     def _deliver_file(self, file: Path) -> bool:
         """Deliver the records of a file, and return whether any of them stay."""
-        if not (os.access(self._backlog.folder, os.W_OK) and self._notes.has_room()):
+        if not (os.access(self._backlog.folder, os.W_OK) and has_room(self._data)):
             # Records that could not be removed afterwards would be sent again and again.
             self._notes.failed("the spool cannot be written")
             raise Stop
