@@ -564,9 +564,9 @@ def test_a_command_of_a_cell_shows_no_identifier(kernel: Callable[..., Any], dat
             ("disable", "Your identifier is deleted. It is not shown here"),
         ):
             shown = notebook.run(cell.format(words)).text
-            assert says in shown
-            assert user_id not in shown
-        assert ConsentStore(data).read().opted_out
+            assert says in shown, (cell, words)
+            assert user_id not in shown, (cell, words)
+        assert ConsentStore(data).read().opted_out, cell
 
 
 def test_a_command_of_a_cell_undoes_no_off(kernel: Callable[..., Any], data: Path) -> None:
@@ -575,5 +575,5 @@ def test_a_command_of_a_cell_undoes_no_off(kernel: Callable[..., Any], data: Pat
     for cell in OF_A_CELL:
         for words in ("reset --yes", "on acme"):
             store.switch_off("acme")
-            assert "undo that" in notebook.run(cell.format(words)).text
-            assert store.read().tools_off == {"acme"}
+            assert "undo that" in notebook.run(cell.format(words)).text, (cell, words)
+            assert store.read().tools_off == {"acme"}, (cell, words)

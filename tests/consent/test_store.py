@@ -629,7 +629,7 @@ def test_a_store_that_another_process_holds_says_so(
     assert store.read().opted_out, "an opt-out waits for nobody"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="every file system of Windows has locks")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock that could fail")
 def test_where_there_are_no_locks_no_yes_is_stored_but_a_no(
     store: ConsentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
