@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -139,6 +140,24 @@ def test_where_a_batch_cannot_be_noted_no_other_is_sent(
     assert send(data, Kept(kept))
     assert len(kept.read_text().split()) == 35 + Kept.batch_size
     assert read_ledger(data).delivered == 35
+
+
+def test_what_expired_stays_until_its_loss_can_be_noted(
+    data: Path, spool_events: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool_events(3)
+    (file,) = Backlog(data).files()
+    file.write_bytes(
+        re.sub(rb'"timestamp": "[-0-9]+', b'"timestamp": "2026-01-01', file.read_bytes())
+    )
+    before = file.read_bytes()
+    with monkeypatch.context() as broken:
+        broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
+        assert send(data, Kept(tmp_path / "kept"))
+    (file,) = Backlog(data).files()
+    assert file.read_bytes() == before
+    assert send(data, Kept(tmp_path / "kept"))
+    assert read_ledger(data).dropped == {"expired": 3}
 
 
 def fail(_: object) -> bytes:
