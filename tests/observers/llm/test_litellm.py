@@ -348,7 +348,7 @@ def test_a_failure_of_ours_prints_nothing(
     assert "out of order" not in "".join(capfd.readouterr())
 
 
-class Theirs(litellm.integrations.custom_logger.CustomLogger):
+class Theirs(litellm.integrations.custom_logger.CustomLogger):  # type: ignore[misc]
     """A callback of the user's."""
 
 

@@ -146,7 +146,7 @@ def test_a_loop_closes_the_same_generators_of_cohere_as_without_us(
         await anext(aiter(stream))
         loop: Any = asyncio.get_running_loop()
         names = sorted(each.__qualname__ for each in loop._asyncgens)
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         return names
 
     hooked = asyncio.run(known())

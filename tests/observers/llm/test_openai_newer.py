@@ -304,8 +304,8 @@ def test_a_request_posted_by_hand_is_a_call_however_its_address_is_written(
 def test_no_property_of_the_user_s_client_is_read(server: FakeLLM, recorded: Any) -> None:
     asked: list[str] = []
 
-    class Own(openai.OpenAI):
-        @property  # type: ignore[misc]
+    class Own(openai.OpenAI):  # type: ignore[misc]
+        @property
         def base_url(self) -> Any:
             asked.append(sys._getframe(1).f_globals["__name__"].partition(".")[0])
             return super().base_url
@@ -319,7 +319,7 @@ def test_no_property_of_the_user_s_client_is_read(server: FakeLLM, recorded: Any
 def test_an_answer_of_a_class_of_the_user_s_is_not_read(
     client: openai.OpenAI, recorded: Any
 ) -> None:
-    class Own(openai.BaseModel):
+    class Own(openai.BaseModel):  # type: ignore[misc]
         def __getattr__(self, name: str) -> Any:
             raise AssertionError("read")
 

@@ -62,7 +62,7 @@ def no_address_of_openai(server: FakeLLM) -> object:
 def no_credentials_of_anthropic(server: FakeLLM) -> object:
     client = anthropic.AnthropicBedrock(base_url=server.address, aws_region="eu-west-1")
     # Another one is found on a machine of AWS.
-    client._prepare_request = refuse  # type: ignore[method-assign]
+    client._prepare_request = refuse
     return client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=SAID)
 
 

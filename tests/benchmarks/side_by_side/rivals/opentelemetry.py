@@ -48,6 +48,6 @@ class Library(Base):
         assert observed is not plain
 
         def switch(on: bool) -> None:
-            Completions.create = observed if on else plain  # type: ignore[method-assign]
+            Completions.create = observed if on else plain
 
         return client(), switch
