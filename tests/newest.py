@@ -51,6 +51,10 @@ SDKS: Final = {
         for name in WORDS.words
         if (found := [*(PROJECT / TESTS).glob(f"test_{name}*.py")])
     },
+    # Its cache imports its proxy, which it does not ask for: fastapi and soundfile.
+    "litellm": SDK(
+        ("litellm", "fastapi", "soundfile"), ("test_litellm.py", "test_litellm_cache.py")
+    ),
     "google-genai": SDK(("google-genai",), BOTH, "google or gemini or interactions"),
     "mistralai": SDK(("mistralai",), BOTH, "mistral"),
     "cohere": SDK(("cohere",), BOTH, "cohere"),
