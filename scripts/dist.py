@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
+from email import message_from_string
 from pathlib import Path
+
+from readme_renderer import markdown
 
 ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
@@ -47,6 +51,7 @@ def main() -> None:
         )
         require_same(DIST, from_sdist, "the wheels from the checkout and from the sdist", "*.whl")
         check_content(built)
+        check_readme(built)
         run([sys.executable, "-m", "twine", "check", "--strict", built, source])
         try_wheel(built, Path(folder, "empty"))
     print(f"\n{built.relative_to(ROOT)}\n{source.relative_to(ROOT)}")
@@ -84,6 +89,23 @@ def check_content(wheel: Path) -> None:
         sys.exit(f"{wheel.name} lacks {', '.join(missing)}")
 
 
+def check_readme(wheel: Path) -> None:
+    """Stop if the README is not one for a package index, which has no other file of ours.
+
+    twine renders no Markdown: it takes any.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        readme = message_from_string(archive.read(name).decode()).get_payload()
+    shown = markdown.render(str(readme))
+    if not shown:
+        sys.exit("the README cannot be rendered")
+    if lost := re.findall(r'(?:href|src)="(?!https://|mailto:|#)([^"]*)"', shown):
+        sys.exit(f"the README leads to what an index does not have: {', '.join(lost)}")
+    if 'pip install ".' in str(readme):
+        sys.exit("the README installs from a checkout, which nobody has who reads it on an index")
+
+
 def try_wheel(wheel: Path, environment: Path) -> None:
     """Install nothing but the wheel and what it asks for, and use it as a user would."""
     run([sys.executable, "-m", "venv", environment])
@@ -109,6 +131,8 @@ def write_materials(wheel: Path, python: Path) -> None:
     file = ROOT / "build" / f"{project}-{version}.cdx.json"
     file.parent.mkdir(exist_ok=True)
     about: list[str | Path] = ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "library"]
+    # A licence that is told in words of one's own counts as a text.
+    about.append("--gather-license-texts")
     written: list[str | Path] = [
         "--output-reproducible",
         "--output-format",
