@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reasons import REASONS
 from rivals import LIBRARIES
@@ -11,6 +11,7 @@ from rows import ROWS
 OWN: Final = "dev_analytics"
 YARDSTICKS: Final = ("bare", "stdlib_logging")
 NO_REASON: Final = "**nobody has written why yet**"
+NO_DIFFERENCE: Final = "The difference is within what differs from one time to the next."
 
 TABLES: Final = {
     "What it costs": (
@@ -38,6 +39,7 @@ def document(content: dict[str, Any]) -> str:
         "to a file. The yardsticks ask nobody and send nothing.",
         "![Load, one event, one cell and exit: the median of each library, on a logarithmic scale]"
         "(images/benchmarks.svg)",
+        "The bars are on a logarithmic scale: one that is a little longer stands for far more.",
         "Each field has up to three lines:",
         "1. the median\n"
         "2. the first and the third quartile, if it was measured more than once\n"
@@ -49,6 +51,7 @@ def document(content: dict[str, Any]) -> str:
         parts += [f"## {title}", table(rows, figures)]
     parts += [
         "## Where dev_analytics is behind",
+        "These have a better median. The yardsticks, which are quicker in most rows, are left out.",
         behind(content),
         "## How it was measured",
         f"`make bench` made this page on {content['day']}, in one run of {content['minutes']} "
@@ -64,14 +67,14 @@ def document(content: dict[str, Any]) -> str:
 
 
 def table(rows: tuple[str, ...], figures: dict[str, Any]) -> str:
-    """Return one table."""
+    """Return one table, with a line for each library: there are more of them than of `rows`."""
     lines = [
-        f"| | {' | '.join(about.title for about in LIBRARIES.values())} |",
-        "|---" * (len(LIBRARIES) + 1) + "|",
+        f"| | {' | '.join(ROWS[row].title for row in rows)} |",
+        "|---" * (len(rows) + 1) + "|",
     ]
-    for row in rows:
-        fields = [field(row, library, figures) for library in LIBRARIES]
-        lines.append(f"| {ROWS[row].title} | {' | '.join(fields)} |")
+    for library, about in LIBRARIES.items():
+        fields = [field(row, library, figures) for row in rows]
+        lines.append(f"| {about.title} | {' | '.join(fields)} |")
     return "\n".join(lines)
 
 
@@ -92,14 +95,27 @@ def field(row: str, library: str, figures: dict[str, Any]) -> str:
     return "<br>".join(filter(None, lines))
 
 
-def ahead(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the rows and libraries whose figures are better than those of dev_analytics.
+class Lead(NamedTuple):
+    """A row in which a library's median is better than that of dev_analytics.
 
-    Where the quartiles overlap, or the difference is below what is shown, nobody is ahead.
+    Attributes
+    ----------
+    row, library
+        Which ones.
+    certain
+        The quartiles do not overlap.
     """
+
+    row: str
+    library: str
+    certain: bool
+
+
+def leads(content: dict[str, Any]) -> list[Lead]:
+    """Return where others are ahead, by as much as is shown at least."""
     found = []
     for row, figures in content["figures"].items():
-        own = figures[OWN]
+        own, about = figures[OWN], ROWS[row]
         for library, other in figures.items():
             if (
                 library == OWN
@@ -107,37 +123,32 @@ def ahead(content: dict[str, Any]) -> list[tuple[str, str]]:
                 or not {"median"} <= own.keys() & other.keys()
             ):
                 continue
-            about = ROWS[row]
-            better = (
-                own["low"] > other["high"] and own["median"] - other["median"] >= 10**-about.digits
-            )
             # More than there were is no better: some came twice.
             kept, own_kept = (min(one["median"], about.of) for one in (other, own))
+            better = own["median"] - other["median"] >= 10**-about.digits
             if kept > own_kept if about.of else better:
-                found.append((row, library))
+                found.append(Lead(row, library, bool(about.of) or own["low"] > other["high"]))
     return found
 
 
 def unexplained(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return those of `ahead` that nobody has explained."""
-    return [each for each in ahead(content) if each not in REASONS]
+    """Return where others are certainly ahead and nobody has written why."""
+    found = [(lead.row, lead.library) for lead in leads(content) if lead.certain]
+    return [each for each in found if each not in REASONS]
 
 
 def behind(content: dict[str, Any]) -> str:
     """Return the table of what is ahead of dev_analytics, and why."""
-    lines = ["| in | ahead | by how much | why |", "|---|---|---|---|"]
-    for row, library in ahead(content):
+    found: dict[tuple[str, str], list[str]] = {}
+    for row, library, certain in leads(content):
         figures, about = content["figures"][row], ROWS[row]
         own, other = (_number(figures[one]["median"], about.digits) for one in (OWN, library))
-        why = REASONS.get((row, library), NO_REASON)
-        lines.append(
-            f"| {about.title} | {LIBRARIES[library].title} | "
-            f"{other} against {own} {about.unit}".strip()
-            + f" | {why} |"
-        )
-    if len(lines) == 2:
-        return "In no row."
-    return "\n".join(lines)
+        much = f"{about.title}: {other} against {own} {about.unit}".strip()
+        why = REASONS.get((row, library), NO_REASON if certain else NO_DIFFERENCE)
+        rows = found.setdefault((LIBRARIES[library].title, why), [])
+        rows.append(much if certain else f"{much} (the quartiles overlap)")
+    lines = [f"| {title} | {'<br>'.join(rows)} | {why} |" for (title, why), rows in found.items()]
+    return "\n".join(["| ahead | in | why |", "|---|---|---|", *lines]) if lines else "In no row."
 
 
 def setups(content: dict[str, Any]) -> str:

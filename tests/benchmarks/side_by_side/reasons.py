@@ -21,6 +21,10 @@ _BOUNDED: Final = (
     " It keeps the {most} and drops the rest, so no more than that waits in this row, where "
     "dev_analytics has all of it. It also gives up a batch that the host refuses."
 )
+_AT_ONCE: Final = (
+    "It sends each event while the caller waits, so that none waits at exit: what the host "
+    "refused is lost. dev_analytics sends afterwards, and keeps what was refused."
+)
 _SPANS: Final = (
     "It keeps the model's name as it was given, in a span in memory. dev_analytics looks up the "
     "name and the address among the public ones, and writes the record to disk before the call "
@@ -39,4 +43,5 @@ REASONS: Final[dict[tuple[str, str], str]] = {
         for row in ("backlog_10000", "backlog_100000")
     },
     ("model", "opentelemetry"): _SPANS,
+    ("exit_refusing", "scarf"): _AT_ONCE,
 }

@@ -158,6 +158,16 @@ LIBRARIES: Final = {
         "models by `opentelemetry-instrumentation-openai-v2` with a `BatchSpanProcessor`, and the "
         "newest `opentelemetry-util-genai` with which that can be imported",
     ),
+    "logfire": About(
+        "logfire",
+        "logfire",
+        b"cell executed ok",
+        delivers=True,
+        models=True,
+        declares=False,
+        how="`logfire.configure` with a token, `base_url` and `console=False`, structured logs by "
+        "`logfire.info`; models by `logfire.instrument_openai`",
+    ),
     "ploomber": About(
         "ploomber-core",
         "ploomber-core",
@@ -179,6 +189,16 @@ LIBRARIES: Final = {
         how="`aider.analytics.Analytics` with `posthog_host`, opted in by its own file; the real "
         "package, no stubs; of its dependencies only those that this module imports, in the "
         "versions that it pins, and `httpx` and `pydantic` of the test environment",
+    ),
+    "scarf": About(
+        "scarf-sdk",
+        "scarf-sdk",
+        _CAPTURED,
+        delivers=True,
+        models=False,
+        declares=False,
+        how="`ScarfEventLogger(endpoint_url=...)` and `log_event()`, which sends while the caller "
+        "waits, for up to 3 s; what it raises is caught",
     ),
 }
 """Every library, in the order of the columns."""
