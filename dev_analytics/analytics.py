@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics import NOTICE
-from dev_analytics.callbacks import counting, is_of_handler
+from dev_analytics.callbacks import counting
 from dev_analytics.consent.environment import data_directory
 from dev_analytics.consent.gate import Gate
 from dev_analytics.delivery import Delivery
@@ -29,6 +29,7 @@ from dev_analytics.process.forks import (
     letting_import,
     unforked,
 )
+from dev_analytics.process.handlers import is_of_handler
 from dev_analytics.process.native import RLock
 
 if TYPE_CHECKING:
@@ -158,18 +159,15 @@ class Analytics:
                     self.pipeline.event(name, began, properties)
         except UnservedError:
             pass
-        except Exception as error:
-            made = self._made
-            refused = made is not None and made.has_refused(error)
-            self.drops.count("invalid" if refused else "failure inside")
-            if self.strict or is_of_handler(error):
-                raise
         except BaseException as error:
-            # The user has interrupted.
             made = self._made
             if made is None or not made.has_written_despite(error):
-                self.drops.count("failure inside")
-            raise
+                refused = made is not None and made.has_refused(error)
+                self.drops.count("invalid" if refused else "failure inside")
+            # A signal handler of the user's may raise anything, Ctrl-C no Exception.
+            is_failure = issubclass(type(error), Exception) and not is_of_handler(error)
+            if self.strict or not is_failure:
+                raise
         finally:
             if self._forked and self._made is not None:
                 self._made.store_drops()

@@ -6,14 +6,12 @@ ours, and what it raises, such as a timeout, is for the user's own code to catch
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Callable, Collection
-from functools import partial, wraps
-from types import CodeType, FunctionType, MethodType
+from collections.abc import Callable
+from functools import wraps
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
-from dev_analytics.process.native import signal_handler
+from dev_analytics.process.handlers import is_of_handler, passes
 
 if TYPE_CHECKING:
     from typing import Protocol, TypeVar, TypeVarTuple
@@ -32,15 +30,6 @@ if TYPE_CHECKING:
     O = TypeVar("O", bound=Observer)  # noqa: E741, one letter for a type
 
 
-_SIGNALS: Final = range(1, signal.NSIG)
-"""Not `signal.valid_signals`, which makes a member of an enumeration of each: a hundredth of the
-time that loading the extension takes."""
-
-_CODE: Final = vars(FunctionType)["__code__"].__get__
-traceback_of: Final = vars(BaseException)["__traceback__"].__get__
-"""Return the traceback of an error, and nothing of what its class does instead."""
-
-
 counting: Final[set[CodeType]] = set()
 """The code that counts an interrupt that passes it, so that none is counted twice."""
 
@@ -54,10 +43,10 @@ def count_failure(drops: DropLedger, error: BaseException) -> None:
         `error` is not ours: the user interrupted, or a signal handler of theirs raised it in the
         middle of our code, for example at the end of a time limit, for the user's code to catch.
     """
-    is_interrupt = not issubclass(type(error), Exception)
-    if not (is_interrupt and _passes(error, counting)):
+    is_ours = issubclass(type(error), Exception) and not is_of_handler(error)
+    if is_ours or not passes(error, counting):
         drops.count("failure inside")
-    if is_interrupt or is_of_handler(error):
+    if not is_ours:
         raise error
 
 
@@ -77,7 +66,7 @@ def quiet(callback: Callable[[O, *Given], Any]) -> Callable[[O, *Given], None]:
             # Nothing is read of the error: an audit hook of the user's may refuse that, too.
             observer.drops.count("failure inside")
         except KeyboardInterrupt as error:
-            if not _passes(error, counting):
+            if not passes(error, counting):
                 observer.drops.count("failure inside")
 
     return quietly
@@ -93,27 +82,8 @@ def after_reply(call: Callable[[], None]) -> None:
     RuntimeError
         No event loop runs on this thread, so no reply will follow.
     """
+    # Loaded here, as a sender, which has no loop, has no need of it.
+    import asyncio
+
     loop = asyncio.get_running_loop()
     loop.call_soon(loop.call_soon, call)
-
-
-def is_of_handler(error: BaseException) -> bool:
-    """Return whether a signal handler of the user raised `error`."""
-    return _passes(error, {_code(signal_handler(number)) for number in _SIGNALS})
-
-
-def _passes(error: BaseException, codes: Collection[CodeType | None]) -> bool:
-    """Return whether `error` was raised in code that one of `codes` called, or in itself."""
-    traceback = traceback_of(error)
-    while traceback is not None:
-        if traceback.tb_frame.f_code in codes:
-            return True
-        traceback = traceback.tb_next
-    return False
-
-
-def _code(handler: Any) -> CodeType | None:
-    """Return the code of a handler if it is a function; other objects are not touched."""
-    while type(handler) in (partial, MethodType):
-        handler = handler.func if type(handler) is partial else handler.__func__
-    return _CODE(handler) if type(handler) is FunctionType else None

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from dev_analytics.callbacks import is_of_handler
 from dev_analytics.catalogue.events import (
     EVENTS,
     Embedding,
@@ -31,6 +30,7 @@ from dev_analytics.catalogue.values import RefusedValueError
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.process.forks import start_thread, unforked
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import RLock, seconds
 from dev_analytics.recording import Recording
 
@@ -215,6 +215,8 @@ class Pipeline:
     preview
         The newest records of this session, kept in memory only. Those of a rehearsal are removed
         when the user answers.
+    unlogged
+        How many records of this session could not be written to the event log.
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
@@ -226,6 +228,7 @@ class Pipeline:
         )
         self.sink: Sink = Spool(session.data, self.launcher, self._agrees) if sink is None else sink
         self.preview: deque[Previewed] = deque(maxlen=MAX_PREVIEWED)
+        self.unlogged = 0
         self._session = session
         self._waiting: deque[Callable[[], None]] = deque()
         self._recording: Recording | None = None
@@ -294,34 +297,35 @@ class Pipeline:
         if handling.is_shown:
             self.preview.append(Previewed(record, collecting))
         try:
-            if collecting:
-                try:
+            try:
+                if collecting:
                     self.sink.accept(record, handling.user_id, handling.recipient)
-                except OSError as error:
-                    self._count_unwritten(error)
-            if log:
-                try:
-                    log.append(record)
-                except OSError as error:
-                    self._count_unwritten(error)
+            except OSError as error:
+                pass_on(error)
+                session.drops.count("disk error")
+            finally:
+                # After an interrupt, too: a log has every record that has a number.
+                if log:
+                    self._append_to(log, record)
         except BaseException as error:
-            # With a log, something of it may be lost nevertheless.
-            if collecting and not log and self.sink.has(record):
+            if collecting and self.sink.has(record):
                 self._written_despite = id(error)
             raise
 
-    def _count_unwritten(self, error: OSError) -> None:
-        """Count a record that was not written, unless a signal handler of the user's raised."""
-        if is_of_handler(error):
-            raise error
-        self._session.drops.count("disk error")
+    def _append_to(self, log: LineFile, record: bytes) -> None:
+        """Append a record to the event log; one that is missing there alone is no drop."""
+        try:
+            log.append(record)
+        except OSError as error:
+            pass_on(error)
+            self.unlogged += 1
 
     def has_written_despite(self, error: BaseException) -> bool:
         """Return whether the record of the event that `error` ended is in the spool."""
         noted, self._written_despite = self._written_despite, 0
         return noted == id(error)
 
-    def has_refused(self, error: Exception) -> bool:
+    def has_refused(self, error: BaseException) -> bool:
         """Return whether `error` says that an event is not as the catalogue declares it."""
         return isinstance(error, UndeclaredError | RefusedValueError)
 

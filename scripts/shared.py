@@ -168,10 +168,12 @@ ROWS: Final = (
            f"{_SHARED}test_whatever_the_user_changes_a_cell_is_recorded_or_counted",
            (Edit("dev_analytics/pipeline.py",
                  "    self.sink.accept(record, handling.user_id, handling.recipient)\n"
-                 "                except OSError as error:\n"
-                 "                    self._count_unwritten(error)\n",
+                 "            except OSError as error:\n"
+                 "                pass_on(error)\n"
+                 '                session.drops.count("disk error")\n',
                  "    self.sink.accept(record, handling.user_id, handling.recipient)\n"
-                 "                except OSError:\n                    pass\n"),)),
+                 "            except OSError as error:\n"
+                 "                pass_on(error)\n"),)),
     Mutant("shared: a warnings filter", _AS_IT_WAS,
            _loaded('import warnings; warnings.simplefilter("ignore")')),
     Mutant("shared: a warning",
@@ -235,7 +237,7 @@ ROWS: Final = (
            f"{_NATIVE}"
            "test_what_a_signal_handler_raises_at_any_line_of_an_event_reaches_its_caller",
            (Edit("dev_analytics/analytics.py",
-                 "if self.strict or is_of_handler(error):", "if self.strict:"),)),
+                 "if self.strict or not is_failure:", "if self.strict:"),)),
     Mutant("shared: the lock of threading",
            f"{_NATIVE}"
            "test_a_signal_handler_that_records_waits_for_no_lock_of_the_standard_librarys",

@@ -17,6 +17,7 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.environment import Place, place_of
 from dev_analytics.consent.places import check, read_own
 from dev_analytics.process.forks import unforked
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import Clock, seconds, system
 
 SETTLED_NS: Final = 2_000_000_000
@@ -70,7 +71,9 @@ class StoredConsent:
         self._seen: tuple[tuple[object, ...], Consent] | None = None
 
     def current(self) -> Consent:
-        """Return the current consent, with one ``stat`` if nothing changed; never raises.
+        """Return the current consent, with one ``stat`` if nothing changed.
+
+        It raises nothing but what a signal handler of the user's raises meanwhile.
 
         An `other` store takes one more.
         """
@@ -82,6 +85,7 @@ class StoredConsent:
                 return self._absent
             return self._read_absent()
         except OSError as error:
+            pass_on(error)
             return Consent(unreadable=words(error))
         state = status.st_mtime_ns, status.st_ctime_ns, status.st_ino, beside
         seen = self._seen
@@ -102,11 +106,12 @@ class StoredConsent:
         except FileNotFoundError:
             return (0, 0, 0)
         except OSError as error:
+            pass_on(error)
             raise _at(self.data, error) from None
         return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
     def read(self) -> Consent:
-        """Read the files; never raises."""
+        """Read the files; raises nothing, as `current` does."""
         return self._read()[0]
 
     def has_opt_out(self) -> bool:
@@ -132,6 +137,7 @@ class StoredConsent:
         try:
             return self.other.has_opt_out()
         except OSError as error:
+            pass_on(error)
             raise _at(self.other.data, error) from None
 
     def _follow_other(self) -> None:
@@ -158,6 +164,7 @@ class StoredConsent:
                 return Consent(tools_off=consent.tools_off), True
             return consent, lasting
         except OSError as error:
+            pass_on(error)
             return Consent(unreadable=words(error)), False
 
     def epoch(self) -> bytes:
@@ -181,6 +188,7 @@ class StoredConsent:
         try:
             return self.epoch() != self.other.epoch()
         except OSError as error:
+            pass_on(error)
             raise _at(self.other.data, error) from None
 
     def _forget(self) -> None:
@@ -208,7 +216,8 @@ class StoredConsent:
             tools = read_own(self.tools_file)
         except FileNotFoundError:
             pass
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             lasting = False
         else:
             with unforked():

@@ -15,6 +15,7 @@ from dev_analytics.delivery import Delivery, files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.forks import sleep, start_thread, unforked
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import Clock, RLock, seconds
 
 MODULE: Final = "dev_analytics.delivery.sender_process"
@@ -206,7 +207,8 @@ class Launcher:
 
             self.drops.count_all(bound(Backlog(self._data), self.delivery() or Delivery()))
             self.store_drops()
-        except Exception:
+        except Exception as error:
+            pass_on(error)
             self.drops.count("failure inside")
 
     def store_drops(self) -> None:

@@ -16,6 +16,7 @@ from dev_analytics.process.descriptors import (
     mark,
     open_above,
 )
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import Clock, RLock, signal_handler, system
 from dev_analytics.process.systems import (
     GET_MARK,
@@ -109,7 +110,8 @@ class LineFile:
         try:
             # What `has_mark` does, without its call: this is done for every record.
             known = self._mark and control(self.descriptor, GET_MARK) == self._mark
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             known = False
         if not known or now >= self._look:
             self._find()
@@ -148,7 +150,8 @@ class LineFile:
         """Return whether this file is the one at `path`, whatever became of its descriptor."""
         try:
             status = path.stat()
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             return False
         return identity(status) == self._identity
 
@@ -178,7 +181,8 @@ class LineFile:
             # The user may have opened the same file again.
             marked = not self._mark or has_mark(self.descriptor, self._mark)
             status = system.fstat(self.descriptor)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             return False
         return marked and identity(status) == self._identity
 

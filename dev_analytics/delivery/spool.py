@@ -27,6 +27,7 @@ from dev_analytics.delivery import LIVE, READY, Delivery, files, folder_of
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.lines import FileClosedError, FileGoneError, LineFile
 from dev_analytics.process.descriptors import NoLocksError, lock, make_folder, open_above
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, RLock, open_file, urandom
 from dev_analytics.process.systems import unlock_now
 
@@ -122,8 +123,10 @@ class Spool:
 
     def has(self, record: bytes) -> bool:
         """Return whether a record is the last one in a file, or a signal handler's is after it."""
-        handed_over = [] if self._handed_over is None else [self._handed_over]
-        for path in [*([self._file.path] if self._file else ()), *handed_over]:
+        file, ready = self._file, self._handed_over
+        # One that is being handed over may have either name.
+        handed_over = () if ready is None else (ready, _live(ready))
+        for path in (*((file.path,) if file else ()), *handed_over):
             with contextlib.suppress(OSError), open_file(path, "rb", opener=open_above) as opened:
                 opened.seek(-min(LOOKED_AT, opened.seek(0, os.SEEK_END)), os.SEEK_END)
                 if record in opened.read():
@@ -192,7 +195,7 @@ class Spool:
         """Hand over the file, and begin another one."""
         self._hand_over(also_beside_another=also_beside_another)
         if self._file is None:
-            with contextlib.suppress(OSError):
+            with Refusals():
                 self._open(user_id, self._launcher.delivery())
 
     def _open(self, user_id: str, delivery: Delivery | None) -> LineFile:
@@ -256,7 +259,7 @@ class Spool:
         if self._file is file:
             self._file = None
         file.close()
-        with contextlib.suppress(OSError):
+        with Refusals():
             file.path.unlink()
 
     def _limit(self) -> None:
@@ -286,10 +289,18 @@ class Spool:
         OSError
             No file can be begun.
         """
-        if self._file is gone:
-            # At once, so that an event of a signal handler does not count it again.
-            self._file = None
-        late = self._count_gone(gone)
+        counts = self._launcher.drops.counts
+        before = counts["deleted from the spool by somebody"]
+        try:
+            if self._file is gone:
+                # At once, so that an event of a signal handler does not count it again.
+                self._file = None
+            late = self._count_gone(gone)
+        except BaseException:
+            # After an interrupt the next event counts what was lost, if this one has not.
+            if counts["deleted from the spool by somebody"] == before:
+                self._file = self._file or gone
+            raise
         gone.close()
         try:
             file = self._open(user_id, self._delivery)
@@ -311,7 +322,7 @@ class Spool:
         from dev_analytics.delivery.ledger import read_ledger
 
         settled = read_ledger(self._data).settled.get(_ready(gone.path).name)
-        with contextlib.suppress(OSError):
+        with Refusals():
             late = gone.tail(settled or 0)
             if settled is not None:
                 return late
@@ -336,19 +347,22 @@ class Spool:
         if self._size and not self._file.find():
             try:
                 self._find(self._file, self._user_id)
-            except OSError:
+            except OSError as error:
+                pass_on(error)
                 self._file = None
                 return
+        ready = _ready(self._file.path)
+        if self._size:
+            # First, as `has` looks there after an interrupt.
+            self._handed_over = ready
         file, size, self._file = self._file, self._size, None
-        ready = _ready(file.path)
-        with contextlib.suppress(OSError):
+        with Refusals():
             if size:
                 file.path.rename(ready)
-                self._handed_over = ready
             else:
                 file.path.unlink()
         # A child that was just forked may have the descriptor, and thus the lock.
-        with contextlib.suppress(OSError):
+        with Refusals():
             unlock_now(file.descriptor)
         file.close()
 
@@ -362,6 +376,11 @@ class Spool:
 
 def _destination(delivery: Delivery | None) -> str:
     return "" if delivery is None else delivery.destination
+
+
+def _live(ready: Path) -> Path:
+    """Return the name that a file had before it was handed to the sender."""
+    return ready.with_name(ready.name.removesuffix(READY) + LIVE)
 
 
 def _ready(file: Path) -> Path:

@@ -11,11 +11,11 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import FrameType, ModuleType, TracebackType
 from typing import Final
 
-from dev_analytics.callbacks import traceback_of
 from dev_analytics.catalogue.events import EXCEPTIONS, PACKAGES
 from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.installed import package_of
+from dev_analytics.process.handlers import traceback_of
 
 _MRO: Final = type.__dict__["__mro__"].__get__
 _MODULE: Final = type.__dict__["__module__"].__get__

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import open_file, signal_handler, system
 from dev_analytics.process.systems import (
     GET_MARK,
@@ -166,7 +167,8 @@ def standard_taken() -> Iterator[None]:
 def _is_open(descriptor: int) -> bool:
     try:
         system.get_inheritable(descriptor)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
     return True
 
@@ -178,7 +180,8 @@ def mark(descriptor: int) -> int:
     number = next(_MARKS)
     try:
         control(descriptor, SET_MARK, number)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return 0
     return number
 
@@ -187,7 +190,8 @@ def has_mark(descriptor: int, number: int) -> bool:
     """Return whether a descriptor still belongs to the file with this mark."""
     try:
         return bool(control(descriptor, GET_MARK) == number)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
 
 

@@ -72,7 +72,7 @@ def status_rows(
         **({"last failure": f"{ledger.failed_at}: {ledger.failure}"} if ledger.failure else {}),
         **_destinations(data),
         "dropped": _counted(dropped) or "nothing",
-        "event log": "none" if log is None else from_home(log.path),
+        "event log": "none" if log is None else _log(log.path, analytics.pipeline.unlogged),
         "data": from_home(data),
         "version": __version__,
     }
@@ -97,6 +97,11 @@ def _recipients(consent: Consent) -> str:
         return "none agreed to"
     kept = ", ".join(map(in_words, sorted(consent.kept_recipients)))
     return all_in_words(consent.recipients) + (f"; not {kept}, as you chose" if kept else "")
+
+
+def _log(file: Path, unlogged: int) -> str:
+    missing = f"; {unlogged} records could not be written to it" if unlogged else ""
+    return f"{from_home(file)}{missing}"
 
 
 def _to_change(decision: Decision, consent: Consent, gate: Gate) -> str:

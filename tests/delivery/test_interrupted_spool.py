@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from interruptions import apart, raise_at
@@ -25,6 +27,7 @@ from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
+from dev_analytics.views.status import status_rows
 
 TODAY = date(2026, 11, 22)
 POSTHOG = f"posthog https://eu.i.posthog.com phc_{'a' * 43}"
@@ -60,7 +63,10 @@ def everywhere(
     begin: Callable[[Analytics], object],
     meanwhile: Callable[[Analytics], object],
 ) -> Iterator[tuple[Analytics, list[str]]]:
-    """Record an event, with `meanwhile` at the first line of ours, at the second, and so on."""
+    """Record an event, with `meanwhile` at the first line of ours, at the second, and so on.
+
+    With each comes the line, if the event has one more, and whether `meanwhile` has raised.
+    """
     line, reached = 0, [""]
     while reached:
         line += 1
@@ -72,8 +78,11 @@ def everywhere(
         event(analytics, "start")
         begin(analytics)
         act = partial(in_handler, meanwhile, analytics)
-        with suppress(KeyboardInterrupt), raise_at(line, act) as reached:
-            next(apart(partial(event, analytics, "interrupt")))
+        try:
+            with raise_at(line, act) as reached:
+                next(apart(partial(event, analytics, "interrupt")))
+        except (KeyboardInterrupt, TimeoutError):
+            reached.append("and raised")
         event(analytics, "shutdown")
         yield analytics, reached
         spool_of(analytics).purge()
@@ -160,21 +169,109 @@ def test_a_sender_starts_after_an_interrupt_at_any_line(
     assert line > 5
 
 
-@pytest.mark.parametrize("begin", [lambda now: None, lambda now: spool_of(now).rest()])
-def test_what_an_interrupt_loses_is_counted_and_nothing_else(
-    data: Path, begin: Callable[[Analytics], object]
-) -> None:
-    def interrupt(analytics: Analytics) -> None:
-        raise KeyboardInterrupt
+def nothing(analytics: Analytics) -> None:
+    """Leave everything as it is."""
 
+
+def rest(analytics: Analytics) -> None:
+    spool_of(analytics).rest()
+
+
+def due(analytics: Analytics) -> None:
+    spool_of(analytics)._due = 0.0
+
+
+def logged(analytics: Analytics) -> None:
+    analytics.log_to(analytics.data / "log.jsonl")
+
+
+def read_anew(analytics: Analytics) -> None:
+    os.utime(analytics.gate.store.folder)
+
+
+@pytest.mark.parametrize(
+    ("begin", "error"),
+    [
+        (nothing, KeyboardInterrupt),
+        (nothing, TimeoutError),
+        (rest, KeyboardInterrupt),
+        (due, TimeoutError),
+        (logged, KeyboardInterrupt),
+    ],
+)
+def test_what_an_interrupt_loses_is_counted_and_nothing_else(
+    data: Path,
+    begin: Callable[[Analytics], object],
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """A time limit of the user's is an OSError, as a full disk is."""
+
+    def interrupt(*given: object) -> None:
+        raise error
+
+    # Nothing but what a signal handler raises goes on to the user's code.
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
+    monkeypatch.setattr(Launcher, "start", lambda launcher: None)
     lost = 0
     for number, (analytics, reached) in enumerate(everywhere(data, None, begin, interrupt)):
         numbers = [record["properties"]["seq"] for _, record in records(analytics.data)]
         counted = analytics.drops.counts.total()
         # At the first line the event has not begun.
         assert len(numbers) + counted == 3 - (number == 0), (reached, numbers, counted)
+        assert len(numbers) == len(set(numbers))
         lost += counted
     assert lost > 10
+
+
+@pytest.mark.parametrize("begin", [nothing, read_anew])
+def test_a_time_limit_at_any_line_reaches_the_user_s_code(
+    data: Path, begin: Callable[[Analytics], object], request: pytest.FixtureRequest
+) -> None:
+    def limit(*given: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
+    for _, reached in everywhere(data, None, begin, limit):
+        assert not reached or reached[1:], reached
+
+
+def test_what_somebody_deleted_is_counted_after_an_interrupt(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConsentStore(data).agree(NOTICE, TODAY)
+    analytics = Analytics(data, delivery=None)
+    event(analytics, "start")
+    file = spool_of(analytics)._file
+    assert file is not None
+    file.path.unlink()
+    file._look = 0.0
+    with monkeypatch.context() as once:
+        once.setattr(file, "tail", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            event(analytics, "interrupt")
+    event(analytics, "shutdown")
+    assert len(records(data)) == 1
+    assert analytics.drops.counts == {
+        "deleted from the spool by somebody": 1,
+        "failure inside": 1,
+    }
+
+
+def test_a_record_that_only_the_log_lacks_is_no_drop(data: Path) -> None:
+    ConsentStore(data).agree(NOTICE, TODAY)
+    analytics = Analytics(data, delivery=None)
+    logged(analytics)
+    assert analytics.log is not None
+    analytics.log.close()
+    event(analytics, "start")
+    assert len(records(data)) == 1
+    assert not analytics.drops.counts
+    shown = status_rows(analytics, analytics.gate.decision(can_answer=False))
+    assert shown["event log"].endswith("1 records could not be written to it")
 
 
 def test_what_waits_behind_an_interrupted_call_is_recorded(data: Path) -> None:

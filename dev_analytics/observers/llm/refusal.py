@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dev_analytics.callbacks import traceback_of
 from dev_analytics.observers.llm.answers import belongs
+from dev_analytics.process.handlers import traceback_of
 
 _HTTPX: Final = frozenset({"InvalidURL", "LocalProtocolError", "UnsupportedProtocol"})
 _CLASSES: Final = {

@@ -1,0 +1,69 @@
+"""Tells what a signal handler of the user's raised in the middle of our code.
+
+A handler may run in the middle of any line of ours, and what it raises, such as a timeout, is for
+the user's own code to catch. A `TimeoutError` is an OSError, as a full disk is.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection
+from functools import partial
+from types import CodeType, FunctionType, MethodType
+from typing import Any, Final
+
+from dev_analytics.process.native import signal_handler
+
+_SIGNALS: Final = range(1, signal.NSIG)
+"""Not `signal.valid_signals`, which makes a member of an enumeration of each: a hundredth of the
+time that loading the extension takes."""
+
+_CODE: Final = vars(FunctionType)["__code__"].__get__
+traceback_of: Final = vars(BaseException)["__traceback__"].__get__
+"""Return the traceback of an error, and nothing of what its class does instead."""
+
+
+def is_of_handler(error: BaseException) -> bool:
+    """Return whether a signal handler of the user raised `error`."""
+    return passes(error, {_code(signal_handler(number)) for number in _SIGNALS})
+
+
+def pass_on(error: Exception) -> None:
+    """Raise `error` again if a signal handler of the user raised it, and not the system.
+
+    A time limit of the user's is a `TimeoutError`, and so an OSError as a full disk is.
+    """
+    if is_of_handler(error):
+        raise error
+
+
+class Refusals:
+    """A block that goes no further where the system refuses something, and raises nothing for it.
+
+    It is no `contextlib.suppress`, which would keep a time limit of the user's to itself, too.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        return error is not None and issubclass(type(error), OSError) and not is_of_handler(error)
+
+
+def passes(error: BaseException, codes: Collection[CodeType | None]) -> bool:
+    """Return whether `error` was raised in code that one of `codes` called, or in itself."""
+    traceback = traceback_of(error)
+    while traceback is not None:
+        if traceback.tb_frame.f_code in codes:
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _code(handler: Any) -> CodeType | None:
+    """Return the code of a handler if it is a function; other objects are not touched."""
+    while type(handler) in (partial, MethodType):
+        handler = handler.func if type(handler) is partial else handler.__func__
+    return _CODE(handler) if type(handler) is FunctionType else None
