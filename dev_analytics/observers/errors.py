@@ -15,6 +15,7 @@ from dev_analytics.catalogue.events import EXCEPTIONS, PACKAGES
 from dev_analytics.catalogue.source import OPEN
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.observers.installed import package_of
+from dev_analytics.observers.plain import module_of, plain
 from dev_analytics.process.handlers import traceback_of
 
 _MRO: Final = type.__dict__["__mro__"].__get__
@@ -74,10 +75,11 @@ def _is_found_at(cls: type, module: str, qualname: str) -> bool:
     if not issubclass(type(found), ModuleType):
         return False
     top = module.partition(".")[0]
-    file = _MODULE_DICT(found).get("__file__")
+    names = plain(_MODULE_DICT(found))
+    file = names.get("__file__")
     if module not in sys.builtin_module_names and package_of(file) != top:
         return False
-    return _MODULE_DICT(found).get(qualname) is cls
+    return names.get(qualname) is cls
 
 
 def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[object]]:
@@ -97,8 +99,8 @@ def _follow(traceback: TracebackType | None) -> tuple[FrameType | None, list[obj
             break
         innermost = frame
         followed.add(id(frame))
-        module = dict.get(frame.f_globals, "__name__")
-        if type(module) is str and module.partition(".")[0] in OPEN:
+        module = module_of(frame)
+        if module is not None and module.partition(".")[0] in OPEN:
             frames.append((module, frame.f_code.co_qualname, traceback.tb_lineno))
         traceback = traceback.tb_next
     return innermost, frames

@@ -16,6 +16,8 @@ from functools import cache
 from keyword import iskeyword
 from typing import Any, Final, NamedTuple
 
+from dev_analytics.observers.plain import plain
+
 MAX_USES: Final = 50
 """How many uses in one cell are recorded."""
 
@@ -81,6 +83,10 @@ def transform(cell: str) -> str:
     return str(_transformer().transform_cell(cell))
 
 
+def _has(names: dict[str, object], name: str) -> bool:
+    return dict.__contains__(plain(names), name)
+
+
 def automagic(cell: str, shell: Any) -> str:
     """Return the transformed `cell`; a magic that was called by its bare name becomes explicit.
 
@@ -91,10 +97,10 @@ def automagic(cell: str, shell: Any) -> str:
     if bare is None or not shell.automagic:
         return cell
     name = bare["name"]
-    taken = iskeyword(name) or any(
-        name in names for names in (shell.user_ns, shell.user_global_ns, vars(builtins))
-    )
-    if taken or name not in shell.magics_manager.magics["line"]:
+    # Magics first: few cells are the name of one, and a namespace may have many names.
+    if iskeyword(name) or not _has(shell.magics_manager.magics["line"], name):
+        return cell
+    if any(_has(names, name) for names in (shell.user_ns, shell.user_global_ns, vars(builtins))):
         return cell
     return f"get_ipython().run_line_magic('{name}', '')"
 

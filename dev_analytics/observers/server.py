@@ -6,10 +6,10 @@ words are looked up in closed vocabularies, and nothing else is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.callbacks import quiet
+from dev_analytics.observers.plain import plain
 
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
@@ -50,22 +50,24 @@ class ServerEvents:
         ):
             event_logger.add_listener(schema_id=f"{_SCHEMAS}{schema}", listener=listener)
 
-    async def _on_kernel(self, logger: Any, schema_id: str, data: Mapping[str, Any]) -> None:
+    async def _on_kernel(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         self._kernel(data)
 
-    async def _on_file(self, logger: Any, schema_id: str, data: Mapping[str, Any]) -> None:
+    async def _on_file(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
         self._file(data)
 
     @quiet
-    def _kernel(self, data: Mapping[str, Any]) -> None:
-        self._analytics.event("kernel_action", action=data["action"], status=data["status"])
+    def _kernel(self, data: dict[str, Any]) -> None:
+        given = plain(data)
+        self._analytics.event("kernel_action", action=given["action"], status=given["status"])
 
     @quiet
-    def _file(self, data: Mapping[str, Any]) -> None:
+    def _file(self, data: dict[str, Any]) -> None:
+        given = plain(data)
+        action, path = given["action"], given["path"]
         # A server reads a file several times for each action on it.
-        if data["action"] != "get":
-            kind = file_kind(data["path"])
-            self._analytics.event("file_action", action=data["action"], kind=kind)
+        if type(action) is type(path) is str and action != "get":
+            self._analytics.event("file_action", action=action, kind=file_kind(path))
 
 
 def file_kind(path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from dev_analytics.catalogue.values import MAX_INTEGER
+from dev_analytics.observers.plain import plain
 
 _MODULE: Final = type.__dict__["__module__"].__get__
 
@@ -75,7 +76,7 @@ def get(part: Any, name: str) -> Any:
     """Return a field; SDK versions without the field have a plain dictionary there."""
     if part is None:
         return None
-    return part.get(name) if type(part) is dict else getattr(part, name, None)
+    return plain(part).get(name) if type(part) is dict else getattr(part, name, None)
 
 
 def text(value: object) -> str | None:

@@ -14,6 +14,7 @@ from dev_analytics.edit_formats import current
 from dev_analytics.observers.errors import public_class
 from dev_analytics.observers.llm.answers import SDK, Answer, belongs, status, text, tokens
 from dev_analytics.observers.llm.refusal import is_refused
+from dev_analytics.observers.plain import plain
 from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import Clock
 
@@ -123,12 +124,14 @@ class Call:
         if self._first is None:
             self._first = now
         try:
+            found = None
             # Only the SDK's own classes are read: the user may have asked for one of their own.
-            plain = self.sdk.plain and type(answer) is dict
-            if plain or belongs(type(answer), self.sdk.package):
+            if self.sdk.plain and type(answer) is dict:
+                found = self.sdk.read(plain(answer))
+            elif belongs(type(answer), self.sdk.package):
                 found = self.sdk.read(answer)
-                if found is not None:
-                    self.add(found)
+            if found is not None:
+                self.add(found)
         except Exception as error:
             count_failure(self.recorder.drops, error)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dev_analytics.observers.llm.answers import belongs
+from dev_analytics.observers.plain import module_of
 from dev_analytics.process.handlers import traceback_of
 
 _HTTPX: Final = frozenset({"InvalidURL", "LocalProtocolError", "UnsupportedProtocol"})
@@ -85,8 +86,6 @@ def _functions(error: BaseException) -> list[tuple[str | None, str]]:
     functions: list[tuple[str | None, str]] = [(None, "")]
     while traceback is not None:
         frame = traceback.tb_frame
-        # Code of the user's may run in globals of a class of their own, and name itself anything.
-        module = dict.get(frame.f_globals, "__name__")
-        functions.append((module if type(module) is str else None, frame.f_code.co_name))
+        functions.append((module_of(frame), frame.f_code.co_name))
         traceback = traceback.tb_next
     return functions

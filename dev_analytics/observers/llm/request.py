@@ -18,6 +18,7 @@ from dev_analytics.callbacks import count_failure
 from dev_analytics.observers.hooks import State, wrap
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
+from dev_analytics.observers.plain import plain
 
 Begin = Callable[[Recorder, Any, tuple[Any, ...], Mapping[str, Any]], Call | None]
 """Begins the call that an object's method makes with these arguments; None: not observed."""
@@ -30,14 +31,17 @@ Fail = Callable[[Call, BaseException], None]
 
 
 def begin_call(
-    begin: Begin, own: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    begin: Begin, own: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Call | None:
-    """Return the call of a method of `own` with these arguments; a failure is counted."""
+    """Return the call of a method of `own` with these arguments; a failure is counted.
+
+    Of the keyword arguments `begin` gets those with plain names.
+    """
     recorder = State.active
     if recorder is None:
         return None
     try:
-        return begin(recorder, own, args, kwargs)
+        return begin(recorder, own, args, plain(kwargs))
     except Exception as error:
         count_failure(recorder.drops, error)
         return None

@@ -26,6 +26,7 @@ from dev_analytics.observers.llm.request import (
     watched,
 )
 from dev_analytics.observers.llm.streams import follow_either, observe_parts
+from dev_analytics.observers.plain import plain
 
 _RAW: Final = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
 MAX_ADDRESSES: Final = 64
@@ -94,7 +95,7 @@ def observe(
         return recorder.begin(
             sdk,
             operation,
-            body.get("model") if type(body) is dict else None,
+            plain(body).get("model") if type(body) is dict else None,
             stream=kwargs.get("stream") is True,
             provider=known,
             address=None if known else addresses.of(own),

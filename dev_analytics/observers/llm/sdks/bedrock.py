@@ -25,6 +25,7 @@ from dev_analytics.observers.llm.request import (
     read_whole,
 )
 from dev_analytics.observers.llm.streams import observe_parts
+from dev_analytics.observers.plain import plain
 
 MODULES: Final = ("botocore.client", "aiobotocore.client")
 COVERS: Final = (
@@ -124,7 +125,7 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
     name, parameters = text(args[0]), args[1]
     if name not in STREAMED or not issubclass(type(parameters), dict):
         return None
-    model = text(dict.get(parameters, "modelId"))
+    model = text(dict.get(plain(parameters), "modelId"))
     if (
         client.meta.service_model.service_name != "bedrock-runtime"
         or model is None
@@ -141,7 +142,8 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
 
 def _watch(call: Call, answer: Any) -> Any:
     """Read an answer, or attach the call to what its user reads: a stream, or a body."""
-    parts = [answer[part] for part in _STREAMS if part in answer]
+    given = plain(answer) if type(answer) is dict else {}
+    parts = [given[part] for part in _STREAMS if part in given]
     # A handler of the user's may have put something else there.
     held = [
         part

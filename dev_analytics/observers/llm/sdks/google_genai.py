@@ -19,6 +19,7 @@ from dev_analytics.observers.llm.request import (
     observe_sending,
 )
 from dev_analytics.observers.llm.speakeasy import observe_methods
+from dev_analytics.observers.plain import plain
 
 MODULES: Final = ("google.genai.models", "google.genai._gaos.interactions")
 COVERS: Final = (
@@ -87,7 +88,7 @@ def hook(module: ModuleType) -> None:
 def _interaction(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
     """Return the request; its parameters may also be given as one dictionary."""
     body = kwargs.get("request")
-    parameters = body if type(body) is dict else kwargs
+    parameters = plain(body) if type(body) is dict else kwargs
     return Request("generate_content", parameters.get("model"), parameters.get("stream") is True)
 
 

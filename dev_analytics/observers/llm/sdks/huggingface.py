@@ -20,6 +20,7 @@ from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import observe_request, read_whole, watched
 from dev_analytics.observers.llm.sdks.openai import read_usage
 from dev_analytics.observers.llm.streams import follow_either
+from dev_analytics.observers.plain import plain
 
 MODULES: Final = (
     "huggingface_hub.inference._client",
@@ -86,7 +87,7 @@ def _begin(recorder: Recorder, client: Any, args: Any, kwargs: Any) -> Call | No
     outer.call = recorder.begin(
         HUGGINGFACE,
         outer.operation,
-        (body.get("model") if type(body) is dict else None) or request.model,
+        (plain(body).get("model") if type(body) is dict else None) or request.model,
         stream=kwargs.get("stream") is True,
         address=request.url,
     )

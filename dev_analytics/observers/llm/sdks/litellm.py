@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from dev_analytics.observers.llm.answers import SDK, Answer, belongs, get
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import counted, observe_request, observe_result
+from dev_analytics.observers.plain import module_of, plain
 
 MODULES: Final = ("litellm",)
 COVERS: Final = (
@@ -157,7 +158,7 @@ def _find_logging(frame: FrameType | None) -> Any:
 
     Return None for a request from anywhere else, such as one to a cache or for a price.
     """
-    while frame is not None and (module := _module(frame)).startswith(_MODULES):
+    while frame is not None and (module := module_of(frame) or "").startswith(_MODULES):
         if module.startswith("litellm."):
             for each in [frame.f_locals.get(name) for name in _NAMES]:
                 if belongs(type(each), f"{_CORE}.litellm_logging"):
@@ -166,13 +167,9 @@ def _find_logging(frame: FrameType | None) -> Any:
     return None
 
 
-def _module(frame: FrameType) -> str:
-    name = frame.f_globals.get("__name__")
-    return name if type(name) is str else ""
-
-
-def _begun(recorder: Recorder, details: Mapping[str, Any]) -> Call | None:
+def _begun(recorder: Recorder, details: dict[str, Any]) -> Call | None:
     """Begin a call that litellm describes with `details`; None if it is not observed."""
+    details = plain(details)
     kind, provider = details.get("call_type"), details.get("custom_llm_provider")
     operation = OPERATIONS.get(kind) or OPERATIONS.get(kind[1:]) if type(kind) is str else None
     if operation is None:
@@ -229,8 +226,8 @@ def _succeeded(recorder: Recorder, logging: Any, args: Any, kwargs: Any) -> None
             _finish(recorder, logging, answer)
 
 
-def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> Any:
-    return args[0] if args else kwargs.get(name)
+def _first(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
+    return args[0] if args else plain(kwargs).get(name)
 
 
 def _finish(recorder: Recorder, logging: Any, answer: Any) -> None:

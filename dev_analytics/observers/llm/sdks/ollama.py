@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from dev_analytics.observers.llm.answers import SDK, Answer
+from dev_analytics.observers.llm.answers import SDK, Answer, text
 from dev_analytics.observers.llm.method import Request, observe, watch_lazy
+from dev_analytics.observers.plain import plain
 
 MODULES: Final = ("ollama._client",)
 COVERS: Final = ("ollama", "0.4", "0.6", "`chat`, `generate`, `embed`, `embeddings`")
@@ -41,8 +42,8 @@ def hook(module: ModuleType) -> None:
 
 def _request(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request | None:
     """Return the request in the arguments: the class of the answer, the verb and the path."""
-    operation = OPERATIONS.get(args[2]) if len(args) > 2 else None
+    operation = OPERATIONS.get(text(args[2]) or "") if len(args) > 2 else None
     body = kwargs.get("json")
     if operation is None or type(body) is not dict:
         return None
-    return Request(operation, body.get("model"), stream=kwargs.get("stream") is True)
+    return Request(operation, plain(body).get("model"), stream=kwargs.get("stream") is True)

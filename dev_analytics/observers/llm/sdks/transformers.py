@@ -17,6 +17,7 @@ from dev_analytics.observers.llm.answers import SDK, Answer, belongs, fields
 from dev_analytics.observers.llm.call import Call
 from dev_analytics.observers.llm.recorder import Recorder
 from dev_analytics.observers.llm.request import begin_call, watched
+from dev_analytics.observers.plain import plain
 
 MODULES: Final = ("transformers.generation.utils",)
 COVERS: Final = (
@@ -67,8 +68,9 @@ def _begin(recorder: Recorder, model: Any, args: Any, kwargs: Mapping[str, Any])
     )
 
 
-def _watch(model: Any, args: Any, kwargs: Mapping[str, Any], call: Call, answer: Any) -> Any:
+def _watch(model: Any, args: Any, kwargs: dict[str, Any], call: Call, answer: Any) -> Any:
     """Add the token counts that the shapes give, and end the call."""
+    kwargs = plain(kwargs)
     config = fields(fields(model)["config"])
     given = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
     output = answer.sequences if belongs(type(answer), "transformers") else answer
