@@ -259,5 +259,5 @@ RIVALS := $(wildcard tests/benchmarks/side_by_side/requirements/*.txt)
 # It asks for a newer certifi than others may have: here it runs with that of the environment.
 .venv/litellm-newest.stamp: .venv/test.stamp
 	rm -rf $(@:.stamp=)
-	$(call install,$(BIN)/python,--no-deps --target .venv/litellm-newest/site-packages litellm==1.109.1)
+	$(call install,$(BIN)/python,--no-deps --target .venv/litellm-newest/site-packages litellm==1.110.2)
 	@touch $@

@@ -15,7 +15,7 @@ VERSIONS = {
     "openai-lowest": "openai==1.3.0",
     "anthropic-lowest": "anthropic==0.28.0",
     "google-genai-lowest": "google-genai==1.0.0",
-    "litellm-newest": "litellm==1.109.1",
+    "litellm-newest": "litellm==1.110.2",
 }
 TESTS = {
     "openai": ("test_openai.py",),

@@ -14,7 +14,7 @@ MODULES: Final = (
     "anthropic.lib.streaming._messages",
     "anthropic.lib.streaming._beta_messages",
 )
-COVERS: Final = ("anthropic", "0.28", "2.12", "messages; also at AWS, Google and Azure")
+COVERS: Final = ("anthropic", "0.28", "2.14", "messages; also at AWS, Google and Azure")
 
 OPERATIONS: Final = {
     "/v1/messages": "chat",

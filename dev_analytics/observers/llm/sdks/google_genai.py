@@ -25,7 +25,7 @@ MODULES: Final = ("google.genai.models", "google.genai._gaos.interactions")
 COVERS: Final = (
     "google-genai",
     "1.0",
-    "3.4",
+    "3.6",
     "`generate_content`, chats, `embed_content`, interactions; "
     "each round of automatic function calling is a call",
 )

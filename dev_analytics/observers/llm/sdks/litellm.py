@@ -29,7 +29,7 @@ MODULES: Final = ("litellm",)
 COVERS: Final = (
     "litellm",
     "1.83",
-    "1.109",
+    "1.110",
     "calls through its own HTTP code; calls through one of these SDKs are recorded as that SDK's",
 )
 

@@ -18,7 +18,7 @@ MODULES: Final = (
 COVERS: Final = (
     "openai",
     "1.3",
-    "3.54",
+    "3.57",
     "chat completions, responses, completions, embeddings, decisions; "
     "also by Azure, AWS, compatible servers",
 )
