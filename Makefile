@@ -20,12 +20,14 @@ TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) 
 # takes nine seconds for that. The others wait for kernels and servers: more workers keep the cores busy.
 WORKERS := --dist loadfile --no-loadscope-reorder --numprocesses
 WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
-OTHERS := --ignore tests/benchmarks $(WITH_SDKS:%=--ignore %)
+# What measures time, and does so again where the machine was busy, runs with few beside it.
+TIMED := tests/benchmarks tests/delivery/test_exit.py
+OTHERS := $(patsubst %,--ignore %,$(TIMED) $(WITH_SDKS))
 
 # uv installs in a tenth of pip's time. It reads nothing of pip's configuration: where only that knows
 # the way to an index, pip installs.
-install = $(BIN)/uv pip install --quiet --system-certs --link-mode copy --python $(1) $(2) $(3) \
-	|| $(1) -m pip install --quiet $(2)
+install = $(BIN)/uv pip install --quiet --system-certs --link-mode copy --python $(1) $(2) \
+	|| $(BIN)/python -m pip --python $(1) install --quiet $(2)
 
 .NOTPARALLEL:
 .PHONY: help demo test check coverage lowest lint privacy mutants peers bench documents sample images vocabularies newest windows dist clean
@@ -36,17 +38,20 @@ help: ## Show this list.
 demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show what was recorded.
 	@$(BIN)/python notebooks/demo.py
 
-# What keeps one core busy runs beside what waits for the network, or for the other core. The benchmarks
-# compare what runs in turns, so that something may run beside them; the figures are those of `make bench`.
+# What keeps one core busy runs beside what waits for the network, for kernels or for servers. The
+# benchmarks compare what runs in turns, so that something may run beside them; the figures are those
+# of `make bench`. Collecting once compiles the tests, which else each of six workers would do.
 test: .venv/test.stamp ## Run every check and every test, the benchmarks too.
 	@$(MAKE) --no-print-directory lint & lint=$$!; \
+		$(BIN)/python -m pytest $(TIMED) > .venv/timed 2>&1 & timed=$$!; \
 		$(MAKE) --no-print-directory $(TESTED); made=$$?; \
-		wait $$lint && exit $$made
-	@$(BIN)/python -m pytest tests/benchmarks > .venv/benchmarks 2>&1 & benchmarks=$$!; \
-		$(BIN)/python -m pytest $(WORKERS) 2 $(WITH_SDKS); passed=$$?; \
-		wait $$benchmarks || passed=$$?; \
-		cat .venv/benchmarks; exit $$passed
-	$(BIN)/python -m pytest $(WORKERS) 6 $(OTHERS)
+		$(BIN)/python -m pytest -q --collect-only $(OTHERS) > /dev/null; \
+		wait $$lint && test $$made = 0 || { kill -INT $$timed; exit 1; }; \
+		$(BIN)/python -m pytest $(WORKERS) 2 $(WITH_SDKS) > .venv/with-sdks 2>&1 & sdks=$$!; \
+		wait $$timed; passed=$$?; cat .venv/timed; \
+		$(BIN)/python -m pytest $(WORKERS) 6 $(OTHERS) || passed=1; \
+		wait $$sdks || passed=1; cat .venv/with-sdks; \
+		exit $$passed
 
 check: lint ## Check style and types and run the quick tests.
 	$(BIN)/python -m pytest -q tests/catalogue tests/consent/test_decision.py tests/test_architecture.py tests/test_documents.py
@@ -58,7 +63,7 @@ MEASURED := PYTHON_MEASURED=$(CURDIR) $(BIN)/coverage run
 coverage: $(TESTED) ## Run the tests but the benchmarks, or TESTS=DIR; name lines and branches that none reaches.
 	rm -rf .venv/coverage
 	cp tests/machine/measured.* "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-	-test -n "$(TESTS)" || $(MEASURED) -m pytest $(WORKERS) 2 $(WITH_SDKS)
+	-test -n "$(TESTS)" || $(MEASURED) -m pytest $(WORKERS) 2 $(WITH_SDKS) $(filter-out tests/benchmarks,$(TIMED))
 	-$(MEASURED) -m pytest $(WORKERS) 6 $(or $(TESTS),$(OTHERS))
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include 'dev_analytics/*'
@@ -129,7 +134,7 @@ clean: ## Delete the environment and everything that was generated.
 	}
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip uv
-	$(call install,$(BIN)/python,--constraint constraints.txt --editable . --group $*,--compile-bytecode)
+	$(call install,$(BIN)/python,--constraint constraints.txt --editable . --group $*)
 	cp tests/machine/fake_root.* "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
@@ -142,7 +147,7 @@ COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ip
 	portpicker==1.5.2 requests==2.32.4
 .venv/lowest.stamp: .venv/test.stamp tests/lowest.txt
 	rm -rf .venv/lowest
-	$(PYTHON) -m venv .venv/lowest
+	$(PYTHON) -m venv --without-pip .venv/lowest
 	$(call install,.venv/lowest/bin/python,--requirement tests/lowest.txt)
 	$(call install,.venv/lowest/bin/python,--no-deps --editable .)
 	cp tests/machine/fake_root.* "$$(.venv/lowest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"

@@ -87,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
 SLOWEST_FIRST = (
     *("tests/browser/", "tests/peers/", "tests/privacy/test_notebooks.py"),
     *("tests/privacy/test_written.py", "tests/delivery/test_sender.py"),
-    *("tests/delivery/test_exit.py", "tests/delivery/test_posthog_versions.py"),
+    "tests/delivery/test_posthog_versions.py",
     *("tests/faults/", "tests/delivery/", "tests/consent/test_states_and_switches.py"),
     *("tests/observers/llm/test_versions.py", "tests/observers/llm/test_llama_index.py"),
     *("tests/observers/llm/", "tests/privacy/", "tests/apps/test_dev.py"),

@@ -16,7 +16,6 @@ APART: Final = (
     "tests/consent/asking/test_notebook.py",
     "tests/consent/asking/test_without_a_person.py",
     "tests/consent/test_policy.py",
-    "tests/delivery/test_exit.py",
     "tests/delivery/test_launcher.py",
     "tests/delivery/test_sender.py",
     "tests/delivery/test_survival.py",
