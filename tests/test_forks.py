@@ -296,13 +296,17 @@ def record():
     analytics.gate.latest = None
     threading.Thread(target=decide).start()
     held.wait()
-    cell()
+    {"event": cell, "beginning": analytics.gate.at_beginning}[sys.argv[2]]()
 hooked.append(record)
 signal.alarm(60)
 print(fork())
 """
 
 
-def test_an_event_before_a_fork_waits_for_no_thread_that_waits_for_the_fork(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["event", "beginning"])
+def test_nothing_in_a_hook_before_a_fork_waits_for_a_thread_that_waits_for_the_fork(
+    tmp_path: Path, what: str
+) -> None:
+    """A call to a model asks for the state at its beginning."""
     ConsentStore(tmp_path).agree(NOTICE, date.today())
-    assert run(WAITING, str(tmp_path)) == "0\n"
+    assert run(WAITING, str(tmp_path), what) == "0\n"

@@ -25,7 +25,7 @@ from dev_analytics.consent.environment import (
     read_environment,
 )
 from dev_analytics.destinations import ARCHIVE
-from dev_analytics.process.forks import unforked
+from dev_analytics.process.forks import letting_import, unforked
 from dev_analytics.process.native import (
     ENVIRON,
     Clock,
@@ -261,7 +261,9 @@ class Gate:
         """
         latest = self.latest
         if latest is None or latest[2] is None or _variables() != self._variables:
-            return self.now()
+            # In a hook before a fork: another thread may be deciding, and wait to import.
+            with letting_import():
+                return self.now()
         return latest
 
     def after_fork(self) -> None:
