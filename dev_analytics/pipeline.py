@@ -216,7 +216,7 @@ class Pipeline:
         The newest records of this session, kept in memory only. Those of a rehearsal are removed
         when the user answers.
     unlogged
-        How many records of this session could not be written to the event log.
+        How many records of this session may be missing in the event log, as writing one failed.
     """
 
     def __init__(self, session: Session, sink: Sink | None) -> None:
@@ -317,8 +317,11 @@ class Pipeline:
         try:
             log.append(record)
         except OSError as error:
-            pass_on(error)
             self.unlogged += 1
+            pass_on(error)
+        except BaseException:
+            self.unlogged += 1
+            raise
 
     def has_written_despite(self, error: BaseException) -> bool:
         """Return whether the record of the event that `error` ended is in the spool."""

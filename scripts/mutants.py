@@ -135,8 +135,8 @@ MUTANTS: Final = (
     Mutant("a record on disk before a yes",
            f"{ANSWERS}test_before_a_yes_there_is_no_identifier_and_no_record",
            (Edit("dev_analytics/pipeline.py",
-                 "            if collecting:\n                try:",
-                 "            if True:\n                try:"),
+                 "                if collecting:\n                    self.sink.accept(",
+                 "                if True:\n                    self.sink.accept("),
             # The spool refuses it as well, for two reasons.
             Edit("dev_analytics/delivery/spool.py",
                  "if recipient != (delivery or Delivery).recipient:",

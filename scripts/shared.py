@@ -79,7 +79,7 @@ ROWS: Final = (
            f"{_NATIVE}test_an_interrupt_at_any_line_of_a_cells_record_leaves_nobody_waiting",
            (Edit("dev_analytics/callbacks.py",
                  "        except KeyboardInterrupt as error:\n"
-                 "            if not _passes(error, counting):\n"
+                 "            if not passes(error, counting):\n"
                  '                observer.drops.count("failure inside")\n', ""),)),
     Mutant("shared: signals that stay blocked",
            f"{_UNSEEN}test_an_interrupt_that_comes_as_signals_are_blocked_leaves_none_blocked",

@@ -100,7 +100,7 @@ def _recipients(consent: Consent) -> str:
 
 
 def _log(file: Path, unlogged: int) -> str:
-    missing = f"; records that could not be written to it: {unlogged}" if unlogged else ""
+    missing = f"; records that may be missing in it: {unlogged}" if unlogged else ""
     return f"{from_home(file)}{missing}"
 
 

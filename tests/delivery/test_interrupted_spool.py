@@ -271,7 +271,7 @@ def test_a_record_that_only_the_log_lacks_is_no_drop(data: Path) -> None:
     assert len(records(data)) == 1
     assert not analytics.drops.counts
     shown = status_rows(analytics, analytics.gate.decision(can_answer=False))
-    assert shown["event log"].endswith("; records that could not be written to it: 1")
+    assert shown["event log"].endswith("; records that may be missing in it: 1")
 
 
 def test_what_waits_behind_an_interrupted_call_is_recorded(data: Path) -> None:
