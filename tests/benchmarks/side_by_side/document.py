@@ -16,7 +16,8 @@ NO_DIFFERENCE: Final = "The difference is within what differs from one time to t
 TABLES: Final = {
     "What it costs": (
         *("load_kernel", "first_kernel", "first_python"),
-        *("event", "cell", "model", "memory"),
+        *("event_in_row", "event_rested", "cell_in_row", "cell_rested"),
+        *("model_in_row", "model_rested", "memory"),
     ),
     "How it ends": ("exit_refusing", "exit_silent"),
     "What is kept": ("kill", "fork_hard", "fork_normal"),
@@ -37,7 +38,7 @@ def document(content: dict[str, Any]) -> str:
         "The others are what the maker of a tool would choose instead, each in its release on "
         "PyPI. Two yardsticks stand beside them: the bare write of the same bytes, and `logging` "
         "to a file. The yardsticks ask nobody and send nothing.",
-        "![Load, one event, one cell and exit: the median of each library, on a logarithmic scale]"
+        "![Load, exit, events and cells: the median of each library, on a logarithmic scale]"
         "(images/benchmarks.svg)",
         "The bars are on a logarithmic scale: one that is a little longer stands for far more.",
         "Each field has up to three lines:",
@@ -45,7 +46,9 @@ def document(content: dict[str, Any]) -> str:
         "2. the first and the third quartile, if it was measured more than once\n"
         "3. how many times that of dev_analytics it is",
         "Load, cells, calls, exit and memory are told as the difference from the same process "
-        "without any library.",
+        "without any library. A pause is one of 10 ms, after which the processor's caches hold "
+        "other things, as they do when a user runs a cell. Rows that do not say it are of events "
+        "right after one another.",
     ]
     for title, rows in TABLES.items():
         parts += [f"## {title}", table(rows, figures)]

@@ -17,8 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-CHUNKS, LOOPS, PAUSE = 60, 25, 0.01
-CELLS, CELL_LOOPS = 100, 5
+CHUNKS, LOOPS, PAUSE = 60, 50, 0.01
+CELLS, CELL_LOOPS = 100, 10
 CALLS, CALL_LOOPS = 40, 5
 WAITING = 100
 KILLED = 1_000
@@ -64,13 +64,22 @@ def spent(function: Callable[[], Any], loops: int) -> float:
     return (time.perf_counter() - begin) / loops * 1e6
 
 
-def paced(function: Callable[[], Any], chunks: int = CHUNKS, loops: int = LOOPS) -> list[float]:
-    """Return the µs of one call, chunk by chunk; in between, its threads can do their work."""
-    taken = []
-    for _ in range(chunks + 3):
-        taken.append(spent(function, loops))
-        time.sleep(PAUSE)
-    return taken[3:]
+def after_pause(function: Callable[[], Any], loops: int) -> tuple[float, float]:
+    """Return the µs of the first call after a pause, and those of one of the calls that follow it.
+
+    The first one finds its code out of the processor's caches. In the pause threads do their work.
+    """
+    time.sleep(PAUSE)
+    return spent(function, 1), spent(function, loops)
+
+
+def paced(
+    function: Callable[[], Any], chunks: int = CHUNKS, loops: int = LOOPS
+) -> tuple[list[float], list[float]]:
+    """Return what `after_pause` does, pause by pause."""
+    taken = [after_pause(function, loops) for _ in range(chunks + 3)]
+    rested, in_row = zip(*taken[3:], strict=True)
+    return [*rested], [*in_row]
 
 
 class Programs:
@@ -111,12 +120,15 @@ class Programs:
         self.shell()
         event = self.library().event
         time.sleep(max(0.0, self.options.at - time.monotonic()))
-        return {self.options.row: paced(event, self.options.chunks)}
+        rested, in_row = paced(event, self.options.chunks)
+        if self.options.row:
+            return {self.options.row: in_row}
+        return {"event_in_row": in_row, "event_rested": rested}
 
     def declared(self) -> Samples:
         self.shell()
         event = self.library(declared=self.options.declared).event
-        return {f"declared_{self.options.declared}": paced(event)}
+        return {f"declared_{self.options.declared}": paced(event)[1]}
 
     def cell(self) -> Samples:
         from IPython.core.interactiveshell import InteractiveShell
@@ -130,7 +142,7 @@ class Programs:
             partial(shell.run_cell, CELL, store_history=True, silent=False)
             for shell in (observed, plain)
         )
-        return {"cell": self.more(with_it, without, CELLS, CELL_LOOPS)}
+        return self.more("cell", with_it, without, CELLS, CELL_LOOPS)
 
     def model(self) -> Samples:
         import httpx2
@@ -154,28 +166,29 @@ class Programs:
                 model="gpt-4o", messages=[{"role": "user", "content": "hello"}], **options
             )
 
-        return {
-            "model": self.more(
-                lambda: ask(observed, True, **given), lambda: ask(plain, False), CALLS, CALL_LOOPS
-            )
-        }
+        return self.more(
+            *("model", lambda: ask(observed, True, **given), lambda: ask(plain, False)),
+            *(CALLS, CALL_LOOPS),
+        )
 
     def more(
-        self, with_it: Callable[[], Any], without: Callable[[], Any], rounds: int, loops: int
-    ) -> list[float]:
-        """Return how many µs one takes more than the other, each round in both orders.
+        self,
+        what: str,
+        with_it: Callable[[], Any],
+        without: Callable[[], Any],
+        rounds: int,
+        loops: int,
+    ) -> Samples:
+        """Return how many µs one takes more than the other, in a row and after a pause.
 
-        Whoever comes first after a pause finds its code out of the processor's caches.
+        The two take turns, so that a machine that gets slower slows both.
         """
-        taken = []
+        found: Samples = {f"{what}_rested": [], f"{what}_in_row": []}
         for _ in range(rounds + 2):
-            more = 0.0
-            for order in ((with_it, without), (without, with_it)):
-                times = {function: spent(function, loops) for function in order}
-                more += (times[with_it] - times[without]) / len(order)
-                time.sleep(PAUSE)
-            taken.append(more)
-        return taken[2:]
+            times = after_pause(with_it, loops), after_pause(without, loops)
+            for taken, one, other in zip(found.values(), *times, strict=True):
+                taken.append(one - other)
+        return {row: taken[2:] for row, taken in found.items()}
 
     def exit(self) -> Samples:
         self.shell()
@@ -238,8 +251,8 @@ class Programs:
                 recorded += 1
             if recorded < waiting:
                 break
-            found[f"backlog_{waiting}"] = paced(event, 20, 10)
-            recorded += 230
+            found[f"backlog_{waiting}"] = paced(event, 20, 10)[1]
+            recorded += 253
         return found
 
 
@@ -250,7 +263,7 @@ def main() -> None:
     parser.add_argument("--address", required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--result", required=True)
-    parser.add_argument("--row", default="event")
+    parser.add_argument("--row", default="")
     parser.add_argument("--chunks", type=int, default=CHUNKS)
     parser.add_argument("--declared", type=int, default=1)
     parser.add_argument("--at", type=float, default=0.0)

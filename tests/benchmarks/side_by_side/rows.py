@@ -52,10 +52,21 @@ ROWS: Final = {
     "load_kernel": Row("loading adds to a kernel", "ms", above=True),
     "first_kernel": Row("loading and the first event add to a kernel", "ms", above=True),
     "first_python": Row("loading and the first event add to a new Python", "ms", above=True),
-    "event": Row("one event", "µs"),
-    "cell": Row("one cell takes longer by", "µs", digits=0),
-    "model": Row(
-        "a call to a model takes longer by", "µs", digits=0, who=MODELS, otherwise="has none"
+    "event_in_row": Row("one event, right after another", "µs"),
+    "event_rested": Row("one event, after a pause", "µs", digits=0),
+    "cell_in_row": Row("one cell, right after another, takes longer by", "µs", digits=0),
+    "cell_rested": Row("one cell, after a pause, takes longer by", "µs", digits=0),
+    "model_in_row": Row(
+        "a call to a model, right after another, takes longer by",
+        *("µs", 0),
+        who=MODELS,
+        otherwise="has none",
+    ),
+    "model_rested": Row(
+        "a call to a model, after a pause, takes longer by",
+        *("µs", 0),
+        who=MODELS,
+        otherwise="has none",
     ),
     "exit_refusing": Row(
         "exit with 100 events waiting, the host refuses",
@@ -187,9 +198,9 @@ def beside_each_other(number: int) -> Measure:
 TASKS: Final[Sequence[Task]] = (
     Task(("load_kernel", "first_kernel"), 4, in_kernel),
     Task(("first_python",), 5, program("load")),
-    Task(("event",), 4, program("event")),
-    Task(("cell",), 2, program("cell")),
-    Task(("model",), 2, program("model")),
+    Task(("event_in_row", "event_rested"), 4, program("event")),
+    Task(("cell_in_row", "cell_rested"), 2, program("cell")),
+    Task(("model_in_row", "model_rested"), 2, program("model")),
     Task(("exit_refusing",), 2, exit_with("refusing")),
     Task(("exit_silent",), 2, exit_with("silent")),
     Task(("kill",), 1, killed),
