@@ -82,7 +82,7 @@ def after_reply(call: Callable[[], None]) -> None:
     RuntimeError
         No event loop runs on this thread, so no reply will follow.
     """
-    # Loaded here, as a sender, which has no loop, has no need of it.
+    # Loaded here: a tool without a loop would wait for it as long as for everything else here.
     import asyncio
 
     loop = asyncio.get_running_loop()

@@ -330,7 +330,7 @@ class Pipeline:
 
     def has_refused(self, error: BaseException) -> bool:
         """Return whether `error` says that an event is not as the catalogue declares it."""
-        return isinstance(error, UndeclaredError | RefusedValueError)
+        return issubclass(type(error), UndeclaredError | RefusedValueError)
 
     def later(self, record: Callable[[], None]) -> None:
         """Call `record` before the next event.

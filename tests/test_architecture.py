@@ -180,3 +180,22 @@ def test_no_hook_keeps_what_a_signal_handler_raises_from_the_user_s_code() -> No
     ]
     # The garbage collector calls it, and would print what it raises.
     assert kept == ["recorder.py: self.drops.count('failure inside')"]
+
+
+_HOT = (
+    *("dev_analytics.analytics", "dev_analytics.callbacks", "dev_analytics.pipeline"),
+    *("dev_analytics.delivery.spool", "dev_analytics.delivery.lines"),
+)
+"""What meets errors that a signal handler of the user's has raised."""
+
+
+def test_no_error_of_the_user_s_is_asked_for_its_class() -> None:
+    """`isinstance` asks an object for its ``__class__``, which may be a property of the user's."""
+    asked = {
+        f"{module}: {ast.unparse(node)}"
+        for module, file in MODULES.items()
+        if module.startswith(("dev_analytics.observers.", *_HOT))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node).startswith("isinstance(error,")
+    }
+    assert not asked

@@ -238,7 +238,7 @@ class Gate:
             self.switch = switch.replace(unattended=True)
 
     def now(self) -> State:
-        """Return the state for an event; never raises."""
+        """Return the state for an event; raises only what a signal handler of the user's does."""
         stored = self._stored
         consent = (self.stored() if stored is None else stored).current()
         # Written out for the usual case: the call would take as long as a look-up.
@@ -377,7 +377,7 @@ class Gate:
         return consent.names(recipient)
 
     def decision(self, *, can_answer: bool) -> Decision:
-        """Return the decision for a question, reading everything anew; never raises."""
+        """Return the decision for a question, reading everything anew; raises as `now` does."""
         self.now()
         self._read_anew(self._environment, self._variables)
         self.latest = None

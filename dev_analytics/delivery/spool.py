@@ -235,7 +235,7 @@ class Spool:
         except OSError as error:
             file.close()
             file.path.unlink(missing_ok=True)
-            if isinstance(error, NoLocksError):
+            if issubclass(type(error), NoLocksError):
                 self._no_locks_until = Clock.monotonic() + NO_LOCKS_SECONDS
             raise
         file.path = live

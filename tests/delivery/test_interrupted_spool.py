@@ -303,3 +303,24 @@ def test_an_interrupt_that_a_callback_keeps_to_itself_is_counted_once(
     monkeypatch.setattr(analytics.pipeline.sink, "accept", interrupt)
     quiet(lambda observer: event(analytics, "interrupt"))(analytics)
     assert analytics.drops.counts.total() == 1
+
+
+def test_an_error_of_the_user_s_is_asked_for_nothing(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class OddError(Exception):
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
+            asked.append("its class")
+            return type(self)
+
+    ConsentStore(data).agree(NOTICE, TODAY)
+    analytics = Analytics(data, delivery=None)
+    event(analytics, "start")
+    monkeypatch.setattr(spool_of(analytics), "accept", Mock(side_effect=OddError))
+    event(analytics, "shutdown")
+    monkeypatch.undo()
+    assert not asked
+    assert analytics.drops.counts == {"failure inside": 1}

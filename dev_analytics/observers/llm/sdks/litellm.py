@@ -186,7 +186,7 @@ def _begun(recorder: Recorder, details: dict[str, Any]) -> Call | None:
 def _interrupted(call: Call, error: BaseException) -> None:
     """Note that a request failed; the error that the user gets is reported later, if at all."""
     call.note_error(error)
-    if not isinstance(error, Exception):
+    if not issubclass(type(error), Exception):
         call.end()
 
 
@@ -256,7 +256,7 @@ def _failed(recorder: Recorder, logging: Any, args: Any, kwargs: Any) -> None:
     if logging not in _READ:
         call = recorder.release(logging)
         error = _first(args, kwargs, "exception")
-        if call is not None and isinstance(error, BaseException):
+        if call is not None and issubclass(type(error), BaseException):
             call.fail(error)
 
 
@@ -308,7 +308,7 @@ def _ended(recorder: Recorder, stream: Any, error: BaseException | None) -> None
     if call is None:
         return
     recorder.release(stream)
-    if error is None or isinstance(error, StopIteration | StopAsyncIteration):
+    if error is None or issubclass(type(error), StopIteration | StopAsyncIteration):
         call.end()
     else:
         call.fail(error)
