@@ -1,7 +1,8 @@
 """Tells what a signal handler of the user's raised in the middle of our code.
 
 A handler may run in the middle of any line of ours, and what it raises, such as a timeout, is for
-the user's own code to catch. A `TimeoutError` is an OSError, as a full disk is.
+the user's own code to catch. A `TimeoutError` is an OSError, as a full disk is. A trace function,
+such as that of a debugger that the user quits, is no different.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Collection
 from functools import partial
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from dev_analytics.process.native import signal_handler
+
+_FUNCTION: Final = 0x1
+_VARARGS: Final = 0x4
+"""As in `inspect`, which takes long to load."""
 
 _SIGNALS: Final = range(1, signal.NSIG)
 """Not `signal.valid_signals`, which makes a member of an enumeration of each: a hundredth of the
@@ -24,7 +29,17 @@ traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 
 
 def is_of_handler(error: BaseException) -> bool:
-    """Return whether a signal handler of the user raised `error`."""
+    """Return whether a signal handler or a trace function of the user's raised `error`.
+
+    Python gives them the frame that they interrupt. A handler may be any object, and may have set
+    another one before it raises; one that has deleted its arguments is told by its code.
+    """
+    interrupted: FrameType | None = None
+    traceback = traceback_of(error)
+    while traceback is not None:
+        if interrupted is not None and _is_given(traceback.tb_frame, interrupted):
+            return True
+        interrupted, traceback = traceback.tb_frame, traceback.tb_next
     return passes(error, {_code(signal_handler(number)) for number in _SIGNALS})
 
 
@@ -59,6 +74,23 @@ def passes(error: BaseException, codes: Collection[CodeType | None]) -> bool:
         if traceback.tb_frame.f_code in codes:
             return True
         traceback = traceback.tb_next
+    return False
+
+
+def _is_given(frame: FrameType, interrupted: FrameType) -> bool:
+    """Return whether an argument of a function that runs in `frame` is the frame `interrupted`."""
+    code = frame.f_code
+    if not code.co_flags & _FUNCTION:
+        # It is no function, and its variables may be an object of the user's.
+        return False
+    variables = frame.f_locals
+    named = code.co_argcount + code.co_kwonlyargcount
+    for name in code.co_varnames[: named + bool(code.co_flags & _VARARGS)]:
+        value = variables.get(name)
+        if value is interrupted:
+            return True
+        if type(value) is tuple and any(each is interrupted for each in value):
+            return True
     return False
 
 
