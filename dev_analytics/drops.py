@@ -60,14 +60,17 @@ class DropLedger:
 
         The lock is not held meanwhile: the block may wait for a disk, and `count` must not.
         """
-        with self._lock:
-            counts = self.counts - self._stored
-            self._stored += counts
+        counts: Counter[Drop] = Counter()
         try:
+            with self._lock:
+                unstored = self.counts - self._stored
+                stored = self._stored + unstored
+                # Both at once, as an interrupt may come before and after.
+                counts, self._stored = unstored, stored
             yield counts
         except BaseException:
             with self._lock:
-                self._stored -= counts
+                self._stored = self._stored - counts
             raise
 
     def after_fork(self) -> None:

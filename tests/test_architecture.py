@@ -182,6 +182,43 @@ def test_no_hook_keeps_what_a_signal_handler_raises_from_the_user_s_code() -> No
     assert kept == ["recorder.py: self.drops.count('failure inside')"]
 
 
+_APART = {
+    *("delivery.agreed", "delivery.attempts", "delivery.notes", "delivery.permission"),
+    *("delivery.sender", "delivery.sender_process", "delivery.work", "process.entry"),
+    *("process.unseen_child", "process.windows"),
+}
+"""What runs in processes of ours, where nobody else handles signals."""
+
+_UNTOLD = {
+    # What reads the clock and the environment is loaded before what tells who raised an error.
+    *("process.native: is_right = False", "process.native: Clock.time = lambda: 0.0"),
+    "process.native: return b''",
+    # In a thread of ours, where no handler runs, and around a fork, where Python prints the error.
+    *("process.forks: return True", "process.forks: return 0"),
+    "analytics: self.drops.count('disk error')",
+}
+
+
+def test_no_refusal_of_the_system_is_mistaken_for_a_time_limit_of_the_user_s() -> None:
+    """A `TimeoutError` that a signal handler raises is an OSError, as a full disk is."""
+    below = ("analytics", "delivery.", "consent.", "process.", "observers.", "pipeline")
+    wrong = set()
+    for module, file in MODULES.items():
+        name = module.removeprefix("dev_analytics.")
+        if name in _APART or not name.startswith(below):
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            said = ast.unparse(node)
+            if isinstance(node, ast.ExceptHandler):
+                caught = ast.unparse(node.type) if node.type else ""
+                told = re.search(r"\b(pass_on\(|raise$)", said, re.M)
+                if re.search(r"\b(OSError|TimeoutError)\b", caught) and not told:
+                    wrong.add(f"{name}: {ast.unparse(node.body[0])}")
+            elif isinstance(node, ast.Call) and re.match(r"(\w+\.)?suppress\(.*OSError", said):
+                wrong.add(f"{name}: {said}")
+    assert wrong == _UNTOLD
+
+
 _HOT = (
     *("dev_analytics.analytics", "dev_analytics.callbacks", "dev_analytics.pipeline"),
     *("dev_analytics.delivery.spool", "dev_analytics.delivery.lines"),

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.systems import NO_LINK, erase
 
 
@@ -21,16 +22,18 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
     try:
         descriptor = open_above(marker, flags | os.O_CREAT)
     except OSError as error:
+        pass_on(error)
         try:
             if not stat.S_ISREG(spare.lstat().st_mode):
                 raise error
             spare.rename(marker)
-        except OSError:
+        except OSError as refusal:
+            pass_on(refusal)
             raise error from None
         descriptor = open_above(marker, flags | os.O_TRUNC)
     try:
         if not os.fstat(descriptor).st_size:
-            with contextlib.suppress(OSError):
+            with Refusals():
                 os.write(descriptor, f"{sentence}\n".encode())
     finally:
         os.close(descriptor)
@@ -39,7 +42,7 @@ def mark(marker: Path, sentence: str, spare: Path) -> None:
 def delete(*paths: Path) -> None:
     """Delete files, except those that cannot be deleted."""
     for path in paths:
-        with contextlib.suppress(OSError):
+        with Refusals():
             erase(path)
 
 

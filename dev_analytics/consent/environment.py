@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dev_analytics.consent import Value
 from dev_analytics.consent.decision import VARIABLES, Environment, Switch
 from dev_analytics.process.forks import unforked
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import environ_now, open_file
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ def _is_usual(data: Path) -> bool:
     try:
         # The parents are compared, as a path through a folder that is missing leads nowhere yet.
         return data.name == usual.name and data.parent.samefile(usual.parent)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
 
 
@@ -250,8 +252,8 @@ def _read_policy(file: Path, *, may_miss: bool) -> Policy | None:
             if may_miss:
                 return None
             why = "is missing"
-    except OSError:
-        pass
+    except OSError as error:
+        pass_on(error)
     else:
         from dev_analytics.consent.files import DamagedError
         from dev_analytics.consent.policy import policy_of, without_destination

@@ -30,6 +30,7 @@ from dev_analytics.process.descriptors import (
     replacement,
     standard_taken,
 )
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.messages import plain
 from dev_analytics.process.native import urandom
 from dev_analytics.process.systems import sync_folder
@@ -133,7 +134,9 @@ class ConsentStore(StoredConsent):
             if not os.path.lexists(self.marker):
                 self._opt_out_of_other()
                 delete(replacement(self.file), self.file)
+                pass_on(error)
                 raise ConsentStoreError(words(error)) from error
+            pass_on(error)
         missed = self._opt_out_of_other()
         # A process that is writing now finds the marker afterwards, and deletes what it wrote.
         self.purge()
@@ -145,7 +148,7 @@ class ConsentStore(StoredConsent):
         Nothing is written to a place in which nothing was ever kept. If it cannot be done now, it
         is tried again at the next read.
         """
-        with contextlib.suppress(OSError):
+        with Refusals():
             if not os.path.lexists(self.data) or self.has_opt_out():
                 return
             self._make_folder(replace_link=True)
@@ -181,6 +184,7 @@ class ConsentStore(StoredConsent):
             mark(marker, _SAYS_OFF, self.tools_file)
             sync_folder(self.folder)
         except OSError as error:
+            pass_on(error)
             if not os.path.lexists(marker):
                 raise ConsentStoreError(words(error)) from error
 
@@ -198,6 +202,7 @@ class ConsentStore(StoredConsent):
         try:
             remove(marker)
         except OSError as error:
+            pass_on(error)
             raise ConsentStoreError(words(error)) from error
         return was_off
 
@@ -207,7 +212,7 @@ class ConsentStore(StoredConsent):
         from dev_analytics.consent.traces import purge
 
         user_id = None
-        with contextlib.suppress(OSError, DamagedError):
+        with Refusals(DamagedError):
             user_id = consent_of(read_own(self.file)).user_id
         if not self.folder.is_symlink():
             delete(*self._answer_files())
@@ -236,6 +241,7 @@ class ConsentStore(StoredConsent):
                 remove(self.marker)
                 sync_folder(self.folder)
         except OSError as error:
+            pass_on(error)
             raise ConsentStoreError(words(error)) from error
 
     def _change(self, change: Callable[[Consent], Consent]) -> Consent:
@@ -255,6 +261,7 @@ class ConsentStore(StoredConsent):
                     return OPTED_OUT
                 return after
         except OSError as error:
+            pass_on(error)
             if os.path.lexists(self.marker):
                 # An opt-out came in between, and deleted the file that was being written.
                 return OPTED_OUT
@@ -307,6 +314,7 @@ class ConsentStore(StoredConsent):
         except Timeout as error:
             raise TimeoutError("another process holds the consent store") from error
         except (NotImplementedError, OSError) as error:
+            pass_on(error)
             # Versions of filelock report it in one way or the other.
             if isinstance(error, NotImplementedError) or error.errno == errno.ENOSYS:
                 raise OSError("the file system has no locks") from error

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from dev_analytics.destinations import OwnFiles, destinations
 from dev_analytics.process.descriptors import open_above, standard_taken
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import erase
 
@@ -53,7 +54,7 @@ def purge(data: Path, user_id: str | None = None) -> None:
     # Files that belong to another one come last, when that may be gone.
     own.sort(key=lambda files: bool(files.beside))
     for place in {files.folder for files in own}:
-        with contextlib.suppress(OSError), _opened(data / place, follow=not place) as folder:
+        with Refusals(), _opened(data / place, follow=not place) as folder:
             names = _regular_files(folder)
             for files in (files for files in own if files.folder == place):
                 for name in filter(files.has, names):
@@ -127,13 +128,14 @@ def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
                 if any(mark in before + chunk for mark in marks):
                     return True
                 before = chunk[-overlap:]
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return True
     return False
 
 
 def _is_ledger(folder: int | Path, name: str) -> bool:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
+    with Refusals(ValueError, RecursionError):
         with _reading(folder, name) as file:
             written = file.read(_MAX_LEDGER_BYTES)
         content = loads(written) if written else {}
@@ -154,7 +156,7 @@ def _reading(folder: int | Path, name: str) -> BinaryIO:
 
 
 def _unlink(folder: int | Path, name: str) -> None:
-    with contextlib.suppress(OSError):
+    with Refusals():
         if isinstance(folder, Path):
             erase(folder / name)
         else:

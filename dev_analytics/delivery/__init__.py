@@ -12,12 +12,12 @@ destination is from a process without settings, and so without a key: that file 
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
 from dev_analytics.consent import Value
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import system
 
 LIVE: Final = ".live.jsonl"
@@ -74,11 +74,12 @@ def files(data: Path, destination: str = "", *, empty: bool = False) -> list[Pat
     try:
         # Not by a pattern, which would be compiled at the first event.
         names = [name for name in system.listdir(folder) if name.endswith(READY)]
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return []
     for file in map(folder.joinpath, names):
         if destination in ("", destination_of(file)):
-            with contextlib.suppress(OSError):
+            with Refusals():
                 status = file.stat()
                 if status.st_size or empty:
                     aged.append((status.st_mtime, file))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from dev_analytics.delivery import LIVE, READY, files, folder_of
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines, unsettled
+from dev_analytics.process.handlers import Refusals, pass_on
 
 
 class Backlog:
@@ -47,14 +47,14 @@ class Backlog:
         """Return the bytes of every record that waits."""
         ledger = read_ledger(self.data)
         for file in self.files():
-            with contextlib.suppress(OSError):
+            with Refusals():
                 yield from lines(*unsettled(self.data, file, ledger))
 
     def trim(self, max_bytes: float) -> int:
         """Delete the oldest files without a writer until the rest fits, and count their records."""
         sizes = {}
         for file in self.files():
-            with contextlib.suppress(OSError):
+            with Refusals():
                 sizes[file] = file.stat().st_size
         dropped, total = 0, sum(sizes.values())
         for file, size in sizes.items():
@@ -64,7 +64,7 @@ class Backlog:
             with holding(file) as held:
                 if held:
                     number = self.counts([file])[file]
-                    with contextlib.suppress(OSError):
+                    with Refusals():
                         file.unlink()
                         dropped += number
                         total -= size
@@ -73,7 +73,7 @@ class Backlog:
 
 def _adopted(file: Path) -> Path | None:
     """Return `file` if it is ready, or becomes so because its writer is gone; otherwise None."""
-    with holding(file) as held, contextlib.suppress(OSError):
+    with holding(file) as held, Refusals():
         if held and not file.stat().st_size:
             file.unlink()
         elif held and file.name.endswith(LIVE):
@@ -86,5 +86,6 @@ def _adopted(file: Path) -> Path | None:
 def _count(file: Path, start: int) -> int:
     try:
         return sum(1 for _ in lines(file, start))
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines
 from dev_analytics.drops import Drop
 from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.handlers import Refusals
 from dev_analytics.process.native import open_file, seconds
 
 
@@ -40,7 +40,7 @@ def _expire(backlog: Backlog, max_days: float) -> int:
     """Delete the files in which every record is too old; senders see to the other files."""
     expired, before = 0, seconds() - max_days * 86_400
     for file in backlog.files():
-        with contextlib.suppress(OSError):
+        with Refusals():
             if file.stat().st_mtime >= before:
                 continue
             with holding(file) as held:

@@ -15,7 +15,7 @@ from dev_analytics.delivery import Delivery, files
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
 from dev_analytics.process.forks import sleep, start_thread, unforked
-from dev_analytics.process.handlers import pass_on
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, RLock, seconds
 
 MODULE: Final = "dev_analytics.delivery.sender_process"
@@ -83,6 +83,7 @@ class Launcher:
             try:
                 python()
             except OSError as error:
+                pass_on(error)
                 return error.strerror or str(error)
         return self.failure or self._silence()
 
@@ -219,7 +220,7 @@ class Launcher:
         from dev_analytics.delivery.pending import Change
 
         # If the ledger cannot be written now, the counts are kept for the next time.
-        with contextlib.suppress(OSError), self.drops.storing() as counts:
+        with Refusals(), self.drops.storing() as counts:
             add_to_ledger(self._data, Change(dropped=dict[str, int](counts.items())), wait=0.1)
 
     def _options(self, delivery: Delivery) -> dict[str, object]:

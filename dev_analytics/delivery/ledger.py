@@ -21,6 +21,7 @@ from dev_analytics.delivery import folder_of, pending
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change
 from dev_analytics.process.descriptors import NoLocksError, open_above, replace_content
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import open_file
 
 NAME: Final = "ledger.json"
@@ -114,7 +115,8 @@ def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> 
     """
     try:
         change_ledger(data, lambda ledger: changed(ledger, change, data), wait=wait)
-    except TimeoutError:
+    except TimeoutError as error:
+        pass_on(error)
         pending.put(data, change)
         return False
     return True
@@ -162,6 +164,7 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
                 stack.enter_context(unlogged("filelock"))
                 stack.enter_context(SoftFileLock(data / "ledger.held", timeout=wait))
         except TimeoutError as error:
+            pass_on(error)
             raise TimeoutError("another process holds the ledger") from error
         yield
 
@@ -173,7 +176,8 @@ def _read(data: Path) -> tuple[Ledger, list[str]]:
     try:
         with open_file(data / NAME, "rb", opener=open_above) as opened:
             ledger = json.decode(opened.read(), type=Ledger)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError) as error:
+        pass_on(error)
         ledger = Ledger()
     for name, change in changes.items():
         if name not in ledger.merged:

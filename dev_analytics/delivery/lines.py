@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import stat
 from pathlib import Path
@@ -16,7 +15,7 @@ from dev_analytics.process.descriptors import (
     mark,
     open_above,
 )
-from dev_analytics.process.handlers import pass_on
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, RLock, signal_handler, system
 from dev_analytics.process.systems import (
     GET_MARK,
@@ -133,7 +132,7 @@ class LineFile:
         """Close the file; a second call does nothing."""
         with self._lock:
             if self._open and self._is_ours():
-                with contextlib.suppress(OSError):
+                with Refusals():
                     system.close(self.descriptor)
             self._open = False
 
@@ -188,7 +187,7 @@ class LineFile:
 
     def _take_back(self, written: int) -> None:
         self._torn = True
-        with contextlib.suppress(OSError):
+        with Refusals():
             end = system.lseek(self.descriptor, 0, io.SEEK_CUR)
             if end == system.fstat(self.descriptor).st_size:
                 system.ftruncate(self.descriptor, end - written)

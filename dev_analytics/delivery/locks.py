@@ -6,7 +6,6 @@ Some file systems have no locks: NFS without a lock server, Lustre without ``-o 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from dev_analytics.process.descriptors import MISSING_LOCKS, lock, open_above
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock
 from dev_analytics.process.systems import NO_LINK, share_lock, unlock_now
 
@@ -37,7 +37,8 @@ def holding(file: Path) -> Iterator[bool]:
     """Hold the lock of `file`; yield False if another process does, or the file is gone."""
     try:
         descriptor = open_above(file, os.O_RDWR)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         yield False
         return
     try:
@@ -79,11 +80,13 @@ def missing_locks(file: Path) -> str:
     """Return why `file` cannot be locked, in the system's words; empty if it can, or is gone."""
     try:
         descriptor = open_above(file, os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return ""
     try:
         share_lock(descriptor)
     except OSError as error:
+        pass_on(error)
         return os.strerror(error.errno) if error.errno in MISSING_LOCKS else ""
     finally:
         os.close(descriptor)
@@ -94,7 +97,8 @@ def holder_of(file: Path) -> Holder:
     """Return who holds the lock of `file`."""
     try:
         status = file.stat()
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return Holder(False)
     if (pid := _listed_holder(status)) is not None:
         return Holder(True, pid)
@@ -104,14 +108,14 @@ def holder_of(file: Path) -> Holder:
 
 
 def _locked(descriptor: int) -> bool:
-    with contextlib.suppress(OSError):
+    with Refusals():
         return lock(descriptor)
     return False
 
 
 def _release(descriptor: int) -> None:
     """Unlock and close a file: a child that was forked meanwhile would go on holding the lock."""
-    with contextlib.suppress(OSError):
+    with Refusals():
         unlock_now(descriptor)
     os.close(descriptor)
 
@@ -120,7 +124,8 @@ def _is_open_as(file: Path, descriptor: int) -> bool:
     """Return whether the file that is open as `descriptor` is still the one at the path `file`."""
     try:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
 
 
@@ -131,7 +136,8 @@ def _listed_holder(status: os.stat_result) -> int | None:
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         locks = _LOCKS.read_text("utf-8").splitlines()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        pass_on(error)
         return None
     for line in locks:
         fields = line.split()

@@ -6,7 +6,6 @@ kept here meanwhile; the next process that gets the lock adds them to the ledger
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from dev_analytics.process.descriptors import open_above, replace_content, replacement
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, open_file, urandom
 from dev_analytics.process.systems import erase
 
@@ -68,10 +68,11 @@ def has_room(data: Path) -> bool:
     try:
         with open_file(new, "wb", opener=open_above) as opened:
             opened.write(bytes(ROOM))
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
     finally:
-        with contextlib.suppress(OSError):
+        with Refusals():
             erase(new)
     return True
 
@@ -86,10 +87,11 @@ def waiting(data: Path) -> dict[str, Change]:
     found: dict[str, Change] = {}
     try:
         names = sorted(filter(_NAME.fullmatch, os.listdir(data)))  # noqa: PTH208
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return {}
     for name in names:
-        with contextlib.suppress(OSError):
+        with Refusals():
             with open_file(data / name, "rb", opener=open_above) as opened:
                 content = opened.read()
             try:
@@ -102,5 +104,5 @@ def waiting(data: Path) -> dict[str, Change]:
 def delete(data: Path, names: Iterable[str]) -> None:
     """Delete the files with these `names`, except those that cannot be deleted."""
     for name in names:
-        with contextlib.suppress(OSError):
+        with Refusals():
             (data / name).unlink()

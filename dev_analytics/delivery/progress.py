@@ -7,7 +7,6 @@ after a sender is killed in between, the next one completes that.
 
 from __future__ import annotations
 
-import contextlib
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from dev_analytics.delivery.ledger import Ledger, add_to_ledger, read_ledger
 from dev_analytics.delivery.pending import Change
 from dev_analytics.process.descriptors import open_above, replacement
+from dev_analytics.process.handlers import Refusals
 from dev_analytics.process.native import open_file
 from dev_analytics.process.systems import take_place
 
@@ -100,7 +100,7 @@ def write_lines(file: Path, lines: Iterable[bytes]) -> int:
 
 def _checksum(file: Path) -> int | None:
     checksum = 0
-    with contextlib.suppress(OSError):
+    with Refusals():
         with open_file(file, "rb", opener=open_above) as opened:
             for line in opened:
                 checksum = zlib.crc32(line, checksum)

@@ -16,7 +16,6 @@ the settings change, another file is begun. A process that knows no settings nam
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -127,7 +126,7 @@ class Spool:
         # One that is being handed over may have either name.
         handed_over = () if ready is None else (ready, _live(ready))
         for path in (*((file.path,) if file else ()), *handed_over):
-            with contextlib.suppress(OSError), open_file(path, "rb", opener=open_above) as opened:
+            with Refusals(), open_file(path, "rb", opener=open_above) as opened:
                 opened.seek(-min(LOOKED_AT, opened.seek(0, os.SEEK_END)), os.SEEK_END)
                 if record in opened.read():
                     return True

@@ -6,7 +6,6 @@ modification time is that of the sender's last sign of life.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from msgspec import Struct
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.locks import Holder, holder_of, locked
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import seconds
 
 LOOK_SECONDS: Final = 0.1
@@ -71,7 +71,7 @@ def turn(data: Path, destination: str) -> Iterator[None]:
 
 def sign_of_life(data: Path, destination: str) -> None:
     """Record that the sender for `destination`, the caller, is alive."""
-    with contextlib.suppress(OSError):
+    with Refusals():
         os.utime(lock_file(data, destination))
 
 
@@ -81,7 +81,7 @@ def turns(data: Path) -> list[Turn]:
     for file in sorted(data.glob("sender*.lock")):
         holder = holder_of(file)
         if holder.held:
-            with contextlib.suppress(OSError):
+            with Refusals():
                 seen = file.stat().st_mtime
                 destination = file.stem.partition("-")[2] or ARCHIVE
                 trouble = _trouble(holder, seconds() - seen)
@@ -98,6 +98,7 @@ def _trouble(holder: Holder, quiet: float) -> str:
 def _is_stopped(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False
     return state.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.observers.hooks import DISTRIBUTIONS
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import PYTHONPATH
 
 _FROZEN: Final = "<frozen "
@@ -59,7 +60,8 @@ def is_installed(module: str, file: object) -> bool:
         path = path.parent
     try:
         names = os.listdir(path.parents[len(inner)])  # noqa: PTH208, no object is needed for each
-    except (OSError, IndexError):
+    except (OSError, IndexError) as error:
+        pass_on(error)
         return False
     there = {_distribution(name) for name in names if name.endswith(_METADATA)}
     # Where the metadata was left out, the place is enough.

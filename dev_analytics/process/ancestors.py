@@ -13,6 +13,7 @@ from functools import cache
 from itertools import islice
 from typing import Final
 
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import KERNEL_VARIABLE, environ_of, open_file
 
 MAX_ANCESTORS: Final = 12
@@ -65,7 +66,8 @@ def is_fed() -> bool:
             return not min(os.get_terminal_size(descriptor))
         finally:
             os.close(descriptor)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return True
 
 
@@ -81,7 +83,8 @@ def _processes() -> Iterator[tuple[int, str]]:
             line = _read(pid, "cmdline")
             # The name in parentheses may contain anything.
             above = int(_read(pid, "stat").rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError, IndexError) as error:
+            pass_on(error)
             return
         yield pid, program(line.decode(errors="replace").split("\0"))
         pid = above

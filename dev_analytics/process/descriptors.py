@@ -10,7 +10,6 @@ belongs to the whole process, it is never changed. Where the system refuses, OSE
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import os
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.handlers import pass_on
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import open_file, signal_handler, system
 from dev_analytics.process.systems import (
     GET_MARK,
@@ -64,7 +63,7 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
     owned = mode & stat.S_IRWXU
     if flags & system.O_CREAT and system.fstat(descriptor).st_mode & owned != owned:
         # Another user's file stays as it is, and so does one on a system without permissions.
-        with contextlib.suppress(OSError):
+        with Refusals():
             system.fchmod(descriptor, mode)
     return descriptor
 
@@ -84,7 +83,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(mode=_FOLDER)
     except FileNotFoundError:
         raise
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         if not folder.is_dir():
             raise
     else:
@@ -125,7 +125,7 @@ def replace_content(file: Path, content: bytes, *, durable: bool = False) -> Non
                 os.fsync(descriptor)
         replace(new, file)
     except BaseException:
-        with contextlib.suppress(OSError):
+        with Refusals():
             erase(new)
         raise
 
@@ -156,7 +156,7 @@ def standard_taken() -> Iterator[None]:
         yield
     finally:
         for descriptor, number, status in taken:
-            with contextlib.suppress(OSError):
+            with Refusals():
                 # Another thread may have given the number to a file of the user.
                 if number and not has_mark(descriptor, number):
                     continue
@@ -231,6 +231,7 @@ def lock(descriptor: int) -> bool:
     try:
         lock_now(descriptor)
     except OSError as error:
+        pass_on(error)
         if error.errno in _BUSY:
             return False
         if error.errno in MISSING_LOCKS:

@@ -20,6 +20,7 @@ from shutil import which
 from typing import Final
 
 from dev_analytics.process.descriptors import pipe_above
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import ENVIRON, environ_now, system
 from dev_analytics.process.unseen_child import adopts_orphans, run_unseen
 
@@ -161,7 +162,8 @@ def _is_needed(name: str) -> bool:
 def _is_safe(entry: Path) -> bool:
     try:
         return not entry.samefile(Path.cwd()) or entry.samefile(_PACKAGE_FOLDER)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         # A folder does not exist; if it is the working directory, "." cannot be resolved.
         return entry.is_absolute()
 
@@ -193,7 +195,7 @@ def _write(descriptor: int, content: bytes, ours: os.stat_result) -> None:
 
 
 def _close(descriptor: int, ours: os.stat_result) -> None:
-    with contextlib.suppress(OSError):
+    with Refusals():
         if os.path.samestat(system.fstat(descriptor), ours):
             system.close(descriptor)
 

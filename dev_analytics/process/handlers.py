@@ -40,7 +40,9 @@ def is_of_handler(error: BaseException) -> bool:
         if interrupted is not None and _is_given(traceback.tb_frame, interrupted):
             return True
         interrupted, traceback = traceback.tb_frame, traceback.tb_next
-    return passes(error, {_code(signal_handler(number)) for number in _SIGNALS})
+    handlers = [signal_handler(number) for number in _SIGNALS]
+    # Most are a number: that of what the system does by default.
+    return passes(error, {_code(each) for each in handlers if type(each) is not int})
 
 
 def pass_on(error: Exception) -> None:
@@ -56,15 +58,25 @@ class Refusals:
     """A block that goes no further where the system refuses something, and raises nothing for it.
 
     It is no `contextlib.suppress`, which would keep a time limit of the user's to itself, too.
+
+    Parameters
+    ----------
+    *also
+        What else ends the block without more.
     """
 
-    __slots__ = ()
+    __slots__ = ("_kinds",)
+
+    def __init__(self, *also: type[Exception]) -> None:
+        self._kinds: tuple[type[Exception], ...] = (OSError, *also)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        return error is not None and issubclass(type(error), OSError) and not is_of_handler(error)
+        return (
+            error is not None and issubclass(type(error), self._kinds) and not is_of_handler(error)
+        )
 
 
 def passes(error: BaseException, codes: Collection[CodeType | None]) -> bool:

@@ -24,6 +24,7 @@ from dev_analytics.consent.store import ConsentStore
 from dev_analytics.delivery import Delivery, destination_of
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.launcher import Launcher
+from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
@@ -226,7 +227,11 @@ def test_what_an_interrupt_loses_is_counted_and_nothing_else(
     assert lost > 10
 
 
-@pytest.mark.parametrize("begin", [nothing, read_anew])
+def policy_anew(analytics: Analytics) -> None:
+    analytics.gate._policy_look = 0.0
+
+
+@pytest.mark.parametrize("begin", [nothing, read_anew, policy_anew, rest, due])
 def test_a_time_limit_at_any_line_reaches_the_user_s_code(
     data: Path, begin: Callable[[Analytics], object], request: pytest.FixtureRequest
 ) -> None:
@@ -237,6 +242,34 @@ def test_a_time_limit_at_any_line_reaches_the_user_s_code(
     request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
     for _, reached in everywhere(data, None, begin, limit):
         assert not reached or reached[1:], reached
+
+
+def test_a_time_limit_at_any_line_leaves_the_ledger_whole(
+    data: Path, request: pytest.FixtureRequest
+) -> None:
+    def limit(*given: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
+    line, reached = 0, [""]
+    while reached:
+        line += 1
+        folder = data / str(line)
+        ConsentStore(folder).agree(NOTICE, TODAY)
+        analytics = Analytics(folder, delivery=None)
+        event(analytics, "start")
+        for number in (5, 2):
+            analytics.drops.count("disk error", number)
+            if number == 5:
+                analytics.pipeline.store_drops()
+        with suppress(TimeoutError), raise_at(line, limit) as reached:
+            next(apart(analytics.pipeline.store_drops))
+            assert not reached, reached
+        analytics.pipeline.store_drops()
+        # What ends it once the ledger is written has it counted again; nothing is ever lost.
+        assert read_ledger(folder).dropped in ({"disk error": 7}, {"disk error": 9}), reached
+    assert line > 50
 
 
 def test_what_somebody_deleted_is_counted_after_an_interrupt(

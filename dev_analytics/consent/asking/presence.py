@@ -7,6 +7,7 @@ import sys
 from typing import Any, Literal, TypeAlias
 
 from dev_analytics.process.ancestors import belongs_to_kernel, is_fed
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import BELOW_KERNEL
 from dev_analytics.process.request import allows_input, cell_id, is_vscode, request
 
@@ -65,7 +66,8 @@ def terminal_descriptors() -> tuple[int, int] | None:
         if not (os.isatty(keyboard) and os.isatty(screen) and _are_one(keyboard, screen)):
             return None
         return (keyboard, screen) if all(min(os.get_terminal_size(e)) for e in sized) else None
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OSError, ValueError) as error:
+        pass_on(error)
         return None
 
 
