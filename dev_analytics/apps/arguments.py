@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from dev_analytics import __version__
-from dev_analytics.apps import report
+from dev_analytics.apps import report_arguments
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.maintainer import command as maintainer
 
@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         if word in _JSON:
             each.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if word == "report":
-            report.add_arguments(each)
+            report_arguments.add_arguments(each)
         elif word == "disable":
             each.add_argument("tool", nargs="?", help="the name of another tool")
         elif word == "on":

@@ -18,7 +18,7 @@ from dev_analytics.apps.magics import HELP, NAME, WORDS, begin_log
 from dev_analytics.consent.asking.output import fitted
 from dev_analytics.consent.asking.presence import presence
 from dev_analytics.consent.store import ConsentStoreError
-from dev_analytics.process.messages import say
+from dev_analytics.process.messages import printable, say
 from dev_analytics.process.request import request
 
 RESET_QUESTION: Final = "Forget your answer to dev's analytics, and any opt-out? (Y)es/(N)o [No]: "
@@ -173,12 +173,12 @@ class Commands:
 
     def _report(self, rest: list[str]) -> str:
         from dev_analytics.apps import report
+        from dev_analytics.apps.report_arguments import add_arguments
         from dev_analytics.views.report.progress import CellOutput, Progress
         from dev_analytics.views.report.source import ReportError
-        from dev_analytics.views.report.tables import printable
 
         parser = _Parser(prog=f"%{NAME} report", add_help=False, allow_abbrev=False)
-        report.add_arguments(parser)
+        add_arguments(parser)
         options = parser.parse_args(rest)
         output = CellOutput(self.shell)
         try:

@@ -12,10 +12,9 @@ from msgspec import json
 from traitlets.config import Configurable
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.apps import autoload, report
+from dev_analytics.apps import autoload
 from dev_analytics.apps.arguments import parse, program
 from dev_analytics.apps.autoload import ForeignFileError, Place
-from dev_analytics.apps.commands import RESET, RESET_QUESTION
 from dev_analytics.apps.configuration import read_configuration
 from dev_analytics.apps.magics import begin_log
 from dev_analytics.apps.maintainer import command as maintainer
@@ -27,11 +26,8 @@ from dev_analytics.consent.environment import SettingError
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStoreError
 from dev_analytics.delivery import Delivery
-from dev_analytics.process.messages import say
+from dev_analytics.process.messages import printable, say
 from dev_analytics.views.machine import machine, machine_fields, waiting
-from dev_analytics.views.report.progress import Progress, TerminalLine
-from dev_analytics.views.report.source import ReportError
-from dev_analytics.views.report.tables import printable
 
 
 class CommandError(Exception):
@@ -134,6 +130,10 @@ def _preview(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> str:
+    from dev_analytics.apps import report
+    from dev_analytics.views.report.progress import Progress, TerminalLine
+    from dev_analytics.views.report.source import ReportError
+
     line = TerminalLine(sys.stderr)
     progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)
     try:
@@ -170,6 +170,8 @@ def _disable(options: argparse.Namespace) -> str:
 
 
 def _reset(options: argparse.Namespace) -> str:
+    from dev_analytics.apps.commands import RESET, RESET_QUESTION
+
     if started_by_cell() and get_analytics().gate.store.read().refuses:
         raise CommandError("you opted out, and a cell cannot undo that: run this in a terminal")
     if not options.yes:

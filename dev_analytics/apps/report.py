@@ -1,30 +1,26 @@
-"""The command ``report`` of the magic and the shell: its options and its output."""
+"""The command ``report`` of the magic and the shell: what it makes of its options."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct
 
 from dev_analytics.delivery.ledger import read_ledger
+from dev_analytics.process.messages import printable
 from dev_analytics.views.report.figures import NoFiguresError, figures
 from dev_analytics.views.report.files import write_csv, write_page
 from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
 from dev_analytics.views.report.overview import fields
 from dev_analytics.views.report.page import page, report_html
 from dev_analytics.views.report.source import ReportError, source_of
-from dev_analytics.views.report.tables import Table, printable, tables
+from dev_analytics.views.report.tables import Table, tables
 from dev_analytics.views.report.tally import Tally, tally
 from dev_analytics.views.report.text import WIDTH, text
-
-_SPANS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class Report(Struct, frozen=True):
@@ -70,30 +66,6 @@ class Report(Struct, frozen=True):
             return {}, str(error)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the magic and the shell share to `parser`."""
-    parser.add_argument(
-        "files",
-        metavar="FILE",
-        nargs="*",
-        type=_path,
-        help="event logs, archives, exports of PostHog's, compressed or not, Parquet, or folders "
-        "of them; without any: your own archive",
-    )
-    parser.add_argument(
-        "--since",
-        metavar="WHEN",
-        type=since,
-        help="leave out what is older: a day in UTC as 2026-11-01, or a span as 12h, 7d, 4w",
-    )
-    parser.add_argument(
-        "--html", metavar="FILE", type=_path, help="write it as one HTML page, in place of showing"
-    )
-    parser.add_argument(
-        "--csv", metavar="DIR", type=_path, help="write each table as a CSV file into DIR"
-    )
-
-
 def count(
     options: argparse.Namespace, data: Path, progress: Callable[[float | None, int], None]
 ) -> Report:
@@ -112,26 +84,6 @@ def count(
     return Report(counted, tables(counted, read_ledger(data).dropped if source.own else {}))
 
 
-def since(value: str) -> datetime:
-    """Parse a day, or a time span that ends now.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        It is neither.
-    """
-    try:
-        if span := re.fullmatch(r"(\d{1,6})([hdw])", value, re.ASCII):
-            return datetime.now(UTC) - timedelta(**{_SPANS[span[2]]: int(span[1])})
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-            return datetime.combine(date.fromisoformat(value), time(), UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise argparse.ArgumentTypeError(
-        f"{value!r} is neither a day as 2026-11-01 nor a span as 12h, 7d, 4w"
-    )
-
-
 def for_terminal(report: Report) -> str:
     """Return a report as text that fits the width and the encoding of standard output."""
     out = sys.stdout
@@ -143,7 +95,3 @@ def for_terminal(report: Report) -> str:
     bar = "█" if "█".encode(encoding, "ignore") else "#"
     shown = report.text(width or WIDTH, bar)
     return shown.encode(encoding, "replace").decode(encoding)
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser()

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from dev_analytics.maintainer.http import RequestError
-from dev_analytics.views.report.tables import printable
+from dev_analytics.process.messages import printable
 
 IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

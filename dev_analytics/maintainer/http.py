@@ -16,7 +16,7 @@ from msgspec import DecodeError, ValidationError, json
 
 from dev_analytics import __version__
 from dev_analytics.destinations.posthog import ADDRESS, ADDRESS_ALLOWED
-from dev_analytics.views.report.tables import printable
+from dev_analytics.process.messages import printable
 
 SECONDS: Final = 60
 """How long a server may be silent."""

@@ -15,6 +15,11 @@ def plain(path: Path | str) -> str:
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def printable(text: str) -> str:
+    """Return `text` without what moves the cursor, changes the direction or cannot be encoded."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def from_home(path: Path) -> str:
     """Return a file's name as `plain` does, beginning with ``~`` if it is in the user's home."""
     try:

@@ -86,14 +86,17 @@ def test_status_is_what_it_shows_without_a_word(data: Path) -> None:
     assert not Path(os.environ["IPYTHONDIR"]).exists()
 
 
-def test_python_m_is_the_same(data: Path) -> None:
+def test_python_m_is_the_same_and_loads_nothing_of_the_report(data: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "dev_analytics", "status"],
+        [sys.executable, "-X", "importtime", "-m", "dev_analytics", "status"],
         capture_output=True,
         text=True,
         check=True,
     )
     assert ran.stdout == installed("status").stdout
+    loaded = {each.rpartition("|")[2].strip() for each in ran.stderr.splitlines()}
+    assert "dev_analytics.apps.jupyter" in loaded
+    assert not loaded & {"dev_analytics.views.report", "dev_analytics.apps.report", "sqlite3"}
 
 
 def test_the_log_that_the_variable_names_has_every_command(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from dev_analytics.apps.report_arguments import path
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +30,6 @@ def add_list(parser: argparse.ArgumentParser) -> None:
         type=path,
         help="the list of forgotten identifiers (default: the one in your configuration)",
     )
-
-
-def path(text: str) -> Path:
-    """Return the path in an argument."""
-    return Path(text).expanduser()
 
 
 def number(text: str) -> int:

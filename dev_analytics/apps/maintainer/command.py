@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from dev_analytics.apps.maintainer import dashboards, forget, publish
 from dev_analytics.apps.maintainer.output import MaintainerError
-from dev_analytics.views.report.tables import printable
+from dev_analytics.process.messages import printable
 
 HELP: Final = "for the maintainers of a project: dashboards, the public page, forgetting"
 

@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.apps.maintainer.arguments import add_list, add_project, path
+from dev_analytics.apps.maintainer.arguments import add_list, add_project
 from dev_analytics.apps.maintainer.output import MaintainerError, say
+from dev_analytics.apps.report_arguments import path
 from dev_analytics.consent.asking.presence import at_terminal
-from dev_analytics.destinations.archive_file import NAME
 
 if TYPE_CHECKING:
     from dev_analytics.maintainer.forget import Place
@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _places(options: argparse.Namespace) -> list[Place]:
     """Return the places that the options name."""
+    from dev_analytics.destinations.archive_file import NAME
     from dev_analytics.maintainer.forget import ForgetError
     from dev_analytics.maintainer.http import Server
     from dev_analytics.maintainer.places.archive import InArchive, archive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from dev_analytics.views.report.tables import printable
+from dev_analytics.process.messages import printable
 
 
 class MaintainerError(Exception):

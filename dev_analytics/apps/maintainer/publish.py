@@ -8,13 +8,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dev_analytics.analytics import get_analytics
-from dev_analytics.apps.maintainer.arguments import add_list, path
+from dev_analytics.apps.maintainer.arguments import add_list
 from dev_analytics.apps.maintainer.output import MaintainerError, say
-from dev_analytics.apps.report import since
-from dev_analytics.views.report.files import write_files
-from dev_analytics.views.report.progress import Progress, TerminalLine
-from dev_analytics.views.report.source import ReportError, source_of
-from dev_analytics.views.report.tables import plural, printable
+from dev_analytics.apps.report_arguments import path, since
+from dev_analytics.process.messages import printable
 
 SAYS: Final = "write a public page of weekly numbers that identify nobody"
 
@@ -53,7 +50,11 @@ def run(options: argparse.Namespace) -> int:
     from dev_analytics.maintainer.publish import Weeks, count
     from dev_analytics.maintainer.published import MADE_BY as MADE_BY_JSON
     from dev_analytics.maintainer.published import as_json, read
+    from dev_analytics.views.report.files import write_files
     from dev_analytics.views.report.forgotten import Forgotten, ForgottenError
+    from dev_analytics.views.report.progress import Progress, TerminalLine
+    from dev_analytics.views.report.source import ReportError, source_of
+    from dev_analytics.views.report.tables import plural
 
     line = TerminalLine(sys.stderr)
     progress = Progress(line.show if sys.stderr.isatty() else lambda text: None)

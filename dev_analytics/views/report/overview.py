@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from dev_analytics.views.report.tables import Table, plural, printable
+from dev_analytics.process.messages import printable
+from dev_analytics.views.report.tables import Table, plural
 from dev_analytics.views.report.tally import Tally
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from dev_analytics import __version__
+from dev_analytics.process.messages import printable
 from dev_analytics.views.markup import escape, head, view
 from dev_analytics.views.report.overview import overview
-from dev_analytics.views.report.tables import Table, printable
+from dev_analytics.views.report.tables import Table
 from dev_analytics.views.report.tally import Tally
 
 MADE_BY: Final = '<!doctype html>\n<html lang="en" data-made-by="dev-analytics report">'

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from dev_analytics.process.messages import printable
 from dev_analytics.tools.declaration import tool_of
 from dev_analytics.tools.installed import usable
 from dev_analytics.views.report.activity import Moment, day, hour
@@ -84,11 +85,6 @@ def tables(counted: Tally, dropped: Mapping[str, int]) -> list[Table]:
         _gaps(counted, dropped),
     )
     return [table for table in made if table.rows]
-
-
-def printable(text: str) -> str:
-    """Return `text` without what moves the cursor, changes the direction or cannot be encoded."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def plural(number: int, noun: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dev_analytics.process.messages import printable
 from dev_analytics.views.report.overview import overview
-from dev_analytics.views.report.tables import Row, Table, printable
+from dev_analytics.views.report.tables import Row, Table
 from dev_analytics.views.report.tally import Tally
 
 WIDTH: Final = 80
