@@ -294,6 +294,9 @@ class Pipeline:
         if not collecting:
             recording = self._aside(recording)
         record = recording.record(event, accepted, at)
+        if log:
+            # Until it is there: an interrupt may come at any line.
+            self.unlogged += 1
         if handling.is_shown:
             self.preview.append(Previewed(record, collecting))
         try:
@@ -317,11 +320,9 @@ class Pipeline:
         try:
             log.append(record)
         except OSError as error:
-            self.unlogged += 1
             pass_on(error)
-        except BaseException:
-            self.unlogged += 1
-            raise
+        else:
+            self.unlogged -= 1
 
     def has_written_despite(self, error: BaseException) -> bool:
         """Return whether the record of the event that `error` ended is in the spool."""
@@ -387,6 +388,7 @@ class Pipeline:
         self._changing = RLock()
         self._finishing = RLock()
         self.preview = deque(maxlen=MAX_PREVIEWED)
+        self.unlogged = 0
         self._recording = self._rehearsal = None
         self._waiting.clear()
         self.sink.after_fork()

@@ -223,6 +223,10 @@ def test_what_an_interrupt_loses_is_counted_and_nothing_else(
         # At the first line the event has not begun.
         assert len(numbers) + counted == 3 - (number == 0), (reached, numbers, counted)
         assert len(numbers) == len(set(numbers))
+        if analytics.log is not None:
+            in_log = len(analytics.log.path.read_bytes().splitlines())
+            # What was recorded before there was a log is not missing there.
+            assert in_log + analytics.pipeline.unlogged >= len(numbers) - 1, reached
         lost += counted
     assert lost > 10
 
