@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,8 +33,8 @@ class Setting:
     ----------
     name
         Its name in the configuration and in an administrator's policy.
-    pattern
-        What the whole value must match; it must allow no space.
+    takes
+        Returns whether a value is allowed; it must allow no space.
     help
         What ``%config`` says about it.
     allowed
@@ -50,7 +50,7 @@ class Setting:
         self,
         name: str,
         *,
-        pattern: str,
+        takes: Callable[[str], bool],
         help: str,  # noqa: A002, as traitlets calls it
         allowed: str,
         in_policy: str,
@@ -61,11 +61,7 @@ class Setting:
         self.help = help
         self.allowed = allowed
         self.in_policy = in_policy
-        self._pattern = pattern
-
-    def takes(self, value: str) -> bool:
-        """Return whether `value` is allowed."""
-        return re.fullmatch(self._pattern, value) is not None
+        self.takes = takes
 
 
 class OwnFiles:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import DecodeError, ValidationError, json
 
 from dev_analytics import __version__
-from dev_analytics.destinations.posthog import ADDRESS, ADDRESS_ALLOWED
+from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, is_address
 from dev_analytics.process.messages import printable
 
 SECONDS: Final = 60
@@ -72,7 +72,7 @@ class Server:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = _PARTS.fullmatch(address)
-        if parts is None or not re.fullmatch(ADDRESS, address):
+        if parts is None or not is_address(address):
             raise ValueError(f"the address must be {ADDRESS_ALLOWED}, got {printable(address)!r}")
         self.address = address.rstrip("/")
         self._scheme, self._host, port, path = parts.groups()

@@ -28,13 +28,22 @@ from dev_analytics.destinations import (
     is_recipient,
     would_receive,
 )
-from dev_analytics.destinations.posthog import ADDRESS, PROJECT_KEY
+from dev_analytics.destinations.posthog import is_address, is_project_key
 
 TODAY = date(2026, 11, 22)
 USER = "0c7b1d9e-5f38-4d0a-9a54-3a6f1b9a2a11"
 EU, ELSEWHERE = (
     to_posthog(f"https://{host}", "phc_k") for host in ("eu.i.posthog.com", "evil.test")
 )
+
+_LOOPBACK = r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}|\[::1\]"
+ADDRESS = (
+    rf"(?:https://(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])|http://(?:{_LOOPBACK}))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]*)*"
+)
+"""What `is_address` takes, as a regular expression."""
+PROJECT_KEY = r"[!-~]{1,200}"
+"""What `is_project_key` takes."""
 
 TAKEN = [
     *("https://us.i.posthog.com", "https://posthog.example.org/", "https://a.test:8000/ingest/v1"),
@@ -59,12 +68,12 @@ REFUSED = [
 
 @pytest.mark.parametrize("address", TAKEN)
 def test_https_and_plain_http_to_this_machine_are_addresses(address: str) -> None:
-    assert re.fullmatch(ADDRESS, address)
+    assert is_address(address)
 
 
 @pytest.mark.parametrize("address", REFUSED)
 def test_nothing_else_is_one(address: str) -> None:
-    assert not re.fullmatch(ADDRESS, address)
+    assert not is_address(address)
     assert not is_recipient(f"posthog {address} phc_k")
     if address:
         with pytest.raises(ValueError, match="must be an https address"):
@@ -83,9 +92,19 @@ addresses = st.one_of(
 )  # fmt: skip
 
 
+@given(addresses | st.builds(str.replace, addresses, st.characters(), st.characters()))
+def test_an_address_is_what_the_expression_says(address: str) -> None:
+    assert is_address(address) == bool(re.fullmatch(ADDRESS, address))
+
+
+@given(st.from_regex(PROJECT_KEY, fullmatch=True) | st.text(max_size=201))
+def test_a_key_is_what_the_expression_says(key: str) -> None:
+    assert is_project_key(key) == bool(re.fullmatch(PROJECT_KEY, key))
+
+
 @given(addresses)
 def test_what_is_taken_is_what_every_parser_finds(address: str) -> None:
-    if not re.fullmatch(ADDRESS, address):
+    if not is_address(address):
         return
     try:
         split, other = urlsplit(address), parse_url(address)

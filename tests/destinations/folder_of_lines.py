@@ -15,7 +15,7 @@ class FolderOfLines(Destination):
     settings = (
         Setting(
             "lines_per_file",
-            pattern="[1-9][0-9]{0,3}",
+            takes=lambda value: value.isdecimal() and 1 <= int(value) <= 9999,
             help="How many records a file of the folder has.",
             allowed="a number from 1 to 9999",
             in_policy="records go to files of {} lines",
