@@ -12,8 +12,11 @@ export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.venv/browsers
 # Versions of SDKs whose calls are observed, beside those in the environment itself.
 SDKS := openai-lowest anthropic-lowest google-genai-lowest litellm-newest jupyter-ai llama-index sdks-apart
 
+# Whose own tests are run with the extension loaded.
+PEERS := ipython ipykernel nbclient ipywidgets
+
 # What the tests find beside their environment.
-TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/peers.stamp .venv/browser.stamp
+TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/ipython-tests.stamp .venv/browser.stamp
 
 # Each worker imports every test that may be its own. With 9,000 modules of SDKs a traceback or a fork
 # takes many times longer, so that the tests which import them are run apart, by fewer workers, as each
@@ -24,9 +27,10 @@ WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
 TIMED := tests/benchmarks tests/delivery/test_exit.py
 OTHERS := $(patsubst %,--ignore %,$(TIMED) $(WITH_SDKS))
 
-# uv installs in a tenth of pip's time. It reads nothing of pip's configuration: where only that knows
-# the way to an index, pip installs.
-install = $(BIN)/uv pip install --quiet --system-certs --link-mode copy --python $(1) $(2) \
+# uv installs in a tenth of pip's time, as it links to files of its cache: nothing here may write into
+# what is installed. It reads nothing of pip's configuration: where only that knows the way to an
+# index, pip installs.
+install = $(BIN)/uv pip install --quiet --system-certs --python $(1) $(2) \
 	|| $(BIN)/python -m pip --python $(1) install --quiet $(2)
 
 .NOTPARALLEL:
@@ -84,7 +88,7 @@ privacy: .venv/test.stamp ## Prove that nothing private leaves, at length; print
 mutants: .venv/test.stamp ## Break the promise in one way after another; a test must see each.
 	$(BIN)/python scripts/mutants.py
 
-peers: .venv/test.stamp .venv/peers.stamp ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
+peers: .venv/test.stamp $(PEERS:%=.venv/%-tests.stamp) ## Run the suites of IPython, ipykernel, nbclient, ipywidgets with the extension.
 	$(BIN)/python tests/peers/suites.py
 
 bench: .venv/test.stamp .venv/rivals.stamp ## Measure what the extension costs, beside other libraries; make docs/benchmarks.md.
@@ -187,16 +191,18 @@ COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ip
 	fi
 	@touch $@
 
-# The releases whose own tests are run with the extension loaded, and what these tests need beside;
-# apart from the environment, whose pytest shall have no plugin of theirs.
-PEERS := ipython ipykernel nbclient ipywidgets
-comma := ,
-empty :=
+# The releases whose own tests are run with the extension loaded. `make test` runs IPython's alone: pip
+# builds what it downloads as a source, to know its name.
+$(PEERS:%=.venv/%-tests.stamp): .venv/%-tests.stamp: .venv/peers.stamp
+	rm -rf .venv/peers/$*-*
+	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/peers --no-binary $* \
+		$$(grep '^$*==' constraints.txt)
+	tar -xzf .venv/peers/$*-*.tar.gz -C .venv/peers
+	@touch $@
+
+# What these tests need, apart from the environment, whose pytest shall have no plugin of theirs.
 .venv/peers.stamp: .venv/test.stamp
 	rm -rf .venv/peers
-	$(BIN)/python -m pip download --quiet --no-deps --dest .venv/peers --no-binary $(subst $(empty) ,$(comma),$(PEERS)) \
-		$$(grep -E '^($(subst $(empty) ,|,$(PEERS)))==' constraints.txt)
-	for release in .venv/peers/*.tar.gz; do tar -xzf $$release -C .venv/peers || exit 1; done
 	$(call install,$(BIN)/python,--no-deps --target .venv/peers/packages \
 		flaky==3.8.1 pytest-asyncio==1.5.0 pytest-timeout==2.4.0 pytz==2026.6 testpath==0.6.0 xmltodict==1.0.4)
 	@touch $@
