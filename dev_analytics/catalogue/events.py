@@ -458,10 +458,11 @@ class Acceptor:
         The notice that the user agreed to; newer properties are withheld.
     """
 
-    __slots__ = ("_accepts", "_event")
+    __slots__ = ("_accepts", "_event", "_required")
 
     def __init__(self, event: type[Event], notice: int) -> None:
         self._event = event
+        self._required = required(event)
         self._accepts = {
             name: kind.accept if kind.since <= notice else None
             for name, kind in properties(event).items()
@@ -494,7 +495,8 @@ class Acceptor:
             raise RefusedValueError(f"{event.wire!r}, property {name!r}: {error}") from None
         # Checked before the record takes a number, which would otherwise be missing in the
         # recording.
-        if len(accepted) < len(accepts) and (lacks := required(event) - accepted.keys()):
+        if len(accepted) < len(accepts) and not accepted.keys() >= self._required:
+            lacks = self._required - accepted.keys()
             raise UndeclaredError(f"{event.wire!r} must have {', '.join(sorted(lacks))}")
         return accepted
 

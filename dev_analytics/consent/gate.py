@@ -49,8 +49,11 @@ _OUTSIDE: Final = (*VARIABLES.values(), "DEV_ANALYTICS_POLICY")
 # Not CI, which forbids nothing: tests that begin in one take it away.
 _BEGUN_WITH: Final = tuple({*_OUTSIDE, "DEV_ANALYTICS", SITE_VARIABLE} - {"CI"})
 _WATCHED: Final = ("DEV_ANALYTICS", *VARIABLES.values())
-_READ: Final[Any] = getattr(getattr(ENVIRON, "_data", None), "get", None)
+_DATA: Final[Any] = getattr(ENVIRON, "_data", None)
+_NAMES: Final[Any] = None if _DATA is None else _DATA.keys()
 _ENCODED: Final[Any] = tuple(map(getattr(ENVIRON, "encodekey", str), _WATCHED))
+_ENCODED_NAMES: Final = frozenset(_ENCODED)
+_UNSET: Final[list[object]] = [None] * len(_WATCHED)
 
 
 def _threads() -> list[threading.Thread]:
@@ -69,11 +72,12 @@ def _variables() -> list[object]:
     """Return the variables that are checked at every event, to see whether they changed.
 
     ``os.environ.get`` encodes the name each time, which takes as long as the ``stat``. So the
-    dictionary below it is asked for encoded names, unless `os.environ` was replaced.
+    dictionary below it is asked for encoded names, unless `os.environ` was replaced. Mostly none of
+    them is set: asking for that takes half the time, and it is always the same list.
     """
-    if os.environ is ENVIRON and _READ is not None:
-        return [*map(_READ, _ENCODED)]
-    return [*map(environ_now().get, _WATCHED)]
+    if os.environ is not ENVIRON or _NAMES is None:
+        return [*map(environ_now().get, _WATCHED)]
+    return _UNSET if _NAMES.isdisjoint(_ENCODED_NAMES) else [*map(_DATA.get, _ENCODED)]
 
 
 class Period:
@@ -171,7 +175,7 @@ class Gate:
         self.wanted: dict[str, Scope] = {}
         self.on_wanted: Callable[[], None] | None = None
         self._recipient = ARCHIVE
-        self._variables: list[object] = [None] * len(_WATCHED)
+        self._variables = _UNSET
         self._followed = False
         # Code that removes a variable does not undo what it said when the session began.
         begun = initial_variables(*_BEGUN_WITH)
@@ -239,16 +243,12 @@ class Gate:
 
     def now(self) -> State:
         """Return the state for an event; raises only what a signal handler of the user's does."""
-        stored = self._stored
-        consent = (self.stored() if stored is None else stored).current()
-        # Written out for the usual case: the call would take as long as a look-up.
-        if os.environ is ENVIRON and _READ is not None:
-            variables = [*map(_READ, _ENCODED)]
-        else:
-            variables = _variables()
-        if variables != self._variables:
+        stored, now = self._stored, Clock.monotonic()
+        consent = (self.stored() if stored is None else stored).current(now)
+        variables = _variables()
+        if variables is not self._variables and variables != self._variables:
             self.follow_environment()
-        if Clock.monotonic() >= self._policy_look:
+        if now >= self._policy_look:
             self._read_anew(self._environment, self._variables)
         latest = self.latest
         return latest if latest is not None and latest[1] is consent else self._decide_anew()

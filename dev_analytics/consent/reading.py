@@ -1,5 +1,9 @@
 """Reads the consent store, at the cost of one ``stat`` if nothing changed.
 
+A folder that is looked at again within `HELD_SECONDS` is looked at by its descriptor, which takes
+half the time. That shows every change in it, but not that the folders above it were moved: no
+program that is started after that can change anything in so short a time.
+
 A file that cannot be read or parsed reads as *not agreed*, and so does one that is another user's,
 or that others may write. What could not be read is read again at the next event, never remembered.
 """
@@ -10,29 +14,76 @@ import os
 import re
 import stat
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.environment import Place, place_of
 from dev_analytics.consent.places import check, read_own
+from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.handlers import pass_on
+from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, seconds, system
+from dev_analytics.process.systems import NO_LINK, identity
 
 SETTLED_NS: Final = 2_000_000_000
 """How long after a change, in ns, a folder may change again without a new time stamp: the coarsest
 file system in use has stamps of 2 s."""
 
+HELD_SECONDS: Final = 0.01
+"""How long a folder is looked at by its descriptor before its path is looked up again."""
+
 OFF: Final = "off."
 """With a tool's name after it, this is the name of the file that switches the tool off."""
 
+_CAN_HOLD: Final = hasattr(system, "O_DIRECTORY")
 _OFF_NAME: Final = r"(?a:off\.[a-z][a-z0-9_]{1,29})"
 _HOMELESS: Final = "there is no home directory to keep it in"
 OPTED_OUT: Final = Consent(opted_out=True)
 Stamp: TypeAlias = tuple[int, int, int]
 """The times of a folder, and its number. A program that copies files may put the time of its
 content back (mtime), but not that of any change (ctime), such as that of its owner or mode."""
+
+
+class HeldFolder:
+    """A folder that is open, so that a look at it needs no look-up of its path.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Attributes
+    ----------
+    descriptor
+        Its descriptor, which the user's code may have closed, and opened for something else.
+    identity
+        What identifies the folder.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+
+    __slots__ = ("descriptor", "identity")
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = open_above(path, system.O_RDONLY | NO_LINK)
+        self.identity = identity(system.fstat(self.descriptor))
+
+    def close(self) -> None:
+        """Close its descriptor if that is still its own; a second call does nothing."""
+        descriptor, self.descriptor = self.descriptor, -1
+        with Refusals():
+            if identity(system.fstat(descriptor)) == self.identity:
+                system.close(descriptor)
+
+    def __del__(self) -> None:
+        # It has none where it could not be opened.
+        with suppress(AttributeError):
+            self.close()
 
 
 class StoredConsent:
@@ -69,14 +120,33 @@ class StoredConsent:
         self._homeless = "" if data.is_absolute() else _HOMELESS
         self._absent: Consent | None = None
         self._seen: tuple[tuple[object, ...], Consent] | None = None
+        self._held: HeldFolder | None = None
+        self._held_until = 0.0
 
-    def current(self) -> Consent:
+    def current(self, now: float = inf) -> Consent:
         """Return the current consent, with one ``stat`` if nothing changed.
 
         It raises nothing but what a signal handler of the user's raises meanwhile.
 
         An `other` store takes one more.
+
+        Parameters
+        ----------
+        now
+            The time of the monotonic clock; without it the path is looked up in any case.
         """
+        seen = self._seen
+        if now < self._held_until and seen is not None and (held := self._held) is not None:
+            try:
+                status = system.fstat(held.descriptor)
+                if seen[0] == (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, None):
+                    return seen[1]
+            except OSError as error:
+                pass_on(error)
+            # The folder has changed, or the user's code has closed its descriptor. At once, as the
+            # next folder may get the same number.
+            self._held = None
+            held.close()
         try:
             beside = None if self.other is None else self.other.stamp()
             status = system.lstat(self._watched)
@@ -88,14 +158,27 @@ class StoredConsent:
             pass_on(error)
             return Consent(unreadable=words(error))
         state = status.st_mtime_ns, status.st_ctime_ns, status.st_ino, beside
-        seen = self._seen
         if seen is not None and seen[0] == state:
+            if _CAN_HOLD and now < inf and beside is None and seen[1].user_id is not None:
+                self._hold(status, now)
             return seen[1]
         consent, lasting = self._read()
         newest = status.st_mtime_ns if beside is None else max(status.st_mtime_ns, beside[0])
         settled = seconds() * 1e9 - newest > SETTLED_NS and not Clock.is_faked
         self._seen = (state, consent) if lasting and settled else None
         return consent
+
+    def _hold(self, status: os.stat_result, now: float) -> None:
+        """Let the next looks be at the descriptor of the folder that has this `status`."""
+        held = self._held
+        if held is None or held.identity != identity(status):
+            try:
+                held = self._held = HeldFolder(self.folder)
+            except OSError as error:
+                pass_on(error)
+                return
+        if held.identity == identity(status):
+            self._held_until = now + HELD_SECONDS
 
     def stamp(self) -> Stamp:
         """Return a value that changes when one of the files does; zeros if there is no folder."""

@@ -1,0 +1,177 @@
+"""Looks at the folder of the consent by its descriptor, and what they must not miss."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev_analytics.consent.decision import Consent
+from dev_analytics.consent.reading import HELD_SECONDS, StoredConsent
+from dev_analytics.consent.store import ConsentStore
+
+TODAY = date(2026, 11, 22)
+NOW = 100.0
+"""A time of the monotonic clock."""
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "O_DIRECTORY"), reason="this system opens no folders"
+)
+
+
+@pytest.fixture
+def other(data: Path) -> ConsentStore:
+    """The store of another process, with a yes that is older than a tick of the folder's clock."""
+    store = ConsentStore(data)
+    store.agree(1, TODAY)
+    os.utime(store.folder, (0, 0))
+    return store
+
+
+@pytest.fixture
+def held(other: ConsentStore) -> StoredConsent:
+    """A reader that will look at the folder by its descriptor."""
+    reader = StoredConsent(other.data)
+    first = reader.current(NOW)
+    assert first.user_id is not None
+    assert system_calls(lambda: reader.current(NOW))[0] == "lstat"
+    assert system_calls(lambda: reader.current(NOW)) == ["fstat"]
+    assert reader.current(NOW) is first
+    return reader
+
+
+def system_calls(call: Callable[[], object]) -> list[str]:
+    """Return the names of the system's functions that `call` calls."""
+    calls: list[str] = []
+
+    def look(frame: Any, event: str, function: Any) -> None:
+        if event == "c_call" and function.__module__ in ("posix", "io"):
+            calls.append(function.__name__)
+
+    sys.setprofile(look)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def replace_folder(store: ConsentStore) -> None:
+    """Put another folder in its place, with the same times."""
+    store.folder.rename(store.data / "before")
+    store.folder.mkdir(mode=0o700)
+    os.utime(store.folder, (0, 0))
+
+
+def change_user(store: ConsentStore) -> None:
+    store.reset()
+    store.agree(1, TODAY)
+
+
+CHANGES: dict[str, Callable[[ConsentStore], object]] = {
+    "an opt-out": lambda store: store.opt_out(),
+    "an opt-out by hand": lambda store: store.marker.touch(),
+    "a reset": lambda store: store.reset(),
+    "another yes": change_user,
+    "a file deleted by hand": lambda store: store.file.unlink(),
+    "everything deleted": lambda store: shutil.rmtree(store.data),
+    "the folder moved": lambda store: store.folder.rename(store.data / "before"),
+    "the folder replaced": replace_folder,
+    "a tool switched off": lambda store: (store.folder / "off.acme").touch(),
+    "the folder for others": lambda store: store.folder.chmod(0o777),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_is_seen_at_the_next_look(
+    held: StoredConsent, other: ConsentStore, change: str
+) -> None:
+    before = held.current(NOW)
+    CHANGES[change](other)
+    assert held.current(NOW) != before
+    assert held.current(NOW) == other.read()
+
+
+def test_its_path_is_looked_up_again_after_a_while(held: StoredConsent) -> None:
+    assert system_calls(lambda: held.current(NOW + HELD_SECONDS)) == ["lstat"]
+    assert system_calls(lambda: held.current(NOW + HELD_SECONDS)) == ["fstat"]
+    assert system_calls(held.current) == ["lstat"], "without a time, its path counts"
+
+
+def test_a_data_directory_that_was_moved_is_missed_no_longer_than_that(
+    held: StoredConsent, data: Path
+) -> None:
+    data.rename(data.with_name("moved"))
+    assert held.current() == Consent()
+    assert held.current(NOW + HELD_SECONDS) == Consent()
+    assert held.current(NOW + HELD_SECONDS) == Consent(), "there is none to hold"
+
+
+@pytest.fixture
+def descriptor(held: StoredConsent) -> int:
+    """The descriptor that it holds, as a cell closes or takes it."""
+    assert held._held is not None
+    return held._held.descriptor
+
+
+def test_a_cell_that_closes_its_descriptor_hides_no_change(
+    held: StoredConsent, other: ConsentStore, descriptor: int, tmp_path: Path
+) -> None:
+    first = held.current(NOW)
+    os.close(descriptor)
+    assert held.current(NOW) is first
+    assert system_calls(lambda: held.current(NOW)) == ["fstat"], "it is open again"
+    taken = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(taken, descriptor)
+    if taken != descriptor:
+        os.close(taken)
+    assert held.current(NOW) is first
+    other.opt_out()
+    assert held.current(NOW).opted_out
+    assert os.path.samestat(os.fstat(descriptor), tmp_path.stat()), "it is the cell's"
+    os.close(descriptor)
+
+
+def test_nothing_is_left_open_by_a_reader_that_is_gone(other: ConsentStore) -> None:
+    reader = StoredConsent(other.data)
+    for _ in range(3):
+        reader.current(NOW)
+    assert reader._held is not None
+    descriptor = reader._held.descriptor
+    assert descriptor > 2
+    assert not os.get_inheritable(descriptor)
+    del reader
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_a_folder_is_held_only_for_a_yes(other: ConsentStore) -> None:
+    other.opt_out()
+    os.utime(other.folder, (0, 0))
+    reader = StoredConsent(other.data)
+    for _ in range(3):
+        assert reader.current(NOW).opted_out
+    assert reader._held is None
+
+
+def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> None:
+    import resource
+
+    reader = StoredConsent(held.data)
+    first = reader.current(NOW)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        found = [reader.current(NOW) for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert all(each is first for each in found)
+    assert reader._held is None
