@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from dev_analytics.process.native import RLock
 
-Drop: TypeAlias = Literal[
-    "invalid",
-    "withheld by notice",
-    "disk error",
-    "spool full",
-    "expired",
-    "consent withdrawn",
-    "quarantined",
-    "not what the catalogue allows",
-    "refused by PostHog: over the project's quota",
-    "refused by PostHog: the project's rules",
-    "refused by PostHog: not valid",
-    "refused by PostHog: no reason that is known here",
-    "more than one cell may give",
-    "failure inside",
-    "a time that cannot be",
-    "deleted from the spool by somebody",
-]
-"""Why a record was dropped, in the words that ``status`` shows."""
+if TYPE_CHECKING:
+    from dev_analytics.reasons import Drop
 
 
 class DropLedger:

@@ -21,6 +21,7 @@ MODULES = {
 # A part may import itself and what stands below it.
 ORDER = (
     {"process"},
+    {"reasons"},
     {"drops"},
     {"callbacks"},
     {"catalogue"},

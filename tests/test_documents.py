@@ -31,9 +31,9 @@ from dev_analytics.delivery import Delivery, ledger, notes, pending
 from dev_analytics.delivery.turns import lock_file
 from dev_analytics.destinations import archive_file, destinations
 from dev_analytics.destinations.damaged_archive import damaged, put_aside
-from dev_analytics.drops import Drop
 from dev_analytics.pipeline import MAX_PREVIEWED
 from dev_analytics.process.entry import FAILED
+from dev_analytics.reasons import Drop
 from dev_analytics.tools.checks import MAX_WORDS
 from dev_analytics.tools.declaration import MAX_WORDS_OF_A_TOOL
 from dev_analytics.tools.information import MAX_BITS

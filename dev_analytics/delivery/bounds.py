@@ -12,10 +12,10 @@ from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import holding
 from dev_analytics.delivery.progress import lines
-from dev_analytics.drops import Drop
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.handlers import Refusals
 from dev_analytics.process.native import open_file, seconds
+from dev_analytics.reasons import Drop
 
 
 class _Timed(Struct):

@@ -12,9 +12,9 @@ from typing import Final
 from dev_analytics.delivery.allowed import Allowed, Verdict
 from dev_analytics.delivery.notes import Notes
 from dev_analytics.delivery.progress import Reader, write_lines
-from dev_analytics.drops import Drop
 from dev_analytics.process.descriptors import replacement
 from dev_analytics.process.systems import take_place
+from dev_analytics.reasons import Drop
 
 _REASONS: Final[dict[Verdict, Drop]] = {
     Verdict.FOREIGN: "consent withdrawn",

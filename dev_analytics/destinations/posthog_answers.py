@@ -21,7 +21,7 @@ from dev_analytics.destinations.transport import (
     Unacceptable,
     Unreachable,
 )
-from dev_analytics.drops import Drop
+from dev_analytics.reasons import Drop
 
 ANSWER_BYTES: Final = 4 * 2**10
 """How much of an answer is read and decompressed, besides `RESULT_BYTES` for each record."""

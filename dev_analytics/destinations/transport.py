@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from dev_analytics.drops import Drop
+from dev_analytics.reasons import Drop
 
 
 class Unreachable(Exception):  # noqa: N818, a state and no error of the program

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_posthog import to_posthog
@@ -20,10 +20,13 @@ from dev_analytics import NOTICE, get_analytics
 from dev_analytics.apps import extension
 from dev_analytics.apps.extension import Session, load, unload
 from dev_analytics.consent.asking.question import ON
-from dev_analytics.consent.decision import Rule, Switch
+from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.destinations.posthog import ADDRESS_ALLOWED, HOST
 from dev_analytics.observers.hooks import HOOKS
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.decision import Rule
 
 LOAD = "%load_ext dev_analytics"
 STATUS = "%dev_analytics status"

@@ -7,15 +7,18 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dev_analytics.consent.asking.question import Answer
-from dev_analytics.consent.decision import Rule, Switch
+from dev_analytics.consent.decision import Switch
 from dev_analytics.consent.environment import SITE_VARIABLE, data_directory, read_environment
 from dev_analytics.consent.gate import Gate
 from dev_analytics.consent.store import ConsentStore
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.decision import Rule
 
 TODAY = date(2026, 11, 22)
 

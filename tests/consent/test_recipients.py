@@ -62,6 +62,8 @@ REFUSED = [
     *("https://a.test#f", "https://a.test/#", "http://127.0.0.1\\@evil.test", "https://a.test\\b"),
     *("https://a b.test", "https://a.test\n", " https://a.test", "https://a.test\x1b[2J"),
     *("https://bücher.example", "https://a.test:port", "https://a.test:", "http://localhost\t"),
+    *("https://a.test:800000", "https://a.test:٨", "https://[]", "https://[::1", "https://[g::]"),
+    *("https://-a.test", "https://.a", "https://a.test/ü", "http://127.0.0.01", "http://127.0.0.1.1"),
     *("http://127.0.0.١", "https://a.test;b", "https://a.test/..;/b", "HTTP://example.org"),
 ]  # fmt: skip
 

@@ -20,7 +20,7 @@ from dev_analytics.destinations.posthog_answers import (
     unpacked,
 )
 from dev_analytics.destinations.transport import Refused, Unacceptable, Unreachable
-from dev_analytics.drops import Drop
+from dev_analytics.reasons import Drop
 
 UUIDS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(6)]
 RESULT = st.one_of(

@@ -217,7 +217,7 @@ COUNTER = """
 import sys
 from pathlib import Path
 from dev_analytics.delivery.launcher import Launcher
-from dev_analytics.drops import Drop, DropLedger
+from dev_analytics.drops import DropLedger
 drops = DropLedger()
 drops.count("invalid", 3)
 Launcher(Path(sys.argv[1]), drops, lambda: None).store_drops()
