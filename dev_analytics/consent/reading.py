@@ -1,8 +1,8 @@
 """Reads the consent store, at the cost of one ``stat`` if nothing changed.
 
 A folder that is looked at again within `HELD_SECONDS` is looked at by its descriptor, which takes
-half the time. That shows every change in it, but not that the folders above it were moved: no
-program that is started after that can change anything in so short a time.
+half the time. That shows every change in the folder and of its place in the data directory; only
+that a folder above was moved is seen when the path is looked up again.
 
 A file that cannot be read or parsed reads as *not agreed*, and so does one that is another user's,
 or that others may write. What could not be read is read again at the next event, never remembered.
