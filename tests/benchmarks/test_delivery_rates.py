@@ -23,8 +23,8 @@ from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.destinations import ARCHIVE
 
 KEY = "phc_of_a_test"
-APPEND_BOUND = 15
-RATE_BOUND = 0.2
+APPEND_BOUND = 6
+RATE_BOUND = 0.8
 WAITING = 10_000
 ROUNDS, MAX_ROUNDS = 3, 12
 """More than the first number only where a busy machine did not yet tell."""
@@ -126,6 +126,6 @@ def test_a_sender_against_bare_batch_post(
         "sender, events per second",
         f"{sender:,.0f}, {sender / bare:.2f}x",
         f"bare batch_post of ready batches {bare:,.0f}",
-        "0.5x or more",
+        "0.8x or more",
     )
     assert sender / bare > RATE_BOUND
