@@ -52,7 +52,8 @@ class LineFile:
     path
         The file; it is created with mode 0600 if it is missing. Its folder must exist.
     renewed
-        Whether to create it again when it is gone, as for a log; otherwise an error is raised.
+        Whether to create it again when it is gone, as for a log, at every line until that succeeds;
+        otherwise an error is raised.
 
     Raises
     ------
@@ -64,6 +65,8 @@ class LineFile:
         self.path = path
         self._renewed = renewed
         self._torn = False
+        # Whether it is gone, and could not be created again yet.
+        self._lost = False
         # Reentrant, as a signal handler of the user may log while its thread is writing a line.
         self._lock = RLock()
         self._begin()
@@ -82,6 +85,7 @@ class LineFile:
         self._mark = mark(self.descriptor)
         self._look = 0.0
         self._open = True
+        self._lost = False
 
     def append(self, line: bytes) -> None:
         """Append `line` and a line end.
@@ -105,7 +109,10 @@ class LineFile:
         the time of an event.
         """
         if not self._open:
-            raise FileClosedError("the file is closed")
+            if not self._lost:
+                raise FileClosedError("the file is closed")
+            # Its folder may be there again.
+            self._begin()
         try:
             # What `has_mark` does, without its call: this is done for every record.
             known = self._mark and control(self.descriptor, GET_MARK) == self._mark
@@ -131,10 +138,14 @@ class LineFile:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         with self._lock:
-            if self._open and self._is_ours():
-                with Refusals():
-                    system.close(self.descriptor)
-            self._open = False
+            self._lost = False
+            self._release()
+
+    def _release(self) -> None:
+        if self._open and self._is_ours():
+            with Refusals():
+                system.close(self.descriptor)
+        self._open = False
 
     def abandon(self) -> None:
         """Close the file in a forked child, where a missing thread may hold its lock."""
@@ -169,8 +180,8 @@ class LineFile:
         if self.find():
             self._look = Clock.monotonic() + LOOK_SECONDS
         elif self._renewed:
-            self.close()
-            self._torn = False
+            self._torn, self._lost = False, True
+            self._release()
             self._begin()
         else:
             raise FileGoneError(f"{self.path} is gone")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dev_analytics.delivery import lines
-from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
+from dev_analytics.delivery.lines import LOOK_SECONDS, FileClosedError, LineFile
 from dev_analytics.process.native import Clock
 
 
@@ -35,7 +35,7 @@ def test_what_was_there_stays(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
+from dev_analytics.delivery.lines import LOOK_SECONDS, FileClosedError, LineFile
 file = LineFile(Path(sys.argv[1]))
 sys.stdin.readline()
 for number in range(int(sys.argv[4])):
@@ -67,7 +67,7 @@ def test_lines_of_many_processes_stay_whole(tmp_path: Path, size: int, lines: in
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from dev_analytics.delivery.lines import LOOK_SECONDS, LineFile
+from dev_analytics.delivery.lines import LOOK_SECONDS, FileClosedError, LineFile
 path = Path(sys.argv[1])
 file = LineFile(path)
 file.append(b"before")
@@ -222,3 +222,30 @@ def test_a_log_that_was_moved_away_begins_anew_where_it_was(
     log.close()
     assert (tmp_path / "log").read_bytes() == b"after\n"
     assert (tmp_path / "log.1").read_bytes() == b"before\n"
+
+
+def test_a_log_goes_on_once_its_folder_is_there_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk is mounted again, or a folder is made anew from a repository."""
+    folder, away = tmp_path / "folder", tmp_path / "away"
+    folder.mkdir()
+    log = LineFile(folder / "log", renewed=True)
+    log.append(b"before")
+    folder.rename(away)
+    later = Clock.monotonic() + LOOK_SECONDS
+    monkeypatch.setattr(Clock, "monotonic", lambda: later)
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            log.append(b"meanwhile")
+    away.rename(folder)
+    log.append(b"after")
+    assert (folder / "log").read_bytes() == b"before\nafter\n"
+    folder.rename(away)
+    monkeypatch.setattr(Clock, "monotonic", lambda: later + LOOK_SECONDS)
+    with pytest.raises(FileNotFoundError):
+        log.append(b"meanwhile")
+    log.close()
+    away.rename(folder)
+    with pytest.raises(FileClosedError):
+        log.append(b"after its end")
