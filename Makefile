@@ -19,7 +19,7 @@ PEERS := ipython ipykernel nbclient ipywidgets
 TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/ipython-tests.stamp .venv/browser.stamp
 
 # Each worker imports every test that may be its own. With 9,000 modules of SDKs a traceback or a fork
-# takes many times longer, so that the tests which import them are run apart, by fewer workers, as each
+# takes many times longer, so that the tests which import them are run apart, in one process, as each
 # takes nine seconds for that. The others wait for kernels and servers: more workers keep the cores busy.
 WORKERS := --dist loadfile --no-loadscope-reorder --numprocesses
 WITH_SDKS := tests/observers/llm tests/privacy/test_sdks.py
@@ -51,7 +51,7 @@ test: .venv/test.stamp ## Run every check and every test, the benchmarks too.
 		$(MAKE) --no-print-directory $(TESTED); made=$$?; \
 		$(BIN)/python -m pytest -q --collect-only $(OTHERS) > /dev/null; \
 		wait $$lint && test $$made = 0 || { kill -INT $$timed; exit 1; }; \
-		$(BIN)/python -m pytest $(WORKERS) 2 $(WITH_SDKS) > .venv/with-sdks 2>&1 & sdks=$$!; \
+		$(BIN)/python -m pytest $(WITH_SDKS) > .venv/with-sdks 2>&1 & sdks=$$!; \
 		wait $$timed; passed=$$?; cat .venv/timed; \
 		$(BIN)/python -m pytest $(WORKERS) 6 $(OTHERS) || passed=1; \
 		wait $$sdks || passed=1; cat .venv/with-sdks; \
