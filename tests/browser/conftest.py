@@ -2,6 +2,8 @@
 
 One server gives both, and one Chromium shows them, to all tests of this folder. What a test must
 have for itself hangs on its kernels: they start with the home and the data directory of that test.
+A page of JupyterLab, which takes two seconds of work to load, stays open for the notebooks of the
+tests that come later.
 """
 
 from __future__ import annotations
@@ -60,6 +62,17 @@ _START = """([command, cell]) => {
     window.started = (window.started ?? 0) + 1;
     void commands.execute(command).finally(() => { window.started -= 1; });
 }"""
+
+# The page knows the kernels that there were when it was loaded.
+_OPEN = """async path => {
+    const {commands, serviceManager} = window.jupyterapp;
+    await serviceManager.kernelspecs.refreshSpecs();
+    const opened = await commands.execute('docmanager:open', {path});
+    await opened.context.ready;
+}"""
+
+# Not by a command: it would ask whether to save.
+_CLOSE_ALL = "[...window.jupyterapp.shell.widgets('main')].forEach(each => each.dispose())"
 
 _OUTPUTS = """cell => window.jupyterapp.shell.currentWidget.content.widgets[cell]
     .model.toJSON().outputs"""
@@ -186,7 +199,7 @@ class Server:
 
 
 class NotebookPage:
-    """A notebook, open in a page of its own.
+    """A notebook, open in a page.
 
     Parameters
     ----------
@@ -203,6 +216,18 @@ class NotebookPage:
         self.errors: list[str] = []
         self.page = context.new_page()
         self._url = url
+
+    def open_within(self, other: NotebookPage, path: str) -> None:
+        """Open it in the page of another notebook, which is closed, by its path on the server."""
+        self.page.close()
+        self.page, self.errors = other.page, other.errors
+        self.errors.clear()
+        self.page.evaluate(_OPEN, path)
+        self._wait_for_kernel()
+
+    def close(self) -> None:
+        """Close all that is open in its page; what was not saved is lost."""
+        self.page.evaluate(_CLOSE_ALL)
 
     def open(self) -> None:
         """Open it; if it is open, close the page before and take a new one."""
@@ -400,12 +425,32 @@ def front_end(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="package")
+def kept() -> list[NotebookPage]:
+    """What stays open between tests: nothing, or a page of JupyterLab."""
+    return []
+
+
+@pytest.fixture
+def loaded_anew(kept: list[NotebookPage]) -> Iterator[None]:
+    """Have no page open that another test has used, and leave none to another."""
+
+    def close() -> None:
+        while kept:
+            kept.pop().page.close()
+
+    close()
+    yield
+    close()
+
+
 @pytest.fixture
 def open_notebook(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     server: Server,
     chromium: BrowserContext,
+    kept: list[NotebookPage],
     front_end: str,
     log: Any,
 ) -> Iterator[Callable[..., NotebookPage]]:
@@ -431,13 +476,22 @@ def open_notebook(
         where = f"lab/workspaces/{kernel}/tree" if front_end == "lab" else "notebooks"
         notebook = NotebookPage(chromium, f"{server.address}/{where}/{path}", file)
         notebooks.append(notebook)
-        notebook.open()
+        if front_end == "lab" and kept:
+            notebook.open_within(kept.pop(), f"{name}/{file.name}")
+        else:
+            notebook.open()
         return notebook
 
     yield open_notebook
+    theme = server.settings / "themes.jupyterlab-settings"
+    if front_end == "lab" and not theme.exists():  # a page keeps its theme
+        kept[:] = [each for each in notebooks[:1] if not each.page.is_closed()]
+    for notebook in kept:
+        notebook.close()
     for page in chromium.pages[1:]:
-        page.close()
-    (server.settings / "themes.jupyterlab-settings").unlink(missing_ok=True)
+        if page not in [each.page for each in kept]:
+            page.close()
+    theme.unlink(missing_ok=True)
     server.stop_kernels()
 
 
@@ -452,6 +506,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
             if not notebook.page.is_closed():
                 picture = item.funcargs["tmp_path"] / f"page-{number}.png"  # type: ignore[attr-defined]
                 notebook.page.screenshot(path=picture)
+                notebook.page.close()
                 complaints = f"{picture}\n{complaints}"
             report.sections.append((f"page {number}", complaints))
     return report

@@ -40,6 +40,9 @@ __import__("dev_analytics").get_analytics().gate.notice = 2
 %load_ext dev_analytics"""
 
 
+pytestmark = pytest.mark.usefixtures("loaded_anew")
+
+
 @pytest.fixture
 def front_end() -> str:
     return "lab"

@@ -69,6 +69,7 @@ def test_it_is_legible_in_the_notebook_s_theme(open_notebook: Callable[..., Any]
         assert len(json.dumps(notebook.outputs(1))) < 100_000
 
 
+@pytest.mark.usefixtures("loaded_anew")  # it takes the network from every page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["report", "public page"])
 def test_a_page_needs_no_network_and_no_script(

@@ -69,7 +69,7 @@ def test_a_saved_notebook_holds_no_widget_and_opens_without_an_error(
 
 
 @pytest.fixture
-def saving_widgets(server: Any) -> Iterator[None]:
+def saving_widgets(server: Any, loaded_anew: None) -> Iterator[None]:
     """Make pages save the state of all widgets, which is a user setting."""
     settings = server.settings.parents[1] / "@jupyter-widgets" / "jupyterlab-manager"
     settings.mkdir(parents=True, exist_ok=True)
@@ -96,6 +96,7 @@ def test_a_page_that_saves_widgets_saves_the_user_s_and_none_of_the_question(
     assert "cell executed" not in json.dumps(saved)
 
 
+@pytest.mark.usefixtures("loaded_anew")
 def test_a_page_that_was_loaded_anew_is_asked_below_the_next_cell(
     open_notebook: Callable[..., Any], stored: Any, log: Any
 ) -> None:
