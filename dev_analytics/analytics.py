@@ -30,7 +30,7 @@ from dev_analytics.process.forks import (
     unforked,
 )
 from dev_analytics.process.handlers import is_of_handler
-from dev_analytics.process.native import RLock
+from dev_analytics.process.native import RLock, system
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import State
@@ -98,6 +98,7 @@ class Analytics:
         # The same, but none while a fork is under way: an event asks whether it is in the child.
         self._pipeline: Pipeline | None = None
         self._forked = False
+        self._process = system.getpid()
         _ALL[id(self)] = self
 
     @property
@@ -152,7 +153,9 @@ class Analytics:
             Only if `strict`: the event, a property or the kind of a value is not in the catalogue.
         """
         try:
-            if (pipeline := self._pipeline) is not None:
+            # Nothing prepares a fork that was under way when our hooks were set, or that a library
+            # makes without any.
+            if (pipeline := self._pipeline) is not None and system.getpid() == self._process:
                 pipeline.event(name, began, properties)
             else:
                 with letting_import():
@@ -235,6 +238,7 @@ class Analytics:
         """Start a recording and files of its own in a forked child."""
         self._loading = RLock()
         self._forked = True
+        self._process = system.getpid()
         self.gate.after_fork()
         # The parent stores what it dropped before.
         self.drops.after_fork()

@@ -276,6 +276,43 @@ def test_an_event_in_a_hook_of_the_user_before_ours_has_its_own_process_recordin
     assert run(EARLY, str(tmp_path), hook, made) == f"{expected}\n"
 
 
+UNPREPARED = """
+import ctypes, json
+data, how = Path(sys.argv[1]), sys.argv[2]
+def cell():
+    from dev_analytics.analytics import get_analytics
+    get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
+if how == "by a library":
+    cell()
+    number = ctypes.CDLL(None).fork()
+    if number == 0:
+        signal.alarm(20)
+        cell()
+        os._exit(0)
+    assert os.waitpid(number, 0)[1] == 0
+else:
+    os.register_at_fork(before=cell, after_in_child=cell)
+    assert fork() == 0
+cell()
+records = [
+    json.loads(line) for file in (data / "spool").iterdir() for line in file.open("rb")
+]
+assert len({each["uuid"] for each in records}) == len(records), records
+numbers = [each["properties"]["seq"] for each in records]
+print(sorted(numbers), len({each["properties"]["$session_id"] for each in records}))
+"""
+
+
+@pytest.mark.parametrize("how", ["by a library", "while it is imported"])
+def test_a_child_of_a_fork_that_nothing_prepared_has_its_own_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """As of a server that is no Python program, or of a hook that imports a tool."""
+    monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path))
+    ConsentStore(tmp_path).agree(NOTICE, date.today())
+    assert run(UNPREPARED, str(tmp_path), how) == "[1, 1, 2] 2\n"
+
+
 WAITING = """
 hooked = []
 os.register_at_fork(before=lambda: [each() for each in hooked])

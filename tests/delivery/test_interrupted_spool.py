@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -79,11 +80,15 @@ def everywhere(
         event(analytics, "start")
         begin(analytics)
         act = partial(in_handler, meanwhile, analytics)
+        # Python ignores what is raised in a finalizer, such as one of an earlier round.
+        gc.disable()
         try:
             with raise_at(line, act) as reached:
                 next(apart(partial(event, analytics, "interrupt")))
         except (KeyboardInterrupt, TimeoutError):
             reached.append("and raised")
+        finally:
+            gc.enable()
         event(analytics, "shutdown")
         yield analytics, reached
         spool_of(analytics).purge()
