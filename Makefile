@@ -48,9 +48,10 @@ demo: .venv/demo.stamp ## Run notebooks/tour.ipynb in a real kernel and show wha
 test: .venv/test.stamp ## Run every check and every test, the benchmarks too.
 	@$(MAKE) --no-print-directory lint & lint=$$!; \
 		$(BIN)/python -m pytest $(TIMED) > .venv/timed 2>&1 & timed=$$!; \
-		$(MAKE) --no-print-directory $(TESTED); made=$$?; \
+		$(MAKE) --no-print-directory $(TESTED) && made= || made='its set-up'; \
 		$(BIN)/python -m pytest -q --collect-only $(OTHERS) > /dev/null; \
-		wait $$lint && test $$made = 0 || { kill -INT $$timed; exit 1; }; \
+		wait $$lint || made='style or types'; \
+		test -z "$$made" || { kill -INT $$timed; echo "make test: $$made failed, see above" >&2; exit 1; }; \
 		$(BIN)/python -m pytest $(WITH_SDKS) > .venv/with-sdks 2>&1 & sdks=$$!; \
 		wait $$timed; passed=$$?; cat .venv/timed; \
 		$(BIN)/python -m pytest $(WORKERS) 6 $(OTHERS) || passed=1; \
