@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics import NOTICE
 from dev_analytics.callbacks import counting
@@ -27,10 +27,11 @@ from dev_analytics.process.forks import (
     in_child,
     is_under_way,
     letting_import,
+    own_mark,
     unforked,
 )
 from dev_analytics.process.handlers import is_of_handler
-from dev_analytics.process.native import RLock, system
+from dev_analytics.process.native import RLock
 
 if TYPE_CHECKING:
     from dev_analytics.consent.gate import State
@@ -98,7 +99,8 @@ class Analytics:
         # The same, but none while a fork is under way: an event asks whether it is in the child.
         self._pipeline: Pipeline | None = None
         self._forked = False
-        self._process = system.getpid()
+        # Says that this is no child of a fork.
+        self._own: Any = [1]
         _ALL[id(self)] = self
 
     @property
@@ -155,7 +157,7 @@ class Analytics:
         try:
             # Nothing prepares a fork that was under way when our hooks were set, or that a library
             # makes without any.
-            if (pipeline := self._pipeline) is not None and system.getpid() == self._process:
+            if (pipeline := self._pipeline) is not None and self._own[0]:
                 pipeline.event(name, began, properties)
             else:
                 with letting_import():
@@ -238,7 +240,7 @@ class Analytics:
         """Start a recording and files of its own in a forked child."""
         self._loading = RLock()
         self._forked = True
-        self._process = system.getpid()
+        self._own[0] = 1
         self.gate.after_fork()
         # The parent stores what it dropped before.
         self.drops.after_fork()
@@ -272,6 +274,7 @@ class Analytics:
                 pipeline = Pipeline(self, self._sink)
                 if self._forked:
                     pipeline.begin_in_child()
+                self._own = own_mark()
                 self._made = pipeline
                 if not is_under_way():
                     self._pipeline = pipeline

@@ -65,7 +65,7 @@ class Recording:
             value = given.get(name)
             if type(value) is float or type(value) is int:
                 # Not `duration`: this is asked for every cell and every call.
-                lasted = (Clock.monotonic() - self._started) * units
+                lasted = max(0.0, Clock.monotonic() - self._started) * units
                 if value > lasted:
                     given = {**given, name: lasted}
         if event is Exited and type(cells := given.get("cells")) is int and cells > self.cells:

@@ -21,6 +21,7 @@ from typing import Final, TypeAlias
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.environment import Place, place_of
 from dev_analytics.consent.places import check, read_own
+from dev_analytics.process import kept
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.forks import unforked
 from dev_analytics.process.handlers import Refusals, pass_on
@@ -75,15 +76,16 @@ class HeldFolder:
 
     def close(self) -> None:
         """Close its descriptor if that is still its own; a second call does nothing."""
-        descriptor, self.descriptor = self.descriptor, -1
+        descriptor, own = self.descriptor, self.identity
+        self.descriptor, self.identity = -1, (0, 0)
         with Refusals():
-            if identity(system.fstat(descriptor)) == self.identity:
+            if identity(system.fstat(descriptor)) == own:
                 system.close(descriptor)
 
-    def __del__(self) -> None:
-        # It has none where it could not be opened.
-        with suppress(AttributeError):
-            self.close()
+
+_HELD: Final[list[HeldFolder]] = kept("held folder", list)
+"""The folder that is held in this process, one at most. A finalizer that closes it would hide what
+a signal handler of the user's raises meanwhile."""
 
 
 class StoredConsent:
@@ -145,7 +147,6 @@ class StoredConsent:
                 pass_on(error)
             # The folder has changed, or the user's code has closed its descriptor. At once, as the
             # next folder may get the same number.
-            self._held = None
             held.close()
         try:
             beside = None if self.other is None else self.other.stamp()
@@ -170,13 +171,16 @@ class StoredConsent:
 
     def _hold(self, status: os.stat_result, now: float) -> None:
         """Let the next looks be at the descriptor of the folder that has this `status`."""
-        held = self._held
+        held = self._held = next(iter(_HELD), None)
         if held is None or held.identity != identity(status):
+            while _HELD:
+                _HELD.pop().close()
             try:
                 held = self._held = HeldFolder(self.folder)
             except OSError as error:
                 pass_on(error)
                 return
+            _HELD.append(held)
         if held.identity == identity(status):
             self._held_until = now + HELD_SECONDS
 

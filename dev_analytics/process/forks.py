@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from dev_analytics.process import kept
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import Clock, RLock, begin_thread, system, thread_number
 
 MAX_WAIT_SECONDS: Final = 5.0
@@ -33,6 +34,9 @@ STEP_SECONDS: Final = 0.001
 
 POLL_SECONDS: Final = 0.02
 """How often a thread that sleeps checks whether a fork waits."""
+
+WIPED_IN_CHILD: Final = 18
+"""MADV_WIPEONFORK of Linux, from 4.14 on."""
 
 _LIST: Final = "/proc/self/task"
 _LISTED: Final = sys.platform == "linux"
@@ -224,6 +228,39 @@ def begin_child() -> None:
     A hook that the user registered before ours runs first there, and may record an event.
     """
     _forks().begin_child()
+
+
+class _Number:
+    """Says by the number of the process what a page does that is wiped in a child."""
+
+    __slots__ = ("_process",)
+
+    def __getitem__(self, place: int) -> int:
+        return int(self._process == system.getpid())
+
+    def __setitem__(self, place: int, own: int) -> None:
+        self._process = system.getpid()
+
+
+def own_mark() -> Any:
+    """Return what is 1 at place 0 here, but not in a child, unless it is set to 1 there, too.
+
+    A fork that a library makes in C calls no hook. Looking at a page that Linux wipes in a child
+    takes a tenth of the time of asking for the number of the process.
+    """
+    mark: Any = _Number()
+    try:
+        with unforked():
+            from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
+
+        if sys.platform == "linux":
+            page = mmap(-1, PAGESIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+            page.madvise(WIPED_IN_CHILD)
+            mark = page
+    except (ImportError, OSError) as error:
+        pass_on(error)
+    mark[0] = 1
+    return mark
 
 
 def letting_import() -> AbstractContextManager[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.reading import HELD_SECONDS, StoredConsent
+from dev_analytics.consent.reading import _HELD, HELD_SECONDS, StoredConsent
 from dev_analytics.consent.store import ConsentStore
 
 TODAY = date(2026, 11, 22)
@@ -24,6 +23,12 @@ NOW = 100.0
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "O_DIRECTORY"), reason="this system opens no folders"
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held() -> None:
+    while _HELD:
+        _HELD.pop().close()
 
 
 @pytest.fixture
@@ -139,18 +144,23 @@ def test_a_cell_that_closes_its_descriptor_hides_no_change(
     os.close(descriptor)
 
 
-def test_nothing_is_left_open_by_a_reader_that_is_gone(other: ConsentStore) -> None:
-    reader = StoredConsent(other.data)
-    for _ in range(3):
-        reader.current(NOW)
-    assert reader._held is not None
-    descriptor = reader._held.descriptor
+def test_one_folder_at_most_is_held_in_a_process(
+    held: StoredConsent, descriptor: int, tmp_path: Path
+) -> None:
     assert descriptor > 2
     assert not os.get_inheritable(descriptor)
-    del reader
-    gc.collect()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(descriptor)
+    beside = StoredConsent(held.data)
+    for _ in range(2):
+        beside.current(NOW)
+    assert beside._held is held._held, "it is the same folder"
+    moved = ConsentStore(tmp_path / "another")
+    moved.agree(1, TODAY)
+    os.utime(moved.folder, (0, 0))
+    for _ in range(2):
+        assert moved.current(NOW) == moved.read() != held.current()
+    moved_to = os.fstat(descriptor)
+    assert os.path.samestat(moved_to, moved.folder.stat()), "the number of the first is free again"
+    assert held.current(NOW) == held.read()
 
 
 def test_a_folder_is_held_only_for_a_yes(other: ConsentStore) -> None:
@@ -159,7 +169,7 @@ def test_a_folder_is_held_only_for_a_yes(other: ConsentStore) -> None:
     reader = StoredConsent(other.data)
     for _ in range(3):
         assert reader.current(NOW).opted_out
-    assert reader._held is None
+    assert not _HELD
 
 
 def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> None:
@@ -167,6 +177,7 @@ def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> Non
 
     reader = StoredConsent(held.data)
     first = reader.current(NOW)
+    _HELD.pop().close()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
@@ -174,4 +185,4 @@ def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> Non
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert all(each is first for each in found)
-    assert reader._held is None
+    assert not _HELD
