@@ -65,9 +65,10 @@ class Recording:
             value = given.get(name)
             if type(value) is float or type(value) is int:
                 # Not `duration`: this is asked for every cell and every call.
-                lasted = max(0.0, Clock.monotonic() - self._started) * units
+                lasted = (Clock.monotonic() - self._started) * units
                 if value > lasted:
-                    given = {**given, name: lasted}
+                    # A clock that goes back makes it negative.
+                    given = {**given, name: max(0.0, lasted)}
         if event is Exited and type(cells := given.get("cells")) is int and cells > self.cells:
             given = {**given, "cells": self.cells}
         return given

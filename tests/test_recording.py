@@ -425,3 +425,13 @@ def test_cells_of_threads_that_begin_together_are_all_counted(
     for thread in threads:
         thread.join()
     assert (len(kept.records), analytics.recording.cells) == (2, 2)
+
+
+def test_a_monotonic_clock_that_goes_back_makes_no_time_span_negative(
+    analytics: Analytics, kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analytics.gate.store.agree(NOTICE, TODAY)
+    analytics.event("command_run", command="status")
+    monkeypatch.setattr(native.Clock, "monotonic", lambda: 0.0)
+    analytics.event("cell_executed", outcome="ok", duration_ms=5)
+    assert json.loads(kept.records[-1])["properties"]["duration_ms"] == 0
