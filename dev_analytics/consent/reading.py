@@ -173,8 +173,10 @@ class StoredConsent:
         """Let the next looks be at the descriptor of the folder that has this `status`."""
         held = self._held = next(iter(_HELD), None)
         if held is None or held.identity != identity(status):
-            while _HELD:
-                _HELD.pop().close()
+            # Another thread may take the last one.
+            with suppress(IndexError):
+                while _HELD:
+                    _HELD.pop().close()
             try:
                 held = self._held = HeldFolder(self.folder)
             except OSError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,31 @@ def test_one_folder_at_most_is_held_in_a_process(
     moved_to = os.fstat(descriptor)
     assert os.path.samestat(moved_to, moved.folder.stat()), "the number of the first is free again"
     assert held.current(NOW) == held.read()
+
+
+def test_threads_that_hold_several_folders_see_each_its_own(
+    other: ConsentStore, tmp_path: Path
+) -> None:
+    stores = [other]
+    for number in range(3):
+        stores.append(ConsentStore(tmp_path / str(number)))
+        stores[-1].agree(1, TODAY)
+        os.utime(stores[-1].folder, (0, 0))
+    begin = threading.Barrier(len(stores), timeout=10)
+
+    def look(store: ConsentStore) -> list[Consent]:
+        reader, expected = StoredConsent(store.data), store.read()
+        begin.wait()
+        seen = [reader.current(NOW) for _ in range(300)]
+        return [each for each in seen if each != expected]
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(stores)) as threads:
+            assert list(threads.map(look, stores)) == [[]] * len(stores)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_folder_is_held_only_for_a_yes(other: ConsentStore) -> None:
