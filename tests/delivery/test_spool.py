@@ -164,8 +164,9 @@ def test_a_kernel_maps_no_file_of_the_data_directory(kernel: Any, data: Path) ->
     assert waiting(data)
     process = running.manager.provisioner.pid
     assert str(data) not in Path(f"/proc/{process}/maps").read_text()
-    held = descriptors(process)
-    assert [one for one in held if one.startswith(str(data))] == [str(Backlog(data).files()[0])]
+    held = {one for one in descriptors(process) if one.startswith(str(data))}
+    # The folder of the consent is open while that is two seconds old.
+    assert held - {str(data / "consent")} == {str(Backlog(data).files()[0])}
     shown = running.run("import sys; print({'posthog', 'requests', 'httpx'} & set(sys.modules))")
     assert shown.text == "set()\n"
 
