@@ -257,7 +257,8 @@ def own_mark() -> Any:
             page = mmap(-1, PAGESIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
             page.madvise(WIPED_IN_CHILD)
             mark = page
-    except (ImportError, OSError) as error:
+    except Exception as error:
+        # A module of the user's may have that name, and do anything.
         pass_on(error)
     mark[0] = 1
     return mark
