@@ -279,9 +279,21 @@ def test_an_event_in_a_hook_of_the_user_before_ours_has_its_own_process_recordin
 UNPREPARED = """
 import ctypes, json
 data, how = Path(sys.argv[1]), sys.argv[2]
-if how == "by a library, and no page is wiped":
-    import mmap
-    del mmap.MAP_ANONYMOUS
+if how == "by a library, and the user has a mmap of their own":
+    class Odd:
+        def __getattr__(self, name):
+            print("code of the user runs")
+    sys.modules["mmap"] = Odd()
+elif how == "by a library, and another mmap is on the path":
+    (data / "mmap.py").write_text("print('code of the user runs')")
+    sys.path.insert(0, str(data))
+    sys.modules.pop("mmap", None)
+elif how == "by a library, and no page is wiped":
+    from dev_analytics.process import forks
+    forks.WIPED_IN_CHILD = 10**6
+elif how == "by a library, and a page is said to be wiped":
+    from dev_analytics.process import forks
+    forks.WIPED_IN_CHILD = forks.NO_ADVICE = 0
 def cell():
     from dev_analytics.analytics import get_analytics
     get_analytics().event("cell_executed", outcome="ok", duration_ms=1)
@@ -307,7 +319,15 @@ print(sorted(numbers), len({each["properties"]["$session_id"] for each in record
 
 
 @pytest.mark.parametrize(
-    "how", ["by a library", "by a library, and no page is wiped", "while it is imported"]
+    "how",
+    [
+        "by a library",
+        "by a library, and the user has a mmap of their own",
+        "by a library, and another mmap is on the path",
+        "by a library, and no page is wiped",
+        "by a library, and a page is said to be wiped",
+        "while it is imported",
+    ],
 )
 def test_a_child_of_a_fork_that_nothing_prepared_has_its_own_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str

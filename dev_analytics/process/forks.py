@@ -21,7 +21,14 @@ from typing import Any, Final
 
 from dev_analytics.process import kept
 from dev_analytics.process.handlers import pass_on
-from dev_analytics.process.native import Clock, RLock, begin_thread, system, thread_number
+from dev_analytics.process.native import (
+    Clock,
+    RLock,
+    begin_thread,
+    fresh_copy_in_c,
+    system,
+    thread_number,
+)
 
 MAX_WAIT_SECONDS: Final = 5.0
 """How long a fork waits for an import at most: it may itself wait for one of the user's."""
@@ -37,6 +44,9 @@ POLL_SECONDS: Final = 0.02
 
 WIPED_IN_CHILD: Final = 18
 """MADV_WIPEONFORK of Linux, from 4.14 on."""
+
+NO_ADVICE: Final = -1
+"""What a system refuses that looks at what it is advised."""
 
 _LIST: Final = "/proc/self/task"
 _LISTED: Final = sys.platform == "linux"
@@ -249,19 +259,27 @@ def own_mark() -> Any:
     takes a tenth of the time of asking for the number of the process.
     """
     mark: Any = _Number()
-    try:
-        with unforked():
-            from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
-
-        if sys.platform == "linux":
-            page = mmap(-1, PAGESIZE, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    if sys.platform == "linux" and (memory := fresh_copy_in_c("mmap")) is not None:
+        try:
+            flags = memory.MAP_PRIVATE | memory.MAP_ANONYMOUS
+            page = memory.mmap(-1, memory.PAGESIZE, flags=flags)
             page.madvise(WIPED_IN_CHILD)
-            mark = page
-    except Exception as error:
-        # A module of the user's may have that name, and do anything.
-        pass_on(error)
+            if _is_refused(page, NO_ADVICE):
+                mark = page
+        except OSError as error:
+            pass_on(error)
     mark[0] = 1
     return mark
+
+
+def _is_refused(page: Any, advice: int) -> bool:
+    """Return whether the system refuses `advice`: a sandbox may accept any, and do nothing."""
+    try:
+        page.madvise(advice)
+    except OSError as error:
+        pass_on(error)
+        return True
+    return False
 
 
 def letting_import() -> AbstractContextManager[None]:

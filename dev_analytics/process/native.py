@@ -19,17 +19,37 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from importlib.machinery import BuiltinImporter
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    BuiltinImporter,
+    ExtensionFileLoader,
+    FileFinder,
+)
 from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any, Final
 
 
 def fresh_copy(name: str) -> Any:
-    """Return a fresh copy of a module of the interpreter, which nothing has changed."""
+    """Return a fresh copy of a module of the interpreter, which nothing has changed.
+
+    Where it is not found among these, it is imported.
+    """
+    return fresh_copy_in_c(name) or importlib.import_module(name)
+
+
+def fresh_copy_in_c(name: str) -> Any:
+    """Return a fresh copy of a module that the interpreter has in C, or None if it has none.
+
+    It is looked up neither in `sys.modules` nor on `sys.path`, where the user may have another.
+    """
     spec = BuiltinImporter.find_spec(name)
+    if spec is None:
+        folder = Path(os.__file__).with_name("lib-dynload")
+        finder = FileFinder(str(folder), (ExtensionFileLoader, EXTENSION_SUFFIXES))
+        spec = finder.find_spec(name)
     if spec is None or spec.loader is None:
-        return importlib.import_module(name)
+        return None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
