@@ -1,8 +1,9 @@
 """Reads the consent store, at the cost of one ``stat`` if nothing changed.
 
 A folder that is looked at again within `HELD_SECONDS` is looked at by its descriptor, which takes
-half the time. That shows every change in the folder and of its place in the data directory; only
-that a folder above was moved is seen when the path is looked up again.
+half the time. That shows every change in the folder and of its place in the data directory. Only
+that a folder above was moved or closed to reading, or that something was mounted over one of them,
+is seen when the path is looked up again.
 
 A file that cannot be read or parsed reads as *not agreed*, and so does one that is another user's,
 or that others may write. What could not be read is read again at the next event, never remembered.
@@ -16,17 +17,18 @@ import stat
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.environment import Place, place_of
 from dev_analytics.consent.places import check, read_own
-from dev_analytics.process import kept
-from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.forks import unforked
-from dev_analytics.process.handlers import Refusals, pass_on
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import Clock, seconds, system
-from dev_analytics.process.systems import NO_LINK, identity
+from dev_analytics.process.systems import identity
+
+if TYPE_CHECKING:
+    from dev_analytics.consent.held_folder import HeldFolder
 
 SETTLED_NS: Final = 2_000_000_000
 """How long after a change, in ns, a folder may change again without a new time stamp: the coarsest
@@ -45,47 +47,6 @@ OPTED_OUT: Final = Consent(opted_out=True)
 Stamp: TypeAlias = tuple[int, int, int]
 """The times of a folder, and its number. A program that copies files may put the time of its
 content back (mtime), but not that of any change (ctime), such as that of its owner or mode."""
-
-
-class HeldFolder:
-    """A folder that is open, so that a look at it needs no look-up of its path.
-
-    Parameters
-    ----------
-    path
-        The folder.
-
-    Attributes
-    ----------
-    descriptor
-        Its descriptor, which the user's code may have closed, and opened for something else.
-    identity
-        What identifies the folder.
-
-    Raises
-    ------
-    OSError
-        It cannot be opened.
-    """
-
-    __slots__ = ("descriptor", "identity")
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = open_above(path, system.O_RDONLY | NO_LINK)
-        self.identity = identity(system.fstat(self.descriptor))
-
-    def close(self) -> None:
-        """Close its descriptor if that is still its own; a second call does nothing."""
-        descriptor, own = self.descriptor, self.identity
-        self.descriptor, self.identity = -1, (0, 0)
-        with Refusals():
-            if identity(system.fstat(descriptor)) == own:
-                system.close(descriptor)
-
-
-_HELD: Final[list[HeldFolder]] = kept("held folder", list)
-"""The folder that is held in this process, one at most. A finalizer that closes it would hide what
-a signal handler of the user's raises meanwhile."""
 
 
 class StoredConsent:
@@ -171,18 +132,16 @@ class StoredConsent:
 
     def _hold(self, status: os.stat_result, now: float) -> None:
         """Let the next looks be at the descriptor of the folder that has this `status`."""
-        held = self._held = next(iter(_HELD), None)
+        held = self._held
         if held is None or held.identity != identity(status):
-            # Another thread may take the last one.
-            with suppress(IndexError):
-                while _HELD:
-                    _HELD.pop().close()
+            with unforked():
+                from dev_analytics.consent.held_folder import hold
+
             try:
-                held = self._held = HeldFolder(self.folder)
+                held = self._held = hold(self.folder, identity(status))
             except OSError as error:
                 pass_on(error)
                 return
-            _HELD.append(held)
         if held.identity == identity(status):
             self._held_until = now + HELD_SECONDS
 

@@ -433,7 +433,7 @@ def kept() -> list[NotebookPage]:
 
 @pytest.fixture
 def loaded_anew(kept: list[NotebookPage]) -> Iterator[None]:
-    """Have no page open that another test has used, and leave none to another."""
+    """Close the page that another test has used, and leave none to the next."""
 
     def close() -> None:
         while kept:

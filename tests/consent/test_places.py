@@ -9,9 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
+from system_calls import system_calls
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.environment import data_directory
@@ -311,22 +311,6 @@ def test_what_did_not_change_costs_one_stat_and_one_more_for_another_place(
         calls = system_calls(store.current)
         assert store.current() is first
         assert calls == ["lstat"] * cost
-
-
-def system_calls(call: Callable[[], object]) -> list[str]:
-    """Return the names of the system's functions that `call` calls."""
-    calls: list[str] = []
-
-    def look(frame: Any, event: str, function: Any) -> None:
-        if event == "c_call" and function.__module__ in ("posix", "io"):
-            calls.append(function.__name__)
-
-    sys.setprofile(look)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
+from system_calls import system_calls
 
 from dev_analytics.consent.decision import Consent
-from dev_analytics.consent.reading import _HELD, HELD_SECONDS, StoredConsent
+from dev_analytics.consent.held_folder import HELD, HeldFolder
+from dev_analytics.consent.reading import HELD_SECONDS, StoredConsent
 from dev_analytics.consent.store import ConsentStore
 
 TODAY = date(2026, 11, 22)
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def nothing_is_held() -> None:
-    while _HELD:
-        _HELD.pop().close()
+    while HELD:
+        HELD.pop().close()
 
 
 @pytest.fixture
@@ -52,22 +53,6 @@ def held(other: ConsentStore) -> StoredConsent:
     assert system_calls(lambda: reader.current(NOW)) == ["fstat"]
     assert reader.current(NOW) is first
     return reader
-
-
-def system_calls(call: Callable[[], object]) -> list[str]:
-    """Return the names of the system's functions that `call` calls."""
-    calls: list[str] = []
-
-    def look(frame: Any, event: str, function: Any) -> None:
-        if event == "c_call" and function.__module__ in ("posix", "io"):
-            calls.append(function.__name__)
-
-    sys.setprofile(look)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 def replace_folder(store: ConsentStore) -> None:
@@ -181,11 +166,22 @@ def test_threads_that_hold_several_folders_see_each_its_own(
         seen = [reader.current(NOW) for _ in range(300)]
         return [each for each in seen if each != expected]
 
+    def begin_to_hold(reader: StoredConsent) -> None:
+        reader.current(NOW)
+        begin.wait()
+        reader.current(NOW)
+
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(len(stores)) as threads:
             assert list(threads.map(look, stores)) == [[]] * len(stores)
+            for _ in range(100):
+                while HELD:
+                    HELD.pop().close()
+                readers = [StoredConsent(other.data) for _ in stores]
+                list(threads.map(begin_to_hold, readers))
+                assert len(HELD) == 1
     finally:
         sys.setswitchinterval(before)
 
@@ -196,7 +192,7 @@ def test_a_folder_is_held_only_for_a_yes(other: ConsentStore) -> None:
     reader = StoredConsent(other.data)
     for _ in range(3):
         assert reader.current(NOW).opted_out
-    assert not _HELD
+    assert not HELD
 
 
 def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> None:
@@ -204,7 +200,7 @@ def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> Non
 
     reader = StoredConsent(held.data)
     first = reader.current(NOW)
-    _HELD.pop().close()
+    HELD.pop().close()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
@@ -212,4 +208,14 @@ def test_a_folder_that_cannot_be_opened_is_looked_up(held: StoredConsent) -> Non
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert all(each is first for each in found)
-    assert not _HELD
+    assert not HELD
+
+
+def test_a_named_pipe_in_its_place_keeps_nobody_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Without another end, opening it would wait for one.
+    other_end = os.open(pipe, os.O_RDWR)
+    with pytest.raises(NotADirectoryError):
+        HeldFolder(pipe)
+    os.close(other_end)
