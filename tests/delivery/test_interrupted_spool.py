@@ -353,7 +353,7 @@ def test_an_error_of_the_user_s_is_asked_for_nothing(
     asked = []
 
     class OddError(Exception):
-        @property  # type: ignore[misc]
+        @property  # type: ignore[misc]  # a type checker knows no error with such a property
         def __class__(self) -> type:
             asked.append("its class")
             return type(self)
