@@ -482,9 +482,7 @@ class Kernel:
         self.manager.signal_kernel(signal.SIGKILL)
 
 
-@pytest.fixture
-def kernel(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]:
-    """Start kernels; they are shut down after the test."""
+def _kernels(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]:
     started: list[Kernel] = []
 
     def start(
@@ -501,6 +499,18 @@ def kernel(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]
                 one.manager.signal_kernel(signal.SIGTERM)
                 end(one.manager.is_alive)
             one.manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def kernel(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]:
+    """Start kernels; they are shut down after the test."""
+    yield from _kernels(own_sockets)
+
+
+@pytest.fixture(scope="module")
+def lasting_kernel(own_sockets: Callable[[], Config]) -> Iterator[Callable[..., Kernel]]:
+    """Start kernels that no test has for itself; they are shut down after those of its module."""
+    yield from _kernels(own_sockets)
 
 
 class Terminal:
