@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
+from in_a_row import InARow
 
 from dev_analytics import NOTICE
 from dev_analytics.consent.asking.answering import farewell
@@ -57,6 +58,21 @@ def run(*arguments: str, typed: str = "", command: str = DEV) -> subprocess.Comp
     return subprocess.run(
         [command, *arguments], input=typed, capture_output=True, text=True, check=False, timeout=240
     )
+
+
+@pytest.fixture(scope="module")
+def in_a_row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, InARow]]:
+    """The two commands, each in a process that runs it again and again where nobody is."""
+    with ExitStack() as stack:
+        yield {
+            command: stack.enter_context(
+                closing(InARow(function, command, tmp_path_factory.mktemp("runs")))
+            )
+            for command, function in (
+                (DEV, "dev_analytics.apps.dev:main"),
+                (IPYTHON, "IPython:start_ipython"),
+            )
+        }
 
 
 @pytest.fixture
@@ -192,8 +208,14 @@ NOBODY = sorted(
 )
 
 
+# One that collects and one that may not, each in a process that runs nothing else.
+ALONE = [("agreed", "", "y\n"), ("outside the sample", "--analytics", "y\n")]
+assert set(ALONE) <= set(NOBODY)
+
+
 @pytest.mark.parametrize(("state", "given", "typed"), NOBODY)
 def test_every_row_where_nobody_is(
+    in_a_row: dict[str, InARow],
     data: Path,
     log: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,7 +227,8 @@ def test_every_row_where_nobody_is(
     flags, env = split(given.replace("-i", ""), log)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    ran = run(*flags, "-c", LOOK, typed=typed)
+    start = run if (state, given, typed) in ALONE else in_a_row[DEV].run
+    ran = start(*flags, "-c", LOOK, typed=typed)
     assert ran.returncode == 0
     never = "--no-analytics" in flags or "off" in env.values()
     collecting = state == "agreed" and "--analytics-disable" not in flags and not never
@@ -225,11 +248,11 @@ def test_every_row_where_nobody_is(
 @pytest.mark.parametrize("state", ["outside the sample", "agreed", "opted out"])
 @pytest.mark.parametrize("beside", [[], ["--analytics"], ["--no-analytics"]])
 def test_disable_alone_does_its_one_thing_and_ends(
-    data: Path, state: str, beside: list[str]
+    in_a_row: dict[str, InARow], data: Path, state: str, beside: list[str]
 ) -> None:
     prepare(store := ConsentStore(data), state)
     last = farewell(store.read())
-    ran = run("--analytics-disable", *beside)
+    ran = in_a_row[DEV].run("--analytics-disable", *beside)
     said = f"{DISABLED}\n{last}\n" if last else f"{DISABLED}\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, said, "")
     assert bool(last) == (state == "agreed")
@@ -363,7 +386,10 @@ def test_a_yes_that_cannot_be_stored_is_none(dev: Callable[..., Any], data: Path
     ids=" ".join,
 )
 def test_all_that_ipython_takes_works_as_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    in_a_row: dict[str, InARow],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
@@ -376,19 +402,36 @@ def test_all_that_ipython_takes_works_as_there(
         "c.InteractiveShellApp.exec_lines = ['print(\"of the profile\")']\n"
     )
     theirs, ours = (
-        run(*arguments, typed="print('typed')\nexit(4)\n", command=command)
+        in_a_row[command].run(*arguments, typed="print('typed')\nexit(4)\n")
         for command in (IPYTHON, DEV)
     )
     assert ours.returncode == theirs.returncode
     assert ours.stdout == theirs.stdout.replace("ipython cmd", "dev cmd")
+    said = theirs.stderr
     if arguments != ["--no-such-flag"]:
         # argparse and traitlets begin a message with the name of the command, or of its class.
         names = ("[TerminalIPythonApp]", "[Dev]"), ("ipython: ", "dev: ")
         for there, here in names:
-            theirs.stderr = theirs.stderr.replace(there, here)
+            said = said.replace(there, here)
         # A traceback begins in the command itself.
-        last = -2 if theirs.stderr.startswith("Traceback") else 0
-        assert ours.stderr.splitlines()[last:] == theirs.stderr.splitlines()[last:]
+        last = -2 if said.startswith("Traceback") else 0
+        assert ours.stderr.splitlines()[last:] == said.splitlines()[last:]
+
+
+@pytest.mark.parametrize("command", [DEV, IPYTHON], ids=["dev", "ipython"])
+def test_one_of_many_runs_in_a_process_is_as_one_alone(
+    in_a_row: dict[str, InARow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "program.py").write_text("import sys; print('program', sys.argv); 1 / 0")
+    arguments = ["--simple-prompt", "--no-banner", "-i", "program.py", "a"]
+    typed = "import sys; print('typed', file=sys.stderr)\nexit(4)\n"
+    alone = run(*arguments, typed=typed, command=command)
+    assert "typed" in alone.stderr
+    for _ in range(2):
+        assert in_a_row[command].run("--no-such-flag").returncode == 2
+        one = in_a_row[command].run(*arguments, typed=typed)
+        assert one == (alone.returncode, alone.stdout, alone.stderr)
 
 
 def test_help_shows_ours_in_a_section_of_their_own() -> None:
