@@ -106,6 +106,8 @@ def test_nothing_is_collected_before_the_answer_and_a_yes_holds_from_the_next_ev
     assert [message["method"] for message in notebook.widget_messages()] == ["custom"]
 
 
+# A no in Notebook 7 is given with the keyboard, below.
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_no_is_permanent_said_in_one_line_and_leaves_no_identifier(
     open_notebook: Callable[..., Any], data: Path, stored: Any, log: Any
 ) -> None:
