@@ -11,13 +11,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
+from in_a_row import InARow
 
 from dev_analytics import NOTICE as NEWEST
 from dev_analytics.consent.asking.prompt import READING_SECONDS
@@ -264,6 +266,16 @@ WITHOUT_A_TTY: list[tuple[str, dict[str, str], str, str]] = [
     ("none", {}, YESES, "none"),
     ("opted out", {"DEV_ANALYTICS": "on"}, YESES, "opted out"),
 ]
+# Each way takes one in a process that runs nothing else.
+IN_ITS_OWN_PROCESS = WITHOUT_A_TTY[4]
+
+
+@pytest.fixture(scope="module")
+def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InARow]:
+    """IPython in a process that runs it again and again where nobody is."""
+    start = InARow("IPython:start_ipython", "ipython", tmp_path_factory.mktemp("runs"))
+    with closing(start):
+        yield start
 
 
 @pytest.mark.parametrize(("state", "env", "typed", "then"), WITHOUT_A_TTY)
@@ -271,6 +283,7 @@ WITHOUT_A_TTY: list[tuple[str, dict[str, str], str, str]] = [
     "arguments", [("-c", "%load_ext dev_analytics\n%dev_analytics on"), ("-i",), ("script.ipy",)]
 )
 def test_without_a_tty_nothing_is_a_yes(
+    ipython: InARow,
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -285,14 +298,20 @@ def test_without_a_tty_nothing_is_a_yes(
         monkeypatch.setenv(name, value)
     code = f"{LOAD}\n%dev_analytics on\n"
     (tmp_path / "script.ipy").write_text(code)
-    done = subprocess.run(
-        [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", *arguments],
-        input=(code if arguments == ("-i",) else "") + typed,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
+    monkeypatch.chdir(tmp_path)
+    flags = ["--no-banner", "--simple-prompt", *arguments]
+    given = (code if arguments == ("-i",) else "") + typed
+    done: Any
+    if (state, env, typed, then) == IN_ITS_OWN_PROCESS:
+        done = subprocess.run(
+            [sys.executable, "-m", "IPython", *flags],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    else:
+        done = ipython.run(*flags, typed=given)
     assert "privacy" not in done.stdout + done.stderr
     assert "Analytics stay off" in done.stdout
     assert after(store) == then
@@ -345,9 +364,45 @@ KERNEL: list[tuple[str, dict[str, str], bool, bool]] = [
 ]
 
 
+AS_NEW = """
+import os, sys
+if "dev_analytics" in get_ipython().extension_manager.loaded:
+    get_ipython().extension_manager.unload_extension("dev_analytics")
+for name in [name for name in sys.modules if name.lstrip("_").split(".")[0] == "dev_analytics"]:
+    del sys.modules[name]
+for name in [name for name in os.environ if name.startswith({ours})]:
+    del os.environ[name]
+os.environ.update({env})
+"""
+OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
+_used: list[Any] = []
+
+
+@pytest.fixture
+def used_kernel(lasting_kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a kernel that other tests may have used, with nothing of ours left in it.
+
+    A test that is through puts it back; where one failed, the next one has a new kernel.
+    """
+
+    def start(env: dict[str, str] | None = None) -> Any:
+        notebook = _used.pop() if _used else lasting_kernel()
+        ours = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+        code = AS_NEW.format(ours=OURS, env={**ours, **(env or {})})
+        assert notebook.run(code, silent=True, store_history=False).status == "ok"
+        return notebook
+
+    return start
+
+
+# One that is noticed and one that collects, each in a kernel of its own.
+ALONE: list[tuple[str, dict[str, str]]] = [("in the sample", {}), ("agreed", {})]
+
+
 @pytest.mark.parametrize(("state", "env", "noticed", "collecting"), KERNEL)
 def test_a_kernel(
     kernel: Callable[..., Any],
+    used_kernel: Callable[..., Any],
     data: Path,
     log: Any,
     state: str,
@@ -357,12 +412,19 @@ def test_a_kernel(
 ) -> None:
     prepare(store := ConsentStore(data), state)
     before = after(store)
-    notebook = kernel({**env, "DEV_ANALYTICS_LOG": str(log.path)})
+    alone = (state, env) in ALONE
+    start = kernel if alone else used_kernel
+    notebook = start({**env, "DEV_ANALYTICS_LOG": str(log.path)})
     shown = [notebook.run(code, answers=()).text for code in (LOAD, "1", "2")]
     assert [text.count(NOTICE) for text in shown] == [noticed, 0, 0]
     assert f"collecting {collecting}" in notebook.run(LOOK).text
-    notebook.stop()
+    if alone:
+        notebook.stop()
+    else:
+        notebook.run("%unload_ext dev_analytics")
+        _used.append(notebook)
     assert after(store) == before, "a notice is no answer"
+    assert log.events[-1] == "exited"
     users = {record["distinct_id"] for record in log.records}
     assert users == {store.read().user_id if collecting else None}
 
@@ -380,16 +442,17 @@ def test_a_kernel(
     ],
 )
 def test_on_in_a_kernel_asks_whoever_is_there(
-    kernel: Callable[..., Any], data: Path, state: str, typed: tuple[str, ...], then: str
+    used_kernel: Callable[..., Any], data: Path, state: str, typed: tuple[str, ...], then: str
 ) -> None:
     prepare(store := ConsentStore(data), state)
-    notebook = kernel()
+    notebook = used_kernel()
     notebook.run(LOAD)
     ran = notebook.run("%dev_analytics on", answers=typed)
     assert ran.asked == [UNCHOSEN] * len(typed)
     assert (INTRODUCTION in ran.text) == bool(typed)
     assert after(store) == then
     assert f"collecting {then == 'agreed'}" in notebook.run(LOOK).text
+    _used.append(notebook)
 
 
 def test_an_interrupt_at_the_question_in_a_kernel_is_no_answer(
