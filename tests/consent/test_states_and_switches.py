@@ -278,20 +278,25 @@ def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InARow]:
         yield start
 
 
-@pytest.mark.parametrize(("state", "env", "typed", "then"), WITHOUT_A_TTY)
+# Nobody is asked in whatever state; each way to run has no input, an answer as input, an opt-out.
 @pytest.mark.parametrize(
-    "arguments", [("-c", "%load_ext dev_analytics\n%dev_analytics on"), ("-i",), ("script.ipy",)]
+    ("arguments", "state", "env", "typed", "then"),
+    [
+        *((("-i",), *each) for each in WITHOUT_A_TTY),
+        *((("-c", f"{LOAD}\n%dev_analytics on"), *each) for each in WITHOUT_A_TTY[::3]),
+        *((("script.ipy",), *each) for each in WITHOUT_A_TTY[::3]),
+    ],
 )
 def test_without_a_tty_nothing_is_a_yes(
     ipython: InARow,
     data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
     state: str,
     env: dict[str, str],
     typed: str,
     then: str,
-    arguments: tuple[str, ...],
 ) -> None:
     prepare(store := ConsentStore(data), state)
     for name, value in env.items():
