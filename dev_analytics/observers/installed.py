@@ -63,7 +63,13 @@ def is_installed(module: str, file: object) -> bool:
     except (OSError, IndexError) as error:
         pass_on(error)
         return False
-    there = {_distribution(name) for name in names if name.endswith(_METADATA)}
+    # Most of the many names there are told apart by their first letter.
+    initials = called[0], meant[0]
+    there = {
+        _distribution(name)
+        for name in names
+        if name[0].lower() in initials and name.endswith(_METADATA)
+    }
     # Where the metadata was left out, the place is enough.
     return meant in there or (is_in_place and called not in there)
 
