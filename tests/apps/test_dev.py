@@ -324,7 +324,9 @@ CORRUPTIONS = {
 
 
 @pytest.mark.parametrize("damage", [*CORRUPTIONS, "a folder", "a link to nowhere"])
-def test_an_opt_out_survives_a_corruption(data: Path, damage: str) -> None:
+def test_an_opt_out_survives_a_corruption(
+    in_a_row: dict[str, InARow], data: Path, damage: str
+) -> None:
     store = ConsentStore(data)
     store.opt_out()
     if damage == "a folder":
@@ -333,7 +335,7 @@ def test_an_opt_out_survives_a_corruption(data: Path, damage: str) -> None:
         store.file.symlink_to(data / "nowhere")
     else:
         store.file.write_bytes(CORRUPTIONS[damage])
-    ran = run("--analytics", "-c", LOOK, typed="y\n")
+    ran = in_a_row[DEV].run("--analytics", "-c", LOOK, typed="y\n")
     assert ran.stdout == "collecting False\n"
     assert "you opted out permanently" in ran.stderr
     assert after(store) == "opted out"
@@ -341,7 +343,9 @@ def test_an_opt_out_survives_a_corruption(data: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["half JSON", "a folder"])
-def test_a_yes_that_is_damaged_is_none_and_it_says_why(data: Path, damage: str) -> None:
+def test_a_yes_that_is_damaged_is_none_and_it_says_why(
+    in_a_row: dict[str, InARow], data: Path, damage: str
+) -> None:
     store = ConsentStore(data)
     store.agree(NOTICE, TODAY)
     store.file.unlink()
@@ -349,7 +353,7 @@ def test_a_yes_that_is_damaged_is_none_and_it_says_why(data: Path, damage: str) 
         store.file.mkdir()
     else:
         store.file.write_bytes(CORRUPTIONS[damage])
-    ran = run("--analytics", "-c", LOOK)
+    ran = in_a_row[DEV].run("--analytics", "-c", LOOK)
     assert ran.stdout == "collecting False\n"
     assert "the consent store cannot be used" in ran.stderr
 
