@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from dev_analytics.catalogue.events import CellExecuted, Event, Exited
+from dev_analytics.catalogue.events import CellExecuted, Exited
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.record import Form, new_session_id
 from dev_analytics.process.native import Clock, seconds
 

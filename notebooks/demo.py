@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock
 from jupyter_client.manager import KernelManager
 
-from dev_analytics.catalogue.events import Event
+from dev_analytics.catalogue.fields import Event, fields
 from dev_analytics.consent.asking.prompt import READING_SECONDS
 
 NOTEBOOK = Path(__file__).with_name("tour.ipynb")
@@ -42,7 +42,7 @@ OF_THE_USER = (
     *("DEV_ANALYTICS", "DO_NOT_TRACK", "CI"),
     *("IPYTHON", "JUPYTER", "XDG_", "PYTHONSTARTUP"),
 )
-COMMON = {*Event.__struct_encode_fields__, "$ai_trace_id", "$ai_cache_reporting_exclusive"}
+COMMON = {*(each.wire for each in fields(Event)), "$ai_trace_id", "$ai_cache_reporting_exclusive"}
 
 
 def main(notebook: Path) -> None:

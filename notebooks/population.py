@@ -22,13 +22,13 @@ from dev_analytics.catalogue.events import (
     CellExecuted,
     CommandRun,
     ErrorRaised,
-    Event,
     Exited,
     FeatureUsed,
     Launched,
     LLMRequest,
 )
-from dev_analytics.catalogue.record import Record, encode, iso
+from dev_analytics.catalogue.fields import Event
+from dev_analytics.catalogue.record import encode, iso, whole_record
 
 BEGINS = datetime(2026, 5, 4, tzinfo=UTC)
 """A Monday."""
@@ -183,8 +183,8 @@ class Population:
             own = self._uuid(4)
             if event is LLMRequest:
                 given = {**given, "trace_id": own}
-            said = event(session_id=session, seq=seq, lib_version=version, **given)
-            lines.append(encode(Record(event.wire, user, own, iso(seconds), said)))
+            said = {**given, "session_id": session, "seq": seq, "lib_version": version}
+            lines.append(encode(whole_record(event, user, own, iso(seconds), said)).encode())
         return lines
 
     def _cell(self, version: str, at: int) -> list[tuple[type[Event], int, dict[str, Any]]]:

@@ -16,8 +16,9 @@ from notices import ChangedNoticeError, Notice, kept
 
 from dev_analytics import NOTICE
 from dev_analytics.catalogue import common
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.examples import example
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.information import EVERYDAY, everyday_bits, possible_bits
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.schema import pretty, schema

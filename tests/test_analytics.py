@@ -19,13 +19,8 @@ import pytest
 import dev_analytics
 from dev_analytics import NOTICE, Analytics, get_analytics
 from dev_analytics.catalogue import events
-from dev_analytics.catalogue.events import (
-    EVENTS,
-    CellExecuted,
-    UndeclaredError,
-    properties,
-    spans,
-)
+from dev_analytics.catalogue.events import EVENTS, CellExecuted, UndeclaredError, properties, spans
+from dev_analytics.catalogue.fields import fields
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.pipeline import MAX_PREVIEWED
@@ -123,7 +118,7 @@ def test_no_time_span_and_no_number_of_cells_is_larger_than_its_recording(
     said = json.loads(kept.records[-1])["properties"]
     longest = 1.1 * (Clock.monotonic() - began) + 0.01
     for each, units in spans(EVENTS[name]).items():
-        wire = EVENTS[name].__struct_encode_fields__[EVENTS[name].__struct_fields__.index(each)]
+        (wire,) = (field.wire for field in fields(EVENTS[name]) if field.name == each)
         if each in SPANNING[name]:
             assert said[wire] <= longest * units
     assert said.get("cells", 0) == 0, "it has none"

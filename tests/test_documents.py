@@ -11,16 +11,15 @@ from typing import get_args
 
 import pytest
 from documents import documents
-from msgspec import Struct
-from msgspec.structs import fields
 
 from dev_analytics import NOTICE, RELEASES, __version__
 from dev_analytics.analytics import Analytics
 from dev_analytics.apps import arguments, dev
 from dev_analytics.apps.autoload import Place
 from dev_analytics.apps.magics import WORDS
-from dev_analytics.catalogue.events import EVENTS, FRONTENDS, Event, properties
-from dev_analytics.catalogue.record import Record
+from dev_analytics.catalogue import common
+from dev_analytics.catalogue.events import EVENTS, FRONTENDS, properties
+from dev_analytics.catalogue.fields import Event, fields
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.config import DevAnalytics
 from dev_analytics.consent.asking import prompt, question
@@ -102,7 +101,7 @@ def test_every_variable_is_explained() -> None:
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_every_event_and_property_stands_in_the_table(event: type[Event]) -> None:
-    wire = {field.name: field.encode_name for field in fields(event)}
+    wire = {field.name: field.wire for field in fields(event)}
     why = event.why
     rows = [f"| **`{event.wire}`** | | {event.__doc__} | {why.event} | |"] + [
         f"| | `{wire[name]}` | {kind.meaning} | {why.properties[name]} | {kind.title} |"
@@ -115,7 +114,7 @@ def test_every_event_and_property_stands_in_the_table(event: type[Event]) -> Non
 def test_the_page_of_events_says_all_of_each_property(event: type[Event]) -> None:
     section = page("docs/events.md").partition(f"\n## {event.wire}\n")[2].partition("\n## ")[0]
     assert f"{event.__doc__} **Why:** {event.why.event}\n\nSince notice {event.since}." in section
-    wire = {field.name: field.encode_name for field in fields(event)}
+    wire = {field.name: field.wire for field in fields(event)}
     found = re.search(r"```json\n(.+)\n```", section)
     assert found
     shown = json.loads(found[1])["properties"]
@@ -136,9 +135,9 @@ def test_the_documents_are_those_of_the_catalogue() -> None:
 
 def test_every_common_field_stands_in_the_table() -> None:
     named = set(re.findall(r"`([^`]+)`", PRIVACY))
-    records: list[type[Struct]] = [Record, *EVENTS.values()]
-    for record in records:
-        assert {field.encode_name for field in fields(record)} - {"properties"} <= named
+    assert common.RECORD.keys() <= named
+    for event in EVENTS.values():
+        assert {field.wire for field in fields(event)} <= named
 
 
 def test_the_tables_name_nothing_that_does_not_exist() -> None:
@@ -146,10 +145,9 @@ def test_the_tables_name_nothing_that_does_not_exist() -> None:
     first_cells = re.findall(r"^\|(?: \|)? ((?:\*{0,2}`[^`]+`\*{0,2}(?:, )?)+) \|", table, re.M)
     named = {name for cell in first_cells for name in re.findall(r"`([^`]+)`", cell)}
     there = {event.wire for event in EVENTS.values()}
-    structs: list[type[Struct]] = [Record, *EVENTS.values()]
-    for struct in structs:
-        there |= {field.encode_name for field in fields(struct)}
-    assert named == there - {"properties"}
+    for event in EVENTS.values():
+        there |= {field.wire for field in fields(event)}
+    assert named == there | common.RECORD.keys()
 
 
 def test_the_record_in_the_readme_is_one_of_today(analytics: Analytics) -> None:

@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_type_hints
 
-from msgspec import NODEFAULT, UNSET, Struct, UnsetType
-
-from dev_analytics import __version__
+from dev_analytics.catalogue.fields import UNSET, Event, UnsetType, Why, fields
 from dev_analytics.catalogue.values import (
     MAX_TOKENS,
     Count,
@@ -84,68 +82,7 @@ def _tokens(meaning: str) -> Count:
     return Count(meaning, "tokens", most=MAX_TOKENS, capped=True)
 
 
-class Why:
-    """Why an event is collected: what it decides or shows.
-
-    Parameters
-    ----------
-    event
-        The reason for the event, in one sentence.
-    **properties
-        The reason for each of its properties.
-    """
-
-    def __init__(self, event: str, /, **properties: str) -> None:
-        self.event = event
-        self.properties: Final[Mapping[str, str]] = properties
-
-
-class Event(
-    Struct,
-    kw_only=True,
-    frozen=True,
-    rename={
-        "session_id": "$session_id",
-        "lib": "$lib",
-        "lib_version": "$lib_version",
-        "process_person_profile": "$process_person_profile",
-        "geoip_disable": "$geoip_disable",
-        "ip": "$ip",
-        "ignore_sent_at": "$ignore_sent_at",
-    },
-):
-    """The fields of every event: its recording, its number in it, and settings for PostHog.
-
-    Attributes
-    ----------
-    session_id
-        A random UUID7 of the recording, its time in whole seconds.
-    seq
-        The record's number in the recording: equal events stay distinct, and a gap shows a loss.
-    lib, lib_version
-        This package and its version.
-    process_person_profile, geoip_disable, ip, ignore_sent_at
-        PostHog creates no profile, looks up no location, keeps no address, and keeps our time.
-    """
-
-    wire: ClassVar[str]
-    """The event's name in its record."""
-    why: ClassVar[Why]
-    """Why the event and each of its properties are collected."""
-    since: ClassVar[int] = 1
-    """The notice that first names the event."""
-
-    session_id: str
-    seq: int
-    lib: str = "dev-analytics"
-    lib_version: str = __version__
-    process_person_profile: bool = False
-    geoip_disable: bool = True
-    ip: str = "0.0.0.0"  # noqa: S104, no address to listen on but one that names nobody
-    ignore_sent_at: bool = True
-
-
-class Launched(Event, frozen=True):
+class Launched(Event):
     __doc__ = "A recording began in a kernel or a terminal."
 
     wire = "launched"
@@ -165,7 +102,7 @@ class Launched(Event, frozen=True):
     version: Annotated[str, Version("Version of this package.", distribution="dev-analytics")]
 
 
-class CellExecuted(Event, frozen=True):
+class CellExecuted(Event):
     __doc__ = "A notebook cell, or an input at the prompt, finished running."
 
     wire = "cell executed"
@@ -179,7 +116,7 @@ class CellExecuted(Event, frozen=True):
     duration_ms: Annotated[int, Duration("How long it ran.", "ms")]
 
 
-class FeatureUsed(Event, frozen=True):
+class FeatureUsed(Event):
     __doc__ = "A cell used a magic, a shell command, help or the debugger."
 
     wire = "feature used"
@@ -199,7 +136,7 @@ class FeatureUsed(Event, frozen=True):
     ]
 
 
-class CommandRun(Event, frozen=True):
+class CommandRun(Event):
     __doc__ = "A command of dev was run."
 
     wire = "command run"
@@ -211,7 +148,7 @@ class CommandRun(Event, frozen=True):
     command: Annotated[str, Word("Name of the command.", (COMMANDS,))]
 
 
-class ErrorRaised(Event, frozen=True):
+class ErrorRaised(Event):
     __doc__ = "An error reached the user: its public class and package, never its message."
 
     wire = "error raised"
@@ -238,10 +175,13 @@ class ErrorRaised(Event, frozen=True):
     ] = UNSET
 
 
-class LLMRequest(
-    Event,
-    frozen=True,
-    rename={
+class LLMRequest(Event):
+    __doc__ = (
+        "A request was made to a language model: which one, how many tokens, which edit format."
+    )
+
+    wire = "$ai_generation"
+    wires: ClassVar[Mapping[str, str]] = {
         "provider": "$ai_provider",
         "model": "$ai_model",
         "input_tokens": "$ai_input_tokens",
@@ -258,13 +198,7 @@ class LLMRequest(
         "input_token_price": "$ai_input_token_price",
         "output_token_price": "$ai_output_token_price",
         "trace_id": "$ai_trace_id",
-    },
-):
-    __doc__ = (
-        "A request was made to a language model: which one, how many tokens, which edit format."
-    )
-
-    wire = "$ai_generation"
+    }
     why = Why(
         "To support the models and the edit formats that people use.",
         provider="Decides which providers are supported and tested.",
@@ -325,14 +259,14 @@ class LLMRequest(
     cache_reporting_exclusive: bool = False
 
 
-class Embedding(LLMRequest, frozen=True):
+class Embedding(LLMRequest):
     __doc__ = "A request was made to an embedding model, which returns vectors of numbers."
 
     wire = "$ai_embedding"
     why = LLMRequest.why
 
 
-class KernelAction(Event, frozen=True):
+class KernelAction(Event):
     __doc__ = "A Jupyter server did something to a kernel."
 
     wire = "kernel action"
@@ -346,7 +280,7 @@ class KernelAction(Event, frozen=True):
     status: Annotated[str, Word("Whether it succeeded.", (STATUSES,))]
 
 
-class FileAction(Event, frozen=True):
+class FileAction(Event):
     __doc__ = "A Jupyter server did something to a file."
 
     wire = "file action"
@@ -360,7 +294,7 @@ class FileAction(Event, frozen=True):
     kind: Annotated[str, Word("Kind of file, by its extension.", (FILE_KINDS,))]
 
 
-class Exited(Event, frozen=True):
+class Exited(Event):
     __doc__ = "A recorded session ended."
 
     wire = "exited"
@@ -436,16 +370,7 @@ def _own_kinds(event: type[Event]) -> Mapping[str, Kind | None]:
 def required(event: type[Event]) -> frozenset[str]:
     """Return the names of the properties that `event` must have."""
     declared = properties(event)
-    return frozenset(
-        name for name, each in defaults(event).items() if each is NODEFAULT and name in declared
-    )
-
-
-def defaults(event: type[Event]) -> dict[str, object]:
-    """Return the default of each field of `event`, in the order of its records."""
-    fields, given = event.__struct_fields__, event.__struct_defaults__
-    without = (NODEFAULT,) * (len(fields) - len(given))
-    return dict(zip(fields, (*without, *given), strict=True))
+    return frozenset(each.name for each in fields(event) if each.required and each.name in declared)
 
 
 @cache

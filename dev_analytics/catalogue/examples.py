@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.record import Form
 from dev_analytics.catalogue.values import Frames, Version
 

@@ -10,10 +10,8 @@ from collections.abc import Callable
 from math import log2
 from typing import Final
 
-from msgspec import UNSET
-from msgspec.structs import fields
-
-from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.events import properties
+from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.values import (
     EVERYDAY_COUNT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.catalogue.fields import Event, fields
 from dev_analytics.catalogue.kind import Kind
 
 
@@ -18,7 +19,7 @@ def sentence(event: type[Event]) -> str:
 def declared(event: type[Event]) -> Mapping[str, Kind]:
     """Return the declared properties of `event` by the names that they have in a record."""
     kinds = properties(event)
-    names = zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True)
+    names = ((each.name, each.wire) for each in fields(event))
     return {wire: kinds[name] for name, wire in names if name in kinds}
 
 

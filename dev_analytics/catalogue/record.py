@@ -6,50 +6,27 @@ what a user sees is what is sent.
 
 from __future__ import annotations
 
+from _json import encode_basestring_ascii, make_encoder
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from msgspec import NODEFAULT, UNSET, Struct, json
-
-from dev_analytics.catalogue.events import (
-    Event,
-    LLMRequest,
-    UndeclaredError,
-    defaults,
-    required,
-)
-from dev_analytics.catalogue.events import properties as declared
+from dev_analytics.catalogue.events import LLMRequest, UndeclaredError, properties, required
+from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.values import Frames
 from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import Clock, as_uuid, urandom
 
-
-class Record(Struct, frozen=True):
-    """One event as it stands in the log and is delivered.
-
-    Attributes
-    ----------
-    event
-        The event's name.
-    distinct_id
-        The user's random UUID4; None in a record made without consent.
-    uuid
-        The record's own random UUID4, the same however often it is sent.
-    timestamp
-        Whole seconds, UTC.
-    properties
-        The event itself.
-    """
-
-    event: str
-    distinct_id: str | None
-    uuid: str
-    timestamp: str
-    properties: Event
-
-
-_ENCODER: Final = json.Encoder()
+# The second argument would encode what is no plain value: calling None refuses it.
+_ENCODER: Final = make_encoder(
+    None,
+    None,  # type: ignore[arg-type]
+    encode_basestring_ascii,
+    None,
+    *(": ", ", "),
+    *(False, False, True),
+)
+"""The encoder of ``json.dumps``: the user may have replaced what ``json`` makes of it."""
 _DRAWN_AT_ONCE: Final = 32
 _RANDOM: Final = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _DRAWN_AT_ONCE)
 _FIXED: Final = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _DRAWN_AT_ONCE)
@@ -62,7 +39,6 @@ MAX_WRITTEN: Final = 256
 
 Equal values are the same content, because each property has values of one type only.
 """
-_OPEN: Final[dict[str, Any]] = dict.fromkeys(Event.__struct_fields__, UNSET)
 
 
 class Form:
@@ -91,34 +67,34 @@ class Form:
         self.filled = 0
         self._required = required(event)
         self._prices: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
-        # Fields without a value are left out; those with a default are the same in every record.
-        own: dict[str, Any] = {
-            name: UNSET
-            for name, default in defaults(event).items()
-            if name not in _OPEN and (default is UNSET or default is NODEFAULT)
+        given: dict[str, object] = {"session_id": session_id, "seq": 0}
+        # Fields with a default are the same in every record; the others are left open.
+        own = {
+            each.name: each.wire
+            for each in fields(event)
+            if each.name not in given and (each.default is UNSET or each.required)
         }
-        wires = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
         if issubclass(event, LLMRequest):
             from dev_analytics.catalogue.costs import prices
 
-            self._prices, own["trace_id"] = prices, ""
-        properties = event(session_id=session_id, seq=0, **own)
-        whole = encode(Record(event.wire, distinct_id, "", "", properties)).decode()
+            self._prices, given["trace_id"] = prices, ""
+        whole = encode(whole_record(event, distinct_id, "", "", given))
         # No value contains these markers, as quotation marks in values are escaped.
         self._head, whole = _cut(whole, '"uuid": "')
         self._time, whole = _cut(whole, '"timestamp": "')
         self._properties, whole = _cut(whole, '"properties": {')
         self._trace = ""
-        if own.pop("trace_id", None) is not None:
+        if self._prices is not None:
+            del own["trace_id"]
             self._trace, whole = _cut(whole, '"$ai_trace_id": "')
         self._seq, self._tail = _cut(whole, '"seq": ')
         self._tail = self._tail.removeprefix("0")
-        self._wires = {name: wires[name] for name in own}
+        self._wires = own
         # Properties that are complete, in order and not renamed are encoded as given.
         self._whole = tuple(own) if tuple(own) == tuple(self._wires.values()) else None
         self._orders: dict[tuple[str, ...], _Order] = {}
         # Words and rounded durations recur; token counts hardly ever do, and lists have no hash.
-        lists = any(type(kind) is Frames for kind in declared(event).values())
+        lists = any(type(kind) is Frames for kind in properties(event).values())
         self._recurs = not (self._trace or lists)
         self._written: dict[tuple[object, ...], str] = {}
 
@@ -162,7 +138,7 @@ class Form:
         if names != self._whole:
             order = self._orders.get(names) or self._order(names)
             accepted = {wire: accepted[name] for wire, name in order}
-        own = encode(accepted)[1:-1].decode() + (", " if accepted else "")
+        own = encode(accepted)[1:-1] + (", " if accepted else "")
         trace = f"{self._trace}{uuid}" if self._trace else ""
         return f"{self._properties}{own}{trace}{self._seq}"
 
@@ -194,13 +170,49 @@ class Form:
         return order
 
 
-def encode(content: Record | Mapping[str, object]) -> bytes:
-    """Return the bytes of `content` as JSON, on one line.
+def whole_record(
+    event: type[Event],
+    distinct_id: str | None,
+    uuid: str,
+    timestamp: str,
+    given: Mapping[str, object],
+) -> dict[str, object]:
+    """Return a record as what its JSON says: `given`, with the defaults of `event` between.
 
-    They are those of Python's own ``json.dumps``, so that what PostHog's SDK makes of a record for
-    the body of a request is the very line that the user read.
+    Parameters
+    ----------
+    event
+        The event's class.
+    distinct_id
+        The user's random UUID4; None in a record made without consent.
+    uuid
+        The record's own random UUID4, the same however often it is sent.
+    timestamp
+        Whole seconds, UTC.
+    given
+        Properties by their names in Python, those of every event too.
     """
-    return json.format(_ENCODER.encode(content), indent=0)
+    properties = {
+        each.wire: given.get(each.name, each.default)
+        for each in fields(event)
+        if each.name in given or not (each.required or each.default is UNSET)
+    }
+    return {
+        "event": event.wire,
+        "distinct_id": distinct_id,
+        "uuid": uuid,
+        "timestamp": timestamp,
+        "properties": properties,
+    }
+
+
+def encode(content: Mapping[str, object]) -> str:
+    """Return a record, or its properties, as JSON on one line.
+
+    It is that of Python's own ``json.dumps``, so that what PostHog's SDK makes of a record for the
+    body of a request is the very line that the user read.
+    """
+    return "".join(_ENCODER(content, 0))
 
 
 @lru_cache(maxsize=4)

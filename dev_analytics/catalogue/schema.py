@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import UNSET, json
-from msgspec.structs import fields
+from msgspec import json
 
 from dev_analytics.catalogue import common
-from dev_analytics.catalogue.events import Event
+from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.vocabulary import OTHER
@@ -27,7 +26,7 @@ def schema(event: type[Event]) -> dict[str, object]:
     record["properties"] = {
         "type": "object",
         "properties": _properties(event),
-        "required": [each.encode_name for each in fields(event) if each.default is not UNSET],
+        "required": [each.wire for each in fields(event) if each.default is not UNSET],
         "additionalProperties": False,
     }
     return {
@@ -62,7 +61,7 @@ def _properties(event: type[Event]) -> dict[str, dict[str, object]]:
         }
         if name in kinds
         else _described(common.PROPERTIES[name])
-        for name in event.__struct_encode_fields__
+        for name in (each.wire for each in fields(event))
     }
 
 

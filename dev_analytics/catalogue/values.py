@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import ClassVar, Final
-
-from msgspec import Struct
+from typing import ClassVar, Final, NoReturn
 
 from dev_analytics.catalogue.versions import installed_version
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
@@ -44,7 +42,32 @@ class RefusedValueError(ValueError):
     """A property cannot have the value that it was given."""
 
 
-class Word(Struct, frozen=True):
+_put: Final = object.__setattr__
+
+
+class _Declared:
+    """What every kind of value declares; it cannot be changed.
+
+    A dataclass takes a hundred times longer to create than the plain classes below, and msgspec
+    longer to import than all modules that the first event needs.
+    """
+
+    __slots__ = ("meaning", "since")
+    meaning: str
+    since: int
+
+    def __init__(self, meaning: str, since: int = 1) -> None:
+        _put(self, "meaning", meaning)
+        _put(self, "since", since)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+
+class Word(_Declared):
     """A member of a closed vocabulary; anything else becomes ``"other"``.
 
     Parameters
@@ -55,11 +78,14 @@ class Word(Struct, frozen=True):
         The vocabularies in which a value is looked up, in this order.
     """
 
+    __slots__ = ("vocabularies",)
     title: ClassVar[str] = "word from a closed list"
     unit: ClassVar[str] = ""
-    meaning: str
     vocabularies: tuple[Vocabulary, ...]
-    since: int = 1
+
+    def __init__(self, meaning: str, vocabularies: tuple[Vocabulary, ...], since: int = 1) -> None:
+        super().__init__(meaning, since)
+        _put(self, "vocabularies", vocabularies)
 
     def accept(self, value: object) -> object:
         """Return the first vocabulary's member that equals `value`."""
@@ -97,14 +123,13 @@ class Word(Struct, frozen=True):
         return self.vocabularies[0].words[0]
 
 
-class Flag(Struct, frozen=True):
+class Flag(_Declared):
     """Yes or no."""
 
+    __slots__ = ()
     title: ClassVar[str] = "yes or no"
     unit: ClassVar[str] = ""
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
-    meaning: str
-    since: int = 1
 
     def accept(self, value: object) -> object:
         """Return `value`, if it is a boolean."""
@@ -138,7 +163,7 @@ class Flag(Struct, frozen=True):
         return True
 
 
-class Count(Struct, frozen=True):
+class Count(_Declared):
     """A whole number from 0 to `most`, rounded to three significant digits.
 
     Parameters
@@ -147,13 +172,20 @@ class Count(Struct, frozen=True):
         Whether a number above `most` counts as `most`; otherwise it is refused.
     """
 
+    __slots__ = ("capped", "most", "unit")
     title: ClassVar[str] = "whole number, three digits"
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
-    meaning: str
     unit: str
-    since: int = 1
-    most: int = MAX_INTEGER
-    capped: bool = False
+    most: int
+    capped: bool
+
+    def __init__(
+        self, meaning: str, unit: str, since: int = 1, most: int = MAX_INTEGER, capped: bool = False
+    ) -> None:
+        super().__init__(meaning, since)
+        _put(self, "unit", unit)
+        _put(self, "most", most)
+        _put(self, "capped", capped)
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a whole number from 0, and not too large."""
@@ -194,7 +226,7 @@ class Count(Struct, frozen=True):
         return min(12, self.most)
 
 
-class Duration(Struct, frozen=True):
+class Duration(_Declared):
     """A time span, rounded to two significant digits so that it is no fingerprint.
 
     Parameters
@@ -205,12 +237,16 @@ class Duration(Struct, frozen=True):
         The maximum number of decimals; 0 for a whole number.
     """
 
+    __slots__ = ("decimals", "unit")
     title: ClassVar[str] = "time, two digits"
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
-    meaning: str
     unit: str
-    since: int = 1
-    decimals: int = 0
+    decimals: int
+
+    def __init__(self, meaning: str, unit: str, since: int = 1, decimals: int = 0) -> None:
+        super().__init__(meaning, since)
+        _put(self, "unit", unit)
+        _put(self, "decimals", decimals)
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a number from 0 to `MAX_DURATION`."""
@@ -257,7 +293,7 @@ class Duration(Struct, frozen=True):
         return 1.2
 
 
-class Version(Struct, frozen=True):
+class Version(_Declared):
     """The version of an installed distribution, three numbers at most.
 
     It is read from the distribution. A given value is only compared with it, and never passed on:
@@ -269,12 +305,15 @@ class Version(Struct, frozen=True):
         The name of the distribution; empty for Python itself.
     """
 
+    __slots__ = ("distribution",)
     title: ClassVar[str] = "version number"
     unit: ClassVar[str] = ""
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
-    meaning: str
-    since: int = 1
-    distribution: str = ""
+    distribution: str
+
+    def __init__(self, meaning: str, since: int = 1, distribution: str = "") -> None:
+        super().__init__(meaning, since)
+        _put(self, "distribution", distribution)
 
     def accept(self, value: object) -> object:
         """Return the version that is installed if `value` equals it, or ``"other"``."""
@@ -310,18 +349,17 @@ class Version(Struct, frozen=True):
         return "1.2.3"
 
 
-class Frames(Struct, frozen=True):
+class Frames(_Declared):
     """Places ``module:function:line`` in the source of packages registered as open.
 
     A place is kept only if the shipped source has it: a module, a function in it, and a line of
     that function. The module that reads the source is loaded with the first place.
     """
 
+    __slots__ = ()
     title: ClassVar[str] = "places in public source"
     unit: ClassVar[str] = ""
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
-    meaning: str
-    since: int = 1
 
     def accept(self, value: object) -> object:
         """Return the places that exist, innermost last, and `MAX_FRAMES` at most."""

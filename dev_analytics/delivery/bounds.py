@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from json import loads
 from pathlib import Path
-
-from msgspec import Struct, json
 
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery import Delivery
@@ -16,10 +15,6 @@ from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.handlers import Refusals
 from dev_analytics.process.native import open_file, seconds
 from dev_analytics.reasons import Drop
-
-
-class _Timed(Struct):
-    timestamp: str
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
@@ -60,9 +55,11 @@ def begins_before(file: Path, start: int, oldest: str) -> bool:
     """Return whether the first record of `file` from `start`, its oldest, is too old."""
     for line in lines(file, start):
         try:
-            return json.decode(line, type=_Timed).timestamp < oldest
-        except (ValueError, RecursionError):
+            timestamp = loads(line)["timestamp"]
+        except (ValueError, RecursionError, LookupError, TypeError):
             continue
+        if type(timestamp) is str:
+            return timestamp < oldest
     return False
 
 

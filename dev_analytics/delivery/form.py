@@ -1,7 +1,7 @@
 """The form of an event's records: the one way to write them, checked to the byte.
 
-A line is decoded into the event's own class and encoded again. An extra field, a repeated key or
-another spelling of the same text would result in different bytes.
+A line is decoded into a class made of the event's fields and encoded again. An extra field, a
+repeated key or another spelling of the same text would result in different bytes.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args, get_type_hints
 
-from msgspec import NODEFAULT, UNSET, UnsetType, defstruct, json
-from msgspec.structs import FieldInfo, fields
+import msgspec
+from msgspec import defstruct, json
 
 from dev_analytics import RELEASES
 from dev_analytics.catalogue import common
 from dev_analytics.catalogue.costs import OWN
-from dev_analytics.catalogue.events import Event, LLMRequest, properties
+from dev_analytics.catalogue.events import LLMRequest, properties
+from dev_analytics.catalogue.fields import UNSET, Event, Field, UnsetType, fields
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import (
@@ -100,7 +101,7 @@ class Form:
                 return False
         for name, check in self._checks:
             value = getattr(values, name)
-            if value is not UNSET and not check(value):
+            if value is not msgspec.UNSET and not check(value):
                 return False
         return True
 
@@ -114,13 +115,14 @@ def form_of(event: type[Event], notice: int) -> Form:
 
 
 def _decoder(
-    event: type[Event], agreed: Sequence[FieldInfo], declared: Mapping[str, Kind]
+    event: type[Event], agreed: Sequence[Field], declared: Mapping[str, Kind]
 ) -> json.Decoder[Any]:
     """Return a decoder for the `agreed` fields that accepts only words of their vocabularies."""
-    named = {field.name: field.encode_name for field in agreed}
+    named = {field.name: field.wire for field in agreed}
+    hints = get_type_hints(event)
     values = defstruct(
         event.__name__,
-        [_field(field, declared.get(field.name)) for field in agreed],
+        [_field(field, hints[field.name], declared.get(field.name)) for field in agreed],
         kw_only=True,
         rename=named,
         forbid_unknown_fields=True,
@@ -132,17 +134,21 @@ def _decoder(
     return json.Decoder(defstruct("Record", top, forbid_unknown_fields=True))
 
 
-def _field(field: FieldInfo, kind: Kind | None) -> tuple[str, Any] | tuple[str, Any, Any]:
+def _field(field: Field, hint: Any, kind: Kind | None) -> tuple[str, Any] | tuple[str, Any, object]:
     """Return the declaration of a field of the event for its decoder."""
-    declared = field.type
+    if field.default is UNSET:
+        (hint,) = {*get_args(hint)} - {UnsetType}
     if isinstance(kind, Word):
         words = {OTHER}.union(*(each.members for each in kind.vocabularies))
-        declared = Literal[tuple(sorted(words))] | UnsetType
-    return (
-        (field.name, declared)
-        if field.default is NODEFAULT
-        else (field.name, declared, field.default)
-    )
+        hint = Literal[tuple(sorted(words))]
+    if field.default is UNSET:
+        hint |= msgspec.UnsetType
+    return (field.name, hint) if field.required else (field.name, hint, _default(field))
+
+
+def _default(field: Field) -> object:
+    """Return the value of a field that a decoded record lacks."""
+    return msgspec.UNSET if field.default is UNSET else field.default
 
 
 def _is_request(values: Any, uuid: str) -> bool:
@@ -150,18 +156,18 @@ def _is_request(values: Any, uuid: str) -> bool:
 
     It has both prices if the user's own machine serves the model, and otherwise none.
     """
-    priced = values.input_token_price is not UNSET
+    priced = values.input_token_price is not msgspec.UNSET
     return (
         values.trace_id == uuid
-        and priced == (values.output_token_price is not UNSET)
+        and priced == (values.output_token_price is not msgspec.UNSET)
         and (not priced or values.provider in OWN)
     )
 
 
-def _constants(field: FieldInfo) -> tuple[object, object]:
+def _constants(field: Field) -> tuple[object, object]:
     """Return the allowed values of a field without a kind: its constant, and its default."""
-    declared = common.PROPERTIES[field.encode_name].schema
-    return field.default, declared.get("const", field.default)
+    default = _default(field)
+    return default, common.PROPERTIES[field.wire].schema.get("const", default)
 
 
 def _check(kind: Kind) -> Callable[[Any], bool]:

@@ -9,17 +9,14 @@ again, but none is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
-
-from msgspec import Struct, json
-from msgspec.structs import replace
+from typing import Final, NamedTuple
 
 from dev_analytics.delivery import folder_of, pending
 from dev_analytics.delivery.locks import locked
-from dev_analytics.delivery.pending import Change
+from dev_analytics.delivery.pending import Change, content_of, with_content
 from dev_analytics.process.descriptors import NoLocksError, open_above, replace_content
 from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import open_file
@@ -35,7 +32,7 @@ MAX_MERGED: Final = 64
 """How many of the pending changes that are in the ledger now it still names."""
 
 
-class Ledger(Struct, frozen=True, omit_defaults=True):
+class Ledger(NamedTuple):
     """The content of the ledger.
 
     Attributes
@@ -63,21 +60,21 @@ class Ledger(Struct, frozen=True, omit_defaults=True):
     """
 
     delivered: int = 0
-    dropped: dict[str, int] = {}
+    dropped: Mapping[str, int] = {}
     delivered_at: str = ""
     failed_at: str = ""
     failure: str = ""
     not_before: int = 0
     failing: str = ""
-    settled: dict[str, int] = {}
-    replacing: dict[str, int] = {}
-    merged: list[str] = []
+    settled: Mapping[str, int] = {}
+    replacing: Mapping[str, int] = {}
+    merged: Sequence[str] = []
 
     def add_dropped(self, counts: Mapping[str, int]) -> Ledger:
         """Return the ledger with `counts` added."""
         names = {**self.dropped, **counts}
         sums = {name: self.dropped.get(name, 0) + counts.get(name, 0) for name in names}
-        return replace(self, dropped=sums)
+        return self._replace(dropped=sums)
 
 
 def read_ledger(data: Path) -> Ledger:
@@ -101,7 +98,7 @@ def change_ledger(
     with _exclusive(data, wait):
         ledger, waited = _read(data)
         merged = list(dict.fromkeys([*ledger.merged[-MAX_MERGED:], *waited]))
-        replace_content(data / NAME, json.encode(replace(change(ledger), merged=merged)))
+        replace_content(data / NAME, content_of(change(ledger)._replace(merged=merged)))
         pending.delete(data, waited)
 
 
@@ -125,10 +122,10 @@ def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> 
 def changed(ledger: Ledger, change: Change, data: Path) -> Ledger:
     """Return the ledger of the data directory `data` with `change` added."""
     if change.delivered:
-        ledger = replace(ledger, delivered_at=max(ledger.delivered_at, change.at))
+        ledger = ledger._replace(delivered_at=max(ledger.delivered_at, change.at))
         # What a file is replaced for has failed after that was delivered.
         if change.checksum is None and ledger.failing in ("", change.destination):
-            ledger = replace(ledger, failure="", not_before=0, failing="")
+            ledger = ledger._replace(failure="", not_before=0, failing="")
     ledger = ledger.add_dropped(change.dropped) if change.dropped else ledger
     if not change.file:
         return ledger
@@ -145,7 +142,7 @@ def changed(ledger: Ledger, change: Change, data: Path) -> Ledger:
     else:
         replacing[change.file] = change.checksum
     delivered = ledger.delivered + change.delivered
-    return replace(ledger, delivered=delivered, settled=settled, replacing=replacing)
+    return ledger._replace(delivered=delivered, settled=settled, replacing=replacing)
 
 
 @contextmanager
@@ -175,7 +172,7 @@ def _read(data: Path) -> tuple[Ledger, list[str]]:
     changes = pending.waiting(data)
     try:
         with open_file(data / NAME, "rb", opener=open_above) as opened:
-            ledger = json.decode(opened.read(), type=Ledger)
+            ledger = with_content(Ledger(), opened.read())
     except (OSError, ValueError, RecursionError) as error:
         pass_on(error)
         ledger = Ledger()

@@ -11,9 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from dev_analytics.process.descriptors import MISSING_LOCKS, lock, open_above
 from dev_analytics.process.handlers import Refusals, pass_on
@@ -25,7 +23,7 @@ _LOCKS: Final = Path("/proc/locks")
 """Linux lists the holder of every lock here; elsewhere the holder is unknown."""
 
 
-class Holder(Struct, frozen=True):
+class Holder(NamedTuple):
     """Whether a lock is held, and by which process, if that is known."""
 
     held: bool

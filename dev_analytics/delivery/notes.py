@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import replace
-
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.ledger import LOCK_SECONDS, add_to_ledger, change_ledger
 from dev_analytics.delivery.lines import LineFile
@@ -96,8 +94,7 @@ class Notes:
         with contextlib.suppress(OSError):
             change_ledger(
                 self._data,
-                lambda ledger: replace(
-                    ledger,
+                lambda ledger: ledger._replace(
                     failure=why,
                     failing=self._destination,
                     failed_at=iso(int(seconds)),

@@ -6,13 +6,12 @@ kept here meanwhile; the next process that gets the lock adds them to the ledger
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
-
-from msgspec import Struct, json
+from typing import Final, NamedTuple, TypeVar
 
 from dev_analytics.process.descriptors import open_above, replace_content, replacement
 from dev_analytics.process.handlers import Refusals, pass_on
@@ -27,7 +26,7 @@ ROOM: Final = 2**14
 """More bytes than a ledger has."""
 
 
-class Change(Struct, frozen=True, omit_defaults=True):
+class Change(NamedTuple):
     """The outcome of records, as it is added to the ledger.
 
     Attributes
@@ -49,7 +48,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
     """
 
     delivered: int = 0
-    dropped: dict[str, int] = {}
+    dropped: Mapping[str, int] = {}
     at: str = ""
     destination: str = ""
     file: str = ""
@@ -57,9 +56,48 @@ class Change(Struct, frozen=True, omit_defaults=True):
     checksum: int | None = None
 
 
+_Counts = TypeVar("_Counts", bound=NamedTuple)
+
+
+def content_of(counts: NamedTuple) -> bytes:
+    """Return the JSON of a ledger or a change, without what is as by default."""
+    defaults = counts._field_defaults
+    said = {name: value for name, value in counts._asdict().items() if value != defaults[name]}
+    return json.dumps(said).encode()
+
+
+def with_content(empty: _Counts, content: bytes) -> _Counts:
+    """Return an `empty` ledger or change with the values in its JSON; unknown names are ignored.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON object, or a value is of another type.
+    """
+    said = json.loads(content)
+    if type(said) is not dict:
+        raise ValueError("not an object")
+    known = {name: said[name] for name in empty._fields if name in said}
+    for name, value in known.items():
+        if not _is_like(value, getattr(empty, name)):
+            raise ValueError(f"{name} is of another type")
+    return empty._replace(**known)
+
+
+def _is_like(value: object, default: object) -> bool:
+    """Return whether a value may stand where the default does: counts are numbers, names texts."""
+    if default is None:
+        return value is None or type(value) is int
+    if isinstance(value, dict) and not set(map(type, value.values())) <= {int}:
+        return False
+    if isinstance(value, list) and not set(map(type, value)) <= {str}:
+        return False
+    return type(value) is type(default)
+
+
 def put(data: Path, change: Change) -> None:
     """Keep `change` until it can be added to the ledger."""
-    replace_content(_another(data), json.encode(change))
+    replace_content(_another(data), content_of(change))
 
 
 def has_room(data: Path) -> bool:
@@ -95,7 +133,7 @@ def waiting(data: Path) -> dict[str, Change]:
             with open_file(data / name, "rb", opener=open_above) as opened:
                 content = opened.read()
             try:
-                found[name] = json.decode(content, type=Change)
+                found[name] = with_content(Change(), content)
             except (ValueError, RecursionError):
                 found[name] = Change()
     return found

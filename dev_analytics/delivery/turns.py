@@ -10,9 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery.locks import Holder, holder_of, locked
@@ -27,7 +25,7 @@ QUIET_SECONDS: Final = 300.0
 """How long a sender without a sign of life is waited for, in seconds: far beyond any pause."""
 
 
-class Turn(Struct, frozen=True):
+class Turn(NamedTuple):
     """A sender at work.
 
     Attributes

@@ -7,15 +7,14 @@ after it was switched off. A process that is off has none, and cannot be listed.
 from __future__ import annotations
 
 from pathlib import Path
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from dev_analytics.delivery import LIVE
 from dev_analytics.delivery.backlog import Backlog
 from dev_analytics.delivery.locks import Holder, holder_of
 
 
-class Writer(Struct, frozen=True):
+class Writer(NamedTuple):
     """A file of the spool and its writer.
 
     Attributes

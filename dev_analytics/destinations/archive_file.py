@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from msgspec import Raw, json
 
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.catalogue.fields import Event, fields
 from dev_analytics.destinations.damaged_archive import put_aside
 from dev_analytics.destinations.transport import Unacceptable, Unreachable, no_question
 from dev_analytics.process.descriptors import touch
@@ -194,7 +195,7 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     row["properties"] = _text(record["properties"])
     event = _BY_WIRE.get(record["event"], Event)
     kept = {*_COMMON, *properties(event)}
-    for name, wire in zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True):
+    for name, wire in ((each.name, each.wire) for each in fields(event)):
         if name in kept and wire in record["properties"]:
             value = record["properties"][wire]
             row[name] = _text(value) if isinstance(value, list) else value

@@ -16,11 +16,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
 
-from msgspec import NODEFAULT, UNSET, UnsetType
-from msgspec.structs import fields
-
 from dev_analytics import __version__
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.catalogue.fields import UNSET, Event, UnsetType, fields
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.source import OPEN
@@ -76,7 +74,7 @@ def unexplained(event: type[Event]) -> list[str]:
     hints = get_type_hints(event, include_extras=True)
     kinds, wrong = properties(event), []
     for field in fields(event):
-        kind, name = kinds.get(field.name), field.encode_name
+        kind, name = kinds.get(field.name), field.wire
         if kind is not None:
             closed = _held(hints[field.name]) in TYPES.get(type(kind), ())
         elif name in CONSTANTS:
@@ -114,12 +112,12 @@ def strange(line: bytes, events: Mapping[str, type[Event]] = BY_WIRE) -> list[st
 
 def strange_properties(event: type[Event], given: dict[str, Any]) -> list[str]:
     """Return which properties of a record of `event` are in no closed set."""
-    known = {field.encode_name: field for field in fields(event)}
+    known = {field.wire: field for field in fields(event)}
     wrong = [f"{event.wire} {name}: not declared" for name in given if name not in known]
     wrong += [
         f"{event.wire} {name}: missing"
         for name, field in known.items()
-        if field.default is NODEFAULT and name not in given
+        if field.required and name not in given
     ]
     if [name for name in known if name in given] != [name for name in given if name in known]:
         wrong.append(f"{event.wire}: properties in an order of their own")

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import log2
 
-from msgspec import UNSET
-from msgspec.structs import fields
-
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.information import everyday_bits
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared
@@ -21,7 +19,7 @@ from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Versio
 
 def payloads(event: type[Event]) -> dict[str, int]:
     """Return how many values each declared property of `event` can have, including its absence."""
-    optional = {field.encode_name for field in fields(event) if field.default is UNSET}
+    optional = {field.wire for field in fields(event) if field.default is UNSET}
     return {name: values(kind) + (name in optional) for name, kind in declared(event).items()}
 
 

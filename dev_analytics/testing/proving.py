@@ -17,14 +17,14 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from msgspec import UNSET, Struct
-from msgspec.structs import fields
+from msgspec import Struct
 
 from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.common import PROPERTIES
-from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.events import properties
 from dev_analytics.catalogue.examples import typical
+from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.schema import pretty, schema
 from dev_analytics.catalogue.values import Word
 from dev_analytics.consent.decision import VARIABLES

@@ -6,9 +6,7 @@ It is what the core's catalogue uses too, with `Tool` to put events together.
 
 from __future__ import annotations
 
-from msgspec import UNSET, UnsetType
-
-from dev_analytics.catalogue.events import Event, Why
+from dev_analytics.catalogue.fields import UNSET, Event, UnsetType, Why
 from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
 from dev_analytics.tools.checks import DeclarationError

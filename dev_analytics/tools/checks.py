@@ -11,10 +11,8 @@ import re
 from types import UnionType
 from typing import Any, Final, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from msgspec import NODEFAULT, UNSET, UnsetType
-from msgspec.structs import FieldInfo, fields
-
-from dev_analytics.catalogue.events import Event, Why, properties
+from dev_analytics.catalogue.events import properties
+from dev_analytics.catalogue.fields import UNSET, Event, Field, UnsetType, Why, fields
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import OTHER, Vocabulary
@@ -34,7 +32,7 @@ TEXT: Final = "one line of up to 160 letters, digits and , . ; ' ( ) + / _ -"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,29}", re.ASCII)
 """The form of a tool's name, and of a property's."""
 
-COMMON: Final = {each.name: (each.encode_name, each.default) for each in fields(Event)}
+COMMON: Final = {each.name: (each.wire, each.default) for each in fields(Event)}
 """The fields that every record has."""
 
 _WIRE: Final = re.compile(r"[a-z][a-z0-9]*( [a-z0-9]+)*", re.ASCII)
@@ -106,18 +104,13 @@ class _Check:
 
     def _check_class(self) -> None:
         event = self._event
-        config = event.__struct_config__
-        inherited = {each.name: (each.encode_name, each.default) for each in fields(event)}
+        inherited = {each.name: (each.wire, each.default) for each in fields(event)}
         changed = {name for name, field in COMMON.items() if inherited[name] != field}
-        if changed or not COMMON.keys().isdisjoint(inspect.get_annotations(event)):
+        if changed or not COMMON.keys().isdisjoint([*inspect.get_annotations(event), *vars(event)]):
             self._refuse("it changes the fields that every record has")
-        if not config.frozen or config.tag is not None or config.array_like:
-            self._refuse("it must be a plain frozen class: class X(Event, frozen=True)")
-        if config.omit_defaults or config.forbid_unknown_fields:
-            self._refuse("it changes how records are written")
         own = {each.name for each in fields(event)}
         for name in vars(event):
-            if name not in own | _NOTHING_ELSE and not name.startswith("__struct"):
+            if name not in own | _NOTHING_ELSE:
                 self._refuse(f"it has {name!r}, allowed are only properties, wire, why and since")
         self._check_since(event.since)
 
@@ -125,10 +118,10 @@ class _Check:
         if type(since) is not int or not 1 <= since <= self._notice:
             self._refuse(f"since must be from 1 to the tool's notice, got {shown(since)}")
 
-    def _check_property(self, field: FieldInfo, hint: Any) -> None:
+    def _check_property(self, field: Field, hint: Any) -> None:
         place, name = self._place, field.name
         self._place = f"{place}, property {name!r}"
-        if not NAME.fullmatch(name) or field.encode_name != name:
+        if not NAME.fullmatch(name) or field.wire != name:
             self._refuse("its name must be of lower-case letters, digits and _, without rename")
         if word := instruction(name):
             self._refuse(f"its name tells its reader what to do ({word})")
@@ -143,7 +136,7 @@ class _Check:
         held, optional = held_type(kind), UnsetType in types
         if [each for each in types if each is not UnsetType] != [held]:
             self._refuse(f"its type must be {held.__name__}, got {_hint(hint.__origin__)}")
-        if field.default is not (UNSET if optional else NODEFAULT):
+        if field.required is optional or not (field.required or field.default is UNSET):
             self._refuse("its only possible default is UNSET, with a type of … | UnsetType")
         self._check_text("its meaning is missing", kind.meaning)
         self._check_since(kind.since)

@@ -11,7 +11,8 @@ from typing import Final, NoReturn
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.vocabulary import OTHER
 from dev_analytics.tools.checks import NAME, TEXT, DeclarationError, check_event
 from dev_analytics.tools.information import MAX_BITS, bits

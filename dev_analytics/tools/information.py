@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log2
 from typing import Final
 
-from dev_analytics.catalogue.events import Event
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.information import possible_bits
 
 MAX_BITS: Final = 200

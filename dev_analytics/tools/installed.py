@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from dev_analytics.catalogue.events import Event, UndeclaredError, properties
+from dev_analytics.catalogue.events import UndeclaredError, properties
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.consent.asking.question import Offer
 from dev_analytics.consent.decision import Consent
 from dev_analytics.tools.declaration import Tool, tool_of

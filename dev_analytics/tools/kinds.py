@@ -18,8 +18,10 @@ from dev_analytics.consent.scope import COUNT_DIGITS, MAX_SECONDS
 _NUMBERS: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?!\d)", re.ASCII)
 
 
-class Count(values.Count, frozen=True):
+class Count(values.Count):
     """A whole number from 0 to `most`, rounded to three significant digits."""
+
+    __slots__ = ()
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a whole number from 0 to `most`."""
@@ -28,8 +30,10 @@ class Count(values.Count, frozen=True):
         return near if near <= self.most else _cut(self.most)
 
 
-class Duration(values.Duration, frozen=True):
+class Duration(values.Duration):
     """A time span of at most eleven days, rounded to two significant digits."""
+
+    __slots__ = ()
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a number from 0 to `longest`."""
@@ -50,13 +54,13 @@ class Duration(values.Duration, frozen=True):
         return len(values.durations(self.decimals, self.longest))
 
 
-class Version(values.Version, frozen=True, kw_only=True):
+class Version(values.Version):
     """The version of an installed `distribution`, read from its metadata and never given.
 
     At most its three leading numbers are kept.
     """
 
-    distribution: str = ""
+    __slots__ = ()
 
     def accept(self, value: object) -> object:
         """Return up to three leading numbers of `value`, or ``"other"``."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.events import properties
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import sentence
 from dev_analytics.catalogue.values import Count, Duration, Flag, Word

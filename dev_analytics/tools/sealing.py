@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias, get_type_hints
 
-from msgspec import UNSET, UnsetType
-from msgspec.structs import fields
-
-from dev_analytics.catalogue.events import Event, Why
+from dev_analytics.catalogue.fields import UNSET, Event, UnsetType, Why, fields
 from dev_analytics.catalogue.values import Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
 from dev_analytics.tools.checks import COMMON, DeclarationError, words_of
@@ -57,7 +54,7 @@ def _copied(event: type[Event]) -> type[Event]:
         **dict.fromkeys(optional & kinds.keys(), UNSET),
     }
     make: Any = type(Event)
-    made: type[Event] = make(event.__name__, (Event,), namespace, frozen=True)
+    made: type[Event] = make(event.__name__, (Event,), namespace)
     return made
 
 

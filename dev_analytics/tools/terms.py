@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from msgspec import UNSET
-from msgspec.structs import fields
-
-from dev_analytics.catalogue.events import Event, properties
+from dev_analytics.catalogue.events import properties
+from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import sentence
 from dev_analytics.catalogue.values import Count, Duration, Flag, Word

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dev_analytics.analytics import Analytics
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.meanings import declared, sentence
 from dev_analytics.tools.installed import usable
 from dev_analytics.views.markup import escape, exact, many, table, view

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec.structs import asdict
-
 from dev_analytics import __version__
 from dev_analytics.analytics import Analytics
 from dev_analytics.consent.decision import Decision
@@ -64,7 +62,7 @@ def machine_fields(
         "recipients": sorted(consent.recipients),
         "opted_out": consent.opted_out,
         "policy": _policy(),
-        "processes": [asdict(writer) for writer in writers(data)],
+        "processes": [writer._asdict() for writer in writers(data)],
         "sender": _sender_fields(data),
         "waiting": Backlog(data).count(),
         "delivered": ledger.delivered,

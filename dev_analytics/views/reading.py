@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from msgspec import Struct, json
 
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.events import EVENTS
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.tools.installed import find_wire
 

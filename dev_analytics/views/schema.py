@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.examples import example
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.kind import Kind
 from dev_analytics.catalogue.meanings import declared, reasons, sentence
 from dev_analytics.catalogue.schema import pretty, schema

@@ -19,7 +19,7 @@ from dev_analytics.tools.terms import scope_of
 BOUND = 1.6
 
 
-class Done(Event, frozen=True):
+class Done(Event):
     """Something was done."""
 
     wire = "toy: done"

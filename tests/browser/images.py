@@ -29,9 +29,10 @@ SAMPLE = IMAGES.parent / "sample-analytics.jsonl"
 REPORT = f"%dev_analytics report {SAMPLE.name}"
 NEWER = """\
 from typing import Annotated
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.fields import Event
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.values import Flag
-class Dreamt(Event, frozen=True):
+class Dreamt(Event):
     'An example of an event that a later version adds.'
     wire, since = "example", 2
     vivid: Annotated[bool, Flag("An example of a property.", 2)]

@@ -8,19 +8,19 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET, UnsetType
 
 from dev_analytics import NOTICE
 from dev_analytics.catalogue.events import (
     EVENTS,
     CellExecuted,
     Embedding,
-    Event,
     LLMRequest,
     UndeclaredError,
     acceptor,
     properties,
+    required,
 )
+from dev_analytics.catalogue.fields import UNSET, Event, UnsetType, fields
 from dev_analytics.catalogue.values import (
     Count,
     Duration,
@@ -78,7 +78,11 @@ AI = {
 
 
 def wire_names(event: type[Event]) -> dict[str, str]:
-    return dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
+    return {each.name: each.wire for each in fields(event)}
+
+
+def names(event: type[Event]) -> set[str]:
+    return {each.name for each in fields(event)}
 
 
 def test_there_are_the_events_of_the_contract() -> None:
@@ -109,9 +113,23 @@ def test_every_event_and_property_says_what_it_is_and_since_when() -> None:
 def test_what_comes_later_to_an_older_event_may_be_withheld_from_it() -> None:
     for event in EVENTS.values():
         for name, kind in properties(event).items():
-            field = event.__struct_fields__.index(name) - len(event.__struct_fields__)
-            optional = -field <= len(event.__struct_defaults__)
+            optional = name not in required(event)
             assert kind.since == event.since or optional, (event, name)
+
+
+@pytest.mark.parametrize("kind", [kind for e in EVENTS.values() for kind in properties(e).values()])
+def test_a_kind_cannot_be_changed(kind: Any) -> None:
+    """A tool could otherwise widen what a property of the core may say."""
+    for name in ("meaning", "since", "most", "vocabularies", "anything"):
+        with pytest.raises(AttributeError):
+            setattr(kind, name, 10**9)
+        with pytest.raises(AttributeError):
+            delattr(kind, name)
+
+
+def test_an_event_s_class_declares_and_is_never_made() -> None:
+    with pytest.raises(TypeError, match="CellExecuted declares an event"):
+        CellExecuted()
 
 
 def test_every_property_is_of_a_closed_kind() -> None:
@@ -121,11 +139,11 @@ def test_every_property_is_of_a_closed_kind() -> None:
 
 
 def test_no_field_of_an_event_is_outside_the_catalogue() -> None:
-    fixed = set(Event.__struct_fields__) | {
+    fixed = names(Event) | {
         *("trace_id", "cache_reporting_exclusive", "input_token_price", "output_token_price")
     }
     for event in EVENTS.values():
-        assert set(event.__struct_fields__) - set(properties(event)) <= fixed
+        assert names(event) - set(properties(event)) <= fixed
 
 
 def test_an_undeclared_property_is_refused_by_name() -> None:
@@ -135,7 +153,7 @@ def test_an_undeclared_property_is_refused_by_name() -> None:
         )
 
 
-@pytest.mark.parametrize("name", sorted(set(Event.__struct_fields__) | {"trace_id"}))
+@pytest.mark.parametrize("name", sorted(names(Event) | {"trace_id"}))
 def test_no_caller_sets_a_common_property(name: str) -> None:
     for event in EVENTS.values():
         with pytest.raises(UndeclaredError):
@@ -152,7 +170,7 @@ def test_none_stands_for_what_is_not_known() -> None:
     assert acceptor(LLMRequest, NOTICE).accept({"model": None, "input_tokens": None}) == {}
 
 
-class Newer(Event, frozen=True):
+class Newer(Event):
     """An event with a property that came later, its annotations text as a tool's may be."""
 
     wire = "newer"

@@ -7,12 +7,13 @@ from typing import Annotated, Any, cast
 import pytest
 
 from dev_analytics import NOTICE
-from dev_analytics.catalogue.events import EVENTS, Event, LLMRequest, properties
+from dev_analytics.catalogue.events import EVENTS, LLMRequest, properties
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.meanings import added_since, declared, sentence
 from dev_analytics.catalogue.values import Flag
 
 
-class Older(Event, frozen=True):
+class Older(Event):
     """Something happened.
 
     More is said here.
@@ -24,7 +25,7 @@ class Older(Event, frozen=True):
     newest: Annotated[bool, Flag("It was the newest.", since=3)]
 
 
-class Newer(Event, frozen=True):
+class Newer(Event):
     """Something new happened."""
 
     wire = "newer"

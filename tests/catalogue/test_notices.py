@@ -14,7 +14,8 @@ from notices import ChangedNoticeError, kept, notices_now
 
 from dev_analytics import NOTICE
 from dev_analytics.catalogue import common, events
-from dev_analytics.catalogue.events import EVENTS, Event, Why, properties
+from dev_analytics.catalogue.events import EVENTS, properties
+from dev_analytics.catalogue.fields import Event, Why
 from dev_analytics.catalogue.meanings import declared
 from dev_analytics.catalogue.values import Duration, Flag, Word
 from dev_analytics.catalogue.vocabulary import Vocabulary
@@ -56,7 +57,7 @@ def test_every_event_and_property_has_a_reason() -> None:
             assert len(reason.split()) > 3, "too short for a reason"
 
 
-class Dreamt(Event, frozen=True):
+class Dreamt(Event):
     """A dream was dreamt."""
 
     wire = "dreamt"
@@ -64,7 +65,7 @@ class Dreamt(Event, frozen=True):
     vivid: Annotated[bool, Flag("It was in colour.")]
 
 
-class DreamtLater(Dreamt, frozen=True):
+class DreamtLater(Dreamt):
     """A dream was dreamt."""
 
     since = NOTICE + 1

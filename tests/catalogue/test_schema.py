@@ -11,10 +11,10 @@ from msgspec import json
 
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue import common
-from dev_analytics.catalogue.events import EVENTS, Event, properties
+from dev_analytics.catalogue.events import EVENTS, properties
 from dev_analytics.catalogue.examples import GIVEN, example
+from dev_analytics.catalogue.fields import Event, fields
 from dev_analytics.catalogue.meanings import declared
-from dev_analytics.catalogue.record import Record
 from dev_analytics.catalogue.schema import schema
 from dev_analytics.catalogue.values import (
     MAX_DURATION,
@@ -134,13 +134,14 @@ def test_a_word_must_be_in_the_vocabulary_of_its_own_property() -> None:
 
 
 def test_every_field_of_a_record_is_explained_and_nothing_else() -> None:
-    assert set(common.RECORD) == set(Record.__struct_encode_fields__) - {"properties"}
-    fields = {
-        field
+    assert set(common.RECORD) == json.decode(example(EVENTS["exited"])).keys() - {"properties"}
+    undeclared = {
+        field.wire
         for event in EVENTS.values()
-        for field in set(event.__struct_encode_fields__) - set(declared(event))
+        for field in fields(event)
+        if field.wire not in declared(event)
     }
-    assert set(common.PROPERTIES) == fields
+    assert set(common.PROPERTIES) == undeclared
     for field in (*common.RECORD.values(), *common.PROPERTIES.values()):
         assert field.meaning.endswith(".")
         assert field.why.endswith(".")

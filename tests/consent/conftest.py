@@ -11,9 +11,10 @@ from pages import NotebookPage
 
 NEWER = """
 from typing import Annotated
-from dev_analytics.catalogue.events import EVENTS, Event
+from dev_analytics.catalogue.fields import Event
+from dev_analytics.catalogue.events import EVENTS
 from dev_analytics.catalogue.values import Flag
-class Dreamt(Event, frozen=True):
+class Dreamt(Event):
     'A dream was dreamt.'
     wire, since = "dreamt", 2
     vivid: Annotated[bool, Flag("It was in colour.", 2)]

@@ -240,7 +240,7 @@ def test_our_own_archive_and_ledger_go(data: Path) -> None:
     Archive(data).deliver([RECORD_WITH_UUID])
     change_ledger(data, lambda ledger: ledger.add_dropped({"deleted": 1}))
     (data / "archive.sqlite-wal").write_text("rows")
-    assert frozenset(Ledger.__struct_fields__) == LEDGER_FIELDS
+    assert frozenset(Ledger._fields) == LEDGER_FIELDS
     (data / "consent" / "consent.json").unlink()  # nothing says which identifier it was
     store.opt_out()
     assert not {"archive.sqlite", "archive.sqlite-wal", "ledger.json"} & set(contents(data))

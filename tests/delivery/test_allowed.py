@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dev_analytics import NOTICE, RELEASES, __version__
 from dev_analytics.catalogue.events import EVENTS, LLMRequest, acceptor, properties
 from dev_analytics.catalogue.examples import GIVEN
+from dev_analytics.catalogue.fields import fields
 from dev_analytics.catalogue.record import Form, new_session_id, uuid4
 from dev_analytics.catalogue.source import functions
 from dev_analytics.catalogue.values import Count, Duration, Flag, Frames, Version, Word
@@ -70,7 +71,7 @@ def rewritten(line: bytes) -> bytes:
     """Write the record of a line anew, from the properties that it has."""
     whole = json.loads(line)
     own, event = whole["properties"], EVENT_OF[whole["event"]]
-    wires = dict(zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True))
+    wires = {each.name: each.wire for each in fields(event)}
     given_ = {name: own[wires[name]] for name in properties(event) if wires[name] in own}
     accepted = acceptor(event, NOTICE).accept(given_)
     for name, kind in properties(event).items():
@@ -95,7 +96,7 @@ NEAR += [SESSION, f"{int(SESSION[:8], 16):08x}-{int(SESSION[9:13], 16) + 7:04x}{
 @pytest.mark.parametrize("name", EVENTS)
 def test_what_may_leave_is_what_we_would_write(name: str) -> None:
     """Whatever comes near it: no value, no price, no version that our own records never have."""
-    known = EVENTS[name].__struct_encode_fields__
+    known = [each.wire for each in fields(EVENTS[name])]
     for line in (record(name), OWN) if name == "message_send" else (record(name),):
         before = json.loads(line)["properties"]
         for wire in known:
@@ -149,13 +150,8 @@ def test_a_value_that_a_property_cannot_have_may_not_leave(data: st.DataObject) 
     """Words of the user's, numbers beyond the bound or finer than the rounding, other types."""
     name = data.draw(st.sampled_from(sorted(EVENTS)))
     line = record(name)
-    wires = {
-        field: wire
-        for field, wire in zip(
-            EVENTS[name].__struct_fields__, EVENTS[name].__struct_encode_fields__, strict=True
-        )
-        if field in properties(EVENTS[name])
-    }
+    declared = properties(EVENTS[name])
+    wires = {each.name: each.wire for each in fields(EVENTS[name]) if each.name in declared}
     field = data.draw(st.sampled_from(sorted(wires)))
     kind = properties(EVENTS[name])[field]
     value = data.draw(

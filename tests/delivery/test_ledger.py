@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 
 import pytest
 from filelock import FileLock, SoftFileLock
-from msgspec.structs import replace
 
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import (
@@ -41,7 +40,7 @@ def test_what_was_counted_is_there_for_the_next_process(data: Path) -> None:
     data.mkdir()
     change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 2, "invalid": 1}))
     change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 3}))
-    change_ledger(data, lambda ledger: replace(ledger, delivered=7, failure="a reason"))
+    change_ledger(data, lambda ledger: ledger._replace(delivered=7, failure="a reason"))
     program = (
         "import sys; from pathlib import Path\n"
         "from dev_analytics.delivery.ledger import read_ledger\n"
@@ -84,6 +83,7 @@ def test_processes_that_count_at_once_lose_nothing(data: Path) -> None:
     [
         *(b"", b"{", b"[]", b"null", b"\xff", b"\0" * 100, b"[" * 100_000),
         *(b'{"delivered": "many"}', b'{"dropped": {"expired": -0.5}}', b'{"failure": "\xff"}'),
+        *(b'{"delivered": true}', b'{"merged": [1]}', b'{"settled": {"a": null}}', b"7"),
     ],
     ids=lambda content: repr(content[:12]),
 )
@@ -122,18 +122,18 @@ def test_so_it_is_where_files_cannot_be_locked(data: Path, monkeypatch: pytest.M
         SoftFileLock(data / "ledger.held"),
         pytest.raises(TimeoutError, match="another process holds the ledger"),
     ):
-        change_ledger(data, lambda ledger: replace(ledger, delivered=7), wait=0.1)
-    change_ledger(data, lambda ledger: replace(ledger, delivered=ledger.delivered + 1))
+        change_ledger(data, lambda ledger: ledger._replace(delivered=7), wait=0.1)
+    change_ledger(data, lambda ledger: ledger._replace(delivered=ledger.delivered + 1))
     assert read_ledger(data).delivered == 1
     assert not (data / "ledger.held").exists()
 
 
 def test_a_change_that_fails_leaves_it_as_it_was_and_lets_go(data: Path) -> None:
     data.mkdir()
-    change_ledger(data, lambda ledger: replace(ledger, delivered=1))
+    change_ledger(data, lambda ledger: ledger._replace(delivered=1))
     with pytest.raises(ZeroDivisionError):
-        change_ledger(data, lambda ledger: replace(ledger, delivered=ledger.delivered // 0))
-    change_ledger(data, lambda ledger: replace(ledger, delivered=ledger.delivered + 1), wait=0.1)
+        change_ledger(data, lambda ledger: ledger._replace(delivered=ledger.delivered // 0))
+    change_ledger(data, lambda ledger: ledger._replace(delivered=ledger.delivered + 1), wait=0.1)
     assert read_ledger(data).delivered == 2
 
 
@@ -151,12 +151,12 @@ def test_a_data_directory_that_was_deleted_is_not_made_again(data: Path) -> None
 
 def test_readers_never_see_half_of_it(data: Path) -> None:
     data.mkdir()
-    change_ledger(data, lambda ledger: replace(ledger, delivered=1))
+    change_ledger(data, lambda ledger: ledger._replace(delivered=1))
     over = threading.Event()
 
     def write() -> None:
         for number in range(2, 300):
-            change_ledger(data, partial(replace, delivered=number))
+            change_ledger(data, partial(Ledger._replace, delivered=number))
         over.set()
 
     writer = threading.Thread(target=write)

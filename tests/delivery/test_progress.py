@@ -119,7 +119,7 @@ def test_a_file_stays_whole_where_it_cannot_be_noted_what_is_left_of_it(
     end = sum(len(record) + 1 for record in records[:10])
     add_to_ledger(data, Change(file=file.name, end=end, delivered=10))
     with monkeypatch.context() as broken:
-        broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
+        broken.setattr("dev_analytics.delivery.ledger.content_of", fail)
         assert send(data, Kept(kept, 1))
     assert counted(data) == 35
     assert send(data, Kept(kept))
@@ -133,7 +133,7 @@ def test_where_a_batch_cannot_be_noted_no_other_is_sent(
     kept = tmp_path / "kept"
     spool_events(35)
     with monkeypatch.context() as broken:
-        broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
+        broken.setattr("dev_analytics.delivery.ledger.content_of", fail)
         assert send(data, Kept(kept))
     assert len(kept.read_text().split()) == Kept.batch_size
     assert counted(data) == 35
@@ -152,7 +152,7 @@ def test_what_expired_stays_until_its_loss_can_be_noted(
     )
     before = file.read_bytes()
     with monkeypatch.context() as broken:
-        broken.setattr("dev_analytics.delivery.ledger.json.encode", fail)
+        broken.setattr("dev_analytics.delivery.ledger.content_of", fail)
         assert send(data, Kept(tmp_path / "kept"))
     (file,) = Backlog(data).files()
     assert file.read_bytes() == before

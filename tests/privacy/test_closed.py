@@ -24,7 +24,7 @@ AT_LENGTH = settings().max_examples > 100
 """Whether `make privacy` runs the tests: each place is given each byte then, else one of them."""
 
 
-class Slept(Event, frozen=True):
+class Slept(Event):
     """The toy slept."""
 
     wire = "toy: slept"

@@ -44,7 +44,7 @@ WHY = Why(
 )
 
 
-class Made(Event, frozen=True):
+class Made(Event):
     """A chart was made."""
 
     wire = "evil: made"
@@ -283,8 +283,8 @@ REFUSED = {
     "a wire that is a property": ('"evil: made"', 'property(lambda self: "evil: made")'),
     "a wire of a subclass": ('"evil: made"', 'type("S", (str,), {})("evil: made")'),
     "a metaclass of its own": (
-        "class Made(Event, frozen=True):",
-        "class Made(Event, frozen=True, metaclass=type('M', (type(Event),), {})):"),
+        "class Made(Event):",
+        "class Made(Event, metaclass=type('M', (type(Event),), {})):"),
     "a subclass of Tool": ("TOOL = Tool(", "TOOL = type('T', (Tool,), {})("),
     "an object that says it is one": (
         "TOOL = Tool(",
@@ -501,7 +501,7 @@ def test_a_new_event_alone_is_withheld_and_what_was_agreed_to_goes_on(
     install: Install, analytics: Analytics
 ) -> None:
     """A maker who says since when an event is there loses nothing by it."""
-    more = '''class Opened(Event, frozen=True):
+    more = '''class Opened(Event):
     """A document was opened."""
 
     wire = "evil: opened"

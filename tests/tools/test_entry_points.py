@@ -64,7 +64,7 @@ def test_a_declaration_without_source_is_refused(
 ) -> None:
     install(b"").joinpath("toy_without.py").write_text(
         "from dev_analytics.tools import Event, Tool, Why\n"
-        "class Made(Event, frozen=True):\n"
+        "class Made(Event):\n"
         "    '''It was made.'''\n"
         "    wire = 'toy: made'\n"
         "    why = Why('To know it.')\n"

@@ -27,7 +27,7 @@ from dev_analytics.tools.information import bits
 KINDS = Vocabulary("kinds", "bar", "line")
 
 
-class Made(Event, frozen=True):
+class Made(Event):
     """A chart was made."""
 
     wire = "toy: made"
@@ -38,7 +38,7 @@ class Made(Event, frozen=True):
     well: Annotated[bool | UnsetType, Flag("It went well.")] = UNSET
 
 
-class Opened(Event, frozen=True):
+class Opened(Event):
     """It was opened."""
 
     wire = "toy: opened"

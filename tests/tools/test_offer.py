@@ -25,7 +25,7 @@ from dev_analytics.tools.terms import scope_of
 WHY = Why("To know it.", kind="Which.", rows="How many.", seconds="How long.", well="How.")
 
 
-class Made(Event, frozen=True):
+class Made(Event):
     """A chart was made."""
 
     wire = "toy: made"
@@ -37,7 +37,7 @@ class Made(Event, frozen=True):
     well: Annotated[bool, Flag("It went well.")]
 
 
-class MadeMore(Event, frozen=True):
+class MadeMore(Event):
     """A chart was made and shown."""
 
     wire = "toy: made"
@@ -49,7 +49,7 @@ class MadeMore(Event, frozen=True):
     well: Annotated[bool | UnsetType, Flag("It went well.")] = UNSET
 
 
-class MadeInDetail(Event, frozen=True):
+class MadeInDetail(Event):
     """A chart was made."""
 
     wire = "toy: made"
@@ -65,7 +65,7 @@ class MadeInDetail(Event, frozen=True):
     version: Annotated[str | UnsetType, Version("Version.", distribution="toy")] = UNSET
 
 
-class MadeWithOrders(Event, frozen=True):
+class MadeWithOrders(Event):
     """A chart was made."""
 
     wire = "toy: made"
@@ -77,7 +77,7 @@ class MadeWithOrders(Event, frozen=True):
     well: Annotated[bool, Flag("It went well.")]
 
 
-class Opened(Event, frozen=True):
+class Opened(Event):
     """It was opened."""
 
     wire = "toy: opened"

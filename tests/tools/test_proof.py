@@ -35,7 +35,7 @@ struct: Callable[..., type[Event]] = type(Event)
 """Make a class of an event as a ``class`` statement does."""
 
 
-class Made(Event, frozen=True):
+class Made(Event):
     """A chart was made."""
 
     wire = "toy: made"
@@ -159,7 +159,7 @@ def test_an_event_with_too_many_bits_is_found() -> None:
         "__doc__": "It.", "wire": "toy: done", "__annotations__": hints, "__module__": __name__,
         "why": Why("It.", **dict.fromkeys(hints, "It.")),
     }  # fmt: skip
-    event = struct("Done", (Event,), own, frozen=True)
+    event = struct("Done", (Event,), own)
     with pytest.raises(DeclarationError, match="'toy: done' can say 237 bits, allowed are 200"):
         Tool(name="toy", title="Toy", about="It.", events=(event,))
 

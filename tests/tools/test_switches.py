@@ -211,7 +211,7 @@ def test_a_tool_records_nothing_before_its_yes_or_while_it_is_off(
     assert max(since, since_on) <= 1.1 * (Clock.monotonic() - start) + 0.01
 
 
-class Made(Event, frozen=True):
+class Made(Event):
     """A chart was drawn."""
 
     wire = "acme: chart made"
@@ -220,7 +220,7 @@ class Made(Event, frozen=True):
     new: Annotated[bool | UnsetType, Flag("New.", since=2)] = UNSET
 
 
-class Shared(Event, frozen=True):
+class Shared(Event):
     """A chart was shared."""
 
     wire = "acme: chart shared"

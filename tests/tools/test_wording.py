@@ -15,7 +15,7 @@ struct: Callable[..., type[Event]] = type(Event)
 """Make a class of an event as a ``class`` statement does."""
 
 
-class Made(Event, frozen=True):
+class Made(Event):
     """A chart was made."""
 
     wire = "acme: made"
@@ -56,9 +56,7 @@ def test_a_title_with_somebody_else_s_name_is_refused(title: str) -> None:
      "acme: p r e s s"],
 )  # fmt: skip
 def test_an_event_whose_name_instructs_the_reader_is_refused(wire: str) -> None:
-    event = struct(
-        "Made", (Event,), {"__doc__": "It.", "wire": wire, "why": Why("It.")}, frozen=True
-    )
+    event = struct("Made", (Event,), {"__doc__": "It.", "wire": wire, "why": Why("It.")})
     with pytest.raises(DeclarationError, match="wire is"):
         tool(events=(event,))
 

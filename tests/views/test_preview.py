@@ -105,7 +105,7 @@ def test_each_row_opens_to_the_exact_bytes(data: Path, read_view: Callable[..., 
         analytics.event("cell_executed", outcome="ok", duration_ms=milliseconds)
     hostile = b'{"event": "cell executed", "uuid": "\xc3\xa9</pre><b>&amp;  \\n\'", '
     hostile += b'"timestamp": "", "properties": {"seq": 4, "outcome": "<script>"}}'
-    analytics.pipeline.preview.append(Previewed(hostile, False))
+    analytics.pipeline.preview.append(Previewed((hostile, False)))
     view = read_view(preview_html(analytics))
     assert [text.encode() for text in view.exact] == [
         kept.record for kept in reversed(analytics.pipeline.preview)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from fake_posthog import to_posthog
-from msgspec.structs import replace
 
 from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
@@ -90,8 +89,8 @@ def test_the_last_failure_in_plain_words(data: Path) -> None:
     assert "last failure" not in rows(analytics)
     change_ledger(
         data,
-        lambda ledger: replace(
-            ledger, failure="the server answered 503", failed_at="2026-11-22T10:00:00+00:00"
+        lambda ledger: ledger._replace(
+            failure="the server answered 503", failed_at="2026-11-22T10:00:00+00:00"
         ),
     )
     shown = rows(analytics)
@@ -153,7 +152,7 @@ def test_records_wait_where_no_sender_can_be_started(data: Path) -> None:
 def test_a_notebook_shows_the_same_rows(data: Path, read_view: Callable[..., Any]) -> None:
     analytics = agreed(data)
     analytics.event("command_run", command="log")
-    change_ledger(data, lambda ledger: replace(ledger, delivered=3, failure="a failure"))
+    change_ledger(data, lambda ledger: ledger._replace(delivered=3, failure="a failure"))
     decision = analytics.gate.decision(can_answer=True)
     view = read_view(status_html(analytics, decision))
     assert view.rows == [list(row) for row in status_rows(analytics, decision).items()]
@@ -168,7 +167,7 @@ def test_nothing_that_is_shown_is_read_as_html(
     analytics = agreed(data)
     log = tmp_path / "<script>alert(1)<b title='\" &amp; $x$.jsonl"
     analytics.log_to(log)
-    change_ledger(data, lambda ledger: replace(ledger, failure="<img src=x onerror=alert(1)>"))
+    change_ledger(data, lambda ledger: ledger._replace(failure="<img src=x onerror=alert(1)>"))
     analytics.gate.switch = Switch(False, "<i>somebody</i>")
     decision = analytics.gate.decision(can_answer=True)
     shown = dict(read_view(status_html(analytics, decision)).rows)

@@ -15,14 +15,14 @@ from dev_analytics.views.kinds import kinds_html, kinds_text
 from dev_analytics.views.schema import named
 
 
-class Opened(Event, frozen=True):
+class Opened(Event):
     """The toy was opened."""
 
     wire = "toy: opened"
     why = Why("To know whether it is used.")
 
 
-class Closed(Event, frozen=True):
+class Closed(Event):
     """The toy was closed."""
 
     wire = "toy: closed"

@@ -34,9 +34,7 @@ class Library(Base):
         struct: Any = type(CellExecuted)
         for number in range(declared - len(EVENTS)):
             namespace = {"wire": f"other {number}", "__module__": CellExecuted.__module__}
-            events[f"other_{number}"] = struct(
-                f"Other{number}", (CellExecuted,), namespace, frozen=True
-            )
+            events[f"other_{number}"] = struct(f"Other{number}", (CellExecuted,), namespace)
 
     def event(self) -> None:
         """Record one event."""

@@ -9,7 +9,7 @@ from dev_analytics.tools import Duration, Event, Flag, Tool, Vocabulary, Why, Wo
 KINDS = Vocabulary("chart kinds", "bar", "line", "pie")
 
 
-class ChartMade(Event, frozen=True):
+class ChartMade(Event):
     """A chart was drawn."""
 
     wire = "acme: chart made"

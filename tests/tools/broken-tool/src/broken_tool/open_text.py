@@ -3,7 +3,7 @@
 from dev_analytics.tools import Event, Tool, Why
 
 
-class Said(Event, frozen=True):
+class Said(Event):
     """Something was said."""
 
     wire = "open_text: said"

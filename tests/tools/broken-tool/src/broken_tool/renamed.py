@@ -5,7 +5,7 @@ from typing import Annotated
 from dev_analytics.tools import Event, Flag, Tool, Why
 
 
-class Done(Event, frozen=True):
+class Done(Event):
     """Something was done."""
 
     wire = "acme: done"
