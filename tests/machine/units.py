@@ -11,7 +11,6 @@ TOGETHER: Final = ("tests/browser/",)
 
 APART: Final = (
     "tests/apps/test_autoload.py",
-    "tests/apps/test_dev.py",
     "tests/apps/test_jupyter.py",
     "tests/consent/asking/test_notebook.py",
     "tests/consent/asking/test_without_a_person.py",
