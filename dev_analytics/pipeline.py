@@ -25,6 +25,7 @@ from dev_analytics.catalogue.events import (
     spans,
 )
 from dev_analytics.catalogue.values import RefusedValueError
+from dev_analytics.consent import held_folder  # noqa: F401, the package may be gone when needed
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.spool import Spool
 from dev_analytics.process.forks import start_thread, unforked
