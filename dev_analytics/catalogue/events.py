@@ -181,7 +181,7 @@ class LLMRequest(Event):
     )
 
     wire = "$ai_generation"
-    wires: ClassVar[Mapping[str, str]] = {
+    _wires: ClassVar[Mapping[str, str]] = {
         "provider": "$ai_provider",
         "model": "$ai_model",
         "input_tokens": "$ai_input_tokens",

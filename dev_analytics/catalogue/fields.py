@@ -69,11 +69,17 @@ class Why:
 
 
 class EventType(type):
-    """The type of an event's class, of which there are no instances."""
+    """The type of an event's class, which cannot be changed and has no instances."""
 
     def __call__(cls, *args: object, **given: object) -> NoReturn:
         """Raise TypeError."""
         raise TypeError(f"{cls.__name__} declares an event, and has no instances")
+
+    def __setattr__(cls, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{cls.__name__} cannot be changed")
+
+    def __delattr__(cls, name: str) -> NoReturn:
+        raise AttributeError(f"{cls.__name__} cannot be changed")
 
 
 class Event(metaclass=EventType):
@@ -97,7 +103,7 @@ class Event(metaclass=EventType):
     """Why the event and each of its properties are collected."""
     since: ClassVar[int] = 1
     """The notice that first names the event."""
-    wires: ClassVar[Mapping[str, str]] = {
+    _wires: ClassVar[Mapping[str, str]] = {
         "session_id": "$session_id",
         "lib": "$lib",
         "lib_version": "$lib_version",
@@ -106,7 +112,10 @@ class Event(metaclass=EventType):
         "ip": "$ip",
         "ignore_sent_at": "$ignore_sent_at",
     }
-    """The names in a record of fields in the body of this class, if they differ."""
+    """The names in a record of fields in the body of this class, if they differ.
+
+    A tool can have neither this nor a property of this name.
+    """
 
     session_id: str
     seq: int
@@ -128,7 +137,7 @@ def fields(event: type[Event]) -> tuple[Field, ...]:
 def _own_fields(event: type[Event]) -> list[Field]:
     """Return the fields in the body of `event`."""
     own: Mapping[str, Any] = vars(event)
-    wires = own.get("wires", {})
+    wires = own.get("_wires", {})
     return [
         Field(name, wires.get(name, name), own)
         for name, hint in event.__annotations__.items()

@@ -6,7 +6,6 @@ what a user sees is what is sent.
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii, make_encoder
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -15,18 +14,14 @@ from dev_analytics.catalogue.events import LLMRequest, UndeclaredError, properti
 from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.values import Frames
 from dev_analytics.process.forks import in_child
-from dev_analytics.process.native import Clock, as_uuid, urandom
+from dev_analytics.process.native import Clock, as_uuid, fresh_copy, urandom
 
+_JSON: Final = fresh_copy("_json")
 # The second argument would encode what is no plain value: calling None refuses it.
-_ENCODER: Final = make_encoder(
-    None,
-    None,  # type: ignore[arg-type]
-    encode_basestring_ascii,
-    None,
-    *(": ", ", "),
-    *(False, False, True),
+_ENCODER: Final = _JSON.make_encoder(
+    None, None, _JSON.encode_basestring_ascii, None, ": ", ", ", False, False, True
 )
-"""The encoder of ``json.dumps``: the user may have replaced what ``json`` makes of it."""
+"""The encoder of ``json.dumps``, whatever the user has put in its place, or on the path."""
 _DRAWN_AT_ONCE: Final = 32
 _RANDOM: Final = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _DRAWN_AT_ONCE)
 _FIXED: Final = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _DRAWN_AT_ONCE)

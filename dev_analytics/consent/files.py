@@ -107,7 +107,7 @@ def consent_bytes(consent: Consent) -> bytes:
         "draw": consent.draw,
     }
     written = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(written, separators=(",", ":")).encode()
+    return _encode(written).encode()
 
 
 def object_of(content: bytes) -> dict[str, object]:
@@ -119,7 +119,7 @@ def object_of(content: bytes) -> dict[str, object]:
         It is no JSON object, or says something twice.
     """
     try:
-        found = json.loads(content.decode(), object_pairs_hook=_once)
+        found = _decode(content.decode())
     except (ValueError, RecursionError) as error:
         raise DamagedError(str(error)) from error
     if type(found) is not dict:
@@ -146,3 +146,8 @@ def _day(text: str | None) -> date | None:
     if day.isoformat() != text:
         raise DamagedError("a day in another form")
     return day
+
+
+# The user may replace `json.loads` and `json.dumps`: these stay as they were at the load.
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder(object_pairs_hook=_once).decode

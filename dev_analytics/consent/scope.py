@@ -40,7 +40,7 @@ class Scope(Value):
     @property
     def digest(self) -> str:
         """The SHA-256 of the terms in their canonical form, in hexadecimal."""
-        plain = json.dumps(plain_terms(self.terms), sort_keys=True, separators=(",", ":"))
+        plain = _canonical(plain_terms(self.terms))
         return hashlib.sha256(plain.encode()).hexdigest()
 
     def covers(self, other: Scope) -> bool:
@@ -150,3 +150,7 @@ def _is_of(kind: str, detail: str, term: Term, value: object) -> bool:
         case "version", _:
             return type(value) is str and VERSION.fullmatch(value) is not None
     return False
+
+
+# Whatever the user makes of `json.dumps`, a digest stays the same.
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

@@ -6,10 +6,10 @@ kept here meanwhile; the next process that gets the lock adds them to the ledger
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from json import JSONDecoder, JSONEncoder
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -56,6 +56,9 @@ class Change(NamedTuple):
     checksum: int | None = None
 
 
+# The user may replace `json.loads` and `json.dumps`: what these make of numbers is no ledger's.
+_decode: Final = JSONDecoder().decode
+_encode: Final = JSONEncoder().encode
 _Counts = TypeVar("_Counts", bound=NamedTuple)
 
 
@@ -63,7 +66,7 @@ def content_of(counts: NamedTuple) -> bytes:
     """Return the JSON of a ledger or a change, without what is as by default."""
     defaults = counts._field_defaults
     said = {name: value for name, value in counts._asdict().items() if value != defaults[name]}
-    return json.dumps(said).encode()
+    return _encode(said).encode()
 
 
 def with_content(empty: _Counts, content: bytes) -> _Counts:
@@ -74,7 +77,7 @@ def with_content(empty: _Counts, content: bytes) -> _Counts:
     ValueError
         It is no JSON object, or a value is of another type.
     """
-    said = json.loads(content)
+    said = _decode(content.decode())
     if type(said) is not dict:
         raise ValueError("not an object")
     known = {name: said[name] for name in empty._fields if name in said}

@@ -67,10 +67,10 @@ def spawn(module: str, options: Mapping[str, object], *, later: float = 0.0) -> 
         from dev_analytics.process.windows_child import start_unbound
 
         content = {"path": _path(), "options": options, "later": later}
-        start_unbound(command, json.dumps(content).encode(), environment())
+        start_unbound(command, _encode(content).encode(), environment())
         return
     sys.audit("os.posix_spawn", command[0], command, None)
-    script = _script(command, json.dumps({"path": _path(), "options": options}), later)
+    script = _script(command, _encode({"path": _path(), "options": options}), later)
     reading, writing = pipe_above()
     ours = system.fstat(writing)
     try:
@@ -209,3 +209,7 @@ def _run_seen(reading: int) -> None:
     # It ends at once. The user's code may have waited for it already.
     with contextlib.suppress(ChildProcessError):
         system.waitpid(child, 0)
+
+
+# Whatever the user makes of `json.dumps`.
+_encode: Final = json.JSONEncoder().encode

@@ -132,6 +132,16 @@ def test_an_event_s_class_declares_and_is_never_made() -> None:
         CellExecuted()
 
 
+def test_an_event_s_class_cannot_be_changed() -> None:
+    """Its defaults stand in records: free text could be put there."""
+    for event in (Event, *EVENTS.values()):
+        for name in ("ip", "lib", "since", "wire", "_wires", "anything"):
+            with pytest.raises(AttributeError, match="cannot be changed"):
+                setattr(event, name, "free text")
+            with pytest.raises(AttributeError, match="cannot be changed"):
+                delattr(event, name)
+
+
 def test_every_property_is_of_a_closed_kind() -> None:
     for event in EVENTS.values():
         for kind in properties(event).values():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 import dev_analytics
 from dev_analytics import NOTICE
+from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import (
     EVENTS,
     CellExecuted,
@@ -197,7 +200,10 @@ def test_one_module_makes_bytes_of_records() -> None:
     encoders = {
         str(file.relative_to(package))
         for file in package.rglob("*.py")
-        if re.search(r"json\.(Encoder|encode|dumps?)\b|make_encoder", file.read_text("utf-8"))
+        if re.search(
+            r"json\.(Encoder|encode|dumps?|JSONEncoder)\b|make_encoder|JSONEncoder",
+            file.read_text("utf-8"),
+        )
     }
     assert encoders == {
         "testing/closed.py",
@@ -218,3 +224,20 @@ def test_one_module_makes_bytes_of_records() -> None:
         "maintainer/published.py",
         "views/report/records.py",
     }
+
+
+def test_a_module_of_the_user_s_named_as_the_encoder_s_is_not_run(
+    analytics: Analytics, tmp_path: Path
+) -> None:
+    """The folder of a notebook is on the path before Python's own extensions."""
+    (tmp_path / "_json.py").write_text("print('run')\n")
+    program = (
+        "import json, sys; sys.path.insert(0, '.'); sys.modules.pop('_json', None)\n"
+        "from dev_analytics import get_analytics\n"
+        "get_analytics().event('command_run', command='status')\n"
+        "print(len(get_analytics().pipeline.preview))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -95,6 +95,29 @@ def test_a_damaged_ledger_is_empty_and_begins_anew(data: Path, content: bytes) -
     assert read_ledger(data).dropped == {"expired": 1}
 
 
+REPLACED = """
+import json, sys
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from dev_analytics.delivery.ledger import add_to_ledger, read_ledger
+from dev_analytics.delivery.pending import Change
+def refuse(*_, **__): raise RuntimeError
+json.loads, json.dumps = partial(json.loads, parse_int=Decimal), refuse
+add_to_ledger(Path(sys.argv[1]), Change(dropped={"invalid": 2}))
+print(read_ledger(Path(sys.argv[1])).dropped)
+"""
+
+
+def test_what_the_user_makes_of_json_does_not_touch_the_ledger(data: Path) -> None:
+    data.mkdir()
+    change_ledger(data, lambda ledger: ledger.add_dropped({"invalid": 1, "expired": 3}))
+    done = subprocess.run(
+        [sys.executable, "-c", REPLACED, str(data)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "{'invalid': 3, 'expired': 3}\n"
+
+
 def test_a_ledger_of_a_newer_version_is_read(data: Path) -> None:
     data.mkdir()
     (data / "ledger.json").write_bytes(b'{"delivered": 3, "mood": "good", "dropped": {"new": 1}}')

@@ -316,8 +316,9 @@ REFUSED = {
         "(Made,))", "(Made,))\nKINDS.__class__ = type('V', (Vocabulary,), {})"),
     "a text of a subclass after the check": (
         "(Made,))", "(Made,))\nWHY.event = type('S', (str,), {})('To know it.')"),
-    "a number of a subclass after the check": ("(Made,))", "(Made,))\nMade.since = True"),
-    "no reason any longer": ("(Made,))", "(Made,))\ndel Made.why"),
+    "a number of a subclass after the check": (
+        "(Made,))", "(Made,))\ntype.__setattr__(Made, 'since', True)"),
+    "no reason any longer": ("(Made,))", "(Made,))\ntype.__delattr__(Made, 'why')"),
     "an event that is none any longer": (
         "(Made,))", "(Made,))\n__import__('msgspec').structs.force_setattr(TOOL, 'events', 'x')"),
     "two lists of one name": (

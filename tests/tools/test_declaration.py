@@ -153,7 +153,7 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a reserved wire name": ("wire is '$pageview'", lambda: event(FLAG, wire="$pageview")),
     "a long wire name": ("up to 60", lambda: event(FLAG, wire=f"acme: {'x' * 80}")),
     "a reserved property":
-        ("it has 'wires'", lambda: event(FLAG, wires={"thing": "$set"})),
+        ("it has '_wires'", lambda: event(FLAG, _wires={"thing": "$set"})),
     "a common property": ("changes the fields that every record has", lambda: event(
         FLAG, __annotations__={"lib": str}, lib="x")),
     "a hidden common property": ("changes the fields that every record has", lambda: event(
