@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev_analytics.consent.decision import Consent, Environment, decide
-from dev_analytics.consent.files import DamagedError
+from dev_analytics.consent.files import DamagedError, consent_bytes, object_of
 from dev_analytics.consent.scope import Scope, Term, is_term, rounded, uncovered
 from dev_analytics.consent.store import ConsentStore
 from dev_analytics.consent.tool_files import tools_bytes, with_tools
@@ -191,3 +192,15 @@ def test_what_was_refused_and_is_agreed_to_later_is_refused_no_more(data: Path) 
     assert set(store.read().kept_tools) == {KEY}
     store.agree(1, TODAY, {KEY: MADE})
     assert store.read().kept_tools == {}
+
+
+def test_what_the_user_makes_of_json_changes_no_answer_and_no_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scope, content = Scope(1, {"acme: made": 1}), consent_bytes(YES)
+    digest = scope.digest
+    monkeypatch.setattr(json, "loads", partial(json.loads, parse_int=str))
+    monkeypatch.setattr(json, "dumps", partial(json.dumps, indent=4))
+    assert consent_bytes(YES) == content
+    assert object_of(content)["version"] == 1
+    assert Scope(1, {"acme: made": 1}).digest == digest

@@ -385,7 +385,7 @@ _used: list[Any] = []
 
 @pytest.fixture
 def used_kernel(lasting_kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a kernel that other tests may have used, with nothing of ours left in it.
+    """Return a kernel that other tests may have used, with nothing of ours left in it.
 
     A test that is through puts it back; where one failed, the next one has a new kernel.
     """

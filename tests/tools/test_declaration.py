@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
+from dev_analytics.catalogue.events import properties
 from dev_analytics.catalogue.values import Frames
 from dev_analytics.tools import (
     UNSET,
@@ -229,3 +230,11 @@ def test_a_tool_may_have_256_words_in_all() -> None:
     assert tool(*map(named, range(4)))
     with pytest.raises(DeclarationError, match="it has 260 words in all, allowed are 256"):
         tool(*map(named, range(5)))
+
+
+def test_a_property_may_have_any_name_that_no_record_has() -> None:
+    optional = Annotated[bool | UnsetType, Flag("It.")]
+    made = event(
+        FLAG, __annotations__={"wires": optional}, wires=UNSET, why=Why("It.", wires="To know it.")
+    )
+    assert [*properties(tool(made).events[0])] == ["wires"]
