@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     BuiltinImporter,
@@ -45,14 +46,19 @@ def fresh_copy_in_c(name: str) -> Any:
     """
     spec = BuiltinImporter.find_spec(name)
     if spec is None:
-        folder = Path(os.__file__).with_name("lib-dynload")
-        finder = FileFinder(str(folder), (ExtensionFileLoader, EXTENSION_SUFFIXES))
-        spec = finder.find_spec(name)
+        spec = _extensions().find_spec(name)
     if spec is None or spec.loader is None:
         return None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@cache
+def _extensions() -> FileFinder:
+    """Return what finds the interpreter's own extensions; it lists their folder once."""
+    folder = Path(os.__file__).with_name("lib-dynload")
+    return FileFinder(str(folder), (ExtensionFileLoader, EXTENSION_SUFFIXES))
 
 
 _THREAD: Final = fresh_copy("_thread")
