@@ -14,14 +14,15 @@ from dev_analytics.catalogue.events import LLMRequest, UndeclaredError, properti
 from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.values import Frames
 from dev_analytics.process.forks import in_child
-from dev_analytics.process.native import Clock, as_uuid, fresh_copy, urandom
+from dev_analytics.process.native import Clock, as_uuid, urandom
+from dev_analytics.process.plain_json import encoder
 
-_JSON: Final = fresh_copy("_json")
-# The second argument would encode what is no plain value: calling None refuses it.
-_ENCODER: Final = _JSON.make_encoder(
-    None, None, _JSON.encode_basestring_ascii, None, ": ", ", ", False, False, True
-)
-"""The encoder of ``json.dumps``, whatever the user has put in its place, or on the path."""
+encode: Final[Callable[[Mapping[str, object]], str]] = encoder()
+"""Returns a record, or its properties, as JSON on one line.
+
+It is that of Python's own ``json.dumps``, so that what PostHog's SDK makes of a record for the body
+of a request is the very line that the user read.
+"""
 _DRAWN_AT_ONCE: Final = 32
 _RANDOM: Final = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _DRAWN_AT_ONCE)
 _FIXED: Final = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _DRAWN_AT_ONCE)
@@ -199,15 +200,6 @@ def whole_record(
         "timestamp": timestamp,
         "properties": properties,
     }
-
-
-def encode(content: Mapping[str, object]) -> str:
-    """Return a record, or its properties, as JSON on one line.
-
-    It is that of Python's own ``json.dumps``, so that what PostHog's SDK makes of a record for the
-    body of a request is the very line that the user read.
-    """
-    return "".join(_ENCODER(content, 0))
 
 
 @lru_cache(maxsize=4)

@@ -10,13 +10,13 @@ is done here to read the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dev_analytics.consent.decision import Consent
 from dev_analytics.destinations import is_recipient
 from dev_analytics.process.native import Clock, is_uuid
+from dev_analytics.process.plain_json import decoder, encoder
 
 if TYPE_CHECKING:
     from datetime import date
@@ -148,6 +148,5 @@ def _day(text: str | None) -> date | None:
     return day
 
 
-# The user may replace `json.loads` and `json.dumps`: these stay as they were at the load.
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
-_decode: Final = json.JSONDecoder(object_pairs_hook=_once).decode
+_encode: Final = encoder(",", ":")
+_decode: Final = decoder(_once)

@@ -7,12 +7,12 @@ in the question, at every event, and in the sender, where the tool may not be in
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from dev_analytics.consent import Value
+from dev_analytics.process.plain_json import encoder
 
 Term: TypeAlias = frozenset[str] | int
 """A set of texts, where a subset is less, or a limit, where a lower one is less."""
@@ -152,5 +152,4 @@ def _is_of(kind: str, detail: str, term: Term, value: object) -> bool:
     return False
 
 
-# Whatever the user makes of `json.dumps`, a digest stays the same.
-_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_canonical: Final = encoder(",", ":", sort_keys=True)

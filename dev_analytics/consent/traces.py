@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from json import loads
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -19,6 +18,7 @@ from dev_analytics.destinations import OwnFiles, destinations
 from dev_analytics.process.descriptors import open_above, standard_taken
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import open_file
+from dev_analytics.process.plain_json import decode
 from dev_analytics.process.systems import erase
 
 SPOOL_FILE: Final = re.compile(
@@ -138,7 +138,7 @@ def _is_ledger(folder: int | Path, name: str) -> bool:
     with Refusals(ValueError, RecursionError):
         with _reading(folder, name) as file:
             written = file.read(_MAX_LEDGER_BYTES)
-        content = loads(written) if written else {}
+        content = decode(written.decode()) if written else {}
         return isinstance(content, dict) and content.keys() <= LEDGER_FIELDS
     return False
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from json import JSONDecoder
 from pathlib import Path
-from typing import Final
 
 from dev_analytics.catalogue.record import iso
 from dev_analytics.delivery import Delivery
@@ -15,9 +13,8 @@ from dev_analytics.delivery.progress import lines
 from dev_analytics.process.descriptors import open_above
 from dev_analytics.process.handlers import Refusals
 from dev_analytics.process.native import open_file, seconds
+from dev_analytics.process.plain_json import decode
 from dev_analytics.reasons import Drop
-
-_decode: Final = JSONDecoder().decode
 
 
 def bound(backlog: Backlog, delivery: Delivery) -> Counter[Drop]:
@@ -58,7 +55,7 @@ def begins_before(file: Path, start: int, oldest: str) -> bool:
     """Return whether the first record of `file` from `start`, its oldest, is too old."""
     for line in lines(file, start):
         try:
-            timestamp = _decode(line.decode())["timestamp"]
+            timestamp = decode(line.decode())["timestamp"]
         except (ValueError, RecursionError, LookupError, TypeError):
             continue
         if type(timestamp) is str:

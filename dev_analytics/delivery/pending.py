@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from json import JSONDecoder, JSONEncoder
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from dev_analytics.process.descriptors import open_above, replace_content, replacement
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, open_file, urandom
+from dev_analytics.process.plain_json import decode, encode
 from dev_analytics.process.systems import erase
 
 _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
@@ -56,9 +56,6 @@ class Change(NamedTuple):
     checksum: int | None = None
 
 
-# The user may replace `json.loads` and `json.dumps`: what these make of numbers is no ledger's.
-_decode: Final = JSONDecoder().decode
-_encode: Final = JSONEncoder().encode
 _Counts = TypeVar("_Counts", bound=NamedTuple)
 
 
@@ -66,7 +63,7 @@ def content_of(counts: NamedTuple) -> bytes:
     """Return the JSON of a ledger or a change, without what is as by default."""
     defaults = counts._field_defaults
     said = {name: value for name, value in counts._asdict().items() if value != defaults[name]}
-    return _encode(said).encode()
+    return encode(said).encode()
 
 
 def with_content(empty: _Counts, content: bytes) -> _Counts:
@@ -77,7 +74,7 @@ def with_content(empty: _Counts, content: bytes) -> _Counts:
     ValueError
         It is no JSON object, or a value is of another type.
     """
-    said = _decode(content.decode())
+    said = decode(content.decode())
     if type(said) is not dict:
         raise ValueError("not an object")
     known = {name: said[name] for name in empty._fields if name in said}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import sys
@@ -22,6 +21,7 @@ from typing import Final
 from dev_analytics.process.descriptors import pipe_above
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import ENVIRON, environ_now, system
+from dev_analytics.process.plain_json import encode
 from dev_analytics.process.unseen_child import adopts_orphans, run_unseen
 
 _PACKAGE_FOLDER: Final = Path(__file__).parents[2]
@@ -67,10 +67,10 @@ def spawn(module: str, options: Mapping[str, object], *, later: float = 0.0) -> 
         from dev_analytics.process.windows_child import start_unbound
 
         content = {"path": _path(), "options": options, "later": later}
-        start_unbound(command, _encode(content).encode(), environment())
+        start_unbound(command, encode(content).encode(), environment())
         return
     sys.audit("os.posix_spawn", command[0], command, None)
-    script = _script(command, _encode({"path": _path(), "options": options}), later)
+    script = _script(command, encode({"path": _path(), "options": options}), later)
     reading, writing = pipe_above()
     ours = system.fstat(writing)
     try:
@@ -209,7 +209,3 @@ def _run_seen(reading: int) -> None:
     # It ends at once. The user's code may have waited for it already.
     with contextlib.suppress(ChildProcessError):
         system.waitpid(child, 0)
-
-
-# Whatever the user makes of `json.dumps`.
-_encode: Final = json.JSONEncoder().encode
