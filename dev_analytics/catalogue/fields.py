@@ -146,5 +146,5 @@ def _own_fields(event: type[Event]) -> list[Field]:
 
 def _is_of_the_class(hint: Any) -> bool:
     if type(hint) is str:
-        return hint.partition("[")[0].endswith("ClassVar")
+        return hint.partition("[")[0].rpartition(".")[2] == "ClassVar"
     return hint is ClassVar or get_origin(hint) is ClassVar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +26,7 @@ from dev_analytics.tools import (
     Word,
 )
 
+NoClassVar = str
 KINDS = Vocabulary("kinds", "bar", "line")
 struct: Callable[..., type[Event]] = type(Event)
 """Make a class of an event as a ``class`` statement does."""
@@ -159,6 +161,11 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         FLAG, __annotations__={"lib": str}, lib="x")),
     "a hidden common property": ("changes the fields that every record has", lambda: event(
         FLAG, __annotations__={"seq": FLAG})),
+    **{f"a property {name}": ("what a class says of its event", partial(
+        event, FLAG, __annotations__={name: FLAG}, why=Why("It.", **{name: "To know."})))
+       for name in ("since", "wire")},
+    "a type with a name like ClassVar": ("it is str, which is open", lambda: event(
+        FLAG, __annotations__={"thing": "NoClassVar"})),
     "a method": ("it has 'accept'", lambda: event(FLAG, accept=lambda self: None)),
     "a hook": ("it has '__post_init__'",
                lambda: event(FLAG, __post_init__=lambda self: None)),
