@@ -25,6 +25,9 @@ _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 ROOM: Final = 2**14
 """More bytes than a ledger has."""
 
+_MOST: Final = 2**53 - 1
+"""More than any count, time, offset or checksum: arithmetic with a longer number may fail."""
+
 
 class Change(NamedTuple):
     """The outcome of records, as it is added to the ledger.
@@ -72,7 +75,7 @@ def with_content(empty: _Counts, content: bytes) -> _Counts:
     Raises
     ------
     ValueError
-        It is no JSON object, or a value is of another type.
+        It is no JSON object, a value is of another type, or a number is not from 0 to `_MOST`.
     """
     said = decode(content.decode())
     if type(said) is not dict:
@@ -80,19 +83,25 @@ def with_content(empty: _Counts, content: bytes) -> _Counts:
     known = {name: said[name] for name in empty._fields if name in said}
     for name, value in known.items():
         if not _is_like(value, getattr(empty, name)):
-            raise ValueError(f"{name} is of another type")
+            raise ValueError(f"{name} cannot have this value")
     return empty._replace(**known)
 
 
 def _is_like(value: object, default: object) -> bool:
     """Return whether a value may stand where the default does: counts are numbers, names texts."""
     if default is None:
-        return value is None or type(value) is int
-    if isinstance(value, dict) and not set(map(type, value.values())) <= {int}:
+        return value is None or _is_number(value)
+    if type(default) is int:
+        return _is_number(value)
+    if isinstance(value, dict) and not all(map(_is_number, value.values())):
         return False
     if isinstance(value, list) and not set(map(type, value)) <= {str}:
         return False
     return type(value) is type(default)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
 
 
 def put(data: Path, change: Change) -> None:

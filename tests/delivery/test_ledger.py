@@ -84,8 +84,10 @@ def test_processes_that_count_at_once_lose_nothing(data: Path) -> None:
         *(b"", b"{", b"[]", b"null", b"\xff", b"\0" * 100, b"[" * 100_000),
         *(b'{"delivered": "many"}', b'{"dropped": {"expired": -0.5}}', b'{"failure": "\xff"}'),
         *(b'{"delivered": true}', b'{"merged": [1]}', b'{"settled": {"a": null}}', b"7"),
+        *(b'{"delivered": -1}', b'{"dropped": {"expired": 9007199254740992}}'),
+        *(b'{"not_before": 1%s}' % (b"0" * 400), b'{"settled": {"a": 1%s}}' % (b"0" * 30)),
     ],
-    ids=lambda content: repr(content[:12]),
+    ids=lambda content: repr(content[:24]),
 )
 def test_a_damaged_ledger_is_empty_and_begins_anew(data: Path, content: bytes) -> None:
     data.mkdir()
@@ -304,7 +306,11 @@ def test_what_waits_is_counted_once_wherever_the_next_one_is_killed(
     assert list(data.glob("ledger-*")) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"delivered": "many"}'], ids=repr)
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b'{"delivered": "many"}', b'{"end": -1}', b'{"checksum": 1e400}'],
+    ids=repr,
+)
 def test_what_waits_and_is_damaged_is_nothing_and_no_file_of_the_user_s_is_taken(
     data: Path, content: bytes
 ) -> None:
