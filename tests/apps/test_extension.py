@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_posthog import to_posthog
 from filelock import FileLock
-from interruptions import interrupt_everywhere, sessions_that_something_keeps
+from interruptions import hooked_code, interrupt_everywhere, sessions_that_something_keeps
 
 from dev_analytics import NOTICE, get_analytics
 from dev_analytics.apps import extension
@@ -256,23 +257,30 @@ def test_loading_prints_nothing_and_binds_no_name(kernel: Callable[..., Any]) ->
     assert set(eval(after)) - set(eval(before)) <= {"_i1", "_i2", "_i3"}
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+# Each line for each time that it runs, with the SDK that has the fewest methods; each line once.
+@pytest.mark.parametrize(("error", "sdk"), [(KeyboardInterrupt, "groq"), (RuntimeError, "openai")])
 def test_a_load_that_fails_at_any_line_leaves_nothing_and_the_next_one_works(
-    shell: Any, tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    shell: Any,
+    tmp_path: Path,
+    error: type[BaseException],
+    sdk: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import openai  # noqa: F401, its hooks are put in by the load
-
+    import_module(sdk)  # its hooks are put in by the load
     # Each SDK that another test has imported adds lines to every one of the loads.
-    for name in set(HOOKS) - {"openai"}:
+    for name in set(HOOKS) - {sdk}:
         monkeypatch.delitem(sys.modules, name, raising=False)
     log = tmp_path / "log.jsonl"
     shell.config.DevAnalytics.log_file = str(log)
+    unhooked = hooked_code(sdk)
     load(shell)  # imports what it needs
+    assert hooked_code(sdk) != unhooked
     unload(shell)
+    assert hooked_code(sdk) == unhooked
     get_analytics().gate.switch = None
     before = sessions_that_something_keeps()
     # What a line leaves when it fails the second time does not depend on the error.
-    failed, _ = interrupt_everywhere(shell, error, once=error is RuntimeError)
+    failed, _ = interrupt_everywhere(shell, error, sdk, once=error is RuntimeError)
     assert failed > 100
     # Python keeps the frames of an error that was interrupted while it was handled: not hundreds.
     assert sessions_that_something_keeps() - before < 10
