@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import archived
 
 from dev_analytics import NOTICE
 from dev_analytics.consent.store import ConsentStore
@@ -61,6 +63,7 @@ for made in (json.JSONDecoder, json.JSONEncoder):
 sys.modules["json"] = types.ModuleType("json")
 from dev_analytics import get_analytics
 from dev_analytics.delivery import bounds
+from dev_analytics.delivery.launcher import MODULE
 from dev_analytics.delivery.ledger import add_to_ledger, read_ledger
 from dev_analytics.delivery.pending import Change
 from dev_analytics.process import detached
@@ -75,13 +78,18 @@ answer = (folder / "consent/consent.json").read_bytes()
 spool = b"".join(file.read_bytes() for file in (folder / "spool").glob("*.jsonl"))
 print(spool.count(b'"command run"'), *read_ledger(folder).dropped.values())
 print(consent_bytes(consent_of(answer)) == answer, len(Scope(1, {"acme: made": 1}).digest))
+analytics.pipeline.sink.rest()
+detached.spawn(MODULE, {"data": str(folder), "max_days": 30.0})
 """
 
 
-def test_whatever_json_was_made_all_is_recorded(data: Path) -> None:
+def test_whatever_json_was_made_all_is_recorded_and_delivered(
+    data: Path, until: Callable[..., None]
+) -> None:
     """Some put a faster library, which has not all names of it, in the place of `json`."""
     ConsentStore(data).agree(NOTICE, date(2026, 11, 1), {}, ["archive"])
     done = subprocess.run(
         [sys.executable, "-P", "-c", HOSTILE, str(data)], capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("1 4\nTrue 64\n", "")
+    until(lambda: archived(data) == ["status"])
