@@ -443,7 +443,8 @@ def test_the_same_in_a_kernel(kernel: Callable[..., Any], log: Any) -> None:
         "unload(get_ipython())\n"
         "from dev_analytics import get_analytics; get_analytics().gate.switch = None\n"
         "from interruptions import interrupt_everywhere\n"
-        "failed, survived = interrupt_everywhere(get_ipython(), KeyboardInterrupt, once=True)\n"
+        "failed, survived = interrupt_everywhere(\n"
+        "    get_ipython(), KeyboardInterrupt, 'openai', once=True)\n"
         "print(failed > 100)"
     )
     assert ran.text == "True\n"
