@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 from dev_analytics.catalogue.events import LLMRequest, UndeclaredError, properties, required
 from dev_analytics.catalogue.fields import UNSET, Event, fields
 from dev_analytics.catalogue.values import Frames
+from dev_analytics.process import plain_json
 from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import Clock, as_uuid, urandom
-from dev_analytics.process.plain_json import encoder
 
-encode: Final[Callable[[Mapping[str, object]], str]] = encoder()
+encode: Final[Callable[[Mapping[str, object]], str]] = plain_json.encode
 """Returns a record, or its properties, as JSON on one line.
 
 It is that of Python's own ``json.dumps``, so that what PostHog's SDK makes of a record for the body

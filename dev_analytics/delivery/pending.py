@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
+from dev_analytics.catalogue.values import MAX_INTEGER
 from dev_analytics.process.descriptors import open_above, replace_content, replacement
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, open_file, urandom
@@ -24,9 +25,6 @@ _NAME: Final = re.compile(r"ledger-[0-9a-f]{24}\.json", re.ASCII)
 
 ROOM: Final = 2**14
 """More bytes than a ledger has."""
-
-_MOST: Final = 2**53 - 1
-"""More than any count, time, offset or checksum: arithmetic with a longer number may fail."""
 
 
 class Change(NamedTuple):
@@ -75,7 +73,7 @@ def with_content(empty: _Counts, content: bytes) -> _Counts:
     Raises
     ------
     ValueError
-        It is no JSON object, a value is of another type, or a number is not from 0 to `_MOST`.
+        It is no JSON object, or a value is of another type, or beyond `MAX_INTEGER`, or negative.
     """
     said = decode(content.decode())
     if type(said) is not dict:
@@ -101,7 +99,8 @@ def _is_like(value: object, default: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST
+    # Arithmetic with a longer one may fail, and no count, time, offset or checksum is that large.
+    return type(value) is int and 0 <= value <= MAX_INTEGER
 
 
 def put(data: Path, change: Change) -> None:

@@ -40,14 +40,14 @@ _DISTRIBUTION: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,58}[A-Za-z0-9])
 CLOSED: Final = (Word, Flag, Count, Duration, Version)
 """The kinds of value that a property may have."""
 
-OF_THE_EVENT: Final = ("wire", "why", "since")
+_OF_THE_EVENT: Final = ("wire", "why", "since")
 """What a class of an event says of the event, so that no property has such a name."""
 
 _NOTHING_ELSE: Final = frozenset(
     {"__module__", "__qualname__", "__doc__", "__annotations__", "__slots__", "__weakref__"}
     | {"__annotate__", "__annotate_func__", "__annotations_cache__", "__conditional_annotations__"}
     | {"__match_args__", "__static_attributes__", "__firstlineno__", "__classdictcell__"}
-    | {*OF_THE_EVENT}
+    | {*_OF_THE_EVENT}
 )
 """The names in a class that neither declare a property nor change what it does."""
 
@@ -126,7 +126,7 @@ class _Check:
         self._place = f"{place}, property {name!r}"
         if not NAME.fullmatch(name) or field.wire != name:
             self._refuse("its name must be of lower-case letters, digits and _, without rename")
-        if name in OF_THE_EVENT:
+        if name in _OF_THE_EVENT:
             self._refuse("its name is that of what a class says of its event")
         if word := instruction(name):
             self._refuse(f"its name tells its reader what to do ({word})")
