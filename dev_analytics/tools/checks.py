@@ -6,8 +6,8 @@ machines too.
 
 from __future__ import annotations
 
-import inspect
 import re
+from collections.abc import Iterable
 from types import UnionType
 from typing import Any, Final, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -75,6 +75,15 @@ class _Check:
         self._place = f"tool {tool!r}"
 
     def run(self) -> None:
+        try:
+            self._check_event()
+        except DeclarationError:
+            raise
+        except Exception as error:
+            # Names, types and attributes are their maker's code, which may raise anything.
+            self._refuse(f"it cannot be read: {shown(error)}")
+
+    def _check_event(self) -> None:
         event = self._event
         if type(event) is not type(Event) or event.__bases__ != (Event,):
             self._refuse(f"{shown(event)} is not an event: it must be a direct subclass of Event")
@@ -107,15 +116,25 @@ class _Check:
 
     def _check_class(self) -> None:
         event = self._event
+        annotations = event.__annotations__
+        if type(annotations) is not dict or any(type(name) is not str for name in annotations):
+            self._refuse("its annotations must be a dictionary of names")
+        # At first, as `fields` looks at one of the names that are refused.
+        self._check_names([*annotations, *COMMON])
         inherited = {each.name: (each.wire, each.default) for each in fields(event)}
         changed = {name for name, field in COMMON.items() if inherited[name] != field}
-        if changed or not COMMON.keys().isdisjoint([*inspect.get_annotations(event), *vars(event)]):
+        if changed or not COMMON.keys().isdisjoint([*annotations, *vars(event)]):
             self._refuse("it changes the fields that every record has")
-        own = {each.name for each in fields(event)}
-        for name in vars(event):
-            if name not in own | _NOTHING_ELSE:
-                self._refuse(f"it has {name!r}, allowed are only properties, wire, why and since")
+        self._check_names([each.name for each in fields(event)])
         self._check_since(event.since)
+
+    def _check_names(self, own: Iterable[str]) -> None:
+        allowed = _NOTHING_ELSE.union(own)
+        for name in vars(self._event):
+            if name not in allowed:
+                self._refuse(
+                    f"it has {shown(name)}, allowed are only properties, wire, why and since"
+                )
 
     def _check_since(self, since: object) -> None:
         if type(since) is not int or not 1 <= since <= self._notice:
@@ -123,7 +142,7 @@ class _Check:
 
     def _check_property(self, field: Field, hint: Any) -> None:
         place, name = self._place, field.name
-        self._place = f"{place}, property {name!r}"
+        self._place = f"{place}, property {shown(name)}"
         if not NAME.fullmatch(name) or field.wire != name:
             self._refuse("its name must be of lower-case letters, digits and _, without rename")
         if name in _OF_THE_EVENT:
@@ -249,4 +268,4 @@ def _union(hint: Any) -> tuple[Any, ...]:
 
 
 def _hint(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    return hint.__name__ if isinstance(hint, type) else shown(hint).replace("typing.", "")

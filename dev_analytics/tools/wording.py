@@ -93,9 +93,10 @@ def improper(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as text for the tool's maker, shortened."""
+    """Return a value as one short line for the tool's maker."""
     try:
         text = repr(value)
+        text = text if text.isprintable() else ascii(text)
     except Exception:
         # A broken object, or a number with too many digits to print.
         text = f"a {type(value).__name__} that cannot be shown"

@@ -107,6 +107,19 @@ def text(meaning: str) -> Any:
     return Text(meaning, (KINDS,))
 
 
+class Shown:
+    """What a maker's object may show: several lines, or an error."""
+
+    def __init__(self, text: Any) -> None:
+        self.text = text
+
+    def __call__(self) -> None:
+        """Be taken for a type."""
+
+    def __repr__(self) -> str:
+        return self.text  # type: ignore[no-any-return]
+
+
 FLAG = Annotated[bool, Flag("It is.")]
 WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
     "a kind of its own": ("which is open", lambda: event(Annotated[str, text("Text.")])),
@@ -184,6 +197,21 @@ WRONG: dict[str, tuple[str, Callable[[], Any]]] = {
         FLAG, why=Why("To know it.", thing="Jupyter wants it."))),
     "too many properties": ("has 21 properties, allowed are 20", lambda: event(
         FLAG, __annotations__={f"thing_{number}": FLAG for number in range(21)})),
+    "a reserved property of a wrong type": ("it has '_wires'", lambda: event(FLAG, _wires=5)),
+    "annotations that are no dictionary": ("its annotations must be a dictionary of names",
+        lambda: event(FLAG, __annotations__=5)),
+    "a property whose name is a number": ("its annotations must be a dictionary of names",
+        lambda: event(FLAG, __annotations__={5: FLAG})),
+    "a type that does not exist": (
+        "event Done: it cannot be read: NameError(\"name 'Missing' is not defined\")",
+        lambda: event("Missing")),
+    "a type that is no expression": ("cannot be read: SyntaxError(", lambda: event("1 +")),
+    "a module that is no name": ("cannot be read: TypeError(", lambda: event(FLAG, __module__=[])),
+    "a kind that was not initialized": ("cannot be read: AttributeError(", lambda: event(
+        Annotated[bool, object.__new__(Flag)])),
+    "a kind that cannot be shown": ("it is a _AnnotatedAlias that cannot be shown",
+        lambda: event(Annotated[bool, Shown(None)])),
+    "a kind of several lines": ("it is 'a\\nb', which is open", lambda: event(Shown("a\nb"))),
     "the value of a common property": ("changes the fields that every record has", lambda: event(
         FLAG, lib="x")),
 }  # fmt: skip
@@ -196,6 +224,7 @@ def test_an_error_in_an_event_is_named(said: str, wrong: Callable[[], Any]) -> N
         tool(wrong(), notice=2 if newer else 1)
     assert said in str(refused.value)
     assert str(refused.value).startswith("tool 'acme'")
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(
