@@ -217,10 +217,11 @@ class Analytics:
         _check_served()
         from dev_analytics.delivery.lines import LineFile
 
-        log = LineFile(file.expanduser().absolute(), renewed=True)
-        self.stop_log()
-        self.log = log
-        return log.path
+        path = file.expanduser().absolute()
+        before, self.log = self.log, LineFile(path, renewed=True)
+        if before is not None:
+            before.close()
+        return path
 
     def stop_log(self) -> None:
         """End the event log."""

@@ -6,20 +6,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
+from interruptions import apart, raise_at
 
 from dev_analytics import NOTICE, Analytics
+from dev_analytics.consent.held_folder import HeldFolder
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.delivery import Delivery
 from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import read_ledger
 from dev_analytics.delivery.lines import LineFile
+from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.spool import Spool
+from dev_analytics.destinations import ARCHIVE
 from dev_analytics.drops import DropLedger
-from dev_analytics.process.descriptors import make_folder, open_above, pipe_above, standard_taken
+from dev_analytics.process.descriptors import (
+    make_folder,
+    open_above,
+    pipe_above,
+    replace_content,
+    standard_taken,
+)
 from dev_analytics.process.native import system
 
 CLOSED = """
@@ -103,6 +116,61 @@ def test_a_folder_that_the_system_does_not_know_fails_as_any_other(
             change()
     make_folder(tmp_path / "some" / "data")
     assert (tmp_path / "some" / "data").is_dir()
+
+
+def begin_spool(folder: Path, done: ExitStack) -> None:
+    launcher = Launcher(folder, DropLedger(), lambda: Delivery(flush_seconds=1e6))
+    spool = Spool(folder, launcher)
+    done.callback(spool.purge)
+    spool.accept(b"{}", "a user", ARCHIVE)
+
+
+def open_pipe(folder: Path, done: ExitStack) -> None:
+    for end in pipe_above():
+        done.callback(os.close, end)
+
+
+def hold_lock(folder: Path, done: ExitStack) -> None:
+    file = folder / "lock"
+    # Another one each time.
+    file.unlink(missing_ok=True)
+    with locked(file, wait=0.0):
+        """Release it again."""
+
+
+OPENING: dict[str, Callable[[Path, ExitStack], object]] = {
+    "a file": lambda folder, done: done.callback(
+        os.close, open_above(folder / "file", os.O_RDWR | os.O_CREAT)
+    ),
+    "a pipe": open_pipe,
+    "a folder": lambda folder, done: done.callback(HeldFolder(folder).close),
+    "a log": lambda folder, done: done.callback(LineFile(folder / "log", renewed=True).close),
+    "a file of the spool": begin_spool,
+    "a new content": lambda folder, done: replace_content(folder / "content", b"it"),
+    "a lock": hold_lock,
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs a list of what is open")
+@pytest.mark.parametrize("opening", OPENING.values(), ids=OPENING)
+def test_an_interrupt_at_any_line_leaves_none_open(
+    tmp_path: Path, opening: Callable[[Path, ExitStack], object]
+) -> None:
+    line, reached, opened = 0, [""], Path("/proc/self/fd")
+    while reached:
+        line += 1
+        before = len([*opened.iterdir()])
+        with (
+            suppress(KeyboardInterrupt),
+            ExitStack() as done,
+            raise_at(line, KeyboardInterrupt) as reached,
+        ):
+            next(apart(partial(opening, tmp_path, done)))
+        left = len([*opened.iterdir()]) - before
+        # Where a ``try`` begins, only a debugger stops.
+        assert not left or "locks.py" in reached[0], reached
+    assert line > 10
+    assert not [*tmp_path.rglob("*.new")]
 
 
 def test_what_is_taken_meanwhile_is_given_back() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dev_analytics.process import kept
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import give_up, open_above
 from dev_analytics.process.handlers import Refusals
 from dev_analytics.process.native import system
 from dev_analytics.process.systems import NO_LINK, identity
@@ -41,8 +41,13 @@ class HeldFolder:
     __slots__ = ("descriptor", "identity")
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = open_above(path, system.O_RDONLY | system.O_DIRECTORY | NO_LINK)
-        self.identity = identity(system.fstat(self.descriptor))
+        self.descriptor = -1
+        try:
+            self.descriptor = open_above(path, system.O_RDONLY | system.O_DIRECTORY | NO_LINK)
+            self.identity = identity(system.fstat(self.descriptor))
+        except BaseException:
+            give_up(self.descriptor)
+            raise
 
     def close(self) -> None:
         """Close its descriptor if that is still its own; a second call does nothing."""
@@ -70,8 +75,7 @@ def hold(folder: Path, known: tuple[int, int]) -> HeldFolder:
         if held.identity == known:
             return held
     _close_all_but(0)
-    held = HeldFolder(folder)
-    HELD.append(held)
+    HELD.append(held := HeldFolder(folder))
     _close_all_but(1)
     return held
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from dev_analytics.destinations import OwnFiles, destinations
-from dev_analytics.process.descriptors import open_above, standard_taken
+from dev_analytics.process.descriptors import give_up, open_above, standard_taken
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import open_file
 from dev_analytics.process.plain_json import decode
@@ -147,10 +147,16 @@ def _reading(folder: int | Path, name: str) -> BinaryIO:
     """Open a file of a folder without following a link."""
 
     def opener(path: str, flags: int) -> int:
-        with standard_taken():
-            if isinstance(folder, Path):
-                return open_above(folder / path, flags)
-            return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        if isinstance(folder, Path):
+            return open_above(folder / path, flags)
+        descriptor = -1
+        try:
+            with standard_taken():
+                descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            return descriptor
+        except BaseException:
+            give_up(descriptor)
+            raise
 
     return open_file(name, "rb", opener=opener)
 

@@ -11,6 +11,7 @@ from dev_analytics.process.descriptors import (
     IGNORED,
     SIGXFSZ,
     check_room,
+    give_up,
     has_mark,
     mark,
     open_above,
@@ -76,16 +77,21 @@ class LineFile:
         # file that its user can write but not read; other files are read again.
         access = system.O_WRONLY if self._renewed else system.O_RDWR
         flags = access | system.O_APPEND | system.O_CREAT | NO_WAIT
-        self.descriptor = open_above(self.path, flags)
-        status = system.fstat(self.descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            system.close(self.descriptor)
-            raise OSError(f"{self.path} is no regular file")
-        self._identity = identity(status)
-        self._mark = mark(self.descriptor)
-        self._look = 0.0
-        self._open = True
-        self._lost = False
+        self.descriptor = -1
+        try:
+            self.descriptor = open_above(self.path, flags)
+            status = system.fstat(self.descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(f"{self.path} is no regular file")
+            self._identity = identity(status)
+            self._mark = mark(self.descriptor)
+            self._look = 0.0
+            self._open = True
+            self._lost = False
+        except BaseException:
+            self._open = False
+            give_up(self.descriptor)
+            raise
 
     def append(self, line: bytes) -> None:
         """Append `line` and a line end.

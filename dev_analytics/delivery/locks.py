@@ -113,9 +113,11 @@ def _locked(descriptor: int) -> bool:
 
 def _release(descriptor: int) -> None:
     """Unlock and close a file: a child that was forked meanwhile would go on holding the lock."""
-    with Refusals():
-        unlock_now(descriptor)
-    os.close(descriptor)
+    try:
+        with Refusals():
+            unlock_now(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_open_as(file: Path, descriptor: int) -> bool:

@@ -226,23 +226,27 @@ class Spool:
         name = urandom(8).hex()
         if delivery is not None:
             name = f"{name}-{delivery.destination}"
-        file = LineFile(self._folder / f"{name}.new")
-        live = self._folder / f"{name}{LIVE}"
+        new, live = self._folder / f"{name}.new", self._folder / f"{name}{LIVE}"
+        file: LineFile | None = None
         try:
+            file = LineFile(new)
             lock(file.descriptor)
-            file.path.rename(live)
-        except OSError as error:
-            file.close()
-            file.path.unlink(missing_ok=True)
+            new.rename(live)
+            file.path = live
+            if self._file is None or user_id != self._user_id:
+                self._file, self._size = file, 0
+        except BaseException as error:
+            if file is not None:
+                self._discard(file)
+            with Refusals():
+                new.unlink()
             if issubclass(type(error), NoLocksError):
                 self._no_locks_until = Clock.monotonic() + NO_LOCKS_SECONDS
             raise
-        file.path = live
-        if self._file is not None and user_id == self._user_id:
+        if self._file is not file:
             # A signal handler again.
             self._discard(file)
             return self._file_for(user_id, delivery)
-        self._file, self._size = file, 0
         # This process may have been stopped since it last checked. From now on an opt-out sees the
         # file.
         if not self._agrees(user_id):

@@ -58,14 +58,30 @@ def open_above(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> i
     """
     if flags & _WRITING and is_limit_signalled():
         check_room(MAX_WRITTEN)
-    with standard_taken():
-        descriptor = open_now(path, flags, mode)
-    owned = mode & stat.S_IRWXU
-    if flags & system.O_CREAT and system.fstat(descriptor).st_mode & owned != owned:
-        # Another user's file stays as it is, and so does one on a system without permissions.
-        with Refusals():
-            system.fchmod(descriptor, mode)
-    return descriptor
+    descriptor = -1
+    try:
+        with standard_taken():
+            descriptor = open_now(path, flags, mode)
+        owned = mode & stat.S_IRWXU
+        if flags & system.O_CREAT and system.fstat(descriptor).st_mode & owned != owned:
+            # Another user's file stays as it is, and so does one on a system without permissions.
+            with Refusals():
+                system.fchmod(descriptor, mode)
+        return descriptor
+    except BaseException:
+        give_up(descriptor)
+        raise
+
+
+def give_up(*descriptors: int) -> None:
+    """Close what nobody owns yet, where an error ends its opening; -1 was not opened.
+
+    Mostly a signal handler of the user's has raised the error, such as a timeout.
+    """
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            with Refusals():
+                system.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:
@@ -117,17 +133,20 @@ def replace_content(file: Path, content: bytes, *, durable: bool = False) -> Non
     """
     new = replacement(file)
     try:
-        descriptor = open_above(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | NO_LINK)
-        with open_file(descriptor, "wb") as opened:
+        with open_file(new, "wb", opener=_open_no_link) as opened:
             opened.write(content)
             if durable:
                 opened.flush()
-                os.fsync(descriptor)
+                os.fsync(opened.fileno())
         replace(new, file)
     except BaseException:
         with Refusals():
             erase(new)
         raise
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return open_above(path, flags | NO_LINK)
 
 
 def touch(file: Path) -> None:
@@ -137,8 +156,14 @@ def touch(file: Path) -> None:
 
 def pipe_above() -> tuple[int, int]:
     """Return the descriptors of a pipe's ends, both above 2, the reading one first."""
-    with standard_taken():
-        return system.pipe()
+    pipe = -1, -1
+    try:
+        with standard_taken():
+            pipe = system.pipe()
+        return pipe
+    except BaseException:
+        give_up(*pipe)
+        raise
 
 
 @contextmanager
@@ -150,9 +175,9 @@ def standard_taken() -> Iterator[None]:
     taken: list[tuple[int, int, os.stat_result]] = []
     try:
         if not all(map(_is_open, _STANDARD)):
-            while (descriptor := system.open(os.devnull, system.O_RDWR)) in _STANDARD:
-                taken.append((descriptor, mark(descriptor), system.fstat(descriptor)))
-            system.close(descriptor)
+            while (one := _take())[0] in _STANDARD:
+                taken.append(one)
+            system.close(one[0])
         yield
     finally:
         for descriptor, number, status in taken:
@@ -162,6 +187,15 @@ def standard_taken() -> Iterator[None]:
                     continue
                 if os.path.samestat(system.fstat(descriptor), status):
                     system.close(descriptor)
+
+
+def _take() -> tuple[int, int, os.stat_result]:
+    descriptor: int = system.open(os.devnull, system.O_RDWR)
+    try:
+        return descriptor, mark(descriptor), system.fstat(descriptor)
+    except BaseException:
+        give_up(descriptor)
+        raise
 
 
 def _is_open(descriptor: int) -> bool:

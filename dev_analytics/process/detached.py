@@ -18,7 +18,7 @@ from shlex import join, quote
 from shutil import which
 from typing import Final
 
-from dev_analytics.process.descriptors import pipe_above
+from dev_analytics.process.descriptors import give_up, pipe_above
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import ENVIRON, environ_now, system
 from dev_analytics.process.plain_json import encode
@@ -72,7 +72,11 @@ def spawn(module: str, options: Mapping[str, object], *, later: float = 0.0) -> 
     sys.audit("os.posix_spawn", command[0], command, None)
     script = _script(command, encode({"path": _path(), "options": options}), later)
     reading, writing = pipe_above()
-    ours = system.fstat(writing)
+    try:
+        ours = system.fstat(writing)
+    except BaseException:
+        give_up(reading, writing)
+        raise
     try:
         # Beyond the pipe's capacity, the write would wait for a reader that has not started yet.
         system.set_blocking(writing, False)

@@ -44,8 +44,8 @@ def identity(status: os.stat_result) -> tuple[int, int]:
 
 def open_now(path: str | os.PathLike[str], flags: int, mode: int) -> int:
     """Open a file as ``os.open`` does."""
-    descriptor: int = system.open(path, flags | system.O_CLOEXEC, mode)
-    return descriptor
+    # At once, as a signal handler of the user's may raise at the next line.
+    return system.open(path, flags | system.O_CLOEXEC, mode)
 
 
 def lock_now(descriptor: int) -> None:
