@@ -93,3 +93,38 @@ def test_whatever_json_was_made_all_is_recorded_and_delivered(
     )
     assert (done.stdout, done.stderr) == ("1 4\nTrue 64\n", "")
     until(lambda: archived(data) == ["status"])
+
+
+DAMAGED = """
+import json.decoder, sys, types
+from pathlib import Path
+if sys.argv[2] == "missing":
+    sys.modules["json.decoder"] = None
+elif sys.argv[2] == "bare":
+    sys.modules["json.decoder"] = types.ModuleType("json.decoder")
+else:
+    json.decoder.JSONDecodeError = type("OfTheUser", (Exception,), {})
+from dev_analytics.consent.store import ConsentStore
+from dev_analytics.delivery.ledger import read_ledger
+store = ConsentStore(Path(sys.argv[1]))
+print(store.current().unreadable, read_ledger(store.data).delivered)
+print(store.opt_out() or "opted out", store.current().opted_out)
+"""
+
+
+@pytest.mark.parametrize("decoder", ["missing", "bare", "another"])
+def test_whatever_makes_errors_of_json_a_damaged_file_says_nothing_and_a_no_holds(
+    data: Path, decoder: str
+) -> None:
+    ConsentStore(data).agree(NOTICE, date(2026, 11, 1), {}, ["archive"])
+    spooled = data / "spool/0123456789abcdef-archive.jsonl"
+    spooled.parent.mkdir()
+    for file in (data / "consent/consent.json", data / "ledger.json", spooled):
+        file.write_text('{"answer": "ye')
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", DAMAGED, str(data), decoder], capture_output=True, text=True
+    )
+    expected = "consent.json is damaged 0\nopted out True\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+    assert [file.name for file in (data / "consent").iterdir()] == ["opted-out"]
+    assert not spooled.exists()

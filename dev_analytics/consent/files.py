@@ -120,7 +120,7 @@ def object_of(content: bytes) -> dict[str, object]:
     """
     try:
         found = _decode(content.decode())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedError(str(error)) from error
     if type(found) is not dict:
         raise DamagedError("no object")

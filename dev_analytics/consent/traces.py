@@ -135,7 +135,7 @@ def _holds(folder: int | Path, name: str, marks: list[bytes]) -> bool:
 
 
 def _is_ledger(folder: int | Path, name: str) -> bool:
-    with Refusals(ValueError, RecursionError):
+    with Refusals(ValueError):
         with _reading(folder, name) as file:
             written = file.read(_MAX_LEDGER_BYTES)
         content = decode(written.decode()) if written else {}

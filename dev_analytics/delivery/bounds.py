@@ -56,7 +56,7 @@ def begins_before(file: Path, start: int, oldest: str) -> bool:
     for line in lines(file, start):
         try:
             timestamp = decode(line.decode())["timestamp"]
-        except (ValueError, RecursionError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError):
             continue
         if type(timestamp) is str:
             return timestamp < oldest

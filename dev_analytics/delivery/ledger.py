@@ -173,7 +173,7 @@ def _read(data: Path) -> tuple[Ledger, list[str]]:
     try:
         with open_file(data / NAME, "rb", opener=open_above) as opened:
             ledger = with_content(Ledger(), opened.read())
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         pass_on(error)
         ledger = Ledger()
     for name, change in changes.items():

@@ -142,7 +142,7 @@ def waiting(data: Path) -> dict[str, Change]:
                 content = opened.read()
             try:
                 found[name] = with_content(Change(), content)
-            except (ValueError, RecursionError):
+            except ValueError:
                 found[name] = Change()
     return found
 

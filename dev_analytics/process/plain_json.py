@@ -1,7 +1,8 @@
 """JSON as Python's own functions in C read and write it, whatever the user has made of `json`.
 
 Users replace `json` in `sys.modules` by a faster library, functions and classes in it, and what
-these use inside. None of that changes what a file of ours says, or runs in the middle of our code.
+these use inside. None of that changes what a file of ours says, or runs in the middle of our code,
+with one exception: the error for a damaged file is made by what stands for `json.decoder` then.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from dev_analytics.process.handlers import pass_on
 from dev_analytics.process.native import fresh_copy
 
 _JSON: Final = fresh_copy("_json")
@@ -39,7 +41,9 @@ def decoder(pairs: Callable[[_Pairs], object] | None = None) -> Callable[[str], 
     def decode(text: str) -> Any:
         try:
             found, end = scan(text, len(text) - len(text.lstrip(_SPACES)))
-        except StopIteration:
+        except Exception as error:
+            # Of any class: `json.decoder` may be missing, or have another one for its errors.
+            pass_on(error)
             raise ValueError("no JSON") from None
         if text[end:].strip(_SPACES):
             raise ValueError("more than one value")
