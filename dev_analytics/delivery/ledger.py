@@ -17,9 +17,8 @@ from typing import Final, NamedTuple
 from dev_analytics.delivery import folder_of, pending
 from dev_analytics.delivery.locks import locked
 from dev_analytics.delivery.pending import Change, content_of, with_content
-from dev_analytics.process.descriptors import NoLocksError, open_above, replace_content
+from dev_analytics.process.descriptors import NoLocksError, read_content, replace_content
 from dev_analytics.process.handlers import pass_on
-from dev_analytics.process.native import open_file
 
 NAME: Final = "ledger.json"
 LOCK_SECONDS: Final = 1.0
@@ -30,6 +29,10 @@ MAX_SETTLED: Final = 32
 
 MAX_MERGED: Final = 64
 """How many of the pending changes that are in the ledger now it still names."""
+
+
+class UnreadableError(OSError):
+    """The ledger cannot be read, perhaps only now."""
 
 
 class Ledger(NamedTuple):
@@ -78,8 +81,14 @@ class Ledger(NamedTuple):
 
 
 def read_ledger(data: Path) -> Ledger:
-    """Return the ledger with its pending changes; a missing or damaged one counts as empty."""
-    return _read(data)[0]
+    """Return the ledger with its pending changes; it is empty if missing, damaged or unreadable."""
+    # Read before the ledger, which names what has just been merged into it.
+    changes = pending.waiting(data)
+    try:
+        ledger = _stored(data)
+    except UnreadableError:
+        ledger = Ledger()
+    return _with(ledger, changes, data)
 
 
 def change_ledger(
@@ -90,20 +99,21 @@ def change_ledger(
     Raises
     ------
     OSError
-        It cannot be written, or another process held it for longer than `wait` seconds.
+        It cannot be read or written, or another process held it for longer than `wait` seconds.
     """
     # The lock would create it, readable for everybody.
     if not data.is_dir():
         raise FileNotFoundError("there is no data directory")
     with _exclusive(data, wait):
-        ledger, waited = _read(data)
-        merged = list(dict.fromkeys([*ledger.merged[-MAX_MERGED:], *waited]))
+        changes = pending.waiting(data)
+        ledger = _with(_stored(data), changes, data)
+        merged = list(dict.fromkeys([*ledger.merged[-MAX_MERGED:], *changes]))
         replace_content(data / NAME, content_of(change(ledger)._replace(merged=merged)))
-        pending.delete(data, waited)
+        pending.delete(data, changes)
 
 
 def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> bool:
-    """Add `change` to the ledger, or keep it pending; return whether the ledger was free.
+    """Add `change` to the ledger, or keep it pending; return whether it was added.
 
     Raises
     ------
@@ -112,7 +122,7 @@ def add_to_ledger(data: Path, change: Change, *, wait: float = LOCK_SECONDS) -> 
     """
     try:
         change_ledger(data, lambda ledger: changed(ledger, change, data), wait=wait)
-    except TimeoutError as error:
+    except (TimeoutError, UnreadableError) as error:
         pass_on(error)
         pending.put(data, change)
         return False
@@ -166,17 +176,27 @@ def _exclusive(data: Path, wait: float) -> Iterator[None]:
         yield
 
 
-def _read(data: Path) -> tuple[Ledger, list[str]]:
-    """Return the ledger with its pending changes, and the names of these and of merged ones."""
-    # Read before the ledger, which names what has just been merged into it.
-    changes = pending.waiting(data)
+def _stored(data: Path) -> Ledger:
+    """Return the ledger without its pending changes; a missing or damaged one counts as empty.
+
+    Raises
+    ------
+    UnreadableError
+        It is there, and to replace it would lose what it counts.
+    """
     try:
-        with open_file(data / NAME, "rb", opener=open_above) as opened:
-            ledger = with_content(Ledger(), opened.read())
-    except (OSError, ValueError) as error:
+        return with_content(Ledger(), read_content(data / NAME))
+    except (FileNotFoundError, ValueError) as error:
         pass_on(error)
-        ledger = Ledger()
+        return Ledger()
+    except OSError as error:
+        pass_on(error)
+        raise UnreadableError(error.errno, error.strerror) from error
+
+
+def _with(ledger: Ledger, changes: Mapping[str, Change], data: Path) -> Ledger:
+    """Return the ledger with the pending `changes` that are not in it yet."""
     for name, change in changes.items():
         if name not in ledger.merged:
             ledger = changed(ledger, change, data)
-    return ledger, list(changes)
+    return ledger

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from dev_analytics.catalogue.values import MAX_INTEGER
-from dev_analytics.process.descriptors import open_above, replace_content, replacement
+from dev_analytics.process.descriptors import (
+    open_above,
+    read_content,
+    replace_content,
+    replacement,
+)
 from dev_analytics.process.handlers import Refusals, pass_on
 from dev_analytics.process.native import Clock, open_file, urandom
 from dev_analytics.process.plain_json import decode, encode
@@ -138,8 +143,7 @@ def waiting(data: Path) -> dict[str, Change]:
         return {}
     for name in names:
         with Refusals():
-            with open_file(data / name, "rb", opener=open_above) as opened:
-                content = opened.read()
+            content = read_content(data / name)
             try:
                 found[name] = with_content(Change(), content)
             except ValueError:

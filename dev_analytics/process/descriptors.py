@@ -25,6 +25,7 @@ from dev_analytics.process.native import open_file, signal_handler, system
 from dev_analytics.process.systems import (
     GET_MARK,
     NO_LINK,
+    NO_WAIT,
     SET_MARK,
     control,
     erase,
@@ -82,6 +83,22 @@ def give_up(*descriptors: int) -> None:
         if descriptor >= 0:
             with Refusals():
                 system.close(descriptor)
+
+
+def read_content(file: Path) -> bytes:
+    """Return the content of a file of ours, up to `MAX_WRITTEN` bytes; a pipe has none.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with open_file(file, "rb", opener=_open_at_once) as opened:
+        return opened.read(MAX_WRITTEN) or b""
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return open_above(path, flags | NO_WAIT)
 
 
 def make_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ from dev_analytics.delivery.launcher import Launcher
 from dev_analytics.delivery.ledger import (
     MAX_SETTLED,
     Ledger,
+    add_to_ledger,
     change_ledger,
     changed,
     read_ledger,
@@ -95,6 +96,52 @@ def test_a_damaged_ledger_is_empty_and_begins_anew(data: Path, content: bytes) -
     assert read_ledger(data) == Ledger()
     change_ledger(data, lambda ledger: ledger.add_dropped({"expired": 1}))
     assert read_ledger(data).dropped == {"expired": 1}
+
+
+PIPES = """
+import os, sys
+from pathlib import Path
+from dev_analytics.delivery.ledger import add_to_ledger, read_ledger
+from dev_analytics.delivery.pending import Change
+for name in ("ledger.json", "ledger-" + "0" * 24 + ".json"):
+    os.mkfifo(Path(sys.argv[1]) / name)
+print(read_ledger(Path(sys.argv[1])).dropped)
+add_to_ledger(Path(sys.argv[1]), Change(dropped={"invalid": 2}))
+print(read_ledger(Path(sys.argv[1])).dropped)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_nobody_waits_for_a_pipe_in_the_place_of_the_ledger(data: Path) -> None:
+    data.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", PIPES, str(data)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("{}\n{'invalid': 2}\n", "")
+
+
+def test_of_a_huge_ledger_no_more_is_read_than_a_ledger_has(data: Path) -> None:
+    data.mkdir()
+    with (data / "ledger.json").open("wb") as file:
+        file.write(b" " * descriptors.MAX_WRITTEN)
+        file.write(b'{"delivered": 1}')
+    assert read_ledger(data) == Ledger()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_ledger_that_cannot_be_read_for_a_moment_is_not_replaced(data: Path) -> None:
+    data.mkdir()
+    ledger, aside = data / "ledger.json", data / "aside"
+    add_to_ledger(data, Change(delivered=3, file="a.jsonl", end=7))
+    ledger.rename(aside)
+    ledger.symlink_to(ledger)
+    assert not add_to_ledger(data, Change(delivered=2, file="b.jsonl", end=9))
+    assert read_ledger(data).settled == {"b.jsonl": 9}
+    aside.replace(ledger)
+    assert add_to_ledger(data, Change(dropped={"invalid": 1}))
+    found = read_ledger(data)
+    assert (found.delivered, found.settled) == (5, {"a.jsonl": 7, "b.jsonl": 9})
+    assert found.dropped == {"invalid": 1}
 
 
 REPLACED = """
