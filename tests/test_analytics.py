@@ -20,7 +20,7 @@ import dev_analytics
 from dev_analytics import NOTICE, Analytics, get_analytics
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import EVENTS, CellExecuted, UndeclaredError, properties, spans
-from dev_analytics.catalogue.fields import EventType, fields
+from dev_analytics.catalogue.fields import Event, fields
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
 from dev_analytics.pipeline import MAX_PREVIEWED
@@ -227,8 +227,8 @@ def test_a_newer_event_is_withheld_until_it_is_agreed_to(
     analytics: Analytics, kept: Any, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agree(analytics)
-    monkeypatch.setattr(EventType, "__setattr__", type.__setattr__)
-    monkeypatch.setattr(EventType, "__delattr__", type.__delattr__)
+    monkeypatch.setattr(type(Event), "__setattr__", type.__setattr__)
+    monkeypatch.setattr(type(Event), "__delattr__", type.__delattr__)
     monkeypatch.setattr(CellExecuted, "since", NOTICE + 1)
     cell(analytics)
     assert kept.records == []

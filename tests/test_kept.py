@@ -64,6 +64,26 @@ for file in package.rglob("*.py"):
 cell("1")
 """
 
+RELOADED_WHOLE = (
+    AUTORELOADED.replace(
+        "later =",
+        """
+# As IPython did before it looked at what has changed in a module.
+reloader = ip.magics_manager.registry["AutoreloadMagics"]._reloader
+if hasattr(reloader, "deduper_reloader"):
+    reloader.deduper_reloader.enabled = False
+# It cannot give an instance of a `threading.local` another class.
+reloader.mark_module_skipped("dev_analytics.observers.cells")
+later =""",
+    )
+    + """
+# And what the others have imported, alone.
+for file in (package / "process").glob("*.py"):
+    os.utime(file, (later + 1, later + 1))
+cell("1")
+"""
+)
+
 THEN = """
 def hooks():
     ours = [each for each in sys.meta_path if type(each).__module__.startswith("dev_analytics")]
@@ -80,6 +100,7 @@ def thread_error():
     return records("error raised") - before
 
 import dev_analytics
+ip.run_line_magic("dev_analytics", "status")
 before = [cell("1"), thread_error(), *hooks()]
 ip.run_line_magic("dev_analytics", "off")
 ip.run_line_magic("reload_ext", "dev_analytics")
@@ -157,7 +178,7 @@ def run(data: Path, tmp_path: Path) -> Run:
     return run
 
 
-@pytest.mark.parametrize("change", [RELOADED, IMPORTED_ANEW, AUTORELOADED])
+@pytest.mark.parametrize("change", [RELOADED, IMPORTED_ANEW, AUTORELOADED, RELOADED_WHOLE])
 def test_each_thing_is_recorded_once_and_nothing_after_unloading(run: Run, change: str) -> None:
     """And a no of this session stays one, whatever is loaded again."""
     there, gone = [1, 1, 1, 1, True], [0, 0, 0, 0, False]

@@ -27,7 +27,7 @@ from dev_analytics import NOTICE, Analytics, get_analytics
 from dev_analytics.apps.extension import load, unload
 from dev_analytics.catalogue import events
 from dev_analytics.catalogue.events import CellExecuted, UndeclaredError
-from dev_analytics.catalogue.fields import EventType
+from dev_analytics.catalogue.fields import Event
 from dev_analytics.catalogue.record import Form
 from dev_analytics.catalogue.values import Flag, RefusedValueError
 from dev_analytics.consent.decision import Switch
@@ -395,8 +395,8 @@ def test_what_is_withheld_leaves_no_gap(
     analytics.gate.store.agree(NOTICE, TODAY)
     analytics.event("command_run", command="status")
     with monkeypatch.context() as newer:
-        newer.setattr(EventType, "__setattr__", type.__setattr__)
-        newer.setattr(EventType, "__delattr__", type.__delattr__)
+        newer.setattr(type(Event), "__setattr__", type.__setattr__)
+        newer.setattr(type(Event), "__delattr__", type.__delattr__)
         newer.setattr(CellExecuted, "since", NOTICE + 1)
         analytics.event("cell_executed", outcome="ok", duration_ms=1)
     for wrong in ({"outcome": "ok"}, {"outcome": "ok", "duration_ms": "1"}, {"secret": 1}):

@@ -126,6 +126,11 @@ class Event(metaclass=EventType):
     ignore_sent_at: bool = True
 
 
+# ``%autoreload`` gives what is of a class that a module names the newer class, and fails where that
+# is a class, too.
+del EventType
+
+
 @cache
 def fields(event: type[Event]) -> tuple[Field, ...]:
     """Return the fields of `event` in the order of its records: those of every event come last."""

@@ -49,10 +49,10 @@ class _Declared:
     """What every kind of value declares; it cannot be changed.
 
     A dataclass takes a hundred times longer to create than the plain classes below, and msgspec
-    longer to import than all modules that the first event needs.
+    longer to import than all modules that the first event needs. With slots ``%autoreload`` could
+    not give an object the newer class.
     """
 
-    __slots__ = ("meaning", "since")
     meaning: str
     since: int
 
@@ -78,7 +78,6 @@ class Word(_Declared):
         The vocabularies in which a value is looked up, in this order.
     """
 
-    __slots__ = ("vocabularies",)
     title: ClassVar[str] = "word from a closed list"
     unit: ClassVar[str] = ""
     vocabularies: tuple[Vocabulary, ...]
@@ -126,7 +125,6 @@ class Word(_Declared):
 class Flag(_Declared):
     """Yes or no."""
 
-    __slots__ = ()
     title: ClassVar[str] = "yes or no"
     unit: ClassVar[str] = ""
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
@@ -172,7 +170,6 @@ class Count(_Declared):
         Whether a number above `most` counts as `most`; otherwise it is refused.
     """
 
-    __slots__ = ("capped", "most", "unit")
     title: ClassVar[str] = "whole number, three digits"
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     unit: str
@@ -237,7 +234,6 @@ class Duration(_Declared):
         The maximum number of decimals; 0 for a whole number.
     """
 
-    __slots__ = ("decimals", "unit")
     title: ClassVar[str] = "time, two digits"
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
     unit: str
@@ -305,7 +301,6 @@ class Version(_Declared):
         The name of the distribution; empty for Python itself.
     """
 
-    __slots__ = ("distribution",)
     title: ClassVar[str] = "version number"
     unit: ClassVar[str] = ""
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()
@@ -356,7 +351,6 @@ class Frames(_Declared):
     that function. The module that reads the source is loaded with the first place.
     """
 
-    __slots__ = ()
     title: ClassVar[str] = "places in public source"
     unit: ClassVar[str] = ""
     vocabularies: ClassVar[tuple[Vocabulary, ...]] = ()

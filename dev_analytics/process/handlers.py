@@ -65,7 +65,7 @@ class Refusals:
         What else ends the block without more.
     """
 
-    __slots__ = ("_kinds",)
+    # No slots: ``%autoreload`` puts those of a newer class into an older one that is still used.
 
     def __init__(self, *also: type[Exception]) -> None:
         self._kinds: tuple[type[Exception], ...] = (OSError, *also)

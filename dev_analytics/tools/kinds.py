@@ -21,8 +21,6 @@ _NUMBERS: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?!\d)", re.ASCII)
 class Count(values.Count):
     """A whole number from 0 to `most`, rounded to three significant digits."""
 
-    __slots__ = ()
-
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a whole number from 0 to `most`."""
         near = super().accept(value)
@@ -32,8 +30,6 @@ class Count(values.Count):
 
 class Duration(values.Duration):
     """A time span of at most eleven days, rounded to two significant digits."""
-
-    __slots__ = ()
 
     def accept(self, value: object) -> object:
         """Return `value` rounded, if it is a number from 0 to `longest`."""
@@ -59,8 +55,6 @@ class Version(values.Version):
 
     At most its three leading numbers are kept.
     """
-
-    __slots__ = ()
 
     def accept(self, value: object) -> object:
         """Return up to three leading numbers of `value`, or ``"other"``."""
