@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -125,6 +126,27 @@ counted = dev_analytics.get_analytics().drops.counts
 print(records(), "failure inside" in counted)
 """
 
+NEWER = """
+# What is loaded with a command is of the newer package, what it imports is there already.
+status = package / "views" / "status.py"
+status.write_text(status.read_text() + "\\nfrom dev_analytics.analytics import of_the_newer\\n")
+"""
+REPLACED = """
+for file in package.rglob("*.py"):
+    text = file.read_text()
+    file.unlink()
+    file.write_text(text)
+"""
+COMMANDS = """
+said = []
+for line in ("status", "statsu", "schema cell_executed"):
+    try:
+        said.append(ip.run_line_magic("dev_analytics", line))
+    except Exception as error:
+        said.append(f"{type(error).__name__}: {error}"[:80])
+print(said)
+"""
+
 SHELLS = """
 from IPython.core.history import HistoryManager
 from IPython.terminal.embed import InteractiveShellEmbed
@@ -187,6 +209,24 @@ def test_each_thing_is_recorded_once_and_nothing_after_unloading(run: Run, chang
 
 def test_what_cannot_be_recorded_as_the_package_is_gone_is_counted(run: Run) -> None:
     assert run(DELETED) == "3 True"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (
+            NEWER + REPLACED,
+            "UsageError: dev_analytics was updated on disk since it was loaded here: ",
+        ),
+        (NEWER, "ImportError: cannot import name 'of_the_newer'"),
+        (REPLACED, "None"),
+    ],
+)
+def test_a_command_that_fails_after_an_update_says_so(run: Run, change: str, status: str) -> None:
+    first, second, third = literal_eval(run(change + COMMANDS))
+    assert str(first).startswith(status)
+    assert second == "UsageError: %dev_analytics knows no 'statsu': did you mean 'status'?"
+    assert third is None
 
 
 def test_two_shells_of_a_process_record_an_error_once(run: Run) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dev_analytics.process.handlers import is_of_handler
+from dev_analytics.process.native import system
+
 if TYPE_CHECKING:
     from dev_analytics.analytics import Analytics
     from dev_analytics.apps.asking import Asking
@@ -52,6 +55,24 @@ _WITH_PATHS: Final = ("log", "report")
 _KEYS: Final = (NAME, f"%{NAME}")
 
 
+UPDATED: Final = (
+    "dev_analytics was updated on disk since it was loaded here: restart the kernel (or IPython), "
+    "and try again"
+)
+
+
+def _on_disk() -> tuple[int, ...] | None:
+    """Return what changes when the package is installed again; None if that is unknown."""
+    try:
+        status = system.stat(__file__)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+_LOADED: Final = _on_disk()
+
+
 class DevAnalyticsMagics:
     """The magic in one shell.
 
@@ -62,11 +83,22 @@ class DevAnalyticsMagics:
         self._of_shell = shell, analytics, asking
 
     def dev_analytics(self, line: str) -> None:
-        """Run the command that `line` names; its help for users is `HELP`."""
-        from dev_analytics.apps.commands import Commands
+        """Run the command that `line` names; its help for users is `HELP`.
 
-        shell, analytics, asking = self._of_shell
-        Commands(shell, analytics, asking()).run(line)
+        Modules that a command loads may be of a newer version than those that it finds.
+        """
+        try:
+            from dev_analytics.apps.commands import Commands
+
+            shell, analytics, asking = self._of_shell
+            Commands(shell, analytics, asking()).run(line)
+        except Exception as error:
+            from IPython.core.error import UsageError
+
+            said = issubclass(type(error), UsageError)
+            if said or is_of_handler(error) or _on_disk() == _LOADED:
+                raise
+            raise UsageError(UPDATED) from error
 
     dev_analytics.__doc__ = HELP
 
