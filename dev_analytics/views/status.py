@@ -16,8 +16,9 @@ from dev_analytics.delivery.ledger import Ledger, read_ledger
 from dev_analytics.delivery.turns import turns
 from dev_analytics.destinations import ARCHIVE, all_in_words, destinations, in_words
 from dev_analytics.observers.hooks import INSTALL, State
+from dev_analytics.process.descriptors import read_content
 from dev_analytics.process.entry import FAILED
-from dev_analytics.process.messages import from_home
+from dev_analytics.process.messages import from_home, printable
 from dev_analytics.tools.installed import Installed, installed, offers
 from dev_analytics.views.markup import table, view
 from dev_analytics.views.obstacles import obstacles
@@ -56,7 +57,7 @@ def status_rows(
     ledger = read_ledger(data)
     dropped = Counter(ledger.dropped)
     dropped.update(dict[str, int](analytics.drops.unstored().items()))
-    return {
+    rows = {
         "analytics": f"{'on' if decision.collecting else 'off'}: {decision.reason}",
         "notice": _notice(consent, analytics.gate.notice),
         "recipients": _recipients(consent),
@@ -76,6 +77,8 @@ def status_rows(
         "data": from_home(data),
         "version": __version__,
     }
+    # The ledger may say anything, as any program of the user can write it.
+    return {label: printable(text) for label, text in rows.items()}
 
 
 def _notice(consent: Consent, newest: int) -> str:
@@ -150,7 +153,7 @@ def sender_trouble(data: Path) -> list[str]:
 def _could_not_begin(data: Path) -> list[str]:
     """Return why the last sender ended before it could write to its log."""
     try:
-        return [f"could not begin: {(data / FAILED).read_text('utf-8', 'replace')[:200]}"]
+        return [f"could not begin: {read_content(data / FAILED)[:200].decode('utf-8', 'replace')}"]
     except OSError:
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -174,6 +175,16 @@ def test_nothing_that_is_shown_is_read_as_html(
     assert shown == status_rows(analytics, decision)
     assert shown["event log"] == str(log)
     analytics.stop_log()
+
+
+def test_nothing_that_is_shown_moves_the_cursor_or_cannot_be_encoded(data: Path) -> None:
+    analytics = agreed(data)
+    put = {"failure": "\x1b[2J", "failed_at": "\u202e", "dropped": {"\ud800": 1}}
+    (data / "ledger.json").write_text(json.dumps(put))
+    (data / "sender.failed").write_bytes(b"\x1b]0;\xff\x07")
+    shown = rows(analytics)
+    assert (shown["last failure"], shown["dropped"]) == ("?: ?[2J", "1 ?")
+    assert shown["sender"] == "could not begin: ?]0;\ufffd?"
 
 
 def test_files_in_the_user_s_home_are_shown_from_there(data: Path) -> None:
