@@ -55,6 +55,12 @@ for name in modules():
     del sys.modules[name]
 """
 AUTORELOADED = """
+from dev_analytics.observers.hooks import wrap
+class Model:
+    def stream(self):
+        yield 1
+# A generator is wrapped, and the wrapper is of a class of ours.
+wrap(Model, "stream", lambda method, own, args, kwargs: method())
 ip.run_line_magic("load_ext", "autoreload")
 ip.run_line_magic("autoreload", "2")
 cell("1")

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from wrapt import BoundFunctionWrapper, FunctionWrapper
 
+from dev_analytics.process import HOME
 from dev_analytics.process.forks import in_child
 from dev_analytics.process.native import RLock
 
@@ -79,6 +80,8 @@ class _CodeHook:
 class _BoundMethod(BoundFunctionWrapper):  # type: ignore[type-arg]
     """A wrapped method, as an object or a class has it: it is pickled and copied as a method is."""
 
+    __module__ = HOME
+
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         holder = self._self_instance
         return getattr, (self._self_owner if holder is None else holder, self.__name__)
@@ -94,6 +97,9 @@ class _BoundMethod(BoundFunctionWrapper):  # type: ignore[type-arg]
 class _WrappedMethod(FunctionWrapper):  # type: ignore[type-arg]
     """A wrapped method, as its class has it in its dictionary."""
 
+    # If it were of this module, %autoreload would try to change the class of each, and print that
+    # it cannot.
+    __module__ = HOME
     __bound_function_wrapper__ = _BoundMethod
 
 
