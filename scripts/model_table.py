@@ -130,29 +130,38 @@ def _parts(clauses: Iterable[tuple[str, str, Any]]) -> Iterator[str]:
 def models() -> dict[str, str]:
     """Return the id of each public name that is not an id itself."""
     rules = Rules()
+    members = MODELS.members
     table: dict[str, str] = {}
 
-    def put(name: str, model: str | None) -> None:
-        if (
-            model in MODELS.members
-            and name not in MODELS.members
+    def is_open(name: str) -> bool:
+        return (
+            name not in table
+            and name not in members
             and not (is_template(name) or is_about_a_person(name))
             and " " not in name
             and FAMILIES.find(name.partition(":")[0]) is None
-        ):
-            table.setdefault(name, str(model))
+        )
+
+    def put(name: str, model: str | None) -> None:
+        if model in members and is_open(name):
+            table[name] = str(model)
+
+    def put_meant(name: str, provider: str | None) -> None:
+        # The rules are hundreds of patterns: they are asked only where it matters.
+        if is_open(name):
+            put(name, rules.model(name, provider))
 
     clauses = list(rules.clauses())
     names = {**dict.fromkeys([*published.names("retired"), *_parts(clauses)]), **listed()}
     for name, served_by in sorted(names.items()):
         bare, hint = without_prefixes(name.lower())
-        put(bare, rules.model(bare, hint or served_by))
+        put_meant(bare, hint or served_by)
     # What genai-prices itself says where no provider is known goes before a single provider's word.
     for provider, model, clause in clauses:
         own = getattr(clause, "equals", None)
         if own is not None:
             bare, hint = without_prefixes(own.lower())
-            put(bare, rules.model(bare, hint))
+            put_meant(bare, hint)
             if provider == "openrouter":
                 put(own.lower(), model)
         regex = _DATED.fullmatch(getattr(clause, "regex", ""))
