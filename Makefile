@@ -15,6 +15,9 @@ SDKS := openai-lowest anthropic-lowest google-genai-lowest litellm-newest jupyte
 # Whose own tests are run with the extension loaded.
 PEERS := ipython ipykernel nbclient ipywidgets
 
+# What each Python of the tests begins with.
+AT_START := $(wildcard tests/machine/fake_root.* tests/machine/no_debugger.*)
+
 # What the tests find beside their environment.
 TESTED := .venv/lowest.stamp .venv/posthog-lowest.stamp $(SDKS:%=.venv/%.stamp) .venv/ipython-tests.stamp .venv/browser.stamp
 
@@ -128,7 +131,7 @@ clean: ## Delete the environment and everything that was generated.
 
 # The environment with one group of pyproject.toml, and a stamp that it is there. pip comes last
 # into a new environment, so one without it was cut short and is made again.
-.venv/%.stamp: constraints.txt pyproject.toml $(wildcard tests/machine/fake_root.*)
+.venv/%.stamp: constraints.txt pyproject.toml $(AT_START)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo '$(PYTHON) is no Python 3.11 or newer: name one with make PYTHON=/path/to/python' >&2; \
 		exit 1; \
@@ -140,7 +143,7 @@ clean: ## Delete the environment and everything that was generated.
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip uv
 	$(call install,$(BIN)/python,--constraint constraints.txt --editable . --group $*)
-	cp tests/machine/fake_root.* "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	cp $(AT_START) "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 # The lowest versions that are allowed, in an environment of their own. Some tests look for what newer
@@ -155,7 +158,7 @@ COLABTOOLS_NEEDS := anywidget google-auth==2.47.0 httplib2 ipyparallel==8.8.0 ip
 	$(PYTHON) -m venv --without-pip .venv/lowest
 	$(call install,.venv/lowest/bin/python,--requirement tests/lowest.txt)
 	$(call install,.venv/lowest/bin/python,--no-deps --editable .)
-	cp tests/machine/fake_root.* "$$(.venv/lowest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	cp $(AT_START) "$$(.venv/lowest/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 # The lowest version of posthog that is allowed, beside the newest: the contract test runs with both.

@@ -192,6 +192,8 @@ def data(
     (tmp_path / "jupyter" / "jupyter_config.json").write_text(json.dumps(own_sockets()))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("DEV_ANALYTICS_DIR", str(tmp_path / "data"))
+    # To import one takes a fifth of the start of a kernel: those of the browser's pages have it.
+    monkeypatch.setenv("NO_DEBUGGER", "1")
     monkeypatch.delitem(things(), "analytics", raising=False)
     return tmp_path / "data"
 

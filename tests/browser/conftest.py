@@ -43,7 +43,7 @@ _FLAGS = (
 # Where the Makefile has Playwright fetch a Chromium if the system has none.
 os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path(sys.prefix) / "browsers"))
 
-_OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI")
+_OURS = ("DEV_ANALYTICS", "DO_NOT_TRACK", "CI", "NO_DEBUGGER")
 _OF_THE_TEST = (
     *("HOME", "IPYTHONDIR", "DEV_ANALYTICS_DIR"),
     *("FAKE_ROOT", "XDG_CONFIG_DIRS"),
