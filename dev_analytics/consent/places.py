@@ -6,12 +6,13 @@ wrote there. And what others may write says nothing about what the user wants.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import Final
 
-from dev_analytics.process.descriptors import open_above
+from dev_analytics.process.descriptors import MAX_WRITTEN, open_above
 from dev_analytics.process.native import open_file, system
 from dev_analytics.process.systems import NO_LINK, NO_WAIT
 
@@ -87,7 +88,7 @@ def read_own(file: Path) -> bytes:
     NotOursError
         It is another user's, others may write to it, or it is a link.
     OSError
-        It cannot be read.
+        It cannot be read, or is larger than any of ours.
     """
 
     def opener(path: str, flags: int) -> int:
@@ -96,7 +97,10 @@ def read_own(file: Path) -> bytes:
     if stat.S_ISLNK(system.lstat(file).st_mode):
         raise NotOursError(f"{file.name} is a link, and must be a file")
     with open_file(file, "rb", opener=opener) as opened:
-        _check(file.name, system.fstat(opened.fileno()))
+        status = system.fstat(opened.fileno())
+        _check(file.name, status)
+        if status.st_size > MAX_WRITTEN:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return opened.read()
 
 

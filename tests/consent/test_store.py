@@ -24,6 +24,7 @@ from dev_analytics.consent.decision import Consent
 from dev_analytics.consent.scope import Scope
 from dev_analytics.consent.store import ConsentStore, ConsentStoreError
 from dev_analytics.destinations import ARCHIVE
+from dev_analytics.process.descriptors import MAX_WRITTEN
 from dev_analytics.process.native import system
 
 TODAY = date(2026, 11, 22)
@@ -291,6 +292,15 @@ def test_a_damaged_store_is_no_yes_and_keeps_a_no(store: ConsentStore, damage: s
     assert store.read() == Consent(opted_out=True)
     store.reset()
     assert yes(store.agree(1, TODAY))
+
+
+def test_a_store_larger_than_any_of_ours_is_not_read(store: ConsentStore) -> None:
+    store.agree(1, TODAY)
+    store.file.write_bytes(b" " * MAX_WRITTEN + store.file.read_bytes())
+    assert store.read() == store.current() == Consent(unreadable="File too large")
+    store.opt_out()
+    assert store.read().opted_out
+    assert not store.file.exists()
 
 
 @given(st.binary() | st.text().map(str.encode) | st.integers(0, len(GOOD)).map(lambda n: GOOD[:n]))
