@@ -340,6 +340,8 @@ class Spool:
             self._handed_over = None
         self._delivery = delivery
         self._limit()
+        # A shorter interval holds for what already waits, too.
+        self._due = min(self._due, Clock.monotonic() + self._flush_seconds())
         return self._file
 
     def _hand_over(self, *, also_beside_another: bool) -> None:

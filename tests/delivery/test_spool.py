@@ -280,6 +280,24 @@ def test_a_record_waits_from_when_it_came_and_not_from_when_its_file_was_made(
             file.unlink()
 
 
+@pytest.mark.parametrize(("seconds", "started"), [(1, 1), (3600, 0)])
+def test_a_shorter_interval_holds_for_what_already_waits(
+    data: Path,
+    spool: Spool,
+    launcher: Started,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    started: int,
+) -> None:
+    spool.accept(b"record", USER, ARCHIVE)
+    due(launcher, seconds)
+    spool.accept(b"record", USER, ARCHIVE)
+    later = Clock.monotonic() + 2
+    monkeypatch.setattr(Clock, "monotonic", lambda: later)
+    spool.accept(b"record", USER, ARCHIVE)
+    assert launcher.times == started
+
+
 def test_no_second_small_file_is_handed_over_while_the_first_waits(
     data: Path, spool: Spool, launcher: Started
 ) -> None:
