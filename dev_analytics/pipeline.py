@@ -246,6 +246,7 @@ class Pipeline:
         self._rehearsal: Recording | None = None
         self._user_id: str | None = None
         self._handlings: dict[str, _Handling] = {}
+        self._handlings_of_tools: dict[str, _Handling] = {}
         self._changing = RLock()
         self._finishing = RLock()
         self._forked = False
@@ -474,7 +475,7 @@ class Pipeline:
         self._user_id = user_id
 
     def _handling(self, name: str, state: State) -> _Handling:
-        """Return how an event is handled in this state; cached for our own events."""
+        """Return how an event is handled in this state; cached, a tool's while it is the same."""
         event, tool = EVENTS.get(name), None
         if event is None:
             # Loaded here because few sessions need it.
@@ -483,10 +484,18 @@ class Pipeline:
             tool = find(name)
             if tool is None:
                 raise UndeclaredError(f"there is no event {name!r}")
+            known = self._handlings_of_tools.get(name)
+            if (
+                known is not None
+                and known.tool is tool
+                and known.state is state
+                and known.recording is self._recording
+            ):
+                return known
             event = tool.event
         handling = _Handling(state, event, tool, self._of(state[2]), self._session.gate.notice)
-        if tool is None and handling.unbroken:
-            self._handlings[name] = handling
+        if handling.unbroken:
+            (self._handlings if tool is None else self._handlings_of_tools)[name] = handling
         return handling
 
     def _stay_silent(self, handling: _Handling) -> None:

@@ -26,8 +26,8 @@ ROWS: Final = (
     Mutant("shared: a standard descriptor",
            "tests/test_descriptors.py::test_none_is_a_standard_one_whatever_the_user_closed[2]",
            (Edit("dev_analytics/process/descriptors.py",
-                 "    with standard_taken():\n        descriptor = open_now",
-                 "    if True:\n        descriptor = open_now"),)),
+                 "        with standard_taken():\n            descriptor = open_now",
+                 "        if True:\n            descriptor = open_now"),)),
     Mutant("shared: a descriptor that is another's",
            "tests/test_descriptors.py::"
            "test_a_number_that_was_given_away_is_written_to_by_its_owner_alone[our own file again]",

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from scopes import scopes
@@ -16,6 +16,7 @@ from dev_analytics import NOTICE
 from dev_analytics.analytics import Analytics
 from dev_analytics.catalogue.events import UndeclaredError
 from dev_analytics.process import things
+from dev_analytics.tools import Event, Flag, Tool, Why
 from dev_analytics.tools import installed as registry
 from dev_analytics.tools.literals import unwritten
 from dev_analytics.views.reading import read
@@ -61,6 +62,31 @@ def test_a_tool_s_event_is_recorded_like_the_core_s(agreed: Analytics, kept: Any
     assert acme["properties"]["seq"] == 2
     assert acme["distinct_id"] == core["distinct_id"]
     assert agreed.recording.recorded["acme: chart made"] == 1
+
+
+def test_an_event_is_taken_as_its_tool_declares_it_now(data: Path, kept: Any) -> None:
+    class Opened(Event):
+        """Something was opened."""
+
+        wire = "toy: done"
+        why = Why("To know it.", opened="Whether.")
+        opened: Annotated[bool, Flag("Whether it was opened.")]
+
+    class Closed(Event):
+        """Something was closed."""
+
+        wire = "toy: done"
+        why = Why("To know it.", closed="Whether.")
+        closed: Annotated[bool, Flag("Whether it was closed.")]
+
+    analytics = Analytics(data, sink=kept, strict=True)
+    for event, given, other in ((Opened, "opened", "closed"), (Closed, "closed", "opened")):
+        toy = Tool(name="toy", title="Toy", about="To know it.", events=(event,))
+        with registry.declared(toy):
+            for _ in range(2):
+                analytics.event("toy.done", **{given: True})
+            with pytest.raises(UndeclaredError, match=other):
+                analytics.event("toy.done", **{other: True})
 
 
 def test_an_undeclared_event_raises_if_strict_and_is_a_drop_otherwise(
