@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -87,6 +88,18 @@ def test_an_event_is_taken_as_its_tool_declares_it_now(data: Path, kept: Any) ->
                 analytics.event("toy.done", **{given: True})
             with pytest.raises(UndeclaredError, match=other):
                 analytics.event("toy.done", **{other: True})
+
+
+def test_what_is_forgotten_ends_the_recording_of_a_tool_s_events_too(
+    agreed: Analytics, data: Path, kept: Any
+) -> None:
+    os.utime(data / "consent", (0, 0))  # what was changed just now is read at every event
+    for _ in range(3):
+        agreed.event("acme.chart_made", **MADE)
+    agreed.pipeline.forget()
+    agreed.event("acme.chart_made", **MADE)
+    sessions = [json.loads(record)["properties"]["$session_id"] for record in kept.records]
+    assert sessions[1] == sessions[2] != sessions[3]
 
 
 def test_an_undeclared_event_raises_if_strict_and_is_a_drop_otherwise(
